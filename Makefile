@@ -1,0 +1,46 @@
+# Every target works from a fresh clone with Python 3.11, make and the package registries.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST_WORKERS ?= 2
+
+.PHONY: demo test check lint types imports unit golden lock clean help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "livercohort needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: $(STAMP) ## simulate exports, ingest two nights, release twice, build the report
+	$(BIN)/livercohort demo $(DEMO_ARGS)
+
+test: $(STAMP) ## the whole test suite
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+check: lint types imports ## format, lint, types, import order, tests with branch coverage
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+golden: $(STAMP) ## rewrite the golden files; review the diff before committing
+	LIVERCOHORT_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/golden
+
+lock: ## resolve requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.lock
+
+clean: ## remove the environment and caches, keep var/
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage* dist build

@@ -1,0 +1,177 @@
+"""The master key and what is derived from it: pseudonyms, UIDs, date shifts, seals.
+
+One secret gives separate subkeys by HKDF (RFC 5869), each named by purpose and version, so
+that no value made for one purpose says anything about another. Nothing here is reversible
+without the vault, and nothing is an unkeyed hash: an 8-digit hospital number can be
+enumerated in seconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from schemas.errors import BadInputError, EnvironmentProblemError
+from schemas.identifiers import SiteCode, SubjectId, SubjectNo
+
+KEY_BYTES = 32
+SHIFT_DAYS_MIN = 366
+SHIFT_DAYS_MAX = 3650
+_SEAL_NONCE_BYTES = 12
+
+
+class Purpose(StrEnum):
+    """What a subkey is for, with its version: part of the HKDF info string."""
+
+    SUBJECT = "subject/v1"
+    UID = "uid/v1"
+    DATE_SHIFT = "date-shift/v1"
+    PERSON = "cross-site-person/v1"
+    VAULT = "vault/v1"
+    LOOKUP = "vault-lookup/v1"
+    SAMPLE = "pixel-sample/v1"
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """Subkeys of one master secret.
+
+    Parameters
+    ----------
+    master : bytes
+        32 random bytes. Never logged, never a flow parameter.
+    """
+
+    master: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.master) != KEY_BYTES:
+            raise BadInputError(
+                f"the master key has {len(self.master)} bytes",
+                expected=f"{KEY_BYTES}",
+                hint="Make one with `livercohort key create`.",
+            )
+
+    def subkey(self, purpose: Purpose) -> bytes:
+        """Return the 32-byte subkey for one purpose."""
+        info = f"livercohort/{purpose}".encode()
+        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(self.master)
+
+    def mac(self, purpose: Purpose, *parts: str) -> bytes:
+        """Return the 32-byte HMAC-SHA-256 over unambiguously joined parts."""
+        message = b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in parts)
+        return hmac.new(self.subkey(purpose), message, hashlib.sha256).digest()
+
+    @property
+    def key_id(self) -> str:
+        """Eight hex digits that name the key without telling anything about it."""
+        return self.mac(Purpose.LOOKUP, "key-id").hex()[:8]
+
+    def subject_id(self, site: SiteCode, subject_no: SubjectNo) -> SubjectId:
+        """Return the pseudonym of one subject: site code and 40 keyed bits in base32."""
+        digest = self.mac(Purpose.SUBJECT, site, subject_no)
+        return SubjectId(f"{site}-{base64.b32encode(digest[:5]).decode()}")
+
+    def uid(self, original: str) -> str:
+        """Return the UID that stands for `original`: 2.25 and a keyed 128-bit integer.
+
+        It does not depend on the person, so references hold across files, runs and sites
+        (DICOM PS3.5 B.2, UUID-derived UIDs).
+        """
+        number = int.from_bytes(self.mac(Purpose.UID, original)[:16], "big")
+        return f"2.25.{number}"
+
+    def date_shift_days(self, site: SiteCode, subject_no: SubjectNo) -> int:
+        """Return how many whole days this person's dates move back: 366 to 3650."""
+        number = int.from_bytes(self.mac(Purpose.DATE_SHIFT, site, subject_no)[:8], "big")
+        return SHIFT_DAYS_MIN + number % (SHIFT_DAYS_MAX - SHIFT_DAYS_MIN + 1)
+
+    def lookup_token(self, *parts: str) -> str:
+        """Return the keyed token under which the vault files a value (not reversible)."""
+        return self.mac(Purpose.LOOKUP, *parts).hex()[:32]
+
+    def person_token(self, resident_id: str) -> str:
+        """Return the keyed token that links one person across sites."""
+        return self.mac(Purpose.PERSON, resident_id.strip().upper()).hex()[:32]
+
+    def seal(self, plain: bytes, *, context: str) -> bytes:
+        """Encrypt bytes with AES-256-GCM; `context` is authenticated, not stored."""
+        nonce = os.urandom(_SEAL_NONCE_BYTES)
+        return nonce + AESGCM(self.subkey(Purpose.VAULT)).encrypt(nonce, plain, context.encode())
+
+    def unseal(self, sealed: bytes, *, context: str) -> bytes:
+        """Decrypt what `seal` made; raises if key, context or bytes differ."""
+        nonce, body = sealed[:_SEAL_NONCE_BYTES], sealed[_SEAL_NONCE_BYTES:]
+        return AESGCM(self.subkey(Purpose.VAULT)).decrypt(nonce, body, context.encode())
+
+
+def create_key_file(path: Path) -> KeyRing:
+    """Make a new master key at `path` (mode 0600); an existing file is never touched.
+
+    Raises
+    ------
+    BadInputError
+        If something is there already.
+    """
+    return write_key_file(path, secrets.token_bytes(KEY_BYTES))
+
+
+def write_key_file(path: Path, master: bytes) -> KeyRing:
+    """Write `master` to a new file of mode 0600; an existing file is never touched."""
+    ring = KeyRing(master)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise BadInputError(
+            "a key file is there already",
+            where=str(path),
+            hint="It is never overwritten: without it the cohort cannot be continued.",
+        ) from None
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(master.hex() + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    return ring
+
+
+def read_key_file(path: Path) -> KeyRing:
+    """Read the master key; refuse a file that others may read.
+
+    Raises
+    ------
+    EnvironmentProblemError
+        If the file is missing, readable by others, or not a key.
+    """
+    if not path.is_file():
+        raise EnvironmentProblemError(
+            "no master key",
+            where=str(path),
+            hint="Make one with `livercohort key create`, or set LIVERCOHORT_KEY_FILE.",
+        )
+    if path.stat().st_mode & 0o077:
+        raise EnvironmentProblemError(
+            "the key file can be read by other users",
+            expected="mode 0600",
+            where=str(path),
+            hint=f"Run: chmod 600 {path}",
+        )
+    try:
+        return KeyRing(bytes.fromhex(path.read_text(encoding="ascii").strip()))
+    except (ValueError, BadInputError):
+        raise EnvironmentProblemError(
+            "the key file does not hold a key",
+            expected=f"{KEY_BYTES * 2} hex digits",
+            where=str(path),
+            hint="Restore it from your backup; do not make a new one for an existing cohort.",
+        ) from None
