@@ -20,7 +20,7 @@ from schemas.identifiers import (
     SubjectId,
     SubjectNo,
 )
-from schemas.states import FileState, ReasonCode, Severity
+from schemas.states import FileState, ReasonCode, Severity, Verdict
 
 
 class FileKind(StrEnum):
@@ -100,3 +100,96 @@ class Finding:
     message_zh: str
     fix_en: str
     fix_zh: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesLabel:
+    """What harmonisation says of one sub-stack: label, evidence, geometry, thickness."""
+
+    subject_id: str | None
+    study_uid: str | None
+    series_uid: str
+    sub_stack_digest: str
+    modality: str | None
+    label: str
+    contrast_phase: str | None
+    label_tier: str
+    label_evidence: tuple[str, ...]
+    mapping_version: str
+    weighting: str
+    agent_class: str
+    orientation: str
+    n_slices: int
+    n_missing_slices: int
+    slice_thickness_mm: float | None
+    spacing_between_slices_mm: float | None
+    slice_gap_mm: float | None
+    thickness_limit_mm: float | None
+    thickness_verdict: Verdict | None
+    field_strength_t: float | None
+    required_for_protocol: bool
+    acquisition_time_offset_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRole:
+    """What harmonisation says of one study: which exam of the protocol it is, and why."""
+
+    subject_id: str | None
+    study_uid: str
+    modality: str | None
+    role: str
+    role_evidence: tuple[str, ...]
+    study_date: str | None
+    manufacturer: str | None
+    model: str | None
+    field_strength_t: float | None
+    contrast_agent_class: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CohortLabels:
+    """Labels of all sub-stacks and roles of all studies, sorted by their keys."""
+
+    series: tuple[SeriesLabel, ...]
+    studies: tuple[StudyRole, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeRecord:
+    """What became of one sub-stack in conversion: verdict, codes, proof, provenance.
+
+    `verdict` is OK, REPAIRABLE or QUARANTINE. Without a published NIfTI the columns that
+    describe one are None. `instances_at_fault` are SOPInstanceUIDs. `affine_ras` has 16
+    numbers, row by row, voxel index to mm in NIfTI RAS.
+    """
+
+    subject_id: str | None
+    study_uid: str | None
+    series_uid: str
+    sub_stack_digest: str
+    verdict: str
+    codes: tuple[str, ...]
+    instances_at_fault: tuple[str, ...]
+    split_by: tuple[str, ...]
+    n_instances: int
+    file_name: str | None = None
+    sha256: str | None = None
+    pixel_sha256: str | None = None
+    dim_x: int | None = None
+    dim_y: int | None = None
+    dim_z: int | None = None
+    n_volumes: int | None = None
+    voxel_x_mm: float | None = None
+    voxel_y_mm: float | None = None
+    voxel_z_mm: float | None = None
+    dtype: str | None = None
+    orientation_code: str | None = None
+    affine_ras: tuple[float, ...] = ()
+    b_values: tuple[float, ...] = ()
+    round_trip_ok: bool = False
+    converter: str = "dcm2niix"
+    converter_version: str = ""
+    converter_sha256: str = ""
+    converter_flags: str = ""
+    exit_code: int | None = None
