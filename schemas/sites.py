@@ -1,0 +1,139 @@
+"""The registered hospitals and the sites that may deliver: a site without a file is refused."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from schemas.errors import BadInputError, ContractError
+from schemas.identifiers import SiteCode
+from schemas.package_data import data_contracts_dir
+
+_CODE = re.compile(r"S\d{2}")
+_FICTITIOUS = re.compile(r"S9[1-9]")
+
+
+class Schedule(BaseModel):
+    """When a site's night runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cron: str
+    timezone: str
+
+
+class SiteConfig(BaseModel):
+    """One site that may deliver: what its file under `data_contracts/sites/` says.
+
+    `ethics_ref` names the document that approves this site; without it no batch is taken in
+    (protocol: one approval is registered, none is assumed for the other hospitals).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str
+    fictitious: bool
+    name_en: str
+    name_zh: str
+    province_en: str
+    province_zh: str
+    level_zh: str
+    ethics_ref: str
+    ethics_date: dt.date
+    ethics_reason: str
+    patient_id_is_subject_no: bool
+    quiet_minutes: int
+    schedule: Schedule | None = None
+
+
+@dataclass(frozen=True)
+class RegisteredSite:
+    """One hospital of the registration record, in registered order."""
+
+    site_code: str
+    name_en: str
+    name_zh: str
+    province_en: str
+    province_zh: str
+    level_zh: str
+    registration_status: str
+
+
+def is_fictitious(code: str) -> bool:
+    """Return whether a code belongs to the simulator (`S91`-`S99`)."""
+    return _FICTITIOUS.fullmatch(code) is not None
+
+
+@cache
+def read_registered_sites() -> tuple[RegisteredSite, ...]:
+    """Return the registered hospitals, in the order of the record.
+
+    Raises
+    ------
+    ContractError
+        If a code is malformed or stands twice.
+    """
+    path = data_contracts_dir() / "sites" / "sites.csv"
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = sorted(csv.DictReader(stream), key=lambda row: int(row["registered_order"]))
+    seen: set[str] = set()
+    for row in rows:
+        code = row["site_code"]
+        if not _CODE.fullmatch(code) or is_fictitious(code) or code in seen:
+            raise ContractError(
+                f"site code {code} is malformed, reserved or repeated", where="sites.csv"
+            )
+        seen.add(code)
+        row.pop("registered_order")
+    return tuple(RegisteredSite(**row) for row in rows)
+
+
+def read_site(code: str) -> SiteConfig:
+    """Return the file of one site.
+
+    Raises
+    ------
+    BadInputError
+        If the code is malformed or no file says that this site may deliver.
+    """
+    path = data_contracts_dir() / "sites" / f"{code}.yaml"
+    if not _CODE.fullmatch(code) or not path.is_file():
+        known = ", ".join(site.code for site in read_sites())
+        raise BadInputError(
+            "this site has no file" if _CODE.fullmatch(code) else "this is not a site code",
+            expected=f"one of {known}",
+            where="data_contracts/sites",
+            hint="A site is taken in only after its file names an ethics approval.",
+        )
+    return _read_file(path)
+
+
+@cache
+def read_sites() -> tuple[SiteConfig, ...]:
+    """Return every site that may deliver, by code."""
+    folder = data_contracts_dir() / "sites"
+    return tuple(_read_file(path) for path in sorted(folder.glob("S*.yaml")))
+
+
+def _read_file(path: Path) -> SiteConfig:
+    try:
+        site = SiteConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ContractError(f"the site file cannot be used: {error}", where=path.name) from None
+    if site.code != path.stem or site.fictitious != is_fictitious(site.code):
+        raise ContractError(
+            "code and file name disagree, or `fictitious` contradicts the code", where=path.name
+        )
+    return site
+
+
+def site_code(text: str) -> SiteCode:
+    """Return `text` as the code of a site that may deliver, or refuse it."""
+    return SiteCode(read_site(text).code)
