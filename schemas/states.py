@@ -23,6 +23,7 @@ class ReasonCode(StrEnum):
     """Why a file was set aside. `REASONS` says each in words."""
 
     EMPTY_FILE = "EMPTY_FILE"
+    UNREADABLE = "UNREADABLE"
     NOT_DICOM = "NOT_DICOM"
     UNPARSABLE = "UNPARSABLE"
     TRUNCATED = "TRUNCATED"
@@ -50,6 +51,7 @@ class ReasonCode(StrEnum):
 
 REASONS: dict[ReasonCode, str] = {
     ReasonCode.EMPTY_FILE: "the file has no bytes",
+    ReasonCode.UNREADABLE: "the file cannot be opened or read",
     ReasonCode.NOT_DICOM: "the file is neither DICOM nor a form or control file of the delivery",
     ReasonCode.UNPARSABLE: "the DICOM header cannot be read to its end",
     ReasonCode.TRUNCATED: "the file ends before its pixel data does",

@@ -1,0 +1,35 @@
+"""Progress as log records: stages say how far they are, the command line decides how to show it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+LOGGER_NAME = "livercohort"
+_MIN_INTERVAL_S = 2.0
+
+
+def stage_progress(stage: str, subject: str) -> Callable[[int, int], None]:
+    """Return a callback `(done, total)` that logs at most every two seconds, and at the end.
+
+    Parameters
+    ----------
+    stage : str
+        What is being done, e.g. ``de-identify``.
+    subject : str
+        An opaque name of what it is done to: a site code and a batch id.
+    """
+    logger = logging.getLogger(LOGGER_NAME)
+    last = 0.0
+
+    def advance(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done < total and now - last < _MIN_INTERVAL_S:
+            return
+        last = now
+        facts = {"stage": stage, "subject": subject, "done": done, "total": total}
+        logger.info("%s: %s %d of %d", subject, stage, done, total, extra=facts)
+
+    return advance

@@ -1,0 +1,50 @@
+"""Errors that leave a stage carry no values: the scheduler stores every message it sees.
+
+The full trace of an unexpected error is kept for the engineers, in the restricted zone.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from schemas.atomic_files import sha256_of_bytes, write_bytes
+from schemas.errors import LivercohortError
+from schemas.zones import Zones
+
+
+class StageFailedError(LivercohortError):
+    """A stage met an error that no rule foresees; what it was working on is held."""
+
+
+@contextmanager
+def redacted_errors(stage: str, zones: Zones) -> Iterator[None]:
+    """Let our own errors pass and replace all others by one without values."""
+    try:
+        yield
+    except LivercohortError:
+        raise
+    except Exception as error:
+        raise redacted(error, stage, zones) from None
+
+
+def redacted(error: Exception, stage: str, zones: Zones) -> StageFailedError:
+    """Keep the trace in the restricted zone and return an error that only points to it."""
+    name = type(error).__name__
+    trace = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace")
+    note = _keep(trace, zones.restricted / "errors" / f"{stage}-{sha256_of_bytes(trace)[:12]}.txt")
+    return StageFailedError(
+        f"stage {stage} failed with {name}",
+        hint=f"{note} Nothing of it was released; mend the cause and run again.",
+    )
+
+
+def _keep(trace: bytes, path: Path) -> str:
+    try:
+        write_bytes(path, trace, mode=0o600)
+    except OSError as problem:
+        return f"The trace could not be kept ({os.strerror(problem.errno or 0)})."
+    return f"The trace is in restricted/errors/{path.name}."

@@ -1,0 +1,385 @@
+"""Sub-stacks: the parts of a series that can each be one volume.
+
+A DICOM series may hold several matrices, orientations, echoes, image types and contrast
+phases. Conversion and labelling both need the same parts, so the rule stands here once.
+Nothing depends on the order of the input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import BadInputError
+from schemas.features import InstanceFeatures
+from schemas.identifiers import SubStackDigest
+
+FloatArray = NDArray[np.float64]
+
+#: Orientations that differ by less belong together; header noise is 1000 times smaller.
+ORIENTATION_TOLERANCE_DEG = 0.1
+#: Positions closer than this along the normal are one position; thinnest slices are 0.4 mm.
+SAME_POSITION_MM = 0.05
+#: Without a header value that tells phases apart, so many positions must repeat.
+_PHASE_FRACTION = 0.5
+_UNIT_LENGTH_TOLERANCE = 1e-2
+
+
+class UnevenSpacingError(BadInputError):
+    """Slices of one stack do not lie at even distances."""
+
+
+@dataclass(frozen=True)
+class SubStack:
+    """One part of a series: a 3D stack, or a 4D diffusion or EPI time series.
+
+    `members` are in slice order (along the slice normal, see `slice_normal`); those of one
+    position follow by temporal position, instance number and UID. `split_by` names what
+    told this part from the others of its series, in the order it was asked.
+    """
+
+    series_uid: str
+    digest: SubStackDigest
+    members: tuple[InstanceFeatures, ...]
+    split_by: tuple[str, ...] = ()
+
+    @property
+    def is_four_dimensional(self) -> bool:
+        """Whether the positions repeat on purpose: diffusion, EPI time series, mosaic."""
+        return is_four_dimensional(self.members)
+
+
+def group_by_series(instances: Iterable[InstanceFeatures]) -> dict[str, list[InstanceFeatures]]:
+    """Return instances by SeriesInstanceUID, sorted; one without a series UID is left out."""
+    groups: dict[str, list[InstanceFeatures]] = {}
+    for instance in instances:
+        if instance.series_uid:
+            groups.setdefault(instance.series_uid, []).append(instance)
+    return {uid: sorted(groups[uid], key=_tie_order) for uid in sorted(groups)}
+
+
+def sub_stack_digest(sop_uids: Iterable[str]) -> SubStackDigest:
+    """Return the first 16 hex digits of the SHA-256 over the sorted UIDs, one a line."""
+    text = "\n".join(sorted(sop_uids))
+    return SubStackDigest(hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def split_series(instances: Sequence[InstanceFeatures]) -> list[SubStack]:
+    """Split one series into sub-stacks, sorted by digest order of their first slice.
+
+    Every instance ends in exactly one sub-stack. Positions decide what a phase is: where no
+    position repeats, a changing acquisition number (table stations of a helical CT) or
+    acquisition time splits nothing.
+
+    Parameters
+    ----------
+    instances : sequence of InstanceFeatures
+        All instances of one SeriesInstanceUID, in any order.
+
+    Returns
+    -------
+    list of SubStack
+        In order of the smallest (temporal position, instance number, UID) in each.
+    """
+    parts: list[tuple[list[InstanceFeatures], tuple[str, ...]]]
+    parts = [(sorted(instances, key=_tie_order), ())] if instances else []
+    for name, split in _STEPS:
+        parts = [
+            (piece, (*names, name) if len(pieces) > 1 else names)
+            for members, names in parts
+            for pieces in [split(members)]
+            for piece in pieces
+        ]
+    whole: list[tuple[list[InstanceFeatures], tuple[str, ...]]] = []
+    for members, names in parts:
+        key_name, phases = _split_phases(members)
+        whole += [(phase, (*names, key_name) if key_name else names) for phase in phases]
+    whole.sort(key=lambda part: min(map(_tie_order, part[0])))
+    return [_sub_stack(members, names) for members, names in whole]
+
+
+def is_four_dimensional(members: Sequence[InstanceFeatures]) -> bool:
+    """Return whether repeated positions are the volumes of one diffusion or EPI series."""
+    return any(
+        "MOSAIC" in m.image_type
+        or any(code.startswith("EP") for code in m.scanning_sequence)
+        or (m.b_value or 0.0) > 0.0
+        for m in members
+    )
+
+
+def slice_normal(orientation_lps: Sequence[float]) -> FloatArray | None:
+    """Return the unit normal (row direction x column direction), DICOM LPS, or None.
+
+    None when the six numbers are not two perpendicular unit vectors.
+
+    Notes
+    -----
+    DICOM PS3.3 C.7.6.2.1.1, Image Position and Image Orientation.
+    """
+    if len(orientation_lps) != 6:
+        return None
+    row, column = np.reshape(np.asarray(orientation_lps, dtype=np.float64), (2, 3))
+    lengths = (float(np.linalg.norm(row)), float(np.linalg.norm(column)))
+    if any(abs(length - 1.0) > _UNIT_LENGTH_TOLERANCE for length in lengths):
+        return None
+    normal = np.cross(row, column)
+    length = float(np.linalg.norm(normal))
+    return None if abs(length - 1.0) > _UNIT_LENGTH_TOLERANCE else normal / length
+
+
+def has_geometry(instance: InstanceFeatures) -> bool:
+    """Return whether the instance says where its plane lies."""
+    return len(instance.position_lps) == 3 and slice_normal(instance.orientation_lps) is not None
+
+
+def slice_positions_mm(members: Sequence[InstanceFeatures]) -> FloatArray:
+    """Return where each member lies along the common slice normal.
+
+    Parameters
+    ----------
+    members : sequence of InstanceFeatures, length n
+        Instances of one orientation, each with `has_geometry`.
+
+    Returns
+    -------
+    float array, shape (n,)
+        ImagePositionPatient projected on the normal of the first orientation in sorted
+        order, in mm, DICOM LPS; in the order of `members`.
+
+    Raises
+    ------
+    ValueError
+        If a member has no geometry.
+
+    Notes
+    -----
+    DICOM PS3.3 C.7.6.2.1.1, Image Position and Image Orientation.
+    """
+    if not members:
+        return np.empty(0, dtype=np.float64)
+    normal = slice_normal(min(m.orientation_lps for m in members))
+    if normal is None or any(len(m.position_lps) != 3 for m in members):
+        raise ValueError("a member has no position or orientation")
+    return np.asarray([m.position_lps for m in members], dtype=np.float64) @ normal
+
+
+def distinct_positions(positions_mm: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Return the distinct positions, ascending, and for each input which one it is.
+
+    Parameters
+    ----------
+    positions_mm : float array, shape (n,)
+        Positions along the slice normal, in mm.
+
+    Returns
+    -------
+    distinct_mm : float array, shape (m,)
+        Mean of each cluster of positions closer than `SAME_POSITION_MM` to the next.
+    index : int array, shape (n,)
+        Into `distinct_mm`.
+    """
+    if positions_mm.size == 0:
+        return positions_mm, np.empty(0, dtype=np.intp)
+    order = np.argsort(positions_mm, kind="stable")
+    new = np.diff(positions_mm[order]) > SAME_POSITION_MM
+    cluster = np.concatenate([[0], np.cumsum(new)]).astype(np.intp)
+    index = np.empty_like(cluster)
+    index[order] = cluster
+    sums = np.bincount(index, weights=positions_mm)
+    return sums / np.bincount(index), index
+
+
+def slice_spacing_mm(positions_mm: FloatArray, *, tolerance_mm: float = 0.1) -> float:
+    """Return the distance between neighbouring slices from a fit over all of them.
+
+    SliceThickness (0018,0050) is not used: it differs from the spacing whenever slices
+    overlap or leave gaps. A fit is used because single positions carry rounding noise.
+
+    Parameters
+    ----------
+    positions_mm : float array, shape (n,)
+        Positions along the slice normal, in mm, any order; repeats count once.
+    tolerance_mm : float
+        Largest distance of a slice from the even grid still called even, in mm.
+
+    Returns
+    -------
+    float
+        Fitted spacing in mm; positive. With fewer than two positions 0.
+
+    Raises
+    ------
+    UnevenSpacingError
+        If a slice lies farther from the grid; the message names its number and the distance.
+
+    Notes
+    -----
+    DICOM PS3.3 C.7.6.2.1.1, Image Position and Image Orientation.
+    """
+    distinct, _ = distinct_positions(positions_mm)
+    if distinct.size < 2:
+        return 0.0
+    steps = np.arange(distinct.size, dtype=np.float64)
+    centred = steps - steps.mean()
+    spacing = float(centred @ distinct / (centred @ centred))
+    off_grid = np.abs(distinct - distinct.mean() - spacing * centred)
+    worst = int(off_grid.argmax())
+    if off_grid[worst] > tolerance_mm:
+        raise UnevenSpacingError(
+            f"slice {worst + 1} of {distinct.size} lies {off_grid[worst]:.2f} mm off the even grid",
+            expected=f"at most {tolerance_mm:g} mm at a spacing of {spacing:.3f} mm",
+        )
+    return spacing
+
+
+def _sub_stack(members: list[InstanceFeatures], names: tuple[str, ...]) -> SubStack:
+    if all(map(has_geometry, members)):
+        _, index = distinct_positions(slice_positions_mm(members))
+        order = sorted(range(len(members)), key=lambda i: (index[i], _tie_order(members[i])))
+        members = [members[i] for i in order]
+    digest = sub_stack_digest(m.sop_uid or "" for m in members)
+    return SubStack(members[0].series_uid or "", digest, tuple(members), names)
+
+
+_Key = Callable[[InstanceFeatures], object]
+_Split = Callable[[list[InstanceFeatures]], list[list[InstanceFeatures]]]
+
+
+def _rank(value: float | None) -> tuple[bool, float]:
+    return (value is None, value if value is not None else 0.0)
+
+
+def _tie_order(m: InstanceFeatures) -> tuple[object, ...]:
+    return (_rank(m.temporal_position), _rank(m.instance_number), m.sop_uid or "")
+
+
+def _split_by(key: _Key) -> _Split:
+    def split(members: list[InstanceFeatures]) -> list[list[InstanceFeatures]]:
+        groups: dict[object, list[InstanceFeatures]] = {}
+        for member in members:
+            groups.setdefault(key(member), []).append(member)
+        return list(groups.values())
+
+    return split
+
+
+def _multi_frame(m: InstanceFeatures) -> object:
+    # Planes of a multi-frame object lie in its functional groups: it is a stack of its own.
+    return m.sop_uid if (m.number_of_frames or 1) > 1 else None
+
+
+def _matrix(m: InstanceFeatures) -> object:
+    spacing = tuple(round(value, 4) for value in m.pixel_spacing_mm)
+    return (m.rows, m.columns, m.samples_per_pixel, m.bits_allocated, spacing)
+
+
+def _echo_time(m: InstanceFeatures) -> object:
+    return None if m.echo_time_ms is None else round(m.echo_time_ms, 2)
+
+
+def _split_image_type(members: list[InstanceFeatures]) -> list[list[InstanceFeatures]]:
+    # A trace-weighted volume is DERIVED while its b=0 volume is ORIGINAL: in diffusion the
+    # first two values do not tell volumes apart, the kind of map (ADC, FA, TRACEW) does.
+    same_in_diffusion = {"ORIGINAL", "DERIVED", "PRIMARY", "SECONDARY", "DIFFUSION", "NONE"}
+    four_dimensional = is_four_dimensional(members)
+
+    def key(m: InstanceFeatures) -> object:
+        if not four_dimensional:
+            return m.image_type
+        return tuple(value for value in m.image_type if value not in same_in_diffusion)
+
+    return _split_by(key)(members)
+
+
+def _split_orientation(members: list[InstanceFeatures]) -> list[list[InstanceFeatures]]:
+    limit = 2.0 * math.sin(math.radians(ORIENTATION_TOLERANCE_DEG) / 2.0)
+    leaders = np.empty((0, 6), dtype=np.float64)
+    group_of: dict[tuple[float, ...], int] = {}
+    for orientation in sorted({m.orientation_lps for m in members if has_geometry(m)}):
+        chords = np.linalg.norm((leaders - np.asarray(orientation)).reshape(-1, 2, 3), axis=2)
+        near = np.flatnonzero((chords <= limit).all(axis=1))
+        if near.size == 0:
+            group_of[orientation] = len(leaders)
+            leaders = np.vstack([leaders, orientation])
+        else:
+            group_of[orientation] = int(near[0])
+    return _split_by(lambda m: group_of[m.orientation_lps] if has_geometry(m) else None)(members)
+
+
+_STEPS: tuple[tuple[str, _Split], ...] = (
+    ("multi_frame", _split_by(_multi_frame)),
+    ("matrix", _split_by(_matrix)),
+    ("orientation", _split_orientation),
+    ("image_type", _split_image_type),
+    ("echo_time", _split_by(_echo_time)),
+)
+_PHASE_KEYS: tuple[tuple[str, Callable[[InstanceFeatures], float | None]], ...] = (
+    ("temporal_position", lambda m: m.temporal_position),
+    ("trigger_time", lambda m: m.trigger_time_ms),
+    ("acquisition_number", lambda m: m.acquisition_number),
+    ("acquisition_time", lambda m: m.acquisition_time_s),
+)
+
+
+def _split_phases(
+    members: list[InstanceFeatures],
+) -> tuple[str, list[list[InstanceFeatures]]]:
+    if is_four_dimensional(members) or not all(map(has_geometry, members)):
+        return "", [members]
+    _, position = distinct_positions(slice_positions_mm(members))
+    count = Counter(position.tolist())
+    n_phases = max(count.values(), default=1)
+    if n_phases == 1:
+        return "", [members]
+    mostly_repeated = sum(n > 1 for n in count.values()) >= _PHASE_FRACTION * len(count)
+    for name, key in _PHASE_KEYS:
+        groups = _phases_by([_rank(key(m)) for m in members], position.tolist())
+        if len(groups) != n_phases:
+            continue
+        if mostly_repeated or median(map(len, groups)) > 1:
+            return name, [[members[i] for i in group] for group in groups]
+    if not mostly_repeated:
+        return "", [members]
+    return "repeated_position", _by_repetition(members, position.tolist())
+
+
+def _phases_by(keys: list[tuple[bool, float]], position: list[int]) -> list[list[int]]:
+    """Join what has one key, then neighbours in key order as long as no position repeats.
+
+    The joining keeps table stations of one phase, and slices that each carry their own
+    time, together. Empty when one key holds a position twice: then it tells no phases.
+    """
+    by_key: dict[tuple[bool, float], list[int]] = {}
+    for i, key in enumerate(keys):
+        by_key.setdefault(key, []).append(i)
+    phases: list[list[int]] = []
+    taken: set[int] = set()
+    for key in sorted(by_key):
+        places = {position[i] for i in by_key[key]}
+        if len(places) < len(by_key[key]):
+            return []
+        if not phases or places & taken:
+            phases.append([])
+            taken = set()
+        phases[-1] += by_key[key]
+        taken |= places
+    return phases
+
+
+def _by_repetition(
+    members: list[InstanceFeatures], position: list[int]
+) -> list[list[InstanceFeatures]]:
+    seen: Counter[int] = Counter()
+    phases: list[list[InstanceFeatures]] = [[] for _ in range(max(Counter(position).values()))]
+    for member, place in zip(members, position, strict=True):
+        phases[seen[place]].append(member)
+        seen[place] += 1
+    return phases

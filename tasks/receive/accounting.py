@@ -1,0 +1,93 @@
+"""Every delivered file in exactly one state, and the sums checked. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from schemas.errors import LivercohortError
+from schemas.records import DeliveredFile, FileOutcome
+from schemas.states import FileState, ReasonCode
+
+
+class AccountingError(LivercohortError):
+    """Files in and states out do not add up: the batch is not committed."""
+
+
+def count_states(outcomes: Iterable[FileOutcome]) -> dict[str, int]:
+    """Return how many files ended in each state; every state is named, zero included."""
+    counts = Counter(outcome.state for outcome in outcomes)
+    return {state.value: counts[state] for state in FileState}
+
+
+def require_all_accounted(
+    files: Sequence[DeliveredFile], outcomes: Sequence[FileOutcome]
+) -> tuple[FileOutcome, ...]:
+    """Return the outcomes in file order, after checking that they cover the files exactly.
+
+    Raises
+    ------
+    AccountingError
+        If a file has no outcome, two, or one for other bytes, or a file was set aside
+        without a reason.
+    """
+    delivered = {file.file_no: file for file in files}
+    ended = Counter(outcome.file_no for outcome in outcomes)
+    lost = sorted(set(delivered) - set(ended))
+    extra = sorted(set(ended) - set(delivered)) + sorted(n for n, c in ended.items() if c > 1)
+    if lost or extra:
+        raise AccountingError(
+            f"{len(lost)} files without a state, {len(extra)} with more than one or unknown",
+            expected=f"{len(delivered)} files, one state each",
+        )
+    for outcome in outcomes:
+        if outcome.source_sha256 != delivered[outcome.file_no].sha256:
+            raise AccountingError(f"file {outcome.file_no} changed while it was read")
+        if (outcome.state is FileState.QUARANTINED) != (outcome.reason is not None):
+            raise AccountingError(f"file {outcome.file_no} is set aside without a reason")
+    return tuple(sorted(outcomes, key=lambda outcome: outcome.file_no))
+
+
+def settle_against_warehouse(
+    outcomes: Sequence[FileOutcome], known: Mapping[str, str]
+) -> tuple[list[FileOutcome], list[str]]:
+    """Settle instances that an earlier batch has brought already.
+
+    Parameters
+    ----------
+    outcomes : sequence of FileOutcome
+        Outcomes of this batch.
+    known : mapping of SOPInstanceUID to SHA-256 of its pixels
+        Accepted instances of the site's committed batches.
+
+    Returns
+    -------
+    list of FileOutcome
+        The same pixels again are a duplicate; other pixels under a known UID are set aside.
+    list of str
+        SOPInstanceUIDs of the warehouse to hold: nobody can tell which of the two is right.
+    """
+    settled: list[FileOutcome] = []
+    held: list[str] = []
+    for outcome in outcomes:
+        before = known.get(outcome.sop_uid or "")
+        if outcome.state is not FileState.ACCEPTED or before is None:
+            settled.append(outcome)
+        elif before == outcome.pixel_sha256:
+            settled.append(replace(outcome, state=FileState.DUPLICATE, features=None))
+        else:
+            held.append(str(outcome.sop_uid))
+            settled.append(quarantined(outcome, ReasonCode.UID_REUSED))
+    return settled, sorted(set(held))
+
+
+def quarantined(outcome: FileOutcome, reason: ReasonCode) -> FileOutcome:
+    """Return the outcome as set aside for `reason`, with nothing of it released."""
+    return replace(
+        outcome,
+        state=FileState.QUARANTINED,
+        reason=reason,
+        output_sha256=None,
+        features=None,
+    )

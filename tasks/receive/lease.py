@@ -1,0 +1,120 @@
+"""One run per site at a time: a lease with owner, host, pid, heartbeat and expiry.
+
+A scheduler's own concurrency slot is not enough: a run stuck before it starts holds the slot
+and every later night is cancelled. A lease expires by itself and a dead owner's is taken over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from schemas.atomic_files import write_bytes
+from schemas.errors import BusyError
+from schemas.identifiers import SiteCode
+from schemas.zones import Zones
+
+EXPIRY_S = 600.0
+HEARTBEAT_S = 60.0
+
+
+@contextmanager
+def site_lease(zones: Zones, site: SiteCode) -> Iterator[None]:
+    """Hold the site's lease for the time of the block.
+
+    Raises
+    ------
+    BusyError
+        If a living run holds it.
+    """
+    path = zones.operations / "leases" / f"{site}.json"
+    owner = uuid.uuid4().hex
+    _acquire(path, site, owner)
+    stop = threading.Event()
+    heart = threading.Thread(target=_beat, args=(path, owner, stop), daemon=True)
+    heart.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        heart.join()
+        if _read(path).get("owner") == owner:
+            path.unlink(missing_ok=True)
+
+
+def _acquire(path: Path, site: SiteCode, owner: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for _ in range(2):
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            holder = _read(path)
+            if not _is_dead(holder, path):
+                break
+            # Renamed, not deleted: of two runs that find it dead, only one can move it away.
+            grave = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+            try:
+                path.rename(grave)
+            except FileNotFoundError:
+                continue
+            grave.unlink()
+            continue
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(_content(owner))
+        return
+    holder = _read(path)
+    raise BusyError(
+        f"another run holds {site}",
+        where=f"host {holder.get('host', 'unknown')}, process {holder.get('pid', 'unknown')}",
+        hint=f"Wait for it to end; a dead run's lease expires within {EXPIRY_S / 60:.0f} minutes.",
+    )
+
+
+def _content(owner: str) -> bytes:
+    facts = {
+        "owner": owner,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "heartbeat": time.time(),
+    }
+    return json.dumps(facts).encode()
+
+
+def _beat(path: Path, owner: str, stop: threading.Event) -> None:
+    while not stop.wait(HEARTBEAT_S):
+        if _read(path).get("owner") == owner:
+            write_bytes(path, _content(owner))
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        facts: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts
+
+
+def _is_dead(holder: dict[str, object], path: Path) -> bool:
+    try:
+        heartbeat = float(str(holder.get("heartbeat", path.stat().st_mtime)))
+    except (ValueError, FileNotFoundError):
+        return True
+    if time.time() - heartbeat > EXPIRY_S:
+        return True
+    if holder.get("host") != socket.gethostname():
+        return False
+    try:
+        os.kill(int(str(holder["pid"])), 0)
+    except (ProcessLookupError, KeyError, ValueError):
+        # A lease without content yet is being written by its owner right now.
+        return "pid" in holder
+    except PermissionError:
+        return False
+    return False

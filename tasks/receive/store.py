@@ -1,0 +1,239 @@
+"""Find exports, hash what they hold, unpack archives. The inbox is only ever read."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from schemas.atomic_files import sha256_of_bytes, sha256_of_file
+from schemas.errors import BadInputError
+from schemas.identifiers import BatchId, Sha256, SiteCode
+from schemas.records import DeliveredFile, Delivery, FileKind
+from schemas.sites import SiteConfig
+from schemas.states import ReasonCode
+from schemas.zones import Zones
+from tasks.receive import archives
+from tasks.receive.control_files import read_manifest
+from tasks.receive.inventory import (
+    MANIFEST_NAME,
+    READY_NAME,
+    batch_id_of,
+    kind_of,
+    manifest_digest_of,
+    stat_digest_of,
+    wrapping_folder,
+)
+
+_NS_PER_MINUTE = 60 * 10**9
+
+
+@dataclass(frozen=True)
+class Export:
+    """One folder or zip in a site's inbox, as its directory entries show it.
+
+    It is spoken of by `number` (its place among the site's exports by name): the name is the
+    site's, and may identify.
+    """
+
+    number: int
+    path: Path = field(repr=False)
+    stat_digest: Sha256
+    n_entries: int
+    ready: bool
+
+
+def list_exports(zones: Zones, site: SiteConfig, *, now_ns: int) -> list[Export]:
+    """Return the site's exports in name order; reads directory entries only."""
+    inbox = zones.inbox / site.code
+    if not inbox.is_dir():
+        return []
+    exports = []
+    for number, path in enumerate(_export_paths(inbox), start=1):
+        entries = list(_stat_entries(path))
+        newest = max((entry[2] for entry in entries), default=path.stat().st_mtime_ns)
+        quiet = now_ns - newest >= site.quiet_minutes * _NS_PER_MINUTE
+        marked = path.with_name(f"{path.name}.{READY_NAME}").exists() or _has_ready_mark(path)
+        exports.append(
+            Export(number, path, stat_digest_of(entries), len(entries), ready=marked or quiet)
+        )
+    return exports
+
+
+def known_batch(zones: Zones, site: SiteCode, stat_digest: Sha256) -> BatchId | None:
+    """Return the committed batch of an export that was not touched since, if there is one."""
+    path = known_export_file(zones, site, stat_digest)
+    if not path.is_file():
+        return None
+    batch = BatchId(json.loads(path.read_text(encoding="utf-8"))["batch_id"])
+    return batch if is_committed(zones, site, batch) else None
+
+
+def known_export_file(zones: Zones, site: SiteCode, stat_digest: Sha256) -> Path:
+    """Return where it is noted which batch an untouched export became."""
+    return zones.operations / "exports" / site / f"{stat_digest[:32]}.json"
+
+
+def is_committed(zones: Zones, site: SiteCode, batch: BatchId) -> bool:
+    """Return whether a batch counts: its `batch.json` is in place."""
+    return (zones.batch(site, batch) / "batch.json").is_file()
+
+
+def received_folder(zones: Zones, site: SiteCode, stat_digest: Sha256) -> Path:
+    """Return where the archives of one export are unpacked."""
+    return zones.work / f"{site}-received-{stat_digest[:16]}"
+
+
+def take_in(export: Export, zones: Zones, site: SiteCode) -> Delivery:
+    """Hash and sort everything an export holds; unpack its archives into the scratch zone.
+
+    Raises
+    ------
+    BadInputError
+        If the export holds no file at all.
+    """
+    into = received_folder(zones, site, export.stat_digest)
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(parents=True, mode=0o700)
+    members = list(_members(export.path, into))
+    if not members:
+        raise BadInputError(
+            f"export {export.number} of {site} is empty",
+            expected="dicom/, linkage.csv, clinical/ and READY",
+            hint="Ask the site to deliver again; nothing was taken in.",
+        )
+    top = wrapping_folder(member.relative_path for member in members)
+    files = _numbered(members, top)
+    files = _checked_against_manifest(files)
+    return Delivery(
+        site=site,
+        batch_id=batch_id_of(files),
+        stat_digest=export.stat_digest,
+        manifest_sha256=manifest_digest_of(files),
+        files=tuple(files),
+    )
+
+
+def _export_paths(inbox: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in inbox.iterdir()
+        if not path.name.startswith(".")
+        and not path.is_symlink()
+        and (path.is_dir() or path.suffix.lower() == ".zip")
+    )
+
+
+def _has_ready_mark(path: Path) -> bool:
+    if path.is_dir():
+        tops = [path, *(p for p in path.iterdir() if p.is_dir() and not p.is_symlink())]
+        return any((top / READY_NAME).is_file() for top in tops)
+    try:
+        with zipfile.ZipFile(path) as members:
+            return any(name.split("/")[-1] == READY_NAME for name in members.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False  # still being written; the quiet period decides
+
+
+def _stat_entries(path: Path) -> Iterator[tuple[str, int, int]]:
+    if not path.is_dir():
+        info = path.stat()
+        yield path.name, info.st_size, info.st_mtime_ns
+        return
+    for file in _walk(path):
+        info = file.lstat()
+        yield str(file.relative_to(path)), info.st_size, info.st_mtime_ns
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root, followlinks=False):
+        for name in names:
+            yield Path(folder, name)
+        for name in folders:
+            if Path(folder, name).is_symlink():
+                yield Path(folder, name)
+
+
+def _members(path: Path, into: Path) -> Iterator[archives.Unpacked]:
+    if not path.is_dir():
+        yield from _archive_members(path, into, prefix="", name="archive.zip")
+        return
+    for number, file in enumerate(sorted(_walk(path)), start=1):
+        name = str(file.relative_to(path))
+        member = _plain_member(file, name)
+        if member.reason is None and archives.is_zip(file):
+            prefix = name[: -len(".zip")]
+            yield from _archive_members(file, into / f"a{number:06d}", prefix=prefix, name=name)
+        else:
+            yield member
+
+
+def _plain_member(file: Path, name: str) -> archives.Unpacked:
+    nothing = sha256_of_bytes(b"")
+    info = file.lstat()
+    if not stat.S_ISREG(info.st_mode):
+        return archives.Unpacked(name, file, 0, nothing, ReasonCode.UNSAFE_PATH)
+    try:
+        return archives.Unpacked(name, file, info.st_size, sha256_of_file(file))
+    except OSError:
+        return archives.Unpacked(name, file, info.st_size, nothing, ReasonCode.UNREADABLE)
+
+
+def _archive_members(
+    archive: Path, into: Path, *, prefix: str, name: str
+) -> list[archives.Unpacked]:
+    # Collected first: an archive that fails half-way is one file set aside, not some of its parts.
+    try:
+        return list(archives.unpack(archive, into, prefix=prefix))
+    except archives.ArchiveTooLargeError:
+        reason = ReasonCode.ARCHIVE_TOO_LARGE
+    except (zipfile.BadZipFile, NotImplementedError, OSError):
+        reason = ReasonCode.ARCHIVE_UNREADABLE
+    return [replace(_plain_member(archive, name), reason=reason)]
+
+
+def _numbered(members: list[archives.Unpacked], top: str) -> list[DeliveredFile]:
+    named = [
+        (member.relative_path.removeprefix(f"{top}/") if top else member.relative_path, member)
+        for member in members
+    ]
+    # An archive may hold one name twice: the contents then decide the order.
+    named.sort(key=lambda pair: (pair[0], pair[1].sha256))
+    return [
+        DeliveredFile(
+            file_no=number,
+            relative_path=name,
+            path=member.path,
+            size_bytes=member.size_bytes,
+            sha256=member.sha256,
+            kind=FileKind.REFUSED if member.reason else kind_of(name),
+            reason=member.reason,
+        )
+        for number, (name, member) in enumerate(named, start=1)
+    ]
+
+
+def _checked_against_manifest(files: list[DeliveredFile]) -> list[DeliveredFile]:
+    manifest = next((f for f in files if f.relative_path == MANIFEST_NAME and not f.reason), None)
+    if manifest is None:
+        return files
+    try:
+        stated = read_manifest(manifest.path.read_bytes())
+    except BadInputError:
+        # An unreadable manifest proves nothing: it is set aside, the files stand on their own.
+        return [_refused(f, ReasonCode.UNREADABLE_FORM) if f is manifest else f for f in files]
+    return [
+        _refused(file, ReasonCode.MANIFEST_MISMATCH)
+        if file.reason is None and stated.get(file.relative_path, file.sha256) != file.sha256
+        else file
+        for file in files
+    ]
+
+
+def _refused(file: DeliveredFile, reason: ReasonCode) -> DeliveredFile:
+    return replace(file, kind=FileKind.REFUSED, reason=reason)

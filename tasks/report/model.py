@@ -1,0 +1,248 @@
+"""What the report is built from: the tables of a release and the accounts around them.
+
+The fields of each row class below are the columns the report reads; a table that lacks one
+is refused by name, so a page never shows an empty column as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from schemas.errors import BadInputError
+from schemas.records import Finding
+
+REGISTERED_POPULATION = 3000  # ChiCTR2500107646@V1.0, target condition
+
+
+@dataclass(frozen=True)
+class SiteRow:
+    """One hospital of the site table."""
+
+    site_code: str
+    name_en: str
+    name_zh: str
+    registration_status: str
+
+
+@dataclass(frozen=True)
+class SubjectRow:
+    """One subject of the release."""
+
+    subject_id: str
+    site_code: str
+    sex: str | None
+    age_years: float | None
+    ascertainment: str | None
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One exam and its role in the protocol."""
+
+    study_uid: str
+    subject_id: str
+    modality: str
+    role: str
+    field_strength_t: float | None
+
+
+@dataclass(frozen=True)
+class SeriesRow:
+    """One sub-stack with its label and its slice thickness against the limit."""
+
+    series_uid: str
+    sub_stack_digest: str
+    study_uid: str
+    label: str
+    label_tier: str
+    n_missing_slices: int | None
+    slice_thickness_mm: float | None
+    thickness_limit_mm: float | None
+    thickness_verdict: str | None
+
+
+@dataclass(frozen=True)
+class CriterionRow:
+    """One criterion of one subject under one reading."""
+
+    subject_id: str
+    criterion_id: str
+    reading: str
+    status: str
+    effect: str
+    missing_evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EligibilityRow:
+    """The verdict on one subject under one reading."""
+
+    subject_id: str
+    reading: str
+    status: str
+    first_failing_criterion: str | None
+    all_undetermined: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FlowRow:
+    """One node of the STARD flow."""
+
+    reading: str
+    site_code: str
+    node_id: str
+    parent_id: str | None
+    label_en: str
+    label_zh: str
+    n: int
+
+
+@dataclass(frozen=True)
+class BatchAccount:
+    """Where the files of one committed batch ended; `reasons` splits the quarantined ones."""
+
+    site_code: str
+    batch_id: str
+    n_files: int
+    counts: Mapping[str, int]
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    edc_export_as_of: date | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One row of the decision register; `decided_by` is empty until somebody signs."""
+
+    decision_id: str
+    criterion: str
+    question: str
+    option_chosen: str
+    decided_by: str
+
+
+@dataclass(frozen=True)
+class PreviousRelease:
+    """The release before this one, to say what changed."""
+
+    version: str
+    tables: Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportInput:
+    """Everything a report shows; no identifier, no clock value, no path of a machine.
+
+    Parameters
+    ----------
+    run : str
+        Name of the report folder; the only part that differs between two equal builds.
+    release : str or None
+        Version of the release; None when a gate stopped it.
+    tables : mapping of str to pyarrow.Table
+        The published tables by name.
+    batches : tuple of BatchAccount
+        Every committed batch.
+    findings : tuple of Finding
+        All findings that stand.
+    decisions : tuple of Decision
+        The decision register, signed and unsigned.
+    active_sites : tuple of str
+        Codes of the sites with a configuration.
+    versions : mapping of str to str
+        What ran: software, protocol, mapping and contract versions.
+    release_files : tuple of str
+        Files of the release folder worth a link, relative to it, as they exist.
+    previous : PreviousRelease, optional
+        Absent for the first release.
+    """
+
+    run: str
+    release: str | None
+    tables: Mapping[str, pa.Table]
+    batches: tuple[BatchAccount, ...]
+    findings: tuple[Finding, ...]
+    decisions: tuple[Decision, ...]
+    active_sites: tuple[str, ...]
+    versions: Mapping[str, str]
+    release_files: tuple[str, ...] = ()
+    previous: PreviousRelease | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """The rows of the tables the report reads, and the names of tables that are not there."""
+
+    sites: tuple[SiteRow, ...]
+    subjects: tuple[SubjectRow, ...]
+    studies: tuple[StudyRow, ...]
+    series: tuple[SeriesRow, ...]
+    criteria: tuple[CriterionRow, ...]
+    eligibility: tuple[EligibilityRow, ...]
+    flow: tuple[FlowRow, ...]
+    absent_tables: tuple[str, ...]
+
+
+ROW_OF_TABLE: dict[str, type[Any]] = {
+    "site": SiteRow,
+    "subject": SubjectRow,
+    "imaging_study": StudyRow,
+    "series": SeriesRow,
+    "criterion_result": CriterionRow,
+    "eligibility": EligibilityRow,
+    "stard_flow": FlowRow,
+}
+
+_Row = TypeVar("_Row")
+
+
+def read_cohort(tables: Mapping[str, pa.Table]) -> Cohort:
+    """Return the typed rows of the tables the report shows.
+
+    Raises
+    ------
+    BadInputError
+        If a table that is there lacks a column the report reads.
+    """
+    return Cohort(
+        sites=_rows(tables, "site", SiteRow),
+        subjects=_rows(tables, "subject", SubjectRow),
+        studies=_rows(tables, "imaging_study", StudyRow),
+        series=_rows(tables, "series", SeriesRow),
+        criteria=_rows(tables, "criterion_result", CriterionRow),
+        eligibility=_rows(tables, "eligibility", EligibilityRow),
+        flow=_rows(tables, "stard_flow", FlowRow),
+        absent_tables=tuple(name for name in ROW_OF_TABLE if name not in tables),
+    )
+
+
+def columns_read(table: str) -> tuple[str, ...]:
+    """Return the columns of a published table that the report reads."""
+    return tuple(column.name for column in fields(ROW_OF_TABLE[table]))
+
+
+def _rows(tables: Mapping[str, pa.Table], name: str, kind: type[_Row]) -> tuple[_Row, ...]:
+    table = tables.get(name)
+    if table is None:
+        return ()
+    wanted = columns_read(name)
+    lacking = sorted(set(wanted) - set(table.column_names))
+    if lacking:
+        raise BadInputError(
+            f"columns {', '.join(lacking)} are missing",
+            where=f"table {name}",
+            expected="the columns of its data contract",
+            hint="Build the release with the same version of the software as the report.",
+        )
+    return tuple(
+        kind(**{column: _frozen(value) for column, value in row.items()})
+        for row in table.select(list(wanted)).to_pylist()
+    )
+
+
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,149 @@
+"""The fictitious hospitals S91 to S99: scanners, character sets, habits of naming and sending.
+
+No hospital here exists. What differs between them is what differs between real ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.identifiers import SiteCode
+
+
+class Vendor(StrEnum):
+    """Who built a scanner."""
+
+    SIEMENS = "Siemens"
+    GE = "GE"
+    PHILIPS = "Philips"
+    UIH = "UIH"
+
+
+class Charset(StrEnum):
+    """How text is encoded, and what the header says about it."""
+
+    GB18030 = "GB18030"
+    IR_58 = "ISO 2022 IR 58"
+    UTF_8 = "ISO_IR 192"
+    GBK_UNLABELLED = "GBK without SpecificCharacterSet"
+    GBK_AS_LATIN_1 = "GBK declared as ISO_IR 100"
+
+
+class PathHabit(StrEnum):
+    """How a site names folders and files of an export."""
+
+    NAMES = "person and study in folder names"
+    HAN_NAMES = "Han name and hospital number in folder names"
+    UIDS = "UIDs as names"
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """One machine and how it writes."""
+
+    vendor: Vendor
+    model: str
+    charset: Charset
+    naming: str
+    implicit_vr: bool = False
+    field_t: float | None = None
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """One fictitious site."""
+
+    code: SiteCode
+    name_en: str
+    name_zh: str
+    alias: str
+    ct: Scanner
+    dce: Scanner
+    eob: Scanner
+    paths: PathHabit
+    form_encoding: str = "utf-8-sig"
+    form_code_style: str = "code"
+    name_in_series_description: bool = False
+    name_in_study_description: bool = False
+    manifest: bool = False
+    zipped: bool = False
+
+    @property
+    def number(self) -> int:
+        """The two digits of the site code."""
+        return int(self.code[1:])
+
+
+def _ct(vendor: Vendor, charset: Charset, naming: str, *, implicit_vr: bool = False) -> Scanner:
+    model = {
+        Vendor.SIEMENS: "SOMATOM Definition Flash",
+        Vendor.GE: "Revolution CT",
+        Vendor.PHILIPS: "Brilliance 64",
+        Vendor.UIH: "uCT 760",
+    }[vendor]
+    return Scanner(vendor, model, charset, naming, implicit_vr)
+
+
+def _mr(
+    vendor: Vendor, charset: Charset, naming: str, field_t: float, *, implicit_vr: bool = False
+) -> Scanner:
+    model = {
+        Vendor.SIEMENS: "Aera",
+        Vendor.GE: "DISCOVERY MR750",
+        Vendor.PHILIPS: "Ingenia",
+        Vendor.UIH: "uMR 780",
+    }[vendor]
+    return Scanner(vendor, model, charset, naming, implicit_vr, field_t)
+
+
+_SIEMENS_CT = _ct(Vendor.SIEMENS, Charset.GB18030, "en")
+_SIEMENS_MR = _mr(Vendor.SIEMENS, Charset.GB18030, "en", 1.494)
+_GE_CT = _ct(Vendor.GE, Charset.GBK_UNLABELLED, "zh", implicit_vr=True)
+_GE_MR = _mr(Vendor.GE, Charset.IR_58, "zh", 3.0, implicit_vr=True)
+_UIH_CT = _ct(Vendor.UIH, Charset.GBK_AS_LATIN_1, "mixed")
+_UIH_MR = _mr(Vendor.UIH, Charset.UTF_8, "mixed", 3.0)
+_PHILIPS_CT = _ct(Vendor.PHILIPS, Charset.UTF_8, "en")
+_PHILIPS_MR = _mr(Vendor.PHILIPS, Charset.UTF_8, "en", 3.0)
+
+HOSPITALS: tuple[Hospital, ...] = (
+    Hospital(
+        SiteCode("S91"), "Haitang First People Hospital", "海棠市第一人民医院", "海棠一院",
+        _SIEMENS_CT, _SIEMENS_MR, _SIEMENS_MR, PathHabit.NAMES,
+        name_in_study_description=True,
+    ),
+    Hospital(
+        SiteCode("S92"), "Yunxi University Affiliated Hospital", "云溪大学附属医院", "云溪附院",
+        _GE_CT, _GE_MR, _GE_MR, PathHabit.HAN_NAMES,
+        form_encoding="gb18030", form_code_style="zh", manifest=True,
+    ),
+    Hospital(
+        SiteCode("S93"), "Wusong Central Hospital", "雾松市中心医院", "雾松中心",
+        _UIH_CT, _PHILIPS_MR, _UIH_MR, PathHabit.UIDS,
+        form_code_style="numbered", name_in_series_description=True, zipped=True,
+    ),
+    Hospital(
+        SiteCode("S94"), "Bailuwan Hospital", "白鹭湾医院", "白鹭湾",
+        _PHILIPS_CT, _PHILIPS_MR, _PHILIPS_MR, PathHabit.NAMES, form_encoding="gb18030",
+    ),
+    Hospital(
+        SiteCode("S95"), "Qingtong People Hospital", "青桐市人民医院", "青桐人医",
+        _GE_CT, _UIH_MR, _UIH_MR, PathHabit.HAN_NAMES, form_code_style="zh",
+    ),
+    Hospital(
+        SiteCode("S96"), "Wangchuan University Second Hospital", "望川大学第二附属医院", "望川二院",
+        _SIEMENS_CT, _GE_MR, _SIEMENS_MR, PathHabit.UIDS, name_in_study_description=True,
+    ),
+    Hospital(
+        SiteCode("S97"), "Jinsui Cancer Hospital", "金穗肿瘤医院", "金穗肿瘤",
+        _UIH_CT, _UIH_MR, _UIH_MR, PathHabit.NAMES, form_code_style="numbered",
+    ),
+    Hospital(
+        SiteCode("S98"), "Shiqiao County Hospital", "石桥湖县人民医院", "石桥湖县医院",
+        _GE_CT, _GE_MR, _GE_MR, PathHabit.HAN_NAMES, form_encoding="gb18030", manifest=True,
+    ),
+    Hospital(
+        SiteCode("S99"), "Biwu Integrated Medicine Hospital", "碧梧市中西医结合医院", "碧梧中西医",
+        _PHILIPS_CT, _SIEMENS_MR, _PHILIPS_MR, PathHabit.UIDS, zipped=True,
+    ),
+)  # fmt: skip
