@@ -40,6 +40,7 @@ def prefect_server(settings: Settings) -> Iterator[None]:
     if os.environ.get("PREFECT_API_URL"):
         yield
         return
+    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
     log = settings.zones.logs / "prefect-server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
@@ -49,6 +50,7 @@ def prefect_server(settings: Settings) -> Iterator[None]:
             _await_health(process, url, log)
             yield
         finally:
+            _send_remaining_logs()
             del os.environ["PREFECT_API_URL"]
             process.terminate()
             try:
@@ -74,10 +76,20 @@ def _start(log: int) -> tuple[subprocess.Popen[bytes], str]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - we start it before any thread of ours
+            preexec_fn=_end_with_parent,
         )  # fmt: skip
         _await_port(process, port)
     return process, f"http://127.0.0.1:{port}/api"
+
+
+def _send_remaining_logs() -> None:
+    if "prefect" not in sys.modules:
+        return
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=5)
+    EventsWorker.drain_all(timeout=5)
 
 
 def _end_with_parent() -> None:
@@ -104,7 +116,7 @@ def _await_health(process: subprocess.Popen[bytes], url: str, log: Path) -> None
     deadline = time.monotonic() + STARTUP_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5):
+            with urllib.request.urlopen(f"{url}/health", timeout=5):  # noqa: S310 - our own http
                 return
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             time.sleep(0.1)

@@ -194,7 +194,7 @@ def read_b_value(header: Dataset) -> float | None:
     ):
         try:
             value = header.private_block(group, creator)[offset].value
-        except Exception:
+        except Exception:  # noqa: S112 - no such block, or one that cannot be decoded
             continue
         number = _as_number(value[0] if isinstance(value, MultiValue | list) else value)
         if number is not None and number >= 0:

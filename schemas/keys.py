@@ -28,6 +28,7 @@ KEY_BYTES = 32
 SHIFT_DAYS_MIN = 366
 SHIFT_DAYS_MAX = 3650
 _SEAL_NONCE_BYTES = 12
+_DEMO_MARK = "demo "
 
 
 class Purpose(StrEnum):
@@ -50,9 +51,12 @@ class KeyRing:
     ----------
     master : bytes
         32 random bytes. Never logged, never a flow parameter.
+    is_demo : bool
+        Made from a seed, so anybody can make it again: only for fictitious sites.
     """
 
     master: bytes = field(repr=False)
+    is_demo: bool = False
 
     def __post_init__(self) -> None:
         if len(self.master) != KEY_BYTES:
@@ -123,12 +127,16 @@ def create_key_file(path: Path) -> KeyRing:
     BadInputError
         If something is there already.
     """
-    return write_key_file(path, secrets.token_bytes(KEY_BYTES))
+    return _write_key_file(path, KeyRing(secrets.token_bytes(KEY_BYTES)))
 
 
-def write_key_file(path: Path, master: bytes) -> KeyRing:
-    """Write `master` to a new file of mode 0600; an existing file is never touched."""
-    ring = KeyRing(master)
+def create_demo_key_file(path: Path, seed: int) -> KeyRing:
+    """Make the demo's key from its seed; it is marked, and refused for registered sites."""
+    master = hashlib.sha256(f"livercohort demo {seed}".encode()).digest()
+    return _write_key_file(path, KeyRing(master, is_demo=True))
+
+
+def _write_key_file(path: Path, ring: KeyRing) -> KeyRing:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -139,7 +147,7 @@ def write_key_file(path: Path, master: bytes) -> KeyRing:
             hint="It is never overwritten: without it the cohort cannot be continued.",
         ) from None
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(master.hex() + "\n")
+        stream.write((_DEMO_MARK if ring.is_demo else "") + ring.master.hex() + "\n")
         stream.flush()
         os.fsync(stream.fileno())
     return ring
@@ -167,7 +175,9 @@ def read_key_file(path: Path) -> KeyRing:
             hint=f"Run: chmod 600 {path}",
         )
     try:
-        return KeyRing(bytes.fromhex(path.read_text(encoding="ascii").strip()))
+        text = path.read_text(encoding="ascii").strip()
+        is_demo = text.startswith(_DEMO_MARK)
+        return KeyRing(bytes.fromhex(text.removeprefix(_DEMO_MARK)), is_demo=is_demo)
     except (ValueError, BadInputError):
         raise EnvironmentProblemError(
             "the key file does not hold a key",

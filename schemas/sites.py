@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.errors import BadInputError, ContractError
 from schemas.identifiers import SiteCode
@@ -45,7 +45,7 @@ class SiteConfig(BaseModel):
     province_en: str
     province_zh: str
     level_zh: str
-    ethics_ref: str
+    ethics_ref: str = Field(min_length=1)
     ethics_date: dt.date
     ethics_reason: str
     patient_id_is_subject_no: bool

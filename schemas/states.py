@@ -98,6 +98,6 @@ class Verdict(StrEnum):
 class Effect(StrEnum):
     """What a criterion does to eligibility (for exclusions pass = not excluded)."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
     FAIL = "fail"
     UNDETERMINED = "undetermined"

@@ -27,8 +27,8 @@ CREATE TABLE IF NOT EXISTS subject (
     token TEXT PRIMARY KEY, site TEXT NOT NULL, subject_id TEXT NOT NULL UNIQUE,
     key_id TEXT NOT NULL, sealed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS patient_link (
-    token TEXT PRIMARY KEY, site TEXT NOT NULL, subject_id TEXT NOT NULL REFERENCES subject(subject_id),
-    sealed BLOB NOT NULL);
+    token TEXT PRIMARY KEY, site TEXT NOT NULL,
+    subject_id TEXT NOT NULL REFERENCES subject(subject_id), sealed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS person_link (
     token TEXT NOT NULL, subject_id TEXT NOT NULL REFERENCES subject(subject_id),
     PRIMARY KEY (token, subject_id));
@@ -144,10 +144,16 @@ class Vault:
         patient_token = self._ring.lookup_token("patient", site, row.patient_id)
         shift = self._ring.date_shift_days(site, row.subject_no)
         facts = {"subject_no": row.subject_no, "shift_days": shift}
-        database.execute(
-            "INSERT INTO subject VALUES (?, ?, ?, ?, ?) ON CONFLICT (token) DO NOTHING",
-            (subject_token, site, subject_id, self._ring.key_id, self._seal(facts, subject_id)),
-        )
+        try:
+            database.execute(
+                "INSERT INTO subject VALUES (?, ?, ?, ?, ?) ON CONFLICT (token) DO NOTHING",
+                (subject_token, site, subject_id, self._ring.key_id, self._seal(facts, subject_id)),
+            )
+        except sqlite3.IntegrityError:
+            raise LinkageConflictError(
+                f"two subject numbers would share the pseudonym {subject_id}",
+                hint="Report this: 40 bits of HMAC have collided and must be lengthened.",
+            ) from None
         known = database.execute(
             "SELECT subject_id FROM patient_link WHERE token = ?", (patient_token,)
         ).fetchone()

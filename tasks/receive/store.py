@@ -18,7 +18,7 @@ from schemas.records import DeliveredFile, Delivery, FileKind
 from schemas.sites import SiteConfig
 from schemas.states import ReasonCode
 from schemas.zones import Zones
-from tasks.receive import archives
+from tasks.receive import store_archives as archives
 from tasks.receive.control_files import read_manifest
 from tasks.receive.inventory import (
     MANIFEST_NAME,

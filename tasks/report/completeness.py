@@ -94,7 +94,7 @@ def series_state(series: SeriesRow) -> str:
     """Return what the matrix says of one series: ok, unknown, gaps or thick."""
     if series.thickness_verdict == Verdict.NOT_MET:
         return "thick"
-    if series.n_missing_slices:
+    if series.n_missing_slices or series.conversion_verdict == "QUARANTINE":
         return "gaps"
     if series.thickness_limit_mm is not None and series.thickness_verdict != Verdict.MET:
         return "unknown"
@@ -129,13 +129,8 @@ def tabulate_thickness(series: Iterable[SeriesRow]) -> tuple[ThicknessRow, ...]:
     groups: dict[tuple[str, float], list[SeriesRow]] = {}
     for one in series:
         if one.thickness_limit_mm is not None:
-            groups.setdefault((_weighting(one.label), one.thickness_limit_mm), []).append(one)
+            groups.setdefault((one.weighting, one.thickness_limit_mm), []).append(one)
     return tuple(_thickness_row(*key, groups[key]) for key in sorted(groups))
-
-
-def _weighting(label: str) -> str:
-    parts = label.split("_")
-    return parts[1] if len(parts) > 1 and parts[0] == "MR" else label
 
 
 def _thickness_row(weighting: str, limit_mm: float, members: Sequence[SeriesRow]) -> ThicknessRow:

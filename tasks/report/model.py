@@ -58,8 +58,10 @@ class SeriesRow:
     series_uid: str
     sub_stack_digest: str
     study_uid: str
+    subject_id: str
     label: str
-    label_tier: str
+    weighting: str
+    conversion_verdict: str
     n_missing_slices: int | None
     slice_thickness_mm: float | None
     thickness_limit_mm: float | None
@@ -97,6 +99,7 @@ class FlowRow:
     site_code: str
     node_id: str
     parent_id: str | None
+    node_order: int
     label_en: str
     label_zh: str
     n: int

@@ -103,23 +103,33 @@ def missing_of_subject(rows: Iterable[CriterionRow], reading: str) -> dict[str, 
 
 
 def lay_out_flow(rows: Sequence[FlowRow]) -> tuple[FlowNode, ...]:
-    """Return the nodes of one flow depth first, in table order among siblings.
+    """Return the nodes of one flow depth first, siblings by `node_order`.
 
-    A node whose parent is not in the flow stands at the top, so none is ever lost.
+    A node whose parent is not in the flow, or that is its own ancestor, stands at the top:
+    none is ever lost.
     """
-    known = {row.node_id for row in rows}
+    ordered = sorted(rows, key=lambda row: (row.node_order, row.node_id))
+    known = {row.node_id for row in ordered}
     parts_of: dict[str | None, list[FlowRow]] = defaultdict(list)
-    for row in rows:
+    for row in ordered:
         parts_of[row.parent_id if row.parent_id in known else None].append(row)
-    nodes: list[FlowNode] = []
+    nodes: dict[str, FlowNode] = {}
 
     def visit(row: FlowRow, depth: int) -> None:
-        parts = parts_of.get(row.node_id)
-        total = sum(part.n for part in parts) if parts else None
-        nodes.append(FlowNode(row.node_id, depth, row.label_en, row.label_zh, row.n, total))
-        for part in parts or ():
+        if row.node_id in nodes:
+            return
+        parts = parts_of.get(row.node_id, [])
+        nodes[row.node_id] = FlowNode(
+            node_id=row.node_id,
+            depth=depth,
+            label_en=row.label_en,
+            label_zh=row.label_zh,
+            n=row.n,
+            parts=sum(part.n for part in parts) if parts else None,
+        )
+        for part in parts:
             visit(part, depth + 1)
 
-    for root in parts_of[None]:
-        visit(root, 0)
-    return tuple(nodes)
+    for row in (*parts_of[None], *ordered):
+        visit(row, 0)
+    return tuple(nodes.values())

@@ -83,9 +83,8 @@ def subject_of_object(cohort: Cohort) -> dict[str, str]:
     owner = {subject.subject_id: subject.subject_id for subject in cohort.subjects}
     owner.update({study.study_uid: study.subject_id for study in cohort.studies})
     for series in cohort.series:
-        subject = owner.get(series.study_uid)
-        if subject is not None:
-            owner[series.series_uid] = subject
+        owner[series.series_uid] = series.subject_id
+        owner[series.sub_stack_digest] = series.subject_id
     return owner
 
 

@@ -1,0 +1,70 @@
+"""Rows of the clinical forms as stages hand them on (restricted: real dates, subject numbers)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectId, SubjectNo
+from schemas.partial_dates import PartialDate
+
+
+class Missing(StrEnum):
+    """Why a value is not there. The kinds are never mixed up.
+
+    `INVALID` is ours: the site entered something that the contract cannot read; a finding
+    stands beside it.
+    """
+
+    UNKNOWN = "UK"
+    NOT_DONE = "ND"
+    NOT_APPLICABLE = "NA"
+    NOT_ENTERED = ""
+    INVALID = "INVALID"
+
+
+Cell: TypeAlias = PartialDate | float | int | str | Missing
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClinicalRow:
+    """The valid row of one key of one form, after merging all batches (restricted).
+
+    `subject_no` is the study subject number, or the screening number of a person who was
+    never enrolled; `enrolled` tells which. `shift_days` is how far this person's dates move
+    back when they leave the restricted zone.
+    """
+
+    form: str
+    site: SiteCode
+    subject_no: SubjectNo = field(repr=False)
+    subject_id: SubjectId
+    enrolled: bool
+    shift_days: int = field(repr=False)
+    key: tuple[str, ...] = field(repr=False)
+    values: Mapping[str, Cell] = field(repr=False)
+    export_as_of: dt.date
+    batch_id: BatchId
+    source_sha256: Sha256
+
+    def text(self, name: str) -> str | None:
+        """Return a code or short text, or None when it is missing."""
+        value = self.values.get(name)
+        return value if isinstance(value, str) and not isinstance(value, Missing) else None
+
+    def date(self, name: str) -> PartialDate | None:
+        """Return a date, or None when it is missing."""
+        value = self.values.get(name)
+        return value if isinstance(value, PartialDate) else None
+
+    def number(self, name: str) -> float | None:
+        """Return a number, or None when it is missing."""
+        value = self.values.get(name)
+        return float(value) if isinstance(value, int | float) else None
+
+    def is_not_done(self, name: str) -> bool:
+        """Return whether the site entered ND, not done."""
+        return self.values.get(name) is Missing.NOT_DONE

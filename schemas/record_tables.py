@@ -1,0 +1,143 @@
+"""Frozen records to Arrow tables and back, by their own annotations: nothing to keep in step.
+
+Text, numbers, truth values, string enumerations and tuples of text or numbers; each may be
+absent where the record says `| None`. A record with another kind of field is refused.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, fields
+from enum import StrEnum
+from typing import Any, NewType, TypeVar
+
+import pyarrow as pa
+
+from schemas.errors import ContractError
+
+Record = TypeVar("Record")
+
+_PLAIN: dict[type, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+}
+
+
+def record_schema(record_type: type, *, without: Sequence[str] = ()) -> pa.Schema:
+    """Return the Arrow schema of a record type, in the order of its fields.
+
+    Parameters
+    ----------
+    record_type : type
+        A dataclass.
+    without : sequence of str
+        Fields left out of the table; reading back gives them their defaults.
+    """
+    hints = typing.get_type_hints(record_type)
+    return pa.schema(
+        [
+            _arrow_field(item.name, hints[item.name])
+            for item in fields(record_type)
+            if item.name not in without
+        ]
+    )
+
+
+def table_from_records(
+    records: Iterable[Any],
+    record_type: type,
+    *,
+    key: Sequence[str],
+    without: Sequence[str] = (),
+) -> pa.Table:
+    """Return the records as a table sorted by `key`: the order given changes nothing."""
+    rows = sorted(records, key=lambda record: tuple(_sortable(getattr(record, n)) for n in key))
+    schema = record_schema(record_type, without=without)
+    arrays = [
+        pa.array([_plain(getattr(row, field.name)) for row in rows], type=field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, schema=schema)
+
+
+def records_from_table(table: pa.Table, record_type: type[Record]) -> list[Record]:
+    """Return the rows of a table as records.
+
+    Columns that the record does not have are left aside, so that a table may carry more (a
+    batch, a site).
+
+    Raises
+    ------
+    ContractError
+        If a column of the record is missing and the record gives it no default.
+    """
+    hints = typing.get_type_hints(record_type)
+    names = [name for name in hints if name in table.column_names]
+    columns = [
+        [_typed(value, hints[name]) for value in table.column(name).to_pylist()] for name in names
+    ]
+    required = [
+        item.name
+        for item in fields(record_type)  # type: ignore[arg-type]  # only dataclasses come here
+        if item.default is MISSING and item.default_factory is MISSING
+    ]
+    missing = [name for name in required if name not in names]
+    if missing:
+        raise ContractError(
+            f"columns of the record are missing: {', '.join(missing)}",
+            where=f"table of {record_type.__name__}",
+        )
+    return [record_type(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+def _arrow_field(name: str, hint: Any) -> pa.Field:
+    core, optional = _core(hint)
+    if typing.get_origin(core) is tuple:
+        element, _ = _core(typing.get_args(core)[0])
+        return pa.field(name, pa.list_(_plain_type(name, element)), nullable=optional)
+    return pa.field(name, _plain_type(name, core), nullable=optional)
+
+
+def _plain_type(name: str, kind: Any) -> pa.DataType:
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return pa.string()
+    if kind not in _PLAIN:
+        raise TypeError(f"field {name}: no column type for {kind}")
+    return _PLAIN[kind]
+
+
+def _core(hint: Any) -> tuple[Any, bool]:
+    optional = False
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        inner = [part for part in typing.get_args(hint) if part is not types.NoneType]
+        if len(inner) != 1:
+            raise TypeError(f"no column type for {hint}")
+        optional, hint = True, inner[0]
+    while isinstance(hint, NewType):
+        hint = hint.__supertype__
+    return hint, optional
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, StrEnum):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _typed(value: object, hint: Any) -> object:
+    core, _ = _core(hint)
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(core, type) and issubclass(core, StrEnum):
+        return core(str(value))
+    return value
+
+
+def _sortable(value: object) -> tuple[bool, Any]:
+    return (value is not None, "" if value is None else value)

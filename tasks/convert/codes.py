@@ -1,0 +1,98 @@
+"""Why a sub-stack was set aside, mended or remarked on: one code, one meaning."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ConversionVerdict(StrEnum):
+    """What conversion decides on one sub-stack.
+
+    OK is published as dcm2niix wrote it. REPAIRABLE is published after the mending its code
+    names, proven like the others. QUARANTINE is not published.
+    """
+
+    OK = "OK"
+    REPAIRABLE = "REPAIRABLE"
+    QUARANTINE = "QUARANTINE"
+
+
+class Code(StrEnum):
+    """Defects and remarks; `MEANINGS` says each in words."""
+
+    # known from headers, before converting
+    MISSING_SLICE = "MISSING_SLICE"
+    DUPLICATE_POSITION = "DUPLICATE_POSITION"
+    UNEVEN_SPACING = "UNEVEN_SPACING"
+    SHIFTED_SLICE = "SHIFTED_SLICE"
+    GANTRY_TILT = "GANTRY_TILT"
+    MIXED_ORIENTATION = "MIXED_ORIENTATION"
+    NO_GEOMETRY = "NO_GEOMETRY"
+    TRUNCATED = "TRUNCATED"
+    NO_PIXEL_DATA = "NO_PIXEL_DATA"
+    UNREADABLE = "UNREADABLE"
+    UNSUPPORTED_TRANSFER_SYNTAX = "UNSUPPORTED_TRANSFER_SYNTAX"
+    UNSUPPORTED_PIXEL_FORMAT = "UNSUPPORTED_PIXEL_FORMAT"
+    MIXED_PIXEL_FORMAT = "MIXED_PIXEL_FORMAT"
+    MULTI_FRAME = "MULTI_FRAME"
+    MOSAIC_WITHOUT_LAYOUT = "MOSAIC_WITHOUT_LAYOUT"
+    UNEQUAL_PHASES = "UNEQUAL_PHASES"
+    COUNT_VS_MANIFEST = "COUNT_VS_MANIFEST"
+    # known after converting
+    CONVERTER_FAILED = "CONVERTER_FAILED"
+    CONVERTER_CRASHED = "CONVERTER_CRASHED"
+    CONVERTER_TIMEOUT = "CONVERTER_TIMEOUT"
+    CONVERTER_SPLIT = "CONVERTER_SPLIT"
+    PLANES_DIFFER = "PLANES_DIFFER"
+    PIXELS_DIFFER = "PIXELS_DIFFER"
+    SCALING_DIFFERS = "SCALING_DIFFERS"
+    GEOMETRY_DIFFERS = "GEOMETRY_DIFFERS"
+    VOLUMES_MIXED = "VOLUMES_MIXED"
+    B_VALUES_DIFFER = "B_VALUES_DIFFER"
+    WORKER_DIED = "WORKER_DIED"
+    WORKER_TIMEOUT = "WORKER_TIMEOUT"
+    WORKER_FAILED = "WORKER_FAILED"
+    # mended
+    AFFINE_REFITTED = "AFFINE_REFITTED"
+    # remarks
+    SINGLE_SLICE = "SINGLE_SLICE"
+
+
+#: Codes that do not keep a volume back.
+MENDED = frozenset({Code.AFFINE_REFITTED})
+REMARKS = frozenset({Code.SINGLE_SLICE})
+
+MEANINGS: dict[Code, str] = {
+    Code.MISSING_SLICE: "a gap between two slices is a multiple of the spacing",
+    Code.DUPLICATE_POSITION: "two instances lie at one position and nothing tells phases apart",
+    Code.UNEVEN_SPACING: "slices do not lie on an even grid",
+    Code.SHIFTED_SLICE: "a slice is shifted within its plane against the others",
+    Code.GANTRY_TILT: "slices are not stacked along their normal: a tilted gantry",
+    Code.MIXED_ORIENTATION: "slices of slightly different orientation interleave",
+    Code.NO_GEOMETRY: "position or orientation of a slice is absent or not valid",
+    Code.TRUNCATED: "the pixel data is shorter than rows x columns",
+    Code.NO_PIXEL_DATA: "the object has no pixel data",
+    Code.UNREADABLE: "the file cannot be read as the instance it should be",
+    Code.UNSUPPORTED_TRANSFER_SYNTAX: "no decoder here can prove this transfer syntax",
+    Code.UNSUPPORTED_PIXEL_FORMAT: "colour, bit-packed or unusually laid out pixels",
+    Code.MIXED_PIXEL_FORMAT: "slices of one stack differ in their pixel format",
+    Code.MULTI_FRAME: "an enhanced multi-frame object, not converted yet",
+    Code.MOSAIC_WITHOUT_LAYOUT: "a mosaic without the number, normal or spacing of its tiles",
+    Code.UNEQUAL_PHASES: "a phase or volume covers fewer positions than its siblings",
+    Code.COUNT_VS_MANIFEST: "the number of instances differs from the manifest",
+    Code.CONVERTER_FAILED: "dcm2niix gave an error or no image",
+    Code.CONVERTER_CRASHED: "dcm2niix was ended by a signal",
+    Code.CONVERTER_TIMEOUT: "dcm2niix ran longer than allowed",
+    Code.CONVERTER_SPLIT: "dcm2niix made several images of one sub-stack",
+    Code.PLANES_DIFFER: "frames and NIfTI planes are not one to one",
+    Code.PIXELS_DIFFER: "a NIfTI plane differs from its source",
+    Code.SCALING_DIFFERS: "slope or intercept differ from the source",
+    Code.GEOMETRY_DIFFERS: "a corner of a source slice is not where the NIfTI says",
+    Code.VOLUMES_MIXED: "planes of one NIfTI volume come from different source volumes",
+    Code.B_VALUES_DIFFER: "b-values differ from the vendor's",
+    Code.WORKER_DIED: "the worker process died on this series",
+    Code.WORKER_TIMEOUT: "the worker process ran longer than allowed",
+    Code.WORKER_FAILED: "the worker process met an unexpected error on this series",
+    Code.AFFINE_REFITTED: "the affine was fitted anew over all slices",
+    Code.SINGLE_SLICE: "one slice only: its spacing cannot be proven",
+}

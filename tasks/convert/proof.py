@@ -1,0 +1,220 @@
+"""Proof that a NIfTI holds its source: planes, pixels, scaling, geometry, b-values.
+
+The converter is not believed in anything: its array is compared with the source files plane
+by plane, its affine corner by corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.features import InstanceFeatures
+from schemas.sub_stacks import SubStack
+from tasks.convert.codes import Code
+from tasks.convert.grid import (
+    AxisMap,
+    SourceGrid,
+    corners_fit,
+    fitted_affine_ras,
+    map_axes,
+    source_grid,
+)
+from tasks.convert.plan import Fault
+from tasks.convert.source import PixelFacts
+
+FloatArray = NDArray[np.float64]
+ReadPlane = Callable[[int, int], NDArray[np.generic]]
+"""Stored values of member i, tile k of the sub-stack, shape (rows, columns)."""
+
+_REAL_TOLERANCE = 1e-5
+_B_VALUE_TOLERANCE = 0.5
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What the converter wrote, before anything of it is believed.
+
+    `data` has shape (x, y, z, t) in Fortran order; `affine_ras` shape (4, 4), voxel index to
+    mm; `b_values` as in the `.bval` file, None without one.
+    """
+
+    data: NDArray[np.generic]
+    affine_ras: FloatArray
+    slope: float
+    intercept: float
+    b_values: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Outcome of the comparison.
+
+    Without a fault every plane is proven. `affine_ras` is the proven affine, which is the
+    converter's unless AFFINE_REFITTED is among the faults. `planes` names the
+    SOPInstanceUID of each NIfTI plane, volume by volume, slices in source rank order;
+    `b_values` are the vendor's, in the order of the volumes, empty when no file has one.
+    """
+
+    faults: tuple[Fault, ...]
+    affine_ras: FloatArray
+    planes: tuple[tuple[str, ...], ...] = ()
+    b_values: tuple[float, ...] = ()
+
+
+def prove(
+    stack: SubStack,
+    facts: Mapping[str, PixelFacts],
+    converted: Converted,
+    read_plane: ReadPlane,
+) -> Proof:
+    """Compare one NIfTI with the sub-stack it should hold.
+
+    Parameters
+    ----------
+    stack : SubStack
+        Planned without a fault that keeps it back.
+    facts : mapping of SOPInstanceUID to PixelFacts
+        One for each member.
+    converted : Converted
+        The converter's output.
+    read_plane : callable
+        Gives the stored values of a member's plane; asked once or twice for each.
+    """
+    grid = source_grid(stack, facts)
+    axes = map_axes(grid, converted.affine_ras)
+    if axes is None:
+        return _refused(Code.GEOMETRY_DIFFERS, converted)
+    view = axes.source_view(converted.data)
+    rows, columns = grid.shape
+    if view.shape != (columns, rows, grid.n_ranks, grid.n_volumes):
+        return _refused(Code.PLANES_DIFFER, converted)
+    scaling = _Scaling.of(stack, facts, converted)
+    if scaling is None:
+        return _refused(Code.SCALING_DIFFERS, converted)
+    volume, unlike = _match_planes(grid, view, scaling, read_plane)
+    if unlike:
+        uids = tuple(sorted({stack.members[grid.member[i]].sop_uid or "" for i in unlike}))
+        return _refused(Code.PIXELS_DIFFER, converted, uids)
+    return _prove_order(stack, grid, axes, converted, volume)
+
+
+def _refused(code: Code, converted: Converted, instances: tuple[str, ...] = ()) -> Proof:
+    return Proof((Fault(code, instances),), converted.affine_ras)
+
+
+@dataclass(frozen=True)
+class _Scaling:
+    """How stored values of a member compare with the array: as integers or as real values."""
+
+    slopes: tuple[float, ...]
+    intercepts: tuple[float, ...]
+    exact: bool
+    slope: float
+    intercept: float
+
+    @classmethod
+    def of(
+        cls, stack: SubStack, facts: Mapping[str, PixelFacts], converted: Converted
+    ) -> _Scaling | None:
+        members = [facts[m.sop_uid or ""] for m in stack.members]
+        slopes = tuple(fact.slope for fact in members)
+        intercepts = tuple(fact.intercept for fact in members)
+        if not np.isfinite([*slopes, *intercepts, converted.slope, converted.intercept]).all():
+            return None
+        exact = len(set(zip(slopes, intercepts, strict=True))) == 1
+        # NIfTI keeps both in single precision.
+        same = np.allclose(
+            (converted.slope, converted.intercept), (slopes[0], intercepts[0]), rtol=1e-6, atol=1e-6
+        )
+        if exact and not (same and converted.data.dtype.kind in "iu"):
+            return None
+        return cls(slopes, intercepts, exact, converted.slope, converted.intercept)
+
+    def agrees(self, member: int, stored: NDArray[np.generic], plane: NDArray[np.generic]) -> bool:
+        if self.exact:
+            return bool(np.array_equal(stored, plane))
+        real = stored.astype(np.float64) * self.slopes[member] + self.intercepts[member]
+        theirs = plane.astype(np.float64) * self.slope + self.intercept
+        limit = _REAL_TOLERANCE * max(float(np.abs(real).max()), 1e-30)
+        return bool(np.abs(real - theirs).max() <= limit)
+
+
+def _match_planes(
+    grid: SourceGrid, view: NDArray[np.generic], scaling: _Scaling, read_plane: ReadPlane
+) -> tuple[NDArray[np.intp], list[int]]:
+    """Find for each source plane its volume, one to one; and the planes that have none."""
+    volume = np.full(grid.rank.size, -1, dtype=np.intp)
+    free = [set(range(grid.n_volumes)) for _ in range(grid.n_ranks)]
+    late: list[int] = []
+    for i, (rank, turn) in enumerate(zip(grid.rank.tolist(), grid.turn.tolist(), strict=True)):
+        member = int(grid.member[i])
+        stored = read_plane(member, int(grid.tile[i]))
+        if scaling.agrees(member, stored, view[:, :, rank, turn].T):
+            volume[i] = turn
+            free[rank].discard(turn)
+        else:
+            late.append(i)
+    unlike = []
+    for i in late if grid.n_volumes > 1 else ():
+        rank, member = int(grid.rank[i]), int(grid.member[i])
+        stored = read_plane(member, int(grid.tile[i]))
+        fits = [
+            t for t in sorted(free[rank]) if scaling.agrees(member, stored, view[:, :, rank, t].T)
+        ]
+        if not fits:
+            unlike.append(i)
+            continue
+        volume[i] = fits[0]
+        free[rank].discard(fits[0])
+    return volume, unlike if grid.n_volumes > 1 else late
+
+
+def _prove_order(
+    stack: SubStack,
+    grid: SourceGrid,
+    axes: AxisMap,
+    converted: Converted,
+    volume: NDArray[np.intp],
+) -> Proof:
+    members: list[list[InstanceFeatures]] = [[] for _ in range(grid.n_volumes)]
+    turns: list[set[int]] = [set() for _ in range(grid.n_volumes)]
+    for i in np.lexsort((grid.rank, volume)).tolist():
+        members[int(volume[i])].append(stack.members[int(grid.member[i])])
+        turns[int(volume[i])].add(int(grid.turn[i]))
+    faults = []
+    if any(len(found) > 1 for found in turns):
+        faults.append(Fault(Code.VOLUMES_MIXED))
+    b_values, agree = _b_values(members, converted.b_values)
+    if not agree:
+        faults.append(Fault(Code.B_VALUES_DIFFER))
+    affine = converted.affine_ras
+    shape = converted.data.shape
+    if not corners_fit(grid, axes, affine, shape):
+        affine = fitted_affine_ras(grid, axes, shape)
+        mended = corners_fit(grid, axes, affine, shape)
+        faults.append(Fault(Code.AFFINE_REFITTED if mended else Code.GEOMETRY_DIFFERS))
+    planes = tuple(tuple(m.sop_uid or "" for m in found) for found in members)
+    return Proof(tuple(faults), affine, planes, b_values)
+
+
+def _b_values(
+    volumes: list[list[InstanceFeatures]], written: tuple[float, ...] | None
+) -> tuple[tuple[float, ...], bool]:
+    """Return the vendor's b-value of each volume and whether nothing contradicts it."""
+    found = [{m.b_value for m in members} for members in volumes]
+    if all(values == {None} for values in found):
+        # Nothing to hold the converter's values against: they may only all be zero.
+        return (), not any(written or ())
+    vendor = [values.pop() if len(values) == 1 else None for values in found]
+    known = tuple(value for value in vendor if value is not None)
+    if len(known) < len(volumes):
+        return (), False
+    agree = written is None or (
+        len(written) == len(known)
+        and all(abs(a - b) <= _B_VALUE_TOLERANCE for a, b in zip(written, known, strict=True))
+    )
+    return known, agree

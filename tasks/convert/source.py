@@ -1,0 +1,235 @@
+"""Facts of the pixel data of one source file, from its header; nothing is decoded here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from nibabel.nicom import csareader
+from numpy.typing import NDArray
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
+
+from schemas.sub_stacks import slice_normal
+from tasks.convert.codes import Code
+
+FloatArray = NDArray[np.float64]
+
+_PIXEL_DATA = 0x7FE00010
+_NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+_MAX_TILES = 4096
+
+
+class _NoLayoutError(Exception):
+    """A mosaic does not say how its tiles lie."""
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """Layout of a Siemens mosaic: tiles row by row, the first at the stack's first slice.
+
+    `step_lps` leads from the centre of one slice to the next, in mm, DICOM LPS.
+    """
+
+    n_tiles: int
+    step_lps: tuple[float, float, float]
+
+    @property
+    def n_across(self) -> int:
+        """Tiles along each side of the square."""
+        return math.ceil(math.sqrt(self.n_tiles))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelFacts:
+    """Where and how the pixels of one instance are stored; `problem` when they cannot be used."""
+
+    sop_uid: str
+    problem: Code | None = None
+    encoded: bool = False
+    offset: int = 0
+    dtype: str = "<u2"
+    bits_stored: int = 16
+    rows: int = 0
+    columns: int = 0
+    slope: float = 1.0
+    intercept: float = 0.0
+    mosaic: Mosaic | None = None
+
+    @property
+    def pixel_format(self) -> tuple[object, ...]:
+        """What must be the same in all slices of one stack."""
+        return (self.dtype, self.bits_stored, self.rows, self.columns, self.mosaic)
+
+
+def pixel_facts(header: Dataset, *, size_bytes: int) -> PixelFacts:
+    """Return the facts of one file; what keeps it from being proven is its `problem`.
+
+    Parameters
+    ----------
+    header : Dataset
+        Read with a small `defer_size`, so that native pixel data was skipped, not loaded.
+    size_bytes : int
+        Size of the file, to see whether it ends before its pixels do.
+    """
+    sop_uid = str(header.get("SOPInstanceUID", ""))
+    try:
+        return _facts(header, sop_uid, size_bytes)
+    except _NoLayoutError:
+        return PixelFacts(sop_uid=sop_uid, problem=Code.MOSAIC_WITHOUT_LAYOUT)
+    except Exception:
+        # Hostile headers raise anything from KeyError to OverflowError on access; whatever
+        # it is, the pixels of this instance cannot be interpreted.
+        return PixelFacts(sop_uid=sop_uid, problem=Code.UNREADABLE)
+
+
+def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
+    if _PIXEL_DATA not in header:
+        return PixelFacts(sop_uid=sop_uid, problem=Code.NO_PIXEL_DATA)
+    syntax = header.file_meta.TransferSyntaxUID
+    if syntax not in (*_NATIVE, RLELossless):
+        return PixelFacts(sop_uid=sop_uid, problem=Code.UNSUPPORTED_TRANSFER_SYNTAX)
+    bits = int(header.BitsAllocated)
+    stored = int(header.BitsStored)
+    laid_out_as_usual = (
+        bits in (8, 16, 32)
+        and 0 < stored <= bits
+        and int(header.HighBit) == stored - 1
+        and int(header.get("SamplesPerPixel", 1)) == 1
+    )
+    if not laid_out_as_usual:
+        return PixelFacts(sop_uid=sop_uid, problem=Code.UNSUPPORTED_PIXEL_FORMAT)
+    rows, columns = int(header.Rows), int(header.Columns)
+    offset, length = _extent(header)
+    expected = rows * columns * bits // 8 * int(header.get("NumberOfFrames", 1) or 1)
+    native = syntax in _NATIVE
+    problem = None
+    if expected <= 0 or (native and (length < expected or offset + expected > size_bytes)):
+        problem = Code.TRUNCATED
+    order = ">" if syntax == ExplicitVRBigEndian and native else "<"
+    return PixelFacts(
+        sop_uid=sop_uid,
+        problem=problem,
+        encoded=not native,
+        offset=offset,
+        dtype=f"{order}{'i' if int(header.PixelRepresentation) else 'u'}{bits // 8}",
+        bits_stored=stored,
+        rows=rows,
+        columns=columns,
+        slope=_scale(header, "RescaleSlope", 1.0),
+        intercept=_scale(header, "RescaleIntercept", 0.0),
+        mosaic=_mosaic(header),
+    )
+
+
+def _scale(header: Dataset, keyword: str, default: float) -> float:
+    value = header.get(keyword)
+    return default if value is None or value == "" else float(value)
+
+
+def _extent(header: Dataset) -> tuple[int, int]:
+    element: object = header.get_item(_PIXEL_DATA)
+    if isinstance(element, RawDataElement):
+        return int(element.value_tell), int(element.length)
+    raise ValueError("pixel data was interpreted before its place was known")
+
+
+def _mosaic(header: Dataset) -> Mosaic | None:
+    if "MOSAIC" not in [str(value).upper() for value in header.get("ImageType", None) or ()]:
+        return None
+    try:
+        return _mosaic_layout(header)
+    except Exception as error:
+        raise _NoLayoutError from error
+
+
+def _mosaic_layout(header: Dataset) -> Mosaic:
+    tags = _csa_image_header(header)
+    n_tiles = int(tags["NumberOfImagesInMosaic"]["items"][0])
+    x, y, z = (float(value) for value in tags["SliceNormalVector"]["items"])
+    spacing = float(header.SpacingBetweenSlices)
+    length = math.sqrt(x * x + y * y + z * z)
+    if not (0 < n_tiles <= _MAX_TILES and spacing > 0 and abs(length - 1) < 1e-2):
+        raise ValueError("no usable mosaic layout")
+    scale = spacing / length
+    return Mosaic(n_tiles, (x * scale, y * scale, z * scale))
+
+
+def _csa_image_header(header: Dataset) -> dict[str, dict[str, list[str]]]:
+    for creator in ("SIEMENS CSA HEADER", "SIEMENS MR HEADER"):
+        try:
+            raw = header.private_block(0x0029, creator)[0x10].value
+        except KeyError:
+            continue
+        read_csa: Callable[[bytes], dict[str, dict[str, dict[str, list[str]]]]] = csareader.read
+        return read_csa(raw)["tags"]
+    raise KeyError("no CSA image header")
+
+
+def stored_values(raw: NDArray[np.generic], bits_stored: int) -> NDArray[np.generic]:
+    """Return stored values with the unused high bits cleared or sign-extended.
+
+    Parameters
+    ----------
+    raw : integer array, shape (rows, columns)
+        As in the file, after decoding.
+    bits_stored : int
+        BitsStored (0028,0101).
+
+    Returns
+    -------
+    integer array, shape (rows, columns)
+        The same array when all bits are used.
+
+    Notes
+    -----
+    DICOM PS3.5 8.1.1: bits above HighBit are not part of the value.
+    """
+    unused = raw.dtype.itemsize * 8 - bits_stored
+    if unused == 0:
+        return raw
+    native = raw.astype(raw.dtype.newbyteorder("="), copy=False)
+    return np.asarray((native << unused) >> unused)
+
+
+def tile_origin_lps(
+    position_lps: FloatArray,
+    orientation_lps: FloatArray,
+    pixel_spacing_mm: FloatArray,
+    mosaic_shape: tuple[int, int],
+    tile_shape: tuple[int, int],
+) -> FloatArray:
+    """Return the centre of the first pixel of a mosaic's first slice, in mm, DICOM LPS.
+
+    The mosaic's ImagePositionPatient is that of a sheet as large as all tiles, centred on
+    the slice.
+
+    Parameters
+    ----------
+    position_lps, orientation_lps : float array, shape (3,) and (6,)
+        ImagePositionPatient and ImageOrientationPatient of the mosaic.
+    pixel_spacing_mm : float array, shape (2,)
+        Between rows, between columns.
+    mosaic_shape, tile_shape : (rows, columns)
+    """
+    margin = (np.asarray(mosaic_shape) - np.asarray(tile_shape)) / 2.0
+    along_row, along_column = orientation_lps[:3], orientation_lps[3:]
+    shift = along_row * margin[1] * pixel_spacing_mm[1]
+    shift = shift + along_column * margin[0] * pixel_spacing_mm[0]
+    return np.asarray(position_lps + shift)
+
+
+def unit_axes_lps(orientation_lps: tuple[float, ...]) -> FloatArray:
+    """Return the unit vectors along a row, along a column and along the normal, shape (3, 3)."""
+    normal = slice_normal(orientation_lps)
+    if normal is None:
+        raise ValueError("no valid orientation")
+    return np.vstack([np.reshape(orientation_lps, (2, 3)), normal])

@@ -1,0 +1,83 @@
+"""Decode text of a header as it was meant, whatever its character set label says.
+
+Hospital systems write GB18030 and label it ISO_IR 100, or not at all; ISO 2022 writers
+leave escape sequences out or in the wrong place. Bytes that say what they are (valid
+UTF-8, escapes) win over the label; GB18030 is the guess for everything else above ASCII.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPE = re.compile(rb"\x1b([()$*+\-./]{1,2}[@-~])")
+#: Escape sequences of DICOM PS3.3 C.12.1.1.2, and the codec of the bytes behind each.
+_CODEC_BEHIND = {
+    b"$)A": "gb18030",
+    b"$A": "gb2312-7bit",
+    b"$)C": "euc_kr",
+    b"$B": "iso2022_jp",
+    b"$(D": "iso2022_jp_1",
+    b")I": "shift_jis",
+    b"(J": "shift_jis",
+}
+_UNLABELLED = ("", "ISO_IR 6", "ISO_IR 100", "ISO 2022 IR 6", "ISO 2022 IR 100")
+_LABELS = {
+    "ISO_IR 101": "iso8859_2",
+    "ISO_IR 144": "iso8859_5",
+    "ISO_IR 13": "shift_jis",
+    "ISO 2022 IR 149": "euc_kr",
+    "GB18030": "gb18030",
+    "GBK": "gb18030",
+    "ISO 2022 IR 58": "gb18030",
+    "ISO 2022 GBK": "gb18030",
+}
+
+
+def decode_text(value: bytes, charset_label: str = "") -> str:
+    r"""Return the text of an element's bytes.
+
+    Parameters
+    ----------
+    value : bytes
+        Value field, still with padding and backslashes.
+    charset_label : str
+        SpecificCharacterSet (0008,0005), values joined by a backslash.
+
+    Returns
+    -------
+    str
+        The text without padding; bytes no codec explains become U+FFFD.
+    """
+    body = value.strip(b"\0 ")
+    if b"\x1b" in body:
+        return _decode_escaped(body)
+    if body.isascii():
+        return body.decode("ascii")
+    labels = [label.strip() for label in charset_label.split("\\")]
+    codecs = [_LABELS[label] for label in labels if label in _LABELS]
+    order = ["gb18030", "utf-8"] if "gb18030" in codecs else ["utf-8", *codecs, "gb18030"]
+    for codec in order:
+        try:
+            return body.decode(codec)
+        except UnicodeDecodeError:
+            continue
+    return body.decode("latin-1" if labels[0] in _UNLABELLED else "utf-8", "replace")
+
+
+def _decode_escaped(body: bytes) -> str:
+    parts = _ESCAPE.split(body)
+    text = [decode_text(parts[0])] if parts[0] else []
+    for escape, piece in zip(parts[1::2], parts[2::2], strict=True):
+        text.append(_decode_piece(escape, piece))
+    return "".join(text)
+
+
+def _decode_piece(escape: bytes, piece: bytes) -> str:
+    codec = _CODEC_BEHIND.get(escape, "")
+    if codec == "gb2312-7bit":
+        piece, codec = bytes(b | 0x80 if b > 0x20 else b for b in piece), "gb18030"
+    if codec.startswith("iso2022_jp"):
+        piece = b"\x1b" + escape + piece
+    if not codec:
+        codec = "ascii" if piece.isascii() else "gb18030"
+    return piece.decode(codec, "replace")

@@ -1,0 +1,130 @@
+"""What a value must look like to stay: ranges, enumerations, patterns, closed word lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pydicom.uid import UID_dictionary
+
+from tasks.deidentify.values import is_binary_number, numbers_of, texts_of
+
+_NUMBER_VRS = ("DS", "IS")
+_SPLIT = re.compile(r"[\s,;:/\\()\[\]]+")
+
+
+@dataclass(frozen=True)
+class WordList:
+    """A closed list of words and of patterns whole words may match."""
+
+    name: str
+    words: frozenset[str]
+    patterns: tuple[re.Pattern[str], ...]
+
+    def has(self, word: str) -> bool:
+        """Return whether the word is in the list, its case apart."""
+        return word.upper() in self.words or any(p.fullmatch(word) for p in self.patterns)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A parsed contract: its text for the documentation, and its test of one value field."""
+
+    text: str
+    accepts_values: Callable[[tuple[str, ...]], bool] | None = None
+    accepts_numbers: Callable[[tuple[float, ...]], bool] | None = None
+    word_list: WordList | None = None
+
+    def accepts(self, vr: str, vm: str, value: bytes, *, little: bool) -> bool:
+        """Return whether a value field fulfils VR, VM and contract; empty values do."""
+        if self.accepts_numbers is not None or is_binary_number(vr) or vr in _NUMBER_VRS:
+            return self._accepts_as_numbers(vr, vm, value, little=little)
+        texts = texts_of(value)
+        if not vm_allows(vm, len(texts)):
+            return False
+        return not texts or (self.accepts_values is not None and self.accepts_values(texts))
+
+    def _accepts_as_numbers(self, vr: str, vm: str, value: bytes, *, little: bool) -> bool:
+        numbers = numbers_of(vr, value, little=little)
+        if numbers is None or not vm_allows(vm, len(numbers)):
+            return False
+        return not numbers or (self.accepts_numbers is not None and self.accepts_numbers(numbers))
+
+
+def vm_allows(vm: str, count: int) -> bool:
+    """Return whether a value multiplicity admits `count` values; none is always allowed."""
+    low, _, high = vm.partition("-")
+    if count == 0:
+        return True
+    return int(low) <= count and (high == "n" or count <= int(high or low))
+
+
+def keep_words(text: str, allowed: WordList) -> tuple[str, int]:
+    """Return the words of `text` that the list has, and how many were dropped.
+
+    Words are parted by blanks and punctuation; what parts them becomes one blank.
+    """
+    if allowed.has(text):
+        return text, 0
+    words = [w for w in _SPLIT.split(text) if w]
+    kept = [w for w in words if allowed.has(w)]
+    return " ".join(kept), len(words) - len(kept)
+
+
+def parse_contract(text: str, lists: Mapping[str, WordList]) -> Contract:
+    """Read a contract cell.
+
+    Kinds: `range:lo..hi` (alternatives by `|`, positions by `;`, the last repeats),
+    `enum:A|B`, `regex:...` (each value, wholly), `words:LIST`, `registered_uid` (a UID of
+    PS3.6 table A-1), `fixed:VALUE`; empty for actions that need none.
+
+    Raises
+    ------
+    ValueError
+        If the cell is not a contract.
+    """
+    kind, _, rest = text.partition(":")
+    if kind == "":
+        return Contract(text)
+    if kind == "range":
+        return Contract(text, accepts_numbers=_ranges(rest))
+    if kind == "enum":
+        allowed = frozenset(rest.split("|"))
+        return Contract(text, accepts_values=lambda values: allowed.issuperset(values))
+    if kind == "regex":
+        pattern = re.compile(rest)
+        return Contract(text, accepts_values=lambda vs: all(pattern.fullmatch(v) for v in vs))
+    if kind == "words":
+        if rest not in lists:
+            raise ValueError("no word list has this name")
+        return Contract(text, word_list=lists[rest], accepts_values=_all_words(lists[rest]))
+    if kind == "registered_uid":
+        return Contract(text, accepts_values=lambda vs: all(v in UID_dictionary for v in vs))
+    if kind == "fixed":
+        return Contract(text)
+    raise ValueError("the contract has an unknown kind")
+
+
+def _all_words(allowed: WordList) -> Callable[[tuple[str, ...]], bool]:
+    return lambda values: all(allowed.has(value) for value in values)
+
+
+def _ranges(text: str) -> Callable[[tuple[float, ...]], bool]:
+    positions = [[_range(r) for r in part.split("|")] for part in text.split(";")]
+
+    def accepts(numbers: tuple[float, ...]) -> bool:
+        for index, number in enumerate(numbers):
+            ranges = positions[min(index, len(positions) - 1)]
+            if not any(low <= number <= high for low, high in ranges):
+                return False
+        return True
+
+    return accepts
+
+
+def _range(text: str) -> tuple[float, float]:
+    low, dots, high = text.partition("..")
+    if not dots or float(low) > float(high):
+        raise ValueError("a range is written lo..hi")
+    return float(low), float(high)

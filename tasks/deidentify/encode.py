@@ -1,0 +1,88 @@
+"""Write DICOM elements: the counterpart of `parse` (DICOM PS3.5 section 7, PS3.10 7.1)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tasks.deidentify.parse import (
+    DEFLATED_LITTLE,
+    LONG_VRS,
+    UNDEFINED_LENGTH,
+    Encoding,
+    encoding_of,
+)
+
+_PREAMBLE = bytes(128) + b"DICM"
+_SEQUENCE_END = 0xFFFEE0DD
+_ITEM = 0xFFFEE000
+_TEXT_PAD = {"UI": b"\0", "OB": b"\0", "UN": b"\0"}
+
+
+@dataclass(frozen=True)
+class OutElement:
+    """One element to write: its value bytes, or its items when it is a sequence."""
+
+    tag: int
+    vr: str
+    value: bytes = field(default=b"", repr=False)
+    items: tuple[tuple[OutElement, ...], ...] | None = None
+    undefined_length: bool = False
+
+
+def encode_file(
+    meta: Iterable[OutElement], elements: Iterable[OutElement], transfer_syntax: str
+) -> bytes:
+    """Return a DICOM file: zero preamble, file meta, data set in `transfer_syntax`."""
+    explicit_little = Encoding(explicit=True, little=True)
+    meta_bytes = encode_elements(meta, explicit_little)
+    length = OutElement(0x00020000, "UL", len(meta_bytes).to_bytes(4, "little"))
+    body = encode_elements(elements, encoding_of(transfer_syntax))
+    if transfer_syntax == DEFLATED_LITTLE:
+        deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        body = deflater.compress(body) + deflater.flush()
+        body += b"\0" * (len(body) % 2)
+    return _PREAMBLE + encode_elements([length], explicit_little) + meta_bytes + body
+
+
+def encode_elements(elements: Iterable[OutElement], encoding: Encoding) -> bytes:
+    """Return the elements in tag order as bytes."""
+    parts: list[bytes] = []
+    for element in sorted(elements, key=lambda e: e.tag):
+        value = _value_bytes(element, encoding)
+        length = UNDEFINED_LENGTH if element.undefined_length else len(value)
+        parts += [_head(element, length, encoding), value]
+        if element.undefined_length:
+            parts.append(_tag(_SEQUENCE_END, encoding) + bytes(4))
+    return b"".join(parts)
+
+
+def _value_bytes(element: OutElement, encoding: Encoding) -> bytes:
+    if element.items is None:
+        pad = _TEXT_PAD.get(element.vr, b" ")
+        return element.value + (pad if len(element.value) % 2 else b"")
+    parts = []
+    for item in element.items:
+        body = encode_elements(item, encoding)
+        parts += [_tag(_ITEM, encoding), len(body).to_bytes(4, _order(encoding)), body]
+    return b"".join(parts)
+
+
+def _head(element: OutElement, length: int, encoding: Encoding) -> bytes:
+    tag = _tag(element.tag, encoding)
+    if not encoding.explicit:
+        return tag + length.to_bytes(4, "little")
+    vr = element.vr.encode("ascii")
+    if element.vr in LONG_VRS:
+        return tag + vr + b"\0\0" + length.to_bytes(4, _order(encoding))
+    return tag + vr + length.to_bytes(2, _order(encoding))
+
+
+def _tag(tag: int, encoding: Encoding) -> bytes:
+    order = _order(encoding)
+    return (tag >> 16).to_bytes(2, order) + (tag & 0xFFFF).to_bytes(2, order)
+
+
+def _order(encoding: Encoding) -> str:
+    return "little" if encoding.little else "big"

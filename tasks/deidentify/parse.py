@@ -1,0 +1,294 @@
+"""A strict scanner of DICOM elements: bytes in, elements with their raw bytes out.
+
+It knows the four uncompressed encodings and nothing about meaning (DICOM PS3.5 section 7,
+PS3.10 section 7). Values stay undecoded, so an element no rule allows costs nothing and
+cannot raise; a file that does not scan to its end is held, not guessed at.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from struct import Struct, error
+
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+DEFLATED_LITTLE = "1.2.840.10008.1.2.1.99"
+
+PIXEL_DATA = 0x7FE00010
+UNDEFINED_LENGTH = 0xFFFFFFFF
+LONG_VRS = frozenset("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+MAX_DEPTH = 16
+
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_PREAMBLE_BYTES = 128
+#: A deflated header that grows beyond this is a bomb, not an image.
+_MAX_INFLATED_BYTES = 2 << 30
+
+
+class ScanError(Exception):
+    """The bytes do not scan as DICOM; carries no value from the file."""
+
+
+class TruncatedError(ScanError):
+    """The bytes end before the element does."""
+
+
+class NotDicomError(ScanError):
+    """The bytes are not a DICOM file at all."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How elements are laid out: explicit or implicit VR, little or big endian."""
+
+    explicit: bool
+    little: bool
+
+
+@dataclass(frozen=True)
+class RawElement:
+    """One element: tag, VR (None when the file does not say) and its bytes or items."""
+
+    tag: int
+    vr: str | None
+    value: bytes = field(repr=False)
+    items: tuple[tuple[RawElement, ...], ...] | None = None
+    undefined_length: bool = False
+
+    @property
+    def group(self) -> int:
+        """Group number of the tag."""
+        return self.tag >> 16
+
+
+@dataclass(frozen=True)
+class Header:
+    """A scanned file: what it is encoded in and all its top-level elements."""
+
+    transfer_syntax: str
+    encoding: Encoding
+    elements: dict[int, RawElement]
+    meta: dict[int, RawElement]
+
+    def get(self, tag: int) -> bytes:
+        """Return the value bytes of a top-level element, empty when it is absent."""
+        element = self.elements.get(tag)
+        return element.value if element is not None else b""
+
+
+def scan_file(data: bytes) -> Header:
+    """Scan a whole DICOM file.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, with or without preamble and file meta.
+
+    Raises
+    ------
+    NotDicomError
+        If it has neither the DICM mark nor a data set that begins with group 0002 or 0008.
+    TruncatedError
+        If it ends inside an element.
+    ScanError
+        If it cannot be scanned for another reason, e.g. nesting beyond `MAX_DEPTH`.
+    """
+    start = _start_of_elements(data)
+    meta, body_start = _scan_meta(data, start)
+    syntax = _ascii(meta.get(0x00020010)) or _guess_syntax(data, body_start)
+    if syntax == DEFLATED_LITTLE:
+        data, body_start = _inflate(data[body_start:]), 0
+    encoding = encoding_of(syntax)
+    scanner = _Scanner(data, encoding)
+    elements = {e.tag: e for e in scanner.elements(body_start, len(data), 0)}
+    return Header(syntax, encoding, elements, meta)
+
+
+def encoding_of(transfer_syntax: str) -> Encoding:
+    """Return the element encoding of a transfer syntax (PS3.5 annex A)."""
+    return Encoding(
+        explicit=transfer_syntax != IMPLICIT_LITTLE, little=transfer_syntax != EXPLICIT_BIG
+    )
+
+
+def walk(elements: dict[int, RawElement] | tuple[RawElement, ...]) -> Iterator[RawElement]:
+    """Yield every element at every depth."""
+    for element in elements.values() if isinstance(elements, dict) else elements:
+        yield element
+        for item in element.items or ():
+            yield from walk(item)
+
+
+@lru_cache(maxsize=8192)
+def vr_from_dictionary(tag: int) -> str:
+    """Return the VR the DICOM data dictionary (PS3.6) gives a tag; UN when it has none."""
+    if tag >> 16 & 1:
+        return "LO" if 0x10 <= tag & 0xFFFF <= 0xFF else "UN"
+    return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"
+
+
+def _start_of_elements(data: bytes) -> int:
+    if data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM":
+        return _PREAMBLE_BYTES + 4
+    if data[:2] in (b"\x02\x00", b"\x08\x00") and len(data) > 16:
+        return 0
+    raise NotDicomError("no DICM mark")
+
+
+def _scan_meta(data: bytes, start: int) -> tuple[dict[int, RawElement], int]:
+    scanner = _Scanner(data, Encoding(explicit=True, little=True))
+    meta: dict[int, RawElement] = {}
+    position = start
+    while data[position : position + 2] == b"\x02\x00":
+        element, position = scanner.element(position, len(data), 0)
+        meta[element.tag] = element
+    return meta, position
+
+
+def _guess_syntax(data: bytes, start: int) -> str:
+    # A data set without file meta: two capital letters where the VR would be settle it.
+    vr = data[start + 4 : start + 6]
+    return EXPLICIT_LITTLE if vr.isalpha() and vr.isupper() else IMPLICIT_LITTLE
+
+
+def _inflate(data: bytes) -> bytes:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        plain = inflater.decompress(data, _MAX_INFLATED_BYTES)
+    except zlib.error:
+        raise ScanError("the deflated data set is damaged") from None
+    if inflater.unconsumed_tail:
+        raise ScanError("the deflated data set is too large")
+    if not inflater.eof:
+        raise TruncatedError("the deflated data set ends early")
+    return plain
+
+
+def _ascii(element: RawElement | None) -> str:
+    if element is None:
+        return ""
+    return element.value.rstrip(b"\0 ").decode("ascii", "replace")
+
+
+class _Scanner:
+    def __init__(self, data: bytes, encoding: Encoding) -> None:
+        order = "<" if encoding.little else ">"
+        self._data = data
+        self._encoding = encoding
+        self._tag = Struct(order + "HH").unpack_from
+        self._short = Struct(order + "H").unpack_from
+        self._long = Struct(order + "L").unpack_from
+
+    def elements(self, start: int, end: int, depth: int) -> list[RawElement]:
+        """Scan elements up to `end`, or up to an item delimiter."""
+        found = []
+        position = start
+        while position < end:
+            if self._tag_at(position, end) == _ITEM_END:
+                break
+            element, position = self.element(position, end, depth)
+            found.append(element)
+            if depth == 0 and element.tag == PIXEL_DATA:
+                break  # what follows the pixels (padding, signatures) is never kept
+        return found
+
+    def element(self, position: int, end: int, depth: int) -> tuple[RawElement, int]:
+        """Scan one element; return it and where the next one begins."""
+        if depth > MAX_DEPTH:
+            raise ScanError("sequences are nested too deep")
+        tag = self._tag_at(position, end)
+        vr, length, start = self._head(position)
+        if length == UNDEFINED_LENGTH:
+            return self._undefined(tag, vr, start, end, depth)
+        if start + length > end:
+            raise TruncatedError("an element ends beyond the file")
+        value = self._data[start : start + length]
+        items = None
+        if (vr or vr_from_dictionary(tag)) == "SQ":
+            items = self._defined_items(start, start + length, depth)
+        return RawElement(tag, vr, value, items), start + length
+
+    def _tag_at(self, position: int, end: int) -> int:
+        if position + 8 > end:
+            raise TruncatedError("the file ends inside an element")
+        group, number = self._tag(self._data, position)
+        return int(group) << 16 | int(number)
+
+    def _head(self, position: int) -> tuple[str | None, int, int]:
+        vr_bytes = self._data[position + 4 : position + 6]
+        # Some writers fall back to implicit VR inside sequences of an explicit file.
+        if not self._encoding.explicit or not (vr_bytes.isalpha() and vr_bytes.isupper()):
+            return None, int(self._long(self._data, position + 4)[0]), position + 8
+        vr = vr_bytes.decode("ascii")
+        if vr not in LONG_VRS:
+            return vr, int(self._short(self._data, position + 6)[0]), position + 8
+        try:
+            return vr, int(self._long(self._data, position + 8)[0]), position + 12
+        except error:
+            raise TruncatedError("the file ends inside an element") from None
+
+    def _undefined(
+        self, tag: int, vr: str | None, start: int, end: int, depth: int
+    ) -> tuple[RawElement, int]:
+        if tag == PIXEL_DATA:
+            after = self._after_fragments(start, end)
+            return RawElement(tag, vr, self._data[start : after - 8], None, True), after
+        # UN of undefined length is a sequence in implicit VR little endian (PS3.5 6.2.2).
+        inner = self
+        if vr == "UN":
+            inner = _Scanner(self._data, Encoding(explicit=False, little=True))
+        items, after = inner.undefined_items(start, end, depth)
+        return RawElement(tag, "SQ", self._data[start:after], tuple(items), True), after
+
+    def undefined_items(
+        self, position: int, end: int, depth: int
+    ) -> tuple[list[tuple[RawElement, ...]], int]:
+        """Scan items up to the sequence delimiter."""
+        items = []
+        while (tag := self._tag_at(position, end)) != _SEQUENCE_END:
+            if tag != _ITEM:
+                raise ScanError("a sequence holds something else than items")
+            item, position = self._item(position, end, depth)
+            items.append(item)
+        return items, position + 8
+
+    def _defined_items(
+        self, position: int, end: int, depth: int
+    ) -> tuple[tuple[RawElement, ...], ...]:
+        items = []
+        while position < end:
+            tag = self._tag_at(position, end)
+            if tag == _SEQUENCE_END:
+                break
+            if tag != _ITEM:
+                raise ScanError("a sequence holds something else than items")
+            item, position = self._item(position, end, depth)
+            items.append(item)
+        return tuple(items)
+
+    def _item(self, position: int, end: int, depth: int) -> tuple[tuple[RawElement, ...], int]:
+        length = int(self._long(self._data, position + 4)[0])
+        start = position + 8
+        if length != UNDEFINED_LENGTH:
+            if start + length > end:
+                raise TruncatedError("an item ends beyond its sequence")
+            return tuple(self.elements(start, start + length, depth + 1)), start + length
+        found = []
+        position = start
+        while self._tag_at(position, end) != _ITEM_END:
+            element, position = self.element(position, end, depth + 1)
+            found.append(element)
+        return tuple(found), position + 8
+
+    def _after_fragments(self, position: int, end: int) -> int:
+        while (tag := self._tag_at(position, end)) != _SEQUENCE_END:
+            if tag != _ITEM:
+                raise ScanError("encapsulated pixel data holds something else than fragments")
+            position += 8 + int(self._long(self._data, position + 4)[0])
+        return position + 8

@@ -1,0 +1,105 @@
+"""Typed reading of value fields: numbers, dates, times and ages (DICOM PS3.5 table 6.2-1)."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date, timedelta
+from struct import calcsize, unpack
+
+_BINARY = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+_WHOLE = re.compile(r"[+-]?\d{1,11}")
+_DATE = re.compile(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})")
+_DATETIME = re.compile(r"(\d{8})(\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?)?(?:[+-]\d{4})?")
+_TIME = re.compile(r"(\d{2}):?(?:(\d{2}):?(?:(\d{2})(\.\d{1,6})?)?)?")
+_AGE = re.compile(r"(\d{1,3})([DWMY])")
+OLDEST_AGE_YEARS = 89
+_UNITS_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
+TEXT_VRS = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
+UID = re.compile(r"[0-2](\.\d+)+")
+
+
+def is_binary_number(vr: str) -> bool:
+    """Return whether values of this VR are binary numbers."""
+    return vr in _BINARY
+
+
+def numbers_of(vr: str, value: bytes, *, little: bool) -> tuple[float, ...] | None:
+    """Return the numbers of a value field, or None when it does not hold finite numbers."""
+    if vr in _BINARY:
+        code = _BINARY[vr]
+        count, rest = divmod(len(value), calcsize("=" + code))
+        if rest:
+            return None
+        numbers = unpack(f"{'<' if little else '>'}{count}{code}", value)
+        return numbers if all(math.isfinite(n) for n in numbers) else None
+    pattern = _WHOLE if vr == "IS" else _DECIMAL
+    texts = texts_of(value)
+    if not all(pattern.fullmatch(t) and len(t) <= 16 for t in texts):
+        return None
+    return tuple(float(t) for t in texts)
+
+
+def texts_of(value: bytes) -> tuple[str, ...]:
+    """Return the values of an ASCII value field; a byte above ASCII becomes U+FFFD."""
+    text = value.decode("ascii", "replace").strip("\0 ")
+    return tuple(part.strip() for part in text.split("\\")) if text else ()
+
+
+def read_date(text: str) -> date | None:
+    """Return the calendar date of a DA value (also in the old dotted form), or None."""
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        return date(*(int(g) for g in match.groups()))
+    except ValueError:
+        return None
+
+
+def shift_date(text: str, shift_days: int) -> str | None:
+    """Return a DA value moved back by whole days, or None when it is not a date."""
+    day = read_date(text)
+    try:
+        return None if day is None else f"{day - timedelta(days=shift_days):%Y%m%d}".zfill(8)
+    except OverflowError:
+        return None
+
+
+def shift_datetime(text: str, shift_days: int) -> str | None:
+    """Return a DT value with its date moved back, its time of day kept and its zone dropped."""
+    match = _DATETIME.fullmatch(text)
+    if match is None:
+        return None
+    day = shift_date(match.group(1), shift_days)
+    time_of_day = match.group(2) or ""
+    if day is None or (time_of_day and not is_time(time_of_day)):
+        return None
+    return day + time_of_day
+
+
+def is_time(text: str) -> bool:
+    """Return whether the text is a TM value."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return False
+    hours, minutes, seconds = (int(g or 0) for g in match.groups()[:3])
+    return hours < 24 and minutes < 60 and seconds <= 60
+
+
+def cap_age(text: str) -> str | None:
+    """Return an AS value with every age over 89 years as 090Y, or None when it is no age."""
+    match = _AGE.fullmatch(text)
+    if match is None:
+        return None
+    years = int(match.group(1)) / _UNITS_PER_YEAR[match.group(2)]
+    if years >= OLDEST_AGE_YEARS + 1:
+        return "090Y"
+    return f"{int(match.group(1)):03d}{match.group(2)}"
+
+
+def age_at(birth: date, day: date) -> str | None:
+    """Return the age in completed years as an AS value, capped; None before birth."""
+    years = day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
+    return cap_age(f"{years:03d}Y") if 0 <= years <= 130 else None

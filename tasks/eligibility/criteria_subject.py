@@ -1,0 +1,85 @@
+"""I1, I2, E1, E2, E4: what one record of the person decides."""
+
+from __future__ import annotations
+
+from schemas.partial_dates import add_years, days_between, is_before
+from tasks.eligibility.facts import Facts
+from tasks.eligibility.protocol import read_protocol
+from tasks.eligibility.verdicts import (
+    Part,
+    days_text,
+    decided,
+    met,
+    not_met,
+    precision_text,
+    undetermined,
+)
+
+
+def age_reached(facts: Facts) -> Part:
+    """I1: the 18th birthday lies on or before the day of the baseline CT.
+
+    Born on 29 February one turns 18 on 28 February of a common year (month-end clamp).
+    """
+    birth, ct = facts.date("birth"), facts.date("ct")
+    if birth is None or ct is None:
+        return undetermined(*[key for key in ("birth", "ct") if facts.date(key) is None])
+    years = int(read_protocol().limit("age_years_min"))
+    if add_years(birth.latest, years) <= ct.earliest:
+        return met()
+    if add_years(birth.earliest, years) > ct.latest:
+        return not_met("UNDER_AGE")
+    vague = [key for key, date in (("birth", birth), ("ct", ct)) if date.exact is None]
+    seen = "; ".join(
+        precision_text(key, date) for key, date in (("birth", birth), ("ct", ct)) if key in vague
+    )
+    return undetermined(*vague, reason="DATE_NOT_PRECISE", observed=seen)
+
+
+def detected_by_registered_route(facts: Facts) -> Part:
+    """I2: found by ultrasound or by a screening CT; nothing else is registered (D03)."""
+    route = facts.code("detected_by")
+    if route is None:
+        return undetermined("detected_by")
+    if route in read_protocol().detection_routes:
+        return met(observed=route)
+    return not_met("OTHER_DETECTION_ROUTE", route)
+
+
+def treated_before_ct(facts: Facts) -> Part:
+    """E1: lesion-directed treatment that began before the baseline CT (D13); the day itself not."""
+    treated, began, ct = facts.code("prior_tx"), facts.date("prior_tx_date"), facts.date("ct")
+    if treated is None:
+        return undetermined("prior_tx")
+    if treated == "no":
+        return not_met("NOT_EXCLUDED")
+    if began is None or ct is None:
+        open_keys = [key for key in ("prior_tx_date", "ct") if facts.date(key) is None]
+        return undetermined(*open_keys)
+    seen = days_text("treatment - CT", days_between(ct, began))
+    part = decided(is_before(began, ct), facts, ("prior_tx_date", "ct"), "NOT_EXCLUDED", seen)
+    return Part(part.verdict, _renamed(part.reason, "TREATED_BEFORE_CT"), part.missing, seen)
+
+
+def quality_inadequate(facts: Facts) -> Part:
+    """E2: a reviewer found the lesion not assessable; image metrics never decide."""
+    rating = facts.code("iq")
+    if rating is None:
+        return undetermined("iq")
+    if rating == "inadequate":
+        return met("QUALITY_INADEQUATE", rating)
+    return not_met("NOT_EXCLUDED", rating)
+
+
+def inflammatory_lesion(facts: Facts) -> Part:
+    """E4: a focal inflammatory lesion (English wording, D16)."""
+    present = facts.code("inflammatory")
+    if present is None:
+        return undetermined("inflammatory")
+    if present == "yes":
+        return met("INFLAMMATORY_LESION")
+    return not_met("NOT_EXCLUDED")
+
+
+def _renamed(reason: str, name_of_met: str) -> str:
+    return name_of_met if reason == "MET" else reason

@@ -1,0 +1,223 @@
+"""The protocol as data: criteria, limits, readings, reasons and the decision register."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from schemas.errors import ContractError
+from schemas.package_data import data_contracts_dir
+
+CRITERION_IDS = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limit(_Model):
+    """One number that a verdict hangs on."""
+
+    value: float
+    unit: str
+    source: str
+    reason: str
+
+
+class Criterion(_Model):
+    """One registered criterion."""
+
+    id: str
+    kind: Literal["inclusion", "exclusion"]
+    title_en: str
+    title_zh: str
+    threshold: str
+    facts: tuple[str, ...]
+
+
+class Reading(_Model):
+    """One way to read the registered text."""
+
+    id: str
+    title_en: str
+    title_zh: str
+    decision: str
+
+
+class Study(_Model):
+    """Calendar frame of the study (real dates)."""
+
+    recruitment_start: dt.date
+    end: dt.date
+    last_baseline_mri_for_follow_up: dt.date
+    last_baseline_mri_for_pathology: dt.date
+    accrual_target: int
+
+
+class Protocol(_Model):
+    """`data_contracts/protocol/eligibility.yaml`."""
+
+    protocol_version: str
+    source: str
+    default_reading: str
+    study: Study
+    limits: dict[str, Limit]
+    criteria: tuple[Criterion, ...]
+    readings: tuple[Reading, ...]
+    accepted_routes: dict[str, tuple[str, ...]]
+    detection_routes: tuple[str, ...]
+    closed_follow_up: tuple[str, ...]
+    malignant_classes: tuple[str, ...]
+    benign_classes: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Protocol:
+        if tuple(criterion.id for criterion in self.criteria) != CRITERION_IDS:
+            raise ValueError(f"criteria must be {', '.join(CRITERION_IDS)}, in this order")
+        if self.default_reading not in {reading.id for reading in self.readings}:
+            raise ValueError("default_reading is not among the readings")
+        return self
+
+    def criterion(self, criterion_id: str) -> Criterion:
+        """Return one criterion by its id."""
+        return self.criteria[CRITERION_IDS.index(criterion_id)]
+
+    def limit(self, name: str) -> float:
+        """Return one limit by its name."""
+        return self.limits[name].value
+
+
+class Reason(_Model):
+    """One `reason_code` in words."""
+
+    code: str
+    en: str
+    zh: str
+
+
+class Decision(_Model):
+    """One row of the decision register; without `decided_by` it is unsigned."""
+
+    decision_id: str
+    criterion: str
+    question: str
+    option_chosen: str
+    alternatives: str
+    decided_by: str
+    date: str
+    document: str
+    reason: str
+    source: str
+
+    @property
+    def signed(self) -> bool:
+        """Whether a named person decided, on a day, in a document."""
+        return bool(self.decided_by and self.date and self.document)
+
+
+@cache
+def read_protocol() -> Protocol:
+    """Read and check the protocol.
+
+    Raises
+    ------
+    ContractError
+        If the file cannot be used; the message names the place in it.
+    """
+    path = _folder() / "eligibility.yaml"
+    try:
+        return Protocol.model_validate(_load_yaml(path))
+    except ValidationError as error:
+        raise ContractError(_first_problem(error), where=path.name) from None
+
+
+@cache
+def read_reasons() -> dict[str, Reason]:
+    """Read the closed list of reason codes."""
+    path = _folder() / "reasons.yaml"
+    try:
+        reasons = [Reason.model_validate(row) for row in _load_yaml(path)["reasons"]]
+    except (ValidationError, KeyError, TypeError) as error:
+        raise ContractError(f"a reason cannot be used: {error}", where=path.name) from None
+    _require_unique([reason.code for reason in reasons], path.name)
+    return {reason.code: reason for reason in reasons}
+
+
+@cache
+def read_decisions() -> tuple[Decision, ...]:
+    """Read the decision register, D01 to D26.
+
+    Raises
+    ------
+    ContractError
+        If a row is malformed, half signed or stands twice; the message names its line.
+    """
+    return parse_decisions(_folder() / "decisions.csv")
+
+
+def parse_decisions(path: Path) -> tuple[Decision, ...]:
+    """Read a decision register from a file of the same layout."""
+    decisions = []
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream, strict=True)
+        for row in reader:
+            where = f"{path.name} line {reader.line_num}"
+            try:
+                decision = Decision.model_validate(row)
+            except ValidationError as error:
+                raise ContractError(_first_problem(error), where=where) from None
+            _require_whole_signature(decision, where)
+            decisions.append(decision)
+    _require_unique([decision.decision_id for decision in decisions], path.name)
+    return tuple(decisions)
+
+
+def decision_ids_for(criterion_id: str) -> list[str]:
+    """Return the decisions that bear on one criterion, sorted."""
+    return sorted(
+        decision.decision_id
+        for decision in read_decisions()
+        if decision.criterion in (criterion_id, "all")
+    )
+
+
+def _folder() -> Path:
+    return data_contracts_dir() / "protocol"
+
+
+def _load_yaml(path: Path) -> dict[str, object] | dict[str, list[object]]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ContractError(f"not YAML: {error}", where=path.name) from None
+    if not isinstance(loaded, dict):
+        raise ContractError("the file is not a mapping", where=path.name)
+    return loaded
+
+
+def _require_whole_signature(decision: Decision, where: str) -> None:
+    if (decision.decided_by or decision.date or decision.document) and not decision.signed:
+        raise ContractError(
+            f"decision {decision.decision_id} is half signed",
+            expected="decided_by, date and document together, or none of them",
+            where=where,
+        )
+
+
+def _require_unique(codes: Sequence[str], where: str) -> None:
+    repeated = sorted({code for code in codes if codes.count(code) > 1})
+    if repeated:
+        raise ContractError(f"{', '.join(repeated)} stands twice", where=where)
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    place = ".".join(str(part) for part in problem["loc"]) or "file"
+    return f"{place}: {problem['msg']}"

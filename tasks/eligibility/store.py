@@ -1,0 +1,73 @@
+"""Files of facts in, rows with verdicts out."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from schemas.errors import BadInputError
+from tasks.eligibility.evaluate import evaluate_facts
+from tasks.eligibility.protocol import read_protocol
+
+_COLUMNS = ("case_id", "criterion", "inputs_json")
+
+
+def evaluate_facts_file(path: Path, reading: str | None = None) -> list[dict[str, str]]:
+    """Decide every row of a facts file and return its rows with three columns more.
+
+    Parameters
+    ----------
+    path : Path
+        CSV (UTF-8) with at least the columns `case_id,criterion,inputs_json`.
+    reading : str, optional
+        A reading of `eligibility.yaml`; the default reading when not given.
+
+    Returns
+    -------
+    list of dict
+        The columns of the file, then `effect`, `reason_code` and `missing_evidence`
+        (joined by `;`).
+
+    Raises
+    ------
+    BadInputError
+        If the file is not such a CSV or one row cannot be decided; the message names the
+        line. Nothing is decided for a file that is refused.
+    """
+    read_protocol()  # a broken protocol is not the fault of a row
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            _require_columns(reader.fieldnames or ())
+            return [_decide(row, f"line {reader.line_num}", reading) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise BadInputError("the facts file cannot be read", expected="CSV in UTF-8") from None
+
+
+def _require_columns(found: Sequence[str]) -> None:
+    lacking = [name for name in _COLUMNS if name not in found]
+    if lacking:
+        raise BadInputError(
+            f"the facts file lacks {', '.join(lacking)}", expected=",".join(_COLUMNS)
+        )
+
+
+def _decide(row: dict[str, str], where: str, reading: str | None) -> dict[str, str]:
+    try:
+        facts = json.loads(row["inputs_json"])
+    except (json.JSONDecodeError, TypeError):
+        raise BadInputError("inputs_json is not JSON", where=where) from None
+    if not isinstance(facts, dict):
+        raise BadInputError("inputs_json is not a JSON object", where=where)
+    try:
+        result = evaluate_facts(row["criterion"], facts, reading)
+    except BadInputError as error:
+        raise BadInputError(error.found, expected=error.expected, where=where) from None
+    return {
+        **row,
+        "effect": result.effect,
+        "reason_code": result.reason_code,
+        "missing_evidence": ";".join(result.missing_evidence),
+    }

@@ -1,0 +1,126 @@
+"""Three-valued logic (Kleene) over parts of a criterion, each with reason and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from schemas.partial_dates import PartialDate
+from schemas.states import Effect, Verdict
+from tasks.eligibility.facts import Facts
+
+#: What each fact is called where a site or a reviewer can supply it.
+EVIDENCE = {
+    "birth": "edc.demographics.birth_date",
+    "ct": "imaging.baseline_ct.date",
+    "detected_by": "edc.demographics.detected_by",
+    "ct_received": "imaging.baseline_ct",
+    "ct_contrast_phases": "imaging.baseline_ct.contrast_phases",
+    "dce": "imaging.dce_mri.date",
+    "eob": "imaging.eob_mri.date",
+    "eob_dynamic": "imaging.eob_mri.dynamic_phases",
+    "field_t": "imaging.mri.field_strength_t",
+    "t1_mm": "imaging.mri.t1_slice_thickness_mm",
+    "t2_mm": "imaging.mri.t2_slice_thickness_mm",
+    "mri": "imaging.baseline_mri.date",
+    "path": "edc.pathology.pathology_done",
+    "path_specimen": "edc.pathology.specimen_date",
+    "path_report": "edc.pathology.report_date",
+    "fu": "edc.follow_up.image_date",
+    "fu_closed": "edc.follow_up.followup_status",
+    "prior_tx": "edc.treatment.prior_treatment",
+    "prior_tx_date": "edc.treatment.start_date",
+    "iq": "edc.image_quality.rating",
+    "dx": "edc.diagnosis.reference_class",
+    "route": "edc.diagnosis.reference_route",
+    "inflammatory": "edc.diagnosis.inflammatory",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is known of one condition.
+
+    `observed` holds differences in days, counts and codes; never a date.
+    """
+
+    verdict: Verdict
+    reason: str
+    missing: tuple[str, ...] = ()
+    observed: str = ""
+
+    def negated(self, reason: str) -> Part:
+        """Return the opposite; `reason` is what the opposite of *not met* is called."""
+        if self.verdict is Verdict.UNDETERMINED:
+            return self
+        was_met = self.verdict is Verdict.MET
+        return replace(
+            self,
+            verdict=Verdict.NOT_MET if was_met else Verdict.MET,
+            reason=self.reason if was_met else reason,
+        )
+
+
+def met(reason: str = "MET", observed: str = "") -> Part:
+    """Return a fulfilled part."""
+    return Part(Verdict.MET, reason, observed=observed)
+
+
+def not_met(reason: str, observed: str = "") -> Part:
+    """Return a part that is not fulfilled."""
+    return Part(Verdict.NOT_MET, reason, observed=observed)
+
+
+def undetermined(*facts: str, reason: str = "EVIDENCE_MISSING", observed: str = "") -> Part:
+    """Return an open part that names the facts which would close it."""
+    missing = tuple(sorted({EVIDENCE[fact] for fact in facts}))
+    return Part(Verdict.UNDETERMINED, reason, missing, observed)
+
+
+def decided(verdict: Verdict, facts: Facts, keys: Sequence[str], reason: str, seen: str) -> Part:
+    """Return a part for a date comparison; an open one names the dates that are not exact."""
+    if verdict is Verdict.MET:
+        return met(observed=seen)
+    if verdict is Verdict.NOT_MET:
+        return not_met(reason, seen)
+    vague = [key for key in keys if (date := facts.date(key)) and date.exact is None]
+    return undetermined(*vague, reason="DATE_NOT_PRECISE", observed=seen)
+
+
+def all_of(parts: Sequence[Part]) -> Part:
+    """Return the Kleene AND: one not met decides, else one open leaves it open."""
+    return _combine(parts, decisive=Verdict.NOT_MET, otherwise=Verdict.MET)
+
+
+def any_of(parts: Sequence[Part]) -> Part:
+    """Return the Kleene OR: one met decides, else one open leaves it open."""
+    return _combine(parts, decisive=Verdict.MET, otherwise=Verdict.NOT_MET)
+
+
+def _combine(parts: Sequence[Part], *, decisive: Verdict, otherwise: Verdict) -> Part:
+    observed = "; ".join(part.observed for part in parts if part.observed)
+    for verdict in (decisive, Verdict.UNDETERMINED, otherwise):
+        chosen = [part for part in parts if part.verdict is verdict]
+        if chosen:
+            missing = tuple(sorted({name for part in chosen for name in part.missing}))
+            return Part(verdict, chosen[0].reason, missing, observed)
+    raise ValueError("nothing to combine")
+
+
+def kleene_and(verdicts: Iterable[Effect]) -> Effect:
+    """Return fail if one fails, else undetermined if one is open, else pass."""
+    seen = set(verdicts)
+    if Effect.FAIL in seen:
+        return Effect.FAIL
+    return Effect.UNDETERMINED if Effect.UNDETERMINED in seen else Effect.PASS
+
+
+def days_text(name: str, bounds: tuple[int, int]) -> str:
+    """Return a difference in days, or its bounds, with its sign."""
+    low, high = bounds
+    return f"{name} {low:+d} days" if low == high else f"{name} {low:+d} to {high:+d} days"
+
+
+def precision_text(name: str, date: PartialDate) -> str:
+    """Return how precisely a date is known, when a difference would give a shift away."""
+    return f"{name} known to the {date.precision}"

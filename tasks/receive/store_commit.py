@@ -1,0 +1,139 @@
+"""Commit a batch: everything beside its place first, then one rename that makes it count."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.atomic_files import (
+    canonical_json,
+    directory_published_as,
+    move_into_place,
+    sha256_of_file,
+    write_bytes,
+)
+from schemas.identifiers import SiteCode
+from schemas.records import DeliveredFile, Delivery, FileOutcome
+from schemas.states import REASONS, FileState, ReasonCode
+from schemas.workbench import Workbench
+from schemas.zones import Zones
+from tasks.receive.ledger import TableNote, batch_record
+from tasks.receive.store import known_export_file, received_folder
+
+
+def read_batches(zones: Zones, site: SiteCode | None = None) -> list[dict[str, object]]:
+    """Return the `batch.json` of every batch in place, by site and batch id."""
+    pattern = f"batches/{site or '*'}/*/batch.json"
+    return [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(zones.warehouse.glob(pattern))
+        if not path.parent.name.startswith(".")
+    ]
+
+
+def read_known_pixels(zones: Zones, site: SiteCode) -> dict[str, str]:
+    """Return SOPInstanceUID → pixel SHA-256 of all accepted instances of the site."""
+    known: dict[str, str] = {}
+    for batch in read_batches(zones, site):
+        path = zones.warehouse / "batches" / site / str(batch["batch_id"]) / "file.parquet"
+        table = pq.read_table(path, columns=["state", "sop_uid", "pixel_sha256"])
+        for row in table.to_pylist():
+            if row["state"] == FileState.ACCEPTED:
+                known[row["sop_uid"]] = row["pixel_sha256"]
+    return known
+
+
+def write_quarantine(zones: Zones, delivery: Delivery, outcomes: Sequence[FileOutcome]) -> None:
+    """Set the bytes of every quarantined file aside, with its reason and its delivered name."""
+    aside = {o.file_no: o for o in outcomes if o.state is FileState.QUARANTINED}
+    files = [file for file in delivery.files if file.file_no in aside]
+    if not files:
+        return
+    folder = zones.quarantine(delivery.site, delivery.batch_id)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for file in files:
+        _copy_once(file, folder / file.sha256)
+    text = StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["file_no", "relative_path", "sha256", "reason", "meaning"])
+    for file in files:
+        reason = aside[file.file_no].reason
+        meaning = REASONS[reason] if reason else ""
+        rows.writerow([file.file_no, file.relative_path, file.sha256, reason, meaning])
+    data = text.getvalue().encode("utf-8", "surrogateescape")
+    write_bytes(folder / "reasons.csv", data, mode=0o600)
+
+
+def commit(
+    bench: Workbench,
+    delivery: Delivery,
+    outcomes: Sequence[FileOutcome],
+    tables: Mapping[str, pa.Table],
+    *,
+    held: bool,
+    edc_export_as_of: str | None,
+    key_id: str,
+    software_version: str,
+) -> dict[str, object]:
+    """Move images into the warehouse, then publish the batch's tables with one rename.
+
+    A kill before the rename leaves files without a batch, which nothing reads and the next
+    run writes again, the same bytes under the same names.
+    """
+    zones = bench.zones
+    write_quarantine(zones, delivery, outcomes)
+    # One flush of the file system instead of an fsync per file; the rename below comes after.
+    os.sync()
+    _move_tree(bench.dicom, zones.warehouse / "dicom" / bench.site, _accepted_names(outcomes))
+    _move_tree(bench.nifti, zones.warehouse / "nifti" / bench.site, None)
+    with directory_published_as(zones.batch(bench.site, bench.batch)) as staging:
+        notes = {name: _write_table(staging, name, table) for name, table in tables.items()}
+        record = batch_record(
+            delivery,
+            outcomes,
+            notes,
+            held=held,
+            edc_export_as_of=edc_export_as_of,
+            key_id=key_id,
+            software_version=software_version,
+        )
+        write_bytes(staging / "batch.json", canonical_json(record))
+    note = known_export_file(zones, bench.site, delivery.stat_digest)
+    write_bytes(note, canonical_json({"batch_id": bench.batch}))
+    shutil.rmtree(received_folder(zones, bench.site, delivery.stat_digest), ignore_errors=True)
+    bench.close()
+    return record
+
+
+def _accepted_names(outcomes: Sequence[FileOutcome]) -> set[str]:
+    return {f"{o.sop_uid}.dcm" for o in outcomes if o.state is FileState.ACCEPTED}
+
+
+def _move_tree(staged: Path, place: Path, only: set[str] | None) -> None:
+    for path in sorted(staged.rglob("*")):
+        if path.is_file() and (only is None or path.name in only):
+            move_into_place(path, place / path.relative_to(staged))
+
+
+def _write_table(folder: Path, name: str, table: pa.Table) -> TableNote:
+    path = folder / f"{name}.parquet"
+    pq.write_table(table, path, compression="zstd", store_schema=False)
+    return TableNote(rows=table.num_rows, sha256=sha256_of_file(path))
+
+
+def _copy_once(file: DeliveredFile, target: Path) -> None:
+    unreadable = file.reason is ReasonCode.UNREADABLE or file.path.is_symlink()
+    if unreadable or target.exists() or not file.path.is_file():
+        return
+    beside = target.with_name(f".{target.name}.part")
+    shutil.copyfile(file.path, beside)
+    beside.chmod(0o600)
+    beside.replace(target)

@@ -1,0 +1,125 @@
+/* Language switch and sortable tables. A classic script: modules and fetch do not work from
+   a file share. Pages are complete without it, except for the long tables (tables.js). */
+(function () {
+  "use strict";
+
+  var LANGUAGE_KEY = "livercohort-language";
+  var root = document.documentElement;
+  var app = (window.livercohort = { tables: {}, ui: {}, onLanguage: [] });
+
+  function storedLanguage() {
+    try {
+      return window.localStorage.getItem(LANGUAGE_KEY);
+    } catch (refused) {
+      return null; // some browsers give file pages no storage; the address then carries it
+    }
+  }
+
+  function storeLanguage(language) {
+    try {
+      window.localStorage.setItem(LANGUAGE_KEY, language);
+    } catch (refused) {
+      return;
+    }
+  }
+
+  function chosenLanguage() {
+    var wanted = new URLSearchParams(window.location.search).get("lang") || storedLanguage();
+    if (wanted === "zh" || wanted === "en") return wanted;
+    return (navigator.language || "en").toLowerCase().indexOf("zh") === 0 ? "zh" : "en";
+  }
+
+  app.language = chosenLanguage();
+  root.lang = app.language === "zh" ? "zh-CN" : "en";
+  root.classList.toggle("zh", app.language === "zh");
+
+  app.say = function (key, values) {
+    var text = (app.ui[app.language] || {})[key];
+    if (text === undefined) return key;
+    return text.replace(/\{(\w+)\}/g, function (place, name) {
+      return values && name in values ? String(values[name]) : place;
+    });
+  };
+
+  function carryLanguage(link) {
+    var parts = link.getAttribute("href").split("#");
+    var address = parts[0].split("?");
+    var query = new URLSearchParams(address[1] || "");
+    query.set("lang", app.language);
+    link.setAttribute("href", address[0] + "?" + query + (parts[1] ? "#" + parts[1] : ""));
+  }
+
+  app.carryLanguageIn = function (container) {
+    container.querySelectorAll("a[data-page]").forEach(carryLanguage);
+  };
+
+  function showLanguage(language) {
+    app.language = language;
+    root.lang = language === "zh" ? "zh-CN" : "en";
+    root.classList.toggle("zh", language === "zh");
+    document.querySelectorAll("[data-en]").forEach(function (element) {
+      element.textContent = element.getAttribute("data-" + language);
+    });
+    document.querySelectorAll("[data-set-language]").forEach(function (button) {
+      button.setAttribute(
+        "aria-pressed", String(button.getAttribute("data-set-language") === language));
+    });
+    app.carryLanguageIn(document);
+    app.onLanguage.forEach(function (react) { react(); });
+  }
+
+  function cellValue(row, column) {
+    var cell = row.cells[column];
+    return cell.hasAttribute("data-value") ? cell.getAttribute("data-value") : cell.textContent.trim();
+  }
+
+  app.compare = function (left, right) {
+    var a = Number(left), b = Number(right);
+    if (left !== "" && right !== "" && !isNaN(a) && !isNaN(b)) return a - b;
+    return String(left).localeCompare(String(right), "en", { numeric: true });
+  };
+
+  /* Put a button into a header cell, so that sorting works from the keyboard. */
+  app.makeSorter = function (header, sort) {
+    var button = document.createElement("button");
+    button.type = "button";
+    button.className = "sorter";
+    while (header.firstChild) button.appendChild(header.firstChild);
+    header.appendChild(button);
+    button.addEventListener("click", function () {
+      var descending = header.getAttribute("aria-sort") === "ascending";
+      header.closest("table").querySelectorAll("th[aria-sort]").forEach(function (other) {
+        other.removeAttribute("aria-sort");
+      });
+      header.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      sort(descending);
+    });
+  };
+
+  function makeSortable(table) {
+    var body = table.tBodies[0];
+    Array.prototype.forEach.call(table.tHead.rows[0].cells, function (header, column) {
+      if (header.hasAttribute("data-unsorted")) return;
+      app.makeSorter(header, function (descending) {
+        var rows = Array.prototype.slice.call(body.rows);
+        rows.sort(function (a, b) {
+          var order = app.compare(cellValue(a, column), cellValue(b, column));
+          return descending ? -order : order;
+        });
+        rows.forEach(function (row) { body.appendChild(row); });
+      });
+    });
+  }
+
+  document.addEventListener("DOMContentLoaded", function () {
+    document.querySelectorAll("table.sortable").forEach(makeSortable);
+    document.querySelectorAll("[data-set-language]").forEach(function (button) {
+      button.addEventListener("click", function () {
+        var language = button.getAttribute("data-set-language");
+        storeLanguage(language);
+        showLanguage(language);
+      });
+    });
+    showLanguage(app.language);
+  });
+})();

@@ -1,0 +1,44 @@
+"""linkage.csv and manifest.csv are read strictly, and errors name the line, never the value."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.errors import BadInputError
+from tasks.receive.control_files import read_linkage, read_manifest
+
+
+def test_one_subject_may_have_several_patient_ids() -> None:
+    rows = read_linkage(b"study_subject_no,patient_id\nA01,P1\nA01,P2\n")
+    assert [(row.subject_no, row.patient_id) for row in rows] == [("A01", "P1"), ("A01", "P2")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_linkage_is_read_in_the_encodings_sites_use(encoding: str) -> None:
+    data = "study_subject_no,patient_id,resident_id\n甲01,住1,\n".encode(encoding)
+    assert read_linkage(data)[0].subject_no == "甲01"
+
+
+def test_one_patient_id_for_two_subjects_is_refused_by_line() -> None:
+    with pytest.raises(BadInputError, match="line 3") as caught:
+        read_linkage(b"study_subject_no,patient_id\nA01,SECRET\nA02,SECRET\n")
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"patient_id\nP1\n", "study_subject_no is missing"),
+        (b"study_subject_no,patient_id\nA01,\n", "line 2"),
+        (b"", "study_subject_no is missing"),
+        (b"study_subject_no,patient_id\n\xff\xff,1\n", "neither UTF-8 nor GB18030"),
+    ],
+)
+def test_an_unusable_linkage_is_refused(data: bytes, told: str) -> None:
+    with pytest.raises(BadInputError, match=told):
+        read_linkage(data)
+
+
+def test_a_manifest_with_a_malformed_hash_is_refused() -> None:
+    with pytest.raises(BadInputError, match="line 2"):
+        read_manifest(b"path,sha256,bytes\na,123,1\n")
