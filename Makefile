@@ -40,7 +40,7 @@ golden: $(STAMP) ## rewrite the golden files; review the diff before committing
 	LIVERCOHORT_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/golden
 
 lock: ## resolve requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -o requirements.lock
 
 clean: ## remove the environment and caches, keep var/
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage* dist build

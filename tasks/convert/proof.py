@@ -194,7 +194,9 @@ def _prove_order(
     affine = converted.affine_ras
     shape = converted.data.shape
     if not corners_fit(grid, axes, affine, shape):
-        affine = fitted_affine_ras(grid, axes, shape)
+        # NIfTI keeps the affine in single precision: what is written is what is proven.
+        fitted = fitted_affine_ras(grid, axes, shape)
+        affine = fitted.astype(np.float32).astype(np.float64)
         mended = corners_fit(grid, axes, affine, shape)
         faults.append(Fault(Code.AFFINE_REFITTED if mended else Code.GEOMETRY_DIFFERS))
     planes = tuple(tuple(m.sop_uid or "" for m in found) for found in members)
@@ -206,15 +208,18 @@ def _b_values(
 ) -> tuple[tuple[float, ...], bool]:
     """Return the vendor's b-value of each volume and whether nothing contradicts it."""
     found = [{m.b_value for m in members} for members in volumes]
-    if all(values == {None} for values in found):
-        # Nothing to hold the converter's values against: they may only all be zero.
-        return (), not any(written or ())
-    vendor = [values.pop() if len(values) == 1 else None for values in found]
-    known = tuple(value for value in vendor if value is not None)
-    if len(known) < len(volumes):
+    if any(len(values) > 1 for values in found):
         return (), False
-    agree = written is None or (
-        len(written) == len(known)
-        and all(abs(a - b) <= _B_VALUE_TOLERANCE for a, b in zip(written, known, strict=True))
+    vendor = tuple(values.pop() for values in found)
+    if not any(vendor):
+        # Without a vendor's value above zero there is nothing to hold a written one against.
+        return (), not any(written or ())
+    if written is None:
+        known = tuple(value for value in vendor if value is not None)
+        return known, len(known) == len(vendor)
+    # A b=0 volume may carry no value; then the written one must be zero.
+    known = tuple(value or 0.0 for value in vendor)
+    agree = len(written) == len(known) and all(
+        abs(a - b) <= _B_VALUE_TOLERANCE for a, b in zip(written, known, strict=True)
     )
     return known, agree

@@ -11,7 +11,6 @@ from tasks.eligibility.verdicts import (
     decided,
     met,
     not_met,
-    precision_text,
     undetermined,
 )
 
@@ -30,10 +29,7 @@ def age_reached(facts: Facts) -> Part:
     if add_years(birth.earliest, years) > ct.latest:
         return not_met("UNDER_AGE")
     vague = [key for key, date in (("birth", birth), ("ct", ct)) if date.exact is None]
-    seen = "; ".join(
-        precision_text(key, date) for key, date in (("birth", birth), ("ct", ct)) if key in vague
-    )
-    return undetermined(*vague, reason="DATE_NOT_PRECISE", observed=seen)
+    return undetermined(*vague, reason="DATE_NOT_PRECISE")
 
 
 def detected_by_registered_route(facts: Facts) -> Part:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from schemas.partial_dates import PartialDate
 from schemas.states import Effect, Verdict
 from tasks.eligibility.facts import Facts
 
@@ -48,17 +47,6 @@ class Part:
     reason: str
     missing: tuple[str, ...] = ()
     observed: str = ""
-
-    def negated(self, reason: str) -> Part:
-        """Return the opposite; `reason` is what the opposite of *not met* is called."""
-        if self.verdict is Verdict.UNDETERMINED:
-            return self
-        was_met = self.verdict is Verdict.MET
-        return replace(
-            self,
-            verdict=Verdict.NOT_MET if was_met else Verdict.MET,
-            reason=self.reason if was_met else reason,
-        )
 
 
 def met(reason: str = "MET", observed: str = "") -> Part:
@@ -116,11 +104,10 @@ def kleene_and(verdicts: Iterable[Effect]) -> Effect:
 
 
 def days_text(name: str, bounds: tuple[int, int]) -> str:
-    """Return a difference in days, or its bounds, with its sign."""
+    """Return a difference in days with its sign.
+
+    When a date is partial only that is said: bounds on the start of a month, beside shifted
+    dates, would give the shift away.
+    """
     low, high = bounds
-    return f"{name} {low:+d} days" if low == high else f"{name} {low:+d} to {high:+d} days"
-
-
-def precision_text(name: str, date: PartialDate) -> str:
-    """Return how precisely a date is known, when a difference would give a shift away."""
-    return f"{name} known to the {date.precision}"
+    return f"{name} {low:+d} days" if low == high else f"{name} not known to the day"

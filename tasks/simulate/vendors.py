@@ -57,7 +57,7 @@ def frames_of(plan: SeriesPlan) -> list[Frame]:
     return frames
 
 
-def image_type(vendor: Vendor, plan: SeriesPlan, echo_index: int) -> list[str]:
+def image_type(vendor: Vendor, plan: SeriesPlan) -> list[str]:
     """Return ImageType as the vendor writes it."""
     if plan.modality == "CT":
         return ["ORIGINAL", "PRIMARY", "AXIAL"]

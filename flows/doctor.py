@@ -1,0 +1,120 @@
+"""What must be in place on a machine, each with the way to mend it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import LivercohortError
+from schemas.keys import read_key_file
+from schemas.settings import QUIET_ENVIRONMENT, Settings
+from schemas.vault import Vault
+
+#: The software is younger than this; an older clock shifts windows and leases.
+_EARLIEST_PLAUSIBLE_CLOCK = 1_760_000_000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must be in place."""
+
+    name: str
+    ok: bool
+    found: str
+    mend: str = ""
+
+
+def run_checks(settings: Settings, *, min_free_gib: float) -> list[Check]:
+    """Run every check; none of them changes anything but an empty probe file."""
+    return [
+        _check_home(settings),
+        _check_key(settings),
+        _check_vault(settings),
+        _check_converter(),
+        _check_disk(settings, min_free_gib),
+        _check_clock(settings),
+        _check_telemetry(),
+        _check_database(),
+    ]
+
+
+def existing_parent(path: Path) -> Path:
+    """Return the nearest folder at or above `path` that exists."""
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def _check_home(settings: Settings) -> Check:
+    base = existing_parent(settings.zones.home)
+    ok = base.is_dir() and os.access(base, os.W_OK | os.X_OK)
+    found = f"{settings.zones.home} {'can' if ok else 'cannot'} be written"
+    return Check("home", ok, found, "Give this user the right to write there, or set --home.")
+
+
+def _check_key(settings: Settings) -> Check:
+    try:
+        ring = read_key_file(settings.master_key_file)
+    except LivercohortError as error:
+        return Check("key", ok=False, found=error.found, mend=error.hint)
+    return Check("key", ok=True, found=f"{ring.key_id}{' (demo)' if ring.is_demo else ''}")
+
+
+def _check_vault(settings: Settings) -> Check:
+    path = settings.zones.vault_file
+    if not path.is_file():
+        return Check("vault", ok=True, found="none yet; the first ingest makes it")
+    try:
+        Vault(path, read_key_file(settings.master_key_file)).check()
+    except LivercohortError as error:
+        return Check("vault", ok=False, found=error.found, mend=error.hint)
+    closed = not path.stat().st_mode & 0o077
+    found = "opens with the key" if closed else "can be read by other users"
+    return Check("vault", closed, found, f"Run: chmod 600 {path}")
+
+
+def _check_converter() -> Check:
+    from tasks.convert.store_converter import converter_identity
+
+    try:
+        version, sha256 = converter_identity()
+    except LivercohortError as error:
+        return Check("dcm2niix", ok=False, found=error.found, mend=error.hint)
+    return Check("dcm2niix", ok=True, found=f"{version} (binary {sha256[:12]})")
+
+
+def _check_disk(settings: Settings, min_free_gib: float) -> Check:
+    free_gib = shutil.disk_usage(existing_parent(settings.zones.home)).free / 2**30
+    found = f"{free_gib:.1f} GiB free, {min_free_gib:g} wanted"
+    return Check("disk", free_gib >= min_free_gib, found, "Free space or move the home.")
+
+
+def _check_clock(settings: Settings) -> Check:
+    now = time.time()
+    releases = settings.zones.releases
+    newest = max((p.stat().st_mtime for p in releases.glob("*") if p.is_dir()), default=0.0)
+    ok = now > max(_EARLIEST_PLAUSIBLE_CLOCK, newest - 60)
+    found = time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(now))
+    return Check("clock", ok, found, "The clock is behind the last release: set the time.")
+
+
+def _check_telemetry() -> Check:
+    on = [name for name, value in QUIET_ENVIRONMENT.items() if os.environ.get(name) != value]
+    found = "off" if not on else f"not off: {', '.join(on)}"
+    return Check("telemetry", not on, found, "Unset these variables; commands set them to off.")
+
+
+def _check_database() -> Check:
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        return Check("database", ok=True, found="embedded Prefect server, below the home")
+    import urllib.error
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5):  # noqa: S310 - the user's own URL
+            return Check("database", ok=True, found="the Prefect server answers")
+    except (urllib.error.URLError, TimeoutError, ValueError):
+        found = "the Prefect server of PREFECT_API_URL does not answer"
+        return Check("database", ok=False, found=found, mend="Start it, or unset PREFECT_API_URL.")

@@ -1,0 +1,272 @@
+"""What a site delivers, as data: the forms, their fields, codes and conventions."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+
+from schemas.errors import ContractError
+from schemas.package_data import data_contracts_dir
+from tasks.clinical.text import fold
+
+FieldType = Literal[
+    "subject_no", "screening_no", "identifier", "code", "date", "integer", "decimal", "token", "text"
+]
+FORM_NAMES = (
+    "demographics",
+    "screening_log",
+    "pathology",
+    "follow_up",
+    "treatment",
+    "diagnosis",
+    "image_quality",
+)
+_M = TypeVar("_M", bound=BaseModel)
+_NOT_FORMS = ("conventions", "linkage", "findings")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Bilingual(_Model):
+    """A text for sites."""
+
+    en: str
+    zh: str
+
+
+class Header(_Model):
+    """How a column may be headed."""
+
+    zh: str
+    en: str
+    aliases: tuple[str, ...]
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Every heading that is accepted."""
+        return (self.zh, self.en, *self.aliases)
+
+
+class CodeEntry(_Model):
+    """One code of a field, its EDC number, and its labels."""
+
+    code: str
+    number: int
+    zh: str
+    en: str
+    aliases: tuple[str, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Every label that stands for this code."""
+        return (self.code, self.zh, self.en, *self.aliases)
+
+
+class FieldContract(_Model):
+    """One column of a form.
+
+    `sealed` fields stay in the sealed file; so does every `text` and `identifier`.
+    """
+
+    name: str
+    type: FieldType
+    required: bool
+    header: Header
+    description: Bilingual
+    unit: str | None = None
+    other_units: dict[str, float] = {}
+    min: float | None = None
+    max: float | None = None
+    pattern: str | None = None
+    sealed: bool = False
+    codes: tuple[CodeEntry, ...] = ()
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            re.compile(pattern)
+        return pattern
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> FieldContract:
+        if (self.type == "code") != bool(self.codes):
+            raise ValueError("codes belong to fields of type code, and these need them")
+        if (self.type == "token") != bool(self.pattern):
+            raise ValueError("a pattern belongs to fields of type token, and these need one")
+        labels = [text for entry in self.codes for text in {fold(label) for label in entry.labels}]
+        if len(labels) != len(set(labels)):
+            raise ValueError("one label stands for two codes")
+        return self
+
+    @property
+    def stays_sealed(self) -> bool:
+        """Whether the values never leave the restricted zone."""
+        return self.sealed or self.type in ("text", "identifier", "subject_no", "screening_no")
+
+
+class FormContract(_Model):
+    """One form: its file names, its grain, its key and its fields."""
+
+    form: str
+    version: str
+    title: Bilingual
+    file_names: tuple[str, ...]
+    restricted: bool = False
+    grain: str
+    key: tuple[str, ...]
+    fields: tuple[FieldContract, ...]
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> FormContract:
+        names = [field.name for field in self.fields]
+        if len(names) != len(set(names)) or not set(self.key) <= set(names):
+            raise ValueError("a field stands twice, or the key names no field")
+        headings = [
+            heading
+            for field in self.fields
+            for heading in {fold(spelling) for spelling in field.header.spellings}
+        ]
+        if len(headings) != len(set(headings)):
+            raise ValueError("one heading stands for two fields")
+        return self
+
+    def field(self, name: str) -> FieldContract:
+        """Return one field by its name."""
+        return next(field for field in self.fields if field.name == name)
+
+
+class MissingCode(_Model):
+    """One way to say that a value is not there."""
+
+    code: str
+    meaning: str
+    zh: str
+    aliases: tuple[str, ...]
+
+
+class ExportAsOf(_Model):
+    """Where the date of an export stands."""
+
+    header: Header
+    first_line: str
+    file_name_suffix: str
+
+
+class IdentifierColumn(_Model):
+    """Headings that betray a direct identifier."""
+
+    field: str
+    headers: tuple[str, ...]
+
+
+class IdentifierValue(_Model):
+    """A kind of value that is a direct identifier wherever it stands."""
+
+    kind: str
+    rule: str
+
+
+class DirectIdentifiers(_Model):
+    """What may stand in linkage.csv alone."""
+
+    columns: tuple[IdentifierColumn, ...]
+    values: tuple[IdentifierValue, ...]
+    reason: str
+
+
+class Conventions(_Model):
+    """What holds for every form."""
+
+    conventions: str
+    version: str
+    encodings: tuple[str, ...]
+    delimiters: dict[str, str]
+    export_as_of: ExportAsOf
+    missing_codes: tuple[MissingCode, ...]
+    date_formats: tuple[str, ...]
+    direct_identifiers: DirectIdentifiers
+
+
+class FindingText(_Model):
+    """What is said, and what to do, when a rule of the intake finds something."""
+
+    rule_id: str
+    severity: Literal["blocker", "major", "minor", "info"]
+    message: Bilingual
+    fix: Bilingual
+
+
+@cache
+def read_form_contracts() -> dict[str, FormContract]:
+    """Return the forms by name, in the order in which they are read.
+
+    Raises
+    ------
+    ContractError
+        If a file cannot be used, or is not one of the seven forms; the message names file
+        and place.
+    """
+    found = {
+        path.stem for path in _folder().glob("*.yaml") if path.stem not in _NOT_FORMS
+    }
+    if found != set(FORM_NAMES):
+        strange = ", ".join(sorted(found ^ set(FORM_NAMES)))
+        raise ContractError(f"forms missing or unknown: {strange}", where="site_delivery")
+    return {name: read_form_contract(_folder() / f"{name}.yaml") for name in FORM_NAMES}
+
+
+def read_form_contract(path: Path) -> FormContract:
+    """Read one form contract and refuse it by file and place when it cannot be used."""
+    contract = _validated(FormContract, path)
+    if contract.form != path.stem:
+        raise ContractError("form and file name disagree", where=path.name)
+    return contract
+
+
+@cache
+def read_conventions() -> Conventions:
+    """Return what holds for every form."""
+    return _validated(Conventions, _folder() / "conventions.yaml")
+
+
+@cache
+def read_finding_texts() -> dict[str, FindingText]:
+    """Return the texts of the findings that the intake can make, by rule id."""
+    path = _folder() / "findings.yaml"
+    texts = [_validate(FindingText, row, path) for row in _load(path)["findings"]]
+    return {text.rule_id: text for text in texts}
+
+
+def _folder() -> Path:
+    return data_contracts_dir() / "site_delivery"
+
+
+def _load(path: Path) -> dict[str, list[object]]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ContractError(f"not YAML in UTF-8: {error}", where=path.name) from None
+    if not isinstance(loaded, dict):
+        raise ContractError("the file is not a mapping", where=path.name)
+    return loaded
+
+
+def _validated(model: type[_M], path: Path) -> _M:
+    return _validate(model, _load(path), path)
+
+
+def _validate(model: type[_M], data: object, path: Path) -> _M:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"]) or "file"
+        raise ContractError(f"{place}: {problem['msg']}", where=path.name) from None

@@ -1,0 +1,176 @@
+"""Run the pinned dcm2niix on one sub-stack in a fresh folder, and read what it wrote."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import dcm2niix
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.atomic_files import sha256_of_file
+from schemas.identifiers import Sha256
+from tasks.convert.codes import Code
+from tasks.convert.plan import Fault
+from tasks.convert.proof import Converted
+
+TOKEN = "volume"  # noqa: S105 - a file name, not a secret
+#: Never from a user's defaults, no gzip, no crop, no Philips precise scaling, no free text.
+FLAGS = (
+    *("-g", "i", "-z", "n", "-i", "n", "-p", "n", "-x", "n"),
+    *("-ba", "y", "-c", "", "-b", "y", "-f", TOKEN),
+)
+#: Images interpolated by the converter; the native one stands beside them.
+_RESAMPLED = ("_Eq", "_Tilt")
+_HEADER_BYTES = 348
+_LOG_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Binary:
+    """The converter that runs: path, version, SHA-256 of its bytes."""
+
+    path: Path
+    version: str
+    sha256: Sha256
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the converter; without a fault `nifti` is its one native image."""
+
+    faults: tuple[Fault, ...]
+    exit_code: int | None
+    n_warnings: int = 0
+    nifti: Path | None = None
+
+
+@lru_cache(maxsize=1)
+def find_binary() -> Binary:
+    """Return the converter of the pinned package, hashed once per process."""
+    path = Path(dcm2niix.bin)
+    return Binary(path, importlib.metadata.version("dcm2niix"), sha256_of_file(path))
+
+
+def run_dcm2niix(sources: Sequence[Path], scratch: Path, *, timeout_s: float) -> Run:
+    """Convert exactly these files.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Files of one sub-stack.
+    scratch : Path
+        An empty folder; links go to `in/`, images to `out/`.
+    timeout_s : float
+        Wall time; then it is killed.
+    """
+    folder_in, folder_out = scratch / "in", scratch / "out"
+    folder_in.mkdir()
+    folder_out.mkdir()
+    for number, source in enumerate(sources):
+        (folder_in / f"{number:06d}.dcm").symlink_to(source.absolute())
+    command = [str(find_binary().path), *FLAGS, "-o", str(folder_out), str(folder_in)]
+    with (scratch / "log").open("w+b") as log:
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=timeout_s,
+                check=False,
+                env={"LC_ALL": "C", "PATH": os.defpath},
+            )
+        except subprocess.TimeoutExpired:
+            return Run((Fault(Code.CONVERTER_TIMEOUT),), None)
+        log.seek(0)
+        n_warnings = log.read(_LOG_BYTES).count(b"Warning")
+    if done.returncode < 0:
+        return Run((Fault(Code.CONVERTER_CRASHED),), done.returncode, n_warnings)
+    native = [p for p in sorted(folder_out.glob("*.nii")) if not _is_resampled(p)]
+    if done.returncode != 0 or not native:
+        return Run((Fault(Code.CONVERTER_FAILED),), done.returncode, n_warnings)
+    if len(native) > 1:
+        return Run((Fault(Code.CONVERTER_SPLIT),), done.returncode, n_warnings)
+    return Run((), done.returncode, n_warnings, native[0])
+
+
+def _is_resampled(image: Path) -> bool:
+    return any(mark in image.stem for mark in _RESAMPLED)
+
+
+def read_converted(nifti: Path) -> Converted:
+    """Open what the converter wrote; the voxels are mapped, not loaded.
+
+    Raises
+    ------
+    ValueError
+        If the file is not one whole NIfTI-1 image of up to four dimensions.
+    """
+    header = _read_header(nifti)
+    shape = tuple(int(n) for n in header.get_data_shape())
+    if not 1 <= len(shape) <= 4 or min(shape) < 1:
+        raise ValueError("not an image of up to four dimensions")
+    data: NDArray[np.generic] = np.memmap(
+        nifti,
+        dtype=header.get_data_dtype(),
+        mode="r",
+        offset=int(header.get_data_offset()),
+        shape=(*shape, *(1,) * (4 - len(shape))),
+        order="F",
+    )
+    slope, intercept = header.get_slope_inter()
+    return Converted(
+        data=data,
+        affine_ras=np.asarray(header.get_best_affine(), dtype=np.float64),
+        slope=1.0 if slope is None else float(slope),
+        intercept=0.0 if intercept is None else float(intercept),
+        b_values=_read_b_values(nifti.with_suffix(".bval")),
+    )
+
+
+def _read_header(nifti: Path) -> nibabel.Nifti1Header:
+    with nifti.open("rb") as stream:
+        try:
+            return nibabel.Nifti1Header.from_fileobj(stream)
+        except Exception as error:
+            raise ValueError("no NIfTI-1 header") from error
+
+
+def _read_b_values(path: Path) -> tuple[float, ...] | None:
+    if not path.exists():
+        return None
+    return tuple(float(word) for word in path.read_text(encoding="ascii").split())
+
+
+def mend_header(nifti: Path, affine_ras: NDArray[np.float64]) -> None:
+    """Blank the header's free text and state the proven affine, in place; voxels stay.
+
+    The q-form is stated anew only where it says something else than the proven affine.
+    """
+    header = _read_header(nifti)
+    for text in ("descrip", "aux_file", "db_name", "intent_name"):
+        header[text] = b""
+    if not np.allclose(header.get_sform(), affine_ras, atol=1e-6):
+        header.set_sform(affine_ras, code=1)
+    if not np.allclose(header.get_qform(), affine_ras, atol=1e-3):
+        header.set_qform(affine_ras, code=1)
+    with nifti.open("r+b") as stream:
+        stream.write(header.binaryblock[:_HEADER_BYTES])
+
+
+def cache_key(digest: str, input_sha256: Mapping[str, str]) -> dict[str, object]:
+    """Return what an output depends on: same key, same output."""
+    return {
+        "sub_stack_digest": digest,
+        "input_sha256": dict(sorted(input_sha256.items())),
+        "converter_sha256": find_binary().sha256,
+        "converter_flags": list(FLAGS),
+    }

@@ -1,0 +1,129 @@
+"""Workers that may die: each item in a process of its own, bounded in time and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from multiprocessing import connection, get_context
+from multiprocessing.context import ForkServerProcess
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Imported once in the fork server, so that a worker starts in milliseconds.
+_PRELOAD = ["tasks.convert.store"]
+
+
+class Loss(StrEnum):
+    """Why an item has no result."""
+
+    DIED = "died"
+    TIMEOUT = "timeout"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class _Running(Generic[Item]):
+    index: int
+    process: ForkServerProcess
+    deadline: float
+
+
+def run_isolated(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    workers: int,
+    timeout_s: float,
+    memory_bytes: Callable[[Item], int],
+) -> Iterator[tuple[int, Result | Loss]]:
+    """Yield `(index, result)` as items end, in the order they end.
+
+    Parameters
+    ----------
+    function : callable
+        A module-level function; runs in a fresh process of its own session.
+    items : sequence
+        What it is called with, one each.
+    workers : int
+        Processes at a time.
+    timeout_s : float
+        Wall time of one item; then its process and all its children are killed.
+    memory_bytes : callable
+        Address space of the process and of each of its children for an item.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(_PRELOAD)
+    running: dict[connection.Connection, _Running[Item]] = {}
+    waiting = list(enumerate(items))[::-1]
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                index, item = waiting.pop()
+                receive, send = context.Pipe(duplex=False)
+                process = context.Process(
+                    target=_work, args=(send, function, item, memory_bytes(item)), daemon=True
+                )
+                process.start()
+                send.close()
+                running[receive] = _Running(index, process, time.monotonic() + timeout_s)
+            yield from _collect(running)
+    finally:
+        for receive, work in running.items():
+            _end(work.process)
+            receive.close()
+
+
+def _collect(
+    running: dict[connection.Connection, _Running[Item]],
+) -> Iterator[tuple[int, Result | Loss]]:
+    patience = min(work.deadline for work in running.values()) - time.monotonic()
+    ready = connection.wait(list(running), timeout=max(patience, 0.0))
+    now = time.monotonic()
+    for receive in [r for r, work in running.items() if r in ready or work.deadline <= now]:
+        work = running.pop(receive)
+        outcome: Result | Loss = Loss.TIMEOUT
+        if receive in ready:
+            try:
+                outcome = receive.recv()
+            except Exception:
+                # The pipe closed, or what came through it is no whole message.
+                outcome = Loss.DIED
+        receive.close()
+        _end(work.process)
+        yield work.index, outcome
+
+
+def _end(process: ForkServerProcess) -> None:
+    if process.pid is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()
+    process.close()
+
+
+def _work(
+    send: connection.Connection,
+    function: Callable[[Item], Result],
+    item: Item,
+    memory_bytes: int,
+) -> None:
+    os.setsid()
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    outcome: Result | Loss
+    try:
+        outcome = function(item)
+    except Exception:
+        # The message may quote a header; only the fact goes back.
+        outcome = Loss.FAILED
+    send.send(outcome)
+    send.close()

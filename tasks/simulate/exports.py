@@ -1,0 +1,98 @@
+"""What one site sends in one night: files with their path, content and expected state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from tasks.simulate.answer_key import Kind, Ledger, PlantedIdentifier
+from tasks.simulate.headers import SeriesContext
+from tasks.simulate.hospitals import Hospital, PathHabit
+from tasks.simulate.images import SeriesTemplate, image_bytes, make_template, sop_uid
+from tasks.simulate.subjects import Subject, exams_of_night, night_date
+from tasks.simulate.truth import Row, label_rows
+from tasks.simulate.vendors import Frame, frames_of
+
+
+@dataclass(frozen=True)
+class ExportFile:
+    """One file of an export. `state` and `reason` are what ingest should make of it."""
+
+    path: str
+    content: Callable[[], bytes]
+    state: str
+    reason: str | None = None
+    fault: str | None = None
+    template: SeriesTemplate | None = None
+    frame: Frame | None = None
+
+
+@dataclass
+class Export:
+    """The files of one site and night, and what is true of them."""
+
+    hospital: Hospital
+    night: int
+    subjects: list[Subject]
+    files: list[ExportFile] = field(default_factory=list)
+    planted: set[PlantedIdentifier] = field(default_factory=set)
+    labels: list[Row] = field(default_factory=list)
+    faults: list[Row] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Name of the export folder or zip, without suffix."""
+        return night_date(self.night).isoformat()
+
+    def ledger(self, subject_no: str) -> Ledger:
+        """Return a ledger that notes into this export."""
+        return Ledger(self.hospital.code, subject_no, self.planted)
+
+    def note_fault(self, name: str, **facts: object) -> None:
+        """Note an injected fault for the answer key."""
+        row: Row = {"fault": name, "site": self.hospital.code, "night": self.night}
+        self.faults.append(row | facts)
+
+
+def plan_images(hospital: Hospital, subjects: list[Subject], night: int, seed: int) -> Export:
+    """Return the export with its images; content is made when asked for."""
+    export = Export(hospital, night, subjects)
+    for subject in subjects:
+        ledger = export.ledger(subject.subject_no)
+        for exam in exams_of_night(subject, night, seed):
+            for plan in exam.plan.series:
+                context = SeriesContext(subject, exam, plan, ledger)
+                export.labels.extend(label_rows(context, night))
+                export.files.extend(_series_files(make_template(context), seed))
+    return export
+
+
+def _series_files(template: SeriesTemplate, seed: int) -> list[ExportFile]:
+    return [
+        ExportFile(
+            path=image_path(template.context, frame),
+            content=partial(image_bytes, template, frame, seed),
+            state="accepted",
+            template=template,
+            frame=frame,
+        )
+        for frame in frames_of(template.context.plan)
+    ]
+
+
+def image_path(context: SeriesContext, frame: Frame) -> str:
+    """Return the path a site gives an image; folder names identify people, as in the wild."""
+    exam, person, plan = context.exam, context.subject.person, context.plan
+    habit, plant = context.subject.hospital.paths, context.ledger.plant
+    if habit is PathHabit.UIDS:
+        uid = sop_uid(context, frame)
+        return f"dicom/{exam.study_uid}/{context.series_uid}/{uid}.dcm"
+    plant(exam.patient_id, Kind.PATIENT_ID, "path")
+    if habit is PathHabit.HAN_NAMES:
+        folder = f"{plant(person.name_han, Kind.NAME_HAN, 'path')}_{exam.patient_id}"
+        accession = plant(exam.accession, Kind.ACCESSION, "path")
+        return f"dicom/{folder}/{accession}/{plan.number}/IMG{frame.instance_number:05d}"
+    folder = f"{plant(person.name_glued, Kind.NAME_PINYIN, 'path')}_{exam.patient_id}"
+    study = f"{exam.date:%Y%m%d}_{plan.modality}"
+    return f"dicom/{folder}/{study}/SE{plan.number:04d}/IM{frame.instance_number:04d}.dcm"

@@ -1,0 +1,108 @@
+"""The house and its rooms: who may touch what, held by reading the imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("flows", "tasks", "schemas")
+MODULES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
+STAGES = sorted(p for p in (ROOT / "tasks").iterdir() if p.is_dir() and p.name != "__pycache__")
+#: What touches files, processes or databases.
+IMPURE = {"subprocess", "sqlite3", "duckdb", "shutil", "tempfile", "multiprocessing", "os"}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_adapter(path: Path) -> bool:
+    return path.name == "task.py" or path.name.startswith("store")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_flows_and_task_modules_import_prefect(path: Path) -> None:
+    if path.parent.name == "flows" or path.name == "task.py":
+        return
+    assert not [name for name in imports(path) if name.split(".")[0] == "prefect"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in MODULES if p.relative_to(ROOT).parts[0] == "tasks" and not is_adapter(p)],
+    ids=name_of,
+)
+def test_pure_modules_touch_no_file_process_or_database(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports(path)} & IMPURE
+    assert not [name for name in imports(path) if ".store" in name]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_validation_reads_the_expectations(path: Path) -> None:
+    if "validate" in path.parts or path.name == "package_data.py":
+        return
+    assert not [name for name in imports(path) if name.endswith("expectations_dir")]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_stage_reads_the_simulator_or_its_answer_key(path: Path) -> None:
+    if "simulate" in path.parts or path.parent.name == "flows":
+        return
+    assert not [name for name in imports(path) if name.startswith("tasks.simulate")]
+    assert "answer_key" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_stay_small_enough_to_read(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name == "__init__.py"], ids=name_of)
+def test_package_files_are_empty_so_pure_imports_stay_light(path: Path) -> None:
+    assert not path.read_text(encoding="utf-8")
+
+
+def test_flows_define_no_classes_and_read_no_environment() -> None:
+    for name in ("ingest_site", "release_cohort", "demo"):
+        tree = ast.parse((ROOT / "flows" / f"{name}.py").read_text(encoding="utf-8"))
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        assert "os" not in {n.split(".")[0] for n in imports(ROOT / "flows" / f"{name}.py")}
+
+
+def test_every_scheduled_site_has_its_deployment_and_no_other_has() -> None:
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    planned = {
+        d["name"]: (d["parameters"]["site"], d["schedules"][0]["cron"])
+        for d in deployments
+        if d["name"] != "release"
+    }
+    sites = (ROOT / "data_contracts" / "sites").glob("S*.yaml")
+    files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sites]
+    scheduled = {s["code"]: (s["code"], s["schedule"]["cron"]) for s in files if s.get("schedule")}
+    assert planned == scheduled
+    assert all(d["schedules"][0]["timezone"] == "Asia/Shanghai" for d in deployments)
+
+
+def test_the_lock_is_hashed_and_names_no_index() -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if "==" in line]
+    assert pins
+    assert all(line.endswith("\\") for line in pins)
+    assert not [line for line in lines if "://" in line]
+    assert not [
+        line for line in lines if line.startswith(("-i", "--index", "--extra-index", "--find"))
+    ]
