@@ -79,21 +79,24 @@ def directory_published_as(final: Path) -> Iterator[Path]:
     FileExistsError
         If `final` is there already: nothing published is ever overwritten.
     """
-    if final.exists():
-        raise FileExistsError(final)
+    _require_absent(final)
     final.parent.mkdir(parents=True, exist_ok=True)
     staging = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.part")
     staging.mkdir()
     try:
         yield staging
         sync_tree(staging)
-        if final.exists():
-            raise FileExistsError(final)
+        _require_absent(final)
         staging.rename(final)
         sync_directory(final.parent)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def _require_absent(path: Path) -> None:
+    if path.exists():
+        raise FileExistsError(path)
 
 
 def move_into_place(source: Path, final: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir

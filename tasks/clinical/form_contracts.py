@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -15,7 +15,15 @@ from schemas.package_data import data_contracts_dir
 from tasks.clinical.text import fold
 
 FieldType = Literal[
-    "subject_no", "screening_no", "identifier", "code", "date", "integer", "decimal", "token", "text"
+    "subject_no",
+    "screening_no",
+    "identifier",
+    "code",
+    "date",
+    "integer",
+    "decimal",
+    "token",
+    "text",
 ]
 FORM_NAMES = (
     "demographics",
@@ -105,6 +113,12 @@ class FieldContract(_Model):
         if len(labels) != len(set(labels)):
             raise ValueError("one label stands for two codes")
         return self
+
+    @cached_property
+    def codes_by_label(self) -> dict[str, str]:
+        """Codes by folded label and by EDC number."""
+        labels = {fold(label): entry.code for entry in self.codes for label in entry.labels}
+        return {str(entry.number): entry.code for entry in self.codes} | labels
 
     @property
     def stays_sealed(self) -> bool:
@@ -214,9 +228,7 @@ def read_form_contracts() -> dict[str, FormContract]:
         If a file cannot be used, or is not one of the seven forms; the message names file
         and place.
     """
-    found = {
-        path.stem for path in _folder().glob("*.yaml") if path.stem not in _NOT_FORMS
-    }
+    found = {path.stem for path in _folder().glob("*.yaml") if path.stem not in _NOT_FORMS}
     if found != set(FORM_NAMES):
         strange = ", ".join(sorted(found ^ set(FORM_NAMES)))
         raise ContractError(f"forms missing or unknown: {strange}", where="site_delivery")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import select
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import IO, Any
 
 import dcm2niix
 import nibabel
@@ -78,28 +81,41 @@ def run_dcm2niix(sources: Sequence[Path], scratch: Path, *, timeout_s: float) ->
         (folder_in / f"{number:06d}.dcm").symlink_to(source.absolute())
     command = [str(find_binary().path), *FLAGS, "-o", str(folder_out), str(folder_in)]
     with (scratch / "log").open("w+b") as log:
-        try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=timeout_s,
-                check=False,
-                env={"LC_ALL": "C", "PATH": os.defpath},
-            )
-        except subprocess.TimeoutExpired:
-            return Run((Fault(Code.CONVERTER_TIMEOUT),), None)
+        exit_code = _run(command, log, timeout_s)
         log.seek(0)
         n_warnings = log.read(_LOG_BYTES).count(b"Warning")
-    if done.returncode < 0:
-        return Run((Fault(Code.CONVERTER_CRASHED),), done.returncode, n_warnings)
+    if exit_code is None:
+        return Run((Fault(Code.CONVERTER_TIMEOUT),), None, n_warnings)
+    if exit_code < 0:
+        return Run((Fault(Code.CONVERTER_CRASHED),), exit_code, n_warnings)
     native = [p for p in sorted(folder_out.glob("*.nii")) if not _is_resampled(p)]
-    if done.returncode != 0 or not native:
-        return Run((Fault(Code.CONVERTER_FAILED),), done.returncode, n_warnings)
+    if exit_code != 0 or not native:
+        return Run((Fault(Code.CONVERTER_FAILED),), exit_code, n_warnings)
     if len(native) > 1:
-        return Run((Fault(Code.CONVERTER_SPLIT),), done.returncode, n_warnings)
-    return Run((), done.returncode, n_warnings, native[0])
+        return Run((Fault(Code.CONVERTER_SPLIT),), exit_code, n_warnings)
+    return Run((), exit_code, n_warnings, native[0])
+
+
+def _run(command: Sequence[str], log: IO[bytes], timeout_s: float) -> int | None:
+    """Return the exit code, negative for a signal, or None after a timeout."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env={"LC_ALL": "C", "PATH": os.defpath},
+    ) as process:
+        # Popen.wait with a timeout sleeps up to 50 ms at a time, longer than most
+        # conversions take; a process file descriptor becomes ready at the very end.
+        ended = os.pidfd_open(process.pid)
+        try:
+            ready, _, _ = select.select([ended], [], [], timeout_s)
+        finally:
+            os.close(ended)
+            if process.poll() is None:
+                process.kill()
+        code = process.wait()
+        return code if ready else None
 
 
 def _is_resampled(image: Path) -> bool:
@@ -119,7 +135,7 @@ def read_converted(nifti: Path) -> Converted:
     if not 1 <= len(shape) <= 4 or min(shape) < 1:
         raise ValueError("not an image of up to four dimensions")
     data: NDArray[np.generic] = np.memmap(
-        nifti,
+        str(nifti),
         dtype=header.get_data_dtype(),
         mode="r",
         offset=int(header.get_data_offset()),
@@ -136,10 +152,12 @@ def read_converted(nifti: Path) -> Converted:
     )
 
 
-def _read_header(nifti: Path) -> nibabel.Nifti1Header:
+def _read_header(nifti: Path) -> Any:
+    # Any, because nibabel's header methods are not annotated.
+    read: Any = nibabel.Nifti1Header.from_fileobj
     with nifti.open("rb") as stream:
         try:
-            return nibabel.Nifti1Header.from_fileobj(stream)
+            return read(stream)
         except Exception as error:
             raise ValueError("no NIfTI-1 header") from error
 
@@ -148,6 +166,11 @@ def _read_b_values(path: Path) -> tuple[float, ...] | None:
     if not path.exists():
         return None
     return tuple(float(word) for word in path.read_text(encoding="ascii").split())
+
+
+def data_offset(nifti: Path) -> int:
+    """Return where the voxels begin in an uncompressed NIfTI, in bytes."""
+    return int(_read_header(nifti).get_data_offset())
 
 
 def mend_header(nifti: Path, affine_ras: NDArray[np.float64]) -> None:
@@ -164,6 +187,11 @@ def mend_header(nifti: Path, affine_ras: NDArray[np.float64]) -> None:
         header.set_qform(affine_ras, code=1)
     with nifti.open("r+b") as stream:
         stream.write(header.binaryblock[:_HEADER_BYTES])
+
+
+def flags_text() -> str:
+    """Return the flags on one line, as provenance states them."""
+    return shlex.join(FLAGS)
 
 
 def cache_key(digest: str, input_sha256: Mapping[str, str]) -> dict[str, object]:

@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 #: Imported once in the fork server, so that a worker starts in milliseconds.
-_PRELOAD = ["tasks.convert.store"]
+_PRELOAD = ["tasks.convert.folder"]
 
 
 class Loss(StrEnum):

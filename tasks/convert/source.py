@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from nibabel.nicom import csareader
 from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -20,6 +18,7 @@ from pydicom.uid import (
 
 from schemas.sub_stacks import slice_normal
 from tasks.convert.codes import Code
+from tasks.convert.csa import read_csa_tags
 
 FloatArray = NDArray[np.float64]
 
@@ -136,7 +135,7 @@ def _scale(header: Dataset, keyword: str, default: float) -> float:
 
 
 def _extent(header: Dataset) -> tuple[int, int]:
-    element: object = header.get_item(_PIXEL_DATA)
+    element: object = header.get_item(_PIXEL_DATA, keep_deferred=True)
     if isinstance(element, RawDataElement):
         return int(element.value_tell), int(element.length)
     raise ValueError("pixel data was interpreted before its place was known")
@@ -153,8 +152,8 @@ def _mosaic(header: Dataset) -> Mosaic | None:
 
 def _mosaic_layout(header: Dataset) -> Mosaic:
     tags = _csa_image_header(header)
-    n_tiles = int(tags["NumberOfImagesInMosaic"]["items"][0])
-    x, y, z = (float(value) for value in tags["SliceNormalVector"]["items"])
+    n_tiles = int(tags["NumberOfImagesInMosaic"][0])
+    x, y, z = (float(value) for value in tags["SliceNormalVector"])
     spacing = float(header.SpacingBetweenSlices)
     length = math.sqrt(x * x + y * y + z * z)
     if not (0 < n_tiles <= _MAX_TILES and spacing > 0 and abs(length - 1) < 1e-2):
@@ -163,15 +162,8 @@ def _mosaic_layout(header: Dataset) -> Mosaic:
     return Mosaic(n_tiles, (x * scale, y * scale, z * scale))
 
 
-def _csa_image_header(header: Dataset) -> dict[str, dict[str, list[str]]]:
-    for creator in ("SIEMENS CSA HEADER", "SIEMENS MR HEADER"):
-        try:
-            raw = header.private_block(0x0029, creator)[0x10].value
-        except KeyError:
-            continue
-        read_csa: Callable[[bytes], dict[str, dict[str, dict[str, list[str]]]]] = csareader.read
-        return read_csa(raw)["tags"]
-    raise KeyError("no CSA image header")
+def _csa_image_header(header: Dataset) -> dict[str, tuple[str, ...]]:
+    return read_csa_tags(bytes(header.private_block(0x0029, "SIEMENS CSA HEADER")[0x10].value))
 
 
 def stored_values(raw: NDArray[np.generic], bits_stored: int) -> NDArray[np.generic]:

@@ -6,12 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pydicom.uid import UID_dictionary
-
-from tasks.deidentify.values import is_binary_number, numbers_of, texts_of
+from tasks.deidentify.values import is_binary_number, is_registered_uid, numbers_of, texts_of
 
 _NUMBER_VRS = ("DS", "IS")
-_SPLIT = re.compile(r"[\s,;:/\\()\[\]]+")
+_SPLIT = re.compile(r"[\s,;/\\()\[\]]+")
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def parse_contract(text: str, lists: Mapping[str, WordList]) -> Contract:
             raise ValueError("no word list has this name")
         return Contract(text, word_list=lists[rest], accepts_values=_all_words(lists[rest]))
     if kind == "registered_uid":
-        return Contract(text, accepts_values=lambda vs: all(v in UID_dictionary for v in vs))
+        return Contract(text, accepts_values=lambda vs: all(map(is_registered_uid, vs)))
     if kind == "fixed":
         return Contract(text)
     raise ValueError("the contract has an unknown kind")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tasks.deidentify.parse import (
     DEFLATED_LITTLE,
@@ -84,5 +85,5 @@ def _tag(tag: int, encoding: Encoding) -> bytes:
     return (tag >> 16).to_bytes(2, order) + (tag & 0xFFFF).to_bytes(2, order)
 
 
-def _order(encoding: Encoding) -> str:
+def _order(encoding: Encoding) -> Literal["little", "big"]:
     return "little" if encoding.little else "big"

@@ -7,6 +7,8 @@ import re
 from datetime import date, timedelta
 from struct import calcsize, unpack
 
+from pydicom.uid import UID
+
 _BINARY = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = re.compile(r"[+-]?\d{1,11}")
@@ -16,8 +18,10 @@ _TIME = re.compile(r"(\d{2}):?(?:(\d{2}):?(?:(\d{2})(\.\d{1,6})?)?)?")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 OLDEST_AGE_YEARS = 89
 _UNITS_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
-TEXT_VRS = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
-UID = re.compile(r"[0-2](\.\d+)+")
+TEXT_VRS = frozenset(
+    ["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI"]
+) | {"UR", "UT"}
+UID_FORM = re.compile(r"[0-2](\.\d+)+")
 
 
 def is_binary_number(vr: str) -> bool:
@@ -103,3 +107,8 @@ def age_at(birth: date, day: date) -> str | None:
     """Return the age in completed years as an AS value, capped; None before birth."""
     years = day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
     return cap_age(f"{years:03d}Y") if 0 <= years <= 130 else None
+
+
+def is_registered_uid(text: str) -> bool:
+    """Return whether DICOM itself registers the UID (PS3.6 table A-1): it names nobody."""
+    return UID(text).name != text

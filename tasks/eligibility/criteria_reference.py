@@ -82,7 +82,7 @@ def _specimen_in_window(
 
 
 def _bounded_by_report(mri: PartialDate, report: PartialDate | None) -> Part:
-    """The tissue was taken on or before the day of the report; how long before is not known."""
+    """Decide from the report alone: the tissue was taken on its day or any time before."""
     if report is not None and report.latest < mri.earliest:
         return not_met("NO_REFERENCE_EVIDENCE", "report before MRI")
     return undetermined("path_specimen", reason="SPECIMEN_DATE_UNKNOWN")
@@ -106,7 +106,7 @@ def _follow_up(facts: Facts) -> Part:
 
 
 def _unless_truncated(part: Part, facts: Facts, window: str) -> Part:
-    """A window that the end of the study cuts short cannot be failed (D21)."""
+    """Keep a window open that the end of the study cuts short: it cannot be failed (D21)."""
     mri = facts.date("mri")
     if part.verdict is not Verdict.NOT_MET or mri is None:
         return part

@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -192,7 +192,7 @@ def _folder() -> Path:
     return data_contracts_dir() / "protocol"
 
 
-def _load_yaml(path: Path) -> dict[str, object] | dict[str, list[object]]:
+def _load_yaml(path: Path) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

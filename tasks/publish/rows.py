@@ -15,8 +15,8 @@ from schemas.identifiers import BatchId
 from schemas.records import CohortLabels, Finding, SeriesLabel, StudyRole, VolumeRecord
 from schemas.sites import RegisteredSite, SiteConfig
 from schemas.states import FileState
-from schemas.sub_stacks import SubStack
-from tasks.publish.batches import CommittedBatch
+from schemas.sub_stacks import SubStack, group_by_series, split_series
+from tasks.publish.batches import CommittedBatch, CommittedBatches
 from tasks.publish.naming import VolumeFacts, nifti_path
 
 Row = dict[str, object]
@@ -113,6 +113,25 @@ def nifti_volume_rows(
             }
         )
     return rows
+
+
+def image_rows(labels: CohortLabels, committed: CommittedBatches) -> dict[str, list[Row]]:
+    """Return the rows of `imaging_study`, `series` and `nifti_volume` for the labels given.
+
+    `labels` are those of the instances in `committed`, or of some of their series.
+    """
+    wanted = {label.series_uid for label in labels.series}
+    groups = group_by_series(committed.instances)
+    stacks = [
+        stack for uid, members in groups.items() if uid in wanted for stack in split_series(members)
+    ]
+    origin = (committed.batch_of_instance, committed.batch_order)
+    series = series_rows(labels, stacks, committed.volumes, *origin)
+    return {
+        "imaging_study": imaging_study_rows(labels, stacks, *origin),
+        "series": series,
+        "nifti_volume": nifti_volume_rows(labels, committed.volumes, series),
+    }
 
 
 def is_published(volume: VolumeRecord) -> bool:
@@ -310,12 +329,8 @@ def _newest_batch(
 ) -> BatchId:
     """Return the last batch, in the order of batches, that delivered one of the instances."""
     rank = {batch: number for number, batch in enumerate(order)}
-    batches = {
-        batch_of[member.sop_uid]
-        for stack in stacks
-        for member in stack.members
-        if member.sop_uid in batch_of
-    }
+    uids = {member.sop_uid or "" for stack in stacks for member in stack.members}
+    batches = {batch_of[one] for one in uids if one in batch_of}
     if not batches:
         raise ContractError("no batch delivered these images", where=f"object {uid}")
     return max(batches, key=rank.__getitem__)

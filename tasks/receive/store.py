@@ -65,6 +65,15 @@ def list_exports(zones: Zones, site: SiteConfig, *, now_ns: int) -> list[Export]
     return exports
 
 
+def pending_exports(zones: Zones, site: SiteConfig, *, now_ns: int) -> list[Export]:
+    """Return the exports that are complete and have not become a batch as they stand now."""
+    return [
+        export
+        for export in list_exports(zones, site, now_ns=now_ns)
+        if export.ready and known_batch(zones, SiteCode(site.code), export.stat_digest) is None
+    ]
+
+
 def known_batch(zones: Zones, site: SiteCode, stat_digest: Sha256) -> BatchId | None:
     """Return the committed batch of an export that was not touched since, if there is one."""
     path = known_export_file(zones, site, stat_digest)
@@ -117,6 +126,12 @@ def take_in(export: Export, zones: Zones, site: SiteCode) -> Delivery:
         manifest_sha256=manifest_digest_of(files),
         files=tuple(files),
     )
+
+
+def forget_received(zones: Zones, delivery: Delivery) -> None:
+    """Remove what was unpacked of an export that turned out to be known."""
+    folder = received_folder(zones, delivery.site, delivery.stat_digest)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _export_paths(inbox: Path) -> list[Path]:

@@ -26,7 +26,7 @@ from schemas.states import REASONS, FileState, ReasonCode
 from schemas.workbench import Workbench
 from schemas.zones import Zones
 from tasks.receive.ledger import TableNote, batch_record
-from tasks.receive.store import known_export_file, received_folder
+from tasks.receive.store import forget_received, known_export_file
 
 
 def read_batches(zones: Zones, site: SiteCode | None = None) -> list[dict[str, object]]:
@@ -108,7 +108,7 @@ def commit(
         write_bytes(staging / "batch.json", canonical_json(record))
     note = known_export_file(zones, bench.site, delivery.stat_digest)
     write_bytes(note, canonical_json({"batch_id": bench.batch}))
-    shutil.rmtree(received_folder(zones, bench.site, delivery.stat_digest), ignore_errors=True)
+    forget_received(zones, delivery)
     bench.close()
     return record
 

@@ -54,9 +54,7 @@ def sites_off(batches: Sequence[BatchAccount]) -> tuple[str, ...]:
 
     Batches are looked at one by one: two errors of opposite sign must not cancel.
     """
-    return tuple(
-        sorted({batch.site_code for batch in batches if not sum_files([batch]).adds_up})
-    )
+    return tuple(sorted({batch.site_code for batch in batches if not sum_files([batch]).adds_up}))
 
 
 def sum_reasons(batches: Iterable[BatchAccount]) -> tuple[tuple[str, int], ...]:

@@ -134,9 +134,7 @@ def tabulate_thickness(series: Iterable[SeriesRow]) -> tuple[ThicknessRow, ...]:
 
 
 def _thickness_row(weighting: str, limit_mm: float, members: Sequence[SeriesRow]) -> ThicknessRow:
-    values = sorted(
-        one.slice_thickness_mm for one in members if one.slice_thickness_mm is not None
-    )
+    values = sorted(one.slice_thickness_mm for one in members if one.slice_thickness_mm is not None)
     within = sum(one.thickness_verdict == Verdict.MET for one in members)
     above = sum(one.thickness_verdict == Verdict.NOT_MET for one in members)
     return ThicknessRow(

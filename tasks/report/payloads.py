@@ -74,9 +74,7 @@ def pack_matrix(rows: Iterable[MatrixRow]) -> bytes:
     return _pack("matrix", columns, [(row.subject_id, *row.cells) for row in rows])
 
 
-def pack_subjects(
-    cohort: Cohort, readings: Sequence[str], findings_of: Mapping[str, int]
-) -> bytes:
+def pack_subjects(cohort: Cohort, readings: Sequence[str], findings_of: Mapping[str, int]) -> bytes:
     """Return one row per subject with its verdict under every reading."""
     verdicts = {(row.subject_id, row.reading): row for row in cohort.eligibility}
     missing = missing_of_subject(cohort.criteria, DEFAULT_READING)

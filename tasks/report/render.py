@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from schemas.errors import BadInputError
 from schemas.sites import is_fictitious
@@ -67,6 +67,7 @@ class ReadingView:
 
     name: str
     title: Markup
+    short: Markup
     counts: dict[str, int]
     bar: tuple[charts.Segment, ...]
     criteria: tuple[CriterionCount, ...]
@@ -116,7 +117,9 @@ def render_site(report: ReportInput) -> dict[str, bytes]:
     files["data/findings.js"] = payloads.pack_findings(report.findings, owner)
     files["data/subjects.js"] = payloads.pack_subjects(cohort, readings, findings_of)
     environment = _environment()
-    files["index.html"] = _page(environment, "index", shared, **_index_context(report, cohort, lines))
+    files["index.html"] = _page(
+        environment, "index", shared, **_index_context(report, cohort, lines)
+    )
     files["worklist.html"] = _page(environment, "worklist", shared, data=("findings",))
     files["subjects.html"] = _page(environment, "subjects", shared, data=("subjects",))
     files["eligibility.html"] = _page(environment, "eligibility", shared)
@@ -154,6 +157,7 @@ def _environment() -> Environment:
         percent=charts.percent,
         effect_bar=_effect_bar,
         version_name=_version_name,
+        reason_text=_reason_text,
     )
     environment.filters["millimetres"] = _millimetres
     return environment
@@ -215,16 +219,21 @@ def _readings(cohort: Cohort) -> tuple[str, ...]:
 
 def _reading_view(cohort: Cohort, name: str) -> ReadingView:
     counts = count_statuses(cohort.eligibility, name)
-    known = f"reading.{name}" in messages.read_messages()
-    flow = [row for row in cohort.flow if row.reading == name and row.site_code == _ALL_SITES]
     return ReadingView(
         name=name,
-        title=messages.text(f"reading.{name}" if known else "reading.other", reading=name),
+        title=_known_text(f"reading.{name}", messages.text("reading.other", reading=name)),
+        short=_known_text(f"reading_short.{name}", name),
         counts=counts,
         bar=charts.stack_bar(tuple(counts.items())),
         criteria=count_criteria(cohort.criteria, name, len(cohort.subjects)),
         missing=rank_missing(cohort.criteria, name)[:_MISSING_ROWS],
-        flow=lay_out_flow(flow),
+        flow=_flow(cohort, name, _ALL_SITES),
+    )
+
+
+def _flow(cohort: Cohort, reading: str, site_code: str) -> tuple[FlowNode, ...]:
+    return lay_out_flow(
+        [row for row in cohort.flow if (row.reading, row.site_code) == (reading, site_code)]
     )
 
 
@@ -279,6 +288,7 @@ def _site_files(
         "batches": _batch_views(own),
         "n_earlier": max(0, len(own) - _BATCH_ROWS),
         "reasons": sum_reasons(own),
+        "flow": _flow(cohort, DEFAULT_READING, code),
         "thickness": [
             (row, charts.draw_histogram(row.values_mm, row.limit_mm))
             for row in tabulate_thickness(series)
@@ -329,10 +339,17 @@ def _effect_bar(one: CriterionCount) -> tuple[charts.Segment, ...]:
     )
 
 
+def _known_text(key: str, otherwise: str) -> Markup:
+    """Words of data, not of ours, may be new: then they stand for themselves."""
+    return messages.text(key) if key in messages.read_messages() else escape(otherwise)
+
+
 def _version_name(name: str) -> Markup:
-    key = f"version.{name}"
-    known = key in messages.read_messages()
-    return messages.text(key) if known else messages.bilingual(name, name)
+    return _known_text(f"version.{name}", name)
+
+
+def _reason_text(code: str) -> Markup:
+    return _known_text(f"reason.{code}", "")
 
 
 def _millimetres(value: float | None) -> str:

@@ -108,7 +108,9 @@ def _with_sites(key: str, sites: Sequence[str], **values: object) -> Markup:
     )
 
 
-def count_sites(cohort: Cohort, batches: Sequence[BatchAccount], active: Sequence[str]) -> SiteCounts:
+def count_sites(
+    cohort: Cohort, batches: Sequence[BatchAccount], active: Sequence[str]
+) -> SiteCounts:
     """Return registered, active and contributing sites; fictitious ones never count as registered."""
     registered = [
         site.site_code

@@ -73,11 +73,9 @@ def series_header(context: SeriesContext) -> Dataset:
     _add_series(data, context)
     _add_physics(data, context)
     _add_sequences(data, context)
-    if context.plan.modality == "CT":
+    if context.plan.name_key == "CT_DEL":
         _add_overlay(data, context)
-    add_series_block(
-        data, context.scanner, context.plan, context.subject.person, context.ledger
-    )
+    add_series_block(data, context.scanner, context.plan, context.subject.person, context.ledger)
     return data
 
 
@@ -103,7 +101,9 @@ def _add_patient(data: Dataset, context: SeriesContext) -> None:
     data.IssuerOfPatientID = plant(
         context.subject.hospital.alias, Kind.INSTITUTION, "IssuerOfPatientID"
     )
-    data.PatientBirthDate = plant(f"{person.birth_date:%Y%m%d}", Kind.BIRTH_DATE, "PatientBirthDate")
+    data.PatientBirthDate = plant(
+        f"{person.birth_date:%Y%m%d}", Kind.BIRTH_DATE, "PatientBirthDate"
+    )
     data.PatientSex = person.sex
     days = (context.exam.date - person.birth_date).days
     data.PatientAge = f"{int(days / 365.2425):03d}Y"
@@ -140,7 +140,9 @@ def _add_people_and_place(data: Dataset, context: SeriesContext) -> None:
         f"{hospital.alias}院区8号楼", Kind.INSTITUTION, "InstitutionAddress"
     )
     data.InstitutionalDepartmentName = "放射科"
-    data.ReferringPhysicianName = plant(exam.physician_han, Kind.PHYSICIAN, "ReferringPhysicianName")
+    data.ReferringPhysicianName = plant(
+        exam.physician_han, Kind.PHYSICIAN, "ReferringPhysicianName"
+    )
     data.PerformingPhysicianName = plant(
         exam.physician_pinyin, Kind.PHYSICIAN, "PerformingPhysicianName"
     )

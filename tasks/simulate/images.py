@@ -7,7 +7,7 @@ from io import BytesIO
 
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tasks.simulate.headers import SeriesContext, ae_title, preamble, series_header
 from tasks.simulate.phantom import Labels, render, tissue_labels, tissue_values
@@ -17,7 +17,7 @@ from tasks.simulate.subjects import clock
 from tasks.simulate.text_encoding import copy_of, encoded
 from tasks.simulate.vendors import Frame, add_frame_block, image_type
 
-_IMPLEMENTATION_UID = "1.2.156.999999.1"
+_IMPLEMENTATION_UID = UID("1.2.156.999999.1")
 # Row and column direction of the localizer's three planes and of all other images (LPS).
 _AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 _CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
@@ -63,10 +63,11 @@ def frame_label(plan: SeriesPlan, frame: Frame) -> str:
 def image_dataset(template: SeriesTemplate, frame: Frame, seed: int) -> Dataset:
     """Return the dataset of one image, without file meta."""
     context = template.context
-    data = copy_of(template.header)
+    scanner = context.scanner
+    data = copy_of(template.header, scanner.charset, implicit_vr=scanner.implicit_vr)
     data.SOPInstanceUID = sop_uid(context, frame)
     data.InstanceNumber = frame.instance_number
-    data.ImageType = image_type(context.scanner.vendor, context.plan)
+    data.ImageType = image_type(scanner.vendor, context.plan)
     _add_times(data, context, frame)
     _add_geometry(data, context.plan, frame)
     _add_contrasts(data, context.plan, frame)
@@ -87,7 +88,7 @@ def file_bytes(template: SeriesTemplate, data: Dataset) -> bytes:
     meta.FileMetaInformationVersion = b"\x00\x01"
     meta.MediaStorageSOPClassUID = data.SOPClassUID
     meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
-    meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = UID(ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian)
     meta.ImplementationClassUID = _IMPLEMENTATION_UID
     meta.ImplementationVersionName = "SIMULATED"
     meta.SourceApplicationEntityTitle = template.ae_title
@@ -107,7 +108,8 @@ def _add_times(data: Dataset, context: SeriesContext, frame: Frame) -> None:
     elif plan.physics.acquisition_type == "2D":
         seconds += 0.3 * frame.slice_index
     if frame.b_value is not None:
-        seconds += 60.0 * plan.b_values.index(frame.b_value)
+        volume = plan.b_values.index(frame.b_value)
+        seconds += plan.physics.repetition_time_ms / 1000 * volume
     data.AcquisitionTime = clock(seconds)
     # Written when the image was reconstructed: later, and no guide to the phase.
     data.ContentTime = clock(seconds + 41.5)
@@ -149,15 +151,13 @@ def _add_pixels(data: Dataset, template: SeriesTemplate, frame: Frame, seed: int
         template.context.subject.story.reference_class,
     )
     chance = stream(seed, "pixels", data.SOPInstanceUID)
-    pixels = render(
-        template.labels[frame.slice_index], values, chance, is_ct=plan.modality == "CT"
-    )
+    pixels = render(template.labels[frame.slice_index], values, chance, is_ct=plan.modality == "CT")
     data.SamplesPerPixel = 1
     data.PhotometricInterpretation = "MONOCHROME2"
     data.Rows, data.Columns = plan.rows, plan.columns
     data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
     data.PixelRepresentation = 0
-    data.PixelData = pixels.tobytes()
+    data.add_new("PixelData", "OW", pixels.tobytes())
 
 
 def _decimal(value: float) -> str:

@@ -221,9 +221,7 @@ def _dual_echo(label: str, echo_times_ms: tuple[float, ...], number: int) -> Ser
     )  # fmt: skip
 
 
-def _t1(
-    scanner: Scanner, story: Scenario, phases: tuple[Phase, ...], number: int
-) -> SeriesPlan:
+def _t1(scanner: Scanner, story: Scenario, phases: tuple[Phase, ...], number: int) -> SeriesPlan:
     late = phases[0].label == "MR_T1_HBP"
     interpolated = scanner.vendor is Vendor.GE
     return SeriesPlan(

@@ -72,7 +72,9 @@ def night_date(night: int) -> dt.date:
     return FIRST_NIGHT + dt.timedelta(days=night - 1)
 
 
-def make_subjects(hospital: Hospital, *, site_index: int, per_site: int, seed: int) -> list[Subject]:
+def make_subjects(
+    hospital: Hospital, *, site_index: int, per_site: int, seed: int
+) -> list[Subject]:
     """Return the subjects of a site; stories go round the table, sites take turns."""
     return [
         _make_subject(hospital, site_index * per_site + place, place + 1, seed)
@@ -84,7 +86,9 @@ def _make_subject(hospital: Hospital, number: int, place: int, seed: int) -> Sub
     story = SCENARIOS[number % len(SCENARIOS)]
     chance = stream(seed, "subject", hospital.code, place)
     ct_date = _FIRST_CT + dt.timedelta(days=int(chance.integers(_CT_SPAN_DAYS)))
-    birth = _years_before(ct_date, story.age_years) - dt.timedelta(days=int(chance.integers(20, 300)))
+    birth = _years_before(ct_date, story.age_years) - dt.timedelta(
+        days=int(chance.integers(20, 300))
+    )
     main = f"{hospital.number}{int(chance.integers(10**7, 10**8)):08d}"
     second = f"M{int(chance.integers(10**7, 10**8)):08d}"
     return Subject(

@@ -10,10 +10,13 @@ import re
 from io import BytesIO
 
 from pydicom import dcmread
+from pydicom.charset import convert_encodings, default_encoding
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filewriter import write_dataset
 from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.sequence import Sequence as SqItems
+from pydicom.tag import BaseTag
 
 from tasks.simulate.hospitals import Charset
 
@@ -50,32 +53,39 @@ def _encode_ir_58(part: str) -> bytes:
     return data if part.isascii() else _DESIGNATE_GB2312 + data
 
 
-def declare_charset(data: Dataset, charset: Charset) -> None:
-    """Set or leave out SpecificCharacterSet as this habit does."""
-    declared = _DECLARED[charset]
-    if declared is not None:
-        data.SpecificCharacterSet = declared
-
-
 def encoded(data: Dataset, charset: Charset, *, implicit_vr: bool) -> Dataset:
     """Return the dataset with every element as raw bytes, so that it is encoded only once.
 
     Parameters
     ----------
     data : Dataset
-        Elements with text as `str`; it is changed.
+        Elements with text as `str`, without SpecificCharacterSet.
     charset : Charset
         How non-ASCII text becomes bytes.
     implicit_vr : bool
         Implicit or explicit VR, little endian either way.
     """
-    declare_charset(data, charset)
-    _replace_texts(data, charset)
+    raw = _with_raw_texts(data, charset, implicit_vr=implicit_vr)
     stream = DicomBytesIO()
     stream.is_implicit_VR = implicit_vr
     stream.is_little_endian = True
-    write_dataset(stream, data)
+    write_dataset(stream, raw)
     return _parsed(stream.getvalue(), implicit_vr=implicit_vr)
+
+
+def copy_of(template: Dataset, charset: Charset, *, implicit_vr: bool) -> Dataset:
+    """Return a dataset that shares the template's raw elements and declares the charset.
+
+    The declared character set is noted as the original one: pydicom then writes the raw
+    bytes as they are, whether the declaration is true or not.
+    """
+    data = Dataset({tag: template.get_item(tag) for tag in template.keys()})  # noqa: SIM118 - raw
+    declared = _DECLARED[charset]
+    if declared is not None:
+        data.SpecificCharacterSet = declared
+    original = default_encoding if declared is None else convert_encodings(declared)
+    data.set_original_encoding(implicit_vr, True, original)
+    return data
 
 
 def _parsed(body: bytes, *, implicit_vr: bool) -> Dataset:
@@ -85,23 +95,22 @@ def _parsed(body: bytes, *, implicit_vr: bool) -> Dataset:
     return dcmread(BytesIO(bytes(128) + b"DICM" + group + element + body))
 
 
-def copy_of(template: Dataset) -> Dataset:
-    """Return a dataset that shares the template's raw elements and may be added to."""
-    return Dataset({tag: template.get_item(tag) for tag in template.keys()})  # noqa: SIM118
-
-
-def _replace_texts(data: Dataset, charset: Charset) -> None:
-    for element in list(data):
+def _with_raw_texts(data: Dataset, charset: Charset, *, implicit_vr: bool) -> Dataset:
+    # A new dataset from a dict: assigning a private raw element would decode it.
+    elements: dict[BaseTag, DataElement | RawDataElement] = {}
+    for element in data:
+        elements[element.tag] = element
         if element.VR == "SQ":
-            for item in element.value:
-                _replace_texts(item, charset)
-        elif element.VR in _TEXT_VRS:
-            text = _text_of(element)
-            if not text.isascii():
-                raw = encode_text(text, charset)
-                data[element.tag] = RawDataElement(
-                    element.tag, element.VR, len(raw), raw, 0, False, True
-                )
+            items = [_with_raw_texts(i, charset, implicit_vr=implicit_vr) for i in element.value]
+            elements[element.tag] = DataElement(element.tag, "SQ", SqItems(items))
+        elif element.VR in _TEXT_VRS and not (text := _text_of(element)).isascii():
+            raw = encode_text(text, charset)
+            elements[element.tag] = RawDataElement(
+                element.tag, element.VR, len(raw), raw, 0, implicit_vr, True
+            )
+    result = Dataset(elements)
+    result.set_original_encoding(implicit_vr, True, default_encoding)
+    return result
 
 
 def _text_of(element: DataElement) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from itertools import groupby
 
+from schemas.sub_stacks import sub_stack_digest
 from tasks.simulate.headers import SeriesContext
 from tasks.simulate.images import frame_label, sop_uid
 from tasks.simulate.scenarios import (
@@ -33,7 +33,7 @@ def label_rows(context: SeriesContext, night: int) -> list[Row]:
 def _label_row(context: SeriesContext, night: int, frames: list[Frame]) -> Row:
     plan, exam, first = context.plan, context.exam, frames[0]
     phase = plan.phases[first.phase_index]
-    uids = sorted(sop_uid(context, frame) for frame in frames)
+    uids = [sop_uid(context, frame) for frame in frames]
     return {
         "site": context.subject.hospital.code,
         "subject_no": context.subject.subject_no,
@@ -41,7 +41,7 @@ def _label_row(context: SeriesContext, night: int, frames: list[Frame]) -> Row:
         "study_uid": exam.study_uid,
         "role": exam.plan.role,
         "series_uid": context.series_uid,
-        "sub_stack_digest": hashlib.sha256("\n".join(uids).encode()).hexdigest()[:16],
+        "sub_stack_digest": sub_stack_digest(uids),
         "instance_numbers": [frame.instance_number for frame in frames],
         "modality": plan.modality,
         "vendor": context.scanner.vendor.value,

@@ -45,13 +45,14 @@ class Frame:
 
 
 def frames_of(plan: SeriesPlan) -> list[Frame]:
-    """Return the frames in order of InstanceNumber: passes, then b-values or echoes, then slices."""
+    """Return the frames by InstanceNumber: passes, then echoes or b-values, then slices."""
     frames: list[Frame] = []
     for phase in range(len(plan.phases)):
         for echo in range(len(plan.physics.echo_times_ms)):
             for b_value in plan.b_values or (None,):
+                before = len(frames)
                 frames.extend(
-                    Frame(len(frames) + index + 1, index, phase, echo, b_value)
+                    Frame(before + index + 1, index, phase, echo, b_value)
                     for index in range(plan.n_slices)
                 )
     return frames
@@ -158,6 +159,7 @@ def _philips_frame(data: Dataset, frame: Frame) -> None:
     block = data.private_block(0x2001, "Philips Imaging DD 001", create=True)
     block.add_new(0x08, "IS", 1)
     block.add_new(0x0A, "IS", frame.slice_index + 1)
+    block.add_new(0x0B, "CS", "TRANSVERSAL")
     if frame.b_value is not None:
         block.add_new(0x03, "FL", frame.b_value)
         block.add_new(0x04, "CS", "I" if frame.b_value else "N")

@@ -4,7 +4,6 @@
   "use strict";
 
   var app = window.livercohort;
-  var PAGE_ROWS = 50;
   var SEVERITIES = ["blocker", "major", "minor", "info"];
   var SHAPES = { ok: "●", thick: "▲", gaps: "◐", unknown: "?", absent: "–" };
 
@@ -23,6 +22,10 @@
       });
       return row;
     });
+  }
+
+  function grouped(number) {
+    return number.toLocaleString("en");
   }
 
   function inLanguage(row, name) {
@@ -49,7 +52,7 @@
     },
     object: function (cell, value, row) {
       cell.appendChild(element("span", "quiet", row.object_type));
-      cell.appendChild(element("span", "code block", value));
+      cell.appendChild(element("span", "code wrap block", value));
     },
     evidence: function (cell, value, row) {
       if (row.column_name) cell.appendChild(element("span", "code quiet block", row.column_name));
@@ -62,12 +65,14 @@
     todo: function (cell, value, row) {
       cell.appendChild(element("span", "strong block", inLanguage(row, "message")));
       cell.appendChild(element("span", "block", inLanguage(row, "fix")));
+    cell.appendChild(element("span", "code quiet wrap", row.rule_id));
     },
     shape: function (cell, value) {
       cell.className = "shape " + value;
       cell.textContent = SHAPES[value];
     },
     code: function (cell, value) { cell.appendChild(element("span", "code", value)); },
+    codes: function (cell, value) { cell.appendChild(element("span", "code wrap", value)); },
     number: function (cell, value) { cell.className = "number"; cell.textContent = value; },
     text: function (cell, value) { cell.textContent = value; }
   };
@@ -111,6 +116,7 @@
     this.filters = Array.prototype.slice.call(this.panel.querySelectorAll("[data-filter]"));
     this.search = this.panel.querySelector("[data-search]");
     this.kept = this.rows;
+    this.pageRows = Number(table.dataset.pageRows) || 50;
     this.first = 0;
     this.listen();
     this.filter();
@@ -135,8 +141,8 @@
     this.onClick("[data-csv]", function () {
       download(self.table.dataset.table + ".csv", csvOf(self.columns, self.kept));
     });
-    this.onClick("[data-previous]", function () { self.turn(-PAGE_ROWS); });
-    this.onClick("[data-next]", function () { self.turn(PAGE_ROWS); });
+    this.onClick("[data-previous]", function () { self.turn(-self.pageRows); });
+    this.onClick("[data-next]", function () { self.turn(self.pageRows); });
     app.onLanguage.push(function () { self.draw(); });
   };
 
@@ -187,7 +193,7 @@
   LongTable.prototype.draw = function () {
     var self = this;
     var body = this.table.tBodies[0];
-    var page = this.kept.slice(this.first, this.first + PAGE_ROWS);
+    var page = this.kept.slice(this.first, this.first + this.pageRows);
     body.textContent = "";
     page.forEach(function (row) {
       var line = body.insertRow();
@@ -207,12 +213,14 @@
 
   LongTable.prototype.drawPager = function (shown) {
     var text = app.say("table.showing", {
-      from: shown ? this.first + 1 : 0, to: this.first + shown, total: this.kept.length
+      from: grouped(shown ? this.first + 1 : 0),
+      to: grouped(this.first + shown),
+      total: grouped(this.kept.length)
     });
     this.panel.querySelectorAll("[data-showing]").forEach(function (place) {
       place.textContent = text;
     });
-    var last = this.first + PAGE_ROWS >= this.kept.length, start = this.first === 0;
+    var last = this.first + this.pageRows >= this.kept.length, start = this.first === 0;
     this.panel.querySelectorAll("[data-previous]").forEach(function (button) {
       button.disabled = start;
     });

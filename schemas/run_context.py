@@ -1,0 +1,67 @@
+"""What a task needs to know besides site and batch: settings, zones and the key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.errors import BadInputError
+from schemas.identifiers import BatchId, SiteCode
+from schemas.keys import KeyRing, read_key_file
+from schemas.settings import Settings, read_settings
+from schemas.sites import is_fictitious, site_code
+from schemas.workbench import Workbench
+from schemas.zones import Zones
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Settings of this process and the workbench of one batch."""
+
+    settings: Settings
+    bench: Workbench
+
+    @property
+    def zones(self) -> Zones:
+        """Zones on disk."""
+        return self.bench.zones
+
+    @property
+    def site(self) -> SiteCode:
+        """The site whose batch this is."""
+        return self.bench.site
+
+    @property
+    def name(self) -> str:
+        """An opaque name for progress lines."""
+        return f"{self.bench.site} {self.bench.batch}"
+
+    def ring(self) -> KeyRing:
+        """Read the key; the demo's key is refused for a registered site."""
+        return require_key(self.settings, self.site)
+
+
+def run_context(site: str, batch: str) -> RunContext:
+    """Return the context of one batch, from the environment of this process."""
+    settings = read_settings()
+    bench = Workbench(settings.zones, site_code(site), BatchId(batch))
+    return RunContext(settings, bench)
+
+
+def require_key(settings: Settings, site: SiteCode) -> KeyRing:
+    """Return the master key, after checking that it may be used for this site.
+
+    Raises
+    ------
+    EnvironmentProblemError
+        If there is none, or it cannot be used.
+    BadInputError
+        If it is the demo's key and the site is a registered hospital.
+    """
+    ring = read_key_file(settings.master_key_file)
+    if ring.is_demo and not is_fictitious(site):
+        raise BadInputError(
+            "the demo's key cannot protect a registered site",
+            where=site,
+            hint="Make a key of your own: livercohort key create --home NEW_HOME",
+        )
+    return ring

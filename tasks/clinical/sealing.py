@@ -1,0 +1,102 @@
+"""Rows with real dates, as bytes that only the key opens."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+
+from schemas.clinical_rows import Cell, Missing
+from schemas.errors import EnvironmentProblemError
+from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectNo
+from schemas.keys import KeyRing
+from schemas.partial_dates import PartialDate
+from tasks.clinical.intake import ClinicalIntake, FormRow, FormRows
+
+
+def seal_intake(
+    intake: ClinicalIntake, ring: KeyRing, *, site: SiteCode, batch_id: BatchId
+) -> bytes:
+    """Return the forms of an export encrypted; bound to its site and batch."""
+    plain = json.dumps([_form_to_json(form) for form in intake.forms], ensure_ascii=False)
+    return ring.seal(plain.encode(), context=_context(site, batch_id))
+
+
+def unseal_intake(
+    sealed: bytes, ring: KeyRing, *, site: SiteCode, batch_id: BatchId
+) -> ClinicalIntake:
+    """Return the forms of a sealed export; outcomes and findings stand in the batch's tables.
+
+    Raises
+    ------
+    EnvironmentProblemError
+        If the bytes are damaged, or were sealed with another key or for another batch.
+    """
+    try:
+        plain = ring.unseal(sealed, context=_context(site, batch_id))
+    except InvalidTag:
+        raise EnvironmentProblemError(
+            "the sealed forms cannot be opened",
+            where=f"batch {batch_id} of {site}",
+            hint="Use the key with which this home was started (`livercohort key show-id`).",
+        ) from None
+    return ClinicalIntake(tuple(_form_from_json(form) for form in json.loads(plain)))
+
+
+def _context(site: SiteCode, batch_id: BatchId) -> str:
+    return f"clinical-forms/v1/{site}/{batch_id}"
+
+
+def _form_to_json(form: FormRows) -> dict[str, object]:
+    return {
+        "form": form.form,
+        "file_no": form.file_no,
+        "source_sha256": form.source_sha256,
+        "export_as_of": form.export_as_of.isoformat(),
+        "encoding": form.encoding,
+        "rows": [
+            [
+                row.row_no,
+                row.person,
+                row.key,
+                {name: _cell_to_json(value) for name, value in row.values.items()},
+            ]
+            for row in form.rows
+        ],
+    }
+
+
+def _form_from_json(form: dict[str, Any]) -> FormRows:
+    return FormRows(
+        form=form["form"],
+        file_no=form["file_no"],
+        source_sha256=Sha256(form["source_sha256"]),
+        export_as_of=dt.date.fromisoformat(form["export_as_of"]),
+        encoding=form["encoding"],
+        rows=tuple(
+            FormRow(
+                row_no,
+                SubjectNo(person),
+                tuple(key),
+                {name: _cell_from_json(value) for name, value in values.items()},
+            )
+            for row_no, person, key, values in form["rows"]
+        ),
+    )
+
+
+def _cell_to_json(value: Cell) -> object:
+    if isinstance(value, PartialDate):
+        return {"date": value.iso()}
+    return {"missing": value.value} if isinstance(value, Missing) else value
+
+
+def _cell_from_json(value: Any) -> Cell:
+    if isinstance(value, dict):
+        if "date" in value:
+            return PartialDate.parse_iso(value["date"])
+        return Missing(value["missing"])
+    cell: str | int | float = value
+    return cell

@@ -1,0 +1,119 @@
+"""Files of the clinical stage: delivered forms in; sealed rows and warehouse tables out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.atomic_files import write_bytes
+from schemas.identifiers import BatchId, SiteCode
+from schemas.keys import KeyRing
+from schemas.records import DeliveredFile, FileKind, FileOutcome, Finding
+from schemas.states import FileState
+from tasks.clinical.decode import FormRefusedError
+from tasks.clinical.findings import make_finding
+from tasks.clinical.intake import ClinicalIntake, FormRows, read_form
+from tasks.clinical.pseudonymise import TableCell, arrow_schema_of
+from tasks.clinical.sealing import seal_intake, unseal_intake
+
+SEALED_NAME = "forms.sealed"
+
+
+def read_forms(files: Sequence[DeliveredFile], *, site: SiteCode) -> ClinicalIntake:
+    """Read every clinical form of a delivery.
+
+    A form that cannot be taken in is quarantined with its reason; the others go on.
+
+    Parameters
+    ----------
+    files : sequence of DeliveredFile
+        Files of the delivery; those of another kind than clinical are passed over.
+    site : SiteCode
+        Who delivered.
+
+    Returns
+    -------
+    ClinicalIntake
+        Rows, one outcome for each clinical file, and findings.
+    """
+    forms: list[FormRows] = []
+    outcomes: list[FileOutcome] = []
+    findings: list[Finding] = []
+    clinical = [file for file in files if file.kind is FileKind.CLINICAL]
+    for file in sorted(clinical, key=lambda file: file.file_no):
+        try:
+            form, found = _read_file(file, site)
+        except FormRefusedError as refusal:
+            outcomes.append(_outcome(file, FileState.QUARANTINED, refusal))
+            findings.append(_refusal_finding(file, site, refusal))
+            continue
+        forms.append(form)
+        findings += found
+        outcomes.append(_outcome(file, FileState.CLINICAL))
+    return ClinicalIntake(tuple(forms), tuple(outcomes), tuple(findings))
+
+
+def write_sealed(
+    folder: Path, intake: ClinicalIntake, ring: KeyRing, *, site: SiteCode, batch_id: BatchId
+) -> Path:
+    """Write the rows with real dates, encrypted, into a folder of the restricted zone."""
+    path = folder / SEALED_NAME
+    sealed = seal_intake(intake, ring, site=site, batch_id=batch_id)
+    write_bytes(path, sealed, mode=0o600)
+    return path
+
+
+def read_sealed(
+    folder: Path, ring: KeyRing, *, site: SiteCode, batch_id: BatchId
+) -> ClinicalIntake:
+    """Read what `write_sealed` wrote; a batch without forms gives an empty intake."""
+    path = folder / SEALED_NAME
+    if not path.is_file():
+        return ClinicalIntake(())
+    return unseal_intake(path.read_bytes(), ring, site=site, batch_id=batch_id)
+
+
+def write_tables(folder: Path, tables: Mapping[str, Sequence[Mapping[str, TableCell]]]) -> None:
+    """Write one Parquet file for each form, `clinical_<form>.parquet`; same rows, same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for form, rows in sorted(tables.items()):
+        table = pa.Table.from_pylist([dict(row) for row in rows], schema=arrow_schema_of(form))
+        pq.write_table(table, folder / f"clinical_{form}.parquet", compression="zstd")
+
+
+def _read_file(file: DeliveredFile, site: SiteCode) -> tuple[FormRows, list[Finding]]:
+    return read_form(
+        PurePath(file.relative_path).name,
+        file.path.read_bytes(),
+        site=site,
+        file_no=file.file_no,
+        source_sha256=file.sha256,
+    )
+
+
+def _outcome(
+    file: DeliveredFile, state: FileState, refusal: FormRefusedError | None = None
+) -> FileOutcome:
+    return FileOutcome(
+        file_no=file.file_no,
+        state=state,
+        source_sha256=file.sha256,
+        size_bytes=file.size_bytes,
+        reason=refusal.reason if refusal else None,
+    )
+
+
+def _refusal_finding(file: DeliveredFile, site: SiteCode, refusal: FormRefusedError) -> Finding:
+    return make_finding(
+        "CLIN_FORM_REFUSED",
+        site,
+        object_type="file",
+        object_id=str(file.file_no),
+        observed=refusal.reason,
+        form="-",
+        row=file.file_no,
+        expected=refusal.detail,
+    )

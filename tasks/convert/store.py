@@ -1,0 +1,284 @@
+"""Convert series on disk: plan, convert, prove, compress, publish, each sub-stack on its own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
+from schemas.features import InstanceFeatures
+from schemas.records import VolumeRecord
+from schemas.sub_stacks import SubStack, split_series
+from tasks.convert.codes import Code, ConversionVerdict
+from tasks.convert.dcm2niix import (
+    Run,
+    cache_key,
+    find_binary,
+    flags_text,
+    read_converted,
+    run_dcm2niix,
+)
+from tasks.convert.outputs import describe, publish_volume, read_unchanged
+from tasks.convert.plan import Fault, StackPlan, plan_series, verdict_of
+from tasks.convert.pool import Loss, run_isolated
+from tasks.convert.proof import ReadPlane, prove
+from tasks.convert.source import PixelFacts, pixel_facts, stored_values
+
+DEFAULT_TIMEOUT_S = 300.0
+_DEFER_BYTES = 1024
+_WORKER_BASE_BYTES = 2 << 30
+
+
+@dataclass(frozen=True)
+class SeriesJob:
+    """One series to convert: file of each SOPInstanceUID, features, where volumes go."""
+
+    paths: Mapping[str, Path]
+    features: tuple[InstanceFeatures, ...]
+    out_dir: Path
+    expected_instances: int | None = None
+
+
+def convert_series(
+    paths: Mapping[str, Path],
+    features: Sequence[InstanceFeatures],
+    out_dir: Path,
+    scratch: Path,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    *,
+    expected_instances: int | None = None,
+) -> list[VolumeRecord]:
+    """Convert one series; every sub-stack gives one record, published or not.
+
+    Parameters
+    ----------
+    paths : mapping of SOPInstanceUID to Path
+        The file of each instance.
+    features : sequence of InstanceFeatures
+        The instances of one series, any order; each has a SOPInstanceUID.
+    out_dir : Path
+        Takes `<digest>.nii.gz`, `.json`, `.provenance.json` and, for diffusion, `.bval` and
+        `.bvec`. A volume whose inputs, converter and flags are unchanged is kept as it is.
+    scratch : Path
+        A folder on a disk with room for the uncompressed series; left as found.
+    timeout_s : float
+        Wall time of one run of the converter.
+    expected_instances : int, optional
+        What the delivery's manifest states for the series.
+
+    Returns
+    -------
+    list of VolumeRecord
+        Sorted by digest.
+    """
+    facts = {m.sop_uid: read_facts(paths.get(m.sop_uid), m.sop_uid) for m in features if m.sop_uid}
+    records = []
+    for plan in plan_series(features, facts, expected_instances=expected_instances):
+        try:
+            with _fresh_folder(scratch) as folder:
+                record = _convert_stack(plan, facts, paths, out_dir, folder, timeout_s)
+        except Exception:
+            # One sub-stack never takes the others with it; the message may quote a header.
+            record = failed_record(plan.stack, Code.WORKER_FAILED)
+        records.append(record)
+    return sorted(records, key=lambda record: record.sub_stack_digest)
+
+
+def convert_many(
+    jobs: Sequence[SeriesJob],
+    scratch: Path,
+    *,
+    workers: int = 1,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[list[VolumeRecord]]:
+    """Convert many series, each in a worker of its own that may die.
+
+    Parameters
+    ----------
+    jobs : sequence of SeriesJob
+    scratch : Path
+        As in `convert_series`.
+    workers : int
+        Series at a time.
+    timeout_s : float
+        Wall time of a series, and of one run of the converter.
+    progress : callable, optional
+        Told `(done, all)` after each series.
+
+    Returns
+    -------
+    list of list of VolumeRecord
+        In the order of `jobs`. A series whose worker died or hung is set aside with
+        WORKER_DIED or WORKER_TIMEOUT.
+    """
+    find_binary()
+    scratch.mkdir(parents=True, exist_ok=True)
+    records: list[list[VolumeRecord]] = [[] for _ in jobs]
+    with _fresh_folder(scratch) as folder:
+        items = [(job, folder, timeout_s) for job in jobs]
+        outcomes = run_isolated(
+            _convert_job,
+            items,
+            workers=workers,
+            timeout_s=timeout_s,
+            memory_bytes=lambda item: worker_memory(item[0].paths.values()),
+        )
+        for done, (index, outcome) in enumerate(outcomes, start=1):
+            records[index] = (
+                _lost_records(jobs[index], outcome) if isinstance(outcome, Loss) else outcome
+            )
+            if progress is not None:
+                progress(done, len(jobs))
+    return records
+
+
+def worker_memory(files: Iterable[Path]) -> int:
+    """Return the address space a worker may use for these files."""
+    return _WORKER_BASE_BYTES + 6 * sum(f.stat().st_size for f in files if f.is_file())
+
+
+def _convert_job(item: tuple[SeriesJob, Path, float]) -> list[VolumeRecord]:
+    job, scratch, timeout_s = item
+    return convert_series(
+        job.paths,
+        job.features,
+        job.out_dir,
+        scratch,
+        timeout_s,
+        expected_instances=job.expected_instances,
+    )
+
+
+def _lost_records(job: SeriesJob, loss: Loss) -> list[VolumeRecord]:
+    code = {
+        Loss.DIED: Code.WORKER_DIED,
+        Loss.TIMEOUT: Code.WORKER_TIMEOUT,
+        Loss.FAILED: Code.WORKER_FAILED,
+    }[loss]
+    return [failed_record(stack, code) for stack in split_series(job.features)]
+
+
+@contextmanager
+def _fresh_folder(scratch: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(dir=scratch, prefix="convert-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_facts(path: Path | None, sop_uid: str) -> PixelFacts:
+    """Read the pixel facts of one file; a file that is not this instance is UNREADABLE."""
+    unreadable = PixelFacts(sop_uid=sop_uid, problem=Code.UNREADABLE)
+    if path is None:
+        return unreadable
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header = pydicom.dcmread(path, defer_size=_DEFER_BYTES)
+            facts = pixel_facts(header, size_bytes=path.stat().st_size)
+    except Exception:
+        # pydicom raises many kinds on hostile bytes, and recursion errors on deep nesting.
+        return unreadable
+    return facts if facts.sop_uid == sop_uid else unreadable
+
+
+def plane_reader(
+    stack: SubStack, facts: Mapping[str, PixelFacts], paths: Mapping[str, Path]
+) -> ReadPlane:
+    """Return a reader of stored values; it keeps the last image, for the tiles of a mosaic."""
+    last: dict[int, NDArray[np.generic]] = {}
+
+    def read_plane(member: int, tile: int) -> NDArray[np.generic]:
+        uid = stack.members[member].sop_uid or ""
+        if member not in last:
+            last.clear()
+            last[member] = _read_image(paths[uid], facts[uid])
+        mosaic = facts[uid].mosaic
+        if mosaic is None:
+            return last[member]
+        rows, columns = (n // mosaic.n_across for n in last[member].shape)
+        down, across = divmod(tile, mosaic.n_across)
+        return last[member][
+            down * rows : (down + 1) * rows, across * columns : (across + 1) * columns
+        ]
+
+    return read_plane
+
+
+def _read_image(path: Path, fact: PixelFacts) -> NDArray[np.generic]:
+    if fact.encoded:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = pydicom.dcmread(path).pixel_array
+    else:
+        image = np.fromfile(
+            path, dtype=np.dtype(fact.dtype), count=fact.rows * fact.columns, offset=fact.offset
+        ).reshape(fact.rows, fact.columns)
+    return stored_values(image, fact.bits_stored)
+
+
+def failed_record(stack: SubStack, code: Code) -> VolumeRecord:
+    """Return the record of a sub-stack set aside for one reason that names no instance."""
+    return _record(stack, (Fault(code),))
+
+
+def _record(stack: SubStack, faults: Sequence[Fault], run: Run | None = None) -> VolumeRecord:
+    binary = find_binary()
+    return VolumeRecord(
+        subject_id=stack.members[0].subject_id,
+        study_uid=stack.members[0].study_uid,
+        series_uid=stack.series_uid,
+        sub_stack_digest=stack.digest,
+        verdict=verdict_of(fault.code for fault in faults).value,
+        codes=tuple(sorted({fault.code.value for fault in faults})),
+        instances_at_fault=tuple(sorted({uid for fault in faults for uid in fault.instances})),
+        split_by=stack.split_by,
+        n_instances=len(stack.members),
+        converter_version=binary.version,
+        converter_sha256=binary.sha256,
+        converter_flags=flags_text(),
+        exit_code=run.exit_code if run else None,
+    )
+
+
+def _convert_stack(
+    plan: StackPlan,
+    facts: Mapping[str, PixelFacts],
+    paths: Mapping[str, Path],
+    out_dir: Path,
+    scratch: Path,
+    timeout_s: float,
+) -> VolumeRecord:
+    stack = plan.stack
+    if plan.verdict is ConversionVerdict.QUARANTINE:
+        return _record(stack, plan.faults)
+    sources = {m.sop_uid: paths[m.sop_uid] for m in stack.members if m.sop_uid}
+    inputs = {uid: str(sha256_of_file(path)) for uid, path in sources.items()}
+    key = sha256_of_bytes(canonical_json(cache_key(stack.digest, inputs)))
+    known = read_unchanged(out_dir, stack, key)
+    if known is not None:
+        return known
+    run = run_dcm2niix(list(sources.values()), scratch, timeout_s=timeout_s)
+    if run.nifti is None:
+        return _record(stack, (*plan.faults, *run.faults), run)
+    try:
+        converted = read_converted(run.nifti)
+    except ValueError:
+        return _record(stack, (*plan.faults, Fault(Code.CONVERTER_FAILED)), run)
+    proof = prove(stack, facts, converted, plane_reader(stack, facts, paths))
+    record = _record(stack, (*plan.faults, *proof.faults), run)
+    if record.verdict == ConversionVerdict.QUARANTINE:
+        return record
+    record = describe(record, converted, proof)
+    return publish_volume(record, stack, proof, run, out_dir, key)

@@ -1,0 +1,39 @@
+"""Conversion as a Prefect task: the series of one batch, workers inside, counts out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from prefect import task
+from prefect.logging import get_run_logger
+
+from schemas.progress import stage_progress
+from schemas.record_tables import table_from_records
+from schemas.records import VolumeRecord
+from schemas.run_context import run_context
+from schemas.stage_errors import redacted_errors
+from tasks.convert.store import convert_many
+from tasks.convert.store_warehouse import series_jobs
+
+
+@task(name="convert", task_run_name="convert", retries=0)
+def convert_batch(site: str, batch: str) -> dict[str, int]:
+    """Convert the series that got new instances; prove every volume against its source."""
+    context = run_context(site, batch)
+    bench = context.bench
+    with redacted_errors("convert", context.zones):
+        arrived = [o.features for o in bench.get("image_outcomes") if o.features]
+        jobs = series_jobs(bench, arrived, bench.get("held_instances"))
+        records = convert_many(
+            jobs,
+            bench.scratch,
+            workers=context.settings.workers,
+            progress=stage_progress("convert", context.name),
+        )
+        volumes = [volume for series in records for volume in series]
+        table = table_from_records(volumes, VolumeRecord, key=["series_uid", "sub_stack_digest"])
+        bench.put("volumes", volumes)
+        bench.put("volume_table", table)
+    counts = dict(sorted(Counter(volume.verdict for volume in volumes).items()))
+    get_run_logger().info("batch %s: %s", batch, counts)
+    return counts

@@ -1,0 +1,122 @@
+"""Which objects are let in; everything else is set aside with a reason, never guessed at."""
+
+from __future__ import annotations
+
+from pydicom.uid import CTImageStorage, MRImageStorage
+
+from schemas.states import ReasonCode
+from tasks.deidentify.charsets import decode_text
+from tasks.deidentify.parse import PIXEL_DATA, Header
+from tasks.deidentify.profile import tag_of
+from tasks.deidentify.values import UID_FORM, numbers_of, texts_of
+
+#: Enhanced multi-frame classes keep names in functional groups; they are held until a rule
+#: table for those exists.
+ADMITTED_CLASSES = frozenset({str(CTImageStorage), str(MRImageStorage)})
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
+
+#: Words of ImageType (PS3.3 C.7.6.1.1.2) that mark screens and papers, not scanner images.
+_HELD_WORDS = ("SCREEN", "PASTED", "DOSE", "REPORT", "CAPTURE", "GRAPH", "SUMMARY", "SAVE")
+#: Reconstructions that scanners label DERIVED\SECONDARY although they are image data.
+_DERIVED_MAPS = {"ADC", "EADC", "DIFFUSION", "TRACEW", "FA", "TENSOR", "MEAN", "SUB", "SUBTRACTION"}
+_REFORMATS = {"MPR", "MIP", "MINIP", "MNIP", "AVERAGE", "REFORMATTED", "RESAMPLED", "PROJECTION"}
+_DIXON_PARTS = {"WATER", "FAT", "IN_PHASE", "OUT_PHASE", "OPP_PHASE", "IP", "OP", "W", "F", "FF"}
+_RECONSTRUCTION_WORDS = (
+    _DERIVED_MAPS
+    | _REFORMATS
+    | _DIXON_PARTS
+    | {"CSA", "MULTIPLANAR", "COMBINED", "VOLUME", "DIXON"}
+)
+_ONE_BYTE = 8
+_OVERLAY_FIRST, _OVERLAY_LAST = 0x6000, 0x60FF
+
+
+def check_admission(header: Header) -> ReasonCode | None:
+    """Return why an object is set aside, or None when it is admitted.
+
+    The checks run from identity to pixels; the first that says no gives the reason.
+    """
+    for check in (_class_reason, _uid_reason, _burned_in_reason, _origin_reason, _pixel_reason):
+        reason = check(header)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _texts(header: Header, keyword: str) -> tuple[str, ...]:
+    return texts_of(header.get(tag_of(keyword)))
+
+
+def _text(header: Header, keyword: str) -> str:
+    return decode_text(header.get(tag_of(keyword)))
+
+
+def _class_reason(header: Header) -> ReasonCode | None:
+    sop_class = _text(header, "SOPClassUID")
+    if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + "."):
+        return ReasonCode.SECONDARY_OR_DERIVED
+    return None if sop_class in ADMITTED_CLASSES else ReasonCode.SOP_CLASS_NOT_ADMITTED
+
+
+def _uid_reason(header: Header) -> ReasonCode | None:
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        uid = _text(header, keyword)
+        if UID_FORM.fullmatch(uid) is None or len(uid) > 64:
+            return ReasonCode.MISSING_UID
+    return None
+
+
+def _burned_in_reason(header: Header) -> ReasonCode | None:
+    stated = _text(header, "BurnedInAnnotation")
+    if stated not in ("", "NO"):
+        return ReasonCode.BURNED_IN_ANNOTATION
+    # An overlay group without data of its own lies in unused bits of the pixels (PS3.3
+    # C.9.2): it would travel inside bytes that we carry over unchanged.
+    groups = {e.group for e in header.elements.values()}
+    overlays = {g for g in groups if _OVERLAY_FIRST <= g <= _OVERLAY_LAST and g % 2 == 0}
+    if any((g << 16 | 0x3000) not in header.elements for g in overlays):
+        return ReasonCode.BURNED_IN_ANNOTATION
+    return None
+
+
+def _origin_reason(header: Header) -> ReasonCode | None:
+    image_type = [t.upper() for t in _texts(header, "ImageType")]
+    if len(image_type) < 2 or _text(header, "ConversionType"):
+        return ReasonCode.SECONDARY_OR_DERIVED
+    if any(word in value for value in image_type for word in _HELD_WORDS):
+        return ReasonCode.SECONDARY_OR_DERIVED
+    if image_type[1] == "PRIMARY" and image_type[0] in ("ORIGINAL", "DERIVED"):
+        return None
+    words = {w for value in image_type[2:] for w in value.replace("/", " ").split()}
+    reconstructed = image_type[:2] == ["DERIVED", "SECONDARY"] and words & _RECONSTRUCTION_WORDS
+    return None if reconstructed else ReasonCode.SECONDARY_OR_DERIVED
+
+
+def _pixel_reason(header: Header) -> ReasonCode | None:
+    pixels = header.elements.get(PIXEL_DATA)
+    if pixels is None or not pixels.value:
+        return ReasonCode.NO_PIXEL_DATA
+    samples, bits, stored = (
+        _number(header, k) for k in ("SamplesPerPixel", "BitsAllocated", "BitsStored")
+    )
+    colour = _text(header, "PhotometricInterpretation") not in _MONOCHROME
+    if samples != 1 or colour or bits <= _ONE_BYTE or stored <= _ONE_BYTE:
+        return ReasonCode.EIGHT_BIT_PIXELS
+    if pixels.undefined_length:
+        return None
+    frames = _number(header, "NumberOfFrames", default=1)
+    expected = _number(header, "Rows") * _number(header, "Columns") * frames * bits // 8
+    if len(pixels.value) < expected or expected == 0:
+        return ReasonCode.TRUNCATED
+    # Bytes behind the last pixel are no image: unless zero, nobody knows what they say.
+    if pixels.value[expected:].strip(b"\0"):
+        return ReasonCode.BURNED_IN_ANNOTATION
+    return None
+
+
+def _number(header: Header, keyword: str, default: int = 0) -> int:
+    value = header.get(tag_of(keyword))
+    vr = "IS" if keyword == "NumberOfFrames" else "US"
+    numbers = numbers_of(vr, value, little=header.encoding.little)
+    return int(numbers[0]) if numbers else default

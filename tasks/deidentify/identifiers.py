@@ -1,0 +1,105 @@
+"""What a source header says about people and places: the words that must not come back.
+
+Everything here is restricted: it is kept sealed and used only to search what was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from tasks.deidentify.charsets import decode_text
+from tasks.deidentify.parse import Header, RawElement, vr_from_dictionary, walk
+from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET
+from tasks.deidentify.profile import tag_of
+from tasks.deidentify.values import is_registered_uid, read_date
+
+
+class IdentifierKind(StrEnum):
+    """What sort of identifier a value is; the only thing a hit may tell of it."""
+
+    NAME = "name"
+    PATIENT_ID = "patient_id"
+    RESIDENT_ID = "resident_id"
+    VISIT = "visit"
+    BIRTH_DATE = "birth_date"
+    DATE = "date"
+    UID = "uid"
+    PHONE = "phone"
+    ADDRESS = "address"
+    HOSPITAL = "hospital"
+    PHYSICIAN = "physician"
+
+
+class Identifier(NamedTuple):
+    """One identifying value (restricted)."""
+
+    kind: IdentifierKind
+    value: str
+
+
+def _tags(*keywords: str) -> tuple[int, ...]:
+    return tuple(tag_of(k) for k in keywords)
+
+
+_KIND_OF_TAG: dict[int, IdentifierKind] = {
+    **dict.fromkeys(
+        _tags("PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName"),
+        IdentifierKind.NAME,
+    ),
+    **dict.fromkeys(_tags("PatientID", "OtherPatientIDs"), IdentifierKind.PATIENT_ID),
+    **dict.fromkeys(
+        _tags(
+            "AccessionNumber",
+            "AdmissionID",
+            "RequestedProcedureID",
+            "PlacerOrderNumberImagingServiceRequest",
+            "FillerOrderNumberImagingServiceRequest",
+        ),
+        IdentifierKind.VISIT,
+    ),
+    tag_of("PatientBirthDate"): IdentifierKind.BIRTH_DATE,
+    tag_of("PatientTelephoneNumbers"): IdentifierKind.PHONE,
+    **dict.fromkeys(_tags("PatientAddress", "InstitutionAddress"), IdentifierKind.ADDRESS),
+    tag_of("InstitutionName"): IdentifierKind.HOSPITAL,
+}
+_KIND_OF_VR = {
+    "PN": IdentifierKind.PHYSICIAN,
+    "DA": IdentifierKind.DATE,
+    "DT": IdentifierKind.DATE,
+    "UI": IdentifierKind.UID,
+}
+
+
+def harvest_identifiers(header: Header) -> frozenset[Identifier]:
+    """Return the identifiers a source header holds, at every depth.
+
+    Names of people who are not the patient count as physicians; UIDs that DICOM itself
+    registers do not count. Dates come as YYYYMMDD.
+    """
+    charset = decode_text(header.get(SPECIFIC_CHARACTER_SET))
+    found: set[Identifier] = set()
+    for element in walk(header.elements):
+        if element.group % 2 or element.items is not None or len(element.value) > 4096:
+            continue
+        found.update(_of_element(element, charset))
+    return frozenset(found)
+
+
+def _of_element(element: RawElement, charset: str) -> Iterator[Identifier]:
+    vr = element.vr or vr_from_dictionary(element.tag)
+    kind = _KIND_OF_TAG.get(element.tag) or _KIND_OF_VR.get(vr)
+    if kind is None:
+        return
+    for part in decode_text(element.value, charset).split("\\"):
+        value = _canonical(kind, part.strip("\0 "))
+        if value:
+            yield Identifier(kind, value)
+
+
+def _canonical(kind: IdentifierKind, value: str) -> str:
+    if kind in (IdentifierKind.DATE, IdentifierKind.BIRTH_DATE):
+        day = read_date(value[:8]) or read_date(value)
+        return f"{day:%Y%m%d}" if day else ""
+    return "" if kind is IdentifierKind.UID and is_registered_uid(value) else value

@@ -1,0 +1,151 @@
+"""One object from bytes to bytes: scan, admit, plan, rebuild, and check what was built."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from io import BytesIO
+
+from pydicom import dcmread
+from pydicom.dataset import FileDataset
+
+from schemas.features import InstanceFeatures, read_features
+from schemas.identifiers import RawPatientId, Sha256, SopUid
+from schemas.records import SubjectAssignment
+from schemas.states import ReasonCode
+from tasks.deidentify.admission import check_admission
+from tasks.deidentify.charsets import decode_text
+from tasks.deidentify.identifiers import Identifier, harvest_identifiers
+from tasks.deidentify.parse import (
+    PIXEL_DATA,
+    Header,
+    NotDicomError,
+    ScanError,
+    TruncatedError,
+    scan_file,
+)
+from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET, ElementAction, Person, plan_actions
+from tasks.deidentify.profile import Profile, tag_of
+from tasks.deidentify.rebuild import rebuild
+from tasks.deidentify.values import read_date
+
+Assign = Callable[[RawPatientId], SubjectAssignment | None]
+
+
+class NotAsPlannedError(Exception):
+    """What was written does not say what the plan said; the object is held."""
+
+
+@dataclass(frozen=True)
+class DeidentifiedObject:
+    """An object that passed: its new bytes, and what later checks need (restricted)."""
+
+    output: bytes = field(repr=False)
+    output_sha256: Sha256
+    pixel_sha256: Sha256
+    sop_uid: SopUid
+    features: InstanceFeatures
+    counts: Mapping[str, int]
+    days: tuple[tuple[date, date], ...] = field(repr=False)
+    identifiers: frozenset[Identifier] = field(repr=False)
+
+
+def deidentify_object(
+    data: bytes, profile: Profile, assign: Assign, map_uid: Callable[[str], str]
+) -> DeidentifiedObject | ReasonCode:
+    """De-identify one DICOM file.
+
+    Parameters
+    ----------
+    data : bytes
+        The file as delivered.
+    profile : Profile
+        The allow-list.
+    assign : callable
+        Gives the subject of a raw PatientID, or None when no row links it.
+    map_uid : callable
+        Gives the UID that stands for an original one.
+
+    Returns
+    -------
+    DeidentifiedObject or ReasonCode
+        The new object, or why this one is set aside.
+
+    Raises
+    ------
+    Exception
+        Whatever a rule or the check of the result raises; the caller holds the object.
+    """
+    header = _scan(data)
+    if isinstance(header, ReasonCode):
+        return header
+    reason = check_admission(header)
+    if reason is not None:
+        return reason
+    charset = decode_text(header.get(SPECIFIC_CHARACTER_SET))
+    patient_id = decode_text(header.get(tag_of("PatientID")), charset)
+    subject = assign(RawPatientId(patient_id)) if patient_id else None
+    if subject is None:
+        return ReasonCode.NO_LINKAGE
+    person = Person(subject.subject_id, subject.shift_days, map_uid)
+    actions = plan_actions(header, profile, person)
+    output = rebuild(actions, header.transfer_syntax)
+    written = dcmread(BytesIO(output))
+    pixel_sha256 = _require_same_pixels(header, written)
+    return DeidentifiedObject(
+        output=output,
+        output_sha256=Sha256(hashlib.sha256(output).hexdigest()),
+        pixel_sha256=pixel_sha256,
+        sop_uid=SopUid(str(written.SOPInstanceUID)),
+        features=read_features(written, subject_id=subject.subject_id),
+        counts=count_actions(actions),
+        days=_days_written(actions, written),
+        identifiers=harvest_identifiers(header),
+    )
+
+
+def count_actions(actions: Sequence[ElementAction]) -> dict[str, int]:
+    """Return how many elements each action met, and how many values broke their contract."""
+    counts = Counter(str(a.action) for a in actions)
+    counts["refused"] = sum(a.refused for a in actions)
+    counts["dropped_words"] = sum(a.dropped_words for a in actions)
+    return dict(sorted(counts.items()))
+
+
+def _scan(data: bytes) -> Header | ReasonCode:
+    if not data:
+        return ReasonCode.EMPTY_FILE
+    try:
+        return scan_file(data)
+    except NotDicomError:
+        return ReasonCode.NOT_DICOM
+    except TruncatedError:
+        return ReasonCode.TRUNCATED
+    except ScanError:
+        return ReasonCode.UNPARSABLE
+
+
+def _require_same_pixels(header: Header, written: FileDataset) -> Sha256:
+    before = hashlib.sha256(header.get(PIXEL_DATA)).hexdigest()
+    after = hashlib.sha256(written.get_item(PIXEL_DATA).value).hexdigest()
+    if before != after:
+        raise NotAsPlannedError("the pixel data written differs from the source")
+    return Sha256(after)
+
+
+def _days_written(
+    actions: Sequence[ElementAction], written: FileDataset
+) -> tuple[tuple[date, date], ...]:
+    """Pair each real day with the day that now stands in its place, read back by pydicom."""
+    days = []
+    for action in actions:
+        if action.real_day is None:
+            continue
+        after = read_date(str(written[action.tag].value)[:8])
+        if after is None:
+            raise NotAsPlannedError("a date was not written as one")
+        days.append((action.real_day, after))
+    return tuple(days)

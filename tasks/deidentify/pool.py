@@ -1,0 +1,93 @@
+"""Run a function over many items in worker processes; a dying worker loses only its item."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import Generic, TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+_CHUNK = 8
+#: Chunks under way at a time, per worker: keeps memory flat and few items in doubt.
+_CHUNKS_AHEAD = 2
+
+
+class Pool(Generic[_Item, _Result]):
+    """A process pool that survives the death of its workers.
+
+    Parameters
+    ----------
+    work : callable
+        Module-level function of one item. What it raises ends the run, so it should not.
+    on_death : callable
+        Gives the result for an item whose worker died, alone, a second time.
+    workers : int
+        Number of processes.
+    initializer, initargs
+        Run once in each process, as in `ProcessPoolExecutor`.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[_Item], _Result],
+        on_death: Callable[[_Item], _Result],
+        workers: int,
+        initializer: Callable[..., None],
+        initargs: tuple[object, ...],
+    ) -> None:
+        self._work = work
+        self._on_death = on_death
+        self._workers = workers
+        self._initializer = initializer
+        self._initargs = initargs
+
+    def run(self, items: Sequence[_Item]) -> Iterator[_Result]:
+        """Yield one result per item, in order."""
+        queue = iter([items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)])
+        executor = self._executor(self._workers)
+        ahead: list[tuple[Sequence[_Item], Future[list[_Result]]]] = []
+        try:
+            while True:
+                free = self._workers * _CHUNKS_AHEAD - len(ahead)
+                ahead += [
+                    (c, executor.submit(_run_chunk, self._work, c)) for c in islice(queue, free)
+                ]
+                if not ahead:
+                    return
+                try:
+                    results = ahead[0][1].result()
+                    ahead.pop(0)
+                    yield from results
+                except BrokenProcessPool:
+                    executor.shutdown(cancel_futures=True)
+                    # Nobody knows which item killed the worker: those under way run alone.
+                    in_doubt, ahead = [chunk for chunk, _ in ahead], []
+                    for chunk in in_doubt:
+                        for item in chunk:
+                            yield self._alone(item)
+                    executor = self._executor(self._workers)
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+    def _alone(self, item: _Item) -> _Result:
+        with self._executor(1) as executor:
+            try:
+                return executor.submit(self._work, item).result()
+            except BrokenProcessPool:
+                return self._on_death(item)
+
+    def _executor(self, workers: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            max_workers=workers,
+            mp_context=multiprocessing.get_context("forkserver"),
+            initializer=self._initializer,
+            initargs=self._initargs,
+        )
+
+
+def _run_chunk(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    return [work(item) for item in items]

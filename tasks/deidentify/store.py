@@ -1,0 +1,139 @@
+"""De-identify files on disk: a pool of workers, staged results, one rename per object."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from schemas.atomic_files import move_into_place, sync_tree
+from schemas.identifiers import RawPatientId
+from schemas.keys import KeyRing
+from schemas.records import DeliveredFile, FileOutcome, SubjectAssignment
+from schemas.states import FileState
+from tasks.deidentify.identifiers import Identifier
+from tasks.deidentify.pool import Pool
+from tasks.deidentify.settle import settle
+from tasks.deidentify.worker import (
+    SECONDS_PER_FILE,
+    Job,
+    JobResult,
+    Subjects,
+    run_job,
+    start_worker,
+    worker_died,
+)
+
+_log = logging.getLogger(__name__)
+_STAGING = ".staged"
+
+
+@dataclass(frozen=True)
+class DeidentifiedBatch:
+    """What a batch became: outcomes, audit counts, and what the source said (restricted)."""
+
+    outcomes: tuple[FileOutcome, ...]
+    counts: Mapping[int, Mapping[str, int]]
+    identifiers: Mapping[str, frozenset[Identifier]] = field(repr=False)
+
+
+def deidentify_files(
+    files: Sequence[DeliveredFile],
+    assignments: Mapping[RawPatientId, SubjectAssignment],
+    ring: KeyRing,
+    out_dir: Path,
+    workers: int,
+) -> list[FileOutcome]:
+    """De-identify delivered image files into `<out_dir>/<series_uid>/<sop_uid>.dcm`.
+
+    Parameters
+    ----------
+    files : sequence of DeliveredFile
+        Files of kind image.
+    assignments : mapping
+        Subject of each raw PatientID, from the vault.
+    ring : KeyRing
+        Keys of UIDs; pseudonym and shift come with the assignments.
+    out_dir : Path
+        Scratch folder; created. UIDs in its names are the mapped ones.
+    workers : int
+        Worker processes.
+
+    Returns
+    -------
+    list of FileOutcome
+        One per file, in `file_no` order, whatever happened to it.
+    """
+    return list(deidentify_batch(files, assignments, ring, out_dir, workers).outcomes)
+
+
+def deidentify_batch(
+    files: Sequence[DeliveredFile],
+    assignments: Mapping[RawPatientId, SubjectAssignment],
+    ring: KeyRing,
+    out_dir: Path,
+    workers: int,
+) -> DeidentifiedBatch:
+    """Do as `deidentify_files`, and return action counts and identifiers as well."""
+    jobs = [Job(f.file_no, f.path, f.size_bytes, f.sha256) for f in files]
+    return run_jobs(jobs, Subjects(ring, assignments), out_dir, workers)
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    subjects: Subjects,
+    out_dir: Path,
+    workers: int,
+    seconds_per_file: float = SECONDS_PER_FILE,
+) -> DeidentifiedBatch:
+    """Run the workers over `jobs`, settle who is kept, and put the kept objects in place."""
+    staging = out_dir / _STAGING
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True, mode=0o700)
+    try:
+        pool = Pool(
+            run_job, worker_died, workers, start_worker, (subjects, staging, seconds_per_file)
+        )
+        results = list(pool.run(jobs))
+        _log_errors(results)
+        outcomes = settle(results)
+        _place(results, outcomes, out_dir)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    sync_tree(out_dir)
+    return DeidentifiedBatch(
+        outcomes=tuple(outcomes),
+        counts={r.file_no: r.counts for r in results},
+        identifiers=_identifiers_by_subject(results),
+    )
+
+
+def object_path(outcome: FileOutcome) -> Path:
+    """Return where an accepted object lies below the output folder."""
+    if outcome.features is None or outcome.state is not FileState.ACCEPTED:
+        raise ValueError("only accepted objects have a place")
+    return Path(str(outcome.features.series_uid), f"{outcome.sop_uid}.dcm")
+
+
+def _place(results: Sequence[JobResult], outcomes: Sequence[FileOutcome], out_dir: Path) -> None:
+    staged = {r.file_no: r.staged for r in results}
+    for outcome in outcomes:
+        source = staged[outcome.file_no]
+        if outcome.state is FileState.ACCEPTED and source is not None:
+            move_into_place(source, out_dir / object_path(outcome))
+
+
+def _identifiers_by_subject(results: Sequence[JobResult]) -> dict[str, frozenset[Identifier]]:
+    found: dict[str, set[Identifier]] = {}
+    for result in results:
+        if result.features is not None and result.features.subject_id is not None:
+            found.setdefault(result.features.subject_id, set()).update(result.identifiers)
+    return {subject: frozenset(found[subject]) for subject in sorted(found)}
+
+
+def _log_errors(results: Sequence[JobResult]) -> None:
+    for result in results:
+        if result.error:
+            _log.warning("file %d held: %s", result.file_no, result.error)

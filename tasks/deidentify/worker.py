@@ -1,0 +1,148 @@
+"""What runs in a worker process: one delivered file in, a staged object or a reason out."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import signal
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache, partial
+from pathlib import Path
+from types import FrameType
+
+from schemas.features import InstanceFeatures
+from schemas.identifiers import RawPatientId, Sha256, SiteCode, SopUid, SubjectNo
+from schemas.keys import KeyRing
+from schemas.records import SubjectAssignment
+from schemas.states import ReasonCode
+from tasks.deidentify.identifiers import Identifier
+from tasks.deidentify.objects import deidentify_object
+from tasks.deidentify.profile import Profile, load_profile
+
+SECONDS_PER_FILE = 120.0
+_UIDS_REMEMBERED = 1 << 17
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to de-identify (restricted: the path may identify)."""
+
+    file_no: int
+    path: Path = field(repr=False)
+    size_bytes: int
+    sha256: Sha256 | None = None
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What became of one file in a worker (restricted: days and identifiers)."""
+
+    file_no: int
+    size_bytes: int
+    source_sha256: Sha256
+    reason: ReasonCode | None = None
+    error: str = ""
+    staged: Path | None = field(default=None, repr=False)
+    output_sha256: Sha256 | None = None
+    pixel_sha256: Sha256 | None = None
+    sop_uid: SopUid | None = None
+    features: InstanceFeatures | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    days: tuple[tuple[date, date], ...] = field(default=(), repr=False)
+    identifiers: frozenset[Identifier] = field(default=frozenset(), repr=False)
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """Who a PatientID is: by the site's linkage, or for `site` the PatientID itself."""
+
+    ring: KeyRing = field(repr=False)
+    assignments: Mapping[RawPatientId, SubjectAssignment] = field(default_factory=dict, repr=False)
+    site: SiteCode | None = None
+
+    def assign(self, patient_id: RawPatientId) -> SubjectAssignment | None:
+        """Return the subject of a PatientID, or None when nothing links it."""
+        if self.site is None:
+            return self.assignments.get(patient_id)
+        number = SubjectNo(patient_id)
+        return SubjectAssignment(
+            site=self.site,
+            subject_id=self.ring.subject_id(self.site, number),
+            subject_no=number,
+            patient_ids=(patient_id,),
+            shift_days=self.ring.date_shift_days(self.site, number),
+            key_id=self.ring.key_id,
+        )
+
+
+@dataclass(frozen=True)
+class _State:
+    profile: Profile
+    subjects: Subjects
+    map_uid: Callable[[str], str]
+    staging: Path
+    seconds: float
+
+
+_state: list[_State] = []
+
+
+def start_worker(subjects: Subjects, staging: Path, seconds: float) -> None:
+    """Prepare this process; libraries may not print what they find in headers."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    signal.signal(signal.SIGALRM, _out_of_time)
+    map_uid = lru_cache(_UIDS_REMEMBERED)(subjects.ring.uid)
+    _state[:] = [_State(load_profile(), subjects, map_uid, staging, seconds)]
+
+
+def run_job(job: Job) -> JobResult:
+    """De-identify one file into the staging folder; whatever fails holds the file."""
+    held = partial(JobResult, job.file_no, job.size_bytes)
+    source_sha256 = job.sha256 or Sha256("")
+    signal.setitimer(signal.ITIMER_REAL, _state[0].seconds)
+    try:
+        data = job.path.read_bytes()
+        source_sha256 = Sha256(hashlib.sha256(data).hexdigest())
+        if job.sha256 is not None and source_sha256 != job.sha256:
+            raise OSError("the file changed since it was received")  # noqa: TRY301  one way to hold
+        return _deidentify(job, data, source_sha256)
+    except Exception as error:  # an error of any kind holds the file; its text may quote values
+        return held(source_sha256, ReasonCode.STAGE_FAILED, type(error).__name__)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
+    state = _state[0]
+    done = deidentify_object(data, state.profile, state.subjects.assign, state.map_uid)
+    if isinstance(done, ReasonCode):
+        return JobResult(job.file_no, len(data), source_sha256, done)
+    staged = state.staging / f"{job.file_no:09d}.part"
+    staged.write_bytes(done.output)
+    return JobResult(
+        file_no=job.file_no,
+        size_bytes=len(data),
+        source_sha256=source_sha256,
+        staged=staged,
+        output_sha256=done.output_sha256,
+        pixel_sha256=done.pixel_sha256,
+        sop_uid=done.sop_uid,
+        features=done.features,
+        counts=done.counts,
+        days=done.days,
+        identifiers=done.identifiers,
+    )
+
+
+def worker_died(job: Job) -> JobResult:
+    """Return the result for a file whose worker process died."""
+    sha256 = job.sha256 or Sha256("")
+    return JobResult(job.file_no, job.size_bytes, sha256, ReasonCode.STAGE_FAILED, "WorkerDied")
+
+
+def _out_of_time(signum: int, frame: FrameType | None) -> None:
+    raise TimeoutError

@@ -1,0 +1,70 @@
+"""Who enters a release: subjects who consented or for whom consent was waived. Pure.
+
+Everyone else is counted in the nodes of the flow and appears nowhere by name, not even in a
+finding about one of their images.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.contracts import TableContract
+
+RELEASED_CONSENT = ("consented", "waived")
+_PARTS = re.compile(r"[A-Za-z0-9._-]+")
+#: Sums over subjects, and what the site did: kept whole.
+_KEEP_ROWS = {"screening_log"}
+
+
+def released_tables(
+    tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
+) -> dict[str, pa.Table]:
+    """Return the tables with the rows of released subjects only.
+
+    A row of the screening log stays, without its pseudonym. Findings that name a removed
+    object are removed.
+    """
+    subject = tables["subject"]
+    consented = pc.is_in(subject["consent_status"], value_set=pa.array(RELEASED_CONSENT))
+    released = subject.filter(consented)["subject_id"].combine_chunks()
+    kept: dict[str, pa.Table] = {}
+    removed: set[str] = set()
+    for name, table in tables.items():
+        if "subject_id" not in table.column_names:
+            kept[name] = table
+            continue
+        inside = pc.is_in(table["subject_id"], value_set=released)
+        outside = table.filter(pc.and_(pc.invert(inside), pc.is_valid(table["subject_id"])))
+        removed |= _ids(outside, contracts[name])
+        kept[name] = _unnamed(table, inside) if name in _KEEP_ROWS else table.filter(inside)
+    if "finding" in kept and removed:
+        kept["finding"] = _without_removed(kept["finding"], removed)
+    return {name: table.combine_chunks() for name, table in kept.items()}
+
+
+def _ids(rows: pa.Table, contract: TableContract) -> set[str]:
+    """Return what could name a person's objects: pseudonyms, UIDs, digests, ids."""
+    names = ["subject_id"]
+    if contract.name not in _KEEP_ROWS:
+        names += [key for key in contract.primary_key if contract.column(key).code_list is None]
+    return {str(value) for name in names for value in rows[name].to_pylist()}
+
+
+def _unnamed(table: pa.Table, inside: pa.ChunkedArray) -> pa.Table:
+    at = table.schema.get_field_index("subject_id")
+    blank = pa.scalar(None, type=pa.string())
+    return table.set_column(
+        at, table.schema.field(at), pc.if_else(inside, table["subject_id"], blank)
+    )
+
+
+def _without_removed(findings: pa.Table, removed: set[str]) -> pa.Table:
+    keep = [
+        removed.isdisjoint(_PARTS.findall(str(object_id)))
+        for object_id in findings["object_id"].to_pylist()
+    ]
+    return findings.filter(pa.array(keep, type=pa.bool_()))

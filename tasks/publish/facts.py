@@ -1,0 +1,62 @@
+"""What a release is told, and what it answers. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from schemas.identifiers import Sha256
+from tasks.publish.differences import Differences
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseFacts:
+    """Facts of a release that no table holds.
+
+    Parameters
+    ----------
+    software_version, protocol_version, mapping_version : str
+        Versions of livercohort, of the protocol rules and of the labelling rules.
+    decisions_csv : bytes
+        The decision register as it stood.
+    input_ledger_sha256 : Sha256
+        Hash over the committed batches the release is made of.
+    key_id : str
+        Id of the master key: pseudonyms of another key are other persons.
+    as_of : date, optional
+        Latest export date among the batches.
+    """
+
+    software_version: str
+    protocol_version: str
+    mapping_version: str
+    decisions_csv: bytes = field(repr=False)
+    input_ledger_sha256: Sha256
+    key_id: str
+    as_of: dt.date | None = None
+
+
+class ReleaseStatus(StrEnum):
+    """How a request for a release ended."""
+
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    DRY_RUN = "dry_run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseResult:
+    """The answer: `path` is the release folder, or None after a dry run.
+
+    When nothing changed, `version` and `path` are those of the release that stands.
+    """
+
+    status: ReleaseStatus
+    version: str
+    predecessor: str | None
+    path: Path | None
+    content_hash: Sha256
+    differences: Differences
+    rows: dict[str, int]

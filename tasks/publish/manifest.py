@@ -1,0 +1,78 @@
+"""`manifest.json` of a release: what it is made of. The same inputs give the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from schemas.atomic_files import sha256_of_bytes
+from schemas.contracts import TableContract
+from schemas.errors import BadInputError
+from schemas.identifiers import Sha256
+from tasks.publish.facts import ReleaseFacts
+
+
+def build_manifest(
+    *,
+    version: str,
+    previous: str | None,
+    content_hash: Sha256,
+    facts: ReleaseFacts,
+    contracts: Mapping[str, TableContract],
+    table_rows: Mapping[str, Mapping[str, int]],
+    sums: Mapping[str, Sha256],
+) -> dict[str, Any]:
+    """Return the manifest; `table_rows` is rows per file per table, `sums` covers all files."""
+    in_tables = {path for files in table_rows.values() for path in files}
+    return {
+        "release_id": f"livercohort:{version}",
+        "semver": version,
+        "predecessor": previous,
+        "as_of": facts.as_of.isoformat() if facts.as_of else None,
+        "content_hash": content_hash,
+        "software_version": facts.software_version,
+        "mapping_version": facts.mapping_version,
+        "key_id": facts.key_id,
+        "input_ledger_sha256": facts.input_ledger_sha256,
+        "registers": {
+            "decisions_sha256": sha256_of_bytes(facts.decisions_csv),
+            "protocol_version": facts.protocol_version,
+        },
+        "contracts": {
+            name: {"version": contract.version, "sha256": contract.sha256}
+            for name, contract in contracts.items()
+        },
+        "tables": {
+            name: {
+                "rows": sum(files.values()),
+                "files": {
+                    path: {"sha256": sums[path], "rows": rows} for path, rows in files.items()
+                },
+            }
+            for name, files in table_rows.items()
+        },
+        "files": {path: sums[path] for path in sums if path not in in_tables},
+    }
+
+
+def read_manifest(release: Path) -> dict[str, Any]:
+    """Return the manifest of a release folder.
+
+    Raises
+    ------
+    BadInputError
+        If the folder has no readable manifest: then it is not a release.
+    """
+    try:
+        manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        manifest = None
+    if not isinstance(manifest, dict) or "content_hash" not in manifest:
+        raise BadInputError(
+            "no readable manifest.json",
+            where=f"release {release.name}",
+            hint="Name a folder under releases/, or latest.",
+        )
+    return manifest

@@ -1,0 +1,126 @@
+"""Receive and commit as Prefect tasks: a site code and a batch id in, counts out."""
+
+from __future__ import annotations
+
+import time
+
+from prefect import task
+from prefect.logging import get_run_logger
+
+from schemas.errors import LivercohortError
+from schemas.features import InstanceFeatures
+from schemas.record_tables import table_from_records
+from schemas.records import FileOutcome
+from schemas.run_context import require_key, run_context
+from schemas.settings import read_settings
+from schemas.sites import read_site, site_code
+from schemas.software import software_version
+from schemas.stage_errors import redacted, redacted_errors
+from schemas.states import Severity
+from schemas.workbench import Workbench
+from tasks.receive import store, store_commit
+from tasks.receive.accounting import (
+    count_states,
+    require_all_accounted,
+    settle_against_warehouse,
+)
+from tasks.receive.store_linkage import link_subjects
+
+
+@task(name="receive", task_run_name="receive", retries=0)
+def receive_exports(site: str) -> dict[str, list[str]]:
+    """Take in every export of the site that is complete and not known yet.
+
+    Returns
+    -------
+    dict
+        `batches`: ids to work on, in the order of the exports; `refused`: one message for
+        each export that could not be taken in. One bad export never stops the others.
+    """
+    settings, code = read_settings(), site_code(site)
+    require_key(settings, code)
+    batches: list[str] = []
+    refused: list[str] = []
+    for export in store.pending_exports(settings.zones, read_site(code), now_ns=time.time_ns()):
+        try:
+            delivery = store.take_in(export, settings.zones, code)
+        except LivercohortError as error:
+            refused.append(error.message)
+            continue
+        except Exception as error:
+            refused.append(redacted(error, "receive", settings.zones).message)
+            continue
+        if store.is_committed(settings.zones, code, delivery.batch_id):
+            store.forget_received(settings.zones, delivery)
+        elif delivery.batch_id not in batches:
+            bench = Workbench(settings.zones, code, delivery.batch_id)
+            bench.open()
+            bench.put("delivery", delivery)
+            batches.append(delivery.batch_id)
+    for message in refused:
+        get_run_logger().error("%s", message)
+    return {"batches": batches, "refused": refused}
+
+
+@task(name="link", task_run_name="link", retries=0)
+def link_batch(site: str, batch: str) -> dict[str, int]:
+    """File the linkage in the vault; say who each PatientID is."""
+    context = run_context(site, batch)
+    with redacted_errors("link", context.zones):
+        delivery = context.bench.get("delivery")
+        assignments, outcomes = link_subjects(context.zones, context.ring(), delivery)
+        context.bench.put("assignments", assignments)
+        context.bench.put("control_outcomes", outcomes)
+    return {"patient_ids": len(assignments), **count_states(outcomes)}
+
+
+@task(name="settle", task_run_name="settle", retries=0)
+def settle_batch(site: str, batch: str) -> dict[str, int]:
+    """Compare the accepted instances with what earlier batches brought."""
+    context = run_context(site, batch)
+    with redacted_errors("settle", context.zones):
+        known = store_commit.read_known_pixels(context.zones, context.site)
+        outcomes = context.bench.get("image_outcomes")
+        settled, held = settle_against_warehouse(outcomes, known)
+        context.bench.put("image_outcomes", settled)
+        context.bench.put("held_instances", held)
+    return {**count_states(settled), "held_in_warehouse": len(held)}
+
+
+@task(name="commit", task_run_name="commit", retries=0)
+def commit_batch(site: str, batch: str) -> dict[str, object]:
+    """Check that every file is accounted for, then publish the batch with one rename."""
+    context = run_context(site, batch)
+    bench = context.bench
+    with redacted_errors("commit", context.zones):
+        delivery = bench.get("delivery")
+        outcomes = require_all_accounted(
+            delivery.files,
+            [
+                *bench.get("control_outcomes"),
+                *bench.get("image_outcomes"),
+                *bench.get("clinical_outcomes"),
+            ],
+        )
+        findings = bench.get("findings")
+        tables = {
+            "file": table_from_records(
+                outcomes, FileOutcome, key=["file_no"], without=["features"]
+            ),
+            "instance": table_from_records(
+                [o.features for o in outcomes if o.features], InstanceFeatures, key=["sop_uid"]
+            ),
+            **bench.get("tables"),
+        }
+        record = store_commit.commit(
+            bench,
+            delivery,
+            outcomes,
+            tables,
+            held=any(finding.severity is Severity.BLOCKER for finding in findings),
+            edc_export_as_of=bench.get("edc_export_as_of"),
+            key_id=context.ring().key_id,
+            software_version=software_version(),
+        )
+    get_run_logger().info("batch %s: %s", batch, record["counts"])
+    return record

@@ -1,0 +1,177 @@
+"""The rows of each form for each subject, as far as the site knows them on a given night."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from tasks.simulate.forms import FormRow
+from tasks.simulate.scenarios import Evidence, diagnosis_known
+from tasks.simulate.subjects import Subject
+
+_MM_PER_SEED = 0.4
+
+
+def demographics(subject: Subject, _evidence: Evidence) -> list[FormRow]:
+    """Return consent, birth date, how the lesion was found, days of the baseline exams."""
+    story, ct = subject.story, subject.ct_date
+    return [
+        {
+            "subject_no": subject.subject_no,
+            "sex": subject.person.sex,
+            "birth_date": subject.person.birth_date,
+            "consent_status": story.consent,
+            "consent_document": f"ICF-{subject.subject_no}",
+            "consent_date": ct - dt.timedelta(days=1),
+            "ascertainment": "prospective",
+            "detected_by": story.detected_by,
+            "detected_date": ct - dt.timedelta(days=9),
+            "baseline_ct_done": "yes",
+            "baseline_ct_date": ct,
+            "dce_mri_done": "no" if story.dce_day is None else "yes",
+            "dce_mri_date": _after(ct, story.dce_day),
+            "eob_mri_done": "no" if story.eob_day is None else "yes",
+            "eob_mri_date": _after(ct, story.eob_day),
+            "prior_training_exposure": "no",
+        }
+    ]
+
+
+def screening_log(subject: Subject, _evidence: Evidence) -> list[FormRow]:
+    """Return the line of an enrolled person."""
+    return [
+        {
+            "screening_no": subject.screening_no,
+            "screened_on": subject.ct_date - dt.timedelta(days=2),
+            "enrolled": "yes",
+            "subject_no": subject.subject_no,
+            "reason_not_enrolled": "NA",
+        }
+    ]
+
+
+def not_enrolled(screening_no: str, screened_on: dt.date) -> FormRow:
+    """Return the line of a person who was screened and declined."""
+    return {
+        "screening_no": screening_no,
+        "screened_on": screened_on,
+        "enrolled": "no",
+        "subject_no": "NA",
+        "reason_not_enrolled": "declined",
+    }
+
+
+def pathology(subject: Subject, evidence: Evidence) -> list[FormRow]:
+    """Return the specimen, or the line that says there is none."""
+    if not evidence.pathology_form:
+        return []
+    day = subject.story.pathology_day
+    if day is None:
+        blank = ("lesion_no", "specimen_date", "report_date", "procedure", "diagnosis_code")
+        none: FormRow = {"specimen_no": "0", "pathology_done": "no"}
+        return [{"subject_no": subject.subject_no} | none | dict.fromkeys(blank, "NA")]
+    specimen = subject.baseline_mri_date + dt.timedelta(days=day)
+    return [
+        {
+            "subject_no": subject.subject_no,
+            "specimen_no": "1",
+            "pathology_done": "yes",
+            "lesion_no": "1",
+            "specimen_date": specimen,
+            "report_date": specimen + dt.timedelta(days=6),
+            "procedure": "biopsy" if subject.story.reference_class == "metastasis" else "resection",
+            "diagnosis_code": subject.story.reference_class,
+            "verbatim": f"患者{subject.person.name_han}，肝脏肿物，镜下所见如上。",
+        }
+    ]
+
+
+def follow_up(subject: Subject, evidence: Evidence) -> list[FormRow]:
+    """Return the follow-up contact: without an image while it is open, then with one."""
+    story = subject.story
+    if story.follow_up_day is None:
+        return []
+    row: FormRow = {"subject_no": subject.subject_no, "followup_no": "1", "lesion_no": "1"}
+    if not evidence.follow_up:
+        blank = ("image_date", "modality", "conclusion")
+        return [row | {"image_done": "no", "followup_status": "open"} | dict.fromkeys(blank, "NA")]
+    closed = story.follow_up_closed or story.follow_up_day >= 92
+    return [
+        row
+        | {
+            "image_done": "yes",
+            "image_date": subject.follow_up_date,
+            "modality": "CT" if story.malignant else "MR",
+            "size_change_percent": "35" if story.malignant else "2",
+            "conclusion": "progressed" if story.malignant else "benign_stable",
+            "followup_status": "complete" if closed else "open",
+        }
+    ]
+
+
+def treatment(subject: Subject, _evidence: Evidence) -> list[FormRow]:
+    """Return the prior treatment, or the line that says there was none."""
+    row: FormRow = {"subject_no": subject.subject_no}
+    if not subject.story.prior_treatment:
+        blank = ("type", "start_date", "target")
+        return [row | {"treatment_no": "0", "prior_treatment": "no"} | dict.fromkeys(blank, "NA")]
+    return [
+        row
+        | {
+            "treatment_no": "1",
+            "prior_treatment": "yes",
+            "type": "TACE",
+            "start_date": subject.ct_date - dt.timedelta(days=200),
+            "target": "this_lesion",
+        }
+    ]
+
+
+def diagnosis(subject: Subject, evidence: Evidence) -> list[FormRow]:
+    """Return the lesion with its final diagnosis, or as pending."""
+    story = subject.story
+    known = diagnosis_known(story, evidence)
+    inflammatory = "yes" if story.inflammatory else "no"
+    return [
+        {
+            "subject_no": subject.subject_no,
+            "lesion_no": "1",
+            "segment": ("V", "VI", "VII", "VIII", "IV")[subject.lesion_seed % 5],
+            "diameter_mm": f"{18 + subject.lesion_seed * _MM_PER_SEED:.0f}",
+            "reference_class": story.reference_class if known else "pending",
+            "reference_route": story.route if known else "none",
+            "inflammatory": inflammatory if known else None,
+        }
+    ]
+
+
+def image_quality(subject: Subject, _evidence: Evidence) -> list[FormRow]:
+    """Return one reader's rating of both exams, made on the full series."""
+    if subject.story.quality is None:
+        return []
+    return [
+        {
+            "subject_no": subject.subject_no,
+            "exam": exam,
+            "rating": subject.story.quality if exam == "mri" else "adequate",
+            "viewed": "full_series",
+            "rater_id": "R01",
+            "rated_on": subject.ct_date + dt.timedelta(days=20),
+            "adjudication": "no",
+        }
+        for exam in ("ct", "mri")
+    ]
+
+
+def _after(day: dt.date, days: int | None) -> dt.date | str:
+    return "NA" if days is None else day + dt.timedelta(days=days)
+
+
+ROWS_OF_FORM = {
+    "demographics": demographics,
+    "screening_log": screening_log,
+    "pathology": pathology,
+    "follow_up": follow_up,
+    "treatment": treatment,
+    "diagnosis": diagnosis,
+    "image_quality": image_quality,
+}

@@ -1,0 +1,339 @@
+"""A report's input as a release would give it, at any size; the same for the same seed."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.package_data import data_contracts_dir
+from schemas.records import Finding
+from schemas.sites import read_registered_sites
+from schemas.states import Severity
+from tasks.report.model import BatchAccount, Decision, PreviousRelease, ReportInput
+
+READINGS = ("literal", "combined_exam")
+CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
+MISSING = (
+    "edc.pathology.specimen_date",
+    "edc.follow_up.image_date",
+    "edc.treatment.prior_treatment",
+    "edc.image_quality.rating",
+    "dicom.eob_mri.T1_HBP",
+    "dicom.dce_mri.contrast_agent",
+    "edc.diagnosis.route",
+)
+RULES: tuple[tuple[str, Severity, str, str, str, str], ...] = (
+    (
+        "SERIES_WITHOUT_VOLUME",
+        Severity.BLOCKER,
+        "A series the protocol needs has no volume",
+        "方案所需序列没有体数据",
+        "Site: export the whole series again, all slices.",
+        "中心：请重新完整导出该序列的所有层面。",
+    ),
+    (
+        "T1_THICKER_THAN_5MM",
+        Severity.MAJOR,
+        "A required T1 series is thicker than 5 mm",
+        "所需 T1 序列层厚超过 5 mm",
+        "Site: send the thin original series if it exists; reviewer: else mark I4 as not met.",
+        "中心：如有薄层原始序列请补传；审核员：否则 I4 记为不满足。",
+    ),
+    (
+        "LABEL_UNCLASSIFIED",
+        Severity.MAJOR,
+        "The phase of a series cannot be told from text and times",
+        "根据文字和时间无法判断序列期相",
+        "Reviewer: look at the series and add an override for this protocol.",
+        "审核员：查看序列，并为该扫描方案添加覆盖规则。",
+    ),
+    (
+        "SLICES_MISSING",
+        Severity.MINOR,
+        "Slices are missing between the first and the last",
+        "首末层之间缺少层面",
+        "Site: export the series again and check the number of images.",
+        "中心：请重新导出并核对图像数量。",
+    ),
+    (
+        "IMAGES_BEFORE_RECRUITMENT",
+        Severity.INFO,
+        "Images were made before recruitment started",
+        "图像早于招募开始日期",
+        "Nobody: kept for the record; the subject counts as retrospective.",
+        "无需处理：仅作记录，该受试者计为回顾性。",
+    ),
+)
+EXAMS = {
+    "baseline_ct": ("CT", ("CT_NC", "CT_ART", "CT_PVP", "CT_DEL")),
+    "dce_mri": ("MR", ("MR_T1_PRE", "MR_T1_ART", "MR_T1_PVP", "MR_T1_DEL", "MR_T2_FS", "MR_DWI")),
+    "eob_mri": (
+        "MR",
+        ("MR_T1_PRE", "MR_T1_ART", "MR_T1_PVP", "MR_T1_TRANS", "MR_T1_HBP", "MR_T2"),
+    ),
+}
+FLOW = (
+    ("screened", None, "Screened", "筛查"),
+    ("not_enrolled", "screened", "Not enrolled", "未入组"),
+    ("enrolled", "screened", "Enrolled in the registry", "登记入组"),
+    ("consent_unknown", "enrolled", "Consent unknown", "知情同意不详"),
+    ("consent_withdrawn", "enrolled", "Consent withdrawn", "撤回同意"),
+    ("in_release", "enrolled", "In the release", "进入本版"),
+    *(
+        (f"excluded_{one}", "in_release", f"Excluded at {one}", f"因 {one} 排除")
+        for one in CRITERIA
+    ),
+    ("undetermined", "in_release", "Undetermined", "未定"),
+    ("window_truncated", "in_release", "Window truncated by study end", "研究结束截断窗口"),
+    ("eligible", "in_release", "Eligible", "合格"),
+)
+
+
+def make_report(
+    *,
+    n_sites: int = 28,
+    subjects_per_site: int = 12,
+    findings_per_site: int = 45,
+    batches_per_site: int = 2,
+    fictitious: bool = False,
+    run: str = "2026-11-21-night",
+    blockers: bool = True,
+    seed: int = 7,
+) -> ReportInput:
+    """Return the input of a report over `n_sites` sites."""
+    random = Random(seed)
+    codes = [f"S{91 + n}" if fictitious else f"S{n + 1:02d}" for n in range(n_sites)]
+    rows = make_rows(random, codes, subjects_per_site)
+    tables = {name: to_table(name, members) for name, members in rows.items()}
+    before = {**tables, "subject": tables["subject"].slice(0, max(0, len(rows["subject"]) - 9))}
+    return ReportInput(
+        run=run,
+        release="1.2.0",
+        tables=tables,
+        batches=tuple(
+            make_batch(random, code, night) for code in codes for night in range(batches_per_site)
+        ),
+        findings=tuple(
+            one
+            for code in codes
+            for one in make_findings(random, code, rows["series"], findings_per_site)
+            if blockers or one.severity not in (Severity.BLOCKER, Severity.MAJOR)
+        ),
+        decisions=tuple(
+            Decision(f"D{n:02d}", "I4", "One-sided or two-sided window?", "two-sided", "")
+            for n in range(1, 27)
+        ),
+        active_sites=tuple(codes),
+        versions={"software": "0.1.0", "protocol": "ChiCTR2500107646@V1.0", "mapping": "1.0.0"},
+        release_files=("README.md", "CHANGELOG.md", "cohort.duckdb", "data_dictionary.csv"),
+        previous=PreviousRelease("1.1.0", before),
+    )
+
+
+def make_rows(random: Random, codes: list[str], per_site: int) -> dict[str, list[dict[str, Any]]]:
+    """Return rows of all tables the report reads."""
+    rows: dict[str, list[dict[str, Any]]] = {
+        "site": [
+            {
+                "site_code": site.site_code,
+                "name_en": site.name_en,
+                "name_zh": site.name_zh,
+                "registration_status": "registered",
+            }
+            for site in read_registered_sites()
+        ]
+        + [
+            {
+                "site_code": code,
+                "name_en": f"Demonstration Hospital {code}",
+                "name_zh": f"示范医院 {code}",
+                "registration_status": "fictitious",
+            }
+            for code in codes
+            if code.startswith("S9")
+        ],
+        **{name: [] for name in ("subject", "imaging_study", "series")},
+        **{name: [] for name in ("criterion_result", "eligibility")},
+    }
+    for code in codes:
+        for _ in range(random.randint(max(1, per_site // 2), max(1, per_site * 3 // 2))):
+            add_subject(random, code, rows)
+    rows["stard_flow"] = make_flow(rows)
+    return rows
+
+
+def add_subject(random: Random, code: str, rows: dict[str, list[dict[str, Any]]]) -> None:
+    subject_id = f"{code}-{digest(code, len(rows['subject']))[:8].upper()}"
+    rows["subject"].append(
+        {
+            "subject_id": subject_id,
+            "site_code": code,
+            "sex": random.choice("MF"),
+            "age_years": round(random.uniform(18, 90), 2),
+            "ascertainment": random.choice(["prospective", "retrospective", None]),
+        }
+    )
+    for role, (modality, labels) in EXAMS.items():
+        if random.random() < 0.12:
+            continue
+        study_uid = f"2.25.{int(digest(subject_id, role)[:12], 16)}"
+        rows["imaging_study"].append(
+            {
+                "study_uid": study_uid,
+                "subject_id": subject_id,
+                "modality": modality,
+                "role": role,
+                "field_strength_t": None if modality == "CT" else random.choice([1.5, 3.0]),
+            }
+        )
+        for label in labels:
+            if random.random() > 0.08:
+                rows["series"].append(make_series_row(random, subject_id, study_uid, label))
+    for reading in READINGS:
+        add_verdicts(random, subject_id, reading, rows)
+
+
+def make_series_row(random: Random, subject_id: str, study_uid: str, label: str) -> dict[str, Any]:
+    weighting = label.split("_")[1] if label.startswith("MR") else "CT"
+    limit = {"T1": 5.0, "T2": 8.0}.get(weighting)
+    thickness = random.choice([2.0, 2.5, 3.0, 3.0, 4.0, 5.0, 5.0, 5.5, 6.0, 8.0, None])
+    verdict = None
+    if limit is not None:
+        verdict = "undetermined" if thickness is None else "met"
+        if thickness is not None and thickness > limit + 0.05:
+            verdict = "not_met"
+    return {
+        "series_uid": f"2.25.{int(digest(study_uid, label)[:12], 16)}",
+        "sub_stack_digest": digest(study_uid, label, "stack")[:16],
+        "study_uid": study_uid,
+        "subject_id": subject_id,
+        "label": label,
+        "weighting": weighting,
+        "conversion_verdict": "OK",
+        "label_tier": random.choice("AAB"),
+        "n_missing_slices": int(random.random() < 0.04),
+        "slice_thickness_mm": thickness,
+        "thickness_limit_mm": limit,
+        "thickness_verdict": verdict,
+    }
+
+
+def add_verdicts(
+    random: Random, subject_id: str, reading: str, rows: dict[str, list[dict[str, Any]]]
+) -> None:
+    effects = {}
+    for criterion in CRITERIA:
+        effect = random.choices(["pass", "fail", "undetermined"], [0.93, 0.03, 0.04])[0]
+        effects[criterion] = effect
+        missing = [random.choice(MISSING)] if effect == "undetermined" else []
+        rows["criterion_result"].append(
+            {
+                "subject_id": subject_id,
+                "criterion_id": criterion,
+                "reading": reading,
+                "status": "undetermined" if missing else "met",
+                "effect": effect,
+                "missing_evidence": missing,
+            }
+        )
+    failing = [one for one in CRITERIA if effects[one] == "fail"]
+    undetermined = [one for one in CRITERIA if effects[one] == "undetermined"]
+    status = "ineligible" if failing else "undetermined" if undetermined else "eligible"
+    rows["eligibility"].append(
+        {
+            "subject_id": subject_id,
+            "reading": reading,
+            "status": status,
+            "first_failing_criterion": failing[0] if failing else None,
+            "all_undetermined": undetermined,
+        }
+    )
+
+
+def make_flow(rows: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    flow = []
+    for reading in READINGS:
+        verdicts = [row for row in rows["eligibility"] if row["reading"] == reading]
+        n = {
+            f"excluded_{one}": sum(row["first_failing_criterion"] == one for row in verdicts)
+            for one in CRITERIA
+        }
+        for status in ("eligible", "undetermined"):
+            n[status] = sum(row["status"] == status for row in verdicts)
+        n |= {"window_truncated": 0, "in_release": len(verdicts), "consent_unknown": 3}
+        n |= {"consent_withdrawn": 0, "enrolled": len(verdicts) + 3, "not_enrolled": 41}
+        n["screened"] = n["enrolled"] + n["not_enrolled"]
+        flow += [
+            {
+                "reading": reading,
+                "site_code": "all",
+                "node_id": node,
+                "parent_id": parent,
+                "node_order": order,
+                "label_en": english,
+                "label_zh": chinese,
+                "n": n[node],
+            }
+            for order, (node, parent, english, chinese) in enumerate(FLOW, start=1)
+        ]
+    return flow
+
+
+def make_batch(random: Random, code: str, night: int) -> BatchAccount:
+    held = random.randint(0, 9)
+    counts = {
+        "accepted": random.randint(1500, 4000),
+        "quarantined": held,
+        "duplicate": random.randint(0, 30),
+        "clinical": 7,
+        "control": 2,
+    }
+    return BatchAccount(
+        site_code=code,
+        batch_id=digest(code, night)[:16],
+        n_files=sum(counts.values()),
+        counts=counts,
+        reasons={"TRUNCATED": held} if held else {},
+        edc_export_as_of=date(2026, 11, 19 + night % 11),
+    )
+
+
+def make_findings(random: Random, code: str, series: list[dict[str, Any]], n: int) -> list[Finding]:
+    own = [row for row in series if row["subject_id"].startswith(code)] or series
+    findings = []
+    for number in range(n):
+        weights = [0.01, 0.2, 0.15, 0.4, 0.24]
+        rule, severity, message_en, message_zh, fix_en, fix_zh = random.choices(RULES, weights)[0]
+        row = random.choice(own)
+        findings.append(
+            Finding(
+                finding_id=digest(code, number)[:16],
+                rule_id=rule,
+                severity=severity,
+                site_code=code,
+                object_type="series",
+                object_id=f"{row['series_uid']}/{row['sub_stack_digest']}",
+                column_name="slice_thickness_mm" if rule.startswith("T1") else "",
+                observed="6.00" if rule.startswith("T1") else row["label"],
+                expected="at most 5.05 mm" if rule.startswith("T1") else "",
+                message_en=message_en,
+                message_zh=message_zh,
+                fix_en=fix_en,
+                fix_zh=fix_zh,
+            )
+        )
+    return findings
+
+
+def to_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    """Return rows as an Arrow table with the column types of the data contract."""
+    assert (data_contracts_dir() / "cohort" / f"{name}.yaml").is_file()
+    return pa.Table.from_pylist(rows)
+
+
+def digest(*parts: object) -> str:
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()
