@@ -11,6 +11,10 @@ from schemas.errors import LivercohortError
 _LONG_NUMBER = re.compile(r"(?<![\w.-])\d{7,}[\dXx]?(?![\w.-])")
 
 
+#: Loggers whose handlers print or send to the scheduler's database.
+PREFECT_LOGGERS = ("prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.extra")
+
+
 class RedactingFilter(logging.Filter):
     """Cut exception traces down to the class, and blank numbers long enough to name a person."""
 

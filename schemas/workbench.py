@@ -43,6 +43,11 @@ class Workbench:
         return self.folder / "nifti"
 
     @property
+    def tables(self) -> Path:
+        """The batch's tables, as they will be committed."""
+        return self.folder / "tables"
+
+    @property
     def scratch(self) -> Path:
         """Fresh folders for converters."""
         return self.folder / "scratch"

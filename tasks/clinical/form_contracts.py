@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from schemas.errors import ContractError
+from schemas.finding_texts import Bilingual
 from schemas.package_data import data_contracts_dir
 from tasks.clinical.text import fold
 
@@ -40,13 +41,6 @@ _NOT_FORMS = ("conventions", "linkage", "findings")
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Bilingual(_Model):
-    """A text for sites."""
-
-    en: str
-    zh: str
 
 
 class Header(_Model):
@@ -209,15 +203,6 @@ class Conventions(_Model):
     direct_identifiers: DirectIdentifiers
 
 
-class FindingText(_Model):
-    """What is said, and what to do, when a rule of the intake finds something."""
-
-    rule_id: str
-    severity: Literal["blocker", "major", "minor", "info"]
-    message: Bilingual
-    fix: Bilingual
-
-
 @cache
 def read_form_contracts() -> dict[str, FormContract]:
     """Return the forms by name, in the order in which they are read.
@@ -247,14 +232,6 @@ def read_form_contract(path: Path) -> FormContract:
 def read_conventions() -> Conventions:
     """Return what holds for every form."""
     return _validated(Conventions, _folder() / "conventions.yaml")
-
-
-@cache
-def read_finding_texts() -> dict[str, FindingText]:
-    """Return the texts of the findings that the intake can make, by rule id."""
-    path = _folder() / "findings.yaml"
-    texts = [_validate(FindingText, row, path) for row in _load(path)["findings"]]
-    return {text.rule_id: text for text in texts}
 
 
 def _folder() -> Path:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from schemas.clinical_rows import ClinicalRow
-from schemas.identifiers import BatchId, SiteCode, SubjectId, SubjectNo
+from schemas.clinical_rows import Cell, ClinicalRow, Missing
+from schemas.identifiers import BatchId, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.records import Finding
 from tasks.clinical.findings import make_finding
 from tasks.clinical.intake import ClinicalIntake, FormRow, FormRows
+from tasks.clinical.pseudonyms import person_keys, rater_code, screening_code
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,6 @@ def check_linkage(
     ]
 
 
-def person_keys(site: SiteCode, row: FormRow, ring: KeyRing) -> tuple[SubjectId, int]:
-    """Return pseudonym and date shift of the person behind a row.
-
-    A person who was never enrolled is keyed by the screening number.
-    """
-    return ring.subject_id(site, row.person), ring.date_shift_days(site, row.person)
-
-
 def _clinical_row(
     site: SiteCode, batch_id: BatchId, form: FormRows, row: FormRow, ring: KeyRing
 ) -> ClinicalRow:
@@ -96,11 +89,21 @@ def _clinical_row(
         enrolled=row.enrolled,
         shift_days=shift_days,
         key=row.key,
-        values=row.values,
+        values=_with_public_codes(site, row, ring),
         export_as_of=form.export_as_of,
         batch_id=batch_id,
         source_sha256=form.source_sha256,
     )
+
+
+def _with_public_codes(site: SiteCode, row: FormRow, ring: KeyRing) -> Mapping[str, Cell]:
+    """Return the values with keyed codes for what a site numbers itself: readers, screenings."""
+    keyed: dict[str, Cell] = {}
+    for name, code in (("rater_id", rater_code), ("screening_no", screening_code)):
+        value = row.values.get(name)
+        if isinstance(value, str) and not isinstance(value, Missing):
+            keyed[name] = code(site, value, ring)
+    return {**row.values, **keyed}
 
 
 def _check_subjects_gone(

@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from schemas.clinical_rows import Cell, Missing
 from schemas.identifiers import Sha256, SiteCode
-from schemas.keys import KeyRing, Purpose
+from schemas.keys import KeyRing
 from schemas.partial_dates import PartialDate
 from tasks.clinical.form_contracts import FieldContract, FormContract, read_form_contracts
 from tasks.clinical.intake import ClinicalIntake, FormRow
-from tasks.clinical.merge import person_keys
+from tasks.clinical.pseudonyms import person_keys, rater_code
 
 #: A cell of a warehouse table.
 TableCell = str | int | float | dt.date | list[str] | None
@@ -57,11 +57,6 @@ def arrow_schema_of(form: str) -> pa.Schema:
     fields.append(pa.field("missing", pa.list_(pa.string()), nullable=False))
     fields.append(pa.field("source_sha256", pa.string(), nullable=False))
     return pa.schema(fields)
-
-
-def rater_code(site: SiteCode, rater_id: str, ring: KeyRing) -> str:
-    """Return the keyed code of a reader, whatever a site uses as its own code."""
-    return f"R-{ring.mac(Purpose.LOOKUP, 'rater', site, rater_id).hex()[:8]}"
 
 
 def _table_row(

@@ -158,13 +158,11 @@ def _check_grid(
 ) -> list[Fault]:
     """Check one stack of at least two positions against an even grid."""
     gaps = np.diff(positions)
-    steps = np.concatenate([[0.0], np.cumsum(np.round(gaps / np.median(gaps)))])
     at: dict[int, list[InstanceFeatures]] = {}
     for member, place in zip(members, index.tolist(), strict=True):
         at.setdefault(place, []).append(member)
-    residual = np.abs(positions - fit_line(steps, positions[:, None])[:, 0])
-    off_grid = np.flatnonzero(residual > GRID_TOLERANCE_MM)
-    if off_grid.size or np.any(np.diff(steps) == 0):
+    steps = _grid_steps(positions)
+    if steps is None:
         around = _around_odd_gaps(gaps)
         return [Fault(Code.UNEVEN_SPACING, _uids(m for i in around for m in at[i]))]
     faults = []
@@ -173,6 +171,18 @@ def _check_grid(
         beside = sorted({place for hole in holes for place in (hole, hole + 1)})
         faults.append(Fault(Code.MISSING_SLICE, _uids(m for i in beside for m in at[i])))
     return [*faults, *_check_shear(members, steps[index])]
+
+
+def _grid_steps(positions: FloatArray) -> FloatArray | None:
+    """Return the place of each position on an even grid with holes, None if there is none."""
+    gaps = np.diff(positions)
+    # The usual gap is the spacing; where most slices are missing, the smallest one may be.
+    for spacing in (np.sort(gaps)[(gaps.size - 1) // 2], gaps.min()):
+        steps = np.concatenate([[0.0], np.cumsum(np.round(gaps / spacing))])
+        residual = np.abs(positions - fit_line(steps, positions[:, None])[:, 0])
+        if np.all(np.diff(steps) > 0) and residual.max() <= GRID_TOLERANCE_MM:
+            return steps
+    return None
 
 
 def _around_odd_gaps(gaps: FloatArray) -> list[int]:

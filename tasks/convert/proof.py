@@ -98,7 +98,8 @@ def prove(
     volume, unlike = _match_planes(grid, view, scaling, read_plane)
     if unlike:
         uids = tuple(sorted({stack.members[grid.member[i]].sop_uid or "" for i in unlike}))
-        return _refused(Code.PIXELS_DIFFER, converted, uids)
+        code = Code.PIXELS_DIFFER if scaling.exact else Code.SCALING_DIFFERS
+        return _refused(code, converted, uids)
     return _prove_order(stack, grid, axes, converted, volume)
 
 

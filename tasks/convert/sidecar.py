@@ -15,7 +15,8 @@ from schemas.errors import ContractError
 from schemas.features import InstanceFeatures
 from schemas.package_data import data_contracts_dir
 
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_;+-]{0,31}")
+# Coded strings, one or several joined by a backslash as DICOM has them.
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ ;+\\-]{0,63}")
 _KINDS = ("number", "numbers", "code", "codes")
 _MAX_ITEMS = 4096
 

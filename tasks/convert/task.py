@@ -8,8 +8,6 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.progress import stage_progress
-from schemas.record_tables import table_from_records
-from schemas.records import VolumeRecord
 from schemas.run_context import run_context
 from schemas.stage_errors import redacted_errors
 from tasks.convert.store import convert_many
@@ -31,9 +29,7 @@ def convert_batch(site: str, batch: str) -> dict[str, int]:
             progress=stage_progress("convert", context.name),
         )
         volumes = [volume for series in records for volume in series]
-        table = table_from_records(volumes, VolumeRecord, key=["series_uid", "sub_stack_digest"])
         bench.put("volumes", volumes)
-        bench.put("volume_table", table)
     counts = dict(sorted(Counter(volume.verdict for volume in volumes).items()))
     get_run_logger().info("batch %s: %s", batch, counts)
     return counts

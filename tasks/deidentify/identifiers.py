@@ -5,7 +5,8 @@ Everything here is restricted: it is kept sealed and used only to search what wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -37,6 +38,28 @@ class Identifier(NamedTuple):
 
     kind: IdentifierKind
     value: str
+
+
+@dataclass(frozen=True)
+class SubjectIdentifiers:
+    """All that is known of one person by the sources, and how far the dates moved (restricted)."""
+
+    subject_id: str
+    shift_days: int | None = field(repr=False)
+    identifiers: frozenset[Identifier] = field(repr=False)
+
+
+def merge_identifiers(sources: Iterable[SubjectIdentifiers]) -> list[SubjectIdentifiers]:
+    """Return one record per person, sorted by pseudonym; the first known shift counts."""
+    merged: dict[str, SubjectIdentifiers] = {}
+    for source in sources:
+        known = merged.get(source.subject_id)
+        if known is not None:
+            shift = source.shift_days if known.shift_days is None else known.shift_days
+            together = known.identifiers | source.identifiers
+            source = SubjectIdentifiers(source.subject_id, shift, together)
+        merged[source.subject_id] = source
+    return [merged[subject] for subject in sorted(merged)]
 
 
 def _tags(*keywords: str) -> tuple[int, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 from schemas.identifiers import SopUid
 from schemas.records import FileOutcome
 from schemas.states import FileState, ReasonCode
 from tasks.deidentify.intervals import check_intervals
-from tasks.deidentify.worker import JobResult
+from tasks.deidentify.job_records import JobResult
 
 
 def settle(results: Sequence[JobResult]) -> list[FileOutcome]:
@@ -97,7 +98,7 @@ def _duplicate(result: JobResult, kept: FileOutcome) -> FileOutcome:
 
 
 def _subjects_with_changed_intervals(results: Sequence[JobResult]) -> set[str | None]:
-    days = defaultdict(set)
+    days: dict[str | None, set[tuple[date, date]]] = defaultdict(set)
     for result in results:
         if result.features is not None:
             days[result.features.subject_id].update(result.days)

@@ -13,13 +13,12 @@ from schemas.identifiers import RawPatientId
 from schemas.keys import KeyRing
 from schemas.records import DeliveredFile, FileOutcome, SubjectAssignment
 from schemas.states import FileState
-from tasks.deidentify.identifiers import Identifier
-from tasks.deidentify.pool import Pool
+from tasks.deidentify.identifiers import SubjectIdentifiers, merge_identifiers
+from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.settle import settle
-from tasks.deidentify.worker import (
+from tasks.deidentify.store_pool import Pool
+from tasks.deidentify.store_worker import (
     SECONDS_PER_FILE,
-    Job,
-    JobResult,
     Subjects,
     run_job,
     start_worker,
@@ -36,7 +35,7 @@ class DeidentifiedBatch:
 
     outcomes: tuple[FileOutcome, ...]
     counts: Mapping[int, Mapping[str, int]]
-    identifiers: Mapping[str, frozenset[Identifier]] = field(repr=False)
+    identifiers: Mapping[str, SubjectIdentifiers] = field(repr=False)
 
 
 def deidentify_files(
@@ -125,12 +124,14 @@ def _place(results: Sequence[JobResult], outcomes: Sequence[FileOutcome], out_di
             move_into_place(source, out_dir / object_path(outcome))
 
 
-def _identifiers_by_subject(results: Sequence[JobResult]) -> dict[str, frozenset[Identifier]]:
-    found: dict[str, set[Identifier]] = {}
+def _identifiers_by_subject(results: Sequence[JobResult]) -> dict[str, SubjectIdentifiers]:
+    harvested = []
     for result in results:
         if result.features is not None and result.features.subject_id is not None:
-            found.setdefault(result.features.subject_id, set()).update(result.identifiers)
-    return {subject: frozenset(found[subject]) for subject in sorted(found)}
+            shift = (result.days[0][0] - result.days[0][1]).days if result.days else None
+            subject = result.features.subject_id
+            harvested.append(SubjectIdentifiers(subject, shift, result.identifiers))
+    return {person.subject_id: person for person in merge_identifiers(harvested)}
 
 
 def _log_errors(results: Sequence[JobResult]) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.errors import GateBlockedError
 from schemas.records import FileKind
 from schemas.run_context import run_context
 from schemas.stage_errors import redacted_errors
 from tasks.deidentify import store
+from tasks.deidentify.identifier_store import write_identifiers
+from tasks.deidentify.store_scan_batch import batch_identifiers, scan_staged, withhold
 
 
 @task(name="deidentify", task_run_name="deidentify", retries=0)
@@ -35,3 +38,40 @@ def deidentify_batch(site: str, batch: str) -> dict[str, int]:
     counts = {state: states.count(state) for state in sorted(set(states))}
     get_run_logger().info("batch %s: %s", batch, counts)
     return counts
+
+
+@task(name="scan", task_run_name="scan", retries=0)
+def scan_batch(site: str, batch: str) -> dict[str, int]:
+    """Search all that is about to be written; withhold every person who is found in it."""
+    context = run_context(site, batch)
+    bench = context.bench
+    with redacted_errors("scan", context.zones):
+        people = batch_identifiers(bench)
+        hits = scan_staged(bench, people)
+        if hits:
+            outcomes, volumes = withhold(bench, hits)
+            bench.put("image_outcomes", outcomes)
+            bench.put("volumes", volumes)
+        sealed = context.zones.restricted_batch(context.site, bench.batch) / "identifiers.sealed"
+        write_identifiers(sealed, context.ring(), people)
+    get_run_logger().info("batch %s: %d hits of the identifier scan", batch, len(hits))
+    return {"persons": len(people), "hits": len(hits)}
+
+
+@task(name="rescan", task_run_name="rescan", retries=0)
+def require_clean(site: str, batch: str) -> None:
+    """Search once more after persons were withheld; a hit that stays stops the batch.
+
+    Raises
+    ------
+    GateBlockedError
+        If anything is still found: it stands in a table, where no object can be taken back.
+    """
+    context = run_context(site, batch)
+    with redacted_errors("scan", context.zones):
+        if scan_staged(context.bench, batch_identifiers(context.bench)):
+            raise GateBlockedError(
+                "identifiers remain in the tables after their persons were withheld",
+                where=f"batch {batch} of {site}",
+                hint="Nothing of the batch was committed. Ask the site for corrected forms.",
+            )

@@ -108,7 +108,7 @@ def _follow_up(facts: Facts) -> Part:
 def _unless_truncated(part: Part, facts: Facts, window: str) -> Part:
     """Keep a window open that the end of the study cuts short: it cannot be failed (D21)."""
     mri = facts.date("mri")
-    if part.verdict is not Verdict.NOT_MET or mri is None:
+    if part.verdict is Verdict.MET or mri is None:
         return part
     study = read_protocol().study
     last = {

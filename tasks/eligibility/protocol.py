@@ -61,6 +61,28 @@ class Study(_Model):
     accrual_target: int
 
 
+class Imaging(_Model):
+    """Which labels of harmonisation are evidence for what."""
+
+    contrast_ct: tuple[str, ...]
+    native_ct: tuple[str, ...]
+    required_t1: dict[str, tuple[str, ...]]
+    dynamic_t1: tuple[str, ...]
+    diagnostic_t2: tuple[str, ...]
+    unsettled: tuple[str, ...]
+    decisive_orientation: str
+
+
+class FlowNode(_Model):
+    """One node of the STARD flow, or one pattern of nodes (`each`)."""
+
+    id: str
+    parent: str
+    en: str
+    zh: str
+    each: Literal["", "criterion", "evidence"] = ""
+
+
 class Protocol(_Model):
     """`data_contracts/protocol/eligibility.yaml`."""
 
@@ -76,6 +98,8 @@ class Protocol(_Model):
     closed_follow_up: tuple[str, ...]
     malignant_classes: tuple[str, ...]
     benign_classes: tuple[str, ...]
+    imaging: Imaging
+    flow: tuple[FlowNode, ...]
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Protocol:
@@ -98,6 +122,15 @@ class Reason(_Model):
     """One `reason_code` in words."""
 
     code: str
+    en: str
+    zh: str
+
+
+class Evidence(_Model):
+    """What a fact is called where somebody can supply it."""
+
+    fact: str
+    name: str
     en: str
     zh: str
 
@@ -148,6 +181,18 @@ def read_reasons() -> dict[str, Reason]:
         raise ContractError(f"a reason cannot be used: {error}", where=path.name) from None
     _require_unique([reason.code for reason in reasons], path.name)
     return {reason.code: reason for reason in reasons}
+
+
+@cache
+def read_evidence() -> dict[str, Evidence]:
+    """Read the closed list of evidence, by fact."""
+    path = _folder() / "evidence.yaml"
+    try:
+        evidence = [Evidence.model_validate(row) for row in _load_yaml(path)["evidence"]]
+    except (ValidationError, KeyError, TypeError) as error:
+        raise ContractError(f"an evidence cannot be used: {error}", where=path.name) from None
+    _require_unique([item.fact for item in evidence], path.name)
+    return {item.fact: item for item in evidence}
 
 
 @cache

@@ -7,33 +7,7 @@ from dataclasses import dataclass
 
 from schemas.states import Effect, Verdict
 from tasks.eligibility.facts import Facts
-
-#: What each fact is called where a site or a reviewer can supply it.
-EVIDENCE = {
-    "birth": "edc.demographics.birth_date",
-    "ct": "imaging.baseline_ct.date",
-    "detected_by": "edc.demographics.detected_by",
-    "ct_received": "imaging.baseline_ct",
-    "ct_contrast_phases": "imaging.baseline_ct.contrast_phases",
-    "dce": "imaging.dce_mri.date",
-    "eob": "imaging.eob_mri.date",
-    "eob_dynamic": "imaging.eob_mri.dynamic_phases",
-    "field_t": "imaging.mri.field_strength_t",
-    "t1_mm": "imaging.mri.t1_slice_thickness_mm",
-    "t2_mm": "imaging.mri.t2_slice_thickness_mm",
-    "mri": "imaging.baseline_mri.date",
-    "path": "edc.pathology.pathology_done",
-    "path_specimen": "edc.pathology.specimen_date",
-    "path_report": "edc.pathology.report_date",
-    "fu": "edc.follow_up.image_date",
-    "fu_closed": "edc.follow_up.followup_status",
-    "prior_tx": "edc.treatment.prior_treatment",
-    "prior_tx_date": "edc.treatment.start_date",
-    "iq": "edc.image_quality.rating",
-    "dx": "edc.diagnosis.reference_class",
-    "route": "edc.diagnosis.reference_route",
-    "inflammatory": "edc.diagnosis.inflammatory",
-}
+from tasks.eligibility.protocol import read_evidence
 
 
 @dataclass(frozen=True)
@@ -61,7 +35,7 @@ def not_met(reason: str, observed: str = "") -> Part:
 
 def undetermined(*facts: str, reason: str = "EVIDENCE_MISSING", observed: str = "") -> Part:
     """Return an open part that names the facts which would close it."""
-    missing = tuple(sorted({EVIDENCE[fact] for fact in facts}))
+    missing = tuple(sorted({read_evidence()[fact].name for fact in facts}))
     return Part(Verdict.UNDETERMINED, reason, missing, observed)
 
 

@@ -81,8 +81,8 @@ def acquisition_time_s(members: Sequence[InstanceFeatures]) -> float | None:
     """Return when the acquisition began, in seconds since midnight.
 
     AcquisitionTime (0008,0032) only: SeriesTime and ContentTime may be the time of export.
-    Phases of one GE dynamic share it and differ by TriggerTime (0018,1060), which is added
-    when it is large enough to be a delay rather than a cardiac trigger.
+    Phases of one GE dynamic share it and differ by TriggerTime (0018,1060), which is added;
+    the delay of a physiological trigger is too short to matter.
     """
     times = [m.acquisition_time_s for m in members if m.acquisition_time_s is not None]
     if not times:

@@ -28,11 +28,14 @@ RULES_VERSION = "1.0.0"
 
 FACETS: Mapping[str, frozenset[str]] = {
     "family": frozenset({"t1", "t2", "mrcp", "bssfp", "dwi", "adc"}),
-    "contrast_phase": frozenset({"pre", "art", "pvp", "del", "trans", "late", "hbp", "post", "multi"}),
+    "contrast_phase": frozenset(
+        {"pre", "art", "pvp", "del", "trans", "late", "hbp", "post", "multi"}
+    ),
     "echo": frozenset({"in", "opp", "inopp"}),
     "echo_time": frozenset({"in", "opp"}),
     "dixon": frozenset({"water", "fat"}),
     "fat_sat": frozenset({"yes", "no"}),
+    "abstain": frozenset({"unsure"}),
     "plane": frozenset({"axial", "coronal", "sagittal"}),
 }
 _REQUIRED = {"id", "priority", "facet", "vote", "positive", "negative", "reason", "source"}

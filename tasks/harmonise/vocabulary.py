@@ -119,9 +119,7 @@ def parse_phase_windows(text: str, file_name: str) -> Mapping[tuple[str, str], P
     return windows
 
 
-def _rows(
-    text: str, file_name: str, columns: list[str]
-) -> Iterator[tuple[Mapping[str, str], str]]:
+def _rows(text: str, file_name: str, columns: list[str]) -> Iterator[tuple[Mapping[str, str], str]]:
     reader = csv.DictReader(StringIO(text))
     if reader.fieldnames != columns:
         raise ContractError("other columns", expected=", ".join(columns), where=file_name)

@@ -22,11 +22,16 @@ def table_hash(table: pa.Table) -> Sha256:
     """
     digest = hashlib.sha256()
     for field in table.schema:
-        head = [field.name, str(field.type)]
+        head = [field.name, _type_name(field.type)]
         values = table.column(field.name).to_pylist()
         digest.update(json.dumps([head, values], ensure_ascii=False, default=str).encode())
         digest.update(b"\n")
     return Sha256(digest.hexdigest())
+
+
+def _type_name(kind: pa.DataType) -> str:
+    """Return the name of a type; Parquet and Arrow name the elements of a list differently."""
+    return f"list<{kind.value_type}>" if pa.types.is_list(kind) else str(kind)
 
 
 def content_hash(

@@ -126,14 +126,14 @@ def next_version(previous: str | None, needed: Bump, wanted: str = "auto") -> st
     """
     if wanted not in {"auto", "major", "minor", "patch"}:
         raise BadInputError("unknown bump", expected="auto, major, minor or patch")
+    if previous is None:
+        return FIRST_VERSION
     bump = needed if wanted == "auto" else Bump(wanted)
     if _ORDER.index(bump) < _ORDER.index(needed):
         raise BadInputError(
             f"a {bump.value} version would hide a {needed.value} change",
             hint="Release with --bump auto, or look at the differences with --dry-run.",
         )
-    if previous is None:
-        return FIRST_VERSION
     major, minor, patch = parse_version(previous)
     if bump is Bump.MAJOR:
         return f"{major + 1}.0.0"

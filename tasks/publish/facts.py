@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from schemas.atomic_files import sha256_of_bytes
 from schemas.identifiers import Sha256
 from tasks.publish.differences import Differences
 
@@ -36,6 +37,14 @@ class ReleaseFacts:
     input_ledger_sha256: Sha256
     key_id: str
     as_of: dt.date | None = None
+
+    @property
+    def registers(self) -> dict[str, str]:
+        """What people decided: part of the content of a release."""
+        return {
+            "decisions_sha256": sha256_of_bytes(self.decisions_csv),
+            "protocol_version": self.protocol_version,
+        }
 
 
 class ReleaseStatus(StrEnum):

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from schemas.atomic_files import sha256_of_bytes
 from schemas.contracts import TableContract
 from schemas.errors import BadInputError
 from schemas.identifiers import Sha256
@@ -36,10 +35,7 @@ def build_manifest(
         "mapping_version": facts.mapping_version,
         "key_id": facts.key_id,
         "input_ledger_sha256": facts.input_ledger_sha256,
-        "registers": {
-            "decisions_sha256": sha256_of_bytes(facts.decisions_csv),
-            "protocol_version": facts.protocol_version,
-        },
+        "registers": facts.registers,
         "contracts": {
             name: {"version": contract.version, "sha256": contract.sha256}
             for name, contract in contracts.items()
@@ -76,3 +72,20 @@ def read_manifest(release: Path) -> dict[str, Any]:
             hint="Name a folder under releases/, or latest.",
         )
     return manifest
+
+
+def registers_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a release was made under: decisions, protocol, and each contract."""
+    contracts = manifest.get("contracts", {})
+    listed = {f"contract {name}": entry["sha256"] for name, entry in contracts.items()}
+    return {**manifest.get("registers", {}), **listed}
+
+
+def contract_registers(contracts: Mapping[str, TableContract]) -> dict[str, str]:
+    """Return the contracts in force, named as `registers_of` names them."""
+    return {f"contract {name}": contract.sha256 for name, contract in contracts.items()}
+
+
+def changed_registers(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of registers that differ or came anew, sorted."""
+    return tuple(name for name in sorted(after) if before.get(name) != after[name])

@@ -34,7 +34,13 @@ from tasks.publish.differences import (
 )
 from tasks.publish.documents import changelog, data_dictionary, examples, readme
 from tasks.publish.facts import ReleaseFacts, ReleaseResult, ReleaseStatus
-from tasks.publish.manifest import build_manifest, read_manifest
+from tasks.publish.manifest import (
+    build_manifest,
+    changed_registers,
+    contract_registers,
+    read_manifest,
+    registers_of,
+)
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
 from tasks.publish.store_tables import (
     read_release_tables,
@@ -104,12 +110,13 @@ def build_release(
     """
     contracts = read_table_contracts()
     _require_contracts(tables, contracts)
-    previous = previous or newest_release(releases_dir)
+    previous = previous.resolve() if previous else newest_release(releases_dir)
     plan = _plan(released_tables(tables, contracts), contracts, facts, previous, bump)
     rows = {name: table.num_rows for name, table in plan.tables.items()}
     before = previous.name if previous else None
     if previous and plan.differences.bump is Bump.NONE:
-        _point_latest(releases_dir, previous.name)
+        if not dry_run:  # a build killed between its two renames left the link behind
+            _point_latest(releases_dir, previous.name)
         status, path = ReleaseStatus.UNCHANGED, previous
     elif dry_run:
         status, path = ReleaseStatus.DRY_RUN, None
@@ -139,8 +146,8 @@ def diff_releases(before: Path, after: Path) -> Differences:
     """Return what changed between two release folders, rows and values included."""
     contracts = read_table_contracts()
     one, other = (read_release_tables(path, contracts) for path in (before, after))
-    registers = _registers_changed(
-        read_manifest(before)["registers"], read_manifest(after)["registers"]
+    registers = changed_registers(
+        registers_of(read_manifest(before)), registers_of(read_manifest(after))
     )
     return replace(compare_tables(one, other, contracts), registers_changed=registers)
 
@@ -198,17 +205,13 @@ def _plan(
     previous: Path | None,
     bump: str,
 ) -> _Plan:
-    registers = {
-        "decisions_sha256": sha256_of_bytes(facts.decisions_csv),
-        "protocol_version": facts.protocol_version,
-    }
-    name_of_content = content_hash(released, contracts, registers)
+    name_of_content = content_hash(released, contracts, facts.registers)
     if previous is None:
         differences = compare_tables({}, released, contracts)
     elif read_manifest(previous)["content_hash"] == name_of_content:
         differences = Differences()
     else:
-        differences = _differences(previous, released, contracts, registers)
+        differences = _differences(previous, released, contracts, facts)
     before = previous.name if previous else None
     if previous and differences.bump is Bump.NONE:
         version = previous.name
@@ -230,22 +233,15 @@ def _differences(
     previous: Path,
     released: Mapping[str, pa.Table],
     contracts: Mapping[str, TableContract],
-    registers: Mapping[str, str],
+    facts: ReleaseFacts,
 ) -> Differences:
-    manifest = read_manifest(previous)
     differences = compare_tables(read_release_tables(previous, contracts), released, contracts)
-    changed = _registers_changed(manifest["registers"], registers)
-    # Another wording of a contract changes no row, but the release says so.
-    changed += tuple(
-        f"contract {name}"
-        for name, contract in contracts.items()
-        if manifest["contracts"].get(name, {}).get("sha256") not in (None, contract.sha256)
+    # Another decision or wording of a contract may change no row, but the release says so.
+    changed = changed_registers(
+        registers_of(read_manifest(previous)),
+        {**facts.registers, **contract_registers(contracts)},
     )
     return replace(differences, registers_changed=changed)
-
-
-def _registers_changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(name for name in sorted(after) if before.get(name) != after[name])
 
 
 def _release_table(plan: _Plan) -> pa.Table:
@@ -258,7 +254,7 @@ def _release_table(plan: _Plan) -> pa.Table:
         "content_hash": plan.content_hash,
         "protocol_version": facts.protocol_version,
         "mapping_version": facts.mapping_version,
-        "decisions_sha256": sha256_of_bytes(facts.decisions_csv),
+        "decisions_sha256": facts.registers["decisions_sha256"],
         "software_version": facts.software_version,
         "n_subjects": tables["subject"].num_rows,
         "n_studies": tables["imaging_study"].num_rows,
@@ -375,7 +371,7 @@ def _share(source: Path, target: Path) -> None:
 
 def _point_latest(releases_dir: Path, version: str) -> None:
     link = releases_dir / LATEST
-    if link.is_symlink() and os.readlink(link) == version:
+    if link.is_symlink() and link.readlink() == Path(version):
         return
     beside = releases_dir / f".{LATEST}.{uuid.uuid4().hex[:8]}.part"
     beside.symlink_to(version)

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -20,13 +20,23 @@ from schemas.atomic_files import (
     sha256_of_file,
     write_bytes,
 )
+from schemas.features import InstanceFeatures
 from schemas.identifiers import SiteCode
-from schemas.records import DeliveredFile, Delivery, FileOutcome
+from schemas.record_tables import table_from_records
+from schemas.records import DeliveredFile, Delivery, FileOutcome, Finding, VolumeRecord
 from schemas.states import REASONS, FileState, ReasonCode
 from schemas.workbench import Workbench
 from schemas.zones import Zones
+from tasks.receive.accounting import require_all_accounted
 from tasks.receive.ledger import TableNote, batch_record
 from tasks.receive.store import forget_received, known_export_file
+
+_HOLD_SCHEMA = pa.schema(
+    [
+        pa.field("sop_uid", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+    ]
+)
 
 
 def read_batches(zones: Zones, site: SiteCode | None = None) -> list[dict[str, object]]:
@@ -72,11 +82,46 @@ def write_quarantine(zones: Zones, delivery: Delivery, outcomes: Sequence[FileOu
     write_bytes(folder / "reasons.csv", data, mode=0o600)
 
 
+def all_outcomes(bench: Workbench) -> tuple[FileOutcome, ...]:
+    """Return the outcome of every delivered file, after checking that none is missing.
+
+    Raises
+    ------
+    AccountingError
+        If files and outcomes do not match one to one.
+    """
+    stages = ("control_outcomes", "image_outcomes", "clinical_outcomes")
+    outcomes = [outcome for stage in stages for outcome in bench.get(stage)]
+    return require_all_accounted(bench.get("delivery").files, outcomes)
+
+
+def write_batch_tables(bench: Workbench) -> dict[str, int]:
+    """Write file, instance, volume, finding and hold tables; return rows per table."""
+    outcomes = all_outcomes(bench)
+    features = [outcome.features for outcome in outcomes if outcome.features is not None]
+    held = [
+        {"sop_uid": uid, "reason": str(ReasonCode.UID_REUSED)}
+        for uid in bench.get("held_instances")
+    ]
+    stack = ["series_uid", "sub_stack_digest"]
+    tables = {
+        "file": table_from_records(outcomes, FileOutcome, key=["file_no"], without=["features"]),
+        "instance": table_from_records(features, InstanceFeatures, key=["sop_uid"]),
+        "volume": table_from_records(bench.get("volumes"), VolumeRecord, key=stack),
+        "finding": table_from_records(bench.get("findings"), Finding, key=["finding_id"]),
+        "hold": pa.Table.from_pylist(held, schema=_HOLD_SCHEMA),
+    }
+    bench.tables.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        path = bench.tables / f"{name}.parquet"
+        pq.write_table(table, path, compression="zstd", store_schema=False)
+    return {name: table.num_rows for name, table in tables.items()}
+
+
 def commit(
     bench: Workbench,
     delivery: Delivery,
     outcomes: Sequence[FileOutcome],
-    tables: Mapping[str, pa.Table],
     *,
     held: bool,
     edc_export_as_of: str | None,
@@ -95,7 +140,7 @@ def commit(
     _move_tree(bench.dicom, zones.warehouse / "dicom" / bench.site, _accepted_names(outcomes))
     _move_tree(bench.nifti, zones.warehouse / "nifti" / bench.site, None)
     with directory_published_as(zones.batch(bench.site, bench.batch)) as staging:
-        notes = {name: _write_table(staging, name, table) for name, table in tables.items()}
+        notes = {path.stem: _copy_table(path, staging) for path in bench.tables.glob("*.parquet")}
         record = batch_record(
             delivery,
             outcomes,
@@ -123,10 +168,9 @@ def _move_tree(staged: Path, place: Path, only: set[str] | None) -> None:
             move_into_place(path, place / path.relative_to(staged))
 
 
-def _write_table(folder: Path, name: str, table: pa.Table) -> TableNote:
-    path = folder / f"{name}.parquet"
-    pq.write_table(table, path, compression="zstd", store_schema=False)
-    return TableNote(rows=table.num_rows, sha256=sha256_of_file(path))
+def _copy_table(path: Path, folder: Path) -> TableNote:
+    shutil.copyfile(path, folder / path.name)
+    return TableNote(rows=pq.read_metadata(path).num_rows, sha256=sha256_of_file(path))
 
 
 def _copy_once(file: DeliveredFile, target: Path) -> None:

@@ -2,52 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from schemas.errors import BadInputError
-from schemas.identifiers import RawPatientId, SiteCode
+from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome, SubjectAssignment
 from schemas.states import FileState, ReasonCode
-from schemas.vault import LinkageConflictError, Vault
+from schemas.vault import LinkageConflictError, LinkageRow, Vault
 from schemas.zones import Zones
 from tasks.receive.control_files import read_linkage
 from tasks.receive.inventory import LINKAGE_NAME
 
 
-def link_subjects(
-    zones: Zones, ring: KeyRing, delivery: Delivery
-) -> tuple[dict[RawPatientId, SubjectAssignment], list[FileOutcome]]:
+@dataclass(frozen=True)
+class Linkage:
+    """What a delivery's control files gave (restricted).
+
+    `resident_ids` are those of this delivery, by subject: the vault keeps them only as keyed
+    tokens, and the scan must not find them in anything written.
+    """
+
+    assignments: Mapping[RawPatientId, SubjectAssignment] = field(repr=False)
+    outcomes: tuple[FileOutcome, ...]
+    resident_ids: Mapping[SubjectNo, frozenset[str]] = field(repr=False)
+
+
+def link_subjects(zones: Zones, ring: KeyRing, delivery: Delivery) -> Linkage:
     """File the delivery's linkage in the vault and return all assignments of the site.
 
     A linkage that cannot be used is set aside and files nothing; what earlier deliveries have
     linked stays linked, and images of anyone else are held for want of a linkage.
     """
     vault = Vault(zones.vault_file, ring)
-    outcomes = []
+    outcomes: list[FileOutcome] = []
+    resident_ids: dict[SubjectNo, frozenset[str]] = {}
     for file in delivery.files:
         if file.kind is FileKind.REFUSED:
             outcomes.append(_outcome(file, FileState.QUARANTINED, file.reason))
-        elif file.kind is FileKind.CONTROL:
-            reason = None
-            if file.relative_path == LINKAGE_NAME:
-                reason = _file_linkage(vault, delivery.site, file)
-            state = FileState.QUARANTINED if reason else FileState.CONTROL
+        elif file.kind is FileKind.CONTROL and file.relative_path == LINKAGE_NAME:
+            rows = _file_linkage(vault, delivery.site, file)
+            for row in rows or ():
+                known = resident_ids.get(row.subject_no, frozenset())
+                resident_ids[row.subject_no] = known | {row.resident_id or ""} - {""}
+            state = FileState.CONTROL if rows is not None else FileState.QUARANTINED
+            reason = None if rows is not None else ReasonCode.BAD_LINKAGE
             outcomes.append(_outcome(file, state, reason))
-    return vault.assignments(delivery.site), outcomes
+        elif file.kind is FileKind.CONTROL:
+            outcomes.append(_outcome(file, FileState.CONTROL, None))
+    return Linkage(vault.assignments(delivery.site), tuple(outcomes), resident_ids)
 
 
-def files_of_kind(delivery: Delivery, kind: FileKind) -> Sequence[DeliveredFile]:
-    """Return the delivery's files of one kind, in file order."""
-    return [file for file in delivery.files if file.kind is kind]
-
-
-def _file_linkage(vault: Vault, site: SiteCode, file: DeliveredFile) -> ReasonCode | None:
+def _file_linkage(vault: Vault, site: SiteCode, file: DeliveredFile) -> list[LinkageRow] | None:
     try:
-        vault.assign(site, read_linkage(file.path.read_bytes()))
+        rows = read_linkage(file.path.read_bytes())
+        vault.assign(site, rows)
     except (BadInputError, LinkageConflictError):
-        return ReasonCode.BAD_LINKAGE
-    return None
+        return None
+    return rows
 
 
 def _outcome(file: DeliveredFile, state: FileState, reason: ReasonCode | None) -> FileOutcome:

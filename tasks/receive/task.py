@@ -8,9 +8,6 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.errors import LivercohortError
-from schemas.features import InstanceFeatures
-from schemas.record_tables import table_from_records
-from schemas.records import FileOutcome
 from schemas.run_context import require_key, run_context
 from schemas.settings import read_settings
 from schemas.sites import read_site, site_code
@@ -19,11 +16,7 @@ from schemas.stage_errors import redacted, redacted_errors
 from schemas.states import Severity
 from schemas.workbench import Workbench
 from tasks.receive import store, store_commit
-from tasks.receive.accounting import (
-    count_states,
-    require_all_accounted,
-    settle_against_warehouse,
-)
+from tasks.receive.accounting import count_states, settle_against_warehouse
 from tasks.receive.store_linkage import link_subjects
 
 
@@ -68,10 +61,11 @@ def link_batch(site: str, batch: str) -> dict[str, int]:
     context = run_context(site, batch)
     with redacted_errors("link", context.zones):
         delivery = context.bench.get("delivery")
-        assignments, outcomes = link_subjects(context.zones, context.ring(), delivery)
-        context.bench.put("assignments", assignments)
-        context.bench.put("control_outcomes", outcomes)
-    return {"patient_ids": len(assignments), **count_states(outcomes)}
+        linkage = link_subjects(context.zones, context.ring(), delivery)
+        context.bench.put("assignments", linkage.assignments)
+        context.bench.put("resident_ids", linkage.resident_ids)
+        context.bench.put("control_outcomes", linkage.outcomes)
+    return {"patient_ids": len(linkage.assignments), **count_states(linkage.outcomes)}
 
 
 @task(name="settle", task_run_name="settle", retries=0)
@@ -87,37 +81,25 @@ def settle_batch(site: str, batch: str) -> dict[str, int]:
     return {**count_states(settled), "held_in_warehouse": len(held)}
 
 
+@task(name="tables", task_run_name="tables", retries=0)
+def stage_tables(site: str, batch: str) -> dict[str, int]:
+    """Write the batch's tables as they will be committed, for the scan to read."""
+    context = run_context(site, batch)
+    with redacted_errors("tables", context.zones):
+        return store_commit.write_batch_tables(context.bench)
+
+
 @task(name="commit", task_run_name="commit", retries=0)
 def commit_batch(site: str, batch: str) -> dict[str, object]:
     """Check that every file is accounted for, then publish the batch with one rename."""
     context = run_context(site, batch)
     bench = context.bench
     with redacted_errors("commit", context.zones):
-        delivery = bench.get("delivery")
-        outcomes = require_all_accounted(
-            delivery.files,
-            [
-                *bench.get("control_outcomes"),
-                *bench.get("image_outcomes"),
-                *bench.get("clinical_outcomes"),
-            ],
-        )
-        findings = bench.get("findings")
-        tables = {
-            "file": table_from_records(
-                outcomes, FileOutcome, key=["file_no"], without=["features"]
-            ),
-            "instance": table_from_records(
-                [o.features for o in outcomes if o.features], InstanceFeatures, key=["sop_uid"]
-            ),
-            **bench.get("tables"),
-        }
         record = store_commit.commit(
             bench,
-            delivery,
-            outcomes,
-            tables,
-            held=any(finding.severity is Severity.BLOCKER for finding in findings),
+            bench.get("delivery"),
+            store_commit.all_outcomes(bench),
+            held=any(f.severity is Severity.BLOCKER for f in bench.get("findings")),
             edc_export_as_of=bench.get("edc_export_as_of"),
             key_id=context.ring().key_id,
             software_version=software_version(),

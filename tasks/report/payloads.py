@@ -13,7 +13,7 @@ from tasks.report.model import Cohort
 from tasks.report.verdicts import DEFAULT_READING, missing_of_subject
 from tasks.report.worklist import find_subject, order_findings
 
-_UI_PREFIXES = ("table.", "severity.", "status.")
+_UI_PREFIXES = ("table.", "severity.", "status.", "ascertainment.")
 _FINDING_COLUMNS = (
     "severity",
     "site",

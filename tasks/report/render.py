@@ -218,7 +218,7 @@ def _readings(cohort: Cohort) -> tuple[str, ...]:
 
 
 def _reading_view(cohort: Cohort, name: str) -> ReadingView:
-    counts = count_statuses(cohort.eligibility, name)
+    counts = count_statuses(cohort.eligibility, name, len(cohort.subjects))
     return ReadingView(
         name=name,
         title=_known_text(f"reading.{name}", messages.text("reading.other", reading=name)),
@@ -240,7 +240,7 @@ def _flow(cohort: Cohort, reading: str, site_code: str) -> tuple[FlowNode, ...]:
 def _index_context(
     report: ReportInput, cohort: Cohort, lines: Sequence[SiteLine]
 ) -> dict[str, Any]:
-    statuses = count_statuses(cohort.eligibility, DEFAULT_READING)
+    statuses = count_statuses(cohort.eligibility, DEFAULT_READING, len(cohort.subjects))
     groups = group_by_rule(report.findings)
     urgent = [group for group in groups if group.severity in _URGENT]
     return {

@@ -111,7 +111,7 @@ def _with_sites(key: str, sites: Sequence[str], **values: object) -> Markup:
 def count_sites(
     cohort: Cohort, batches: Sequence[BatchAccount], active: Sequence[str]
 ) -> SiteCounts:
-    """Return registered, active and contributing sites; fictitious ones never count as registered."""
+    """Return registered, active and contributing sites; a fictitious one is never registered."""
     registered = [
         site.site_code
         for site in cohort.sites

@@ -10,7 +10,6 @@ from schemas.states import Effect
 from tasks.report.model import CriterionRow, EligibilityRow, FlowRow
 
 CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
-STATUSES = ("eligible", "undetermined", "ineligible")
 DEFAULT_READING = "literal"
 _EFFECTS = tuple(effect.value for effect in Effect)
 
@@ -48,10 +47,19 @@ def list_readings(rows: Iterable[EligibilityRow | CriterionRow | FlowRow]) -> tu
     return tuple(sorted(found, key=lambda reading: (reading != DEFAULT_READING, reading)))
 
 
-def count_statuses(rows: Iterable[EligibilityRow], reading: str) -> dict[str, int]:
-    """Return the number of subjects per status under a reading, zero included."""
+def count_statuses(rows: Iterable[EligibilityRow], reading: str, n_subjects: int) -> dict[str, int]:
+    """Return the number of subjects per status under a reading; together they are all subjects.
+
+    A subject without a verdict is undetermined, as is a status that this code does not know.
+    """
     counts = Counter(row.status for row in rows if row.reading == reading)
-    return {status: counts[status] for status in STATUSES}
+    decided = {status: counts[status] for status in ("eligible", "ineligible")}
+    total = max(n_subjects, counts.total())
+    return {
+        "eligible": decided["eligible"],
+        "undetermined": total - sum(decided.values()),
+        "ineligible": decided["ineligible"],
+    }
 
 
 def count_criteria(

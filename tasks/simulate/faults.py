@@ -142,11 +142,11 @@ def _secondary_capture(export: Export, seed: int) -> None:
             _beside(file, "screen_save.dcm"),
             content,
             "quarantined",
-            "SOP_CLASS_NOT_ADMITTED",
+            "SECONDARY_OR_DERIVED",
             "secondary_capture",
         )
     )
-    _note(export, "secondary_capture", file, code="SOP_CLASS_NOT_ADMITTED")
+    _note(export, "secondary_capture", file, code="SECONDARY_OR_DERIVED")
 
 
 def _to_secondary_capture(data: Dataset, template: SeriesTemplate) -> None:

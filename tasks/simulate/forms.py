@@ -58,7 +58,7 @@ def write_form(hospital: Hospital, form: str, rows: list[FormRow], as_of: dt.dat
         raise ContractError(f"the form {form} has no field {', '.join(sorted(unknown))}")
     stream = StringIO()
     style = hospital.form_code_style
-    if style == "code":
+    if style == "code" or (style == "zh" and not rows):  # a column without rows dates nothing
         stream.write(f"# export_as_of: {as_of.isoformat()}\n")
     writer = csv.writer(stream, lineterminator="\r\n")
     date_column = ["导出日期"] if style == "zh" else []

@@ -27,7 +27,7 @@ _ORGANS: tuple[tuple[int, tuple[float, float, float, float, float, float]], ...]
     (SPLEEN, (0.54, 0.14, 0.17, 0.26, -0.1, 1.0)),
     (SPINE, (0.0, 0.36, 0.15, 0.15, 0.0, 50.0)),
     (AORTA, (0.06, 0.14, 0.06, 0.06, 0.0, 50.0)),
-    (PORTAL, (-0.22, 0.0, 0.14, 0.045, 0.05, 0.5)),
+    (PORTAL, (-0.10, 0.04, 0.12, 0.04, 0.05, 0.5)),
 )
 # Hounsfield units per tissue; the lesion stands in a table of its own.
 _CT_HU = {
@@ -85,8 +85,8 @@ def tissue_labels(plan: SeriesPlan, lesion_seed: int) -> Labels:
 
 def _lesion_ellipse(lesion_seed: int) -> tuple[float, float, float, float, float, float]:
     right, down, size = lesion_seed % 5, lesion_seed // 5 % 5, lesion_seed // 25 % 4
-    radius = 0.10 + 0.025 * size
-    return (-0.50 + 0.05 * right, -0.20 + 0.06 * down, radius, radius, 0.0, 0.55)
+    radius = 0.12 + 0.02 * size
+    return (-0.60 + 0.04 * right, -0.28 + 0.06 * down, radius, radius, 0.0, 0.6)
 
 
 def _inside(

@@ -73,6 +73,9 @@
     },
     code: function (cell, value) { cell.appendChild(element("span", "code", value)); },
     codes: function (cell, value) { cell.appendChild(element("span", "code wrap", value)); },
+    word: function (cell, value, row, header) {
+      cell.textContent = value && app.say(header.dataset.column + "." + value);
+    },
     number: function (cell, value) { cell.className = "number"; cell.textContent = value; },
     text: function (cell, value) { cell.textContent = value; }
   };

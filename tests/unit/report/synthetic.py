@@ -214,7 +214,6 @@ def make_series_row(random: Random, subject_id: str, study_uid: str, label: str)
         "label": label,
         "weighting": weighting,
         "conversion_verdict": "OK",
-        "label_tier": random.choice("AAB"),
         "n_missing_slices": int(random.random() < 0.04),
         "slice_thickness_mm": thickness,
         "thickness_limit_mm": limit,
@@ -307,7 +306,9 @@ def make_findings(random: Random, code: str, series: list[dict[str, Any]], n: in
     findings = []
     for number in range(n):
         weights = [0.01, 0.2, 0.15, 0.4, 0.24]
-        rule, severity, message_en, message_zh, fix_en, fix_zh = random.choices(RULES, weights)[0]
+        drawn = random.choices(RULES, weights)[0]
+        chosen = RULES[0] if number == 0 and int(code[1:]) % 3 == 1 else drawn
+        rule, severity, message_en, message_zh, fix_en, fix_zh = chosen
         row = random.choice(own)
         findings.append(
             Finding(

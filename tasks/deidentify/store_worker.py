@@ -8,51 +8,20 @@ import signal
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from functools import lru_cache, partial
 from pathlib import Path
 from types import FrameType
 
-from schemas.features import InstanceFeatures
-from schemas.identifiers import RawPatientId, Sha256, SiteCode, SopUid, SubjectNo
+from schemas.identifiers import RawPatientId, Sha256, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
-from tasks.deidentify.identifiers import Identifier
+from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.profile import Profile, load_profile
 
 SECONDS_PER_FILE = 120.0
 _UIDS_REMEMBERED = 1 << 17
-
-
-@dataclass(frozen=True)
-class Job:
-    """One file to de-identify (restricted: the path may identify)."""
-
-    file_no: int
-    path: Path = field(repr=False)
-    size_bytes: int
-    sha256: Sha256 | None = None
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """What became of one file in a worker (restricted: days and identifiers)."""
-
-    file_no: int
-    size_bytes: int
-    source_sha256: Sha256
-    reason: ReasonCode | None = None
-    error: str = ""
-    staged: Path | None = field(default=None, repr=False)
-    output_sha256: Sha256 | None = None
-    pixel_sha256: Sha256 | None = None
-    sop_uid: SopUid | None = None
-    features: InstanceFeatures | None = None
-    counts: Mapping[str, int] = field(default_factory=dict)
-    days: tuple[tuple[date, date], ...] = field(default=(), repr=False)
-    identifiers: frozenset[Identifier] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,79 @@
+"""One night at one site: receive → de-identify → convert → harmonise → validate → commit.
+
+The flow takes a site code only, because the scheduler stores parameters in plain text; every
+task takes the code and a batch id. Batches of one site run one after the other: a later one
+must see what an earlier one brought. Files decide what is done; Prefect shows it.
+"""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.logging import get_run_logger
+
+from schemas.errors import LivercohortError
+from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
+from schemas.settings import read_settings
+from schemas.sites import site_code
+from schemas.stage_errors import redacted
+from tasks.clinical.task import take_in_forms
+from tasks.convert.task import convert_batch
+from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch
+from tasks.harmonise.task import label_batch
+from tasks.receive.store_lease import site_lease
+from tasks.receive.task import commit_batch, link_batch, receive_exports, settle_batch, stage_tables
+from tasks.validate.task import validate_batch
+
+
+@flow(name="ingest-site", flow_run_name="ingest-site", retries=0)
+def ingest_site(site: str) -> dict[str, object]:
+    """Take in everything a site has delivered and not been taken in yet.
+
+    Returns
+    -------
+    dict
+        `batches`: the record of each committed batch; `refused`: a message for each export
+        or batch that could not be taken in, the others being unharmed.
+    """
+    redact_handlers(*PREFECT_LOGGERS)
+    settings, code = read_settings(), site_code(site)
+    committed: list[dict[str, object]] = []
+    with site_lease(settings.zones, code):
+        received = receive_exports(code)
+        refused = list(received["refused"])
+        for batch in received["batches"]:
+            try:
+                committed.append(ingest_batch(code, batch))
+            except LivercohortError as error:
+                refused.append(f"batch {batch}: {error.message}")
+            except Exception as error:
+                refused.append(f"batch {batch}: {redacted(error, 'night', settings.zones).message}")
+    for message in refused:
+        get_run_logger().error("%s", message)
+    create_table_artifact(
+        key=f"night-{code.lower()}",
+        table=[{"batch": r["batch_id"], "state": r["state"], **_counts(r)} for r in committed],
+        description=f"Files of the night at {code}, by state",
+    )
+    return {"site_code": code, "batches": committed, "refused": refused}
+
+
+def ingest_batch(site: str, batch: str) -> dict[str, object]:
+    """Run the stages over one received export and commit it."""
+    link_batch(site, batch)
+    deidentify_batch(site, batch)
+    settle_batch(site, batch)
+    convert_batch(site, batch)
+    label_batch(site, batch)
+    take_in_forms(site, batch)
+    validate_batch(site, batch)
+    stage_tables(site, batch)
+    if scan_batch(site, batch)["hits"]:
+        stage_tables(site, batch)
+        require_clean(site, batch)
+    return commit_batch(site, batch)
+
+
+def _counts(record: dict[str, object]) -> dict[str, object]:
+    counts = record["counts"]
+    return dict(counts) if isinstance(counts, dict) else {}

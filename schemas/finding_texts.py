@@ -1,0 +1,103 @@
+"""Findings from a table of texts: the words stand in YAML, the ids stay the same every night."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from schemas.errors import ContractError
+from schemas.records import Finding
+from schemas.states import Severity
+
+
+class Bilingual(BaseModel):
+    """A text for sites."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    en: str
+    zh: str
+
+
+class FindingText(BaseModel):
+    """What is said, and what to do, when a rule finds something."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule_id: str
+    severity: Severity
+    message: Bilingual
+    fix: Bilingual
+
+
+@cache
+def read_finding_texts(path: Path) -> dict[str, FindingText]:
+    """Return the texts of a `findings.yaml`, by rule id.
+
+    Raises
+    ------
+    ContractError
+        If a row cannot be used or a rule stands twice.
+    """
+    try:
+        rows = yaml.safe_load(path.read_text(encoding="utf-8"))["findings"]
+        texts = [FindingText.model_validate(row) for row in rows]
+    except (yaml.YAMLError, ValidationError, KeyError, TypeError) as error:
+        raise ContractError(f"a finding cannot be used: {error}", where=path.name) from None
+    by_rule = {text.rule_id: text for text in texts}
+    if len(by_rule) != len(texts):
+        raise ContractError("a rule stands twice", where=path.name)
+    return by_rule
+
+
+def make_finding(
+    text: FindingText,
+    site: str,
+    *,
+    object_type: str,
+    object_id: str,
+    column: str = "",
+    observed: str = "",
+    form: str = "",
+    row: int = 0,
+    expected: str | int = "",
+    n: int = 0,
+) -> Finding:
+    """Return a finding with its texts filled in.
+
+    Parameters
+    ----------
+    text : FindingText
+        The rule in words.
+    site : str
+        Who can mend it.
+    object_type, object_id : str
+        What it is about, without identifying values.
+    column : str
+        Field of a contract, never a heading that a site typed.
+    observed : str
+        A count or a code, never a value of a person.
+    form, row, expected, n
+        What the texts name.
+    """
+    filled = {"column": column, "row": row, "expected": expected, "n": n, "form": form}
+    parts = (text.rule_id, site, object_type, object_id, column, form)
+    return Finding(
+        finding_id=hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16],
+        rule_id=text.rule_id,
+        severity=text.severity,
+        site_code=site,
+        object_type=object_type,
+        object_id=object_id,
+        column_name=column,
+        observed=observed,
+        expected=str(expected),
+        message_en=text.message.en.format(**filled),
+        message_zh=text.message.zh.format(**filled),
+        fix_en=text.fix.en.format(**filled),
+        fix_zh=text.fix.zh.format(**filled),
+    )

@@ -1,0 +1,42 @@
+"""What goes to a worker and what comes back, one record per delivered file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from schemas.features import InstanceFeatures
+from schemas.identifiers import Sha256, SopUid
+from schemas.states import ReasonCode
+from tasks.deidentify.identifiers import Identifier
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to de-identify (restricted: the path may identify)."""
+
+    file_no: int
+    path: Path = field(repr=False)
+    size_bytes: int
+    sha256: Sha256 | None = None
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What became of one file in a worker (restricted: days and identifiers)."""
+
+    file_no: int
+    size_bytes: int
+    source_sha256: Sha256
+    reason: ReasonCode | None = None
+    error: str = ""
+    staged: Path | None = field(default=None, repr=False)
+    output_sha256: Sha256 | None = None
+    pixel_sha256: Sha256 | None = None
+    sop_uid: SopUid | None = None
+    features: InstanceFeatures | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    days: tuple[tuple[date, date], ...] = field(default=(), repr=False)
+    identifiers: frozenset[Identifier] = field(default=frozenset(), repr=False)

@@ -1,0 +1,102 @@
+"""How a person's name may be written: Han, pinyin in any order and case, initials."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice, product
+
+from pypinyin import Style, pinyin
+
+_SEPARATORS = ("", " ", "^", ",", ", ", "_", "-", ".")
+_READINGS_LIMIT = 8
+_HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003134f]")
+_LATIN_PART = re.compile(r"[^\W\d_]+")
+#: Surnames of two characters (GB/T 28039 lists them among the Han surnames in use).
+_DOUBLE_SURNAMES = frozenset(
+    ["欧阳", "上官", "司马", "诸葛", "夏侯", "皇甫", "尉迟", "公孙", "慕容", "令狐", "长孙", "宇文"]
+) | {"司徒", "端木", "东方", "独孤", "南宫", "西门", "申屠", "太史", "轩辕", "钟离", "闻人", "澹台"}
+
+
+def has_han(text: str) -> bool:
+    """Return whether the text has a Han character."""
+    return _HAN.search(text) is not None
+
+
+def name_groups(person_name: str) -> list[tuple[str, ...]]:
+    """Split a PN value or a plain name into its representations, each into its parts.
+
+    PS3.5 6.2.1.2: `=` parts the representations, `^` the components.
+    """
+    groups = []
+    for group in person_name.split("="):
+        parts = tuple(p.strip() for p in re.split(r"[\^,\s]+", group) if p.strip())
+        if parts:
+            groups.append(parts)
+    return groups
+
+
+def full_names(parts: tuple[str, ...]) -> frozenset[str]:
+    """Return every way to write a name given in its parts, initials apart."""
+    if has_han("".join(parts)):
+        surname, given = split_han(parts)
+        han = {surname + given, *(f"{surname}{s}{given}" for s in (" ", "^", "·")), "^".join(parts)}
+        latin = {form for reading in _readings(surname, given) for form in _orders(*reading)}
+        return frozenset(han | latin)
+    pieces = [piece for part in parts for piece in _LATIN_PART.findall(part)]
+    if len(pieces) < 2:
+        return frozenset(_cases("".join(parts)))
+    forms = set(_orders(pieces[0], pieces[1:])) | set(_orders(pieces[-1], pieces[:-1]))
+    return frozenset(forms)
+
+
+def initials(parts: tuple[str, ...]) -> frozenset[str]:
+    """Return the initials in upper case, surname first and last."""
+    if has_han("".join(parts)):
+        readings = list(_readings(*split_han(parts)))
+        letters = {(s[:1], "".join(g[:1] for g in given)) for s, given in readings}
+    else:
+        pieces = [piece for part in parts for piece in _LATIN_PART.findall(part)]
+        letters = {(pieces[0][:1], "".join(p[:1] for p in pieces[1:]))} if pieces else set()
+    return frozenset(form.upper() for s, g in letters for form in (s + g, g + s))
+
+
+def split_han(parts: tuple[str, ...]) -> tuple[str, str]:
+    """Return surname and given name of a Han name, whether or not it came in parts."""
+    if len(parts) > 1:
+        return parts[0], "".join(parts[1:])
+    whole = parts[0]
+    cut = 2 if whole[:2] in _DOUBLE_SURNAMES and len(whole) > 2 else 1
+    return whole[:cut], whole[cut:]
+
+
+def _readings(surname: str, given: str) -> Iterator[tuple[str, list[str]]]:
+    syllables = [
+        sorted({v for s in options for v in _umlaut(s)})
+        for options in pinyin(surname + given, style=Style.NORMAL, heteronym=True, errors="ignore")
+    ]
+    default = [
+        _umlaut(s[0])[0] for s in pinyin(surname + given, style=Style.NORMAL, errors="ignore")
+    ]
+    cut = len(surname)
+    for reading in [default, *islice(product(*syllables), _READINGS_LIMIT)]:
+        yield "".join(reading[:cut]), list(reading[cut:])
+
+
+def _umlaut(syllable: str) -> list[str]:
+    """Return the spellings of a syllable with u umlaut: lv, lu, lyu."""
+    if "v" not in syllable and "ü" not in syllable:
+        return [syllable]
+    plain = syllable.replace("ü", "v")
+    return [plain, plain.replace("v", "u"), plain.replace("v", "yu")]
+
+
+def _orders(surname: str, given: list[str]) -> Iterator[str]:
+    for joined in {"".join(given), " ".join(given), "-".join(given)}:
+        for separator in _SEPARATORS:
+            yield from _cases(f"{surname}{separator}{joined}")
+            yield from _cases(f"{joined}{separator}{surname}")
+
+
+def _cases(text: str) -> tuple[str, ...]:
+    return text, text.lower(), text.upper(), text.title()

@@ -1,0 +1,172 @@
+"""Turn identifiers into the byte patterns to search for, with rules against false alarms.
+
+Where a pattern is searched depends on how telling it is. Long ones are searched everywhere.
+Short ones, initials and dates only in that person's own objects: one person's shifted date
+may be another's real one. What is shorter still, or is nothing but technique words, says
+nothing by itself and is not searched. The limits stand in this module and are tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from enum import StrEnum
+from functools import cache
+from typing import NamedTuple
+
+from schemas.descriptors import clean_descriptor
+from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIdentifiers
+from tasks.deidentify.name_forms import full_names, has_han, initials, name_groups
+from tasks.deidentify.profile import Action, load_profile
+from tasks.deidentify.values import read_date
+
+EVERYWHERE_DIGITS, OWN_DIGITS = 8, 6
+EVERYWHERE_LETTERS, OWN_LETTERS = 6, 4
+EVERYWHERE_BYTES, OWN_HAN_CHARACTERS = 6, 2
+INITIALS_LETTERS = 3
+_WRITTEN_BY_US = frozenset(["YES", "DCM", "ISO", "UID", "DICM", "DICOM", "NONE"])
+
+
+class Edge(StrEnum):
+    """What may not stand beside a pattern for it to count."""
+
+    NONE = "none"
+    NUMBER = "number"
+    DATE = "date"
+    WORD = "word"
+
+
+class Needle(NamedTuple):
+    """One byte pattern of one person (restricted)."""
+
+    pattern: bytes
+    kind: IdentifierKind
+    subject_id: str
+    own_only: bool
+    edge: Edge
+
+
+class _Form(NamedTuple):
+    text: str
+    own_only: bool
+    edge: Edge
+
+
+def needles_of(subject: SubjectIdentifiers) -> Iterator[Needle]:
+    """Yield the patterns of one person, in every encoding."""
+    written_days = _days_written(subject)
+    for identifier in sorted(subject.identifiers):
+        if identifier.kind is IdentifierKind.DATE and identifier.value in written_days:
+            continue
+        for form in _forms(identifier):
+            for pattern in _encodings(form.text):
+                short = not form.text.isascii() and len(pattern) < EVERYWHERE_BYTES
+                own_only = form.own_only or short
+                yield Needle(pattern, identifier.kind, subject.subject_id, own_only, form.edge)
+
+
+def _days_written(subject: SubjectIdentifiers) -> frozenset[str]:
+    """Return the person's shifted days: a real day equal to one of them is no leak."""
+    if subject.shift_days is None:
+        return frozenset()
+    back = timedelta(days=subject.shift_days)
+    days = [read_date(i.value) for i in subject.identifiers if i.kind is IdentifierKind.DATE]
+    return frozenset(f"{day - back:%Y%m%d}" for day in days if day is not None)
+
+
+def _forms(identifier: Identifier) -> Iterator[_Form]:
+    kind, value = identifier
+    if kind in (IdentifierKind.NAME, IdentifierKind.PHYSICIAN):
+        yield from _name_forms(value, with_initials=kind is IdentifierKind.NAME)
+    elif kind in (IdentifierKind.DATE, IdentifierKind.BIRTH_DATE):
+        yield from _date_forms(value)
+    elif kind is IdentifierKind.UID:
+        yield _Form(value, own_only=False, edge=Edge.NUMBER)
+    else:
+        yield from _text_forms(value)
+
+
+def _name_forms(name: str, *, with_initials: bool) -> Iterator[_Form]:
+    for parts in name_groups(name):
+        for form in sorted(full_names(parts)):
+            yield from _text_forms(form)
+        for form in sorted(initials(parts)) if with_initials else ():
+            if len(form) >= INITIALS_LETTERS and not is_technique(form):
+                yield _Form(form, own_only=True, edge=Edge.WORD)
+
+
+def _text_forms(text: str) -> Iterator[_Form]:
+    if has_han(text):
+        if sum(has_han(c) for c in text) >= OWN_HAN_CHARACTERS:
+            yield _Form(text, own_only=False, edge=Edge.NONE)
+        return
+    telling = sum(c.isalnum() for c in text)
+    digits = sum(c.isdigit() for c in text) == telling
+    everywhere = EVERYWHERE_DIGITS if digits else EVERYWHERE_LETTERS
+    if telling < (OWN_DIGITS if digits else OWN_LETTERS) or (not digits and is_technique(text)):
+        return
+    yield _Form(text, telling < everywhere, Edge.NUMBER if digits else Edge.WORD)
+
+
+def _date_forms(value: str) -> Iterator[_Form]:
+    day = read_date(value)
+    if day is None:
+        return
+    for pattern in ("%Y%m%d", "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%Y年%m月%d日"):
+        yield _Form(f"{day:{pattern}}", own_only=True, edge=Edge.DATE)
+    yield _Form(f"{day.year}年{day.month}月{day.day}日", own_only=True, edge=Edge.DATE)
+
+
+@cache
+def is_technique(text: str) -> bool:
+    """Return whether a text is nothing but words that our own outputs are made of."""
+    upper = text.upper()
+    if upper in _WRITTEN_BY_US or upper in _allowed_codes():
+        return True
+    if any(words.has(text) for words in load_profile().word_lists.values()):
+        return True
+    squeezed = "".join(c for c in text.lower() if c.isalnum())
+    return clean_descriptor(text).replace(" ", "") == squeezed
+
+
+@cache
+def _allowed_codes() -> frozenset[str]:
+    enums = (r.contract.text for r in load_profile().all_rules() if r.action is Action.KEEP)
+    codes = (e.removeprefix("enum:").split("|") for e in enums if e.startswith("enum:"))
+    return frozenset(code.upper() for group in codes for code in group)
+
+
+def _encodings(text: str) -> frozenset[bytes]:
+    """Return the bytes of a text in every encoding it may have been written in."""
+    found = {text.encode(codec) for codec in ("utf-8", "utf-16-le", "utf-16-be", "gb18030")}
+    if text.isascii():
+        return frozenset(found)
+    gb = text.encode("gb18030")
+    for codec in ("big5", "big5hkscs", "iso2022_jp", "iso2022_jp_2", "euc_kr", "shift_jis"):
+        try:
+            found.add(text.encode(codec))
+        except UnicodeEncodeError:
+            continue
+    # GB2312 behind ISO 2022 escapes: 7-bit, and with the escape repeated after a caret.
+    found.add(b"\x1b$A" + bytes(b & 0x7F for b in gb))
+    found.add(gb.replace(b"^", b"^\x1b$)A"))
+    # Bytes once read as Latin-1 and written again as UTF-8.
+    found |= {raw.decode("latin-1").encode() for raw in (gb, text.encode())}
+    units = [text.encode("utf-16-be")[i : i + 2].hex() for i in range(0, len(text) * 2, 2)]
+    if all(ord(c) < 0x10000 for c in text):
+        found |= {_escaped(text, u, upper=up) for u in [units] for up in (False, True)}
+    found.add(text.encode("ascii", "xmlcharrefreplace"))
+    found.add("".join(c if c.isascii() else f"&#x{ord(c):x};" for c in text).encode())
+    found.add(
+        "".join(
+            c if c.isascii() else "".join(f"%{b:02X}" for b in c.encode()) for c in text
+        ).encode()
+    )
+    return frozenset(found)
+
+
+def _escaped(text: str, units: list[str], *, upper: bool) -> bytes:
+    """Return the text as JSON and Python escape it."""
+    hexes = [u.upper() if upper else u for u in units]
+    pairs = zip(text, hexes, strict=True)
+    return "".join(c if c.isascii() else f"\\u{h}" for c, h in pairs).encode()

@@ -1,0 +1,102 @@
+"""Search bytes for identifiers that should not be there: the dictionary, and generic forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import ahocorasick
+from stdnum.cn import ric
+
+from tasks.deidentify.identifiers import IdentifierKind, SubjectIdentifiers, merge_identifiers
+from tasks.deidentify.needles import Edge, Needle, needles_of
+
+_RESIDENT_ID = re.compile(r"(?<![0-9A-Za-z.])\d{17}[\dXx](?![0-9A-Za-z.])")
+_MOBILE = re.compile(r"(?<![0-9A-Za-z.+])(?:\+?86[- ]?)?1[3-9]\d{9}(?![0-9A-Za-z.])")
+
+
+@dataclass(frozen=True, order=True)
+class Match:
+    """That an identifier was found: its kind and whose it is, never the value."""
+
+    kind: IdentifierKind
+    subject_id: str
+
+
+class Dictionary:
+    """All identifiers of a set of people, ready to search (restricted: never written)."""
+
+    def __init__(self, subjects: Iterable[SubjectIdentifiers]) -> None:
+        people = merge_identifiers(subjects)
+        by_pattern: dict[bytes, set[Needle]] = {}
+        for subject in people:
+            for needle in needles_of(subject):
+                by_pattern.setdefault(needle.pattern, set()).add(needle)
+        self.subject_ids = frozenset(p.subject_id for p in people)
+        self.longest = max((len(p) for p in by_pattern), default=0)
+        self._automaton = ahocorasick.Automaton()
+        for pattern in sorted(by_pattern):
+            self._automaton.add_word(pattern.decode("latin-1"), tuple(sorted(by_pattern[pattern])))
+        self._automaton.make_automaton()
+        self._empty = not by_pattern
+
+    def search(self, data: bytes, owner: str | None = None) -> frozenset[Match]:
+        """Return what is found in bytes that belong to `owner`, or to nobody in particular."""
+        if self._empty or not data:
+            return frozenset()
+        text = data.decode("latin-1")
+        found = set()
+        for end, needles in self._automaton.iter(text):
+            for needle in needles:
+                if needle.own_only and needle.subject_id != owner:
+                    continue
+                match = Match(needle.kind, needle.subject_id)
+                if match not in found and _stands_alone(text, end, needle):
+                    found.add(match)
+        return frozenset(found)
+
+    def owner_of(self, text: str) -> str | None:
+        """Return the one pseudonym that occurs in a text, such as a path."""
+        owners = {s for s in self.subject_ids if s in text}
+        return owners.pop() if len(owners) == 1 else None
+
+
+def search_generic(data: bytes) -> frozenset[Match]:
+    """Return whether text holds a valid resident ID number (GB 11643) or a mobile number.
+
+    Meant for decoded text: in compressed bytes digits mean nothing.
+    """
+    text = data.decode("latin-1")
+    found = set()
+    if any(ric.is_valid(m.group().upper()) for m in _RESIDENT_ID.finditer(text)):
+        found.add(Match(IdentifierKind.RESIDENT_ID, ""))
+    if _MOBILE.search(text):
+        found.add(Match(IdentifierKind.PHONE, ""))
+    return frozenset(found)
+
+
+def _stands_alone(text: str, end: int, needle: Needle) -> bool:
+    start = end - len(needle.pattern) + 1
+    before, after = text[start - 1 : start], text[end + 1 : end + 2]
+    if needle.edge is Edge.WORD:
+        return not (_is_letter(before) or _is_letter(after))
+    if needle.edge is Edge.NONE:
+        return True
+    # Padding with zeros does not hide a number; a decimal point before it makes it no number.
+    while before == "0" and needle.edge is Edge.NUMBER:
+        start -= 1
+        before = text[start - 1 : start]
+    fraction = before == "." and text[start - 2 : start - 1].isdigit()
+    if _is_digit(before) or (fraction and needle.kind is not IdentifierKind.UID):
+        return False
+    # A date may be followed by the time of day, so only what stands before it counts.
+    return needle.edge is Edge.DATE or not _is_digit(after)
+
+
+def _is_letter(character: str) -> bool:
+    return character.isascii() and character.isalpha()
+
+
+def _is_digit(character: str) -> bool:
+    return character.isascii() and character.isdigit()

@@ -1,0 +1,187 @@
+"""De-identify a folder alone, as `livercohort deidentify SRC DST` does, with its audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.atomic_files import directory_published_as
+from schemas.errors import BadInputError
+from schemas.identifiers import RawPatientId, SiteCode
+from schemas.keys import KeyRing
+from schemas.records import FileOutcome, SubjectAssignment
+from schemas.states import FileState, ReasonCode
+from tasks.deidentify.job_records import Job
+from tasks.deidentify.profile import Action
+from tasks.deidentify.residual_scan import Dictionary
+from tasks.deidentify.store import DeidentifiedBatch, object_path, run_jobs
+from tasks.deidentify.store_scan import scan_paths
+from tasks.deidentify.store_worker import Subjects
+
+AUDIT_FILE = "audit.parquet"
+SUBJECT_FROM_PATIENT_ID = "patient_id"
+_COUNTS = [*sorted(str(a) for a in Action if a is not Action.FIXED), "refused", "dropped_words"]
+
+
+@dataclass(frozen=True)
+class FolderSummary:
+    """Where the files of a folder ended; the counts add up to `files`."""
+
+    files: int
+    states: Mapping[str, int]
+    reasons: Mapping[str, int]
+
+
+def deidentify_folder(
+    src: Path,
+    dst: Path,
+    site: SiteCode,
+    ring: KeyRing,
+    *,
+    assignments: Mapping[RawPatientId, SubjectAssignment] | None = None,
+    subject_from: str | None = None,
+    workers: int = 1,
+) -> FolderSummary:
+    """De-identify every file below `src` into `dst/<series_uid>/<sop_uid>.dcm`.
+
+    `dst/audit.parquet` has one row per input file. It names no source file: `file_no` is
+    the file's place, counted from 1, in the sorted list of paths below `src` (by their
+    parts, `/` between them).
+
+    Parameters
+    ----------
+    src, dst : Path
+        Source folder, read only; target folder, new or empty, outside `src`.
+    site : SiteCode
+        Site of the pseudonyms.
+    ring : KeyRing
+        Keys.
+    assignments : mapping, optional
+        Subject of each PatientID, when the folder has a linkage.
+    subject_from : {"patient_id"}, optional
+        Without linkage: the PatientID itself is the subject number.
+    workers : int
+        Worker processes.
+
+    Raises
+    ------
+    BadInputError
+        If the folders cannot be used, or nothing says who the subjects are.
+    """
+    _require_folders(src, dst)
+    subjects = _subjects(ring, site, assignments, subject_from)
+    paths = sorted((p for p in src.rglob("*") if p.is_file()), key=lambda p: p.relative_to(src))
+    if not paths:
+        raise BadInputError("the source folder holds no file", hint="Check the first argument.")
+    jobs = [Job(number, path, path.stat().st_size) for number, path in enumerate(paths, start=1)]
+    if dst.is_dir():
+        dst.rmdir()
+    with directory_published_as(dst) as staging:
+        batch = run_jobs(jobs, subjects, staging, workers)
+        outcomes = _withhold_found(batch, staging)
+        pq.write_table(audit_table(outcomes, batch.counts), staging / AUDIT_FILE)
+    return _summary(outcomes)
+
+
+def audit_table(outcomes: list[FileOutcome], counts: Mapping[int, Mapping[str, int]]) -> pa.Table:
+    """Return the audit: one row per input file, no source path and no source value."""
+    schema = pa.schema(
+        [pa.field("file_no", pa.int64(), nullable=False)]
+        + [pa.field("state", pa.string(), nullable=False)]
+        + [pa.field(name, pa.string()) for name in ("reason", "source_sha256", "output_sha256")]
+        + [pa.field("output", pa.string())]
+        + [pa.field(f"n_{name}", pa.int32(), nullable=False) for name in _COUNTS]
+    )
+    rows = []
+    for outcome in sorted(outcomes, key=lambda o: o.file_no):
+        accepted = outcome.state is FileState.ACCEPTED
+        row: dict[str, object] = {
+            "file_no": outcome.file_no,
+            "state": str(outcome.state),
+            "reason": outcome.reason and str(outcome.reason),
+            "source_sha256": outcome.source_sha256 or None,
+            "output_sha256": outcome.output_sha256,
+            "output": object_path(outcome).as_posix() if accepted else None,
+        }
+        row |= {f"n_{name}": counts[outcome.file_no].get(name, 0) for name in _COUNTS}
+        rows.append(row)
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _require_folders(src: Path, dst: Path) -> None:
+    if not src.is_dir():
+        raise BadInputError("the source is not a folder", hint="Check the first argument.")
+    source, target = src.resolve(), dst.resolve()
+    if source == target or source in target.parents or target in source.parents:
+        raise BadInputError(
+            "source and target lie within each other", hint="Choose another target."
+        )
+    if dst.exists() and (not dst.is_dir() or any(dst.iterdir())):
+        raise BadInputError(
+            "the target is not empty", hint="Nothing is ever overwritten: choose a new folder."
+        )
+
+
+def _subjects(
+    ring: KeyRing,
+    site: SiteCode,
+    assignments: Mapping[RawPatientId, SubjectAssignment] | None,
+    subject_from: str | None,
+) -> Subjects:
+    if subject_from == SUBJECT_FROM_PATIENT_ID:
+        return Subjects(ring, site=site)
+    if subject_from is not None or assignments is None:
+        raise BadInputError(
+            "nothing says who the subjects are",
+            expected="a linkage, or --subject-from patient_id",
+            hint="Put linkage.csv into the folder, or add --subject-from patient_id.",
+        )
+    return Subjects(ring, assignments)
+
+
+def _withhold_found(batch: DeidentifiedBatch, folder: Path) -> list[FileOutcome]:
+    """Search what was written; take back every object of a person who was found in it."""
+    hits = scan_paths([folder], Dictionary(batch.identifiers.values()))
+    found_in = {hit.path.relative_to(folder) for hit in hits}
+    people = {hit.subject_id for hit in hits if hit.subject_id}
+    people |= {
+        str(o.features.subject_id)
+        for o in batch.outcomes
+        if o.features and o.state is FileState.ACCEPTED and object_path(o) in found_in
+    }
+    outcomes = []
+    for outcome in batch.outcomes:
+        if outcome.features is not None and outcome.features.subject_id in people:
+            path = folder / object_path(outcome)
+            path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+            outcome = _withheld(outcome)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _withheld(outcome: FileOutcome) -> FileOutcome:
+    return replace(
+        outcome,
+        state=FileState.QUARANTINED,
+        reason=ReasonCode.IDENTIFIER_FOUND,
+        output_sha256=None,
+        pixel_sha256=None,
+        sop_uid=None,
+        features=None,
+    )
+
+
+def _summary(outcomes: list[FileOutcome]) -> FolderSummary:
+    states = [str(o.state) for o in outcomes]
+    reasons = [str(o.reason) for o in outcomes if o.reason is not None]
+    return FolderSummary(
+        files=len(outcomes),
+        states={s: states.count(s) for s in sorted(set(states))},
+        reasons={r: reasons.count(r) for r in sorted(set(reasons))},
+    )

@@ -1,0 +1,209 @@
+"""Search files for residual identifiers: names of files and folders, and all they hold.
+
+Compressed files are searched decoded, tables cell by cell, DICOM and NIfTI outside their
+pixels and voxels. Each file is read as what its first bytes say it is.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from struct import unpack_from
+
+from tasks.deidentify.identifiers import IdentifierKind
+from tasks.deidentify.parse import PIXEL_DATA, ScanError, scan_file
+from tasks.deidentify.profile import tag_of
+from tasks.deidentify.residual_scan import Dictionary, Match, search_generic
+from tasks.deidentify.store_scan_tables import TABLE_READERS, Cells
+
+_CHUNK_BYTES = 64 << 20
+_MAX_DECODED_BYTES = 4 << 30
+_MAX_NESTING = 3
+_NIFTI_MAGIC_AT = {348: 344, 540: 4}
+
+
+@dataclass(frozen=True, order=True)
+class ScanHit:
+    """One kind of identifier of one person in one file; never the value.
+
+    `subject_id` is empty for what generic detectors find.
+    """
+
+    path: Path = field(repr=False)
+    kind: IdentifierKind
+    subject_id: str
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Bytes to search, whose they are, and whether digits in them mean something."""
+
+    data: bytes = field(repr=False)
+    owner: str | None = None
+    is_text: bool = False
+
+
+def scan_paths(
+    paths: Iterable[Path], dictionary: Dictionary, *, hospitals_allowed_in: Collection[str] = ()
+) -> list[ScanHit]:
+    """Search files, and folders with all below, for identifiers.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files and folders. Of a folder's own path only the part below it is searched.
+    dictionary : Dictionary
+        What must not be found, by person.
+    hospitals_allowed_in : collection of str
+        Patterns (`fnmatch`, on the path below the folder given) of files in which names of
+        hospitals may stand, such as the `site` table.
+
+    Returns
+    -------
+    list of ScanHit
+        Sorted; empty when nothing was found.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read: what was not searched is not clean.
+    """
+    hits: set[ScanHit] = set()
+    for root in paths:
+        files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
+        for path in files:
+            relative = path.relative_to(root).as_posix() if root.is_dir() else path.name
+            allowed = any(fnmatch(relative, pattern) for pattern in hospitals_allowed_in)
+            for match in _scan_file(path, relative, dictionary):
+                if not (allowed and match.kind is IdentifierKind.HOSPITAL):
+                    hits.add(ScanHit(path, match.kind, match.subject_id))
+    return sorted(hits)
+
+
+def _scan_file(path: Path, relative: str, dictionary: Dictionary) -> frozenset[Match]:
+    owner = dictionary.owner_of(relative)
+    name = relative.encode("utf-8", "surrogateescape")
+    found = set(dictionary.search(name, owner) | search_generic(name))
+    for piece in _pieces_of_file(path, owner, dictionary):
+        found |= dictionary.search(piece.data, piece.owner)
+        if piece.is_text:
+            found |= search_generic(piece.data)
+    return frozenset(found)
+
+
+def _pieces_of_file(path: Path, owner: str | None, dictionary: Dictionary) -> Iterator[_Piece]:
+    with path.open("rb") as stream:
+        head = stream.read(1024)
+    for magic, read_cells in TABLE_READERS.items():
+        if magic in head[: len(magic) + 8]:
+            yield from _pieces_of_cells(read_cells(path), dictionary)
+    if path.stat().st_size > _CHUNK_BYTES and _kind(head) == "bytes":
+        yield from _chunks(path, owner, dictionary.longest)
+    else:
+        yield from _pieces(path.read_bytes(), owner, dictionary, 0)
+
+
+def _pieces_of_cells(cells: Cells, dictionary: Dictionary) -> Iterator[_Piece]:
+    for row_owner, text in cells:
+        owner = row_owner if row_owner in dictionary.subject_ids else None
+        yield _Piece(text.encode("utf-8", "surrogateescape"), owner, is_text=True)
+
+
+def _chunks(path: Path, owner: str | None, overlap: int) -> Iterator[_Piece]:
+    tail = b""
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            yield _Piece(tail + chunk, owner)
+            tail = chunk[-overlap - 1 :]
+
+
+def _kind(head: bytes) -> str:
+    if head[128:132] == b"DICM":
+        return "dicom"
+    if head[:2] == b"\x1f\x8b":
+        return "gzip"
+    if head[:4] == b"PK\x03\x04":
+        return "zip"
+    if _nifti_header_bytes(head):
+        return "nifti"
+    return "text" if b"\0" not in head else "bytes"
+
+
+def _pieces(data: bytes, owner: str | None, dictionary: Dictionary, depth: int) -> Iterator[_Piece]:
+    kind = _kind(data[:1024])
+    if kind == "dicom":
+        yield from _pieces_of_dicom(data, owner, dictionary)
+    elif kind == "nifti":
+        yield _Piece(data[: _voxels_begin(data)], owner)
+    elif kind == "gzip" and depth < _MAX_NESTING:
+        yield from _pieces(_gunzip(data), owner, dictionary, depth + 1)
+    elif kind == "zip" and depth < _MAX_NESTING:
+        yield from _pieces_of_zip(data, owner, dictionary, depth)
+    else:
+        yield _Piece(data, owner, is_text=kind == "text")
+
+
+def _pieces_of_dicom(data: bytes, owner: str | None, dictionary: Dictionary) -> Iterator[_Piece]:
+    try:
+        header = scan_file(data)
+    except ScanError:
+        yield _Piece(data, owner)
+        return
+    patient_id = header.get(tag_of("PatientID")).decode("latin-1").strip("\0 ")
+    owner = patient_id if patient_id in dictionary.subject_ids else owner
+    pixels = header.get(PIXEL_DATA)
+    # Deflated headers do not stand in the file as they are; there the scanned values count.
+    begin = data.find(pixels) if pixels else len(data)
+    if begin < 0:
+        begin = len(data)
+        for tag, element in sorted(header.elements.items()):
+            if tag != PIXEL_DATA:
+                yield _Piece(element.value, owner)
+    yield _Piece(data[:begin], owner)
+    yield _Piece(data[begin + len(pixels) :], owner)
+    # Compressed fragments may carry comments beside the image.
+    if pixels and header.elements[PIXEL_DATA].undefined_length:
+        yield _Piece(pixels, owner)
+
+
+def _pieces_of_zip(
+    data: bytes, owner: str | None, dictionary: Dictionary, depth: int
+) -> Iterator[_Piece]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for member in archive.infolist():
+            yield _Piece(member.filename.encode("utf-8", "surrogateescape"), owner, is_text=True)
+            with archive.open(member) as stream:
+                inner = stream.read(_MAX_DECODED_BYTES)
+            yield from _pieces(inner, owner, dictionary, depth + 1)
+
+
+def _gunzip(data: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        try:
+            plain = stream.read(_MAX_DECODED_BYTES)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise OSError("a compressed file cannot be decoded, so it was not searched") from None
+    # The header of the gzip member may hold a file name and a comment.
+    return plain + b"\n" + data[:256]
+
+
+def _nifti_header_bytes(head: bytes) -> int:
+    for size, magic_at in _NIFTI_MAGIC_AT.items():
+        encoded = (size.to_bytes(4, "little"), size.to_bytes(4, "big"))
+        if head[:4] in encoded and head[magic_at : magic_at + 2] in (b"n+", b"ni"):
+            return size
+    return 0
+
+
+def _voxels_begin(data: bytes) -> int:
+    """Return vox_offset (NIfTI-1: float at 108, NIfTI-2: int64 at 168); extensions lie before."""
+    size = _nifti_header_bytes(data)
+    order = "<" if data[:4] == size.to_bytes(4, "little") else ">"
+    at, code = (108, "f") if size == 348 else (168, "q")
+    return max(size, int(unpack_from(order + code, data, at)[0]))

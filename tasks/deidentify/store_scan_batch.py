@@ -1,0 +1,145 @@
+"""Search everything a batch is about to write, and withhold every person who is found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from schemas.errors import GateBlockedError
+from schemas.records import FileOutcome, SubjectAssignment, VolumeRecord
+from schemas.states import FileState, ReasonCode
+from schemas.workbench import Workbench
+from tasks.deidentify.identifiers import (
+    Identifier,
+    IdentifierKind,
+    SubjectIdentifiers,
+    merge_identifiers,
+)
+from tasks.deidentify.residual_scan import Dictionary
+from tasks.deidentify.scan_store import ScanHit, scan_paths
+
+_BIRTH_DATE_FIELD = "birth_date"
+
+
+def batch_identifiers(bench: Workbench) -> list[SubjectIdentifiers]:
+    """Return all that headers, linkage and forms of this batch say of each person (restricted)."""
+    persons = {a.subject_id: a for a in bench.get("assignments").values()}
+    return merge_identifiers(
+        [
+            *bench.get("identifiers").values(),
+            *_from_linkage(persons.values(), bench.get("resident_ids")),
+            *_from_forms(bench.get("real_dates"), persons),
+        ]
+    )
+
+
+def scan_staged(bench: Workbench, people: Sequence[SubjectIdentifiers]) -> list[ScanHit]:
+    """Return what is found in the staged objects, volumes and tables of the batch."""
+    staged = [p for p in (bench.dicom, bench.nifti, bench.tables) if p.is_dir()]
+    return scan_paths(staged, Dictionary(people))
+
+
+def withhold(
+    bench: Workbench, hits: Sequence[ScanHit]
+) -> tuple[list[FileOutcome], list[VolumeRecord]]:
+    """Take back every object and volume of the persons found; return what remains.
+
+    Raises
+    ------
+    GateBlockedError
+        If an identifier stands in a table or belongs to nobody whose objects could be taken
+        back: then the whole batch stays out.
+    """
+    outcomes, volumes = bench.get("image_outcomes"), bench.get("volumes")
+    found = _persons_found(bench, hits, outcomes, volumes)
+    return (
+        [_withheld(bench, outcome, found) for outcome in outcomes],
+        [volume for volume in volumes if _keeps(bench, volume, found)],
+    )
+
+
+def _persons_found(
+    bench: Workbench,
+    hits: Sequence[ScanHit],
+    outcomes: Sequence[FileOutcome],
+    volumes: Sequence[VolumeRecord],
+) -> set[str]:
+    owner_of_series = {v.series_uid: v.subject_id for v in volumes}
+    owner_of_series |= {
+        o.features.series_uid: o.features.subject_id for o in outcomes if o.features
+    }
+    found: set[str] = set()
+    for hit in hits:
+        owners = {hit.subject_id} if hit.subject_id else set()
+        if bench.tables not in hit.path.parents:
+            owners |= {owner_of_series.get(hit.path.parent.name) or ""}
+        if not owners or "" in owners:
+            raise GateBlockedError(
+                f"the scan found a {hit.kind} in what was written, and cannot tell whose object",
+                where=f"batch {bench.batch} of {bench.site}",
+                hint="Nothing of the batch was committed. Report this as a defect.",
+            )
+        found |= owners
+    return found
+
+
+def _withheld(bench: Workbench, outcome: FileOutcome, found: set[str]) -> FileOutcome:
+    features = outcome.features
+    if features is None or features.subject_id not in found:
+        return outcome
+    path = bench.dicom / str(features.series_uid) / f"{outcome.sop_uid}.dcm"
+    path.unlink(missing_ok=True)
+    return replace(
+        outcome,
+        state=FileState.QUARANTINED,
+        reason=ReasonCode.IDENTIFIER_FOUND,
+        output_sha256=None,
+        pixel_sha256=None,
+        sop_uid=None,
+        features=None,
+    )
+
+
+def _keeps(bench: Workbench, volume: VolumeRecord, found: set[str]) -> bool:
+    if volume.subject_id not in found:
+        return True
+    for path in (bench.nifti / volume.series_uid).glob(f"{volume.sub_stack_digest}.*"):
+        path.unlink()
+    return False
+
+
+def _from_linkage(
+    persons: Sequence[SubjectAssignment], resident_ids: Mapping[str, frozenset[str]]
+) -> list[SubjectIdentifiers]:
+    return [
+        SubjectIdentifiers(
+            person.subject_id,
+            person.shift_days,
+            frozenset(
+                {Identifier(IdentifierKind.PATIENT_ID, number) for number in person.patient_ids}
+                | {Identifier(IdentifierKind.VISIT, person.subject_no)}
+                | {
+                    Identifier(IdentifierKind.RESIDENT_ID, number)
+                    for number in resident_ids.get(person.subject_no, frozenset())
+                }
+            ),
+        )
+        for person in persons
+    ]
+
+
+def _from_forms(
+    real_dates: Mapping[str, Sequence[tuple[str, str]]], persons: Mapping[str, SubjectAssignment]
+) -> list[SubjectIdentifiers]:
+    return [
+        SubjectIdentifiers(
+            subject_id,
+            persons[subject_id].shift_days if subject_id in persons else None,
+            frozenset(Identifier(_kind_of_field(name), day) for name, day in days),
+        )
+        for subject_id, days in real_dates.items()
+    ]
+
+
+def _kind_of_field(name: str) -> IdentifierKind:
+    return IdentifierKind.BIRTH_DATE if name == _BIRTH_DATE_FIELD else IdentifierKind.DATE

@@ -1,0 +1,91 @@
+"""Read tables as text, row by row, with whose row it is: Parquet, DuckDB, SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+
+#: Whose a group of rows is (None when the table does not say) and all its cells as text.
+Cells = Iterator[tuple[str | None, str]]
+
+_OWNER_COLUMN = "subject_id"
+_ROWS_AT_ONCE = 8192
+
+
+def read_parquet_cells(path: Path) -> Cells:
+    """Yield the cells, column names and metadata of a Parquet file."""
+    with pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        metadata = [*(schema.metadata or {}).items()]
+        metadata += [pair for f in schema for pair in (f.metadata or {}).items()]
+        yield None, "\n".join([*schema.names, *(_text(v) for pair in metadata for v in pair)])
+        for batch in file.iter_batches(_ROWS_AT_ONCE):
+            columns = batch.to_pydict()
+            yield from _by_owner(schema.names, zip(*columns.values(), strict=True))
+
+
+def read_duckdb_cells(path: Path) -> Cells:
+    """Yield the cells of all tables of a DuckDB file, their names and comments, and view SQL."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        for catalogue in ("duckdb_tables()", "duckdb_columns()", "duckdb_views()"):
+            query = f"SELECT * FROM {catalogue} WHERE NOT internal"  # noqa: S608  fixed names
+            rows = connection.execute(query).fetchall()
+            without_path = [row[1:] for row in rows]
+            yield None, "\n".join(_text(cell) for row in without_path for cell in row)
+        tables = connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables()"
+        ).fetchall()
+        for schema, table in tables:
+            query = f"SELECT * FROM {_quoted(schema)}.{_quoted(table)}"  # noqa: S608  quoted
+            cursor = connection.execute(query)
+            names = [column[0] for column in cursor.description]
+            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+                yield from _by_owner(names, rows)
+
+
+def read_sqlite_cells(path: Path) -> Cells:
+    """Yield the cells of all tables of a SQLite file, and its schema."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    try:
+        master = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        yield None, "\n".join(_text(cell) for row in master for cell in row)
+        for name in [row[1] for row in master if row[0] == "table"]:
+            cursor = connection.execute(f"SELECT * FROM {_quoted(name)}")  # noqa: S608  quoted
+            names = [column[0] for column in cursor.description]
+            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+                yield from _by_owner(names, rows)
+    finally:
+        connection.close()
+
+
+#: First bytes of a file (within the first eight more), and what reads such a file.
+TABLE_READERS: dict[bytes, Callable[[Path], Cells]] = {
+    b"PAR1": read_parquet_cells,
+    b"DUCK": read_duckdb_cells,
+    b"SQLite format 3\0": read_sqlite_cells,
+}
+
+
+def _by_owner(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Cells:
+    at = names.index(_OWNER_COLUMN) if _OWNER_COLUMN in names else None
+    cells: dict[str | None, list[str]] = {}
+    for row in rows:
+        owner = None if at is None or row[at] is None else str(row[at])
+        cells.setdefault(owner, []).extend(_text(cell) for cell in row if cell is not None)
+    for owner, texts in cells.items():
+        yield owner, "\n".join(texts)
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "surrogateescape")
+    return str(cell)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

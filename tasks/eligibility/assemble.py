@@ -1,0 +1,234 @@
+"""All forms and labels of a cohort to verdicts, flow and published rows (restricted memory).
+
+Real dates come in, differences in days, verdicts and shifted dates go out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.clinical_rows import ClinicalRow
+from schemas.finding_texts import make_finding, read_finding_texts
+from schemas.package_data import data_contracts_dir
+from schemas.partial_dates import PartialDate
+from schemas.records import CohortLabels, Finding
+from schemas.states import Effect
+from tasks.eligibility import clinical_facts, published
+from tasks.eligibility.evaluate import CriterionResult, Eligibility, evaluate_facts, roll_up
+from tasks.eligibility.flow import Place, flow_rows
+from tasks.eligibility.imaging_facts import BaselineExams, find_baseline_exams, imaging_facts
+from tasks.eligibility.protocol import CRITERION_IDS, read_protocol
+from tasks.eligibility.subjects import SubjectRecord, collect_subjects
+
+Row = dict[str, object]
+
+_TABLES = (
+    "subject",
+    "screening_log",
+    "image_quality",
+    "lesion",
+    "pathology",
+    "follow_up",
+    "treatment",
+    "criterion_result",
+    "eligibility",
+    "stard_flow",
+)
+#: What several records of one kind mean together: the best specimen decides I5, the worst
+#: treatment E1.
+_BEST_FIRST = (Effect.PASS, Effect.UNDETERMINED, Effect.FAIL)
+_WORST_FIRST = (Effect.FAIL, Effect.UNDETERMINED, Effect.PASS)
+
+
+@dataclass(frozen=True)
+class CohortRows:
+    """Rows of the published tables by table name, and findings."""
+
+    tables: Mapping[str, list[Row]]
+    findings: tuple[Finding, ...]
+
+
+def assemble_cohort(
+    rows: Iterable[ClinicalRow],
+    labels: CohortLabels,
+    *,
+    batch_of_subject: Mapping[str, str] | None = None,
+) -> CohortRows:
+    """Return verdicts, flow and published clinical rows of all subjects.
+
+    Subjects of every consent status are in the rows; the consent gate is the publisher's.
+
+    Parameters
+    ----------
+    rows : iterable of ClinicalRow
+        The merged rows in force, with real dates.
+    labels : CohortLabels
+        Labels and roles of all images, with shifted dates.
+    batch_of_subject : mapping of subject_id to batch_id, optional
+        For subjects of whom only images came.
+
+    Returns
+    -------
+    CohortRows
+        Tables named as in `data_contracts/cohort/`; no real date in any of them.
+    """
+    clinical = list(rows)
+    subjects = collect_subjects(clinical, labels)
+    tables: dict[str, list[Row]] = {name: [] for name in _TABLES}
+    findings: list[Finding] = []
+    places: dict[str, list[Place]] = {reading.id: [] for reading in read_protocol().readings}
+    for subject in subjects:
+        baseline = find_baseline_exams(subject)
+        batch_id = _batch_of(subject, batch_of_subject or {})
+        _add_published(tables, subject, baseline, batch_id)
+        findings += check_subject(subject, baseline)
+        for reading, found in places.items():
+            results = evaluate_subject(subject, baseline, reading)
+            found.append(_add_verdicts(tables, subject, results, reading))
+    tables["screening_log"] = published.screening_rows(clinical)
+    outside = _never_enrolled(clinical)
+    for reading, found in places.items():
+        tables["stard_flow"] += flow_rows([*found, *outside], reading)
+    return CohortRows(tables, tuple(findings))
+
+
+def evaluate_subject(
+    subject: SubjectRecord, baseline: BaselineExams, reading: str
+) -> dict[str, CriterionResult]:
+    """Return what each criterion says of one subject under one reading."""
+    image = imaging_facts(baseline)
+    person = clinical_facts.demographic_facts(subject)
+    ct = baseline.date("baseline_ct")
+    follow_up = clinical_facts.follow_up_facts(subject, PartialDate.of(ct) if ct else None)
+    candidates: dict[str, list[dict[str, object]]] = {
+        "I1": [image["I1"] | person["I1"]],
+        "I2": [person["I2"]],
+        "I3": [image["I3"]],
+        "I4": [image["I4"]],
+        "I5": [image["I5"] | one | follow_up for one in clinical_facts.pathology_facts(subject)],
+        "E1": [image["E1"] | one for one in clinical_facts.treatment_facts(subject)],
+        "E2": [clinical_facts.quality_facts(subject)],
+        "E3": clinical_facts.diagnosis_facts(subject),
+        "E4": [clinical_facts.inflammation_facts(subject)],
+    }
+    return {name: _decide(name, candidates[name], reading) for name in CRITERION_IDS}
+
+
+def check_subject(subject: SubjectRecord, baseline: BaselineExams) -> list[Finding]:
+    """Return findings about forms and images that do not agree."""
+    rules = [(rule, role) for rule, role in baseline.problems]
+    if subject.demographics is None:
+        rules.append(("ELIG_NO_DEMOGRAPHICS", ""))
+    elif subject.demographics.text("consent_status") == "waived" and (
+        published.consent_status(subject) == "unknown"
+    ):
+        rules.append(("ELIG_WAIVER_WITHOUT_DOCUMENT", ""))
+    texts = read_finding_texts(data_contracts_dir() / "protocol" / "findings.yaml")
+    return [
+        make_finding(
+            texts[rule],
+            subject.site,
+            object_type="subject",
+            object_id=subject.subject_id,
+            column=f"{role}_date" if role else "",
+            expected=role,
+        )
+        for rule, role in rules
+    ]
+
+
+def _decide(
+    criterion_id: str, candidates: Sequence[Mapping[str, object]], reading: str
+) -> CriterionResult:
+    """Decide by each set of facts and return the one that counts.
+
+    Any specimen may fulfil I5 and any treatment may exclude by E1. A malignant lesion with
+    an accepted diagnosis settles E3 for the patient; else the worst lesion does.
+    """
+    results = [evaluate_facts(criterion_id, facts, reading) for facts in candidates]
+    order = _BEST_FIRST if criterion_id == "I5" else _WORST_FIRST
+    if criterion_id == "E3":
+        settled = [r for r in results if r.observed_value == "malignant/pathology"]
+        results = settled or results
+    return min(results, key=lambda result: order.index(result.effect))
+
+
+def _add_published(
+    tables: dict[str, list[Row]], subject: SubjectRecord, baseline: BaselineExams, batch_id: str
+) -> None:
+    tables["subject"].append(published.subject_row(subject, baseline.date("baseline_ct"), batch_id))
+    tables["lesion"] += published.lesion_rows(subject)
+    tables["pathology"] += published.pathology_rows(subject)
+    tables["follow_up"] += published.follow_up_rows(subject, baseline.baseline_mri)
+    tables["treatment"] += published.treatment_rows(subject)
+    tables["image_quality"] += published.image_quality_rows(subject)
+
+
+def _add_verdicts(
+    tables: dict[str, list[Row]],
+    subject: SubjectRecord,
+    results: Mapping[str, CriterionResult],
+    reading: str,
+) -> Place:
+    total = roll_up({name: result.effect for name, result in results.items()})
+    tables["criterion_result"] += [_result_row(subject, result) for result in results.values()]
+    tables["eligibility"].append(
+        {
+            "subject_id": subject.subject_id,
+            "reading": reading,
+            "status": total.status,
+            "first_failing_criterion": total.first_failing_criterion,
+            "all_failing": list(total.all_failing),
+            "all_undetermined": list(total.all_undetermined),
+            "n_criteria": total.n_criteria,
+        }
+    )
+    return Place(subject.subject_id, subject.site, _leaf(subject, results, total))
+
+
+def _result_row(subject: SubjectRecord, result: CriterionResult) -> Row:
+    return {
+        "subject_id": subject.subject_id,
+        "criterion_id": result.criterion_id,
+        "reading": result.reading,
+        "status": result.status.value,
+        "effect": result.effect.value,
+        "observed_value": result.observed_value or None,
+        "threshold": result.threshold,
+        "reason_code": result.reason_code,
+        "missing_evidence": list(result.missing_evidence),
+        "protocol_version": result.protocol_version,
+        "decision_ids": list(result.decision_ids),
+    }
+
+
+def _leaf(
+    subject: SubjectRecord, results: Mapping[str, CriterionResult], total: Eligibility
+) -> str:
+    """Return the leaf of the flow: consent first, then the first criterion that decides."""
+    consent = published.consent_status(subject)
+    if consent in ("withdrawn", "unknown"):
+        return f"consent_{consent}"
+    if total.first_failing_criterion:
+        return f"excluded_{total.first_failing_criterion}"
+    if total.all_undetermined:
+        first = results[total.all_undetermined[0]]
+        if first.reason_code == "WINDOW_TRUNCATED":
+            return "window_truncated"
+        return f"undetermined_{first.missing_evidence[0]}"
+    return f"reference_{published.patient_reference(subject)}"
+
+
+def _never_enrolled(rows: Iterable[ClinicalRow]) -> list[Place]:
+    return [
+        Place(row.subject_id, row.site, "not_enrolled")
+        for row in rows
+        if row.form == "screening_log" and not row.enrolled
+    ]
+
+
+def _batch_of(subject: SubjectRecord, batch_of_subject: Mapping[str, str]) -> str:
+    if subject.rows:
+        return min(row.batch_id for row in subject.rows)
+    return batch_of_subject.get(subject.subject_id, "")

@@ -1,0 +1,220 @@
+"""Labels and roles of whole exams: the one entry for ingest, release and a folder alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from schemas.features import InstanceFeatures
+from schemas.records import CohortLabels, SeriesLabel, StudyRole
+from schemas.sub_stacks import group_by_series, split_series
+from tasks.harmonise.acquisition import (
+    count_missing_slices,
+    field_strength_t,
+    only_value,
+    position_spacing_mm,
+)
+from tasks.harmonise.agents import AgentFinding, apply_agent, find_agent
+from tasks.harmonise.decide import Decision
+from tasks.harmonise.exam_items import ExamItem, make_item
+from tasks.harmonise.matching import read_matcher
+from tasks.harmonise.roles import RoleFinding, StudyFacts, assign_roles
+from tasks.harmonise.rules import read_rules
+from tasks.harmonise.thickness import check_thickness, slice_thickness_mm
+from tasks.harmonise.timing import TimeZero, find_time_zero, offset_s, settle_phases
+from tasks.harmonise.vocabulary import UNCLASSIFIED, read_labels
+
+_ACCEPTED = ("A", "B")
+
+
+def label_instances(features: Sequence[InstanceFeatures]) -> CohortLabels:
+    """Label every sub-stack and give every study its role.
+
+    Series are split before labelling (`schemas.sub_stacks`). An exam is one study and
+    modality: its agent and its contrast phases are settled together.
+
+    Parameters
+    ----------
+    features : sequence of InstanceFeatures
+        Instances of any number of subjects and studies, in any order. Those without a
+        series UID cannot be placed and are left out; without a study UID the series is an
+        exam of its own and no study gets a role for it.
+
+    Returns
+    -------
+    CohortLabels
+        Series sorted by series UID and digest, studies by UID. What evidence does not settle
+        is UNCLASSIFIED, or of role `other`.
+    """
+    matcher = read_matcher()
+    exams: dict[tuple[str, str], list[ExamItem]] = {}
+    for series_uid, members in group_by_series(features).items():
+        for stack in split_series(members):
+            item = make_item(stack, matcher)
+            key = (item.facts.study_uid or f"series {series_uid}", item.facts.modality or "")
+            exams.setdefault(key, []).append(item)
+    settled = {key: _Exam(items) for key, items in sorted(exams.items())}
+    by_study: dict[str, list[_Exam]] = {}
+    for exam in settled.values():
+        if exam.study_uid is not None:
+            by_study.setdefault(exam.study_uid, []).append(exam)
+    roles = assign_roles([_study_facts(uid, parts) for uid, parts in sorted(by_study.items())])
+    series = [
+        label for exam in settled.values() for label in exam.labels(roles.get(exam.study_uid or ""))
+    ]
+    return CohortLabels(
+        series=tuple(sorted(series, key=lambda s: (s.series_uid, s.sub_stack_digest))),
+        studies=tuple(_study_role(uid, by_study[uid], roles[uid]) for uid in sorted(by_study)),
+    )
+
+
+class _Exam:
+    """The sub-stacks of one study and modality with everything settled about them."""
+
+    def __init__(self, items: Sequence[ExamItem]) -> None:
+        self.items = sorted(items, key=lambda item: item.key)
+        self.facts = self.items[0].facts
+        self.study_uid = self.facts.study_uid
+        self.zero: TimeZero | None = find_time_zero(self.items)
+        timed = settle_phases(self.items, self.zero)
+        self.agent: AgentFinding = find_agent(self.items, timed)
+        fitted = apply_agent(self.items, timed, self.agent, self.zero)
+        self.decisions: Mapping[tuple[str, str], Decision] = _with_single_ct(
+            self.items, fitted, self.agent
+        )
+
+    @property
+    def phases(self) -> frozenset[str]:
+        """Contrast phases among the accepted labels of the dynamic."""
+        return frozenset(
+            d.contrast_phase
+            for d in self.decisions.values()
+            if d.is_dynamic and d.tier in _ACCEPTED and d.contrast_phase is not None
+        )
+
+    @property
+    def has_undecided(self) -> bool:
+        """Whether an image that could be of the dynamic has no label."""
+        return any(
+            d.label == UNCLASSIFIED and (d.is_dynamic or d.weighting in ("T1", "other"))
+            for d in self.decisions.values()
+        )
+
+    def labels(self, role: RoleFinding | None) -> list[SeriesLabel]:
+        """Return one row per sub-stack."""
+        return [self._label(item, self.decisions[item.key], role) for item in self.items]
+
+    def _label(self, item: ExamItem, decision: Decision, role: RoleFinding | None) -> SeriesLabel:
+        definition = read_labels()[decision.label]
+        members, facts = item.stack.members, item.facts
+        thickness = slice_thickness_mm(members)
+        spacing = position_spacing_mm(members)
+        phase = definition.contrast_phase
+        return SeriesLabel(
+            subject_id=facts.subject_id,
+            study_uid=facts.study_uid,
+            series_uid=item.stack.series_uid,
+            sub_stack_digest=item.stack.digest,
+            modality=facts.modality,
+            label=decision.label,
+            contrast_phase=phase,
+            label_tier=decision.tier,
+            label_evidence=tuple(sorted(set(decision.evidence))),
+            mapping_version=read_rules().mapping_version,
+            weighting=decision.weighting,
+            agent_class=role.agent_class if role else "unknown",
+            orientation=item.orientation,
+            n_slices=len({m.position_lps for m in members}) if spacing else len(members),
+            n_missing_slices=count_missing_slices(members),
+            slice_thickness_mm=thickness,
+            spacing_between_slices_mm=only_value([m.spacing_between_slices_mm for m in members]),
+            slice_gap_mm=None if None in (thickness, spacing) else _gap_mm(spacing, thickness),
+            thickness_limit_mm=definition.thickness_limit_mm,
+            thickness_verdict=check_thickness(
+                thickness, definition.thickness_limit_mm, item.orientation, facts.image_type
+            ),
+            field_strength_t=field_strength_t(facts),
+            required_for_protocol=role is not None and role.role in definition.required_in,
+            acquisition_time_offset_s=offset_s(item, self.zero),
+        )
+
+
+def _gap_mm(spacing: float | None, thickness: float | None) -> float | None:
+    return None if spacing is None or thickness is None else round(spacing - thickness, 3)
+
+
+def _with_single_ct(
+    items: Sequence[ExamItem], decisions: Mapping[tuple[str, str], Decision], agent: AgentFinding
+) -> Mapping[tuple[str, str], Decision]:
+    """Call the only acquisition of a CT with an agent enhanced; of several, one may be native."""
+    dynamic = [item for item in items if decisions[item.key].is_dynamic]
+    times = {item.time_s for item in dynamic}
+    named = any(decisions[item.key].tier not in ("none",) for item in dynamic)
+    header = any(e.startswith("AGENT-HEADER") for e in agent.evidence)
+    if agent.agent_class != "iodinated" or not header or named or len(times) != 1 or None in times:
+        return decisions
+    settled = dict(decisions)
+    for item in dynamic:
+        settled[item.key] = replace(
+            decisions[item.key],
+            label="CT_CE",
+            tier="B",
+            evidence=("AGENT-SINGLE-ACQUISITION ContrastBolusAgent",),
+            contrast_phase="post",
+        )
+    return settled
+
+
+def _study_facts(study_uid: str, exams: Sequence[_Exam]) -> StudyFacts:
+    main = _main_exam(exams)
+    return StudyFacts(
+        study_uid=study_uid,
+        subject_id=main.facts.subject_id,
+        modality=main.facts.modality,
+        study_date=_study_date(main),
+        phases=main.phases,
+        has_undecided=main.has_undecided,
+        agent=main.agent,
+    )
+
+
+def _main_exam(exams: Sequence[_Exam]) -> _Exam:
+    """Return the exam of CT or MR with the most instances; a study has one modality."""
+    return max(
+        exams,
+        key=lambda e: (
+            e.facts.modality in ("CT", "MR"),
+            sum(len(item.stack.members) for item in e.items),
+            e.facts.modality or "",
+        ),
+    )
+
+
+def _study_date(exam: _Exam) -> str | None:
+    dates = sorted(
+        {d for item in exam.items for m in item.stack.members if (d := m.study_date) is not None}
+    )
+    return dates[0] if dates else None
+
+
+def _study_role(study_uid: str, exams: Sequence[_Exam], finding: RoleFinding) -> StudyRole:
+    main = _main_exam(exams)
+    members = [m for item in main.items for m in item.stack.members]
+    return StudyRole(
+        subject_id=main.facts.subject_id,
+        study_uid=study_uid,
+        modality=main.facts.modality,
+        role=finding.role,
+        role_evidence=tuple(sorted(set(finding.evidence))),
+        study_date=_study_date(main),
+        manufacturer=_most_common([m.manufacturer for m in members]),
+        model=_most_common([m.model for m in members]),
+        field_strength_t=only_value([f for m in members if (f := field_strength_t(m)) is not None]),
+        contrast_agent_class=finding.agent_class,
+    )
+
+
+def _most_common(values: Sequence[str | None]) -> str | None:
+    counts = Counter(value for value in values if value is not None)
+    return max(counts, key=lambda value: (counts[value], value)) if counts else None

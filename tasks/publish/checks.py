@@ -1,0 +1,114 @@
+"""What must hold inside a release: sums and roll-ups, recomputed from its tables. Pure.
+
+A check returns what it found as `Problem`s; `verify_rules.yaml` says each in words.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
+ALL_SITES = "all"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that does not hold."""
+
+    rule_id: str
+    object_type: str
+    object_id: str
+    observed: str
+    expected: str
+
+
+def check_roll_up(criterion_result: pa.Table, eligibility: pa.Table) -> list[Problem]:
+    """Return rows of `eligibility` that their criteria do not give.
+
+    Any criterion that fails makes a subject ineligible; else any that is undetermined or has
+    no row makes it undetermined.
+    """
+    effects: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for row in criterion_result.to_pylist():
+        effects[row["subject_id"], row["reading"]][row["criterion_id"]] = row["effect"]
+    found = []
+    for row in eligibility.to_pylist():
+        key = (row["subject_id"], row["reading"])
+        own = [effects[key].get(criterion, "undetermined") for criterion in CRITERIA]
+        failing = [name for name, effect in zip(CRITERIA, own, strict=True) if effect == "fail"]
+        status = (
+            "ineligible" if failing else "undetermined" if "undetermined" in own else "eligible"
+        )
+        first = failing[0] if failing else None
+        if (row["status"], row["first_failing_criterion"]) != (status, first):
+            found.append(
+                Problem(
+                    "REL-ROLLUP",
+                    "eligibility",
+                    "/".join(key),
+                    f"{row['status']} {row['first_failing_criterion'] or ''}".strip(),
+                    f"{status} {first or ''}".strip(),
+                )
+            )
+    return found
+
+
+def check_flow(stard_flow: pa.Table) -> list[Problem]:
+    """Return nodes whose children do not sum to them, and nodes whose sites do not."""
+    rows = stard_flow.to_pylist()
+    return [*_children_sums(rows), *_site_sums(rows)]
+
+
+def check_volumes(nifti_volume: pa.Table, sums: Mapping[str, str]) -> list[Problem]:
+    """Return volumes whose file is not listed, or is listed with another hash."""
+    return [
+        Problem(
+            "REL-VOLUME",
+            "nifti_volume",
+            row["volume_id"],
+            sums.get(row["rel_path"], "no file"),
+            row["sha256"],
+        )
+        for row in nifti_volume.to_pylist()
+        if sums.get(row["rel_path"]) != row["sha256"]
+    ]
+
+
+def _children_sums(rows: Iterable[Mapping[str, object]]) -> list[Problem]:
+    n_of: dict[tuple[object, ...], int] = {}
+    children: dict[tuple[object, ...], int] = defaultdict(int)
+    for row in rows:
+        place = (row["reading"], row["site_code"])
+        n_of[(*place, row["node_id"])] = int(str(row["n"]))
+        if row["parent_id"] is not None:
+            children[(*place, row["parent_id"])] += int(str(row["n"]))
+    return [
+        _flow_problem(key, n_of.get(key), total)
+        for key, total in children.items()
+        if n_of.get(key) != total
+    ]
+
+
+def _site_sums(rows: Iterable[Mapping[str, object]]) -> list[Problem]:
+    whole: dict[tuple[object, ...], int] = {}
+    parts: dict[tuple[object, ...], int] = defaultdict(int)
+    for row in rows:
+        key = (row["reading"], ALL_SITES, row["node_id"])
+        if row["site_code"] == ALL_SITES:
+            whole[key] = int(str(row["n"]))
+        else:
+            parts[key] += int(str(row["n"]))
+    return [
+        _flow_problem(key, whole.get(key), total)
+        for key, total in parts.items()
+        if whole.get(key) != total
+    ]
+
+
+def _flow_problem(key: tuple[object, ...], n: int | None, total: int) -> Problem:
+    observed = "no node" if n is None else str(n)
+    return Problem("REL-FLOW", "stard_flow", "/".join(map(str, key)), observed, str(total))

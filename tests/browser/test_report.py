@@ -1,0 +1,285 @@
+"""The report in Chromium, opened from a folder as a reviewer opens it."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Watch, publish
+from tests.unit.report.synthetic import make_report
+
+pytestmark = pytest.mark.browser
+
+NODE_BUDGET = 3000
+SIZES = [(1366, 768), (1920, 1080)]
+
+
+def pages_of(site: Path) -> list[Path]:
+    return sorted(site.rglob("*.html"))
+
+
+def open_page(page: Page, site: Path, name: str, query: str = "") -> None:
+    page.goto((site / name).as_uri() + query)
+
+
+def rows(page: Page, table: str = "findings") -> int:
+    return page.locator(f"table[data-table={table}] tbody tr").count()
+
+
+def total_shown(page: Page) -> int:
+    shown = page.locator("[data-showing]").first.inner_text()
+    return int(shown.replace(",", "").split(" of ")[1])
+
+
+def test_every_page_opens_without_a_request_outside_or_a_complaint(page: Page, site: Path) -> None:
+    for path in pages_of(site):
+        page.goto(path.as_uri())
+        expect(page.locator("h1").first).to_be_visible()
+
+
+def test_a_request_outside_would_be_seen(browser: Browser, site: Path) -> None:
+    """The guard itself: what the other tests rely on does notice a request."""
+    watch = Watch()
+    context = browser.new_context()
+    watch.follow(context)
+    page = context.new_page()
+    open_page(page, site, "index.html")
+    page.evaluate("new Image().src = 'https://example.invalid/x.png'")
+    page.wait_for_timeout(200)
+    context.close()
+    assert watch.outside == ["https://example.invalid/x.png"]
+
+
+def test_every_link_leads_to_a_file_that_is_there(page: Page, site: Path) -> None:
+    for path in pages_of(site):
+        page.goto(path.as_uri())
+        for link in page.eval_on_selector_all("a[href]", "all => all.map(one => one.href)"):
+            parts = urlsplit(link)
+            assert parts.scheme == "file", link
+            target = Path(unquote(parts.path))
+            assert target.is_file(), f"{path.name}: {link}"
+            if parts.fragment:
+                assert page.locator(f"#{parts.fragment}").count() == 1, link
+
+
+def test_the_four_pages_are_reached_from_any_page(page: Page, site: Path) -> None:
+    for name in ("index.html", "sites/S01.html"):
+        for target in ("Worklist", "Subjects", "Eligibility", "Summary"):
+            open_page(page, site, name)
+            page.get_by_role("navigation").get_by_role("link", name=target).click()
+            expect(page.locator("nav a[aria-current=page]")).to_have_text(re.compile(target), use_inner_text=True)
+
+
+def test_the_language_switch_changes_words_title_and_language_of_the_page(
+    page: Page, site: Path
+) -> None:
+    open_page(page, site, "index.html")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("blockers stand")
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("阻断性问题")
+    assert "blockers stand" not in page.locator("main").inner_text()
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    assert "运行概览" in page.title()
+
+
+def test_the_language_chosen_stays_on_the_next_page(page: Page, site: Path) -> None:
+    open_page(page, site, "index.html")
+    page.get_by_role("button", name="中文").click()
+    page.locator("nav a").nth(1).click()
+    expect(page.locator("h1")).to_have_text("待办清单", use_inner_text=True)
+    expect(page.locator("table .severity").first).to_have_text("阻断", use_inner_text=True)
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("table .severity").first).to_have_text("Blocker", use_inner_text=True)
+
+
+def test_the_language_travels_in_the_address_where_a_browser_stores_nothing(
+    page: Page, site: Path
+) -> None:
+    open_page(page, site, "index.html", "?lang=zh")
+    assert page.evaluate("localStorage.length") == 0
+    page.locator("nav a").nth(2).click()
+    expect(page.locator("h1")).to_have_text("受试者", use_inner_text=True)
+
+
+def test_no_english_sentence_is_left_on_a_chinese_page(page: Page, site: Path) -> None:
+    for name in ("index.html", "worklist.html", "subjects.html", "eligibility.html"):
+        open_page(page, site, name, "?lang=zh")
+        text = page.locator("main").inner_text()
+        assert re.search(r"\b(the|and|of|stands?|with)\b", text) is None, name
+
+
+def test_filters_narrow_the_worklist_together_and_reset_brings_all_back(
+    page: Page, site: Path
+) -> None:
+    open_page(page, site, "worklist.html")
+    everything = total_shown(page)
+    page.get_by_label("Severity").select_option("major")
+    majors = total_shown(page)
+    page.get_by_label("Site", exact=True).select_option("S05")
+    both = total_shown(page)
+    assert 0 < both < majors < everything
+    assert set(page.locator("tbody .severity").all_inner_texts()) == {"Major"}
+    assert set(page.locator("tbody td:nth-child(2)").all_inner_texts()) == {"S05"}
+    page.get_by_role("button", name="Reset").click()
+    assert total_shown(page) == everything
+
+
+def test_search_finds_a_subject_and_says_so_when_nothing_matches(page: Page, site: Path) -> None:
+    open_page(page, site, "worklist.html")
+    subject = page.locator("tbody tr").first.locator("td").nth(4).inner_text()
+    page.get_by_label("Search text").fill(subject)
+    assert set(page.locator("tbody td:nth-child(5)").all_inner_texts()) == {subject}
+    page.get_by_label("Search text").fill("no such words")
+    expect(page.locator("tbody")).to_contain_text("Nothing matches")
+
+
+def test_a_count_on_the_first_page_leads_to_exactly_these_findings(page: Page, site: Path) -> None:
+    open_page(page, site, "index.html")
+    link = page.locator("a[href*='rule_id=']").first
+    count = int(link.inner_text().replace(",", ""))
+    link.click()
+    expect(page.locator("h1")).to_have_text("Worklist", use_inner_text=True)
+    assert total_shown(page) == count
+
+
+def test_missing_evidence_leads_to_the_subjects_that_lack_it(page: Page, site: Path) -> None:
+    open_page(page, site, "eligibility.html")
+    row = page.locator("[data-reading=literal] tr:has(a[href*='subjects.html'])").first
+    count = int(row.locator("td").nth(1).inner_text())
+    row.get_by_role("link").click()
+    expect(page.locator("h1")).to_have_text("Subjects", use_inner_text=True)
+    assert total_shown(page) == count
+
+
+def test_headers_sort_with_the_keyboard_in_both_directions(page: Page, site: Path) -> None:
+    open_page(page, site, "subjects.html")
+    header = page.locator("th[data-column=age]")
+    for direction in ("ascending", "descending"):
+        header.get_by_role("button").focus()
+        page.keyboard.press("Enter")
+        expect(header).to_have_attribute("aria-sort", direction)
+        ages = [int(age) for age in page.locator("tbody td:nth-child(4)").all_inner_texts()]
+        assert ages == sorted(ages, reverse=direction == "descending")
+
+
+def test_severity_sorts_by_weight_and_not_by_letter(page: Page, site: Path) -> None:
+    open_page(page, site, "worklist.html")
+    header = page.locator("th[data-column=severity]").get_by_role("button")
+    header.click()
+    assert page.locator("tbody .severity").first.inner_text() == "Blocker"
+    header.click()
+    assert page.locator("tbody .severity").first.inner_text() == "Info"
+
+
+def test_the_table_of_sites_sorts_by_number(page: Page, site: Path) -> None:
+    open_page(page, site, "index.html")
+    table = page.locator("table.sortable").first
+    table.get_by_role("button", name="Subjects").click()
+    cells = table.locator("tbody td:nth-child(3)").all_inner_texts()
+    assert [int(n) for n in cells] == sorted(int(n) for n in cells)
+
+
+def test_paging_reaches_every_finding_once(page: Page, site: Path) -> None:
+    open_page(page, site, "worklist.html")
+    seen = rows(page)
+    forward = page.get_by_role("button", name="Next")
+    while forward.is_enabled():
+        forward.click()
+        seen += rows(page)
+    assert seen == total_shown(page) == len(make_report().findings)
+
+
+def test_csv_holds_the_filtered_rows_in_both_languages(page: Page, site: Path) -> None:
+    open_page(page, site, "worklist.html", "?severity=blocker")
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download CSV").click()
+    data = downloading.value.path().read_bytes()
+    assert data.startswith(b"\xef\xbb\xbf")
+    table = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+    assert len(table) == total_shown(page)
+    assert {row["severity"] for row in table} == {"blocker"}
+    assert all(row["fix_en"] and row["fix_zh"] for row in table)
+
+
+def test_hostile_text_is_shown_as_text_and_is_no_formula_in_the_csv(
+    page: Page, tmp_path: Path
+) -> None:
+    given = make_report(n_sites=1, findings_per_site=1)
+    hostile = "<img src=x onerror=document.title='broken'>"
+    bad = dataclasses.replace(given.findings[0], message_en=hostile, observed="=cmd()|x")
+    folder = publish(dataclasses.replace(given, findings=(bad,)), tmp_path)
+    open_page(page, folder, "worklist.html")
+    expect(page.locator("tbody")).to_contain_text(hostile)
+    assert "broken" not in page.title()
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download CSV").click()
+    assert '"\'=cmd()|x"' in downloading.value.path().read_text(encoding="utf-8")
+
+
+def test_the_matrix_of_a_site_has_a_row_per_subject(page: Page, site: Path) -> None:
+    open_page(page, site, "sites/S03.html")
+    subjects = make_report().tables["subject"]["site_code"].to_pylist().count("S03")
+    assert rows(page, "matrix") == subjects
+    assert page.locator("table.matrix tbody td.shape").count() == 15 * subjects
+
+
+def test_the_flow_shows_its_zeros_and_its_sums(page: Page, site: Path) -> None:
+    open_page(page, site, "eligibility.html")
+    flow = page.locator("[data-reading=literal] table.tree")
+    assert flow.locator("[data-node=window_truncated] td").nth(1).inner_text() == "0"
+    assert flow.locator(".check.off").count() == 0
+
+
+def test_a_run_without_anything_says_so_on_every_page(page: Page, tmp_path: Path) -> None:
+    nothing = dataclasses.replace(
+        make_report(n_sites=1),
+        release=None,
+        tables={},
+        batches=(),
+        findings=(),
+        decisions=(),
+        previous=None,
+    )
+    folder = publish(nothing, tmp_path)
+    open_page(page, folder, "index.html")
+    expect(page.locator(".verdict.empty h1")).to_have_text("Nothing has been taken in yet.", use_inner_text=True)
+    for name in ("worklist.html", "subjects.html", "eligibility.html"):
+        open_page(page, folder, name)
+        expect(page.locator("main .empty").first).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("size", SIZES)
+def test_no_page_is_wider_than_the_screen_or_cuts_a_table(
+    page: Page, site: Path, size: tuple[int, int], language: str
+) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    for name in ("index", "worklist", "subjects", "eligibility", "sites/S01"):
+        open_page(page, site, f"{name}.html", f"?lang={language}")
+        cut = page.evaluate(
+            """() => [document.documentElement, ...document.querySelectorAll('.scroll')]
+                 .filter(one => one.scrollWidth > one.clientWidth + 1).length"""
+        )
+        assert cut == 0, name
+
+
+def test_every_page_keeps_to_the_node_budget(page: Page, site: Path) -> None:
+    for path in pages_of(site):
+        page.goto(path.as_uri())
+        nodes = page.evaluate("document.querySelectorAll('*').length")
+        assert nodes <= NODE_BUDGET, path.name
+
+
+def test_print_leaves_out_what_only_a_screen_can_use(page: Page, site: Path) -> None:
+    open_page(page, site, "worklist.html")
+    page.emulate_media(media="print")
+    expect(page.locator("nav")).to_be_hidden()
+    expect(page.locator(".filters").first).to_be_hidden()
+    expect(page.locator("tbody .severity").first).to_be_visible()

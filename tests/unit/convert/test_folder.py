@@ -1,0 +1,106 @@
+"""Any folder of DICOM: each file ends in a volume or with a reason, whatever it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from pydicom.dataset import Dataset
+
+from schemas.errors import BadInputError
+from tasks.convert.folder import FolderResult, convert_folder, count_files
+from tests.builders import make_instance, make_series, to_bytes, write_files
+
+
+def rows(result: FolderResult) -> list[tuple[str, str | None]]:
+    return [(row.state, row.reason) for row in result.files]
+
+
+def convert(tmp_path: Path, slices: list[Dataset], **files: bytes) -> FolderResult:
+    write_files(tmp_path / "in" / "a", slices)
+    (tmp_path / "in" / "z").mkdir()
+    for name, raw in files.items():
+        (tmp_path / "in" / "z" / name).write_bytes(raw)
+    return convert_folder(tmp_path / "in", tmp_path / "out", workers=2, timeout_s=60.0)
+
+
+def test_every_file_is_accounted_for(tmp_path: Path) -> None:
+    other_uid_bytes = make_instance(series=5, instance=1)
+    reused = make_instance(series=5, instance=1, SeriesNumber=6)
+    structured = make_instance(series=7, Rows=None, Columns=None, PixelData=None)
+    nameless = make_instance(series=8)
+    del nameless.SeriesInstanceUID
+    slices = make_series(n_slices=5)
+    result = convert(
+        tmp_path,
+        slices,
+        a_empty=b"",
+        b_text=b"patient list",
+        c_twin=to_bytes(slices[0]),
+        d_reused=to_bytes(other_uid_bytes),
+        e_reused=to_bytes(reused),
+        f_report=to_bytes(structured),
+        g_nameless=to_bytes(nameless),
+        h_garbled=to_bytes(slices[0])[:132] + b"\x08\x00\x05\x00ZZ\xff\xff" * 40,
+    )
+    assert rows(result)[:5] == [("converted", None)] * 5
+    assert [reason for _, reason in rows(result)[5:12]] == [
+        "EMPTY_FILE",
+        "NOT_DICOM",
+        "DUPLICATE",
+        "UID_REUSED",
+        "UID_REUSED",
+        "NO_PIXEL_DATA",
+        "MISSING_UID",
+    ]
+    assert rows(result)[12][0] == "set_aside"
+    assert rows(result)[12][1] is not None
+    assert sum(count_files(result).values()) == 13
+
+
+def test_the_tables_hold_one_row_a_file_and_one_a_sub_stack(tmp_path: Path) -> None:
+    second = make_series(n_slices=4, series=2, missing_slice=2)
+    result = convert(tmp_path, [*make_series(n_slices=4), *second])
+    files = pq.read_table(tmp_path / "out" / "files.parquet").to_pylist()
+    volumes = pq.read_table(tmp_path / "out" / "volumes.parquet").to_pylist()
+    assert [row["file_no"] for row in files] == list(range(1, 8))
+    assert sorted(row["verdict"] for row in volumes) == ["OK", "QUARANTINE"]
+    assert [row["reason"] for row in files if row["state"] == "set_aside"] == ["MISSING_SLICE"] * 3
+    on_disk = [p.name for p in (tmp_path / "out").glob("*.nii.gz")]
+    assert on_disk == [v.file_name for v in result.volumes if v.file_name]
+
+
+def test_no_name_that_a_site_chose_is_in_the_output(tmp_path: Path) -> None:
+    write_files(tmp_path / "in" / "Zhang_San", make_series(n_slices=4))
+    convert_folder(tmp_path / "in", tmp_path / "out")
+    for path in (tmp_path / "out").iterdir():
+        assert "Zhang" not in path.name
+        assert b"Zhang" not in path.read_bytes()
+        assert not path.name.startswith(".")
+
+
+def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
+    convert(tmp_path, make_series(n_slices=4))
+    first = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    convert_folder(tmp_path / "in", tmp_path / "out")
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == first
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    outside = write_files(tmp_path / "outside", make_series(n_slices=4))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to(outside[0])
+    assert convert_folder(tmp_path / "in", tmp_path / "out").files == ()
+
+
+@pytest.mark.parametrize("inside", ["in", "in/out"])
+def test_a_destination_inside_the_source_is_refused(tmp_path: Path, inside: str) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(BadInputError, match="inside the source"):
+        convert_folder(tmp_path / "in", tmp_path / inside)
+
+
+def test_a_source_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="not a folder"):
+        convert_folder(tmp_path / "absent", tmp_path / "out")

@@ -1,0 +1,66 @@
+"""What the tests of this stage share: one way to run an object, and one to deliver files."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from schemas.atomic_files import sha256_of_file
+from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
+from schemas.keys import KeyRing
+from schemas.records import DeliveredFile, FileKind, SubjectAssignment
+from schemas.states import ReasonCode
+from tasks.deidentify.objects import DeidentifiedObject, deidentify_object
+from tasks.deidentify.profile import load_profile
+from tests.builders import to_bytes
+
+SITE = SiteCode("S91")
+SHIFT_DAYS = 400
+RING = KeyRing(bytes(range(32)))
+
+
+def assignment(subject_no: str, *patient_ids: str, shift_days: int = SHIFT_DAYS) -> SubjectAssignment:
+    return SubjectAssignment(
+        site=SITE,
+        subject_id=RING.subject_id(SITE, SubjectNo(subject_no)),
+        subject_no=SubjectNo(subject_no),
+        patient_ids=tuple(RawPatientId(p) for p in patient_ids),
+        shift_days=shift_days,
+    )
+
+
+def linkage(*subjects: SubjectAssignment) -> dict[RawPatientId, SubjectAssignment]:
+    return {patient_id: subject for subject in subjects for patient_id in subject.patient_ids}
+
+
+def anyone(patient_id: RawPatientId) -> SubjectAssignment:
+    return assignment(patient_id, patient_id)
+
+
+def run(data: Dataset | bytes) -> DeidentifiedObject | ReasonCode:
+    raw = data if isinstance(data, bytes) else to_bytes(data)
+    return deidentify_object(raw, load_profile(), anyone, RING.uid)
+
+
+def accepted(data: Dataset | bytes) -> DeidentifiedObject:
+    result = run(data)
+    assert isinstance(result, DeidentifiedObject), result
+    return result
+
+
+def written(data: Dataset | bytes) -> Dataset:
+    return dcmread(BytesIO(accepted(data).output))
+
+
+def pseudonym(patient_id: str) -> SubjectId:
+    return RING.subject_id(SITE, SubjectNo(patient_id))
+
+
+def deliver(paths: list[Path]) -> list[DeliveredFile]:
+    return [
+        DeliveredFile(n, path.name, path, path.stat().st_size, sha256_of_file(path), FileKind.IMAGE)
+        for n, path in enumerate(paths, start=1)
+    ]

@@ -1,0 +1,310 @@
+"""A release: whole or not there, never overwritten, the same bytes for the same inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import runpy
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.errors import BadInputError, ContractError
+from tasks.publish.facts import ReleaseResult, ReleaseStatus
+from tasks.publish.store import build_release, diff_releases, newest_release, sweep_staging
+from tasks.publish.store_verify import verify_release
+from tests.unit.publish.cohort import CONTRACTS, make_cohort, make_facts, make_sources
+
+
+def release(
+    home: Path, tables: dict[str, pa.Table], bump: str = "auto", **facts: object
+) -> ReleaseResult:
+    return build_release(
+        tables,
+        releases_dir=home / "releases",
+        nifti_sources=make_sources(home / "warehouse", tables),
+        facts=make_facts(**facts),
+        bump=bump,
+    )
+
+
+def files_below(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def query(folder: Path, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(folder / "cohort.duckdb"), read_only=True) as connection:
+        return [tuple(row) for row in connection.execute(sql).fetchall()]
+
+
+def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
+    release(tmp_path, make_cohort())
+    folder = tmp_path / "releases" / "latest"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "CHANGELOG.md",
+        "README.md",
+        "SHA256SUMS",
+        "cohort.duckdb",
+        "data_dictionary.csv",
+        "decisions.csv",
+        "examples",
+        "manifest.json",
+        "nifti",
+        "tables",
+    }
+    assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
+    assert "**1 decisions of the register are not signed.**" in (folder / "README.md").read_text()
+
+
+def test_only_subjects_with_consent_enter_and_the_others_leave_no_trace(tmp_path: Path) -> None:
+    result = release(tmp_path, make_cohort())
+    assert result.path is not None
+    (gone,) = query(result.path, "SELECT count(*) FROM subject WHERE consent_status='withdrawn'")
+    assert gone == (0,)
+    without = b"BBBB3333"
+    for path in result.path.rglob("*"):
+        assert "BBBB3333" not in path.name
+        assert not path.is_file() or without not in path.read_bytes()
+    assert query(result.path, "SELECT count(*), count(subject_id) FROM screening_log") == [(3, 2)]
+    assert query(result.path, "SELECT count(*) FROM finding") == [(2,)]
+
+
+def test_two_builds_of_the_same_inputs_differ_in_the_database_file_only(tmp_path: Path) -> None:
+    one = release(tmp_path / "one", make_cohort()).path
+    other = release(tmp_path / "other", make_cohort()).path
+    assert one is not None
+    assert other is not None
+    first, second = files_below(one), files_below(other)
+    different = {path for path in first if first[path] != second[path]}
+    assert first.keys() == second.keys()
+    assert different <= {"cohort.duckdb", "SHA256SUMS"}
+
+
+def test_a_release_without_change_is_not_made(tmp_path: Path) -> None:
+    release(tmp_path, make_cohort())
+    again = release(tmp_path, make_cohort(), software_version="0.2.0")
+    assert again.status is ReleaseStatus.UNCHANGED
+    assert again.version == "1.0.0"
+    assert sorted(path.name for path in (tmp_path / "releases").iterdir()) == ["1.0.0", "latest"]
+
+
+def test_latest_is_mended_when_a_build_was_killed_between_its_two_renames(tmp_path: Path) -> None:
+    release(tmp_path, make_cohort())
+    (tmp_path / "releases" / "latest").unlink()
+    release(tmp_path, make_cohort())
+    assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "version"),
+    [
+        ({}, {"extra_subject": "S92-DDDD5555"}, "1.1.0"),
+        ({}, {"age": 61.0}, "1.0.1"),
+        ({"extra_subject": "S92-DDDD5555"}, {}, "2.0.0"),
+    ],
+    ids=["subject added", "value changed", "subject removed"],
+)
+def test_the_version_follows_from_what_changed(
+    tmp_path: Path, before: dict[str, object], after: dict[str, object], version: str
+) -> None:
+    release(tmp_path, make_cohort(**before))  # type: ignore[arg-type]  # named cases
+    assert release(tmp_path, make_cohort(**after)).version == version  # type: ignore[arg-type]  # named cases
+
+
+def test_a_signed_decision_is_a_patch_though_no_row_changed(tmp_path: Path) -> None:
+    release(tmp_path, make_cohort())
+    signed = release(
+        tmp_path, make_cohort(), decisions_csv=b"decision_id,decided_by\nD01,PI\nD02,PI\n"
+    )
+    assert signed.version == "1.0.1"
+    assert signed.differences.registers_changed == ("decisions_sha256",)
+
+
+def test_a_bump_that_hides_a_larger_change_is_refused(tmp_path: Path) -> None:
+    release(tmp_path, make_cohort())
+    with pytest.raises(BadInputError, match="would hide a minor change"):
+        release(tmp_path, make_cohort(extra_subject="S92-DDDD5555"), bump="patch")
+    assert newest_release(tmp_path / "releases") == tmp_path / "releases" / "1.0.0"
+
+
+def test_a_dry_run_computes_and_writes_nothing(tmp_path: Path) -> None:
+    tables = make_cohort()
+    result = build_release(
+        tables,
+        releases_dir=tmp_path / "releases",
+        nifti_sources={},
+        facts=make_facts(),
+        dry_run=True,
+    )
+    assert (result.status, result.version, result.path) == (ReleaseStatus.DRY_RUN, "1.0.0", None)
+    assert not (tmp_path / "releases").exists()
+
+
+def test_files_of_an_unchanged_site_are_shared_with_the_release_before(tmp_path: Path) -> None:
+    release(tmp_path, make_cohort())
+    release(tmp_path, make_cohort(extra_subject="S92-DDDD5555"))
+    old, new = (tmp_path / "releases" / version for version in ("1.0.0", "1.1.0"))
+    same, other = "tables/subject/S91.parquet", "tables/subject/S92.parquet"
+    assert (old / same).samefile(new / same)
+    assert not (old / other).samefile(new / other)
+
+
+def test_volumes_are_links_to_the_warehouse_with_their_sidecars(tmp_path: Path) -> None:
+    tables = make_cohort()
+    result = release(tmp_path, tables)
+    assert result.path is not None
+    released = pq.read_table(result.path / "tables" / "nifti_volume").to_pylist()
+    assert len(released) == 2
+    for row in released:
+        path = result.path / row["rel_path"]
+        assert path.samefile(tmp_path / "warehouse" / f"{row['volume_id']}.nii.gz")
+        assert path.with_name(path.name.replace(".nii.gz", ".json")).is_file()
+
+
+def test_a_volume_that_is_not_the_proven_one_stops_the_release(tmp_path: Path) -> None:
+    tables = make_cohort()
+    sources = make_sources(tmp_path / "warehouse", tables)
+    for path in sources.values():
+        path.write_bytes(b"another file")
+    with pytest.raises(ContractError, match="not the one that was proven"):
+        build_release(
+            tables,
+            releases_dir=tmp_path / "releases",
+            nifti_sources=sources,
+            facts=make_facts(),
+        )
+    assert list((tmp_path / "releases").iterdir()) == []
+
+
+def test_a_table_that_differs_from_its_contract_stops_the_release(tmp_path: Path) -> None:
+    tables = make_cohort()
+    tables["subject"] = tables["subject"].drop_columns(["sex"])
+    with pytest.raises(ContractError, match="table subject"):
+        release(tmp_path, tables)
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    tables = make_cohort()
+    del tables["lesion"]
+    with pytest.raises(ContractError, match="tables missing: lesion"):
+        release(tmp_path, tables)
+
+
+def test_sweeping_removes_what_killed_builds_left_and_nothing_else(tmp_path: Path) -> None:
+    release(tmp_path, make_cohort())
+    releases = tmp_path / "releases"
+    (releases / ".1.0.1.0123abcd.part" / "tables").mkdir(parents=True)
+    (releases / ".latest.0123abcd.part").symlink_to("1.0.1")
+    (releases / ".mine.part").mkdir()
+    assert sweep_staging(releases) == 2
+    assert sorted(path.name for path in releases.iterdir()) == [".mine.part", "1.0.0", "latest"]
+
+
+def test_the_database_has_a_comment_on_every_table_view_and_column(tmp_path: Path) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    mine = "WHERE NOT internal AND database_name = 'cohort' AND comment IS NULL"
+    for catalogue in ("duckdb_tables", "duckdb_views", "duckdb_columns"):
+        assert query(folder, f"SELECT * FROM {catalogue}() {mine}") == []
+
+
+def test_the_database_file_has_the_storage_version_that_older_duckdb_reads(tmp_path: Path) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    # Bytes 12-19 of a DuckDB file are its storage version; 64 is what DuckDB 1.0 wrote.
+    header = (folder / "cohort.duckdb").read_bytes()[:20]
+    assert header[8:12] == b"DUCK"
+    assert int.from_bytes(header[12:20], "little") == 64
+
+
+def test_the_views_answer_the_questions_they_are_named_after(tmp_path: Path) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    assert query(folder, "SELECT count(*) FROM analysis_set") == [(2,)]
+    wide = query(folder, 'SELECT subject_id, "MR_T1_ART", "CT_PVP" FROM series_wide')
+    assert [row[0] for row in wide] == ["S91-AAAA2222", "S92-CCCC4444"]
+    assert all((folder / str(row[1])).is_file() and row[2] is None for row in wide)
+    assert query(
+        folder, 'SELECT DISTINCT "I1", "E4", missing_evidence FROM eligibility_matrix'
+    ) == [("pass", "pass", [])]
+    assert query(folder, "SELECT count(*) FROM thickness_check") == [(2,)]
+    assert query(folder, "SELECT count(*) FROM omop_image_occurrence") == [(2,)]
+
+
+def test_the_examples_in_a_release_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    runpy.run_path(str(folder / "examples" / "read_cohort.py"))
+    assert capsys.readouterr().out.startswith("2 eligible subjects\n")
+    text = (folder / "examples" / "queries.sql").read_text()
+    with duckdb.connect(str(folder / "cohort.duckdb"), read_only=True) as connection:
+        for statement in duckdb.extract_statements(text):
+            connection.execute(statement).fetchall()
+
+
+def test_the_difference_of_two_releases_names_rows_and_values(tmp_path: Path) -> None:
+    one = release(tmp_path, make_cohort()).path
+    other = release(tmp_path, make_cohort(age=61.0)).path
+    assert one is not None
+    assert other is not None
+    found = diff_releases(one, other)
+    assert {(c.table, c.key, c.column, c.before, c.after) for c in found.changes} == {
+        ("subject", "S91-AAAA2222", "age_years", "60.0", "61.0"),
+        ("subject", "S92-CCCC4444", "age_years", "60.0", "61.0"),
+    }
+    assert diff_releases(one, one).bump.value == "none"
+    assert "subject: 2 values changed" in (other / "CHANGELOG.md").read_text()
+    assert "First release." in (other / "CHANGELOG.md").read_text()
+
+
+def test_an_intact_release_verifies_without_findings(tmp_path: Path) -> None:
+    release(tmp_path, make_cohort())
+    assert verify_release(tmp_path / "releases" / "latest") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("tables/subject/S91.parquet", "REL-CHECKSUM"),
+        ("decisions.csv", "REL-CHECKSUM"),
+        ("cohort.duckdb", "REL-UNREADABLE"),
+    ],
+)
+def test_damage_to_a_file_is_named(tmp_path: Path, path: str, rule: str) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    damaged = folder / path
+    data = damaged.read_bytes()
+    damaged.unlink()
+    damaged.write_bytes(data[: len(data) // 2])
+    assert rule in {finding.rule_id for finding in verify_release(folder)}
+
+
+def test_missing_and_foreign_files_are_named_without_a_foreign_name(tmp_path: Path) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    (folder / "README.md").unlink()
+    (folder / "nifti" / "zhangsan.txt").write_text("mine")
+    found = {(f.rule_id, f.object_id) for f in verify_release(folder)}
+    assert found == {("REL-MISSING", "README.md"), ("REL-EXTRA", "nifti")}
+
+
+def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"no readable manifest\.json"):
+        verify_release(tmp_path)
+
+
+def test_every_file_name_of_a_table_is_its_site(tmp_path: Path) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    for name, contract in CONTRACTS.items():
+        stems = {path.stem for path in (folder / "tables" / name).iterdir()}
+        assert stems <= ({"S91", "S92", "all"} if contract.site_column else {"all"})
+        assert stems

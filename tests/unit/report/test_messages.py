@@ -1,0 +1,93 @@
+"""Every word of the report stands in both languages."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import tasks.report.messages as module
+from schemas.errors import ContractError
+from schemas.states import Effect, FileState, ReasonCode, Severity
+from tasks.report.completeness import CELL_STATES, SLOTS
+from tasks.report.messages import Message, english, read_messages, text
+from tasks.report.verdicts import CRITERIA
+
+PACKAGE = Path(module.__file__).parent
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def places(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+
+@pytest.mark.parametrize("key", sorted(read_messages()))
+def test_both_languages_have_the_same_places_to_fill(key: str) -> None:
+    message = read_messages()[key]
+    assert places(message.en) == places(message.zh)
+    assert message.en_one is None or places(message.en_one) <= places(message.en)
+
+
+@pytest.mark.parametrize("key", sorted(read_messages()))
+def test_no_chinese_stands_in_the_english_text(key: str) -> None:
+    assert _HAN.search(read_messages()[key].en) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(f"severity.{one}" for one in Severity),
+        *(f"state.{one}" for one in FileState),
+        *(f"effect.{one}" for one in Effect),
+        *(f"reason.{one}" for one in ReasonCode),
+        *(f"criterion.{one}" for one in CRITERIA),
+        *(f"cell.{one}" for one in CELL_STATES),
+        *(f"exam.{one.exam}" for one in SLOTS),
+    ],
+)
+def test_every_code_of_the_project_has_words(key: str) -> None:
+    assert key in read_messages()
+
+
+def test_every_message_is_used_somewhere() -> None:
+    sources = "\n".join(
+        path.read_text(encoding="utf-8")
+        for pattern in ("*.py", "templates/*", "assets/*.js")
+        for path in sorted(PACKAGE.glob(pattern))
+    )
+    composed = (
+        "state.",
+        "reason.",
+        "criterion.",
+        "cell.",
+        "exam.",
+        "version.",
+        "reading",
+        "nav.",
+        "ascertainment.",
+    )
+    unused = [
+        key
+        for key in read_messages()
+        if f'"{key}"' not in sources
+        and not key.startswith((*composed, "severity.", "status.", "effect."))
+        and not key.endswith(".title")
+    ]
+    assert unused == []
+
+
+def test_one_is_not_many() -> None:
+    assert english("n_sites", n=1) == "1 site"
+    assert english("n_sites", n=1200) == "1,200 sites"
+
+
+def test_values_are_escaped_in_both_languages() -> None:
+    assert "<b>" not in text("run", run="<b>")
+
+
+def test_a_message_without_a_language_is_refused() -> None:
+    with pytest.raises(ContractError, match="message k"):
+        module._message("k", {"en": "only"})
+    assert module._message("k", {"en": "a", "zh": "b"}) == Message("a", "b")

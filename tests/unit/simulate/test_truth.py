@@ -1,0 +1,149 @@
+"""The answer key's eligibility follows from each story, and its sums close."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+
+import pytest
+
+from tasks.simulate.scenarios import (
+    CRITERIA,
+    SCENARIOS,
+    Evidence,
+    Scenario,
+    combined_exam_effect,
+    true_effects,
+    true_status,
+)
+from tests.unit.simulate.conftest import Delivered
+
+ALL_KNOWN = Evidence(pathology_form=True, follow_up=True)
+NO_PATHOLOGY_YET = Evidence(pathology_form=False, follow_up=False)
+
+
+def effects(evidence: Evidence = ALL_KNOWN, **story: object) -> dict[str, str]:
+    return true_effects(Scenario(name="test", **story), evidence)  # type: ignore[arg-type]  # fields by name
+
+
+def test_a_plain_story_is_eligible() -> None:
+    assert true_status(effects()) == "eligible"
+
+
+@pytest.mark.parametrize(
+    ("criterion", "story"),
+    [
+        ("I1", {"age_years": 17}),
+        ("I2", {"detected_by": "MRI"}),
+        ("I4", {"eob_day": 16}),
+        ("I4", {"dce_day": -16}),
+        ("I4", {"dce_day": None}),
+        ("I4", {"t1_thickness_mm": 5.06}),
+        ("E1", {"prior_treatment": True}),
+        ("E2", {"quality": "inadequate"}),
+        ("E3", {"route": "imaging"}),
+        ("E4", {"reference_class": "inflammatory"}),
+    ],
+)
+def test_one_deviation_fails_one_criterion(criterion: str, story: dict[str, object]) -> None:
+    found = effects(**story)
+    assert [c for c in CRITERIA if found[c] != "pass"] == [criterion]
+    assert found[criterion] == "fail"
+    assert true_status(found) == "ineligible"
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        {"eob_day": 15},
+        {"dce_day": -15},
+        {"t1_thickness_mm": 5.05},
+        {"age_years": 18},
+        {"pathology_day": 0},
+        {"pathology_day": 30},
+        {"quality": "limited"},
+    ],
+)
+def test_the_boundary_itself_is_inside(story: dict[str, object]) -> None:
+    assert true_status(effects(**story)) == "eligible"
+
+
+def test_what_nobody_rated_is_undetermined() -> None:
+    assert effects(quality=None)["E2"] == "undetermined"
+
+
+def test_a_late_pathology_form_leaves_three_criteria_undetermined() -> None:
+    found = effects(NO_PATHOLOGY_YET)
+    assert [c for c in CRITERIA if found[c] == "undetermined"] == ["I5", "E3", "E4"]
+
+
+def test_an_early_follow_up_that_is_open_is_undetermined_not_failed() -> None:
+    found = effects(pathology_day=None, follow_up_day=60, reference_class="cyst", route="followup")
+    assert found["I5"] == "undetermined"
+
+
+def test_a_closed_follow_up_that_ended_too_early_fails() -> None:
+    found = effects(
+        pathology_day=None,
+        follow_up_day=60,
+        follow_up_closed=True,
+        reference_class="cyst",
+        route="followup",
+    )
+    assert found["I5"] == "fail"
+
+
+def test_one_gadoxetate_exam_passes_under_the_combined_reading_only() -> None:
+    story = Scenario(name="test", dce_day=None)
+    assert true_effects(story, ALL_KNOWN)["I4"] == "fail"
+    assert combined_exam_effect(story) == "pass"
+
+
+def test_stories_stay_clear_of_the_months_whose_length_decides() -> None:
+    days = [story.follow_up_day for story in SCENARIOS if story.follow_up_day is not None]
+    assert all(day >= 92 or day < 89 for day in days)
+
+
+def status_by_subject(delivered: Delivered, night: int) -> dict[str, str]:
+    return {
+        row["subject_no"]: row["effect"]
+        for row in delivered.key("eligibility")
+        if (row["criterion"], row["reading"], row["night"]) == ("status", "literal", night)
+    }
+
+
+def test_every_subject_has_nine_criteria_and_a_status_per_night_and_reading(
+    delivered: Delivered,
+) -> None:
+    counts = Counter(
+        (row["subject_no"], row["night"], row["reading"]) for row in delivered.key("eligibility")
+    )
+    assert len(counts) == 9 * 2 * 2
+    assert set(counts.values()) == {len(CRITERIA) + 1}
+
+
+def test_the_demo_has_subjects_of_every_status_and_the_second_night_decides_some(
+    delivered: Delivered,
+) -> None:
+    first, second = status_by_subject(delivered, 1), status_by_subject(delivered, 2)
+    assert Counter(second.values()) == {"eligible": 4, "ineligible": 4, "undetermined": 1}
+    decided = [s for s in first if first[s] == "undetermined" and second[s] == "eligible"]
+    assert "LC92-0001" in decided  # by the form that came late
+    assert "LC91-0002" in decided  # by the follow-up image
+
+
+def test_dates_of_a_subject_are_in_order_and_in_the_past_of_the_export(
+    delivered: Delivered,
+) -> None:
+    for (_, export, path), data in delivered.files.items():
+        if not path.startswith("clinical/demographics"):
+            continue
+        lines = data.decode("utf-8-sig").splitlines()
+        header = next(line for line in lines if line.startswith("研究编号")).split(",")
+        for line in lines[lines.index(",".join(header)) + 1 :]:
+            row = dict(zip(header, line.split(","), strict=True))
+            found, signed, ct = (
+                dt.date(*map(int, row[name].replace("/", "-").split("-")))
+                for name in ("首次发现日期", "知情同意日期", "基线CT日期")
+            )
+            assert found < signed < ct < dt.date.fromisoformat(export)
