@@ -20,7 +20,8 @@ from tasks.clinical.task import take_in_forms
 from tasks.convert.task import convert_batch
 from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch
 from tasks.harmonise.task import label_batch
-from tasks.receive.store_lease import site_lease
+from tasks.publish.task import stage_rows
+from tasks.receive.store_lease import lease
 from tasks.receive.task import commit_batch, link_batch, receive_exports, settle_batch, stage_tables
 from tasks.validate.task import validate_batch
 
@@ -38,7 +39,7 @@ def ingest_site(site: str) -> dict[str, object]:
     redact_handlers(*PREFECT_LOGGERS)
     settings, code = read_settings(), site_code(site)
     committed: list[dict[str, object]] = []
-    with site_lease(settings.zones, code):
+    with lease(settings.zones, code):
         received = receive_exports(code)
         refused = list(received["refused"])
         for batch in received["batches"]:
@@ -65,6 +66,7 @@ def ingest_batch(site: str, batch: str) -> dict[str, object]:
     settle_batch(site, batch)
     convert_batch(site, batch)
     label_batch(site, batch)
+    stage_rows(site, batch)
     take_in_forms(site, batch)
     validate_batch(site, batch)
     stage_tables(site, batch)

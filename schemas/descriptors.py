@@ -70,6 +70,8 @@ def _clean(text: str) -> str:
     words: list[str] = []
     for match in _token_pattern().finditer(_normalise(text)):
         kind = match.lastgroup or ""
+        if kind == "chain":
+            continue  # a date, a time of day, a phone or record number
         if kind == "run":
             words.extend(_words_of_run(match.group()))
         elif kind == "han":
@@ -189,6 +191,7 @@ def _token_pattern() -> re.Pattern[str]:
     # The innermost named groups close first, so the outermost one is `lastgroup`.
     parts = ["(?P<phrase>" + "|".join(map(_phrase_pattern, phrases)) + ")"]
     parts += [f"{_FREE_LEFT}(?P<{kind}>{form.pattern})" for kind, form in _NUMBER_FORMS.items()]
+    parts.append(r"(?P<chain>(?<![a-z0-9])\d+(?:[/:\-]\d+|\.\d+\.\d+)+[a-z0-9.]*)")
     parts += [r"(?P<run>[a-z0-9]+(?:\.[0-9][a-z0-9]*)*)", r"(?P<han>[\u3400-\u9fff]+)"]
     return re.compile("|".join(parts))
 

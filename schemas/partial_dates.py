@@ -15,6 +15,8 @@ from schemas.states import Verdict
 
 _ISO = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 MONTHS_PER_YEAR = 12
+#: No person or examination of this study has another year; arithmetic never leaves the calendar.
+YEAR_MIN, YEAR_MAX = 1800, 2200
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class PartialDate:
     Parameters
     ----------
     year : int
-        1 to 9999.
+        1800 to 2200.
     month : int or None
         1 to 12; None when only the year is known.
     day : int or None
@@ -41,6 +43,8 @@ class PartialDate:
     day: int | None = None
 
     def __post_init__(self) -> None:
+        if not YEAR_MIN <= self.year <= YEAR_MAX:
+            raise ValueError("a year that no date of this study has")
         if self.month is None and self.day is not None:
             raise ValueError("a day without a month")
         dt.date(self.year, self.month or 1, self.day or 1)

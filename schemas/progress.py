@@ -33,3 +33,8 @@ def stage_progress(stage: str, subject: str) -> Callable[[int, int], None]:
         logger.info("%s: %s %d of %d", subject, stage, done, total, extra=facts)
 
     return advance
+
+
+def announce(text: str) -> None:
+    """Tell whoever watches what begins now."""
+    logging.getLogger(LOGGER_NAME).info("%s", text)

@@ -65,3 +65,8 @@ def require_key(settings: Settings, site: SiteCode) -> KeyRing:
             hint="Make a key of your own: livercohort key create --home NEW_HOME",
         )
     return ring
+
+
+def release_bench(settings: Settings) -> Workbench:
+    """Return the scratch of the release being made; there is one at a time."""
+    return Workbench(settings.zones, SiteCode("release"), BatchId("current"))

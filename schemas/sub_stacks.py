@@ -126,13 +126,13 @@ def slice_normal(orientation_lps: Sequence[float]) -> FloatArray | None:
     """
     if len(orientation_lps) != 6:
         return None
-    row, column = np.reshape(np.asarray(orientation_lps, dtype=np.float64), (2, 3))
-    lengths = (float(np.linalg.norm(row)), float(np.linalg.norm(column)))
-    if any(abs(length - 1.0) > _UNIT_LENGTH_TOLERANCE for length in lengths):
+    # Plain arithmetic: numpy takes ten times as long for three numbers.
+    rx, ry, rz, cx, cy, cz = orientation_lps
+    normal = (ry * cz - rz * cy, rz * cx - rx * cz, rx * cy - ry * cx)
+    lengths = (math.hypot(rx, ry, rz), math.hypot(cx, cy, cz), math.hypot(*normal))
+    if not all(abs(length - 1.0) <= _UNIT_LENGTH_TOLERANCE for length in lengths):
         return None
-    normal = np.cross(row, column)
-    length = float(np.linalg.norm(normal))
-    return None if abs(length - 1.0) > _UNIT_LENGTH_TOLERANCE else normal / length
+    return np.asarray(normal, dtype=np.float64) / lengths[2]
 
 
 def has_geometry(instance: InstanceFeatures) -> bool:

@@ -130,7 +130,7 @@ def _table(text: str, delimiter: str) -> list[tuple[int, tuple[str, ...]]]:
         ]
     except csv.Error:
         raise FormRefusedError(
-            ReasonCode.UNREADABLE_FORM, f"line {reader.line_num} has broken quotation marks"
+            ReasonCode.UNREADABLE_FORM, f"line {reader.line_num} cannot be divided into cells"
         ) from None
 
 

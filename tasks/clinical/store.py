@@ -113,7 +113,6 @@ def _refusal_finding(file: DeliveredFile, site: SiteCode, refusal: FormRefusedEr
         object_type="file",
         object_id=str(file.file_no),
         observed=refusal.reason,
-        form="-",
         row=file.file_no,
         expected=refusal.detail,
     )

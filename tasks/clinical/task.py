@@ -5,10 +5,12 @@ from __future__ import annotations
 from prefect import task
 from prefect.logging import get_run_logger
 
-from schemas.run_context import run_context
+from schemas.keys import read_key_file
+from schemas.run_context import release_bench, run_context
+from schemas.settings import read_settings
 from schemas.stage_errors import redacted_errors
 from tasks.clinical import store
-from tasks.clinical.merge import check_linkage
+from tasks.clinical.merge import BatchForms, check_linkage, merge_batches
 from tasks.clinical.pseudonymise import tables_for_batch
 from tasks.clinical.real_dates import real_dates_of
 
@@ -35,3 +37,27 @@ def take_in_forms(site: str, batch: str) -> dict[str, int]:
     counts = {form.form: len(form.rows) for form in intake.forms}
     get_run_logger().info("batch %s: form rows %s, %d findings", batch, counts, len(findings))
     return counts
+
+
+@task(name="merge-forms", task_run_name="merge-forms", retries=0)
+def merge_forms() -> dict[str, int]:
+    """Unseal the forms of all committed batches and keep the row in force of each key."""
+    settings = read_settings()
+    bench, zones = release_bench(settings), settings.zones
+    with redacted_errors("clinical", zones):
+        ring = read_key_file(settings.master_key_file)
+        batches = [
+            BatchForms(
+                site,
+                batch,
+                store.read_sealed(
+                    zones.restricted_batch(site, batch), ring, site=site, batch_id=batch
+                ),
+            )
+            for site, batch in bench.get("batches")
+        ]
+        merged = merge_batches(batches, ring)
+        bench.put("clinical_rows", merged.rows)
+        bench.put("merge_findings", merged.findings)
+        bench.put("key_id", ring.key_id)
+    return {"rows": len(merged.rows), "findings": len(merged.findings)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,6 @@ from schemas.sub_stacks import (
     is_four_dimensional,
     slice_normal,
     slice_positions_mm,
-    split_series,
 )
 from tasks.convert.codes import MENDED, REMARKS, Code, ConversionVerdict
 from tasks.convert.source import PixelFacts
@@ -71,28 +70,30 @@ def verdict_of(codes: Iterable[Code]) -> ConversionVerdict:
 
 
 def plan_series(
-    features: Sequence[InstanceFeatures],
+    stacks: Sequence[SubStack],
     facts: Mapping[str, PixelFacts],
     *,
+    proven: Collection[str] = (),
     expected_instances: int | None = None,
 ) -> list[StackPlan]:
-    """Split one series and judge each part.
+    """Judge each part of one series.
 
     Parameters
     ----------
-    features : sequence of InstanceFeatures
-        All instances of one series, any order, each with a SOPInstanceUID.
+    stacks : sequence of SubStack
+        All parts of one series, from `split_series`.
     facts : mapping of SOPInstanceUID to PixelFacts
         One for each instance; a missing one counts as unreadable.
+    proven : collection of str
+        Digests of parts whose pixels an earlier run has proven; they need no facts.
     expected_instances : int, optional
         How many instances the delivery's manifest states for the series.
     """
-    stacks = split_series(features)
     plans = []
     for stack in stacks:
         siblings = [other for other in stacks if other is not stack]
         faults = [
-            *_check_pixels(stack, facts),
+            *([] if stack.digest in proven else _check_pixels(stack, facts)),
             # Half of a mixed stack looks tilted or gappy too: the cause is told, not that.
             *(_check_orientation(stack, siblings) or _check_geometry(stack)),
             *_check_phases(stack, siblings),

@@ -19,10 +19,26 @@ from pydicom.uid import (
 from schemas.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.csa import read_csa_tags
+from tasks.convert.header_scan import (
+    BITS_ALLOCATED,
+    BITS_STORED,
+    COLUMNS,
+    FRAMES,
+    HIGH_BIT,
+    IMAGE_TYPE,
+    INTERCEPT,
+    PIXEL_DATA,
+    ROWS,
+    SAMPLES,
+    SIGNED,
+    SLOPE,
+    SOP_UID,
+    ScannedHeader,
+    scan_header,
+)
 
 FloatArray = NDArray[np.float64]
 
-_PIXEL_DATA = 0x7FE00010
 _NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 _MAX_TILES = 4096
 
@@ -91,7 +107,7 @@ def pixel_facts(header: Dataset, *, size_bytes: int) -> PixelFacts:
 
 
 def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
-    if _PIXEL_DATA not in header:
+    if PIXEL_DATA not in header:
         return PixelFacts(sop_uid=sop_uid, problem=Code.NO_PIXEL_DATA)
     syntax = header.file_meta.TransferSyntaxUID
     if syntax not in (*_NATIVE, RLELossless):
@@ -129,13 +145,62 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
     )
 
 
+def scanned_facts(start: bytes, *, size_bytes: int) -> PixelFacts | None:
+    """Return the same facts from header bytes alone, or None when pydicom must read them.
+
+    Parameters
+    ----------
+    start : bytes
+        The first bytes of the file.
+    size_bytes : int
+        Size of the file.
+    """
+    try:
+        header = scan_header(start)
+        return None if header is None else _facts_of_scan(header, size_bytes)
+    except ValueError:
+        return None
+
+
+def _facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
+    numbers = [header.number(tag) for tag in (ROWS, COLUMNS, BITS_ALLOCATED, BITS_STORED)]
+    signed, high_bit, samples = (header.number(tag) for tag in (SIGNED, HIGH_BIT, SAMPLES))
+    sop_uid, image_type = header.text(SOP_UID), header.text(IMAGE_TYPE) or ""
+    rows, columns, bits, stored = (number or 0 for number in numbers)
+    # Whatever is not the usual single-frame slice is left to the full parser.
+    usual = (
+        bits in (8, 16, 32)
+        and 0 < stored <= bits
+        and high_bit == stored - 1
+        and signed in (0, 1)
+        and samples in (None, 1)
+        and header.text(FRAMES) in (None, "1")
+        and "MOSAIC" not in image_type.upper()
+    )
+    if not usual or sop_uid is None:
+        return None
+    expected = rows * columns * bits // 8
+    short = header.pixel_length < expected or header.pixel_offset + expected > size_bytes
+    return PixelFacts(
+        sop_uid=sop_uid,
+        problem=Code.TRUNCATED if short or expected <= 0 else None,
+        offset=header.pixel_offset,
+        dtype=f"<{'i' if signed else 'u'}{bits // 8}",
+        bits_stored=stored,
+        rows=rows,
+        columns=columns,
+        slope=float(header.text(SLOPE) or 1.0),
+        intercept=float(header.text(INTERCEPT) or 0.0),
+    )
+
+
 def _scale(header: Dataset, keyword: str, default: float) -> float:
     value = header.get(keyword)
     return default if value is None or value == "" else float(value)
 
 
 def _extent(header: Dataset) -> tuple[int, int]:
-    element: object = header.get_item(_PIXEL_DATA, keep_deferred=True)
+    element: object = header.get_item(PIXEL_DATA, keep_deferred=True)
     if isinstance(element, RawDataElement):
         return int(element.value_tell), int(element.length)
     raise ValueError("pixel data was interpreted before its place was known")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,10 @@ from schemas.features import InstanceFeatures
 from schemas.records import VolumeRecord
 from schemas.sub_stacks import SubStack, split_series
 from tasks.convert.codes import Code, ConversionVerdict
-from tasks.convert.dcm2niix import (
+from tasks.convert.plan import Fault, StackPlan, plan_series, verdict_of
+from tasks.convert.proof import ReadPlane, prove
+from tasks.convert.source import PixelFacts, pixel_facts, scanned_facts, stored_values
+from tasks.convert.store_converter import (
     Run,
     cache_key,
     find_binary,
@@ -27,15 +30,18 @@ from tasks.convert.dcm2niix import (
     read_converted,
     run_dcm2niix,
 )
-from tasks.convert.outputs import describe, publish_volume, read_unchanged
-from tasks.convert.plan import Fault, StackPlan, plan_series, verdict_of
-from tasks.convert.pool import Loss, run_isolated
-from tasks.convert.proof import ReadPlane, prove
-from tasks.convert.source import PixelFacts, pixel_facts, stored_values
+from tasks.convert.store_outputs import describe, has_provenance, publish_volume, read_unchanged
+from tasks.convert.store_pool import Loss, run_isolated
 
 DEFAULT_TIMEOUT_S = 300.0
 _DEFER_BYTES = 1024
+#: Holds all before the pixels in nearly every file; the full parser reads the others.
+_HEADER_BYTES = 1 << 18
 _WORKER_BASE_BYTES = 2 << 30
+#: A hang must not cost the longest time a large series may need.
+_BASE_TIME_S = 20.0
+_BYTES_PER_S = 5e6
+_FILES_PER_S = 50.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def convert_series(
     scratch : Path
         A folder on a disk with room for the uncompressed series; left as found.
     timeout_s : float
-        Wall time of one run of the converter.
+        Longest wall time of one run of the converter; less for small series.
     expected_instances : int, optional
         What the delivery's manifest states for the series.
 
@@ -80,17 +86,54 @@ def convert_series(
     list of VolumeRecord
         Sorted by digest.
     """
-    facts = {m.sop_uid: read_facts(paths.get(m.sop_uid), m.sop_uid) for m in features if m.sop_uid}
+    stacks = split_series(features)
+    found = {stack.digest: _known_record(stack, paths, out_dir) for stack in stacks}
+    known = {digest: record for digest, record in found.items() if record is not None}
+    facts = {
+        m.sop_uid: read_facts(paths.get(m.sop_uid), m.sop_uid)
+        for stack in stacks
+        for m in stack.members
+        if m.sop_uid and stack.digest not in known
+    }
     records = []
-    for plan in plan_series(features, facts, expected_instances=expected_instances):
-        try:
-            with _fresh_folder(scratch) as folder:
-                record = _convert_stack(plan, facts, paths, out_dir, folder, timeout_s)
-        except Exception:
-            # One sub-stack never takes the others with it; the message may quote a header.
-            record = failed_record(plan.stack, Code.WORKER_FAILED)
+    for plan in plan_series(stacks, facts, proven=known, expected_instances=expected_instances):
+        record = known.get(plan.stack.digest)
+        if plan.verdict is ConversionVerdict.QUARANTINE or record is None:
+            record = _convert_or_fail(plan, facts, paths, out_dir, scratch, timeout_s)
         records.append(record)
     return sorted(records, key=lambda record: record.sub_stack_digest)
+
+
+def _convert_or_fail(
+    plan: StackPlan,
+    facts: Mapping[str, PixelFacts],
+    paths: Mapping[str, Path],
+    out_dir: Path,
+    scratch: Path,
+    timeout_s: float,
+) -> VolumeRecord:
+    try:
+        with _fresh_folder(scratch) as folder:
+            return _convert_stack(plan, facts, paths, out_dir, folder, timeout_s)
+    except Exception:
+        # One sub-stack never takes the others with it; the message may quote a header.
+        return failed_record(plan.stack, Code.WORKER_FAILED)
+
+
+def _known_record(stack: SubStack, paths: Mapping[str, Path], out_dir: Path) -> VolumeRecord | None:
+    if not has_provenance(out_dir, stack):
+        return None
+    try:
+        return read_unchanged(out_dir, stack, _cache_key(stack, paths))
+    except (OSError, KeyError):
+        # An input that is gone or unreadable is for the plan to name.
+        return None
+
+
+def _cache_key(stack: SubStack, paths: Mapping[str, Path]) -> str:
+    uids = [m.sop_uid or "" for m in stack.members]
+    inputs = {uid: str(sha256_of_file(paths[uid])) for uid in uids}
+    return sha256_of_bytes(canonical_json(cache_key(stack.digest, inputs)))
 
 
 def convert_many(
@@ -111,7 +154,7 @@ def convert_many(
     workers : int
         Series at a time.
     timeout_s : float
-        Wall time of a series, and of one run of the converter.
+        Longest wall time of one run of the converter; less for small series.
     progress : callable, optional
         Told `(done, all)` after each series.
 
@@ -130,7 +173,8 @@ def convert_many(
             _convert_job,
             items,
             workers=workers,
-            timeout_s=timeout_s,
+            # The converter's own limit must come first: then its code tells what hung.
+            timeout_s=lambda item: 1.5 * time_limit_s(list(item[0].paths.values()), timeout_s),
             memory_bytes=lambda item: worker_memory(item[0].paths.values()),
         )
         for done, (index, outcome) in enumerate(outcomes, start=1):
@@ -140,6 +184,12 @@ def convert_many(
             if progress is not None:
                 progress(done, len(jobs))
     return records
+
+
+def time_limit_s(files: Collection[Path], timeout_s: float) -> float:
+    """Return how long these files may take: by their size and number, at most `timeout_s`."""
+    total = sum(f.stat().st_size for f in files if f.is_file())
+    return min(timeout_s, _BASE_TIME_S + total / _BYTES_PER_S + len(files) / _FILES_PER_S)
 
 
 def worker_memory(files: Iterable[Path]) -> int:
@@ -183,14 +233,22 @@ def read_facts(path: Path | None, sop_uid: str) -> PixelFacts:
     if path is None:
         return unreadable
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, defer_size=_DEFER_BYTES)
-            facts = pixel_facts(header, size_bytes=path.stat().st_size)
+        size_bytes = path.stat().st_size
+        with path.open("rb") as stream:
+            facts = scanned_facts(stream.read(_HEADER_BYTES), size_bytes=size_bytes)
+        facts = facts or read_facts_with_pydicom(path)
     except Exception:
         # pydicom raises many kinds on hostile bytes, and recursion errors on deep nesting.
         return unreadable
     return facts if facts.sop_uid == sop_uid else unreadable
+
+
+def read_facts_with_pydicom(path: Path) -> PixelFacts:
+    """Read the pixel facts with the full parser; it raises whatever hostile bytes provoke."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header = pydicom.dcmread(path, defer_size=_DEFER_BYTES)
+        return pixel_facts(header, size_bytes=path.stat().st_size)
 
 
 def plane_reader(
@@ -263,13 +321,9 @@ def _convert_stack(
     stack = plan.stack
     if plan.verdict is ConversionVerdict.QUARANTINE:
         return _record(stack, plan.faults)
-    sources = {m.sop_uid: paths[m.sop_uid] for m in stack.members if m.sop_uid}
-    inputs = {uid: str(sha256_of_file(path)) for uid, path in sources.items()}
-    key = sha256_of_bytes(canonical_json(cache_key(stack.digest, inputs)))
-    known = read_unchanged(out_dir, stack, key)
-    if known is not None:
-        return known
-    run = run_dcm2niix(list(sources.values()), scratch, timeout_s=timeout_s)
+    key = _cache_key(stack, paths)
+    sources = [paths[m.sop_uid or ""] for m in stack.members]
+    run = run_dcm2niix(sources, scratch, timeout_s=time_limit_s(sources, timeout_s))
     if run.nifti is None:
         return _record(stack, (*plan.faults, *run.faults), run)
     try:

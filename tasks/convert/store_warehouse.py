@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from schemas.features import InstanceFeatures
 from schemas.identifiers import SeriesUid
-from schemas.record_tables import records_from_table
 from schemas.sub_stacks import group_by_series
+from schemas.warehouse import read_instances
 from schemas.workbench import Workbench
 from tasks.convert.store import SeriesJob
 
@@ -33,7 +30,10 @@ def series_jobs(
         SOPInstanceUIDs of the warehouse that are held.
     """
     new = group_by_series(arrived)
-    known = group_by_series([f for f in _committed(bench, set(new)) if f.sop_uid not in held])
+    earlier_instances = read_instances(
+        bench.zones, bench.site, column="series_uid", values=set(new)
+    )
+    known = group_by_series([f for f in earlier_instances if f.sop_uid not in held])
     jobs = []
     for series_uid, instances in new.items():
         earlier = known.get(series_uid, [])
@@ -43,13 +43,3 @@ def series_jobs(
         paths.update({str(f.sop_uid): staged / f"{f.sop_uid}.dcm" for f in instances})
         jobs.append(SeriesJob(paths, (*earlier, *instances), bench.nifti / series_uid))
     return jobs
-
-
-def _committed(bench: Workbench, series_uids: set[str]) -> list[InstanceFeatures]:
-    features: list[InstanceFeatures] = []
-    wanted = pc.field("series_uid").isin(sorted(series_uids))
-    for path in sorted((bench.zones.warehouse / "batches" / bench.site).glob("*/instance.parquet")):
-        if not path.parent.name.startswith("."):
-            table = pq.read_table(path, filters=wanted)
-            features += records_from_table(table, InstanceFeatures)
-    return features

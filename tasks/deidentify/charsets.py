@@ -14,6 +14,7 @@ _ESCAPE = re.compile(rb"\x1b([()$*+\-./]{1,2}[@-~])")
 _CODEC_BEHIND = {
     b"$)A": "gb18030",
     b"$A": "gb2312-7bit",
+    b"$(A": "gb2312-7bit",
     b"$)C": "euc_kr",
     b"$B": "iso2022_jp",
     b"$(D": "iso2022_jp_1",

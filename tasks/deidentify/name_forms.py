@@ -37,7 +37,10 @@ def name_groups(person_name: str) -> list[tuple[str, ...]]:
 
 
 def full_names(parts: tuple[str, ...]) -> frozenset[str]:
-    """Return every way to write a name given in its parts, initials apart."""
+    """Return every way to write a name given in its parts, initials apart.
+
+    Latin forms are lower case: they are searched whatever the case of the text.
+    """
     if has_han("".join(parts)):
         surname, given = split_han(parts)
         han = {surname + given, *(f"{surname}{s}{given}" for s in (" ", "^", "·")), "^".join(parts)}
@@ -45,7 +48,7 @@ def full_names(parts: tuple[str, ...]) -> frozenset[str]:
         return frozenset(han | latin)
     pieces = [piece for part in parts for piece in _LATIN_PART.findall(part)]
     if len(pieces) < 2:
-        return frozenset(_cases("".join(parts)))
+        return frozenset({"".join(parts).lower()})
     forms = set(_orders(pieces[0], pieces[1:])) | set(_orders(pieces[-1], pieces[:-1]))
     return frozenset(forms)
 
@@ -94,9 +97,5 @@ def _umlaut(syllable: str) -> list[str]:
 def _orders(surname: str, given: list[str]) -> Iterator[str]:
     for joined in {"".join(given), " ".join(given), "-".join(given)}:
         for separator in _SEPARATORS:
-            yield from _cases(f"{surname}{separator}{joined}")
-            yield from _cases(f"{joined}{separator}{surname}")
-
-
-def _cases(text: str) -> tuple[str, ...]:
-    return text, text.lower(), text.upper(), text.title()
+            yield f"{surname}{separator}{joined}".lower()
+            yield f"{joined}{separator}{surname}".lower()

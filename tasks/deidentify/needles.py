@@ -37,8 +37,9 @@ class Edge(StrEnum):
 
 
 class Needle(NamedTuple):
-    """One byte pattern of one person (restricted)."""
+    """One byte pattern of one person (restricted); `folded` ones are lower case."""
 
+    folded: bool
     pattern: bytes
     kind: IdentifierKind
     subject_id: str
@@ -50,6 +51,7 @@ class _Form(NamedTuple):
     text: str
     own_only: bool
     edge: Edge
+    folded: bool = False
 
 
 def needles_of(subject: SubjectIdentifiers) -> Iterator[Needle]:
@@ -62,7 +64,14 @@ def needles_of(subject: SubjectIdentifiers) -> Iterator[Needle]:
             for pattern in _encodings(form.text):
                 short = not form.text.isascii() and len(pattern) < EVERYWHERE_BYTES
                 own_only = form.own_only or short
-                yield Needle(pattern, identifier.kind, subject.subject_id, own_only, form.edge)
+                yield Needle(
+                    form.folded,
+                    pattern,
+                    identifier.kind,
+                    subject.subject_id,
+                    own_only,
+                    form.edge,
+                )
 
 
 def _days_written(subject: SubjectIdentifiers) -> frozenset[str]:
@@ -105,7 +114,11 @@ def _text_forms(text: str) -> Iterator[_Form]:
     everywhere = EVERYWHERE_DIGITS if digits else EVERYWHERE_LETTERS
     if telling < (OWN_DIGITS if digits else OWN_LETTERS) or (not digits and is_technique(text)):
         return
-    yield _Form(text, telling < everywhere, Edge.NUMBER if digits else Edge.WORD)
+    own_only = telling < everywhere
+    if digits:
+        yield _Form(text, own_only, Edge.NUMBER)
+    else:
+        yield _Form(text.lower(), own_only, Edge.WORD, folded=True)
 
 
 def _date_forms(value: str) -> Iterator[_Form]:

@@ -29,37 +29,48 @@ class Dictionary:
 
     def __init__(self, subjects: Iterable[SubjectIdentifiers]) -> None:
         people = merge_identifiers(subjects)
-        by_pattern: dict[bytes, set[Needle]] = {}
-        for subject in people:
-            for needle in needles_of(subject):
-                by_pattern.setdefault(needle.pattern, set()).add(needle)
+        needles = {needle for person in people for needle in needles_of(person)}
         self.subject_ids = frozenset(p.subject_id for p in people)
-        self.longest = max((len(p) for p in by_pattern), default=0)
-        self._automaton = ahocorasick.Automaton()
-        for pattern in sorted(by_pattern):
-            self._automaton.add_word(pattern.decode("latin-1"), tuple(sorted(by_pattern[pattern])))
-        self._automaton.make_automaton()
-        self._empty = not by_pattern
+        self.longest = max((len(n.pattern) for n in needles), default=0)
+        self._exact = _automaton(n for n in needles if not n.folded)
+        self._folded = _automaton(n for n in needles if n.folded)
 
     def search(self, data: bytes, owner: str | None = None) -> frozenset[Match]:
         """Return what is found in bytes that belong to `owner`, or to nobody in particular."""
-        if self._empty or not data:
-            return frozenset()
-        text = data.decode("latin-1")
-        found = set()
-        for end, needles in self._automaton.iter(text):
-            for needle in needles:
-                if needle.own_only and needle.subject_id != owner:
-                    continue
-                match = Match(needle.kind, needle.subject_id)
-                if match not in found and _stands_alone(text, end, needle):
-                    found.add(match)
-        return frozenset(found)
+        exact = _search(self._exact, data.decode("latin-1"), owner)
+        return exact | _search(self._folded, data.lower().decode("latin-1"), owner)
 
     def owner_of(self, text: str) -> str | None:
         """Return the one pseudonym that occurs in a text, such as a path."""
         owners = {s for s in self.subject_ids if s in text}
         return owners.pop() if len(owners) == 1 else None
+
+
+def _automaton(needles: Iterable[Needle]) -> ahocorasick.Automaton | None:
+    by_pattern: dict[bytes, list[Needle]] = {}
+    for needle in sorted(needles):
+        by_pattern.setdefault(needle.pattern, []).append(needle)
+    if not by_pattern:
+        return None
+    automaton = ahocorasick.Automaton()
+    for pattern, same in by_pattern.items():
+        automaton.add_word(pattern.decode("latin-1"), tuple(same))
+    automaton.make_automaton()
+    return automaton
+
+
+def _search(
+    automaton: ahocorasick.Automaton | None, text: str, owner: str | None
+) -> frozenset[Match]:
+    found: set[Match] = set()
+    for end, needles in automaton.iter(text) if automaton is not None else ():
+        for needle in needles:
+            if needle.own_only and needle.subject_id != owner:
+                continue
+            match = Match(needle.kind, needle.subject_id)
+            if match not in found and _stands_alone(text, end, needle):
+                found.add(match)
+    return frozenset(found)
 
 
 def search_generic(data: bytes) -> frozenset[Match]:

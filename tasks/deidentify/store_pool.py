@@ -64,21 +64,25 @@ class Pool(Generic[_Item, _Result]):
                     yield from results
                 except BrokenProcessPool:
                     executor.shutdown(cancel_futures=True)
-                    # Nobody knows which item killed the worker: those under way run alone.
-                    in_doubt, ahead = [chunk for chunk, _ in ahead], []
-                    for chunk in in_doubt:
-                        for item in chunk:
-                            yield self._alone(item)
+                    # Nobody knows which item killed the worker: those under way run singly.
+                    in_doubt, ahead = [item for chunk, _ in ahead for item in chunk], []
+                    yield from self._one_by_one(in_doubt)
                     executor = self._executor(self._workers)
         finally:
             executor.shutdown(cancel_futures=True)
 
-    def _alone(self, item: _Item) -> _Result:
-        with self._executor(1) as executor:
-            try:
-                return executor.submit(self._work, item).result()
-            except BrokenProcessPool:
-                return self._on_death(item)
+    def _one_by_one(self, items: Sequence[_Item]) -> Iterator[_Result]:
+        executor = self._executor(1)
+        try:
+            for item in items:
+                try:
+                    yield executor.submit(self._work, item).result()
+                except BrokenProcessPool:
+                    yield self._on_death(item)
+                    executor.shutdown()
+                    executor = self._executor(1)
+        finally:
+            executor.shutdown(cancel_futures=True)
 
     def _executor(self, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(

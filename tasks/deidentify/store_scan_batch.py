@@ -16,7 +16,7 @@ from tasks.deidentify.identifiers import (
     merge_identifiers,
 )
 from tasks.deidentify.residual_scan import Dictionary
-from tasks.deidentify.scan_store import ScanHit, scan_paths
+from tasks.deidentify.store_scan import ScanHit, scan_paths
 
 _BIRTH_DATE_FIELD = "birth_date"
 

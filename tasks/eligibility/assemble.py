@@ -54,6 +54,7 @@ def assemble_cohort(
     labels: CohortLabels,
     *,
     batch_of_subject: Mapping[str, str] | None = None,
+    shift_days: Mapping[str, int] | None = None,
 ) -> CohortRows:
     """Return verdicts, flow and published clinical rows of all subjects.
 
@@ -67,6 +68,8 @@ def assemble_cohort(
         Labels and roles of all images, with shifted dates.
     batch_of_subject : mapping of subject_id to batch_id, optional
         For subjects of whom only images came.
+    shift_days : mapping of subject_id to int, optional
+        The vault's shifts, for the same subjects.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def assemble_cohort(
         Tables named as in `data_contracts/cohort/`; no real date in any of them.
     """
     clinical = list(rows)
-    subjects = collect_subjects(clinical, labels)
+    subjects = collect_subjects(clinical, labels, shift_days)
     tables: dict[str, list[Row]] = {name: [] for name in _TABLES}
     findings: list[Finding] = []
     places: dict[str, list[Place]] = {reading.id: [] for reading in read_protocol().readings}

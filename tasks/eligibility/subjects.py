@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from schemas.clinical_rows import ClinicalRow
@@ -28,8 +28,7 @@ class Exam:
 class SubjectRecord:
     """Forms and images of one subject (restricted).
 
-    `shift_days` is None when no form of the subject was delivered: its images then keep
-    their shifted dates, which are compared with nothing.
+    `shift_days` is None when nobody knows it: the images then have no real date.
     """
 
     subject_id: str
@@ -54,7 +53,9 @@ class SubjectRecord:
         return day - dt.timedelta(days=self.shift_days)
 
 
-def collect_subjects(rows: Iterable[ClinicalRow], labels: CohortLabels) -> list[SubjectRecord]:
+def collect_subjects(
+    rows: Iterable[ClinicalRow], labels: CohortLabels, shift_days: Mapping[str, int] | None = None
+) -> list[SubjectRecord]:
     """Return every enrolled subject that any form or image names, sorted.
 
     Parameters
@@ -63,6 +64,8 @@ def collect_subjects(rows: Iterable[ClinicalRow], labels: CohortLabels) -> list[
         Merged rows in force; those of persons never enrolled are passed over.
     labels : CohortLabels
         Labels and roles with shifted dates; they are turned back with the subject's shift.
+    shift_days : mapping of subject_id to int, optional
+        The vault's shifts, for subjects of whom only images came.
     """
     forms: dict[str, list[ClinicalRow]] = defaultdict(list)
     for row in rows:
@@ -76,7 +79,13 @@ def collect_subjects(rows: Iterable[ClinicalRow], labels: CohortLabels) -> list[
     for label in labels.series:
         series[label.study_uid].append(label)
     return [
-        _record(subject_id, forms[subject_id], studies[subject_id], series)
+        _record(
+            subject_id,
+            forms[subject_id],
+            studies[subject_id],
+            series,
+            _shift_of(subject_id, forms[subject_id], shift_days or {}),
+        )
         for subject_id in sorted(forms.keys() | studies.keys())
     ]
 
@@ -86,8 +95,8 @@ def _record(
     rows: list[ClinicalRow],
     studies: list[StudyRole],
     series: dict[str | None, list[SeriesLabel]],
+    shift_days: int | None,
 ) -> SubjectRecord:
-    shift_days = rows[0].shift_days if rows else None
     exams = [
         Exam(study, _real_date(study.study_date, shift_days), tuple(series[study.study_uid]))
         for study in sorted(studies, key=lambda study: study.study_uid)
@@ -99,6 +108,12 @@ def _record(
         rows=tuple(sorted(rows, key=lambda row: (row.form, row.key))),
         exams=tuple(exams),
     )
+
+
+def _shift_of(
+    subject_id: str, rows: list[ClinicalRow], shift_days: Mapping[str, int]
+) -> int | None:
+    return rows[0].shift_days if rows else shift_days.get(subject_id)
 
 
 def _real_date(shifted: str | None, shift_days: int | None) -> dt.date | None:

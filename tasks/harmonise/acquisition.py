@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -77,15 +77,27 @@ def only_value(values: Sequence[float | None]) -> float | None:
     return distinct.pop() if len(distinct) == 1 else None
 
 
-def acquisition_time_s(members: Sequence[InstanceFeatures]) -> float | None:
-    """Return when the acquisition began, in seconds since midnight.
+def acquisition_times_s(
+    parts: Sequence[Sequence[InstanceFeatures]],
+) -> list[float | None]:
+    """Return when each part of a series began, in seconds since midnight.
 
     AcquisitionTime (0008,0032) only: SeriesTime and ContentTime may be the time of export.
-    Phases of one GE dynamic share it and differ by TriggerTime (0018,1060), which is added;
-    the delay of a physiological trigger is too short to matter.
+    Where parts of one series share it, as phases of a GE dynamic do, TriggerTime (0018,1060)
+    is their delay from the start of the series and is added.
+
+    Parameters
+    ----------
+    parts : sequence of sequences of InstanceFeatures
+        Members of each sub-stack of one series.
     """
-    times = [m.acquisition_time_s for m in members if m.acquisition_time_s is not None]
-    if not times:
-        return None
-    triggers = [m.trigger_time_ms for m in members if m.trigger_time_ms is not None]
-    return min(times) + (min(triggers) / 1000.0 if triggers and members[0].modality == "MR" else 0)
+    starts = [_first(m.acquisition_time_s for m in members) for members in parts]
+    delays_ms = [_first(m.trigger_time_ms for m in members) for members in parts]
+    is_shared = len(parts) > 1 and len(set(starts)) == 1 and len(set(delays_ms)) == len(parts)
+    if not is_shared or starts[0] is None or None in delays_ms:
+        return starts
+    return [starts[0] + (delay or 0.0) / 1000.0 for delay in delays_ms]
+
+
+def _first(values: Iterable[float | None]) -> float | None:
+    return min((value for value in values if value is not None), default=None)

@@ -50,6 +50,14 @@ class Condition:
         """The DICOM keyword that the condition reads."""
         return NUMERIC_FIELDS[self.name][0]
 
+    def described(self) -> str:
+        """Return the condition in words."""
+        if self.codes:
+            return f"{self.keyword} has {' or '.join(sorted(self.codes))}"
+        if self.low is None or self.high is None:
+            return f"{self.keyword} absent"
+        return f"{self.keyword} from {self.low:g} to {self.high:g}"
+
     def matched(self, facts: InstanceFeatures) -> str | None:
         """Return the value that fulfils the condition, or None when it does not hold."""
         value = NUMERIC_FIELDS[self.name][1](facts)

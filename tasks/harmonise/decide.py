@@ -206,6 +206,9 @@ def _decide_t1(family: _Family, tier: str, text: Facets, physics: Facets) -> Dec
 def _echo(text: Facets, physics: Facets) -> Resolution:
     """Return in or opposed phase; ImageType beats text, echo time splits a dual echo."""
     said, typed, timed = text["echo"], physics["echo"], physics["echo_time"]
+    if said.conflict:
+        # Named both in and opposed: one object that holds both.
+        said = Resolution("inopp", said.votes)
     if typed.value is not None:
         return typed
     if said.value == "inopp" and timed.value is not None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from schemas.features import InstanceFeatures
 from schemas.records import CohortLabels, SeriesLabel, StudyRole
-from schemas.sub_stacks import group_by_series, split_series
+from schemas.sub_stacks import group_by_series
 from tasks.harmonise.acquisition import (
     count_missing_slices,
     field_strength_t,
@@ -17,7 +17,7 @@ from tasks.harmonise.acquisition import (
 )
 from tasks.harmonise.agents import AgentFinding, apply_agent, find_agent
 from tasks.harmonise.decide import Decision
-from tasks.harmonise.exam_items import ExamItem, make_item
+from tasks.harmonise.exam_items import ExamItem, make_items
 from tasks.harmonise.matching import read_matcher
 from tasks.harmonise.roles import RoleFinding, StudyFacts, assign_roles
 from tasks.harmonise.rules import read_rules
@@ -50,8 +50,7 @@ def label_instances(features: Sequence[InstanceFeatures]) -> CohortLabels:
     matcher = read_matcher()
     exams: dict[tuple[str, str], list[ExamItem]] = {}
     for series_uid, members in group_by_series(features).items():
-        for stack in split_series(members):
-            item = make_item(stack, matcher)
+        for item in make_items(members, matcher):
             key = (item.facts.study_uid or f"series {series_uid}", item.facts.modality or "")
             exams.setdefault(key, []).append(item)
     settled = {key: _Exam(items) for key, items in sorted(exams.items())}

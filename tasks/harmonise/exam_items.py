@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from schemas.descriptors import read_agent_class
 from schemas.features import InstanceFeatures
-from schemas.sub_stacks import SubStack
-from tasks.harmonise.acquisition import acquisition_time_s, only_value, orientation_of
+from schemas.sub_stacks import SubStack, split_series
+from tasks.harmonise.acquisition import acquisition_times_s, only_value, orientation_of
 from tasks.harmonise.decide import Decision, decide
 from tasks.harmonise.matching import Matcher, Scope, header_votes, stated_delay_s, text_votes
 from tasks.harmonise.votes import Facets, Vote, resolve
@@ -16,8 +16,6 @@ from tasks.harmonise.votes import Facets, Vote, resolve
 _DECISIVE = ("exclusion", "family", "contrast_phase", "echo")
 _CONTAINER_PHASES = frozenset({"multi", "post"})
 _FAT_SUPPRESSED_OPTIONS = frozenset({"FS", "SFS", "FATSAT_GEMS", "SPECIR_GEMS"})
-#: Instances looked at for header votes: the ends and the middle show what differs.
-_SAMPLE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +48,17 @@ class ExamItem:
         return self.stack.members[0]
 
 
-def make_item(stack: SubStack, matcher: Matcher, *, site: str | None = None) -> ExamItem:
+def make_items(instances: Sequence[InstanceFeatures], matcher: Matcher) -> list[ExamItem]:
+    """Split one series and return the exam item of each sub-stack."""
+    stacks = split_series(instances)
+    times_s = acquisition_times_s([stack.members for stack in stacks])
+    return [_make_item(s, time_s, matcher) for s, time_s in zip(stacks, times_s, strict=True)]
+
+
+def _make_item(stack: SubStack, time_s: float | None, matcher: Matcher) -> ExamItem:
     """Return the exam item of a sub-stack: texts in order, physics, agents, times."""
     first = stack.members[0]
-    scope = Scope(first.modality, first.manufacturer, site)
+    scope = Scope(first.modality, first.manufacturer)
     physics = _physics(stack.members, matcher, scope)
     text = _text(first, matcher, scope, is_split=bool(stack.split_by))
     agents, agent_evidence = _agents(stack.members)
@@ -63,7 +68,7 @@ def make_item(stack: SubStack, matcher: Matcher, *, site: str | None = None) -> 
         stack=stack,
         decision=decision,
         orientation=orientation,
-        time_s=acquisition_time_s(stack.members),
+        time_s=time_s,
         contrast_start_s=only_value([m.contrast_start_time_s for m in stack.members]),
         delay_s=stated_delay_s(first.series_description),
         agents=agents,
@@ -74,11 +79,11 @@ def make_item(stack: SubStack, matcher: Matcher, *, site: str | None = None) -> 
 
 
 def _physics(members: Sequence[InstanceFeatures], matcher: Matcher, scope: Scope) -> Facets:
-    step = max(1, (len(members) - 1) // (_SAMPLE - 1))
+    highest_b = max(members, key=lambda m: m.b_value or 0.0)
+    sample = {id(m): m for m in (members[0], members[-1], highest_b)}
     votes: dict[Vote, None] = {}
-    for member in (*members[::step], members[-1]):
+    for member in sample.values():
         votes.update(dict.fromkeys(header_votes(matcher, member, scope)))
-    # One b-value makes the stack diffusion although its b=0 members read as plain T2.
     return resolve(votes)
 
 

@@ -27,9 +27,9 @@ class Scope:
     site: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Matcher:
-    """Rules indexed by the first word of their phrases."""
+    """Rules indexed by the first word of their phrases; one object per rule set."""
 
     by_word: Mapping[str, tuple[tuple[Phrase, Rule], ...]]
     by_time: tuple[Rule, ...]
@@ -87,16 +87,29 @@ def text_votes(matcher: Matcher, text: str, scope: Scope, tag: str) -> list[Vote
 def header_votes(matcher: Matcher, facts: InstanceFeatures, scope: Scope) -> list[Vote]:
     """Return the votes of all physics rules on an instance's header values."""
     votes = []
-    for rule in matcher.by_header:
-        if not _in_scope(rule, scope):
-            continue
-        values = [condition.matched(facts) for condition in rule.numeric]
-        if None not in values:
-            seen = list(zip((c.keyword for c in rule.numeric), values, strict=True))
-            tag = "+".join(keyword for keyword, _ in seen)
-            matched = "+".join(str(value) for _, value in seen)
+    for rule in _rules_in_scope(matcher, scope):
+        values = _values(rule, facts)
+        if values is not None:
+            tag = "+".join(condition.keyword for condition in rule.numeric)
+            matched = "+".join(values)
             votes.append(Vote(rule.rule_id, rule.facet, rule.vote, rule.priority, tag, matched))
     return votes
+
+
+@lru_cache(maxsize=256)
+def _rules_in_scope(matcher: Matcher, scope: Scope) -> tuple[Rule, ...]:
+    return tuple(rule for rule in matcher.by_header if _in_scope(rule, scope))
+
+
+def _values(rule: Rule, facts: InstanceFeatures) -> list[str] | None:
+    """Return what fulfils each condition of the rule, or None when one does not hold."""
+    values: list[str] = []
+    for condition in rule.numeric:
+        value = condition.matched(facts)
+        if value is None:
+            return None
+        values.append(value)
+    return values
 
 
 def stated_delay_s(text: str) -> float | None:

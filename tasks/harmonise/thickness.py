@@ -11,10 +11,6 @@ from tasks.harmonise.acquisition import only_value
 TOLERANCE_MM = 0.05
 TOLERANCE_T = 0.05
 LOWEST_FIELD_T = 1.5
-_DERIVED = frozenset({"DERIVED", "SECONDARY"})
-#: Derived objects that the scanner computes slice by slice keep the thickness they were
-#: acquired with: a Dixon component is the acquisition, not a reformat.
-_DIXON = frozenset({"W", "WATER", "IP", "OP", "IN_PHASE", "OUT_PHASE", "DIXON"})
 
 
 def slice_thickness_mm(members: Sequence[InstanceFeatures]) -> float | None:
@@ -40,9 +36,10 @@ def check_thickness(
     orientation : str
         Only axial sub-stacks count; others have no verdict.
     image_type : sequence of str
-        ImageType (0008,0008); reformats and projections have no verdict.
+        ImageType (0008,0008); a SECONDARY image is computed from others and has no verdict. A
+        derived but PRIMARY one, such as a Dixon component, keeps its acquired thickness.
     """
-    if limit_mm is None or orientation not in ("axial", "unknown") or _is_derived(image_type):
+    if limit_mm is None or orientation not in ("axial", "unknown") or "SECONDARY" in image_type:
         return None
     if thickness_mm is None or orientation == "unknown":
         return Verdict.UNDETERMINED
@@ -54,8 +51,3 @@ def check_field_strength(field_t: float | None) -> Verdict:
     if field_t is None:
         return Verdict.UNDETERMINED
     return Verdict.MET if field_t >= LOWEST_FIELD_T - TOLERANCE_T - 1e-9 else Verdict.NOT_MET
-
-
-def _is_derived(image_type: Sequence[str]) -> bool:
-    types = frozenset(image_type)
-    return bool(types & _DERIVED) and not types & _DIXON

@@ -14,13 +14,29 @@ from schemas.package_data import data_contracts_dir
 UNCLASSIFIED = "UNCLASSIFIED"
 _WEIGHTINGS = frozenset({"T1", "T2", "DWI", "ADC", "CT", "other"})
 _ROLES = frozenset({"baseline_ct", "dce_mri", "eob_mri"})
-_LABEL_COLUMNS = (
-    "label,modality,weighting,contrast_phase,definition_en,definition_zh,thickness_limit_mm,"
-    "required_in,code,reason,source"
-).split(",")
-_WINDOW_COLUMNS = (
-    "modality,phase,from_s,to_s,conflict_before_s,conflict_after_s,reason,source".split(",")
-)
+_LABEL_COLUMNS = [
+    "label",
+    "modality",
+    "weighting",
+    "contrast_phase",
+    "definition_en",
+    "definition_zh",
+    "thickness_limit_mm",
+    "required_in",
+    "code",
+    "reason",
+    "source",
+]
+_WINDOW_COLUMNS = [
+    "modality",
+    "phase",
+    "from_s",
+    "to_s",
+    "conflict_before_s",
+    "conflict_after_s",
+    "reason",
+    "source",
+]
 
 
 @dataclass(frozen=True, kw_only=True)

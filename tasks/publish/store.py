@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,6 +78,7 @@ def build_release(
     bump: str = "auto",
     previous: Path | None = None,
     dry_run: bool = False,
+    inspect: Callable[[Path], None] | None = None,
 ) -> ReleaseResult:
     """Publish the tables and volumes as a new immutable release, if anything changed.
 
@@ -99,6 +100,8 @@ def build_release(
         Release to compare with; default: the newest in `releases_dir`.
     dry_run : bool
         Compute version and differences only; write nothing.
+    inspect : callable, optional
+        Looks through the staged folder before it gets its name; raises to stop.
 
     Raises
     ------
@@ -124,6 +127,8 @@ def build_release(
         status, path = ReleaseStatus.PUBLISHED, releases_dir / plan.version
         with directory_published_as(path) as staging:
             _write_release(staging, plan, nifti_sources)
+            if inspect is not None:
+                inspect(staging)
         _point_latest(releases_dir, plan.version)
     return ReleaseResult(
         status=status,

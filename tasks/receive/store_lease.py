@@ -18,7 +18,6 @@ from pathlib import Path
 
 from schemas.atomic_files import write_bytes
 from schemas.errors import BusyError
-from schemas.identifiers import SiteCode
 from schemas.zones import Zones
 
 EXPIRY_S = 600.0
@@ -26,17 +25,17 @@ HEARTBEAT_S = 60.0
 
 
 @contextmanager
-def site_lease(zones: Zones, site: SiteCode) -> Iterator[None]:
-    """Hold the site's lease for the time of the block.
+def lease(zones: Zones, name: str) -> Iterator[None]:
+    """Hold the lease of a site, or of the release, for the time of the block.
 
     Raises
     ------
     BusyError
         If a living run holds it.
     """
-    path = zones.operations / "leases" / f"{site}.json"
+    path = zones.operations / "leases" / f"{name}.json"
     owner = uuid.uuid4().hex
-    _acquire(path, site, owner)
+    _acquire(path, name, owner)
     stop = threading.Event()
     heart = threading.Thread(target=_beat, args=(path, owner, stop), daemon=True)
     heart.start()
@@ -49,7 +48,14 @@ def site_lease(zones: Zones, site: SiteCode) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _acquire(path: Path, site: SiteCode, owner: str) -> None:
+def require_free(zones: Zones, name: str) -> None:
+    """Raise BusyError if a living run holds the site now; a look, not a promise."""
+    path = zones.operations / "leases" / f"{name}.json"
+    if path.is_file() and not _is_dead(_read(path), path):
+        raise _busy(path, name)
+
+
+def _acquire(path: Path, name: str, owner: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(2):
         try:
@@ -69,9 +75,13 @@ def _acquire(path: Path, site: SiteCode, owner: str) -> None:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(_content(owner))
         return
+    raise _busy(path, name)
+
+
+def _busy(path: Path, name: str) -> BusyError:
     holder = _read(path)
-    raise BusyError(
-        f"another run holds {site}",
+    return BusyError(
+        f"another run holds {name}",
         where=f"host {holder.get('host', 'unknown')}, process {holder.get('pid', 'unknown')}",
         hint=f"Wait for it to end; a dead run's lease expires within {EXPIRY_S / 60:.0f} minutes.",
     )

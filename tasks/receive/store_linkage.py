@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from schemas.errors import BadInputError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
@@ -52,6 +53,22 @@ def link_subjects(zones: Zones, ring: KeyRing, delivery: Delivery) -> Linkage:
         elif file.kind is FileKind.CONTROL:
             outcomes.append(_outcome(file, FileState.CONTROL, None))
     return Linkage(vault.assignments(delivery.site), tuple(outcomes), resident_ids)
+
+
+def linkage_of_folder(
+    src: Path, zones: Zones, ring: KeyRing, site: SiteCode
+) -> dict[RawPatientId, SubjectAssignment] | None:
+    """File `src/linkage.csv` in the vault and return the site's assignments; None without one.
+
+    Raises
+    ------
+    BadInputError
+        If the linkage cannot be used.
+    """
+    path = src / LINKAGE_NAME
+    if not path.is_file():
+        return None
+    return Vault(zones.vault_file, ring).assign(site, read_linkage(path.read_bytes()))
 
 
 def _file_linkage(vault: Vault, site: SiteCode, file: DeliveredFile) -> list[LinkageRow] | None:

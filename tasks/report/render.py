@@ -14,7 +14,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from schemas.errors import BadInputError
-from schemas.sites import is_fictitious
 from tasks.report import charts, messages, payloads
 from tasks.report.accounts import FileSum, sites_off, sum_files, sum_reasons
 from tasks.report.completeness import (
@@ -251,14 +250,12 @@ def _index_context(
         "total": sum_files(report.batches),
         "total_off": bool(sites_off(report.batches)),
         "severities": count_severities(report.findings),
+        "siteless": count_severities(one for one in report.findings if not one.site_code),
         "urgent": urgent[:_URGENT_ROWS],
         "n_urgent_more": max(0, len(urgent) - _URGENT_ROWS),
         "n_calm": len(groups) - len(urgent),
         "changes": compare_releases(report),
         "site_lines": lines,
-        "registered_contributing": sum(
-            line.subjects > 0 and not is_fictitious(line.site_code) for line in lines
-        ),
         "most_subjects": max((line.subjects for line in lines), default=0),
     }
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from schemas.records import Finding
-from schemas.sites import is_fictitious
+from schemas.sites import is_fictitious, read_registered_sites
 from tasks.report.accounts import FileSum, sites_off, sum_files
 from tasks.report.messages import bilingual, chinese, english, text
 from tasks.report.model import BatchAccount, Cohort, EligibilityRow, ReportInput
@@ -22,7 +22,7 @@ _SITES_NAMED = 4
 
 @dataclass(frozen=True)
 class RunVerdict:
-    """Level (blocked, attention, clear, empty), sentence, and the account of the files."""
+    """Level (blocked, attention, clear, idle), sentence, and the account of the files."""
 
     level: str
     sentence: Markup
@@ -87,7 +87,7 @@ def judge_run(report: ReportInput) -> RunVerdict:
     elif severities["major"]:
         level, sentence = "attention", text("verdict.attention", n=severities["major"])
     elif not report.batches and not report.findings:
-        return RunVerdict("empty", text("verdict.empty"), None)
+        return RunVerdict("idle", text("verdict.empty"), None)
     else:
         level, sentence = "clear", text("verdict.clear")
     key = "verdict.batches_off" if off else "verdict.batches"
@@ -114,7 +114,7 @@ def count_sites(
     """Return registered, active and contributing sites; a fictitious one is never registered."""
     registered = [
         site.site_code
-        for site in cohort.sites
+        for site in cohort.sites or read_registered_sites()
         if site.registration_status == "registered" and not is_fictitious(site.site_code)
     ]
     contributing = {subject.site_code for subject in cohort.subjects}

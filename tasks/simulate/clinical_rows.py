@@ -19,7 +19,7 @@ def demographics(subject: Subject, _evidence: Evidence) -> list[FormRow]:
             "subject_no": subject.subject_no,
             "sex": subject.person.sex,
             "birth_date": subject.person.birth_date,
-            "consent_status": story.consent,
+            "consent_status": "consented",
             "consent_document": f"ICF-{subject.subject_no}",
             "consent_date": ct - dt.timedelta(days=1),
             "ascertainment": "prospective",

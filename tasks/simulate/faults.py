@@ -51,7 +51,7 @@ def apply_faults(export: Export, names: tuple[str, ...], seed: int) -> None:
 
 
 def _files_of(export: Export, *labels: str) -> list[ExportFile]:
-    """Return the clean files of the first series, of the site's last subject, so labelled."""
+    """Return the clean files of the site's last series with one of these labels."""
     found = [
         file
         for file in export.files

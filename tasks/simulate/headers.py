@@ -178,7 +178,6 @@ def _add_series(data: Dataset, context: SeriesContext) -> None:
     data.ProtocolName = protocol_name(scanner, base)
     data.BodyPartExamined = "LIVER" if plan.modality == "MR" else "ABDOMEN"
     data.PatientPosition = "HFS"
-    data.PositionReferenceIndicator = None
     data.ImageComments = plant(context.exam.patient_id, Kind.PATIENT_ID, "ImageComments")
     if plan.contrast:
         data.ContrastBolusAgent = context.exam.plan.agent

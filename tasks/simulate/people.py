@@ -1,8 +1,9 @@
 """Invented persons: names in Han and pinyin, resident ID numbers, telephones, addresses.
 
-No real person is meant. Resident ID numbers carry a valid check digit (ISO 7064 MOD 11-2),
-because detectors look for one, and a sequence number of 996 to 999, which was kept for
-people of a hundred years and more and therefore never given to anyone of these birth dates.
+No real person is meant. Resident ID numbers carry a valid check digit (ISO 7064 MOD 11-2)
+and an existing county, because detectors look for both, and the last sequence numbers of a
+day (996 to 999), so that a real person's number is unlikely; neither these nor the
+telephone numbers come from a range known to be kept free, so chance agreement is possible.
 """
 
 from __future__ import annotations

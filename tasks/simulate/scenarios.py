@@ -29,7 +29,6 @@ class Scenario:
     prior_treatment: bool = False
     quality: str | None = "adequate"
     t1_thickness_mm: float = 3.0
-    consent: str = "consented"
     several_patient_ids: bool = False
     phases_in_one_series: bool = False
 

@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from tasks.convert.folder import convert_folder, count_files
+from tasks.convert.store_folder import convert_folder, count_files
 
 FOLDERS = (
     "ct_liver_3_slices",

@@ -22,7 +22,9 @@ SHIFT_DAYS = 400
 RING = KeyRing(bytes(range(32)))
 
 
-def assignment(subject_no: str, *patient_ids: str, shift_days: int = SHIFT_DAYS) -> SubjectAssignment:
+def assignment(
+    subject_no: str, *patient_ids: str, shift_days: int = SHIFT_DAYS
+) -> SubjectAssignment:
     return SubjectAssignment(
         site=SITE,
         subject_id=RING.subject_id(SITE, SubjectNo(subject_no)),

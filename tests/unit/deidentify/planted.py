@@ -131,9 +131,9 @@ class _Planter:
         # Letters and digits only, unique, as long as the bytes they stand for.
         holder = f"Q{number:03d}".encode().ljust(len(wanted), b"Q")[: len(wanted)]
         self.swaps[holder] = wanted
-        element = DataElement(tag, "UN", holder)
+        # pydicom checks the value when it is set, and not again when the VR changes.
+        element = DataElement(tag, "PN" if vr == "PN" else "LO", holder.decode())
         element.VR = vr
-        element._value = holder if vr in ("UN", "OB") else holder.decode()
         return element
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from pathlib import Path
 
@@ -98,7 +99,15 @@ def _add_subject(
         make_row("screening_log", site_code=site, screening_no=f"N{number}", enrolled="yes", **own)
     )
     rows["imaging_study"].append(
-        make_row("imaging_study", study_uid=study, modality="MR", role="eob_mri", **own)
+        make_row(
+            "imaging_study",
+            study_uid=study,
+            modality="MR",
+            role="eob_mri",
+            contrast_agent_class="gadoxetate",
+            study_date_shifted=dt.date(2024, 3, 6),
+            **own,
+        )
     )
     rows["series"].append(
         make_row(

@@ -12,7 +12,7 @@ import pytest
 from schemas.errors import BusyError
 from schemas.identifiers import SiteCode
 from schemas.zones import Zones
-from tasks.receive.store_lease import EXPIRY_S, site_lease
+from tasks.receive.store_lease import EXPIRY_S, lease
 
 SITE = SiteCode("S91")
 
@@ -31,36 +31,36 @@ def leave_lease(zones: Zones, **facts: object) -> Path:
 
 def test_a_second_run_is_told_who_holds_the_site(zones: Zones) -> None:
     with (
-        site_lease(zones, SITE),
+        lease(zones, SITE),
         pytest.raises(BusyError, match="another run holds S91"),
-        site_lease(zones, SITE),
+        lease(zones, SITE),
     ):
         pass
 
 
 def test_sites_do_not_block_one_another(zones: Zones) -> None:
-    with site_lease(zones, SITE), site_lease(zones, SiteCode("S92")):
+    with lease(zones, SITE), lease(zones, SiteCode("S92")):
         assert len(list((zones.operations / "leases").iterdir())) == 2
 
 
 def test_the_lease_is_given_back_even_when_the_night_fails(zones: Zones) -> None:
-    with pytest.raises(ZeroDivisionError), site_lease(zones, SITE):
+    with pytest.raises(ZeroDivisionError), lease(zones, SITE):
         raise ZeroDivisionError
     assert not list((zones.operations / "leases").iterdir())
 
 
 def test_the_lease_of_a_dead_process_is_taken_over(zones: Zones) -> None:
     leave_lease(zones, owner="x", host=socket.gethostname(), pid=2**22 + 1, heartbeat=time.time())
-    with site_lease(zones, SITE):
+    with lease(zones, SITE):
         pass
 
 
 def test_a_lease_of_another_host_is_respected_until_it_expires(zones: Zones) -> None:
     path = leave_lease(zones, owner="x", host="elsewhere", pid=1, heartbeat=time.time())
-    with pytest.raises(BusyError, match="elsewhere"), site_lease(zones, SITE):
+    with pytest.raises(BusyError, match="elsewhere"), lease(zones, SITE):
         pass
     path.write_text(
         json.dumps({"host": "elsewhere", "pid": 1, "heartbeat": time.time() - EXPIRY_S - 1})
     )
-    with site_lease(zones, SITE):
+    with lease(zones, SITE):
         pass

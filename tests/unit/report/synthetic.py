@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.package_data import data_contracts_dir
+from schemas.contracts import read_table_contracts
 from schemas.records import Finding
 from schemas.sites import read_registered_sites
 from schemas.states import Severity
@@ -331,9 +331,11 @@ def make_findings(random: Random, code: str, series: list[dict[str, Any]], n: in
 
 
 def to_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
-    """Return rows as an Arrow table with the column types of the data contract."""
-    assert (data_contracts_dir() / "cohort" / f"{name}.yaml").is_file()
-    return pa.Table.from_pylist(rows)
+    """Return rows as an Arrow table, the columns present typed as the data contract says."""
+    schema = read_table_contracts()[name].arrow_schema()
+    columns = [field for field in schema if field.name in rows[0]]
+    assert len(columns) == len(rows[0])
+    return pa.Table.from_pylist(rows, schema=pa.schema(columns))
 
 
 def digest(*parts: object) -> str:

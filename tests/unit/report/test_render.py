@@ -130,6 +130,21 @@ def test_the_first_page_counts_registered_active_and_contributing_sites(
     assert b"28 registered / 28 active / 28 contributing" in files["index.html"]
 
 
+def test_findings_of_no_site_have_a_row_so_that_the_columns_of_the_sites_add_up() -> None:
+    given = make_report(n_sites=2)
+    blocker = next(one for one in given.findings if one.severity == "blocker")
+    homeless = dataclasses.replace(blocker, site_code="", finding_id="f")
+    page = render_site(dataclasses.replace(given, findings=(*given.findings, homeless)))
+    table = page["index.html"].decode().split('<table class="sortable compact">')[1]
+    numbers = [
+        [int(value) for value in re.findall(r'data-value="(\d+)"', row)]
+        for row in re.findall(r"<tr.*?</tr>", table.split("</table>")[0], re.DOTALL)[1:]
+    ]
+    *parts, total = [row[-2:] for row in numbers]
+    assert len(parts) == 3
+    assert [sum(column) for column in zip(*parts, strict=True)] == total
+
+
 def test_unsigned_decisions_are_announced_where_counts_depend_on_them(
     files: dict[str, bytes],
 ) -> None:

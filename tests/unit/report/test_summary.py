@@ -40,7 +40,7 @@ def test_files_that_do_not_add_up_outrank_every_finding() -> None:
 
 def test_nothing_taken_in_is_said_as_such() -> None:
     verdict = judge_run(report(batches=(), findings=()))
-    assert (verdict.level, verdict.files) == ("empty", None)
+    assert (verdict.level, verdict.files) == ("idle", None)
 
 
 def test_a_blocker_that_belongs_to_no_site_stands_at_the_whole_run() -> None:
@@ -55,6 +55,10 @@ def test_fictitious_sites_contribute_but_are_never_registered() -> None:
     assert (sites.registered, sites.active, sites.contributing) == (28, 3, 3)
     assert sites.fictitious == ("S91", "S92", "S93")
     assert len(sites.waiting) == 28
+
+
+def test_the_registered_sites_are_counted_even_before_the_first_release() -> None:
+    assert count_sites(read_cohort({}), (), ()).registered == 28
 
 
 def test_a_site_with_findings_but_without_data_has_a_line() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.convert.pool import Loss, run_isolated
+from tasks.convert.store_pool import Loss, run_isolated
 
 
 def answer(item: str) -> str:
@@ -27,7 +27,9 @@ def answer(item: str) -> str:
 def run(items: list[str], workers: int = 2, timeout_s: float = 20.0) -> dict[int, str | Loss]:
     limit: Callable[[str], int] = lambda _: 2 << 30  # noqa: E731 - a typed one-liner
     return dict(
-        run_isolated(answer, items, workers=workers, timeout_s=timeout_s, memory_bytes=limit)
+        run_isolated(
+            answer, items, workers=workers, timeout_s=lambda _: timeout_s, memory_bytes=limit
+        )
     )
 
 

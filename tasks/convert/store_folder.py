@@ -22,8 +22,8 @@ from schemas.records import VolumeRecord
 from schemas.states import ReasonCode
 from schemas.sub_stacks import group_by_series, split_series
 from tasks.convert.codes import REMARKS, Code
-from tasks.convert.pool import Loss, run_isolated
 from tasks.convert.store import DEFAULT_TIMEOUT_S, SeriesJob, convert_many
+from tasks.convert.store_pool import Loss, run_isolated
 
 _FILES_PER_CHUNK = 64
 _READ_TIMEOUT_S = 15.0
@@ -153,7 +153,7 @@ def _scan_chunks(chunks: Sequence[_Chunk], workers: int) -> tuple[list[_Scanned]
         _scan_files,
         chunks,
         workers=workers,
-        timeout_s=_READ_TIMEOUT_S,
+        timeout_s=lambda _: _READ_TIMEOUT_S,
         memory_bytes=lambda _: _READ_MEMORY_BYTES,
     ):
         if isinstance(outcome, Loss):

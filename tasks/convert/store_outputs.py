@@ -18,9 +18,9 @@ from schemas.atomic_files import canonical_json, sha256_of_file, sync_directory,
 from schemas.features import InstanceFeatures
 from schemas.records import VolumeRecord
 from schemas.sub_stacks import SubStack
-from tasks.convert.dcm2niix import Run, data_offset, mend_header
 from tasks.convert.proof import Converted, Proof
 from tasks.convert.sidecar import clean_sidecar, read_sidecar_keys
+from tasks.convert.store_converter import Run, data_offset, mend_header
 
 _CHUNK_BYTES = 1 << 20
 #: igzip level 2 costs a third of zlib's default at 7 % more bytes.
@@ -83,6 +83,11 @@ def publish_volume(
     }
     write_bytes(_with_suffix(stem, ".provenance.json"), canonical_json(provenance))
     return record
+
+
+def has_provenance(out_dir: Path, stack: SubStack) -> bool:
+    """Return whether an earlier run published this sub-stack here."""
+    return _with_suffix(out_dir / stack.digest, ".provenance.json").exists()
 
 
 def read_unchanged(out_dir: Path, stack: SubStack, key: str) -> VolumeRecord | None:

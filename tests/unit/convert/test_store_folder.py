@@ -9,7 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from schemas.errors import BadInputError
-from tasks.convert.folder import FolderResult, convert_folder, count_files
+from tasks.convert.store_folder import FolderResult, convert_folder, count_files
 from tests.builders import make_instance, make_series, to_bytes, write_files
 
 

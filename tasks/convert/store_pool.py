@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 #: Imported once in the fork server, so that a worker starts in milliseconds.
-_PRELOAD = ["tasks.convert.folder"]
+_PRELOAD = ["tasks.convert.store_folder"]
 
 
 class Loss(StrEnum):
@@ -41,7 +41,7 @@ def run_isolated(
     items: Sequence[Item],
     *,
     workers: int,
-    timeout_s: float,
+    timeout_s: Callable[[Item], float],
     memory_bytes: Callable[[Item], int],
 ) -> Iterator[tuple[int, Result | Loss]]:
     """Yield `(index, result)` as items end, in the order they end.
@@ -54,8 +54,8 @@ def run_isolated(
         What it is called with, one each.
     workers : int
         Processes at a time.
-    timeout_s : float
-        Wall time of one item; then its process and all its children are killed.
+    timeout_s : callable
+        Wall time for an item; then its process and all its children are killed.
     memory_bytes : callable
         Address space of the process and of each of its children for an item.
     """
@@ -73,7 +73,7 @@ def run_isolated(
                 )
                 process.start()
                 send.close()
-                running[receive] = _Running(index, process, time.monotonic() + timeout_s)
+                running[receive] = _Running(index, process, time.monotonic() + timeout_s(item))
             yield from _collect(running)
     finally:
         for receive, work in running.items():

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.convert import dcm2niix
+from tasks.convert import store_converter
 from tasks.convert.codes import Code
-from tasks.convert.dcm2niix import Binary, Run, find_binary, flags_text, run_dcm2niix
+from tasks.convert.store_converter import Binary, Run, find_binary, flags_text, run_dcm2niix
 from tests.builders import make_series, write_files
 
 
@@ -27,7 +27,7 @@ def run_script(
     script.write_text('#!/bin/sh\nwhile [ "$1" != "-o" ]; do shift; done\nout=$2\n' + body + "\n")
     script.chmod(0o755)
     fake = Binary(script, "0", find_binary().sha256)
-    monkeypatch.setattr(dcm2niix, "find_binary", lambda: fake)
+    monkeypatch.setattr(store_converter, "find_binary", lambda: fake)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     return run_dcm2niix(sources, scratch, timeout_s=2.0)

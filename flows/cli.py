@@ -1,0 +1,111 @@
+"""The `livercohort` command: assembles the commands and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from flows import cli_cohort, cli_night, cli_planned, cli_stages, cli_system
+from schemas.errors import ExitCode, LivercohortError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From hospital exports to a versioned liver-imaging cohort.\n\n"
+    "Start with: livercohort demo",
+)
+
+_NIGHT, _COHORT, _STAGES, _SYSTEM = "Nights", "Cohort", "Stages alone", "Installation"
+
+app.command(rich_help_panel=_NIGHT)(cli_night.demo)
+app.command(rich_help_panel=_NIGHT)(cli_night.simulate)
+app.command(rich_help_panel=_NIGHT)(cli_night.ingest)
+app.command(rich_help_panel=_NIGHT)(cli_night.status)
+app.command(rich_help_panel=_COHORT)(cli_cohort.release)
+app.command(rich_help_panel=_COHORT)(cli_cohort.verify)
+app.command(rich_help_panel=_COHORT)(cli_cohort.report)
+app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)
+app.command(rich_help_panel=_STAGES)(cli_stages.convert)
+app.command(rich_help_panel=_STAGES)(cli_stages.label)
+app.command(rich_help_panel=_STAGES)(cli_stages.eligibility)
+app.command(rich_help_panel=_STAGES)(cli_stages.rules)
+app.command(rich_help_panel=_SYSTEM)(cli_system.doctor)
+app.add_typer(cli_system.key_app, name="key", rich_help_panel=_SYSTEM)
+cli_planned.add_planned_commands(app)
+
+
+@app.callback()
+def about(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print it.")] = False,
+) -> None:
+    """From hospital exports to a versioned liver-imaging cohort."""
+    if version:
+        from schemas.software import software_version
+
+        typer.echo(f"livercohort {software_version()}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run one command; every way out has its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code.
+
+    Returns
+    -------
+    int
+        0 done, 1 findings block, 2 bad usage or input, 3 environment, 4 interrupted.
+    """
+    try:
+        result = app(arguments, prog_name="livercohort", standalone_mode=False)
+    except LivercohortError as error:
+        return _tell(error)
+    except click.exceptions.Abort:
+        return _interrupted()
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.BAD_INPUT
+    except KeyboardInterrupt:
+        return _interrupted()
+    except OSError as error:
+        return _tell_system_error(error)
+    except Exception as error:
+        from schemas.settings import read_settings
+        from schemas.stage_errors import redacted
+
+        return _tell(redacted(error, "command", read_settings().zones))
+    return int(result or 0)
+
+
+def _tell(error: LivercohortError) -> int:
+    typer.echo(f"error: {error.message}", err=True)
+    return error.exit_code
+
+
+def _tell_system_error(error: OSError) -> int:
+    # The path is left out: in the inbox it is the site's, and may identify.
+    typer.echo(
+        f"error: the system refused: {error.strerror or type(error).__name__}. "
+        "Check rights and free space with `livercohort doctor`.",
+        err=True,
+    )
+    return ExitCode.ENVIRONMENT
+
+
+def _interrupted() -> int:
+    typer.echo(
+        "interrupted: what was committed stays, what was not starts anew next time", err=True
+    )
+    return ExitCode.INTERRUPTED
+
+
+if __name__ == "__main__":
+    main()

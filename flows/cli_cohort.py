@@ -1,0 +1,170 @@
+"""Commands of the cohort: release, verify, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli_night import prepare_home
+from flows.console import (
+    CsvOption,
+    HomeOption,
+    JsonOption,
+    OutOption,
+    give_rows,
+    say,
+    say_json,
+    show_progress,
+)
+from schemas.errors import BadInputError, EnvironmentProblemError, ExitCode
+from schemas.settings import Settings, apply_environment
+
+_BUMPS = ("auto", "major", "minor", "patch")
+
+
+def release(
+    bump: Annotated[str, typer.Option(help="auto, major, minor or patch.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a new immutable cohort release, if anything changed.
+
+    Example: livercohort release
+    Example: livercohort release --dry-run --json
+    """
+    from schemas.keys import read_key_file
+    from tasks.receive.store_lease import require_free
+
+    if bump not in _BUMPS:
+        raise BadInputError(f"--bump {bump} is unknown", expected=", ".join(_BUMPS))
+    settings = apply_environment(home=home)
+    read_key_file(settings.master_key_file)
+    prepare_home(settings)
+    require_free(settings.zones, "release")
+    show_progress(settings.zones.logs / "livercohort.log")
+    from flows.orchestrator import prefect_server
+
+    with prefect_server(settings):
+        from flows.release_cohort import release_cohort
+
+        result = release_cohort(bump=bump, dry_run=dry_run)
+    if as_json:
+        say_json(result)
+    else:
+        _say_release(settings, result)
+
+
+def verify(
+    release: Annotated[str, typer.Argument(help="A version, `latest`, or a release folder.")],
+    home: HomeOption = None,
+    identifier_scan: Annotated[
+        bool,
+        typer.Option(
+            "--identifier-scan/--no-identifier-scan",
+            help="Search for residual identifiers; needs the key.",
+        ),
+    ] = True,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    out: OutOption = None,
+) -> None:
+    """Prove a release again: checksums, contracts, counts, residual identifiers.
+
+    Example: livercohort verify latest
+    Example: livercohort verify /data/copy/1.2.0 --no-identifier-scan
+    """
+    from tasks.publish.store_verify import verify_release
+
+    settings = apply_environment(home=home)
+    folder = _release_folder(settings, release)
+    rows: list[dict[str, object]] = [
+        {
+            "rule_id": finding.rule_id,
+            "severity": finding.severity.value,
+            "object": f"{finding.object_type} {finding.object_id}",
+            "observed": finding.observed,
+            "expected": finding.expected,
+            "message": finding.message_en,
+        }
+        for finding in verify_release(folder)
+    ]
+    if identifier_scan:
+        rows += _scan_rows(settings, folder)
+    if as_json or as_csv or out or rows:
+        give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title=f"release {folder.name}")
+    if not rows and not (as_json or as_csv or out):
+        scanned = "no identifier found" if identifier_scan else "identifiers not searched"
+        say(f"release {folder.name}: checksums, contracts, counts and sums hold; {scanned}")
+    if rows:
+        raise typer.Exit(ExitCode.BLOCKED)
+
+
+def report(
+    run: Annotated[str, typer.Argument(help="A release version, or `latest`.")] = "latest",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build the static report of a release, if it is not there yet.
+
+    Example: livercohort report 1.0.0
+    """
+    from tasks.report.store import write_report
+    from tasks.report.store_release import read_report_input
+
+    settings = apply_environment(home=home)
+    content = read_report_input(settings.zones, run.removeprefix("release-"))
+    written = write_report(content, settings.zones.reports / content.run)
+    if as_json:
+        say_json({"index": str(written.index), "report_sha256": written.report_sha256})
+    else:
+        say(f"{written.index}")
+        say(f"{written.n_files} files, sha256 {written.report_sha256}")
+
+
+def _release_folder(settings: Settings, release: str) -> Path:
+    named = settings.zones.releases / release
+    folder = named if named.is_dir() else Path(release)
+    if not folder.is_dir():
+        raise BadInputError(
+            f"there is no release {release}",
+            where=str(settings.zones.releases),
+            expected="a version, `latest`, or a release folder",
+        )
+    return folder.resolve()
+
+
+def _scan_rows(settings: Settings, folder: Path) -> list[dict[str, object]]:
+    from tasks.deidentify.store_scan_release import scan_release
+
+    if not settings.master_key_file.is_file():
+        raise EnvironmentProblemError(
+            "the identifier scan needs the key, and there is none",
+            where=str(settings.master_key_file),
+            hint="Run it where the key is, or add --no-identifier-scan.",
+        )
+    return [
+        {
+            "rule_id": "REL-IDENTIFIER",
+            "severity": "blocker",
+            "object": f"file {hit.path.relative_to(folder).as_posix()}",
+            "observed": f"{hit.kind} of {hit.subject_id or 'somebody'}",
+            "expected": "no identifier",
+            "message": "A residual identifier stands in the release.",
+        }
+        for hit in scan_release(settings, [folder])
+    ]
+
+
+def _say_release(settings: Settings, result: dict[str, object]) -> None:
+    version, status = result["version"], result["status"]
+    if status == "unchanged":
+        say(f"Nothing changed since release {version}: no new release was made.")
+    elif status == "dry_run":
+        say(f"A release now would be {version}. Nothing was written.")
+    else:
+        say(f"Release {version} published: {settings.zones.releases / str(version)}")
+    if "report" in result:
+        say(f"Report: {settings.zones.reports / str(result['report']) / 'index.html'}")

@@ -1,0 +1,295 @@
+"""Commands of a night: simulate, ingest, status, demo."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.console import (
+    HomeOption,
+    JsonOption,
+    WorkersOption,
+    say,
+    say_json,
+    show_progress,
+)
+from schemas.errors import BadInputError, ExitCode
+from schemas.settings import Settings, apply_environment
+from schemas.states import FileState
+
+InboxOption = Annotated[
+    Path | None, typer.Option("--inbox", help="Where sites deliver (else HOME/inbox).")
+]
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder that gets the exports and the answer key.")],
+    sites: Annotated[int, typer.Option(help="Fictitious sites, S91 and up.")] = 3,
+    subjects: Annotated[int, typer.Option(help="Subjects per site.")] = 3,
+    nights: Annotated[int, typer.Option(help="Nights of deliveries.")] = 2,
+    seed: Annotated[int, typer.Option(help="Decides every number and pixel.")] = 1,
+    faults: Annotated[
+        str | None, typer.Option(help="Fault names, comma separated; `none` for none.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write exports as hospitals send them, and what is planted in them.
+
+    Example: livercohort simulate exports --sites 2 --subjects 4 --nights 2 --seed 7
+    """
+    from tasks.simulate.faults import DEFAULT_FAULTS
+    from tasks.simulate.store import simulate as write_exports
+
+    chosen = DEFAULT_FAULTS
+    if faults is not None:
+        chosen = tuple(f.strip() for f in faults.split(",") if f.strip() not in ("", "none"))
+    summary = write_exports(
+        out, sites=sites, subjects=subjects, nights=nights, seed=seed, faults=chosen
+    )
+    if as_json:
+        say_json(
+            {
+                "exports": [str(path) for path in summary.exports],
+                "answer_key": str(summary.answer_key),
+                "n_files": summary.n_files,
+                "n_bytes": summary.n_bytes,
+                "n_planted": summary.n_planted,
+                "faults": list(summary.faults),
+            }
+        )
+        return
+    say(f"{len(summary.exports)} exports, {summary.n_files} files, {summary.n_bytes / 1e6:.0f} MB")
+    say(f"faults: {', '.join(summary.faults) or 'none'}")
+    say(f"answer key with {summary.n_planted} planted identifiers: {summary.answer_key}")
+
+
+def ingest(
+    site: Annotated[list[str] | None, typer.Argument(help="Site codes, e.g. S91 S92.")] = None,
+    all_sites: Annotated[bool, typer.Option("--all", help="Every site that may deliver.")] = False,
+    inbox: InboxOption = None,
+    home: HomeOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in what sites have delivered; what is known already is left alone.
+
+    Example: livercohort ingest S91 S92
+    Example: livercohort ingest --all --inbox /data/inbox
+    """
+    settings = apply_environment(home=home, inbox=inbox, workers=workers)
+    chosen = chosen_sites(site or [], all_sites=all_sites)
+    waiting = sites_with_work(settings, chosen)
+    nights: list[dict[str, object]] = []
+    if waiting:
+        prepare_home(settings)
+        show_progress(settings.zones.logs / "livercohort.log")
+        nights = run_nights(settings, waiting)
+    idle = [code for code in chosen if code not in waiting]
+    if as_json:
+        say_json({"nights": nights, "nothing_new": idle})
+    else:
+        for night in nights:
+            say_night(night)
+        if idle:
+            say(f"nothing new: {', '.join(idle)}")
+    if any(night["refused"] or _is_held(night) for night in nights):
+        raise typer.Exit(ExitCode.BLOCKED)
+
+
+def status(
+    site: Annotated[str | None, typer.Argument(help="One site; all without it.")] = None,
+    home: HomeOption = None,
+    inbox: InboxOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show batches, states and counts that add up.
+
+    Example: livercohort status S91 --json
+    """
+    from schemas.sites import read_sites, site_code
+    from tasks.receive.ledger import status_of
+    from tasks.receive.store import list_exports
+    from tasks.receive.store_commit import read_batches
+
+    settings = apply_environment(home=home, inbox=inbox)
+    zones = settings.zones
+    only = site_code(site) if site else None
+    facts = status_of(read_batches(zones, only))
+    facts["waiting_exports"] = {
+        config.code: sum(not export.ready for export in exports)
+        for config in read_sites()
+        if (only is None or config.code == only)
+        and (exports := list_exports(zones, config, now_ns=time.time_ns()))
+    }
+    if as_json:
+        say_json(facts)
+    else:
+        _say_status(facts)
+    if not facts["adds_up"]:
+        raise typer.Exit(ExitCode.BLOCKED)
+
+
+def demo(
+    home: HomeOption = None,
+    subjects: Annotated[int, typer.Option(help="Subjects per site.")] = 3,
+    seed: Annotated[int, typer.Option(help="Decides every number and pixel.")] = 1,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate three sites over two nights, ingest, release twice, build the report.
+
+    Example: livercohort demo --home /tmp/look
+    """
+    from flows.orchestrator import prefect_server
+
+    settings = apply_environment(home=home, workers=workers)
+    prepare_home(settings)
+    show_progress(settings.zones.logs / "livercohort.log")
+    with prefect_server(settings):
+        from flows.demo import demo as demo_flow
+        from flows.demo import prepare_demo
+
+        prepare_demo(settings, seed)
+        result = demo_flow(subjects=subjects, seed=seed)
+    if as_json:
+        say_json(result)
+    else:
+        say_demo(settings, result)
+
+
+def say_demo(settings: Settings, result: dict[str, object]) -> None:
+    """Print what the demo made and where to look."""
+    zones = settings.zones
+    nights, releases = result["nights"], result["releases"]
+    say()
+    for night in nights if isinstance(nights, list) else ():
+        say_night(night)
+    for made in releases if isinstance(releases, list) else ():
+        rows = made["rows"]
+        say(
+            f"release {made['version']} {made['status']}: {rows['subject']} subjects, "
+            f"{rows['series']} series, {rows['nifti_volume']} volumes, {rows['finding']} findings"
+        )
+        last = made
+    say()
+    say(f"report    {zones.reports / str(last['report']) / 'index.html'}")
+    say(f"cohort    {zones.releases / 'latest' / 'cohort.duckdb'}")
+    say(f"quarantine {zones.restricted / 'quarantine'} (identifiable; fictitious here)")
+    say("next      livercohort status; livercohort verify latest; see README.md")
+
+
+def chosen_sites(codes: list[str], *, all_sites: bool) -> list[str]:
+    """Return the sites to work on, in order; each must have a file that lets it deliver."""
+    from schemas.sites import read_sites, site_code
+
+    if all_sites == bool(codes):
+        raise BadInputError(
+            "sites and --all exclude each other" if codes else "no site given",
+            expected="site codes or --all",
+            hint="Example: livercohort ingest S91 S92",
+        )
+    if all_sites:
+        return [config.code for config in read_sites()]
+    return list(dict.fromkeys(site_code(code) for code in codes))
+
+
+def sites_with_work(settings: Settings, codes: list[str]) -> list[str]:
+    """Return the sites with an export that is complete and new; refuse a site that is busy.
+
+    This looks before a server is started, so that a quiet night costs almost nothing.
+    """
+    from schemas.sites import read_site
+    from tasks.receive.store import pending_exports
+    from tasks.receive.store_lease import require_free
+
+    if not settings.zones.inbox.is_dir():
+        raise BadInputError(
+            "there is no inbox",
+            where=str(settings.zones.inbox),
+            hint="Make that folder and let sites deliver into it, or give --inbox.",
+        )
+    waiting = [
+        code
+        for code in codes
+        if pending_exports(settings.zones, read_site(code), now_ns=time.time_ns())
+    ]
+    for code in waiting:
+        require_free(settings.zones, code)
+    return waiting
+
+
+def prepare_home(settings: Settings) -> None:
+    """Make the zones, or say why they cannot be made."""
+    from schemas.errors import EnvironmentProblemError
+
+    try:
+        settings.zones.create()
+    except OSError as error:
+        raise EnvironmentProblemError(
+            f"the home cannot be written: {error.strerror}",
+            where=str(settings.zones.home),
+            hint="Give this user the right to write there, or set --home.",
+        ) from None
+
+
+def run_nights(settings: Settings, codes: list[str]) -> list[dict[str, object]]:
+    """Run one flow per site; a site that fails never stops the others."""
+    from flows.orchestrator import prefect_server
+    from schemas.errors import LivercohortError
+    from schemas.identifiers import SiteCode
+    from schemas.run_context import require_key
+    from schemas.stage_errors import redacted
+
+    for code in codes:
+        require_key(settings, SiteCode(code))
+    nights: list[dict[str, object]] = []
+    with prefect_server(settings):
+        from flows.ingest_site import ingest_site
+
+        for code in codes:
+            try:
+                nights.append(ingest_site(code))
+            except LivercohortError as error:
+                nights.append({"site_code": code, "batches": [], "refused": [error.message]})
+            except Exception as error:
+                told = redacted(error, "night", settings.zones).message
+                nights.append({"site_code": code, "batches": [], "refused": [told]})
+    return nights
+
+
+def say_night(night: dict[str, object]) -> None:
+    """Print one site's night: each batch with its states, each refusal with what to do."""
+    batches, refused = night["batches"], night["refused"]
+    if isinstance(batches, list):
+        for batch in batches:
+            counts = ", ".join(f"{n} {state}" for state, n in batch["counts"].items() if n)
+            say(f"{night['site_code']} batch {batch['batch_id']} {batch['state']}: {counts}")
+    if isinstance(refused, list):
+        for message in refused:
+            say(f"{night['site_code']} refused: {message}")
+
+
+def _is_held(night: dict[str, object]) -> bool:
+    batches = night["batches"]
+    return isinstance(batches, list) and any(batch["state"] == "held" for batch in batches)
+
+
+def _say_status(facts: dict[str, object]) -> None:
+    sites = facts["sites"]
+    states = [state.value for state in FileState]
+    say(f"{'site':<6}{'batches':>8}{'files':>8}" + "".join(f"{s:>13}" for s in states))
+    for row in sites if isinstance(sites, list) else []:
+        counts = "".join(f"{row['states'][state]:>13}" for state in states)
+        say(f"{row['site_code']:<6}{len(row['batches']):>8}{row['n_files']:>8}{counts}")
+    totals = facts["states"]
+    if isinstance(totals, dict):
+        counts = "".join(f"{totals[state]:>13}" for state in states)
+        say(f"{'all':<6}{'':>8}{facts['n_files']:>8}{counts}")
+    say("The states add up to the files delivered." if facts["adds_up"] else "SUMS DIFFER")
+    waiting = facts["waiting_exports"]
+    for code, number in waiting.items() if isinstance(waiting, dict) else ():
+        if number:
+            say(f"{code}: {number} exports wait for READY or the quiet period")

@@ -1,0 +1,198 @@
+"""Stages alone, over any folder or file, without the rest of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.console import (
+    CsvOption,
+    HomeOption,
+    JsonOption,
+    OutOption,
+    WorkersOption,
+    give_rows,
+    say,
+    say_json,
+    show_progress,
+)
+from schemas.errors import BadInputError
+from schemas.settings import apply_environment
+
+_DEFAULT_SITE = "S91"
+SourceArgument = Annotated[Path, typer.Argument(help="Folder of DICOM files; only read.")]
+
+
+def deidentify(
+    src: SourceArgument,
+    dst: Annotated[Path, typer.Argument(help="New folder for objects and audit.parquet.")],
+    site: Annotated[str, typer.Option(help="Site of the pseudonyms.")] = _DEFAULT_SITE,
+    subject_from: Annotated[
+        str | None,
+        typer.Option(help="`patient_id`: the PatientID is the subject (no linkage.csv)."),
+    ] = None,
+    home: HomeOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """De-identify a folder; one audit row per input file.
+
+    With `SRC/linkage.csv` the subjects come from there; without it, give
+    `--subject-from patient_id`.
+
+    Example: livercohort deidentify export/dicom out --site S91 --subject-from patient_id
+    """
+    from schemas.run_context import require_key
+    from schemas.sites import site_code
+    from tasks.deidentify.store_folder import deidentify_folder
+    from tasks.receive.store_linkage import linkage_of_folder
+
+    settings = apply_environment(home=home, workers=workers)
+    code = site_code(site)
+    ring = require_key(settings, code)
+    linkage = None if subject_from else linkage_of_folder(src, settings.zones, ring, code)
+    summary = deidentify_folder(
+        src,
+        dst,
+        code,
+        ring,
+        assignments=linkage,
+        subject_from=subject_from,
+        workers=settings.workers,
+    )
+    if as_json:
+        say_json({"files": summary.files, "states": summary.states, "reasons": summary.reasons})
+        return
+    say(f"{summary.files} files: " + _counts(summary.states))
+    if summary.reasons:
+        say("set aside: " + _counts(summary.reasons))
+    say(f"one row per file: {dst / 'audit.parquet'}")
+
+
+def convert(
+    src: SourceArgument,
+    dst: Annotated[Path, typer.Argument(help="Folder for volumes, sidecars and tables.")],
+    timeout: Annotated[float, typer.Option(help="Seconds for one series.")] = 300.0,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert any folder of DICOM to NIfTI; every volume is proven against its source.
+
+    Example: livercohort convert export/dicom volumes
+    """
+    from schemas.progress import stage_progress
+    from tasks.convert.store_folder import convert_folder, count_files
+
+    settings = apply_environment(workers=workers)
+    show_progress(None)
+    result = convert_folder(
+        src,
+        dst,
+        settings.workers,
+        timeout_s=timeout,
+        progress=stage_progress("convert", "series"),
+    )
+    published = sum(volume.file_name is not None for volume in result.volumes)
+    counts = count_files(result)
+    if as_json:
+        say_json(
+            {
+                "files": counts,
+                "n_files": len(result.files),
+                "sub_stacks": len(result.volumes),
+                "volumes": published,
+            }
+        )
+        return
+    say(f"{len(result.files)} files: " + _counts(counts))
+    say(f"{len(result.volumes)} sub-stacks, {published} volumes proven and written to {dst}")
+
+
+def label(
+    src: Annotated[Path | None, typer.Argument(help="Folder of DICOM files; only read.")] = None,
+    strings: Annotated[
+        Path | None,
+        typer.Option("--strings", help="CSV with columns description,vendor,modality instead."),
+    ] = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    out: OutOption = None,
+) -> None:
+    """Label series of a folder, or descriptions of a CSV.
+
+    Example: livercohort label export/dicom --csv
+    Example: livercohort label --strings names.csv --out labels.csv
+    """
+    if (src is None) == (strings is None):
+        raise BadInputError("give either a folder or --strings FILE.csv")
+    settings = apply_environment(workers=workers)
+    rows = _label_folder(src, settings.workers) if src else _label_strings(strings or Path())
+    give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="labels")
+
+
+def eligibility(
+    facts: Annotated[
+        Path, typer.Option("--facts", help="CSV with columns case_id,criterion,inputs_json.")
+    ],
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    out: OutOption = None,
+) -> None:
+    """Decide criteria for given facts; adds effect, reason_code and missing_evidence.
+
+    Example: livercohort eligibility --facts cases.csv --csv
+    """
+    from tasks.eligibility.store import evaluate_facts_file
+
+    rows = evaluate_facts_file(facts)
+    give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="criteria")
+
+
+def rules(
+    stage: Annotated[str, typer.Argument(help="`deidentification`, `labels`, or `all`.")] = "all",
+) -> None:
+    """Print the de-identification and labelling rules in force.
+
+    Example: livercohort rules deidentification
+    """
+    from tasks.deidentify.rules_markdown import render_rules_markdown
+    from tasks.harmonise.render import render_label_rules_markdown
+
+    parts = {"deidentification": render_rules_markdown, "labels": render_label_rules_markdown}
+    if stage not in (*parts, "all"):
+        raise BadInputError(f"no rules are called {stage}", expected=", ".join([*parts, "all"]))
+    for name, render in parts.items():
+        if stage in (name, "all"):
+            say(render().rstrip("\n"))
+
+
+def _label_folder(src: Path, workers: int) -> list[dict[str, object]]:
+    from tasks.harmonise.store import label_folder, series_rows
+
+    found = label_folder(src, workers=workers)
+    aside = [file.reason for file in found.files if file.reason is not None]
+    typer.echo(
+        f"{len(found.files)} files read, {len(aside)} set aside: "
+        + (_counts({str(r): aside.count(r) for r in sorted(set(aside))}) or "none"),
+        err=True,
+    )
+    return series_rows(found.labels)
+
+
+def _label_strings(path: Path) -> list[dict[str, object]]:
+    from tasks.harmonise.store import read_strings_csv
+    from tasks.harmonise.text import label_strings
+
+    rows = read_strings_csv(path)
+    return [
+        {**row, "label": found.label, "tier": found.tier, "evidence": "; ".join(found.evidence)}
+        for row, found in zip(rows, label_strings(rows), strict=True)
+    ]
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items())

@@ -1,0 +1,66 @@
+"""All committed batches → labels → eligibility → checks → an immutable release → report.
+
+Everything is computed anew from the committed batches with the rules in force today; only
+the publication itself compares with the release before. The scan runs on the staged folder,
+so a release that holds an identifier never appears under its name.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
+from schemas.settings import read_settings
+from tasks.clinical.task import merge_forms
+from tasks.deidentify.store_scan_release import require_no_identifiers
+from tasks.eligibility.task import evaluate_cohort
+from tasks.harmonise.task import label_cohort
+from tasks.publish.task import (
+    close_release,
+    collect_batches,
+    publish_release,
+    stage_release_tables,
+)
+from tasks.receive.store_lease import lease
+from tasks.report.task import write_release_report
+from tasks.validate.task import validate_release
+
+
+@flow(name="release-cohort", flow_run_name="release-cohort", retries=0)
+def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, object]:
+    """Publish a cohort release, if anything changed since the last one.
+
+    Parameters
+    ----------
+    bump : str
+        `auto` computes the step from the differences; `major`, `minor` or `patch` may ask
+        for a larger one.
+    dry_run : bool
+        Only say what a release would be.
+
+    Raises
+    ------
+    GateBlockedError
+        If a blocker stands, an identifier is found, or the data may not be released.
+    """
+    redact_handlers(*PREFECT_LOGGERS)
+    settings = read_settings()
+    with lease(settings.zones, "release"):
+        collect_batches()
+        label_cohort()
+        merge_forms()
+        evaluate_cohort()
+        stage_release_tables()
+        validate_release()
+        inspect = partial(require_no_identifiers, settings)
+        result = publish_release(bump, dry_run=dry_run, inspect=inspect)
+        if not dry_run:
+            result["report"] = write_release_report(str(result["version"]))
+        close_release()
+    create_markdown_artifact(
+        key="release", markdown=f"Release **{result['version']}**: {result['status']}"
+    )
+    return result

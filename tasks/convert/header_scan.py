@@ -1,0 +1,158 @@
+"""The few attributes that the proof needs, read straight from header bytes.
+
+A header of an MR scanner has hundreds of private attributes that pydicom would parse for
+every file. This scanner steps over them. It handles explicit and implicit VR little endian
+with nested and undefined-length sequences, or answers None: then pydicom reads the file,
+which is the reference the tests hold this scanner against.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+SOP_UID, IMAGE_TYPE, FRAMES = 0x00080018, 0x00080008, 0x00280008
+SAMPLES, ROWS, COLUMNS = 0x00280002, 0x00280010, 0x00280011
+BITS_ALLOCATED, BITS_STORED, HIGH_BIT, SIGNED = 0x00280100, 0x00280101, 0x00280102, 0x00280103
+INTERCEPT, SLOPE = 0x00281052, 0x00281053
+PIXEL_DATA = 0x7FE00010
+
+_WANTED = {
+    *(SOP_UID, IMAGE_TYPE, FRAMES, SAMPLES, ROWS, COLUMNS, BITS_ALLOCATED),
+    *(BITS_STORED, HIGH_BIT, SIGNED, INTERCEPT, SLOPE),
+}
+_SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_UNDEFINED = 0xFFFFFFFF
+_MAX_DEPTH = 64
+_META_START = 132
+_TRANSFER_SYNTAX = 0x00020010
+
+
+@dataclass(frozen=True)
+class ScannedHeader:
+    """Raw values of the wanted attributes at the top level, and where the pixels are."""
+
+    values: Mapping[int, bytes]
+    pixel_offset: int
+    pixel_length: int
+
+    def text(self, tag: int) -> str | None:
+        """Return a string attribute, None when absent or empty."""
+        value = self.values.get(tag, b"").decode("ascii").strip(" \0")
+        return value or None
+
+    def number(self, tag: int) -> int | None:
+        """Return an attribute of VR US, None when absent."""
+        value = self.values.get(tag)
+        if value is None:
+            return None
+        if len(value) != 2:
+            raise ValueError("not one unsigned short")
+        return int.from_bytes(value, "little")
+
+
+class _NotForUsError(Exception):
+    """The header holds something that the full parser must judge."""
+
+
+def scan_header(start: bytes) -> ScannedHeader | None:
+    """Scan the first bytes of a DICOM file up to its pixel data.
+
+    Parameters
+    ----------
+    start : bytes
+        The whole file or as much of it as holds all before the pixels.
+
+    Returns
+    -------
+    ScannedHeader or None
+        None when the full parser must read the file: another transfer syntax, an unusual
+        structure, no native pixel data within `start`.
+
+    Notes
+    -----
+    DICOM PS3.5 7.1 (data elements), 7.5 (nesting), PS3.10 7.1 (file meta information).
+    """
+    if start[128:_META_START] != b"DICM":
+        return None
+    try:
+        syntax, offset = _scan_meta(start)
+        if syntax == ExplicitVRLittleEndian:
+            return _scan(start, offset, explicit=True)
+        if syntax == ImplicitVRLittleEndian:
+            return _scan(start, offset, explicit=False)
+    except (_NotForUsError, struct.error):
+        # An element that goes beyond `start` ends here too.
+        pass
+    return None
+
+
+def _scan_meta(start: bytes) -> tuple[str, int]:
+    offset, syntax = _META_START, ""
+    while start[offset : offset + 2] == b"\x02\x00":
+        tag, _, length, value = _element(start, offset, explicit=True)
+        if length == _UNDEFINED:
+            raise _NotForUsError
+        offset = value + length
+        if tag == _TRANSFER_SYNTAX:
+            syntax = start[value:offset].decode("ascii", "replace").strip(" \0")
+    return syntax, offset
+
+
+def _element(start: bytes, offset: int, *, explicit: bool) -> tuple[int, bytes, int, int]:
+    """Return tag, VR, length and where the value begins."""
+    group, number, vr, short = struct.unpack_from("<HH2sH", start, offset)
+    tag = group << 16 | number
+    if group == 0xFFFE or not explicit:
+        return tag, b"", int.from_bytes(start[offset + 4 : offset + 8], "little"), offset + 8
+    if vr in _SHORT_VRS:
+        return tag, vr, short, offset + 8
+    if vr in _LONG_VRS:
+        return tag, vr, struct.unpack_from("<I", start, offset + 8)[0], offset + 12
+    raise _NotForUsError
+
+
+def _scan(start: bytes, offset: int, *, explicit: bool) -> ScannedHeader:
+    # A header that says implicit but is explicit has two letters where the length should be.
+    if not explicit and start[offset + 4 : offset + 6].isalpha():
+        raise _NotForUsError
+    values: dict[int, bytes] = {}
+    depth = 0
+    while True:
+        tag, vr, length, value = _element(start, offset, explicit=explicit)
+        if tag == PIXEL_DATA and depth == 0:
+            if length == _UNDEFINED:
+                raise _NotForUsError
+            return ScannedHeader(values, value, length)
+        if length == _UNDEFINED:
+            depth += _opened(tag, vr, explicit=explicit)
+            offset = value
+            if depth > _MAX_DEPTH:
+                raise _NotForUsError
+            continue
+        if tag == _SEQUENCE_END:
+            depth -= 1
+        if tag in _WANTED and depth == 0:
+            values[tag] = _whole(start, value, length)
+        offset = value + length
+
+
+def _opened(tag: int, vr: bytes, *, explicit: bool) -> int:
+    """Return how much deeper an element of undefined length leads."""
+    if tag == _ITEM:
+        return 0
+    # Unknown content of undefined length is implicit inside: the full parser's business.
+    if explicit and vr != b"SQ":
+        raise _NotForUsError
+    return 1
+
+
+def _whole(start: bytes, value: int, length: int) -> bytes:
+    if value + length > len(start):
+        raise _NotForUsError
+    return start[value : value + length]

@@ -1,0 +1,37 @@
+"""Eligibility as a Prefect task: real dates in, in memory only; verdicts out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from prefect import task
+from prefect.logging import get_run_logger
+
+from schemas.run_context import release_bench
+from schemas.settings import read_settings
+from schemas.stage_errors import redacted_errors
+from tasks.eligibility.assemble import assemble_cohort
+from tasks.eligibility.protocol import read_protocol
+
+
+@task(name="eligibility", task_run_name="eligibility", retries=0)
+def evaluate_cohort() -> dict[str, int]:
+    """Decide the nine criteria for every subject under every reading."""
+    settings = read_settings()
+    bench = release_bench(settings)
+    with redacted_errors("eligibility", settings.zones):
+        cohort = assemble_cohort(
+            bench.get("clinical_rows"),
+            bench.get("labels"),
+            batch_of_subject=bench.get("batch_of_subject"),
+        )
+        bench.put("cohort_rows", dict(cohort.tables))
+        bench.put("cohort_findings", list(cohort.findings))
+        versions = {
+            "protocol": read_protocol().protocol_version,
+            "mapping": bench.get("mapping_version"),
+        }
+        bench.put("versions", versions)
+    counts = Counter(f"{row['reading']} {row['status']}" for row in cohort.tables["eligibility"])
+    get_run_logger().info("eligibility: %s", dict(sorted(counts.items())))
+    return dict(sorted(counts.items()))

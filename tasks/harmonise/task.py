@@ -1,0 +1,46 @@
+"""Labelling as Prefect tasks: of one batch, and of the whole cohort."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from prefect import task
+from prefect.logging import get_run_logger
+
+from schemas.run_context import release_bench, run_context
+from schemas.settings import read_settings
+from schemas.stage_errors import redacted_errors
+from schemas.warehouse import read_instances
+from tasks.harmonise.exam import label_instances
+from tasks.harmonise.rules import read_rules
+
+
+@task(name="harmonise", task_run_name="harmonise", retries=0)
+def label_batch(site: str, batch: str) -> dict[str, int]:
+    """Label the exams that got new instances, together with what earlier nights brought."""
+    context = run_context(site, batch)
+    bench = context.bench
+    with redacted_errors("harmonise", context.zones):
+        arrived = [o.features for o in bench.get("image_outcomes") if o.features]
+        studies = {f.study_uid for f in arrived if f.study_uid}
+        earlier = read_instances(context.zones, context.site, column="study_uid", values=studies)
+        known = {f.sop_uid for f in arrived} | set(bench.get("held_instances"))
+        instances = [*arrived, *(f for f in earlier if f.sop_uid not in known)]
+        bench.put("exam_instances", instances)
+        bench.put("labels", label_instances(instances))
+    labels = bench.get("labels")
+    counts = dict(sorted(Counter(label.label_tier for label in labels.series).items()))
+    get_run_logger().info("batch %s: label tiers %s", batch, counts)
+    return counts
+
+
+@task(name="label-cohort", task_run_name="label-cohort", retries=0)
+def label_cohort() -> dict[str, int]:
+    """Label all committed instances anew, with the rules in force today."""
+    settings = read_settings()
+    bench = release_bench(settings)
+    with redacted_errors("harmonise", settings.zones):
+        labels = label_instances(bench.get("instances"))
+        bench.put("labels", labels)
+        bench.put("mapping_version", read_rules().mapping_version)
+    return {"series": len(labels.series), "studies": len(labels.studies)}

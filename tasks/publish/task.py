@@ -1,0 +1,175 @@
+"""Publishing as Prefect tasks: rows of a batch for its checks, and the steps of a release."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from prefect import task
+from prefect.logging import get_run_logger
+
+from schemas.contracts import conform, read_code_lists, read_table_contracts
+from schemas.identifiers import BatchId
+from schemas.package_data import data_contracts_dir
+from schemas.record_tables import records_from_table
+from schemas.records import Finding
+from schemas.run_context import release_bench, require_key, run_context
+from schemas.settings import read_settings
+from schemas.sites import read_registered_sites, read_sites
+from schemas.software import software_version
+from schemas.stage_errors import redacted_errors
+from tasks.publish import rows, store, store_batches
+from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
+from tasks.publish.facts import ReleaseFacts
+from tasks.publish.gates import require_releasable
+
+#: Rules of the form intake: their findings stand until the next release, as the batch left them.
+_INTAKE_RULES = "CLIN_"
+
+
+@task(name="rows", task_run_name="rows", retries=0)
+def stage_rows(site: str, batch: str) -> dict[str, int]:
+    """Make the batch's rows of the published image tables, as a release would hold them."""
+    context = run_context(site, batch)
+    bench = context.bench
+    with redacted_errors("rows", context.zones):
+        delivery = bench.get("delivery")
+        this = BatchTables(
+            batch=CommittedBatch(
+                batch_id=bench.batch,
+                site_code=bench.site,
+                n_files=len(delivery.files),
+                n_bytes=sum(file.size_bytes for file in delivery.files),
+                counts={},
+                manifest_sha256=delivery.manifest_sha256,
+            ),
+            instances=tuple(bench.get("exam_instances")),
+            volumes=tuple(bench.get("volumes")),
+        )
+        contracts = read_table_contracts()
+        tables = {
+            name: conform(contracts[name], found)
+            for name, found in rows.image_rows(bench.get("labels"), merge_batches([this])).items()
+        }
+        bench.put("published_rows", tables)
+    return {name: table.num_rows for name, table in tables.items()}
+
+
+@task(name="collect", task_run_name="collect", retries=0)
+def collect_batches() -> dict[str, int]:
+    """Read all committed batches; refuse what may not be released yet."""
+    settings = read_settings()
+    bench = release_bench(settings)
+    with redacted_errors("collect", settings.zones):
+        bench.open()
+        store.sweep_staging(settings.zones.releases)
+        committed = store_batches.read_committed(settings.zones)
+        for code in require_releasable(committed):
+            require_key(settings, code)
+        bench.put("committed", committed)
+        bench.put("instances", committed.instances)
+        bench.put("batches", [(b.site_code, b.batch_id) for b in committed.batches])
+        bench.put("batch_of_subject", _batch_of_subject(committed))
+        bench.put("intake_findings", _intake_findings(committed))
+    return {"batches": len(committed.batches), "instances": len(committed.instances)}
+
+
+@task(name="release-tables", task_run_name="release-tables", retries=0)
+def stage_release_tables() -> dict[str, int]:
+    """Bring everything into the form of the contracts."""
+    settings = read_settings()
+    bench = release_bench(settings)
+    with redacted_errors("release-tables", settings.zones):
+        contracts = read_table_contracts()
+        committed: CommittedBatches = bench.get("committed")
+        found = {
+            **rows.image_rows(bench.get("labels"), committed),
+            **bench.get("cohort_rows"),
+            "site": rows.site_rows(read_registered_sites(), read_sites()),
+            "ingest_batch": rows.ingest_batch_rows(committed.batches),
+            "code_list": rows.code_list_rows(read_code_lists()),
+        }
+        tables = {name: conform(contracts[name], found[name]) for name in sorted(found)}
+        bench.put("release_tables", tables)
+    return {name: table.num_rows for name, table in tables.items()}
+
+
+@task(name="publish", task_run_name="publish", retries=0)
+def publish_release(
+    bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
+) -> dict[str, object]:
+    """Write the release beside its place, have it inspected, and rename it once.
+
+    Parameters
+    ----------
+    bump : str
+        `auto`, or a larger step than the computed one.
+    dry_run : bool
+        Only compute version and differences.
+    inspect : callable
+        Looks through the staged folder and raises to stop the publication.
+    """
+    settings = read_settings()
+    bench, zones = release_bench(settings), settings.zones
+    with redacted_errors("publish", zones):
+        committed: CommittedBatches = bench.get("committed")
+        tables = bench.get("release_tables")
+        finding = conform(
+            read_table_contracts()["finding"], rows.finding_rows(bench.get("release_findings"))
+        )
+        sources = store_batches.nifti_sources(zones, committed, tables["nifti_volume"])
+        result = store.build_release(
+            {**tables, "finding": finding},
+            releases_dir=zones.releases,
+            nifti_sources=sources,
+            facts=_facts(bench.get("versions"), committed, bench.get("key_id")),
+            bump=bump,
+            dry_run=dry_run,
+            inspect=inspect,
+        )
+    get_run_logger().info("release %s: %s", result.version, result.status)
+    return {
+        "status": result.status.value,
+        "version": result.version,
+        "predecessor": result.predecessor,
+        "content_hash": result.content_hash,
+        "changes": dict(Counter(change.kind for change in result.differences.changes)),
+        "rows": result.rows,
+    }
+
+
+@task(name="close-release", task_run_name="close-release", retries=0)
+def close_release() -> None:
+    """Remove the scratch of the release: it held real dates."""
+    release_bench(read_settings()).close()
+
+
+def _batch_of_subject(committed: CommittedBatches) -> dict[str, str]:
+    """Return the batch that first brought an image of each subject."""
+    rank = {batch: number for number, batch in enumerate(committed.batch_order)}
+    first: dict[str, str] = {}
+    for instance in committed.instances:
+        batch = committed.batch_of_instance[str(instance.sop_uid)]
+        subject = str(instance.subject_id)
+        if subject not in first or rank[batch] < rank[BatchId(first[subject])]:
+            first[subject] = batch
+    return first
+
+
+def _intake_findings(committed: CommittedBatches) -> list[Finding]:
+    table = committed.tables.get("finding")
+    found = records_from_table(table, Finding) if table is not None else []
+    return [finding for finding in found if finding.rule_id.startswith(_INTAKE_RULES)]
+
+
+def _facts(versions: dict[str, str], committed: CommittedBatches, key_id: str) -> ReleaseFacts:
+    return ReleaseFacts(
+        software_version=software_version(),
+        protocol_version=versions["protocol"],
+        mapping_version=versions["mapping"],
+        decisions_csv=(data_contracts_dir() / "protocol" / "decisions.csv").read_bytes(),
+        input_ledger_sha256=committed.input_ledger_sha256,
+        key_id=key_id,
+        as_of=committed.as_of,
+    )

@@ -1,0 +1,89 @@
+"""Tables against their contracts, every failing row named. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.contracts import ColumnContract, TableContract
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One place where a table is not as its contract says."""
+
+    rule_id: str
+    table: str
+    key: tuple[str, ...]
+    column: str
+    observed: str
+    expected: str
+
+
+def check_conformity(
+    tables: Mapping[str, pa.Table],
+    contracts: Mapping[str, TableContract],
+    required: Sequence[str] = (),
+) -> list[Violation]:
+    """Return every departure of the tables from their contracts.
+
+    Parameters
+    ----------
+    tables : mapping of str to pyarrow.Table
+        Tables by name; one without a contract is a violation.
+    contracts : mapping of str to TableContract
+        All contracts.
+    required : sequence of str
+        Tables that must be there.
+    """
+    found = [
+        Violation("CON-TABLE", name, (), "", "no table", "a table")
+        for name in required
+        if name not in tables
+    ]
+    for name, table in tables.items():
+        contract = contracts.get(name)
+        if contract is None or not table.schema.equals(contract.arrow_schema()):
+            expected = f"contract {contract.version}" if contract else "no such table"
+            found.append(Violation("CON-COLUMNS", name, (), "", "other columns", expected))
+            continue
+        found += _check_rows(table, contract)
+    return found
+
+
+def _check_rows(table: pa.Table, contract: TableContract) -> Iterator[Violation]:
+    for column in contract.columns:
+        values = table[column.name].combine_chunks()
+        if not column.nullable and values.null_count:
+            for key in _keys(table.filter(pc.is_null(values)), contract):
+                yield Violation("CON-MISSING", contract.name, key, column.name, "", "a value")
+        if column.allowed_values is not None:
+            for key in _keys(table.filter(_outside(values, column)), contract):
+                codes = ", ".join(column.allowed_values)
+                yield Violation("CON-CODE", contract.name, key, column.name, "another value", codes)
+    keys = _keys(table, contract)
+    for key in sorted({key for key, n in _count(keys).items() if n > 1}):
+        yield Violation("CON-KEY", contract.name, key, "", f"{keys.count(key)} rows", "1 row")
+
+
+def _outside(values: pa.Array, column: ColumnContract) -> pa.Array:
+    allowed = pa.array(column.allowed_values, type=pa.string())
+    if not pa.types.is_list(values.type):
+        return pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, value_set=allowed)))
+    codes = frozenset(column.allowed_values or ())
+    return pa.array([not codes.issuperset(one or ()) for one in values.to_pylist()], pa.bool_())
+
+
+def _keys(table: pa.Table, contract: TableContract) -> list[tuple[str, ...]]:
+    columns = [map(str, table[name].to_pylist()) for name in contract.primary_key]
+    return list(zip(*columns, strict=True))
+
+
+def _count(keys: list[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
+    counts: dict[tuple[str, ...], int] = {}
+    for key in keys:
+        counts[key] = counts.get(key, 0) + 1
+    return counts

@@ -1,0 +1,150 @@
+"""Great Expectations over pandas frames: which rows break which rule. Nothing leaves memory.
+
+GX's own JSON quotes bad values; what is kept of it here is counts and verdicts. Importing GX
+takes seconds, so it happens inside the call. The caller has set the environment that keeps
+GX from looking outward (`schemas.settings.QUIET_ENVIRONMENT`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tasks.validate.suites import Rule, gx_severity
+
+#: What of a GX result is kept as evidence: numbers only.
+_KEPT = ("element_count", "unexpected_count", "unexpected_percent", "missing_count")
+
+
+@dataclass(frozen=True)
+class FailingRow:
+    """The key of a row that breaks a rule, and the value of the first column looked at."""
+
+    key: tuple[str, ...]
+    value: object
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one rule on one table; `ran` False means nobody knows, so it blocks."""
+
+    table: str
+    rule: Rule
+    ran: bool
+    success: bool
+    failing: tuple[FailingRow, ...]
+    evidence: Mapping[str, object]
+
+
+def run_rules(
+    rules: Mapping[str, Sequence[Rule]],
+    frames: Mapping[str, pd.DataFrame],
+    keys: Mapping[str, Sequence[str]],
+) -> list[Outcome]:
+    """Run the rules of every table over its frame.
+
+    Parameters
+    ----------
+    rules : mapping of str to sequence of Rule
+        Rules by table; a table without a frame is not looked at here.
+    frames : mapping of str to DataFrame
+        One row per key; list columns may be there, rules do not look at them.
+    keys : mapping of str to sequence of str
+        Columns that name a row, by table.
+    """
+    import great_expectations as gx  # 3-6 s: only when something is validated
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    source = context.data_sources.add_pandas("frames")
+    outcomes: list[Outcome] = []
+    for table, listed in rules.items():
+        if table not in frames or not listed:
+            continue
+        asset = source.add_dataframe_asset(table)
+        batch = asset.add_batch_definition_whole_dataframe("whole").get_batch(
+            {"dataframe": frames[table]}
+        )
+        outcomes += _run_table(table, listed, batch, frames, list(keys[table]))
+    return outcomes
+
+
+def _run_table(
+    table: str,
+    rules: Sequence[Rule],
+    batch: Any,
+    frames: Mapping[str, pd.DataFrame],
+    key: list[str],
+) -> list[Outcome]:
+    import great_expectations as gx
+
+    # Given at once: adding them one by one replaces a rule by the next on the same column.
+    suite = gx.ExpectationSuite(
+        name=table,
+        expectations=[
+            {
+                "type": rule.type,
+                "kwargs": _resolved(rule, frames),
+                "severity": gx_severity(rule.severity),
+                "meta": {"rule_id": rule.meta.rule_id},
+            }
+            for rule in rules
+            if _is_runnable(rule, frames, table)
+        ],
+    )
+    result = batch.validate(
+        suite,
+        result_format={
+            "result_format": "COMPLETE",
+            "unexpected_index_column_names": key,
+            "partial_unexpected_count": 0,
+            "include_unexpected_rows": False,
+        },
+    )
+    # Results come back in another order than the suite.
+    by_id = {item.expectation_config.meta["rule_id"]: item for item in result.results}
+    return [_outcome(table, rule, by_id.get(rule.meta.rule_id), key) for rule in rules]
+
+
+def _is_runnable(rule: Rule, frames: Mapping[str, pd.DataFrame], table: str) -> bool:
+    if rule.keys_of:
+        other, column = rule.keys_of
+        if other not in frames or column not in frames[other].columns:
+            return False
+    return set(rule.columns) <= set(frames[table].columns)
+
+
+def _resolved(rule: Rule, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    kwargs = dict(rule.kwargs)
+    if rule.keys_of:
+        other, column = rule.keys_of
+        kwargs["value_set"] = sorted(frames[other][column].dropna().unique())
+    return kwargs
+
+
+def _outcome(table: str, rule: Rule, result: Any, key: list[str]) -> Outcome:
+    if result is None or _raised(result.exception_info):
+        return Outcome(table, rule, ran=False, success=False, failing=(), evidence={})
+    facts = result.result
+    listed = facts.get("unexpected_index_list") or []
+    first = rule.columns[0] if rule.columns else None
+    failing = {tuple(str(row[name]) for name in key): row.get(first) for row in listed}
+    return Outcome(
+        table,
+        rule,
+        ran=True,
+        success=bool(result.success),
+        failing=tuple(FailingRow(names, value) for names, value in sorted(failing.items())),
+        evidence={name: facts[name] for name in _KEPT if name in facts},
+    )
+
+
+def _raised(info: Mapping[str, Any]) -> bool:
+    """GX gives one dictionary, or one per metric when something was raised."""
+    if "raised_exception" in info:
+        return bool(info["raised_exception"])
+    return any(item.get("raised_exception", True) for item in info.values())

@@ -1,0 +1,207 @@
+"""Outcomes of rules and violations of contracts to findings, and the gate. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from schemas.contracts import TableContract
+from schemas.finding_ids import finding_id
+from schemas.records import Finding
+from schemas.states import Severity
+from tasks.validate.conformity import Violation
+from tasks.validate.engine import FailingRow, Outcome
+
+RULE_FAILED = "RUN-FAILED"
+_SITE = re.compile(r"S\d{2}")
+_SUBJECT_SITE = re.compile(r"(S\d{2})-")
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """What validation says: findings, evidence as JSON values, and whether the gate is shut."""
+
+    findings: tuple[Finding, ...]
+    gx_json: dict[str, object]
+    blocked: bool
+
+
+def build_report(
+    outcomes: Sequence[Outcome],
+    violations: Iterable[Violation],
+    words: Mapping[str, Mapping[str, str]],
+    sites: Mapping[str, Mapping[tuple[str, ...], str]],
+    contracts: Mapping[str, TableContract],
+) -> ValidationReport:
+    """Join everything into one report, findings sorted by severity, rule and object.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        Of the rules that applied.
+    violations : iterable of Violation
+        Of the contracts.
+    words : mapping
+        Messages and fixes of the rules that are not expectations, by rule id.
+    sites : mapping
+        Table → key of a row → site code, from `sites_of_rows`.
+    contracts : mapping of str to TableContract
+        To tell which values may be shown.
+    """
+    findings: dict[str, Finding] = {}
+    for item in violations:
+        finding = _of_violation(item, words[item.rule_id], sites)
+        findings[finding.finding_id] = finding
+    for outcome in outcomes:
+        for finding in _of_outcome(outcome, words[RULE_FAILED], sites, contracts):
+            findings[finding.finding_id] = finding
+    rank = list(Severity)
+    listed = sorted(
+        findings.values(), key=lambda f: (rank.index(f.severity), f.rule_id, f.object_id)
+    )
+    return ValidationReport(
+        findings=tuple(listed),
+        gx_json=_evidence(outcomes),
+        blocked=any(finding.severity is Severity.BLOCKER for finding in listed),
+    )
+
+
+def sites_of_rows(frame: pd.DataFrame, key: Sequence[str]) -> dict[tuple[str, ...], str]:
+    """Return key → site code, by the site column or the pseudonym of each row."""
+    column = next((name for name in ("site_code", "subject_id") if name in frame.columns), None)
+    if column is None:
+        return {}
+    keys = zip(*(frame[name].astype(str) for name in key), strict=True)
+    return {
+        names: found[0]
+        for names, value in zip(keys, frame[column], strict=True)
+        if (found := _SITE.match(str(value)))
+    }
+
+
+def _of_violation(
+    item: Violation,
+    words: Mapping[str, str],
+    sites: Mapping[str, Mapping[tuple[str, ...], str]],
+) -> Finding:
+    object_id = "/".join(item.key) or item.table
+    return Finding(
+        finding_id=finding_id(item.rule_id, f"{item.table}.{item.column}", object_id),
+        rule_id=item.rule_id,
+        severity=Severity.BLOCKER,
+        site_code=sites.get(item.table, {}).get(item.key, ""),
+        object_type=item.table,
+        object_id=object_id,
+        column_name=item.column,
+        observed=item.observed,
+        expected=item.expected,
+        **_texts(words),
+    )
+
+
+def _of_outcome(
+    outcome: Outcome,
+    failed: Mapping[str, str],
+    sites: Mapping[str, Mapping[tuple[str, ...], str]],
+    contracts: Mapping[str, TableContract],
+) -> Iterable[Finding]:
+    rule, table = outcome.rule, outcome.table
+    if not outcome.ran:
+        yield Finding(
+            finding_id=finding_id(RULE_FAILED, "rule", rule.meta.rule_id),
+            rule_id=RULE_FAILED,
+            severity=Severity.BLOCKER,
+            site_code="",
+            object_type="rule",
+            object_id=rule.meta.rule_id,
+            column_name="",
+            observed="did not run",
+            expected="ran",
+            **_texts(failed),
+        )
+        return
+    if outcome.success:
+        return
+    # A rule about a whole table has no failing row: the table itself is the object.
+    for row in outcome.failing or (FailingRow((), None),):
+        object_id = "/".join(row.key) or table
+        yield Finding(
+            finding_id=finding_id(rule.meta.rule_id, table, object_id),
+            rule_id=rule.meta.rule_id,
+            severity=rule.severity,
+            site_code=sites.get(table, {}).get(row.key, "") or _site_of_subject(row.key),
+            object_type=table,
+            object_id=object_id,
+            column_name=rule.columns[0] if rule.columns else "",
+            observed=_shown(row.value, outcome, contracts),
+            expected=_expected(outcome),
+            **_texts(rule.meta.model_dump()),
+        )
+
+
+def _site_of_subject(key: tuple[str, ...]) -> str:
+    found = next((match for part in key if (match := _SUBJECT_SITE.match(part))), None)
+    return found[1] if found else ""
+
+
+def _texts(words: Mapping[str, str]) -> dict[str, str]:
+    return {name: words[name] for name in ("message_en", "message_zh", "fix_en", "fix_zh")}
+
+
+def _shown(value: object, outcome: Outcome, contracts: Mapping[str, TableContract]) -> str:
+    """Show numbers, truth values and known codes; of any other text only that it is there."""
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return "missing"
+    if isinstance(value, bool) or not isinstance(value, str):
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    column = outcome.rule.columns[0]
+    contract = contracts.get(outcome.table)
+    known = (
+        next((c.allowed_values for c in contract.columns if c.name == column), None)
+        if (contract)
+        else None
+    )
+    return value if known and value in known else "another value"
+
+
+def _expected(outcome: Outcome) -> str:
+    rule, kwargs = outcome.rule, outcome.rule.kwargs
+    if rule.keys_of:
+        return f"a row of {rule.keys_of[0]}"
+    if "value_set" in kwargs:
+        return ", ".join(map(str, kwargs["value_set"]))
+    limits = [
+        f"{sign} {kwargs[name]}"
+        for name, sign in (("min_value", ">="), ("max_value", "<="))
+        if kwargs.get(name) is not None
+    ]
+    if limits:
+        return " and ".join(limits)
+    return {"expect_column_values_to_not_be_null": "a value"}.get(rule.type, "unique")
+
+
+def _evidence(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    listed = [
+        {
+            "table": outcome.table,
+            "rule_id": outcome.rule.meta.rule_id,
+            "type": outcome.rule.type,
+            "severity": outcome.rule.severity.value,
+            "ran": outcome.ran,
+            "success": outcome.success,
+            **{name: _number(value) for name, value in sorted(outcome.evidence.items())},
+        }
+        for outcome in sorted(outcomes, key=lambda o: (o.table, o.rule.meta.rule_id))
+    ]
+    return {
+        "engine": "great_expectations",
+        "results": listed,
+        "success": all(outcome.ran and outcome.success for outcome in outcomes),
+    }
+
+
+def _number(value: object) -> object:
+    return float(str(value)) if isinstance(value, float) else value

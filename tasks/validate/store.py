@@ -1,0 +1,104 @@
+"""Read the suites and validate tables with them: the one place that reads `expectations/`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import pyarrow as pa
+import yaml
+
+from schemas.contracts import TableContract, read_table_contracts
+from schemas.errors import ContractError, GateBlockedError
+from schemas.package_data import expectations_dir
+from schemas.settings import QUIET_ENVIRONMENT
+from schemas.states import Severity
+from tasks.validate.conformity import check_conformity
+from tasks.validate.engine import run_rules
+from tasks.validate.frames import columns_for_rules, key_columns, prepare_frames
+from tasks.validate.report import ValidationReport, build_report, sites_of_rows
+from tasks.validate.suites import Stage, Suite, parse_suite, require_unique_ids
+
+#: Made after validation: findings are its result, and the release names itself last.
+_MADE_LATER = frozenset({"finding", "release"})
+
+
+def read_suites(
+    folder: Path | None = None, contracts: Mapping[str, TableContract] | None = None
+) -> dict[str, Suite]:
+    """Read all suites, by table.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Folder of `<table>.yaml`; default: the one that ships.
+    contracts : mapping of str to TableContract, optional
+        Contracts the rules are checked against; default: the ones that ship.
+
+    Raises
+    ------
+    ContractError
+        If a suite cannot be used; names file, line and reason.
+    """
+    columns = columns_for_rules(contracts or read_table_contracts())
+    suites = {
+        path.stem: parse_suite(path.read_text(encoding="utf-8"), path.name, columns)
+        for path in sorted((folder or expectations_dir()).glob("*.yaml"))
+    }
+    if not suites:
+        raise ContractError("no suite found", where="expectations")
+    require_unique_ids(suites)
+    return suites
+
+
+def validate_tables(
+    tables: Mapping[str, pa.Table], stage: Stage, *, suites: Mapping[str, Suite] | None = None
+) -> ValidationReport:
+    """Validate published tables: contracts first, then the rules of the stage.
+
+    Parameters
+    ----------
+    tables : mapping of str to pyarrow.Table
+        Tables as `schemas.contracts.conform` makes them. Over a batch, those it has; over a
+        release, all but `finding` and `release`: one that is missing blocks.
+    stage : Stage
+        BATCH or RELEASE.
+    suites : mapping of str to Suite, optional
+        Default: the ones that ship.
+
+    Returns
+    -------
+    ValidationReport
+        Every failing row is a finding; a rule that cannot run is a blocker, never passed.
+    """
+    os.environ.update(QUIET_ENVIRONMENT)  # before Great Expectations is first imported
+    contracts = read_table_contracts()
+    suites = suites if suites is not None else read_suites()
+    required = sorted(contracts.keys() - _MADE_LATER) if stage is Stage.RELEASE else []
+    violations = check_conformity(tables, contracts, required)
+    unusable = {item.table for item in violations if item.rule_id == "CON-COLUMNS"}
+    frames = prepare_frames({n: table for n, table in tables.items() if n not in unusable})
+    keys = {name: key_columns(name, contracts) for name in frames}
+    rules = {name: suite.at(stage) for name, suite in suites.items()}
+    outcomes = run_rules(rules, frames, keys)
+    sites = {name: sites_of_rows(frame, keys[name]) for name, frame in frames.items()}
+    return build_report(outcomes, violations, _words(), sites, contracts)
+
+
+def require_passed(report: ValidationReport) -> None:
+    """Raise GateBlockedError when a blocker stands; names the rules, not the rows."""
+    blockers = sorted({f.rule_id for f in report.findings if f.severity is Severity.BLOCKER})
+    if report.blocked:
+        raise GateBlockedError(
+            f"findings of severity blocker: {', '.join(blockers)}",
+            hint="Look at the findings of the run; each says who does what.",
+        )
+
+
+@cache
+def _words() -> dict[str, dict[str, str]]:
+    text = files("tasks.validate").joinpath("rule_words.yaml").read_text(encoding="utf-8")
+    return {row["rule_id"]: row for row in yaml.safe_load(text)}

@@ -1,0 +1,188 @@
+"""Expectation suites as people write them, read into a typed model that refuses a bad rule. Pure.
+
+A suite is `expectations/<table>.yaml` in Great Expectations' own keys (`type`, `kwargs`,
+`severity`, `meta`). A value set may be the keys of another table: `{keys_of: table.column}`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from schemas.errors import ContractError
+from schemas.states import Severity
+
+#: Expectation types a suite may use, and the kwargs in which each names columns.
+EXPECTATIONS: dict[str, tuple[str, ...]] = {
+    "expect_column_values_to_not_be_null": ("column",),
+    "expect_column_values_to_be_unique": ("column",),
+    "expect_column_values_to_be_in_set": ("column",),
+    "expect_column_values_to_not_be_in_set": ("column",),
+    "expect_column_values_to_be_between": ("column",),
+    "expect_column_values_to_match_regex": ("column",),
+    "expect_compound_columns_to_be_unique": ("column_list",),
+    "expect_column_pair_values_to_be_equal": ("column_A", "column_B"),
+    "expect_column_pair_values_a_to_be_greater_than_b": ("column_A", "column_B"),
+    "expect_table_row_count_to_be_between": (),
+}
+_KEYS_OF = re.compile(r"([a-z_]+)\.([a-z_0-9]+)")
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Stage(StrEnum):
+    """When a rule applies: over the tables of one batch, or over the whole cohort."""
+
+    BATCH = "batch"
+    RELEASE = "release"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Meta(_Model):
+    """What a person needs to know about a rule; the fix says who does what."""
+
+    rule_id: Annotated[str, Field(pattern=r"^[A-Z]{3}(-[A-Z0-9]+)+$")]
+    stage: tuple[Stage, ...] = Field(min_length=1)
+    message_en: Text
+    message_zh: Text
+    fix_en: Annotated[str, Field(pattern=r"^(Data manager|Site coordinator|QC reviewer): \S")]
+    fix_zh: Annotated[str, Field(pattern=r"^(数据管理员|中心协调员（CRC）|质控审阅者)：\S")]
+    reason: Text
+
+
+class Rule(_Model):
+    """One expectation of a suite."""
+
+    type: str
+    kwargs: Mapping[str, Any]
+    severity: Severity
+    meta: Meta
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns the rule looks at."""
+        named: list[str] = []
+        for key in EXPECTATIONS[self.type]:
+            value = self.kwargs[key]
+            named += [value] if isinstance(value, str) else list(value)
+        return tuple(named)
+
+    @property
+    def keys_of(self) -> tuple[str, str] | None:
+        """The (table, column) whose keys are the value set, if they are."""
+        value_set = self.kwargs.get("value_set")
+        found = _KEYS_OF.fullmatch(value_set["keys_of"]) if isinstance(value_set, dict) else None
+        return (found[1], found[2]) if found else None
+
+    @model_validator(mode="after")
+    def _can_run(self) -> Self:
+        if self.type not in EXPECTATIONS:
+            raise ValueError(f"{self.meta.rule_id}: unknown expectation {self.type}")
+        missing = [key for key in EXPECTATIONS[self.type] if key not in self.kwargs]
+        if missing:
+            raise ValueError(f"{self.meta.rule_id}: kwargs lack {', '.join(missing)}")
+        if isinstance(self.kwargs.get("value_set"), dict):
+            wanted = self.kwargs["value_set"].get("keys_of", "")
+            if len(self.kwargs["value_set"]) != 1 or not _KEYS_OF.fullmatch(str(wanted)):
+                raise ValueError(
+                    f"{self.meta.rule_id}: a value set reads {{keys_of: table.column}}"
+                )
+        return self
+
+
+class Suite(_Model):
+    """The rules of one table."""
+
+    suite: str
+    expectations: tuple[Rule, ...] = Field(min_length=1)
+
+    def at(self, stage: Stage) -> tuple[Rule, ...]:
+        """Return the rules that apply at a stage."""
+        return tuple(rule for rule in self.expectations if stage in rule.meta.stage)
+
+
+def parse_suite(text: str, file_name: str, columns: Mapping[str, frozenset[str]]) -> Suite:
+    """Return the suite in a file.
+
+    Parameters
+    ----------
+    text : str
+        Content of the file.
+    file_name : str
+        `<table>.yaml`, also for messages.
+    columns : mapping of str to frozenset of str
+        Columns of every table that a rule may name, derived ones included.
+
+    Raises
+    ------
+    ContractError
+        If the file is not YAML, a key is unknown or missing, an expectation is unknown, or a
+        rule names a table or column that does not exist; names file, rule and line.
+    """
+    try:
+        suite = Suite.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise ContractError("not YAML", where=f"{file_name}{line}") from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        line = _line_of(text, first["loc"])
+        raise ContractError(f"{place}: {first['msg']}", where=f"{file_name}{line}") from None
+    if f"{suite.suite}.yaml" != file_name or suite.suite not in columns:
+        raise ContractError("no table has the name of the suite", where=file_name)
+    for number, rule in enumerate(suite.expectations):
+        _require_columns(rule, suite.suite, columns, file_name, _line_of(text, ("", number)))
+    return suite
+
+
+def require_unique_ids(suites: Mapping[str, Suite]) -> None:
+    """Raise ContractError when two rules have one id: their findings could not be told apart."""
+    seen: dict[str, str] = {}
+    for table, suite in suites.items():
+        for rule in suite.expectations:
+            if rule.meta.rule_id in seen:
+                where = f"{seen[rule.meta.rule_id]}.yaml and {table}.yaml"
+                raise ContractError(f"rule id {rule.meta.rule_id} stands twice", where=where)
+            seen[rule.meta.rule_id] = table
+
+
+def gx_severity(severity: Severity) -> Literal["critical", "warning", "info"]:
+    """Return the word Great Expectations has for a severity; it has three for our four."""
+    if severity is Severity.BLOCKER:
+        return "critical"
+    return "warning" if severity is Severity.MAJOR else "info"
+
+
+def _require_columns(
+    rule: Rule, table: str, columns: Mapping[str, frozenset[str]], file_name: str, line: str
+) -> None:
+    wanted = [(table, column) for column in rule.columns]
+    if rule.keys_of:
+        wanted.append(rule.keys_of)
+    for name, column in wanted:
+        if column not in columns.get(name, frozenset()):
+            raise ContractError(
+                f"rule {rule.meta.rule_id} names {name}.{column}, which does not exist",
+                where=f"{file_name}{line}",
+            )
+
+
+def _line_of(text: str, place: tuple[int | str, ...]) -> str:
+    """Return the line of the expectation whose number is in `place`, for a message."""
+    number = next((part for part in place if isinstance(part, int)), None)
+    document = yaml.compose(text, Loader=yaml.SafeLoader)
+    if number is None or not isinstance(document, yaml.MappingNode):
+        return ""
+    listed = [value for key, value in document.value if key.value == "expectations"]
+    if not listed or number >= len(listed[0].value):
+        return ""
+    return f" line {listed[0].value[number].start_mark.line + 1}"

@@ -1,0 +1,84 @@
+"""Many exports to one state: the newest valid row wins, nobody vanishes unnoticed."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from schemas.identifiers import BatchId, SiteCode, SubjectNo
+from schemas.keys import KeyRing
+from tasks.clinical.intake import FormRows
+from tasks.clinical.merge import BatchForms, check_linkage, merge_batches
+from tests.unit.clinical.forms import SITE, form_row, form_text, intake_of, read_rows, read_text
+
+
+def export(as_of: str, *rows: dict[str, str], form: str = "diagnosis") -> FormRows:
+    comment = f"# export_as_of: {as_of}\n"
+    return read_text(form, form_text(form, rows, as_of=comment))[0]
+
+
+def batch(name: str, *forms: FormRows) -> BatchForms:
+    return BatchForms(SITE, BatchId(name), intake_of(*forms))
+
+
+OLD = batch("b1", export("2026-11-20", form_row("diagnosis", reference_class="pending")))
+NEW = batch("a2", export("2026-11-21", form_row("diagnosis", reference_class="HCC")))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([OLD, NEW])))
+def test_the_newest_export_wins_in_whatever_order_the_batches_come(
+    order: tuple[BatchForms, ...], ring: KeyRing
+) -> None:
+    (row,) = merge_batches(order, ring).rows
+    assert row.text("reference_class") == "HCC"
+    assert row.batch_id == "b1", "the batch that delivered the key first"
+
+
+def test_an_old_export_that_arrives_late_changes_nothing(ring: KeyRing) -> None:
+    late = batch("z9", export("2026-11-01", form_row("diagnosis", reference_class="ICC")))
+    (row,) = merge_batches([OLD, NEW, late], ring).rows
+    assert row.text("reference_class") == "HCC"
+
+
+def test_a_subject_missing_from_a_newer_export_is_a_finding_and_stays(ring: KeyRing) -> None:
+    newer = batch("c3", export("2026-11-22", form_row("diagnosis", subject_no="LC-0002")))
+    merged = merge_batches([NEW, newer], ring)
+    assert len(merged.rows) == 2
+    (finding,) = merged.findings
+    assert finding.rule_id == "CLIN_SUBJECT_GONE"
+    assert finding.object_id == ring.subject_id(SITE, SubjectNo("LC-0001"))
+    assert "LC-0001" not in repr(finding)
+
+
+def test_a_form_that_did_not_come_again_misses_nobody(ring: KeyRing) -> None:
+    other = batch("c3", export("2026-11-22", form_row("treatment"), form="treatment"))
+    assert merge_batches([NEW, other], ring).findings == ()
+
+
+def test_rows_carry_pseudonym_and_shift_of_their_person(ring: KeyRing) -> None:
+    (row,) = merge_batches([NEW], ring).rows
+    assert row.subject_id == ring.subject_id(SITE, SubjectNo("LC-0001"))
+    assert row.shift_days == ring.date_shift_days(SITE, SubjectNo("LC-0001"))
+
+
+def test_readers_and_screenings_get_keyed_codes(ring: KeyRing) -> None:
+    ratings = export("2026-11-20", form_row("image_quality"), form="image_quality")
+    log = export("2026-11-20", form_row("screening_log"), form="screening_log")
+    rows = {row.form: row for row in merge_batches([batch("b", ratings, log)], ring).rows}
+    assert str(rows["image_quality"].text("rater_id")).startswith("R-")
+    assert str(rows["screening_log"].text("screening_no")).startswith("SCR-")
+    assert "001" not in str(rows["screening_log"].text("screening_no"))
+
+
+def test_the_same_subject_number_at_two_sites_is_two_subjects(ring: KeyRing) -> None:
+    other = BatchForms(SiteCode("S92"), BatchId("b"), NEW.intake)
+    assert len({row.subject_id for row in merge_batches([NEW, other], ring).rows}) == 2
+
+
+def test_a_subject_without_linkage_is_a_finding_by_pseudonym(ring: KeyRing) -> None:
+    form, _ = read_rows("diagnosis", form_row("diagnosis"), form_row("diagnosis", lesion_no="2"))
+    (finding,) = check_linkage(intake_of(form), set(), SITE, ring)
+    assert finding.rule_id == "CLIN_NOT_LINKED"
+    assert "LC-0001" not in repr(finding)
+    assert check_linkage(intake_of(form), {SubjectNo("LC-0001")}, SITE, ring) == []

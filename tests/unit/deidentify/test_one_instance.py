@@ -1,0 +1,143 @@
+"""One instance: what stays as it was, what changes, and what is written anew."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, timedelta
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEGLosslessSV1,
+)
+
+from tests.builders import make_instance
+from tests.unit.deidentify.helpers import RING, SHIFT_DAYS, accepted, pseudonym, written
+
+PHYSICS = ("Rows", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "KVP")
+
+
+def codes(data: Dataset) -> set[str]:
+    return {item.CodeValue for item in data.DeidentificationMethodCodeSequence}
+
+
+def test_physics_and_geometry_stay_exactly_as_they_were() -> None:
+    before = make_instance()
+    after = written(before)
+    assert all(after[k].value == before[k].value for k in PHYSICS)
+
+
+def test_the_person_is_named_by_the_pseudonym_alone() -> None:
+    after = written(make_instance(subject=1))
+    assert after.PatientID == str(after.PatientName) == pseudonym("PID000001")
+    empty = ("PatientBirthDate", "AccessionNumber", "StudyID", "ReferringPhysicianName")
+    assert [k for k in empty if after[k].value] == []
+
+
+def test_dates_move_back_by_the_persons_shift_and_times_of_day_stay() -> None:
+    after = written(make_instance(AcquisitionDateTime="20250306102000.5+0800"))
+    moved = f"{date(2025, 3, 6) - timedelta(days=SHIFT_DAYS):%Y%m%d}"
+    assert after.StudyDate == after.SeriesDate == after.ContentDate == moved
+    assert after.AcquisitionDateTime == moved + "102000.5"
+    assert after.StudyTime == "101500"
+
+
+def test_uids_are_mapped_by_the_key_and_uids_of_dicom_itself_stay() -> None:
+    before = make_instance()
+    after = written(before)
+    assert after.SOPInstanceUID == RING.uid(before.SOPInstanceUID)
+    assert after.file_meta.MediaStorageSOPInstanceUID == after.SOPInstanceUID
+    assert after.SOPClassUID == before.SOPClassUID
+    atlas = make_instance(FrameOfReferenceUID="1.2.840.10008.1.4.1.1")
+    assert written(atlas).FrameOfReferenceUID == "1.2.840.10008.1.4.1.1"
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [("060Y", "060Y"), ("089Y", "089Y"), ("090Y", "090Y"), ("103Y", "090Y"), ("018M", "018M")],
+)
+def test_an_age_over_89_years_becomes_90(stated: str, kept: str) -> None:
+    assert written(make_instance(PatientAge=stated)).PatientAge == kept
+
+
+def test_an_age_that_is_not_stated_is_computed_before_the_birth_date_goes() -> None:
+    after = written(make_instance(PatientAge=None, PatientBirthDate="19650307"))
+    assert after.PatientAge == "059Y"
+
+
+def test_neither_age_nor_birth_date_leaves_no_age() -> None:
+    assert "PatientAge" not in written(make_instance(PatientAge=None, PatientBirthDate=""))
+
+
+def test_the_file_starts_with_a_zero_preamble_and_new_file_meta() -> None:
+    before = make_instance()
+    before.preamble = b"Zhang Weiming".ljust(128, b"\0")
+    before.file_meta.SourceApplicationEntityTitle = "HOSPITALPACS"
+    output = accepted(before).output
+    assert output[:128] == bytes(128)
+    assert b"HOSPITALPACS" not in output
+
+
+def test_marks_say_what_ran_on_this_object_and_nothing_else() -> None:
+    after = written(make_instance())
+    assert after.PatientIdentityRemoved == "YES"
+    assert after.LongitudinalTemporalInformationModified == "MODIFIED"
+    assert codes(after) == {"113100", "113105", "113107", "113108", "113109"}
+    bare = make_instance(
+        PatientSex=None,
+        PatientAge=None,
+        PatientBirthDate=None,
+        SeriesDescription=None,
+        Manufacturer=None,
+        ManufacturerModelName=None,
+    )
+    assert codes(written(bare)) == {"113100", "113107"}
+
+
+def test_old_marks_of_another_tool_do_not_stay() -> None:
+    after = written(make_instance(DeidentificationMethod="Some Other Tool by Li Wei"))
+    assert after.DeidentificationMethod == "livercohort allow-list"
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian],
+    ids=lambda uid: UID(uid).name,
+)
+def test_the_transfer_syntax_and_the_pixel_bytes_stay(syntax: UID) -> None:
+    before = make_instance(modality="MR")
+    before.file_meta.TransferSyntaxUID = syntax
+    before["PixelData"].VR = "OW"
+    done = accepted(before)
+    after = written(before)
+    assert after.file_meta.TransferSyntaxUID == syntax
+    assert after.PixelData == before.PixelData
+    assert after.Rows == before.Rows
+    assert done.pixel_sha256 == hashlib.sha256(before.PixelData).hexdigest()
+
+
+def test_compressed_pixels_stay_in_their_fragments() -> None:
+    before = make_instance()
+    before.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    before.PixelData = encapsulate([b"\xff\xd8" + bytes(range(100)) + b"\xff\xd9"])
+    before["PixelData"].VR = "OB"
+    before["PixelData"].is_undefined_length = True
+    after = written(before)
+    assert after.PixelData == before.PixelData
+
+
+def test_the_same_object_gives_the_same_bytes_twice() -> None:
+    assert accepted(make_instance()).output == accepted(make_instance()).output
+
+
+def test_features_carry_the_new_identity_and_no_old_one() -> None:
+    before = make_instance()
+    features = accepted(before).features
+    assert features.subject_id == pseudonym("PID000001")
+    assert features.series_uid == RING.uid(before.SeriesInstanceUID)
+    assert features.study_date == "20240131"

@@ -1,0 +1,158 @@
+"""The scan finds what should not be there, and keeps quiet about what may."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from tasks.deidentify.identifiers import Identifier, SubjectIdentifiers, merge_identifiers
+from tasks.deidentify.identifiers import IdentifierKind as K
+from tasks.deidentify.residual_scan import Dictionary, Match, search_generic
+
+ME, OTHER = "S91-AAAAAAAA", "S91-BBBBBBBB"
+
+
+def dictionary(*found: tuple[K, str], shift_days: int | None = None) -> Dictionary:
+    identifiers = frozenset(Identifier(kind, value) for kind, value in found)
+    return Dictionary([SubjectIdentifiers(ME, shift_days, identifiers)])
+
+
+def kinds(matches: frozenset[Match]) -> set[str]:
+    return {str(m.kind) for m in matches}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "张伟明".encode(),
+        "张伟明".encode("gb18030"),
+        "张伟明".encode("utf-16-le"),
+        "张伟明".encode("utf-16-be"),
+        b"\x1b$)A" + "张伟明".encode("gb2312"),
+        "张".encode("gbk") + b"^\x1b$)A" + "伟明".encode("gbk"),
+        "张伟明".encode("gbk").decode("latin-1").encode(),
+        b'{"name": "\\u5f20\\u4f1f\\u660e"}',
+        b"<td>&#24352;&#20255;&#26126;</td>",
+        b"/report/%E5%BC%A0%E4%BC%9F%E6%98%8E.html",
+        b"patient: ZHANG Weiming",
+        b"weiming_zhang.pdf",
+        "zhangweiming".encode("utf-16-le"),
+    ],
+)
+def test_a_name_is_found_in_every_encoding_and_spelling(written: bytes) -> None:
+    assert kinds(dictionary((K.NAME, "张伟明")).search(b"... " + written + b" ...")) == {"name"}
+
+
+def test_a_name_is_found_in_big5() -> None:
+    words = dictionary((K.NAME, "王小明"))
+    assert kinds(words.search(b"<" + "王小明".encode("big5") + b">")) == {"name"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (K.PATIENT_ID, "88123456", "id=88123456;"),
+        (K.PATIENT_ID, "88123456", "0088123456"),
+        (K.PATIENT_ID, "PID000001", "x/PID000001.dcm"),
+        (K.VISIT, "ACC20250306001", "ACC20250306001"),
+        (K.UID, "1.2.840.113619.2.5.1", "uid 1.2.840.113619.2.5.1.77"),
+        (K.HOSPITAL, "幸福路中心医院", "于幸福路中心医院就诊"),
+        (K.PHYSICIAN, "Li^Jianguo", "Reported by Jianguo Li"),
+    ],
+)
+def test_numbers_uids_hospitals_and_physicians_are_found_everywhere(
+    kind: K, value: str, text: str
+) -> None:
+    assert dictionary((kind, value)).search(text.encode()) == {Match(kind, ME)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["20250306", "2025-03-06", "2025/03/06", "2025年3月6日", "20250306102000.5", "IMG20250306"],
+)
+def test_a_date_counts_in_the_persons_own_objects_only(text: str) -> None:
+    words = dictionary((K.DATE, "20250306"))
+    assert words.search(text.encode(), ME) == {Match(K.DATE, ME)}
+    assert words.search(text.encode(), OTHER) == frozenset()
+    assert words.search(text.encode()) == frozenset()
+
+
+def test_a_real_date_that_equals_a_shifted_one_of_the_same_person_is_no_hit() -> None:
+    words = dictionary((K.DATE, "20250306"), (K.DATE, "20240131"), shift_days=400)
+    assert words.search(b"20240131", ME) == frozenset()
+    assert kinds(words.search(b"20250306", ME)) == {"date"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "innocent"),
+    [
+        (K.PATIENT_ID, "88123456", "2.25.1188123456991"),
+        (K.PATIENT_ID, "88123456", "0.88123456"),
+        (K.PATIENT_ID, "12345", "Rows 12345"),
+        (K.PATIENT_ID, "1", "1"),
+        (K.DATE, "20250306", "2.25.9920250306"),
+        (K.NAME, "Li^Na", "linac Lin.Nadir Li"),
+        (K.NAME, "Fat^Water", "FAT WATER"),
+        (K.NAME, "Liver^Phase", "liver phase"),
+        (K.PHYSICIAN, "Wang^Lin", "Wanglington"),
+        (K.NAME, "李", "李时珍"),
+        (K.HOSPITAL, "MR", "MR"),
+    ],
+)
+def test_short_common_and_embedded_strings_raise_no_false_alarm(
+    kind: K, value: str, innocent: str
+) -> None:
+    assert dictionary((kind, value)).search(innocent.encode(), ME) == frozenset()
+
+
+def test_initials_and_short_names_count_in_the_persons_own_objects_only() -> None:
+    words = dictionary((K.NAME, "Wu^Yan"), (K.NAME, "张伟明"))
+    for text in (b"ZWM", b"wu yan"):
+        assert kinds(words.search(text, ME)) == {"name"}
+        assert words.search(text, OTHER) == frozenset()
+
+
+def test_a_two_character_name_of_four_bytes_counts_in_own_objects_only() -> None:
+    words = dictionary((K.NAME, "王芳"))
+    assert kinds(words.search("王芳".encode())) == {"name"}
+    assert words.search("王芳".encode("gbk")) == frozenset()
+    assert kinds(words.search("王芳".encode("gbk"), ME)) == {"name"}
+
+
+def test_initials_that_are_a_technique_code_are_not_searched() -> None:
+    assert dictionary((K.NAME, "Qian^Xu^Jia")).search(b"by QXJ", ME) != frozenset()
+    assert dictionary((K.NAME, "An^Da^Chen")).search(b"ADC", ME) == frozenset()
+
+
+def test_numbers_in_binary_data_are_not_names() -> None:
+    floats = struct.pack("<2000f", *(n * 0.37 for n in range(2000)))
+    assert dictionary((K.NAME, "张伟明"), (K.NAME, "王芳")).search(floats, ME) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("id 11010519491231002X.", {"resident_id"}),
+        ("id 110105194912310021", set()),
+        ("tel 13912345678", {"phone"}),
+        ("tel +86 13912345678", {"phone"}),
+        ("size 23912345678", set()),
+        ("2.25.11010519491231002", set()),
+        ("sha 4f13912345678ab", set()),
+        ("0.13912345678", set()),
+    ],
+)
+def test_resident_ids_and_mobiles_are_found_without_a_dictionary(
+    text: str, found: set[str]
+) -> None:
+    assert kinds(search_generic(text.replace("X.", "X ").encode())) == found
+
+
+def test_merging_keeps_all_that_is_known_of_a_person() -> None:
+    one = SubjectIdentifiers(ME, None, frozenset({Identifier(K.NAME, "a")}))
+    two = SubjectIdentifiers(ME, 400, frozenset({Identifier(K.NAME, "b")}))
+    (merged,) = merge_identifiers([one, two])
+    assert merged.shift_days == 400
+    assert len(merged.identifiers) == 2
+    assert "'a'" not in repr(merged)

@@ -1,0 +1,203 @@
+"""Files in, outcomes out: every file ends in one state, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+
+from schemas.records import FileOutcome
+from schemas.states import FileState, ReasonCode
+from tasks.deidentify import objects
+from tasks.deidentify.job_records import Job
+from tasks.deidentify.store import deidentify_batch, deidentify_files, object_path, run_jobs
+from tasks.deidentify.store_pool import Pool
+from tasks.deidentify.store_worker import Subjects, run_job, start_worker
+from tests.builders import make_instance, make_series, to_bytes, write_files
+from tests.unit.deidentify.helpers import RING, SITE, assignment, deliver, linkage
+
+LINKS = linkage(assignment("LC-001", "PID000001"), assignment("LC-002", "PID000002"))
+
+
+def states(outcomes: list[FileOutcome]) -> list[tuple[str, str | None]]:
+    return [(o.state, o.reason) for o in outcomes]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    files = (p for p in folder.rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
+
+
+def test_objects_lie_under_their_new_series_and_instance(tmp_path: Path) -> None:
+    files = deliver(write_files(tmp_path / "in", make_series(n_slices=3)))
+    outcomes = deidentify_files(files, LINKS, RING, tmp_path / "out", workers=1)
+    assert [o.file_no for o in outcomes] == [1, 2, 3]
+    for outcome in outcomes:
+        written = dcmread(tmp_path / "out" / object_path(outcome))
+        assert written.SOPInstanceUID == outcome.sop_uid
+    assert len(tree(tmp_path / "out")) == 3
+
+
+def test_every_file_ends_in_one_state_with_a_reason_if_held(tmp_path: Path) -> None:
+    paths = write_files(
+        tmp_path / "in",
+        [
+            make_instance(),
+            make_instance(instance=2, BurnedInAnnotation="YES"),
+            make_instance(subject=7),
+        ],
+    )
+    for name, content in {"empty": b"", "text.dcm": b"hello " * 50}.items():
+        paths.append(tmp_path / "in" / name)
+        paths[-1].write_bytes(content)
+    outcomes = deidentify_files(deliver(paths), LINKS, RING, tmp_path / "out", workers=2)
+    assert states(outcomes) == [
+        (FileState.ACCEPTED, None),
+        (FileState.QUARANTINED, ReasonCode.BURNED_IN_ANNOTATION),
+        (FileState.QUARANTINED, ReasonCode.NO_LINKAGE),
+        (FileState.QUARANTINED, ReasonCode.EMPTY_FILE),
+        (FileState.QUARANTINED, ReasonCode.NOT_DICOM),
+    ]
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]], ids=str)
+def test_the_same_object_twice_is_kept_once_whatever_the_order(
+    tmp_path: Path, order: list[int]
+) -> None:
+    twins = [make_instance(), make_instance(StationName="B"), make_instance(instance=2)]
+    paths = write_files(tmp_path / "in", [twins[n] for n in order])
+    outcomes = deidentify_files(deliver(paths), LINKS, RING, tmp_path / "out", workers=1)
+    assert sorted(o.state for o in outcomes) == ["accepted", "accepted", "duplicate"]
+    kept = {o.source_sha256 for o in outcomes if o.state is FileState.ACCEPTED}
+    first = min(o.source_sha256 for o in outcomes if o.source_sha256)
+    duplicates = [o for o in outcomes if o.state is FileState.DUPLICATE]
+    assert duplicates[0].source_sha256 not in kept
+    assert duplicates[0].source_sha256 != first
+    assert all(o.reason is None for o in outcomes)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(
+    "other",
+    [{"RescaleSlope": 1.0, "PixelData": bytes(640)}, {"subject": 2}, {"series": 2}],
+    ids=["other pixels", "other person", "other series"],
+)
+def test_one_uid_for_two_things_holds_both(
+    tmp_path: Path, other: dict[str, Any], reverse: bool
+) -> None:
+    first = make_instance()
+    elements = {"SOPInstanceUID": first.SOPInstanceUID, **other}
+    second = make_instance(**elements)
+    pair = [second, first] if reverse else [first, second]
+    files = deliver(write_files(tmp_path / "in", pair))
+    outcomes = deidentify_files(files, LINKS, RING, tmp_path / "out", workers=1)
+    assert states(outcomes) == [(FileState.QUARANTINED, ReasonCode.UID_REUSED)] * 2
+    assert tree(tmp_path / "out") == {}
+
+
+def test_order_and_number_of_workers_change_no_byte(tmp_path: Path) -> None:
+    paths = write_files(tmp_path / "in", make_series(n_slices=20) + make_series(series=2))
+    deidentify_files(deliver(paths), LINKS, RING, tmp_path / "one", workers=1)
+    deidentify_files(deliver(paths[::-1]), LINKS, RING, tmp_path / "two", workers=2)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_a_file_that_changed_since_it_was_received_is_held(tmp_path: Path) -> None:
+    files = deliver(write_files(tmp_path / "in", [make_instance()]))
+    files[0].path.write_bytes(to_bytes(make_instance(instance=2)))
+    outcomes = deidentify_files(files, LINKS, RING, tmp_path / "out", workers=1)
+    assert outcomes[0].reason is ReasonCode.STAGE_FAILED
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "_scan",
+        "check_admission",
+        "decode_text",
+        "plan_actions",
+        "rebuild",
+        "dcmread",
+        "_require_same_pixels",
+        "read_features",
+        "_days_written",
+        "harvest_identifiers",
+    ],
+)
+def test_a_step_that_raises_holds_the_object_and_writes_nothing(
+    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
+        raise ValueError("Zhang Weiming")
+
+    path = write_files(tmp_path, [make_instance()])[0]
+    staging = tmp_path / "staged"
+    staging.mkdir()
+    start_worker(Subjects(RING, LINKS), staging, 60)
+    try:
+        monkeypatch.setattr(objects, step, fails)
+        result = run_job(Job(1, path, path.stat().st_size))
+    finally:
+        restore_logging()
+    assert result.reason is ReasonCode.STAGE_FAILED
+    assert "Zhang" not in repr(result)
+    assert list(staging.iterdir()) == []
+
+
+def restore_logging() -> None:
+    logging.disable(logging.NOTSET)
+
+
+def test_a_file_that_takes_too_long_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_files(tmp_path, [make_instance()])[0]
+    start_worker(Subjects(RING, LINKS), tmp_path, 0.05)
+    try:
+        monkeypatch.setattr(objects, "check_admission", lambda header: time.sleep(5))
+        result = run_job(Job(1, path, path.stat().st_size))
+    finally:
+        restore_logging()
+    assert (result.reason, result.error) == (ReasonCode.STAGE_FAILED, "TimeoutError")
+
+
+def double_or_die(number: int) -> int:
+    if number == 13:
+        os._exit(1)
+    return 2 * number
+
+
+def lost(number: int) -> int:
+    return -1
+
+
+def no_preparation() -> None:
+    return
+
+
+def test_a_dying_worker_loses_its_own_item_only() -> None:
+    pool = Pool(double_or_die, lost, 2, no_preparation, ())
+    assert list(pool.run(range(60))) == [-1 if n == 13 else 2 * n for n in range(60)]
+
+
+def test_what_the_source_said_is_kept_per_person_for_the_scan(tmp_path: Path) -> None:
+    files = deliver(write_files(tmp_path / "in", [make_instance(), make_instance(study=2)]))
+    batch = deidentify_batch(files, LINKS, RING, tmp_path / "out", workers=1)
+    (person,) = batch.identifiers.values()
+    values = {i.value for i in person.identifiers}
+    assert values >= {"PID000001", "19650412", "20250306", "ACC001001", "ACC001002"}
+    assert "PID000001" not in repr(batch)
+
+
+def test_leftovers_of_a_killed_run_do_not_get_in(tmp_path: Path) -> None:
+    stale = tmp_path / "out" / ".staged" / "000000001.part"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"half")
+    path = write_files(tmp_path / "in", [make_instance()])[0]
+    run_jobs([Job(1, path, 1)], Subjects(RING, site=SITE), tmp_path / "out", 1)
+    assert len(tree(tmp_path / "out")) == 1
