@@ -38,6 +38,7 @@ class Code(StrEnum):
     MOSAIC_WITHOUT_LAYOUT = "MOSAIC_WITHOUT_LAYOUT"
     UNEQUAL_PHASES = "UNEQUAL_PHASES"
     COUNT_VS_MANIFEST = "COUNT_VS_MANIFEST"
+    UID_PER_SLICE = "UID_PER_SLICE"
     # known after converting
     CONVERTER_FAILED = "CONVERTER_FAILED"
     CONVERTER_CRASHED = "CONVERTER_CRASHED"
@@ -80,6 +81,7 @@ MEANINGS: dict[Code, str] = {
     Code.MOSAIC_WITHOUT_LAYOUT: "a mosaic without the number, normal or spacing of its tiles",
     Code.UNEQUAL_PHASES: "a phase or volume covers fewer positions than its siblings",
     Code.COUNT_VS_MANIFEST: "the number of instances differs from the manifest",
+    Code.UID_PER_SLICE: "each slice of one stack carries a series UID of its own",
     Code.CONVERTER_FAILED: "dcm2niix gave an error or no image",
     Code.CONVERTER_CRASHED: "dcm2niix was ended by a signal",
     Code.CONVERTER_TIMEOUT: "dcm2niix ran longer than allowed",

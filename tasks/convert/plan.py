@@ -29,6 +29,8 @@ FloatArray = NDArray[np.float64]
 GRID_TOLERANCE_MM = 0.1
 #: Slices turned by less than this and interleaved were meant to be one stack.
 _MIXED_ORIENTATION_DEG = 10.0
+#: So many single-slice series of one number and orientation are a torn stack.
+_TORN_SLICES = 3
 _PHASE_NAMES = (
     "temporal_position",
     "trigger_time",
@@ -304,3 +306,22 @@ def _check_count(plans: list[StackPlan], expected: int | None) -> list[StackPlan
         StackPlan(p.stack, (*p.faults, Fault(Code.COUNT_VS_MANIFEST))) if p in suspects else p
         for p in plans
     ]
+
+
+def find_uid_per_slice(series: Mapping[str, Sequence[InstanceFeatures]]) -> set[str]:
+    """Return the series that are single slices of one stack, torn apart by their UIDs.
+
+    Parameters
+    ----------
+    series : mapping of SeriesInstanceUID to its instances
+        Of all that is converted together.
+    """
+    stacks: dict[tuple[object, ...], dict[str, tuple[float, ...]]] = {}
+    for uid, members in series.items():
+        m = members[0]
+        if len(members) == 1 and has_geometry(m) and None not in (m.study_uid, m.series_number):
+            place = (m.study_uid, m.series_number, m.frame_of_reference_uid, m.rows, m.columns)
+            axes = tuple(round(value, 3) for value in m.orientation_lps)
+            stacks.setdefault((*place, *axes), {})[uid] = m.position_lps
+    torn = [found for found in stacks.values() if len(set(found.values())) >= _TORN_SLICES]
+    return {uid for found in torn for uid in found}

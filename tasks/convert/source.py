@@ -169,7 +169,9 @@ def _facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
     rows, columns, bits, stored = (number or 0 for number in numbers)
     # Whatever is not the usual single-frame slice is left to the full parser.
     usual = (
-        bits in (8, 16, 32)
+        rows > 0
+        and columns > 0
+        and bits in (8, 16, 32)
         and 0 < stored <= bits
         and high_bit == stored - 1
         and signed in (0, 1)
@@ -183,7 +185,7 @@ def _facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
     short = header.pixel_length < expected or header.pixel_offset + expected > size_bytes
     return PixelFacts(
         sop_uid=sop_uid,
-        problem=Code.TRUNCATED if short or expected <= 0 else None,
+        problem=Code.TRUNCATED if short else None,
         offset=header.pixel_offset,
         dtype=f"<{'i' if signed else 'u'}{bits // 8}",
         bits_stored=stored,

@@ -19,7 +19,7 @@ from schemas.features import InstanceFeatures
 from schemas.records import VolumeRecord
 from schemas.sub_stacks import SubStack, split_series
 from tasks.convert.codes import Code, ConversionVerdict
-from tasks.convert.plan import Fault, StackPlan, plan_series, verdict_of
+from tasks.convert.plan import Fault, StackPlan, find_uid_per_slice, plan_series, verdict_of
 from tasks.convert.proof import ReadPlane, prove
 from tasks.convert.source import PixelFacts, pixel_facts, scanned_facts, stored_values
 from tasks.convert.store_converter import (
@@ -166,24 +166,35 @@ def convert_many(
     """
     find_binary()
     scratch.mkdir(parents=True, exist_ok=True)
-    records: list[list[VolumeRecord]] = [[] for _ in jobs]
+    records = _torn_records(jobs)
+    whole = [index for index in range(len(jobs)) if index not in records]
     with _fresh_folder(scratch) as folder:
-        items = [(job, folder, timeout_s) for job in jobs]
         outcomes = run_isolated(
             _convert_job,
-            items,
+            [(jobs[index], folder, timeout_s) for index in whole],
             workers=workers,
             # The converter's own limit must come first: then its code tells what hung.
             timeout_s=lambda item: 1.5 * time_limit_s(list(item[0].paths.values()), timeout_s),
             memory_bytes=lambda item: worker_memory(item[0].paths.values()),
         )
-        for done, (index, outcome) in enumerate(outcomes, start=1):
-            records[index] = (
-                _lost_records(jobs[index], outcome) if isinstance(outcome, Loss) else outcome
-            )
+        for place, outcome in outcomes:
+            index = whole[place]
+            if isinstance(outcome, Loss):
+                outcome = _lost_records(jobs[index], outcome)
+            records[index] = outcome
             if progress is not None:
-                progress(done, len(jobs))
-    return records
+                progress(len(records), len(jobs))
+    return [records[index] for index in range(len(jobs))]
+
+
+def _torn_records(jobs: Sequence[SeriesJob]) -> dict[int, list[VolumeRecord]]:
+    series = {str(job.features[0].series_uid): job.features for job in jobs if job.features}
+    torn = find_uid_per_slice(series)
+    return {
+        index: [failed_record(stack, Code.UID_PER_SLICE) for stack in split_series(job.features)]
+        for index, job in enumerate(jobs)
+        if job.features and job.features[0].series_uid in torn
+    }
 
 
 def time_limit_s(files: Collection[Path], timeout_s: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from schemas.states import Effect, Verdict
@@ -122,17 +122,6 @@ def roll_up(effects: Mapping[str, Effect]) -> Eligibility:
         all_undetermined=_with_effect(every, Effect.UNDETERMINED),
         n_criteria=len([name for name in CRITERION_IDS if name in effects]),
     )
-
-
-def evaluate_all(
-    facts: Mapping[str, Mapping[str, object]], readings: Sequence[str]
-) -> list[CriterionResult]:
-    """Decide all nine criteria under each reading, in registered order."""
-    return [
-        evaluate_facts(name, facts.get(name, {}), reading)
-        for reading in readings
-        for name in CRITERION_IDS
-    ]
 
 
 def _effect(verdict: Verdict, *, is_exclusion: bool) -> Effect:

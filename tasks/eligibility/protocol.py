@@ -164,7 +164,11 @@ def read_protocol() -> Protocol:
     ContractError
         If the file cannot be used; the message names the place in it.
     """
-    path = _folder() / "eligibility.yaml"
+    return parse_protocol(_folder() / "eligibility.yaml")
+
+
+def parse_protocol(path: Path) -> Protocol:
+    """Read a protocol from a file of the same layout."""
     try:
         return Protocol.model_validate(_load_yaml(path))
     except ValidationError as error:

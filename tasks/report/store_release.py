@@ -65,7 +65,7 @@ def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
         active_sites=tuple(site.code for site in read_sites()),
         versions={
             "software": manifest["software_version"],
-            "protocol": manifest["protocol_version"],
+            "protocol": manifest["registers"]["protocol_version"],
             "mapping": manifest["mapping_version"],
         },
         release_files=tuple(name for name in _LINKED_FILES if (folder / name).is_file()),

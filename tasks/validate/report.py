@@ -153,6 +153,8 @@ def _texts(words: Mapping[str, str]) -> dict[str, str]:
 
 def _shown(value: object, outcome: Outcome, contracts: Mapping[str, TableContract]) -> str:
     """Show numbers, truth values and known codes; of any other text only that it is there."""
+    if outcome.rule.keys_of:
+        return "no such row"
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return "missing"
     if isinstance(value, bool) or not isinstance(value, str):

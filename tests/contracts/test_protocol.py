@@ -8,12 +8,14 @@ import pytest
 
 from schemas.contracts import read_table_contracts
 from schemas.errors import ContractError
+from schemas.finding_texts import read_finding_texts
 from schemas.package_data import data_contracts_dir
 from schemas.partial_dates import add_months
 from tasks.eligibility.facts import _PARSERS
 from tasks.eligibility.protocol import (
     CRITERION_IDS,
     parse_decisions,
+    parse_protocol,
     read_decisions,
     read_evidence,
     read_protocol,
@@ -66,6 +68,34 @@ def test_every_reason_given_in_the_code_is_in_the_list() -> None:
     )
     unused = [code for code in read_reasons() if f'"{code}"' not in source]
     assert set(unused) <= {"MET", "EVIDENCE_MISSING", "DATE_NOT_PRECISE"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("{id: I1, kind", "{id: I6, kind", "in this order"),
+        ("kind: exclusion", "kind: exception", "criteria"),
+        ("default_reading: literal", "default_reading: liberal", "not among the readings"),
+        ("t1_max_mm: {value: 5,", "t1_max_mm: {value: five,", "limits.t1_max_mm.value"),
+        ("study:", "study: [", "not YAML"),
+    ],
+)
+def test_a_damaged_protocol_is_refused_by_file_and_place(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    text = (FOLDER / "eligibility.yaml").read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "eligibility.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ContractError, match=complaint) as refusal:
+        parse_protocol(path)
+    assert "eligibility.yaml" in str(refusal.value)
+
+
+def test_every_finding_says_in_both_languages_who_does_what() -> None:
+    for text in read_finding_texts(FOLDER / "findings.yaml").values():
+        assert text.fix.en.startswith("Site:")
+        assert text.fix.zh.startswith("中心：")
 
 
 def write_decisions(tmp_path: Path, old: str, new: str) -> Path:

@@ -91,7 +91,7 @@ def test_any_nesting_is_read_alike(
     assert found == reference(raw)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     changes=st.lists(st.tuples(st.integers(0, 1700), st.integers(0, 255)), min_size=1, max_size=4),
     cut=st.one_of(st.none(), st.integers(0, 2000)),

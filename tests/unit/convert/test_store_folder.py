@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from schemas.errors import BadInputError
 from tasks.convert.store_folder import FolderResult, convert_folder, count_files
-from tests.builders import make_instance, make_series, to_bytes, write_files
+from tests.builders import make_instance, make_series, make_uid, to_bytes, write_files
 
 
 def rows(result: FolderResult) -> list[tuple[str, str | None]]:
@@ -85,6 +85,21 @@ def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
     first = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
     convert_folder(tmp_path / "in", tmp_path / "out")
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == first
+
+
+def test_a_series_uid_per_slice_is_named_and_nothing_of_it_published(tmp_path: Path) -> None:
+    torn = make_series(n_slices=6)
+    for data in torn:
+        data.SeriesInstanceUID = make_uid("torn", data.InstanceNumber)
+    result = convert(tmp_path, [*torn, *make_series(n_slices=4, series=2)])
+    assert count_files(result) == {"UID_PER_SLICE": 6, "converted": 4}
+
+
+def test_two_single_slices_of_one_series_number_are_no_torn_stack(tmp_path: Path) -> None:
+    pair = make_series(n_slices=2)
+    for data in pair:
+        data.SeriesInstanceUID = make_uid("pair", data.InstanceNumber)
+    assert count_files(convert(tmp_path, pair)) == {"converted": 2}
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

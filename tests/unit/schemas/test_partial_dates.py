@@ -40,7 +40,19 @@ def test_a_partial_date_stands_for_every_day_it_may_be(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "25", "2025-3-6", "2025/03/06", "2025-02-30", "2025-13", "0000", "1799-12-31", "9999", "２０２５"]
+    "text",
+    [
+        "",
+        "25",
+        "2025-3-6",
+        "2025/03/06",
+        "2025-02-30",
+        "2025-13",
+        "0000",
+        "1799-12-31",
+        "9999",
+        "２０２５",
+    ],
 )
 def test_what_is_no_date_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(ValueError, match=r".") as refusal:

@@ -150,7 +150,8 @@ def test_images_of_a_subject_without_demographics_are_found_with_the_site_to_ask
     made = tables()
     made["subject"] = made["subject"].slice(1)
     (finding,) = found(validate_tables(made, Stage.RELEASE), "STU-SUBJECT")
-    assert finding.site_code == "S91"
+    assert (finding.site_code, finding.column_name) == ("S91", "subject_id")
+    assert (finding.observed, finding.expected) == ("no such row", "a row of subject")
     assert finding.fix_en.startswith("Site coordinator: ")
 
 
