@@ -21,7 +21,7 @@ demo: $(STAMP) ## simulate exports, ingest two nights, release twice, build the 
 	$(BIN)/livercohort demo $(DEMO_ARGS)
 
 test: $(STAMP) ## the whole test suite
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -34,7 +34,7 @@ imports: $(STAMP)
 	$(BIN)/lint-imports
 
 check: lint types imports ## format, lint, types, import order, tests with branch coverage
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 golden: $(STAMP) ## rewrite the golden files; review the diff before committing
 	LIVERCOHORT_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/golden

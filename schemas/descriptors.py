@@ -72,7 +72,7 @@ def _clean(text: str) -> str:
         kind = match.lastgroup or ""
         if kind == "chain":
             continue  # a date, a time of day, a phone or record number
-        if kind == "run":
+        if kind in ("word", "run"):
             words.extend(_words_of_run(match.group()))
         elif kind == "han":
             words.extend(_words_of_han(match.group()))
@@ -189,7 +189,9 @@ def _write_number(kind: str, match: re.Match[str]) -> str:
 def _token_pattern() -> re.Pattern[str]:
     phrases = sorted(read_vocabulary().phrases, key=lambda phrase: (-len(phrase), phrase))
     # The innermost named groups close first, so the outermost one is `lastgroup`.
-    parts = ["(?P<phrase>" + "|".join(map(_phrase_pattern, phrases)) + ")"]
+    # Most of a text is plain words; found first, they spare the search through all phrases.
+    plain = r"(?P<word>(?<![a-z0-9+*/.\-])[a-z]{4,}(?![a-z0-9+*/.\-])(?![ _=]{1,2}\d))"
+    parts = [plain, "(?P<phrase>" + "|".join(map(_phrase_pattern, phrases)) + ")"]
     parts += [f"{_FREE_LEFT}(?P<{kind}>{form.pattern})" for kind, form in _NUMBER_FORMS.items()]
     parts.append(r"(?P<chain>(?<![a-z0-9])\d+(?:[/:\-]\d+|\.\d+\.\d+)+[a-z0-9.]*)")
     parts += [r"(?P<run>[a-z0-9]+(?:\.[0-9][a-z0-9]*)*)", r"(?P<han>[\u3400-\u9fff]+)"]

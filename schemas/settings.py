@@ -21,6 +21,8 @@ QUIET_ENVIRONMENT = {
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
     "PREFECT_LOGGING_LOG_PRINTS": "false",
 }
+#: On the command line our own progress lines are what a person reads; Prefect's go to its API.
+_PREFECT_CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 
 
 class Settings(BaseSettings):
@@ -65,4 +67,5 @@ def apply_environment(
     settings = read_settings()
     os.environ.update(QUIET_ENVIRONMENT)
     os.environ.setdefault("PREFECT_HOME", str(settings.zones.prefect_home))
+    os.environ.setdefault(_PREFECT_CONSOLE_LEVEL, "CRITICAL")
     return settings

@@ -36,8 +36,8 @@ def merge_batches(batches: Iterable[BatchForms], ring: KeyRing) -> MergedForms:
     """Return the row in force for each key of each form and site.
 
     The row of the newest `export_as_of` wins; on the same day the larger batch id and file
-    number, so that the order of arrival changes nothing. A subject that a newer export of a
-    form no longer has is a finding; its last row stays in force.
+    number, so that the order of arrival changes nothing. A subject, or a row of one,
+    that a newer export of a form no longer has is a finding; the last row stays in force.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def merge_batches(batches: Iterable[BatchForms], ring: KeyRing) -> MergedForms:
             first = first_batch.setdefault(where, batch.batch_id)
             in_force[where] = _clinical_row(batch.site, first, form, row, ring)
     rows = tuple(in_force[where] for where in sorted(in_force))
-    return MergedForms(rows, tuple(_check_subjects_gone(parts, ring)))
+    return MergedForms(rows, tuple(_check_rows_gone(parts, ring)))
 
 
 def check_linkage(
@@ -106,21 +106,28 @@ def _with_public_codes(site: SiteCode, row: FormRow, ring: KeyRing) -> Mapping[s
     return {**row.values, **keyed}
 
 
-def _check_subjects_gone(
-    parts: Sequence[tuple[BatchForms, FormRows]], ring: KeyRing
-) -> list[Finding]:
-    last_seen: dict[tuple[str, SiteCode, SubjectNo], dt.date] = {}
+def _check_rows_gone(parts: Sequence[tuple[BatchForms, FormRows]], ring: KeyRing) -> list[Finding]:
+    """Return a finding for each subject, or row of a subject, that a newer export lacks."""
     newest: dict[tuple[str, SiteCode], dt.date] = {}
+    person_seen: dict[tuple[str, SiteCode, SubjectNo], dt.date] = {}
+    row_seen: dict[tuple[str, SiteCode, SubjectNo, tuple[str, ...]], dt.date] = {}
     for batch, form in parts:  # oldest first, so the last write is the newest
         newest[form.form, batch.site] = form.export_as_of
         for row in form.rows:
-            last_seen[form.form, batch.site, row.person] = form.export_as_of
-    gone = sorted(
-        (form, site, ring.subject_id(site, person))
-        for (form, site, person), seen in last_seen.items()
-        if seen < newest[form, site]
+            person_seen[form.form, batch.site, row.person] = form.export_as_of
+            row_seen[form.form, batch.site, row.person, row.key] = form.export_as_of
+    gone: dict[tuple[str, SiteCode, SubjectNo], str] = {}
+    for (form_name, site, person, _), seen in row_seen.items():
+        subject = (form_name, site, person)
+        if person_seen[subject] < newest[form_name, site]:
+            gone[subject] = "CLIN_SUBJECT_GONE"
+        elif seen < newest[form_name, site]:
+            gone[subject] = "CLIN_ROW_GONE"
+    named = sorted(
+        (rule, site, form_name, ring.subject_id(site, person))
+        for (form_name, site, person), rule in gone.items()
     )
     return [
-        make_finding("CLIN_SUBJECT_GONE", site, object_type="subject", object_id=who, form=form)
-        for form, site, who in gone
+        make_finding(rule, site, object_type="subject", object_id=who, form=form_name)
+        for rule, site, form_name, who in named
     ]

@@ -21,8 +21,12 @@ INTERCEPT, SLOPE = 0x00281052, 0x00281053
 PIXEL_DATA = 0x7FE00010
 
 _WANTED = {
-    *(SOP_UID, IMAGE_TYPE, FRAMES, SAMPLES, ROWS, COLUMNS, BITS_ALLOCATED),
-    *(BITS_STORED, HIGH_BIT, SIGNED, INTERCEPT, SLOPE),
+    SOP_UID: b"UI",
+    IMAGE_TYPE: b"CS",
+    FRAMES: b"IS",
+    **dict.fromkeys((SAMPLES, ROWS, COLUMNS, BITS_ALLOCATED), b"US"),
+    **dict.fromkeys((BITS_STORED, HIGH_BIT, SIGNED), b"US"),
+    **dict.fromkeys((INTERCEPT, SLOPE), b"DS"),
 }
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
@@ -138,6 +142,8 @@ def _scan(start: bytes, offset: int, *, explicit: bool) -> ScannedHeader:
         if tag == _SEQUENCE_END:
             depth -= 1
         if tag in _WANTED and depth == 0:
+            if explicit and vr != _WANTED[tag]:
+                raise _NotForUsError
             values[tag] = _whole(start, value, length)
         offset = value + length
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,7 @@ FloatArray = NDArray[np.float64]
 
 _NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 _MAX_TILES = 4096
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 class _NoLayoutError(Exception):
@@ -179,7 +181,7 @@ def _facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
         and header.text(FRAMES) in (None, "1")
         and "MOSAIC" not in image_type.upper()
     )
-    if not usual or sop_uid is None:
+    if not usual or sop_uid is None or not _UID.fullmatch(sop_uid):
         return None
     expected = rows * columns * bits // 8
     short = header.pixel_length < expected or header.pixel_offset + expected > size_bytes

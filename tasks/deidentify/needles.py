@@ -24,6 +24,8 @@ EVERYWHERE_DIGITS, OWN_DIGITS = 8, 6
 EVERYWHERE_LETTERS, OWN_LETTERS = 6, 4
 EVERYWHERE_BYTES, OWN_HAN_CHARACTERS = 6, 2
 INITIALS_LETTERS = 3
+#: A city or a common word can be the whole name or address of a place.
+PLACE_HAN_CHARACTERS, PLACE_LETTERS = 5, 10
 _WRITTEN_BY_US = frozenset(["YES", "DCM", "ISO", "UID", "DICM", "DICOM", "NONE"])
 
 
@@ -91,8 +93,17 @@ def _forms(identifier: Identifier) -> Iterator[_Form]:
         yield from _date_forms(value)
     elif kind is IdentifierKind.UID:
         yield _Form(value, own_only=False, edge=Edge.NUMBER)
+    elif kind in (IdentifierKind.HOSPITAL, IdentifierKind.ADDRESS):
+        yield from _place_forms(value)
     else:
         yield from _text_forms(value)
+
+
+def _place_forms(text: str) -> Iterator[_Form]:
+    han = sum(has_han(c) for c in text)
+    common = han < PLACE_HAN_CHARACTERS and sum(c.isalnum() for c in text) < PLACE_LETTERS
+    for form in _text_forms(text):
+        yield form._replace(own_only=form.own_only or common)
 
 
 def _name_forms(name: str, *, with_initials: bool) -> Iterator[_Form]:

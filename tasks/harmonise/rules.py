@@ -19,7 +19,7 @@ from schemas.descriptors import clean_descriptor
 from schemas.errors import ContractError
 from schemas.identifiers import RuleId
 from schemas.package_data import data_contracts_dir
-from tasks.harmonise.conditions import NUMERIC_FIELDS, Condition, parse_condition
+from tasks.harmonise.conditions import Condition, parse_condition
 from tasks.harmonise.vocabulary import read_labels
 
 #: Semantic version of the rules: major when a label changes its meaning, minor when labels
@@ -36,7 +36,6 @@ FACETS: Mapping[str, frozenset[str]] = {
     "dixon": frozenset({"water", "fat"}),
     "fat_sat": frozenset({"yes", "no"}),
     "abstain": frozenset({"unsure"}),
-    "plane": frozenset({"axial", "coronal", "sagittal"}),
 }
 _REQUIRED = {"id", "priority", "facet", "vote", "positive", "negative", "reason", "source"}
 _MATCHERS = {"words", "seconds", "b_value", "agent", "numeric"}
@@ -231,15 +230,3 @@ def mapping_version(paths: Sequence[Path]) -> str:
         digest.update(f"{path.name}\n{len(content)}\n".encode())
         digest.update(content)
     return f"{RULES_VERSION}+{digest.hexdigest()[:12]}"
-
-
-__all__ = [
-    "FACETS",
-    "NUMERIC_FIELDS",
-    "Rule",
-    "RuleSet",
-    "mapping_version",
-    "parse_rules",
-    "read_rules",
-    "require_unique_ids",
-]

@@ -52,6 +52,7 @@ def label_string(description: str, vendor: str = "", modality: str = "") -> Stri
     return StringLabel(decision.label, decision.tier, decision.evidence)
 
 
+@lru_cache(maxsize=65536)
 def decide_text(text: str, scope: Scope) -> Decision:
     """Return what a cleaned description settles on its own."""
     votes = text_votes(read_matcher(), text, scope, "SeriesDescription")

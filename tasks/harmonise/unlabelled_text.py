@@ -12,6 +12,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from schemas.descriptors import clean_descriptor
+
 _TEXTS = ("SeriesDescription", "ProtocolName", "ContrastBolusAgent")
 _UNLABELLED = frozenset({"", "ISO_IR 6", "ISO_IR 100", "ISO 2022 IR 6", "ISO 2022 IR 100"})
 #: Runs of high bytes as GB2312 writes Chinese: whole pairs, both bytes from A1 up.
@@ -30,27 +32,31 @@ def repair_texts(header: Dataset) -> None:
     -----
     DICOM PS3.3 C.12.1.1.2, Specific Character Set.
     """
-    label = header.get("SpecificCharacterSet")
-    if label is not None and (not isinstance(label, str) or label.strip() not in _UNLABELLED):
+    label = header.get("SpecificCharacterSet", "")
+    if not isinstance(label, str) or label.strip() not in _UNLABELLED:
         return
     for keyword in _TEXTS:
-        raw = header.get_item(Tag(keyword)) if keyword in header else None
-        if isinstance(raw, RawDataElement) and raw.value and not raw.value.isascii():
-            text = decode_unlabelled(raw.value)
-            if text is not None:
-                setattr(header, keyword, text)
+        raw: object = header.get_item(Tag(keyword)) if keyword in header else None
+        value = raw.value if isinstance(raw, RawDataElement) else None
+        text = decode_unlabelled(value) if value and not value.isascii() else None
+        if text is not None:
+            setattr(header, keyword, text)
 
 
 def decode_unlabelled(value: bytes) -> str | None:
-    """Return the text of bytes that are UTF-8 or Chinese in GB2312; None for anything else."""
+    """Return the text of bytes that are UTF-8 or Chinese in GB2312; None for anything else.
+
+    Some bytes are both: the GB2312 of `平扫` is also UTF-8, of two phonetic letters. Then the
+    reading with more technique words counts, and UTF-8 when that settles nothing.
+    """
     body = value.strip(b"\0 ")
+    codecs = ["utf-8"] if _CHINESE.fullmatch(body) is None else ["utf-8", "gb18030"]
+    readings = [text for codec in codecs if (text := _decode(body, codec)) is not None]
+    return max(readings, key=lambda text: len(clean_descriptor(text).split()), default=None)
+
+
+def _decode(body: bytes, codec: str) -> str | None:
     try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    if _CHINESE.fullmatch(body) is None:
-        return None
-    try:
-        return body.decode("gb18030")
+        return body.decode(codec)
     except UnicodeDecodeError:
         return None

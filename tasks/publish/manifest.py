@@ -1,4 +1,4 @@
-"""`manifest.json` of a release: what it is made of. The same inputs give the same bytes."""
+"""`manifest.json` and `SHA256SUMS` of a release: what it is made of, in repeatable bytes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from schemas.contracts import TableContract
 from schemas.errors import BadInputError
 from schemas.identifiers import Sha256
 from tasks.publish.facts import ReleaseFacts
+
+SUMS = "SHA256SUMS"
 
 
 def build_manifest(
@@ -72,6 +74,12 @@ def read_manifest(release: Path) -> dict[str, Any]:
             hint="Name a folder under releases/, or latest.",
         )
     return manifest
+
+
+def read_sums(release: Path) -> dict[str, str]:
+    """Return path → SHA-256 as `SHA256SUMS` of a release states them."""
+    lines = (release / SUMS).read_text(encoding="utf-8").splitlines()
+    return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
 
 
 def registers_of(manifest: Mapping[str, Any]) -> dict[str, str]:

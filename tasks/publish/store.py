@@ -20,7 +20,7 @@ from schemas.atomic_files import (
     sync_directory,
 )
 from schemas.contracts import TableContract, conform, read_table_contracts
-from schemas.errors import BadInputError, ContractError
+from schemas.errors import BadInputError, BusyError, ContractError
 from schemas.identifiers import Sha256
 from tasks.publish.consent import released_tables
 from tasks.publish.content import content_hash
@@ -35,10 +35,12 @@ from tasks.publish.differences import (
 from tasks.publish.documents import changelog, data_dictionary, examples, readme
 from tasks.publish.facts import ReleaseFacts, ReleaseResult, ReleaseStatus
 from tasks.publish.manifest import (
+    SUMS,
     build_manifest,
     changed_registers,
     contract_registers,
     read_manifest,
+    read_sums,
     registers_of,
 )
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
@@ -51,7 +53,6 @@ from tasks.publish.store_tables import (
 
 LATEST = "latest"
 DATABASE = "cohort.duckdb"
-SUMS = "SHA256SUMS"
 _STAGING = re.compile(r"\.\d+\.\d+\.\d+\.[0-9a-f]{8}\.part")
 _LATEST_STAGING = re.compile(r"\.latest\.[0-9a-f]{8}\.part")
 
@@ -110,6 +111,8 @@ def build_release(
         is not the one that was proven.
     BadInputError
         If `bump` would hide a larger change.
+    BusyError
+        If another run published this version meanwhile.
     """
     contracts = read_table_contracts()
     _require_contracts(tables, contracts)
@@ -125,10 +128,7 @@ def build_release(
         status, path = ReleaseStatus.DRY_RUN, None
     else:
         status, path = ReleaseStatus.PUBLISHED, releases_dir / plan.version
-        with directory_published_as(path) as staging:
-            _write_release(staging, plan, nifti_sources)
-            if inspect is not None:
-                inspect(staging)
+        _publish(path, plan, nifti_sources, inspect)
         _point_latest(releases_dir, plan.version)
     return ReleaseResult(
         status=status,
@@ -139,6 +139,25 @@ def build_release(
         differences=plan.differences,
         rows=rows,
     )
+
+
+def _publish(
+    path: Path,
+    plan: _Plan,
+    nifti_sources: Mapping[str, Path],
+    inspect: Callable[[Path], None] | None,
+) -> None:
+    try:
+        with directory_published_as(path) as staging:
+            _write_release(staging, plan, nifti_sources)
+            if inspect is not None:
+                inspect(staging)
+    except FileExistsError:
+        raise BusyError(
+            f"version {path.name} was published by another run",
+            where="releases",
+            hint="Release again: it will compare with the new version.",
+        ) from None
 
 
 def newest_release(releases_dir: Path) -> Path | None:
@@ -356,12 +375,6 @@ def _documents(plan: _Plan) -> dict[str, bytes]:
         "decisions.csv": plan.facts.decisions_csv,
         **examples(),
     }
-
-
-def read_sums(release: Path) -> dict[str, str]:
-    """Return path → SHA-256 as `SHA256SUMS` of a release states them."""
-    lines = (release / SUMS).read_text(encoding="utf-8").splitlines()
-    return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
 
 
 def _share(source: Path, target: Path) -> None:

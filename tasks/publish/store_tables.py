@@ -52,27 +52,25 @@ def split_by_site(table: pa.Table, contract: TableContract) -> dict[str, pa.Tabl
     }
 
 
-def read_release_table(folder: Path, contract: TableContract) -> pa.Table:
-    """Return one table of a release, its site files joined and sorted by key."""
-    paths = sorted((folder / "tables" / contract.name).glob("*.parquet"))
-    if not paths:
-        raise BadInputError("the release lacks a table", where=f"tables/{contract.name}")
-    parts = [pq.read_table(path) for path in paths]
-    table = pa.concat_tables(parts) if len(parts) > 1 else parts[0]
-    keys = [(name, "ascending") for name in contract.primary_key if name in table.column_names]
-    return table.sort_by(keys).combine_chunks()
-
-
 def read_release_tables(
     folder: Path, contracts: Mapping[str, TableContract]
 ) -> dict[str, pa.Table]:
-    """Return the tables of a release that have a contract and are there."""
-    present = {path.name for path in (folder / "tables").glob("*") if path.is_dir()}
-    return {
-        name: read_release_table(folder, contract)
-        for name, contract in contracts.items()
-        if name in present
-    }
+    """Return the tables of a release, their site files joined and sorted by key.
+
+    A table that has no contract any more keeps the order of its files.
+    """
+    present = sorted(path for path in (folder / "tables").glob("*") if path.is_dir())
+    return {path.name: _read_joined(path, contracts.get(path.name)) for path in present}
+
+
+def _read_joined(folder: Path, contract: TableContract | None) -> pa.Table:
+    parts = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
+    if not parts:
+        raise BadInputError("the release lacks a table", where=f"tables/{folder.name}")
+    table = pa.concat_tables(parts) if len(parts) > 1 else parts[0]
+    names = contract.primary_key if contract else ()
+    keys = [(name, "ascending") for name in names if name in table.column_names]
+    return (table.sort_by(keys) if keys else table).combine_chunks()
 
 
 def write_database(

@@ -21,8 +21,8 @@ from schemas.records import Finding
 from schemas.states import Severity
 from tasks.publish.checks import Problem, check_flow, check_roll_up, check_volumes
 from tasks.publish.content import content_hash
-from tasks.publish.manifest import read_manifest
-from tasks.publish.store import DATABASE, SUMS, read_sums
+from tasks.publish.manifest import SUMS, read_manifest, read_sums
+from tasks.publish.store import DATABASE
 from tasks.publish.store_tables import count_database_rows, read_release_tables
 
 
@@ -100,6 +100,8 @@ def _parquet_rows(path: Path) -> int | None:
 def _check_contracts(
     tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
 ) -> Iterator[Problem]:
+    for name in sorted(tables.keys() - contracts.keys()):
+        yield Problem("REL-CONTRACT", "table", name, "a table", "no such table")
     for name, contract in contracts.items():
         if name not in tables:
             yield Problem("REL-CONTRACT", "table", name, "no table", "a table")

@@ -7,6 +7,7 @@ GX from looking outward (`schemas.settings.QUIET_ENVIRONMENT`).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,7 @@ def run_rules(
     keys : mapping of str to sequence of str
         Columns that name a row, by table.
     """
-    import great_expectations as gx  # 3-6 s: only when something is validated
+    gx = import_great_expectations()
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
@@ -73,6 +74,14 @@ def run_rules(
     return outcomes
 
 
+def import_great_expectations() -> Any:
+    """Import GX, which takes seconds; it uses modules that Python has deprecated, and says so."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import great_expectations
+    return great_expectations
+
+
 def _run_table(
     table: str,
     rules: Sequence[Rule],
@@ -80,8 +89,7 @@ def _run_table(
     frames: Mapping[str, pd.DataFrame],
     key: list[str],
 ) -> list[Outcome]:
-    import great_expectations as gx
-
+    gx = import_great_expectations()
     # Given at once: adding them one by one replaces a rule by the next on the same column.
     suite = gx.ExpectationSuite(
         name=table,

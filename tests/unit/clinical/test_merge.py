@@ -51,6 +51,13 @@ def test_a_subject_missing_from_a_newer_export_is_a_finding_and_stays(ring: KeyR
     assert "LC-0001" not in repr(finding)
 
 
+def test_a_row_missing_from_a_newer_export_is_a_finding_and_stays(ring: KeyRing) -> None:
+    two = batch("b", export("2026-11-20", *(form_row("diagnosis", lesion_no=n) for n in "12")))
+    merged = merge_batches([two, NEW], ring)
+    assert len(merged.rows) == 2
+    assert [finding.rule_id for finding in merged.findings] == ["CLIN_ROW_GONE"]
+
+
 def test_a_form_that_did_not_come_again_misses_nobody(ring: KeyRing) -> None:
     other = batch("c3", export("2026-11-22", form_row("treatment"), form="treatment"))
     assert merge_batches([NEW, other], ring).findings == ()

@@ -120,6 +120,13 @@ def test_a_two_character_name_of_four_bytes_counts_in_own_objects_only() -> None
     assert kinds(words.search("王芳".encode("gbk"), ME)) == {"name"}
 
 
+@pytest.mark.parametrize("place", ["Orange", "Beijing", "北京", "协和医院"])
+def test_a_place_named_by_a_common_word_counts_in_own_objects_only(place: str) -> None:
+    words = dictionary((K.HOSPITAL, place), (K.ADDRESS, place))
+    assert words.search(f"color: {place};".encode()) == frozenset()
+    assert kinds(words.search(f"color: {place};".encode(), ME)) == {"hospital", "address"}
+
+
 def test_initials_that_are_a_technique_code_are_not_searched() -> None:
     assert dictionary((K.NAME, "Qian^Xu^Jia")).search(b"by QXJ", ME) != frozenset()
     assert dictionary((K.NAME, "An^Da^Chen")).search(b"ADC", ME) == frozenset()

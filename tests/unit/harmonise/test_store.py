@@ -110,6 +110,9 @@ def test_chinese_under_a_missing_or_wrong_label_is_read_as_meant(
     [
         ("动脉期".encode("gb18030"), "动脉期"),
         ("动脉期".encode(), "动脉期"),
+        ("平扫 5mm".encode("gb18030"), "平扫 5mm"),
+        ("平扫 5mm".encode(), "平扫 5mm"),
+        ("phase artérielle".encode(), "phase artérielle"),
         ("phase artérielle".encode("latin-1"), None),
         ("Spätphase".encode("latin-1"), None),
         (b"\xff\xfe", None),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import re
 import runpy
 from pathlib import Path
 
@@ -11,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.errors import BadInputError, ContractError
+from schemas.errors import BadInputError, BusyError, ContractError
+from tasks.publish import checks, store, store_verify
 from tasks.publish.facts import ReleaseResult, ReleaseStatus
 from tasks.publish.store import build_release, diff_releases, newest_release, sweep_staging
+from tasks.publish.store_tables import write_parquet
 from tasks.publish.store_verify import verify_release
 from tests.unit.publish.cohort import CONTRACTS, make_cohort, make_facts, make_sources
 
@@ -197,6 +201,33 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
         release(tmp_path, tables)
 
 
+def test_a_build_that_fails_leaves_the_releases_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release(tmp_path, make_cohort())
+    before = files_below(tmp_path / "releases")
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "write_database", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        release(tmp_path, make_cohort(age=61.0))
+    assert files_below(tmp_path / "releases") == before
+    assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
+
+
+def test_a_version_that_another_run_published_meanwhile_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release(tmp_path, make_cohort())
+    before = files_below(tmp_path / "releases")
+    monkeypatch.setattr(store, "newest_release", lambda _: None)
+    with pytest.raises(BusyError, match="1\\.0\\.0 was published by another run"):
+        release(tmp_path, make_cohort(age=61.0))
+    assert files_below(tmp_path / "releases") == before
+
+
 def test_sweeping_removes_what_killed_builds_left_and_nothing_else(tmp_path: Path) -> None:
     release(tmp_path, make_cohort())
     releases = tmp_path / "releases"
@@ -308,3 +339,39 @@ def test_every_file_name_of_a_table_is_its_site(tmp_path: Path) -> None:
         stems = {path.stem for path in (folder / "tables" / name).iterdir()}
         assert stems <= ({"S91", "S92", "all"} if contract.site_column else {"all"})
         assert stems
+
+
+def test_numbers_that_were_changed_with_their_checksums_are_found(tmp_path: Path) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    path = folder / "tables" / "eligibility" / "S91.parquet"
+    table = pq.read_table(path).slice(0, 0)
+    path.unlink()
+    write_parquet(table, path)
+    sums = (folder / "SHA256SUMS").read_text()
+    old = next(line for line in sums.splitlines() if line.endswith("eligibility/S91.parquet"))
+    new = f"{hashlib.sha256(path.read_bytes()).hexdigest()}  tables/eligibility/S91.parquet"
+    (folder / "SHA256SUMS").unlink()
+    (folder / "SHA256SUMS").write_text(sums.replace(old, new))
+    assert [f.rule_id for f in verify_release(folder)] == ["REL-CONTENT", "REL-ROWS"]
+
+
+def test_a_table_that_nobody_knows_and_one_that_is_missing_are_named(tmp_path: Path) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    (folder / "tables" / "lesion").rename(folder / "tables" / "lesions")
+    found = {(f.rule_id, f.object_id) for f in verify_release(folder)}
+    assert {("REL-CONTRACT", "lesion"), ("REL-CONTRACT", "lesions")} <= found
+
+
+def test_every_finding_of_verify_says_who_does_what_in_both_languages() -> None:
+    modules = [checks, store_verify]
+    used = {
+        rule
+        for module in modules
+        for rule in re.findall(r'"(REL-[A-Z]+)"', inspect.getsource(module))
+    }
+    words = store_verify._words()
+    assert used == set(words)
+    assert all(row["fix_en"].startswith("Data manager: ") for row in words.values())
+    assert all(row["fix_zh"].startswith("数据管理员：") for row in words.values())

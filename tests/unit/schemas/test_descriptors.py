@@ -123,6 +123,11 @@ def test_no_word_written_is_a_pinyin_syllable() -> None:
     assert written & syllables == set()
 
 
+def test_every_word_written_is_its_own_cleaned_form() -> None:
+    written = {word for words in read_vocabulary().words.values() for word in words}
+    assert {word for word in written if clean_descriptor(word) != word} == set()
+
+
 def test_words_that_also_name_people_are_never_taken_out_of_a_longer_run() -> None:
     assert clean_descriptor("dixonart") == ""
     assert clean_descriptor("刘增强") == ""

@@ -1,0 +1,96 @@
+"""Dates, times, ages and numbers are read strictly or not at all."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from tasks.deidentify.values import (
+    age_at,
+    cap_age,
+    is_time,
+    numbers_of,
+    read_date,
+    shift_date,
+    shift_datetime,
+)
+
+
+@pytest.mark.parametrize("text", ["20250306", "2025.03.06", "2025-03-06"])
+def test_a_date_is_read_in_its_old_and_new_forms(text: str) -> None:
+    assert read_date(text) == date(2025, 3, 6)
+
+
+@pytest.mark.parametrize("text", ["", "20250230", "2025", "88123456", "2025030", "张"])
+def test_what_is_no_date_is_none(text: str) -> None:
+    assert read_date(text) is None
+    assert shift_date(text, 400) is None
+
+
+def test_a_shift_crosses_leap_days_by_the_calendar() -> None:
+    assert shift_date("20240301", 366) == "20230301"
+    assert shift_date("20250301", 366) == "20240229"
+
+
+@pytest.mark.parametrize(
+    ("text", "shifted"),
+    [
+        ("20250306", "20240131"),
+        ("2025030610", "2024013110"),
+        ("20250306102000.123456+0800", "20240131102000.123456"),
+        ("20250306990000", None),
+        ("2025", None),
+    ],
+)
+def test_a_datetime_keeps_its_time_and_loses_its_zone(text: str, shifted: str | None) -> None:
+    assert shift_datetime(text, 400) == shifted
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ("10", True),
+        ("1015", True),
+        ("101500.123456", True),
+        ("10:15:00", True),
+        ("251500", False),
+        ("106100", False),
+        ("88123456", False),
+        ("", False),
+    ],
+)
+def test_a_time_of_day_is_within_the_day(text: str, valid: bool) -> None:
+    assert is_time(text) is valid
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [("60Y", "060Y"), ("999W", "999W"), ("089Y", "089Y"), ("090Y", "090Y"), ("Y60", None)],
+)
+def test_an_age_is_capped_at_90_years(stated: str, kept: str | None) -> None:
+    assert cap_age(stated) == kept
+
+
+def test_age_counts_completed_years() -> None:
+    assert age_at(date(1965, 3, 7), date(2025, 3, 6)) == "059Y"
+    assert age_at(date(1965, 3, 6), date(2025, 3, 6)) == "060Y"
+    assert age_at(date(2026, 1, 1), date(2025, 3, 6)) is None
+
+
+@pytest.mark.parametrize(
+    ("vr", "raw", "numbers"),
+    [
+        ("US", b"\x01\x00\x02\x00", (1, 2)),
+        ("US", b"\x01\x00\x02", None),
+        ("FD", b"\0\0\0\0\0\0\xf8\x7f", None),
+        ("DS", b"1.5\\-2e3 ", (1.5, -2000.0)),
+        ("DS", b"1.5a", None),
+        ("IS", b"1.5", None),
+        ("IS", b"", ()),
+    ],
+)
+def test_numbers_are_finite_and_whole_values(
+    vr: str, raw: bytes, numbers: tuple[float, ...] | None
+) -> None:
+    assert numbers_of(vr, raw, little=True) == numbers
