@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -80,7 +80,7 @@ def verify(
 
     settings = apply_environment(home=home)
     folder = _release_folder(settings, release)
-    rows: list[dict[str, object]] = [
+    rows: list[dict[str, Any]] = [
         {
             "rule_id": finding.rule_id,
             "severity": finding.severity.value,
@@ -136,7 +136,7 @@ def _release_folder(settings: Settings, release: str) -> Path:
     return folder.resolve()
 
 
-def _scan_rows(settings: Settings, folder: Path) -> list[dict[str, object]]:
+def _scan_rows(settings: Settings, folder: Path) -> list[dict[str, Any]]:
     from tasks.deidentify.store_scan_release import scan_release
 
     if not settings.master_key_file.is_file():
@@ -158,7 +158,7 @@ def _scan_rows(settings: Settings, folder: Path) -> list[dict[str, object]]:
     ]
 
 
-def _say_release(settings: Settings, result: dict[str, object]) -> None:
+def _say_release(settings: Settings, result: dict[str, Any]) -> None:
     version, status = result["version"], result["status"]
     if status == "unchanged":
         say(f"Nothing changed since release {version}: no new release was made.")

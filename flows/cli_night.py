@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -82,7 +82,7 @@ def ingest(
     settings = apply_environment(home=home, inbox=inbox, workers=workers)
     chosen = chosen_sites(site or [], all_sites=all_sites)
     waiting = sites_with_work(settings, chosen)
-    nights: list[dict[str, object]] = []
+    nights: list[dict[str, Any]] = []
     if waiting:
         prepare_home(settings)
         show_progress(settings.zones.logs / "livercohort.log")
@@ -158,24 +158,25 @@ def demo(
         say_json(result)
     else:
         say_demo(settings, result)
+    if any(night["refused"] or _is_held(night) for night in result["nights"]):
+        raise typer.Exit(ExitCode.BLOCKED)
 
 
-def say_demo(settings: Settings, result: dict[str, object]) -> None:
+def say_demo(settings: Settings, result: dict[str, Any]) -> None:
     """Print what the demo made and where to look."""
     zones = settings.zones
-    nights, releases = result["nights"], result["releases"]
     say()
-    for night in nights if isinstance(nights, list) else ():
+    for night in result["nights"]:
         say_night(night)
-    for made in releases if isinstance(releases, list) else ():
+    for made in result["releases"]:
         rows = made["rows"]
         say(
             f"release {made['version']} {made['status']}: {rows['subject']} subjects, "
             f"{rows['series']} series, {rows['nifti_volume']} volumes, {rows['finding']} findings"
         )
-        last = made
     say()
-    say(f"report    {zones.reports / str(last['report']) / 'index.html'}")
+    report = zones.reports / result["releases"][-1]["report"]
+    say(f"report    {report / 'index.html'}")
     say(f"cohort    {zones.releases / 'latest' / 'cohort.duckdb'}")
     say(f"quarantine {zones.restricted / 'quarantine'} (identifiable; fictitious here)")
     say("next      livercohort status; livercohort verify latest; see README.md")
@@ -235,7 +236,7 @@ def prepare_home(settings: Settings) -> None:
         ) from None
 
 
-def run_nights(settings: Settings, codes: list[str]) -> list[dict[str, object]]:
+def run_nights(settings: Settings, codes: list[str]) -> list[dict[str, Any]]:
     """Run one flow per site; a site that fails never stops the others."""
     from flows.orchestrator import prefect_server
     from schemas.errors import LivercohortError
@@ -245,7 +246,7 @@ def run_nights(settings: Settings, codes: list[str]) -> list[dict[str, object]]:
 
     for code in codes:
         require_key(settings, SiteCode(code))
-    nights: list[dict[str, object]] = []
+    nights: list[dict[str, Any]] = []
     with prefect_server(settings):
         from flows.ingest_site import ingest_site
 
@@ -260,36 +261,28 @@ def run_nights(settings: Settings, codes: list[str]) -> list[dict[str, object]]:
     return nights
 
 
-def say_night(night: dict[str, object]) -> None:
+def say_night(night: dict[str, Any]) -> None:
     """Print one site's night: each batch with its states, each refusal with what to do."""
-    batches, refused = night["batches"], night["refused"]
-    if isinstance(batches, list):
-        for batch in batches:
-            counts = ", ".join(f"{n} {state}" for state, n in batch["counts"].items() if n)
-            say(f"{night['site_code']} batch {batch['batch_id']} {batch['state']}: {counts}")
-    if isinstance(refused, list):
-        for message in refused:
-            say(f"{night['site_code']} refused: {message}")
+    for batch in night["batches"]:
+        counts = ", ".join(f"{n} {state}" for state, n in batch["counts"].items() if n)
+        say(f"{night['site_code']} batch {batch['batch_id']} {batch['state']}: {counts}")
+    for message in night["refused"]:
+        say(f"{night['site_code']} refused: {message}")
 
 
-def _is_held(night: dict[str, object]) -> bool:
-    batches = night["batches"]
-    return isinstance(batches, list) and any(batch["state"] == "held" for batch in batches)
+def _is_held(night: dict[str, Any]) -> bool:
+    return any(batch["state"] == "held" for batch in night["batches"])
 
 
-def _say_status(facts: dict[str, object]) -> None:
-    sites = facts["sites"]
+def _say_status(facts: dict[str, Any]) -> None:
     states = [state.value for state in FileState]
     say(f"{'site':<6}{'batches':>8}{'files':>8}" + "".join(f"{s:>13}" for s in states))
-    for row in sites if isinstance(sites, list) else []:
+    for row in facts["sites"]:
         counts = "".join(f"{row['states'][state]:>13}" for state in states)
         say(f"{row['site_code']:<6}{len(row['batches']):>8}{row['n_files']:>8}{counts}")
-    totals = facts["states"]
-    if isinstance(totals, dict):
-        counts = "".join(f"{totals[state]:>13}" for state in states)
-        say(f"{'all':<6}{'':>8}{facts['n_files']:>8}{counts}")
+    counts = "".join(f"{facts['states'][state]:>13}" for state in states)
+    say(f"{'all':<6}{'':>8}{facts['n_files']:>8}{counts}")
     say("The states add up to the files delivered." if facts["adds_up"] else "SUMS DIFFER")
-    waiting = facts["waiting_exports"]
-    for code, number in waiting.items() if isinstance(waiting, dict) else ():
+    for code, number in facts["waiting_exports"].items():
         if number:
             say(f"{code}: {number} exports wait for READY or the quiet period")

@@ -6,6 +6,8 @@ change looks like. The demo's key follows from its seed and is refused for regis
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import flow
 
 from flows.ingest_site import ingest_site
@@ -42,7 +44,7 @@ def prepare_demo(settings: Settings, seed: int) -> None:
 
 
 @flow(name="demo", flow_run_name="demo", retries=0)
-def demo(subjects: int = 3, seed: int = 1) -> dict[str, object]:
+def demo(subjects: int = 3, seed: int = 1) -> dict[str, Any]:
     """Run two nights at three fictitious sites and publish two releases.
 
     Parameters
@@ -54,8 +56,8 @@ def demo(subjects: int = 3, seed: int = 1) -> dict[str, object]:
     """
     redact_handlers(*PREFECT_LOGGERS)
     zones = read_settings().zones
-    releases: list[dict[str, object]] = []
-    nights: list[dict[str, object]] = []
+    releases: list[dict[str, Any]] = []
+    nights: list[dict[str, Any]] = []
     for night in range(1, NIGHTS + 1):
         announce(f"night {night}: sites deliver")
         summary = simulate(

@@ -7,6 +7,8 @@ must see what an earlier one brought. Files decide what is done; Prefect shows i
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
@@ -27,7 +29,7 @@ from tasks.validate.task import validate_batch
 
 
 @flow(name="ingest-site", flow_run_name="ingest-site", retries=0)
-def ingest_site(site: str) -> dict[str, object]:
+def ingest_site(site: str) -> dict[str, Any]:
     """Take in everything a site has delivered and not been taken in yet.
 
     Returns
@@ -38,7 +40,7 @@ def ingest_site(site: str) -> dict[str, object]:
     """
     redact_handlers(*PREFECT_LOGGERS)
     settings, code = read_settings(), site_code(site)
-    committed: list[dict[str, object]] = []
+    committed: list[dict[str, Any]] = []
     with lease(settings.zones, code):
         received = receive_exports(code)
         refused = list(received["refused"])
@@ -59,7 +61,7 @@ def ingest_site(site: str) -> dict[str, object]:
     return {"site_code": code, "batches": committed, "refused": refused}
 
 
-def ingest_batch(site: str, batch: str) -> dict[str, object]:
+def ingest_batch(site: str, batch: str) -> dict[str, Any]:
     """Run the stages over one received export and commit it."""
     link_batch(site, batch)
     deidentify_batch(site, batch)
@@ -76,6 +78,6 @@ def ingest_batch(site: str, batch: str) -> dict[str, object]:
     return commit_batch(site, batch)
 
 
-def _counts(record: dict[str, object]) -> dict[str, object]:
+def _counts(record: dict[str, Any]) -> dict[str, Any]:
     counts = record["counts"]
     return dict(counts) if isinstance(counts, dict) else {}

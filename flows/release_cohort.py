@@ -8,6 +8,7 @@ so a release that holds an identifier never appears under its name.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
@@ -30,7 +31,7 @@ from tasks.validate.task import validate_release
 
 
 @flow(name="release-cohort", flow_run_name="release-cohort", retries=0)
-def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, object]:
+def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
     """Publish a cohort release, if anything changed since the last one.
 
     Parameters

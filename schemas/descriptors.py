@@ -16,10 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from schemas.charsets import possible_texts
 from schemas.contrast_agents import read_agent_class
 from schemas.descriptor_vocabulary import Vocabulary, read_vocabulary
 
-__all__ = ["clean_descriptor", "read_agent_class"]
+__all__ = ["clean_descriptor", "decode_descriptor", "read_agent_class"]
 
 _LONGEST_GLUED_RUN = 40
 _LETTERS_NFD_KEEPS = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "đ": "d"})
@@ -287,3 +288,22 @@ def _words_of_han(run: str) -> tuple[str, ...]:
 
 def _touches_unknown(pieces: list[tuple[str, bool]], index: int) -> bool:
     return any(not known for _, known in pieces[max(0, index - 1) : index + 2])
+
+
+def decode_descriptor(value: bytes, charset_label: str = "") -> str:
+    """Return the reading of a description's bytes that has the most technique words.
+
+    Parameters
+    ----------
+    value : bytes
+        Value field as it stands in the header.
+    charset_label : str
+        SpecificCharacterSet (0008,0005), values joined by a backslash.
+
+    Notes
+    -----
+    DICOM PS3.3 C.12.1.1.2, Specific Character Set.
+    """
+    return max(
+        possible_texts(value, charset_label), key=lambda text: len(clean_descriptor(text).split())
+    )

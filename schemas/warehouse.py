@@ -28,6 +28,8 @@ def read_instances(
         UIDs, de-identified.
     """
     features: list[InstanceFeatures] = []
+    if not values:
+        return features
     wanted = pc.field(column).isin(sorted(values))
     for path in sorted((zones.warehouse / "batches" / site).glob("*/instance.parquet")):
         if not path.parent.name.startswith("."):

@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from schemas.keys import KeyRing
+
+# The machine is shared: a slow example says nothing about the law it tries.
+settings.register_profile("livercohort", deadline=None)
+settings.load_profile("livercohort")
 
 _REAL_DICOM_DEFAULT = Path(__file__).parents[2] / "shared" / "data" / "dicom"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 from schemas.clinical_rows import Cell, Missing
-from schemas.identifiers import SubjectNo
+from schemas.subject_numbers import normalise_subject_no
 from tasks.clinical.dates import parse_date
 from tasks.clinical.form_contracts import FieldContract, read_conventions
 from tasks.clinical.text import fold, tidy
@@ -15,8 +15,6 @@ from tasks.clinical.text import fold, tidy
 _NUMBERED_LABEL = re.compile(r"(\d{1,3})\s*=\s*(.+)", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,9}(?:\.0+)?", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d{1,9}(?:\.\d{1,9})?", re.ASCII)
-_SUBJECT_NO = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,30}[A-Za-z0-9])?", re.ASCII)
-_SPREADSHEET_NUMBER = re.compile(r"\d+\.\d+|\d+(?:\.\d+)?[eE]\+?\d+", re.ASCII)
 
 
 def parse_cell(field: FieldContract, text: str, factor: float = 1.0) -> Cell:
@@ -48,18 +46,6 @@ def parse_cell(field: FieldContract, text: str, factor: float = 1.0) -> Cell:
     if missing is not None:
         return missing
     return _PARSERS[field.type](field, tidied, factor)
-
-
-def normalise_subject_no(text: str) -> SubjectNo | None:
-    """Return a study subject number as it is keyed, or None when it is not usable.
-
-    Widths and outer spaces are mended; case and leading zeros are kept. A number that a
-    spreadsheet has turned into a decimal or a power of ten is not usable.
-    """
-    tidied = tidy(text)
-    if not _SUBJECT_NO.fullmatch(tidied) or _SPREADSHEET_NUMBER.fullmatch(tidied):
-        return None
-    return SubjectNo(tidied)
 
 
 def expected_of(field: FieldContract) -> str:

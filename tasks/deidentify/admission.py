@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydicom.uid import CTImageStorage, MRImageStorage
 
+from schemas.charsets import decode_text
 from schemas.states import ReasonCode
-from tasks.deidentify.charsets import decode_text
 from tasks.deidentify.parse import PIXEL_DATA, Header
 from tasks.deidentify.profile import tag_of
 from tasks.deidentify.values import UID_FORM, numbers_of, texts_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from tasks.deidentify.charsets import decode_text
+from schemas.charsets import decode_text, possible_texts
 from tasks.deidentify.parse import Header, RawElement, vr_from_dictionary, walk
 from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET
 from tasks.deidentify.profile import tag_of
@@ -115,10 +115,11 @@ def _of_element(element: RawElement, charset: str) -> Iterator[Identifier]:
     kind = _KIND_OF_TAG.get(element.tag) or _KIND_OF_VR.get(vr)
     if kind is None:
         return
-    for part in decode_text(element.value, charset).split("\\"):
-        value = _canonical(kind, part.strip("\0 "))
-        if value:
-            yield Identifier(kind, value)
+    for text in possible_texts(element.value, charset):
+        for part in text.split("\\"):
+            value = _canonical(kind, part.strip("\0 "))
+            if value:
+                yield Identifier(kind, value)
 
 
 def _canonical(kind: IdentifierKind, value: str) -> str:

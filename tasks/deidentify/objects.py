@@ -12,12 +12,12 @@ from io import BytesIO
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
+from schemas.charsets import decode_text
 from schemas.features import InstanceFeatures, read_features
 from schemas.identifiers import RawPatientId, Sha256, SopUid
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
 from tasks.deidentify.admission import check_admission
-from tasks.deidentify.charsets import decode_text
 from tasks.deidentify.identifiers import Identifier, harvest_identifiers
 from tasks.deidentify.parse import (
     PIXEL_DATA,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from schemas.descriptors import clean_descriptor
-from tasks.deidentify.charsets import decode_text
+from schemas.charsets import decode_text
+from schemas.descriptors import clean_descriptor, decode_descriptor
 from tasks.deidentify.contract import keep_words, vm_allows
 from tasks.deidentify.encode import OutElement
 from tasks.deidentify.parse import Encoding, Header, RawElement
@@ -167,7 +167,7 @@ def _words(element: RawElement, rule: Rule, vr: str, context: _Context) -> Eleme
 def _descriptor(
     element: RawElement, rule: Rule, vr: str, context: _Context
 ) -> ElementAction | None:
-    raw = decode_text(element.value, context.charset)
+    raw = decode_descriptor(element.value, context.charset)
     if raw and rule.contract.accepts(vr, rule.vm, element.value, little=True):
         return _written(rule, raw.encode("ascii"))
     cleaned = clean_descriptor(raw)

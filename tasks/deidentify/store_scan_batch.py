@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from schemas.errors import GateBlockedError
@@ -64,7 +64,7 @@ def _persons_found(
     outcomes: Sequence[FileOutcome],
     volumes: Sequence[VolumeRecord],
 ) -> set[str]:
-    owner_of_series = {v.series_uid: v.subject_id for v in volumes}
+    owner_of_series: dict[str, str | None] = {v.series_uid: v.subject_id for v in volumes}
     owner_of_series |= {
         o.features.series_uid: o.features.subject_id for o in outcomes if o.features
     }
@@ -109,7 +109,7 @@ def _keeps(bench: Workbench, volume: VolumeRecord, found: set[str]) -> bool:
 
 
 def _from_linkage(
-    persons: Sequence[SubjectAssignment], resident_ids: Mapping[str, frozenset[str]]
+    persons: Iterable[SubjectAssignment], resident_ids: Mapping[str, frozenset[str]]
 ) -> list[SubjectIdentifiers]:
     return [
         SubjectIdentifiers(

@@ -8,8 +8,8 @@ from pathlib import Path
 from schemas.errors import GateBlockedError
 from schemas.keys import read_key_file
 from schemas.settings import Settings
-from tasks.deidentify.identifier_store import read_identifiers
 from tasks.deidentify.residual_scan import Dictionary
+from tasks.deidentify.store_identifiers import read_identifiers
 from tasks.deidentify.store_scan import ScanHit, scan_paths
 
 IDENTIFIERS_NAME = "identifiers.sealed"

@@ -10,7 +10,7 @@ from schemas.records import FileKind
 from schemas.run_context import run_context
 from schemas.stage_errors import redacted_errors
 from tasks.deidentify import store
-from tasks.deidentify.identifier_store import write_identifiers
+from tasks.deidentify.store_identifiers import write_identifiers
 from tasks.deidentify.store_scan_batch import batch_identifiers, scan_staged, withhold
 
 

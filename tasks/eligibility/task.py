@@ -7,9 +7,12 @@ from collections import Counter
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.identifiers import SiteCode
+from schemas.keys import read_key_file
 from schemas.run_context import release_bench
-from schemas.settings import read_settings
+from schemas.settings import Settings, read_settings
 from schemas.stage_errors import redacted_errors
+from schemas.vault import Vault
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.eligibility.protocol import read_protocol
 
@@ -24,6 +27,7 @@ def evaluate_cohort() -> dict[str, int]:
             bench.get("clinical_rows"),
             bench.get("labels"),
             batch_of_subject=bench.get("batch_of_subject"),
+            shift_days=_shift_days(settings, {site for site, _ in bench.get("batches")}),
         )
         bench.put("cohort_rows", dict(cohort.tables))
         bench.put("cohort_findings", list(cohort.findings))
@@ -35,3 +39,12 @@ def evaluate_cohort() -> dict[str, int]:
     counts = Counter(f"{row['reading']} {row['status']}" for row in cohort.tables["eligibility"])
     get_run_logger().info("eligibility: %s", dict(sorted(counts.items())))
     return dict(sorted(counts.items()))
+
+
+def _shift_days(settings: Settings, sites: set[SiteCode]) -> dict[str, int]:
+    vault = Vault(settings.zones.vault_file, read_key_file(settings.master_key_file))
+    return {
+        str(subject): days
+        for site in sorted(sites)
+        for subject, days in vault.shift_days(site).items()
+    }

@@ -13,6 +13,9 @@ from schemas.features import InstanceFeatures
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.records import VolumeRecord
 
+#: Table of a batch that names instances of earlier batches to hold.
+HOLD = "hold"
+
 
 @dataclass(frozen=True, kw_only=True)
 class CommittedBatch:
@@ -84,13 +87,16 @@ class CommittedBatches:
 def merge_batches(batches: Sequence[BatchTables]) -> CommittedBatches:
     """Merge the batches; in which order they are given changes nothing."""
     ordered = sorted(batches, key=lambda item: _rank(item.batch))
+    held = _held_instances(ordered)
     instances: dict[str, InstanceFeatures] = {}
     batch_of: dict[str, BatchId] = {}
     site_of: dict[str, SiteCode] = {}
     volumes: dict[tuple[str, str], VolumeRecord] = {}
     for item in ordered:
         for instance in item.instances:
-            if instance.sop_uid is None or instance.sop_uid in instances:
+            if instance.sop_uid is None or instance.sop_uid in held:
+                continue
+            if instance.sop_uid in instances:
                 continue
             instances[instance.sop_uid] = instance
             batch_of[instance.sop_uid] = item.batch.batch_id
@@ -107,6 +113,12 @@ def merge_batches(batches: Sequence[BatchTables]) -> CommittedBatches:
         tables=_joined(ordered),
         input_ledger_sha256=_ledger_hash(item.batch for item in ordered),
     )
+
+
+def _held_instances(batches: Iterable[BatchTables]) -> set[str]:
+    """Return instances that a later batch contradicted: nobody can tell which is right."""
+    tables = (item.others[HOLD] for item in batches if HOLD in item.others)
+    return {uid for table in tables for uid in table.column("sop_uid").to_pylist()}
 
 
 def _rank(batch: CommittedBatch) -> tuple[dt.date, str]:

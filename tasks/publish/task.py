@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 from prefect.logging import get_run_logger
@@ -96,9 +97,7 @@ def stage_release_tables() -> dict[str, int]:
 
 
 @task(name="publish", task_run_name="publish", retries=0)
-def publish_release(
-    bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
-) -> dict[str, object]:
+def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]) -> dict[str, Any]:
     """Write the release beside its place, have it inspected, and rename it once.
 
     Parameters

@@ -8,7 +8,8 @@ from io import StringIO
 from pathlib import PurePosixPath
 
 from schemas.errors import BadInputError
-from schemas.identifiers import RawPatientId, Sha256, SubjectNo
+from schemas.identifiers import RawPatientId, Sha256
+from schemas.subject_numbers import normalise_subject_no
 from schemas.vault import LinkageRow
 
 _LINKAGE_REQUIRED = ("study_subject_no", "patient_id")
@@ -44,17 +45,18 @@ def read_linkage(data: bytes) -> list[LinkageRow]:
     rows: list[LinkageRow] = []
     owner: dict[str, str] = {}
     for line, row in _rows(data, "linkage.csv", _LINKAGE_REQUIRED):
-        subject_no, patient_id = row["study_subject_no"], row["patient_id"]
-        if not subject_no or not patient_id:
+        subject_no = normalise_subject_no(row["study_subject_no"])
+        patient_id = row["patient_id"]
+        if subject_no is None or not patient_id:
             raise BadInputError(
-                f"line {line} has no subject number or no PatientID", where="linkage.csv"
+                f"line {line} has no usable subject number or no PatientID", where="linkage.csv"
             )
         if owner.setdefault(patient_id, subject_no) != subject_no:
             raise BadInputError(
                 f"the PatientID of line {line} stands for two subjects", where="linkage.csv"
             )
         resident_id = row.get("resident_id") or None
-        rows.append(LinkageRow(SubjectNo(subject_no), RawPatientId(patient_id), resident_id))
+        rows.append(LinkageRow(subject_no, RawPatientId(patient_id), resident_id))
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.records import Delivery, FileOutcome
 from schemas.states import FileState
@@ -31,7 +32,7 @@ def batch_record(
     edc_export_as_of: str | None,
     key_id: str,
     software_version: str,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return the content of `batch.json`: states, counts and hashes, no clock and no path."""
     reasons = Counter(o.reason.value for o in outcomes if o.reason is not None)
     return {
@@ -53,7 +54,7 @@ def batch_record(
     }
 
 
-def status_of(batches: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def status_of(batches: Sequence[Mapping[str, object]]) -> dict[str, Any]:
     """Return the sums over batches, per site and whole, and whether they add up."""
     sites: dict[str, list[Mapping[str, object]]] = {}
     for batch in batches:

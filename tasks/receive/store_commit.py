@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -39,7 +40,7 @@ _HOLD_SCHEMA = pa.schema(
 )
 
 
-def read_batches(zones: Zones, site: SiteCode | None = None) -> list[dict[str, object]]:
+def read_batches(zones: Zones, site: SiteCode | None = None) -> list[dict[str, Any]]:
     """Return the `batch.json` of every batch in place, by site and batch id."""
     pattern = f"batches/{site or '*'}/*/batch.json"
     return [
@@ -127,7 +128,7 @@ def commit(
     edc_export_as_of: str | None,
     key_id: str,
     software_version: str,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Move images into the warehouse, then publish the batch's tables with one rename.
 
     A kill before the rename leaves files without a batch, which nothing reads and the next

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from prefect import task
 from prefect.logging import get_run_logger
@@ -90,7 +91,7 @@ def stage_tables(site: str, batch: str) -> dict[str, int]:
 
 
 @task(name="commit", task_run_name="commit", retries=0)
-def commit_batch(site: str, batch: str) -> dict[str, object]:
+def commit_batch(site: str, batch: str) -> dict[str, Any]:
     """Check that every file is accounted for, then publish the batch with one rename."""
     context = run_context(site, batch)
     bench = context.bench

@@ -80,8 +80,8 @@ def test_no_real_date_stands_in_the_objects_of_its_person(demo: Demo) -> None:
     checked = 0
     for path in (demo.home / "warehouse" / "dicom").rglob("*.dcm"):
         header = path.read_bytes().partition(b"\xe0\x7f\x10\x00")[0]
-        for subject, values in dates.items():
-            if subject.encode() in header:
+        for person, values in dates.items():
+            if person.encode() in header:
                 checked += 1
                 assert not [value for value in values if value in header]
     assert checked > 1000

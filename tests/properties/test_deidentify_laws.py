@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.deidentify.charsets import decode_text
+from schemas.charsets import decode_text
 from tasks.deidentify.encode import OutElement, encode_file
 from tasks.deidentify.intervals import check_intervals
 from tasks.deidentify.objects import DeidentifiedObject

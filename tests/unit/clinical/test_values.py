@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from schemas.clinical_rows import Missing
+from schemas.subject_numbers import normalise_subject_no
 from tasks.clinical.form_contracts import FieldContract, read_form_contracts
-from tasks.clinical.values import expected_of, normalise_subject_no, parse_cell
+from tasks.clinical.values import expected_of, parse_cell
 
 
 def field(form: str, name: str) -> FieldContract:

@@ -12,7 +12,6 @@ from schemas.states import FileState, ReasonCode
 from tasks.harmonise import store
 from tasks.harmonise.render import render_label_rules_markdown
 from tasks.harmonise.text import label_strings
-from tasks.harmonise.unlabelled_text import decode_unlabelled
 from tests.builders import make_instance, make_series, to_bytes, write_files
 
 
@@ -103,20 +102,3 @@ def test_chinese_under_a_missing_or_wrong_label_is_read_as_meant(
     content = to_bytes(header).replace(placeholder.encode(), "动脉期".encode(encoding))
     (tmp_path / "image").write_bytes(content)
     assert [row.label for row in store.label_folder(tmp_path).labels.series] == ["CT_ART"]
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("动脉期".encode("gb18030"), "动脉期"),
-        ("动脉期".encode(), "动脉期"),
-        ("平扫 5mm".encode("gb18030"), "平扫 5mm"),
-        ("平扫 5mm".encode(), "平扫 5mm"),
-        ("phase artérielle".encode(), "phase artérielle"),
-        ("phase artérielle".encode("latin-1"), None),
-        ("Spätphase".encode("latin-1"), None),
-        (b"\xff\xfe", None),
-    ],
-)
-def test_western_letters_are_not_taken_for_chinese(value: bytes, expected: str | None) -> None:
-    assert decode_unlabelled(value) == expected

@@ -64,7 +64,7 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
         "tables",
     }
     assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
-    assert "**1 decisions of the register are not signed.**" in (folder / "README.md").read_text()
+    assert "**Unsigned decisions of the register: 1.**" in (folder / "README.md").read_text()
 
 
 def test_only_subjects_with_consent_enter_and_the_others_leave_no_trace(tmp_path: Path) -> None:

@@ -15,8 +15,13 @@ def test_one_subject_may_have_several_patient_ids() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_linkage_is_read_in_the_encodings_sites_use(encoding: str) -> None:
-    data = "study_subject_no,patient_id,resident_id\n甲01,住1,\n".encode(encoding)
-    assert read_linkage(data)[0].subject_no == "甲01"
+    data = "study_subject_no,patient_id,resident_id\nA01,住1,\n".encode(encoding)
+    assert read_linkage(data)[0].patient_id == "住1"
+
+
+def test_a_subject_number_is_keyed_as_the_forms_key_it() -> None:
+    data = "study_subject_no,patient_id\nＡ０１ ,P1\n".encode()
+    assert read_linkage(data)[0].subject_no == "A01"
 
 
 def test_one_patient_id_for_two_subjects_is_refused_by_line() -> None:
@@ -30,6 +35,7 @@ def test_one_patient_id_for_two_subjects_is_refused_by_line() -> None:
     [
         (b"patient_id\nP1\n", "study_subject_no is missing"),
         (b"study_subject_no,patient_id\nA01,\n", "line 2"),
+        (b"study_subject_no,patient_id\n1.00E+05,P1\n", "line 2"),
         (b"", "study_subject_no is missing"),
         (b"study_subject_no,patient_id\n\xff\xff,1\n", "neither UTF-8 nor GB18030"),
     ],

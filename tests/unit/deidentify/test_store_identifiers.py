@@ -8,8 +8,8 @@ import pytest
 
 from schemas.errors import EnvironmentProblemError
 from schemas.keys import KeyRing
-from tasks.deidentify.identifier_store import read_identifiers, write_identifiers
 from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIdentifiers
+from tasks.deidentify.store_identifiers import read_identifiers, write_identifiers
 
 PERSON = SubjectIdentifiers(
     "S91-AAAAAAAA", 400, frozenset({Identifier(IdentifierKind.NAME, "张伟明")})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.deidentify.charsets import decode_text
+from schemas.charsets import decode_text, possible_texts
+from schemas.descriptors import decode_descriptor
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,17 @@ def test_escapes_repeated_after_a_caret_leave_no_trace() -> None:
 
 def test_padding_is_no_text() -> None:
     assert decode_text(b"abc \0") == "abc"
+
+
+def test_bytes_that_are_valid_twice_give_both_readings() -> None:
+    assert set(possible_texts("平扫".encode("gb18030"))) >= {"平扫", "ƽɨ"}
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8"])
+@pytest.mark.parametrize("text", ["平扫", "动脉期", "肝胆期 t1"])
+def test_of_two_readings_the_one_with_technique_words_counts(text: str, encoding: str) -> None:
+    assert decode_descriptor(text.encode(encoding)) == text
+
+
+def test_western_letters_under_a_western_label_stay_readable() -> None:
+    assert "Abdomen" in decode_descriptor("Abdomen Müller".encode("latin-1"), "ISO_IR 100")

@@ -65,6 +65,28 @@ def decode_text(value: bytes, charset_label: str = "") -> str:
     return body.decode("latin-1" if labels[0] in _UNLABELLED else "utf-8", "replace")
 
 
+def possible_texts(value: bytes, charset_label: str = "") -> tuple[str, ...]:
+    """Return every reading that the bytes allow, the likeliest first.
+
+    Some bytes are valid twice: the GB2312 of `平扫` is also UTF-8, of two phonetic letters.
+    Who needs one reading lets its words decide (`schemas.descriptors.decode_descriptor`); who
+    searches for a name searches for all of them.
+    """
+    first = decode_text(value, charset_label)
+    body = value.strip(b"\0 ")
+    if body.isascii() or b"\x1b" in body:
+        return (first,)
+    others = (_strictly(body, codec) for codec in ("utf-8", "gb18030", "latin-1"))
+    return tuple(dict.fromkeys([first, *(text for text in others if text is not None)]))
+
+
+def _strictly(body: bytes, codec: str) -> str | None:
+    try:
+        return body.decode(codec)
+    except UnicodeDecodeError:
+        return None
+
+
 def _decode_escaped(body: bytes) -> str:
     parts = _ESCAPE.split(body)
     text = [decode_text(parts[0])] if parts[0] else []
