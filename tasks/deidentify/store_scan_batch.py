@@ -65,9 +65,9 @@ def _persons_found(
     volumes: Sequence[VolumeRecord],
 ) -> set[str]:
     owner_of_series: dict[str, str | None] = {v.series_uid: v.subject_id for v in volumes}
-    owner_of_series |= {
-        o.features.series_uid: o.features.subject_id for o in outcomes if o.features
-    }
+    for features in (outcome.features for outcome in outcomes):
+        if features is not None:
+            owner_of_series[str(features.series_uid)] = features.subject_id
     found: set[str] = set()
     for hit in hits:
         owners = {hit.subject_id} if hit.subject_id else set()
