@@ -51,12 +51,16 @@ def merge_batches(batches: Iterable[BatchForms], ring: KeyRing) -> MergedForms:
         key=lambda part: (part[1].export_as_of, part[0].batch_id, part[1].file_no),
     )
     in_force: dict[tuple[str, str, tuple[str, ...]], ClinicalRow] = {}
-    first_batch: dict[tuple[str, str, tuple[str, ...]], BatchId] = {}
     for batch, form in parts:
         for row in form.rows:
             where = (form.form, batch.site, row.key)
-            first = first_batch.setdefault(where, batch.batch_id)
-            in_force[where] = _clinical_row(batch.site, first, form, row, ring)
+            before = in_force.get(where)
+            first = before.batch_id if before else batch.batch_id
+            now = _clinical_row(batch.site, first, form, row, ring)
+            # A full export repeats every row: one that says the same keeps its first source,
+            # so that a release shows a change only where there is one.
+            if before is None or before.values != now.values:
+                in_force[where] = now
     rows = tuple(in_force[where] for where in sorted(in_force))
     return MergedForms(rows, tuple(_check_rows_gone(parts, ring)))
 
