@@ -9,6 +9,12 @@ from __future__ import annotations
 
 import re
 
+_UTF8_MARK = b"\xef\xbb\xbf"
+#: ASCII, general punctuation, units, Han, CJK punctuation, full-width forms.
+_CHINESE_TABLE = re.compile(
+    r"[\t\r\n\x20-\x7e\u00b0-\u00b7\u00d7\u2010-\u2103\u2150-\u22ff\u2460-\u24ff"
+    r"\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]*"
+)
 _ESCAPE = re.compile(rb"\x1b([()$*+\-./]{1,2}[@-~])")
 #: Escape sequences of DICOM PS3.3 C.12.1.1.2, and the codec of the bytes behind each.
 _CODEC_BEHIND = {
@@ -85,6 +91,23 @@ def _strictly(body: bytes, codec: str) -> str | None:
         return body.decode(codec)
     except UnicodeDecodeError:
         return None
+
+
+def decode_table_text(data: bytes) -> tuple[str, str] | None:
+    """Return the text of a site's table and its encoding, or None when neither fits.
+
+    A UTF-8 mark decides alone; else strict UTF-8, else strict GB18030. A short GB18030 text can
+    happen to be valid UTF-8 (`住` is): UTF-8 that gives letters no Chinese table holds, where
+    GB18030 gives Chinese, is GB18030.
+    """
+    if data.startswith(_UTF8_MARK):
+        text = _strictly(data[len(_UTF8_MARK) :], "utf-8")
+        return None if text is None else (text, "utf-8")
+    readings = [(text, codec) for codec in ("utf-8", "gb18030") if (text := _strictly(data, codec))]
+    if not data:
+        return "", "utf-8"
+    chinese = [reading for reading in readings if _CHINESE_TABLE.fullmatch(reading[0])]
+    return next(iter([*chinese, *readings]), None)
 
 
 def _decode_escaped(body: bytes) -> str:

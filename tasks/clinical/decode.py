@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+from schemas.charsets import decode_table_text
 from schemas.states import ReasonCode
 from tasks.clinical.form_contracts import FormContract, read_conventions, read_form_contracts
 from tasks.clinical.text import fold
@@ -60,13 +61,10 @@ def decode_text(data: bytes) -> tuple[str, str]:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return _strict(data[len(mark) :], encoding), encoding[:6].rstrip("-")
-    for encoding in read_conventions().encodings:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return _without_nul(text), encoding
-    raise FormRefusedError(ReasonCode.UNREADABLE_FORM, "neither UTF-8 nor GB18030")
+    decoded = decode_table_text(data)
+    if decoded is None:
+        raise FormRefusedError(ReasonCode.UNREADABLE_FORM, "neither UTF-8 nor GB18030")
+    return _without_nul(decoded[0]), decoded[1]
 
 
 def contract_for(file_name: str) -> tuple[FormContract, tuple[str, ...]]:

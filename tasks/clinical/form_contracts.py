@@ -195,7 +195,6 @@ class Conventions(_Model):
 
     conventions: str
     version: str
-    encodings: tuple[str, ...]
     delimiters: dict[str, str]
     export_as_of: ExportAsOf
     missing_codes: tuple[MissingCode, ...]

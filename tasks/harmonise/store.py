@@ -21,6 +21,7 @@ from pydicom import config
 from pydicom.errors import InvalidDicomError
 
 from schemas.atomic_files import write_bytes
+from schemas.charsets import decode_table_text
 from schemas.errors import BadInputError
 from schemas.features import InstanceFeatures, read_features
 from schemas.records import CohortLabels, SeriesLabel
@@ -214,12 +215,10 @@ def write_string_labels_csv(
 
 
 def _decode(content: bytes) -> str:
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise BadInputError("text that is neither UTF-8 nor GB18030")
+    decoded = decode_table_text(content)
+    if decoded is None:
+        raise BadInputError("text that is neither UTF-8 nor GB18030")
+    return decoded[0]
 
 
 def _plain(row: Mapping[str, object]) -> dict[str, object]:

@@ -7,6 +7,7 @@ import re
 from io import StringIO
 from pathlib import PurePosixPath
 
+from schemas.charsets import decode_table_text
 from schemas.errors import BadInputError
 from schemas.identifiers import RawPatientId, Sha256
 from schemas.subject_numbers import normalise_subject_no
@@ -15,22 +16,6 @@ from schemas.vault import LinkageRow
 _LINKAGE_REQUIRED = ("study_subject_no", "patient_id")
 _MANIFEST_REQUIRED = ("path", "sha256")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-def decode_table(data: bytes, *, name: str) -> str:
-    """Return the text of a site's table: BOM, else strict UTF-8, else strict GB18030.
-
-    Raises
-    ------
-    BadInputError
-        If neither fits; nothing is guessed.
-    """
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise BadInputError("the text is neither UTF-8 nor GB18030", where=name)
 
 
 def read_linkage(data: bytes) -> list[LinkageRow]:
@@ -79,8 +64,15 @@ def read_manifest(data: bytes) -> dict[str, Sha256]:
     return stated
 
 
+def _text(data: bytes, name: str) -> str:
+    decoded = decode_table_text(data)
+    if decoded is None:
+        raise BadInputError("the text is neither UTF-8 nor GB18030", where=name)
+    return decoded[0]
+
+
 def _rows(data: bytes, name: str, required: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(StringIO(decode_table(data, name=name), newline=""), strict=True)
+    reader = csv.DictReader(StringIO(_text(data, name), newline=""), strict=True)
     try:
         header = [column.strip().lower() for column in reader.fieldnames or []]
         missing = [column for column in required if column not in header]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.charsets import decode_text, possible_texts
+from schemas.charsets import decode_table_text, decode_text, possible_texts
 from schemas.descriptors import decode_descriptor
 
 
@@ -48,3 +48,15 @@ def test_of_two_readings_the_one_with_technique_words_counts(text: str, encoding
 
 def test_western_letters_under_a_western_label_stay_readable() -> None:
     assert "Abdomen" in decode_descriptor("Abdomen Müller".encode("latin-1"), "ISO_IR 100")
+
+
+@pytest.mark.parametrize("text", ["住1", "平扫", "张", "患者编号,住院号", "plain", "径（mm）≤5"])
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "gb18030"])
+def test_a_short_table_is_read_in_the_encoding_that_gives_chinese(text: str, codec: str) -> None:
+    decoded = decode_table_text(text.encode(codec))
+    assert decoded is not None
+    assert decoded[0] == text
+
+
+def test_bytes_in_neither_encoding_are_not_guessed() -> None:
+    assert decode_table_text(b"\xff\xff\xff") is None

@@ -1,0 +1,102 @@
+"""A batch counts when its batch.json is in place, and only then."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.identifiers import BatchId, Sha256, SiteCode
+from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
+from schemas.states import FileState, ReasonCode
+from schemas.workbench import Workbench
+from schemas.zones import Zones
+from tasks.receive import store_commit
+from tasks.receive.ledger import status_of
+from tasks.receive.store import is_committed, known_batch
+
+SITE, BATCH = SiteCode("S91"), BatchId("00112233445566aa")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    zones = Zones(tmp_path / "home")
+    zones.create()
+    bench = Workbench(zones, SITE, BATCH)
+    bench.open()
+    source = zones.inbox / "secret name.dcm"
+    source.write_bytes(b"not dicom")
+    file = DeliveredFile(1, "dicom/secret name.dcm", source, 9, Sha256("ab" * 32), FileKind.IMAGE)
+    bench.put("delivery", Delivery(SITE, BATCH, Sha256("c" * 64), Sha256("d" * 64), (file,)))
+    outcome = FileOutcome(1, FileState.QUARANTINED, Sha256("ab" * 32), 9, ReasonCode.NOT_DICOM)
+    bench.put("image_outcomes", [outcome])
+    for name in ("control_outcomes", "clinical_outcomes", "volumes", "findings", "held_instances"):
+        bench.put(name, [])
+    return bench
+
+
+def commit(bench: Workbench, *, held: bool = False) -> dict[str, object]:
+    store_commit.write_batch_tables(bench)
+    return store_commit.commit(
+        bench,
+        bench.get("delivery"),
+        store_commit.all_outcomes(bench),
+        held=held,
+        edc_export_as_of=None,
+        key_id="0" * 8,
+        software_version="0.1.0",
+    )
+
+
+def test_a_committed_batch_has_its_tables_and_their_hashes(bench: Workbench) -> None:
+    record = commit(bench)
+    folder = bench.zones.batch(SITE, BATCH)
+    assert json.loads((folder / "batch.json").read_text()) == record
+    tables = record["tables"]
+    assert isinstance(tables, dict)
+    assert set(tables) == {p.stem for p in folder.glob("*.parquet")}
+    assert pq.read_table(folder / "file.parquet").to_pylist()[0]["reason"] == "NOT_DICOM"
+
+
+def test_quarantined_bytes_stay_with_their_delivered_name_in_the_closed_zone(
+    bench: Workbench,
+) -> None:
+    commit(bench)
+    folder = bench.zones.quarantine(SITE, BATCH)
+    assert (folder / ("ab" * 32)).read_bytes() == b"not dicom"
+    assert "secret name" in (folder / "reasons.csv").read_text()
+    outside = [p for p in bench.zones.warehouse.rglob("*") if p.is_file()]
+    assert not [p for p in outside if b"secret name" in p.read_bytes()]
+
+
+def test_a_kill_before_the_rename_leaves_no_batch(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store_commit, "canonical_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        commit(bench)
+    assert not is_committed(bench.zones, SITE, BATCH)
+    assert store_commit.read_batches(bench.zones) == []
+
+
+def test_an_untouched_export_is_known_after_the_commit(bench: Workbench) -> None:
+    assert known_batch(bench.zones, SITE, Sha256("c" * 64)) is None
+    commit(bench)
+    assert known_batch(bench.zones, SITE, Sha256("c" * 64)) == BATCH
+
+
+def test_a_batch_with_a_blocker_is_held_and_still_accounted_for(bench: Workbench) -> None:
+    commit(bench, held=True)
+    status = status_of(store_commit.read_batches(bench.zones))
+    assert status["adds_up"] is True
+    assert status["sites"][0]["batches"][0]["state"] == "held"
+
+
+def test_the_scratch_is_gone_after_the_commit(bench: Workbench) -> None:
+    commit(bench)
+    assert list(bench.zones.work.iterdir()) == []
