@@ -74,7 +74,7 @@ def write_rows(rows: Sequence[Row], out: Path) -> None:
             where=str(out),
         )
     if out.suffix == ".csv":
-        with out.open("w", encoding="utf-8-sig", newline="") as stream:
+        with out.open("w", encoding="utf-8", newline="") as stream:
             _write_csv(rows, stream)
         return
     import pyarrow as pa
