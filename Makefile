@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test check lint types imports unit golden lock clean help
+.PHONY: demo test check docs lint types imports unit golden lock clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -35,6 +35,9 @@ imports: $(STAMP)
 
 check: lint types imports ## format, lint, types, import order, tests with branch coverage
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+docs: $(STAMP) ## rewrite what the manual says of the code: commands, rules, reasons
+	$(BIN)/python docs/make_docs.py
 
 golden: $(STAMP) ## rewrite the golden files; review the diff before committing
 	LIVERCOHORT_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/golden

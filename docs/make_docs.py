@@ -1,0 +1,96 @@
+"""Write what the manual says of the code from the code itself: `make docs`.
+
+`documents()` returns every generated page as it should stand; a test compares them with the
+pages on disk, so a page that has drifted fails the build.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from flows.cli import app
+from schemas.states import REASONS
+from tasks.deidentify.rules_markdown import render_rules_markdown
+from tasks.harmonise.render import render_label_rules_markdown
+
+DOCS = Path(__file__).resolve().parent
+_WIDTH = 100
+_RULES_BEGIN = "### Public attributes that may stay\n"
+_REASONS_BEGIN, _REASONS_END = "<!-- reasons: made by make docs -->\n", "<!-- end of reasons -->\n"
+_CLI_HEAD = """# Commands
+
+Made by `make docs` from the commands themselves. Exit codes of every command: 0 done,
+1 findings block, 2 bad usage or input, 3 environment (key, tool, disk), 4 interrupted.
+"""
+_LABELS_HEAD = """# Sequence labels
+
+What a series is called, and why. Made by `make docs`; `livercohort rules labels` prints the same.
+The rules stand in `data_contracts/sequence_labels/`. A series that no rule decides, or about which
+rules contradict each other, is `UNCLASSIFIED`.
+
+"""
+
+
+def documents() -> dict[Path, str]:
+    """Return path → text of every page that is generated, whole or in part."""
+    manual, manager = DOCS / "deidentification.md", DOCS / "data_manager.md"
+    return {
+        DOCS / "cli.md": render_commands(),
+        DOCS / "labels.md": _LABELS_HEAD + _one_level_down(render_label_rules_markdown()),
+        manual: _with_rules(manual.read_text(encoding="utf-8")),
+        manager: _with_reasons(manager.read_text(encoding="utf-8")),
+    }
+
+
+def render_commands() -> str:
+    """Return the help of every command as plain text of fixed width."""
+    root: Any = typer.main.get_command(app)
+    sections = [f"## {name}\n\n```text\n{text}\n```\n" for name, text in _helps(root)]
+    return "\n".join([_CLI_HEAD, *sections])
+
+
+def render_reasons() -> str:
+    """Return the reasons for setting a file aside as a Markdown table."""
+    rows = [f"| `{code.value}` | {words} |\n" for code, words in REASONS.items()]
+    return "| reason | what it means |\n|---|---|\n" + "".join(rows)
+
+
+def _helps(command: Any, parent: Any = None) -> Iterator[tuple[str, str]]:
+    # Without a markup mode typer prints plain text, the same on every terminal.
+    command.rich_markup_mode = None
+    # \b keeps the examples one per line.
+    command.help = re.sub(r"(?m)^(Example:)", r"\b\n\1", command.help or "", count=1)
+    context = command.context_class(
+        command,
+        parent=parent,
+        info_name="livercohort" if parent is None else command.name,
+        terminal_width=_WIDTH,
+        help_option_names=["-h", "--help"],
+    )
+    yield context.command_path, command.get_help(context)
+    for name in getattr(command, "commands", {}):
+        yield from _helps(command.commands[name], context)
+
+
+def _one_level_down(markdown: str) -> str:
+    return re.sub(r"(?m)^# ", "## ", re.sub(r"(?m)^## ", "### ", markdown))
+
+
+def _with_rules(manual: str) -> str:
+    return manual[: manual.index(_RULES_BEGIN)] + render_rules_markdown()
+
+
+def _with_reasons(page: str) -> str:
+    before, rest = page.split(_REASONS_BEGIN)
+    _, after = rest.split(_REASONS_END)
+    return f"{before}{_REASONS_BEGIN}\n{render_reasons()}\n{_REASONS_END}{after}"
+
+
+if __name__ == "__main__":
+    for path, text in documents().items():
+        path.write_text(text, encoding="utf-8")
