@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from flows import cli_cohort, cli_night, cli_planned, cli_stages, cli_system
 from schemas.errors import ExitCode, LivercohortError
@@ -19,6 +19,9 @@ app = typer.Typer(
     help="From hospital exports to a versioned liver-imaging cohort.\n\n"
     "Start with: livercohort demo",
 )
+
+#: What Typer returns for Ctrl-C, which it catches itself.
+_TYPER_INTERRUPTED = 130
 
 _NIGHT, _COHORT, _STAGES, _SYSTEM = "Nights", "Cohort", "Stages alone", "Installation"
 
@@ -39,16 +42,21 @@ app.add_typer(cli_system.key_app, name="key", rich_help_panel=_SYSTEM)
 cli_planned.add_planned_commands(app)
 
 
-@app.callback()
-def about(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print it.")] = False,
-) -> None:
-    """From hospital exports to a versioned liver-imaging cohort."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from schemas.software import software_version
 
         typer.echo(f"livercohort {software_version()}")
         raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print it.")
+    ] = False,
+) -> None:
+    """From hospital exports to a versioned liver-imaging cohort."""
 
 
 def main() -> None:
@@ -68,13 +76,10 @@ def run(arguments: list[str]) -> int:
         result = app(arguments, prog_name="livercohort", standalone_mode=False)
     except LivercohortError as error:
         return _tell(error)
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
-    except click.ClickException as error:
-        error.show()
-        return ExitCode.BAD_INPUT
-    except KeyboardInterrupt:
-        return _interrupted()
+    except TyperException as error:
+        return _tell_usage_error(error)
     except OSError as error:
         return _tell_system_error(error)
     except Exception as error:
@@ -82,12 +87,21 @@ def run(arguments: list[str]) -> int:
         from schemas.stage_errors import redacted
 
         return _tell(redacted(error, "command", read_settings().zones))
-    return int(result or 0)
+    return _interrupted() if result == _TYPER_INTERRUPTED else int(result or 0)
 
 
 def _tell(error: LivercohortError) -> int:
     typer.echo(f"error: {error.message}", err=True)
     return error.exit_code
+
+
+def _tell_usage_error(error: TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "livercohort"
+    message = error.format_message().rstrip(".")
+    if message:  # without one the help was printed already
+        typer.echo(f"error: {message}. See `{command} --help`.", err=True)
+    return ExitCode.BAD_INPUT
 
 
 def _tell_system_error(error: OSError) -> int:

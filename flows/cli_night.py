@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -80,7 +81,7 @@ def ingest(
     Example: livercohort ingest --all --inbox /data/inbox
     """
     settings = apply_environment(home=home, inbox=inbox, workers=workers)
-    chosen = chosen_sites(site or [], all_sites=all_sites)
+    chosen = chosen_sites(settings, site or [], all_sites=all_sites)
     waiting = sites_with_work(settings, chosen)
     nights: list[dict[str, Any]] = []
     if waiting:
@@ -179,11 +180,16 @@ def say_demo(settings: Settings, result: dict[str, Any]) -> None:
     say(f"report    {report / 'index.html'}")
     say(f"cohort    {zones.releases / 'latest' / 'cohort.duckdb'}")
     say(f"quarantine {zones.restricted / 'quarantine'} (identifiable; fictitious here)")
-    say("next      livercohort status; livercohort verify latest; see README.md")
+    command = Path(sys.argv[0])
+    say(f"next      {command} status --home {zones.home}")
+    say(f"          {command} verify latest --home {zones.home}")
 
 
-def chosen_sites(codes: list[str], *, all_sites: bool) -> list[str]:
-    """Return the sites to work on, in order; each must have a file that lets it deliver."""
+def chosen_sites(settings: Settings, codes: list[str], *, all_sites: bool) -> list[str]:
+    """Return the sites to work on, in order; each must have a file that lets it deliver.
+
+    `--all` means every such site with a folder in the inbox.
+    """
     from schemas.sites import read_sites, site_code
 
     if all_sites == bool(codes):
@@ -193,7 +199,7 @@ def chosen_sites(codes: list[str], *, all_sites: bool) -> list[str]:
             hint="Example: livercohort ingest S91 S92",
         )
     if all_sites:
-        return [config.code for config in read_sites()]
+        return [c.code for c in read_sites() if (settings.zones.inbox / c.code).is_dir()]
     return list(dict.fromkeys(site_code(code) for code in codes))
 
 
@@ -248,11 +254,11 @@ def run_nights(settings: Settings, codes: list[str]) -> list[dict[str, Any]]:
         require_key(settings, SiteCode(code))
     nights: list[dict[str, Any]] = []
     with prefect_server(settings):
-        from flows.ingest_site import ingest_site
+        from flows.ingest_site import run_night
 
         for code in codes:
             try:
-                nights.append(ingest_site(code))
+                nights.append(run_night(code))
             except LivercohortError as error:
                 nights.append({"site_code": code, "batches": [], "refused": [error.message]})
             except Exception as error:
@@ -280,6 +286,11 @@ def _say_status(facts: dict[str, Any]) -> None:
     for row in facts["sites"]:
         counts = "".join(f"{row['states'][state]:>13}" for state in states)
         say(f"{row['site_code']:<6}{len(row['batches']):>8}{row['n_files']:>8}{counts}")
+        if row["reasons"]:
+            say("      set aside: " + ", ".join(f"{n} {r}" for r, n in row["reasons"].items()))
+        for batch in row["batches"]:
+            if batch["state"] == "held":
+                say(f"      held: batch {batch['batch_id']} is in no release until it is mended")
     counts = "".join(f"{facts['states'][state]:>13}" for state in states)
     say(f"{'all':<6}{'':>8}{facts['n_files']:>8}{counts}")
     say("The states add up to the files delivered." if facts["adds_up"] else "SUMS DIFFER")

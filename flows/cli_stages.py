@@ -23,6 +23,14 @@ from schemas.errors import BadInputError
 from schemas.settings import apply_environment
 
 _DEFAULT_SITE = "S91"
+_LABELS_SHOWN = (
+    "sub_stack_digest",
+    "label",
+    "label_tier",
+    "n_slices",
+    "slice_thickness_mm",
+    "thickness_verdict",
+)
 SourceArgument = Annotated[Path, typer.Argument(help="Folder of DICOM files; only read.")]
 
 
@@ -131,7 +139,8 @@ def label(
         raise BadInputError("give either a folder or --strings FILE.csv")
     settings = apply_environment(workers=workers)
     rows = _label_folder(src, settings.workers) if src else _label_strings(strings or Path())
-    give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="labels")
+    shown = _LABELS_SHOWN if src else None
+    give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="labels", shown=shown)
 
 
 def eligibility(

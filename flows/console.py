@@ -45,9 +45,18 @@ def say_json(value: object) -> None:
 
 
 def give_rows(
-    rows: Sequence[Row], *, as_json: bool, as_csv: bool, out: Path | None, title: str
+    rows: Sequence[Row],
+    *,
+    as_json: bool,
+    as_csv: bool,
+    out: Path | None,
+    title: str,
+    shown: Sequence[str] | None = None,
 ) -> None:
-    """Print or write rows in the form the options ask for."""
+    """Print or write rows in the form the options ask for.
+
+    `shown` names the columns that fit a terminal; JSON, CSV and files always get all.
+    """
     if out is not None:
         write_rows(rows, out)
         say(f"{len(rows)} rows written to {out}")
@@ -56,7 +65,8 @@ def give_rows(
     elif as_csv:
         _write_csv(rows, sys.stdout)
     else:
-        _print_table(rows, title)
+        narrow = [{name: row[name] for name in shown} for row in rows] if shown else rows
+        _print_table(narrow, title)
 
 
 def write_rows(rows: Sequence[Row], out: Path) -> None:

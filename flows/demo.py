@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.ingest_site import ingest_site
+from flows.ingest_site import run_night
 from flows.release_cohort import release_cohort
 from schemas.errors import BadInputError
 from schemas.keys import create_demo_key_file
@@ -70,7 +70,7 @@ def demo(subjects: int = 3, seed: int = 1) -> dict[str, Any]:
         )
         for site in sorted({path.parent.name for path in summary.exports}):
             announce(f"night {night}: {site} is taken in")
-            nights.append(ingest_site(site))
+            nights.append(run_night(site))
         announce(f"night {night}: the cohort is released")
         releases.append(release_cohort())
     return {"nights": nights, "releases": releases}

@@ -13,11 +13,11 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
-from schemas.errors import LivercohortError
+from schemas.errors import LivercohortError, NightIncompleteError
 from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
 from schemas.settings import read_settings
 from schemas.sites import site_code
-from schemas.stage_errors import redacted
+from schemas.stage_errors import redacted, redacted_errors
 from tasks.clinical.task import take_in_forms
 from tasks.convert.task import convert_batch
 from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch
@@ -35,11 +35,18 @@ def ingest_site(site: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        `batches`: the record of each committed batch; `refused`: a message for each export
-        or batch that could not be taken in, the others being unharmed.
+        `batches`: the record of each committed batch; `refused`: empty.
+
+    Raises
+    ------
+    NightIncompleteError
+        If an export or batch was refused or is held, so that the run shows as failed; the
+        others are committed all the same.
     """
     redact_handlers(*PREFECT_LOGGERS)
     settings, code = read_settings(), site_code(site)
+    with redacted_errors("home", settings.zones):
+        settings.zones.create()  # a worker's first night has no command before it that does
     committed: list[dict[str, Any]] = []
     with lease(settings.zones, code):
         received = receive_exports(code)
@@ -58,7 +65,18 @@ def ingest_site(site: str) -> dict[str, Any]:
         table=[{"batch": r["batch_id"], "state": r["state"], **_counts(r)} for r in committed],
         description=f"Files of the night at {code}, by state",
     )
-    return {"site_code": code, "batches": committed, "refused": refused}
+    night = {"site_code": code, "batches": committed, "refused": refused}
+    if refused or any(record["state"] == "held" for record in committed):
+        raise NightIncompleteError(night)
+    return night
+
+
+def run_night(site: str) -> dict[str, Any]:
+    """Run the flow of one site and return its night, complete or not."""
+    try:
+        return ingest_site(site)
+    except NightIncompleteError as incomplete:
+        return incomplete.night
 
 
 def ingest_batch(site: str, batch: str) -> dict[str, Any]:

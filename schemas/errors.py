@@ -7,6 +7,7 @@ a site chose. File numbers, counts, codes and column names are what it may say.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -89,3 +90,26 @@ class EnvironmentProblemError(LivercohortError):
 
 class BusyError(EnvironmentProblemError):
     """Another run holds the site."""
+
+
+class NightIncompleteError(GateBlockedError):
+    """A night ended, but an export or batch was refused or held; the rest is committed.
+
+    Parameters
+    ----------
+    night : dict
+        What the night would have returned: site code, committed batches, refusals.
+    """
+
+    def __init__(self, night: dict[str, Any]) -> None:
+        self.night = night
+        held = sum(batch["state"] == "held" for batch in night["batches"])
+        super().__init__(
+            f"the night at {night['site_code']} is not complete: "
+            f"{len(night['refused'])} refused, {held} held",
+            hint=" ".join(night["refused"]) or "Look at the findings of the held batch.",
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the way back from another process."""
+        return type(self), (self.night,)

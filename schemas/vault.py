@@ -23,6 +23,7 @@ from schemas.keys import KeyRing
 from schemas.records import SubjectAssignment
 
 _SCHEMA = """
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS subject (
     token TEXT PRIMARY KEY, site TEXT NOT NULL, subject_id TEXT NOT NULL UNIQUE,
     key_id TEXT NOT NULL, sealed BLOB NOT NULL);
@@ -32,6 +33,7 @@ CREATE TABLE IF NOT EXISTS patient_link (
 CREATE TABLE IF NOT EXISTS person_link (
     token TEXT NOT NULL, subject_id TEXT NOT NULL REFERENCES subject(subject_id),
     PRIMARY KEY (token, subject_id));
+COMMIT;
 """
 
 
@@ -73,15 +75,19 @@ class Vault:
         LinkageConflictError
             If a PatientID already belongs to another subject, here or in the vault; nothing
             of the linkage is filed then.
+        EnvironmentProblemError
+            If the vault was made with another key: rows of two keys in one vault could never
+            be read again with either.
         """
         with self._transaction() as database:
+            self._require_own_key(database)
             for row in rows:
                 self._file(database, site, row)
         return self.assignments(site)
 
     def assignments(self, site: SiteCode) -> dict[RawPatientId, SubjectAssignment]:
         """Return who every known PatientID of a site is."""
-        if not self._path.is_file():
+        if not self._is_begun():
             return {}
         with closing(self._connect()) as database:
             links = database.execute(
@@ -113,7 +119,7 @@ class Vault:
 
     def subjects_sharing_a_person(self) -> list[tuple[SubjectId, ...]]:
         """Return groups of subjects that one resident ID links, for a finding."""
-        if not self._path.is_file():
+        if not self._is_begun():
             return []
         with closing(self._connect()) as database:
             groups = database.execute(
@@ -131,10 +137,17 @@ class Vault:
         EnvironmentProblemError
             If the vault was made with another key or is damaged.
         """
-        if not self._path.is_file():
+        if not self._is_begun():
             return
         with closing(self._connect()) as database:
-            row = database.execute("SELECT sealed, subject_id FROM subject LIMIT 1").fetchone()
+            self._require_own_key(database)
+
+    def _is_begun(self) -> bool:
+        # A kill while the vault is made leaves an empty file, which is no vault yet.
+        return self._path.is_file() and self._path.stat().st_size > 0
+
+    def _require_own_key(self, database: sqlite3.Connection) -> None:
+        row = database.execute("SELECT sealed, subject_id FROM subject LIMIT 1").fetchone()
         if row is not None:
             self._open(row[0], row[1])
 

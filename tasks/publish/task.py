@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from prefect import task
 from prefect.logging import get_run_logger
 
@@ -157,8 +159,16 @@ def _batch_of_subject(committed: CommittedBatches) -> dict[str, str]:
 
 
 def _intake_findings(committed: CommittedBatches) -> list[Finding]:
+    """Return what the intake found in each site's newest forms.
+
+    Every export of forms is a full one, so a finding that the newest no longer gives is mended.
+    """
     table = committed.tables.get("finding")
-    found = records_from_table(table, Finding) if table is not None else []
+    newest = {b.site_code: b.batch_id for b in committed.batches if b.edc_export_as_of}
+    if table is None:
+        return []
+    current = table.filter(pc.is_in(table["batch_id"], value_set=pa.array(newest.values())))
+    found = records_from_table(current, Finding)
     return [finding for finding in found if finding.rule_id.startswith(_INTAKE_RULES)]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from schemas.atomic_files import sha256_of_bytes, sha256_of_file
+from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file, write_bytes
 from schemas.errors import BadInputError
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.records import DeliveredFile, Delivery, FileKind
@@ -86,6 +86,15 @@ def known_batch(zones: Zones, site: SiteCode, stat_digest: Sha256) -> BatchId | 
 def known_export_file(zones: Zones, site: SiteCode, stat_digest: Sha256) -> Path:
     """Return where it is noted which batch an untouched export became."""
     return zones.operations / "exports" / site / f"{stat_digest[:32]}.json"
+
+
+def note_export(zones: Zones, delivery: Delivery) -> None:
+    """Note which batch an export is, so that it is not read again while nobody touches it.
+
+    A note counts only once the batch is committed, so it may be written before.
+    """
+    note = known_export_file(zones, delivery.site, delivery.stat_digest)
+    write_bytes(note, canonical_json({"batch_id": delivery.batch_id}))
 
 
 def is_committed(zones: Zones, site: SiteCode, batch: BatchId) -> bool:

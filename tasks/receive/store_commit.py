@@ -29,8 +29,8 @@ from schemas.states import REASONS, FileState, ReasonCode
 from schemas.workbench import Workbench
 from schemas.zones import Zones
 from tasks.receive.accounting import require_all_accounted
-from tasks.receive.ledger import TableNote, batch_record
-from tasks.receive.store import forget_received, known_export_file
+from tasks.receive.ledger import COMMITTED, TableNote, batch_record
+from tasks.receive.store import forget_received, note_export
 
 _HOLD_SCHEMA = pa.schema(
     [
@@ -51,9 +51,15 @@ def read_batches(zones: Zones, site: SiteCode | None = None) -> list[dict[str, A
 
 
 def read_known_pixels(zones: Zones, site: SiteCode) -> dict[str, str]:
-    """Return SOPInstanceUID → pixel SHA-256 of all accepted instances of the site."""
+    """Return SOPInstanceUID → pixel SHA-256 of all accepted instances of the site.
+
+    A held batch does not count: what it brought is in no release, so it must be able to come
+    again.
+    """
     known: dict[str, str] = {}
     for batch in read_batches(zones, site):
+        if batch["state"] != COMMITTED:
+            continue
         path = zones.warehouse / "batches" / site / str(batch["batch_id"]) / "file.parquet"
         table = pq.read_table(path, columns=["state", "sop_uid", "pixel_sha256"])
         for row in table.to_pylist():
@@ -152,8 +158,7 @@ def commit(
             software_version=software_version,
         )
         write_bytes(staging / "batch.json", canonical_json(record))
-    note = known_export_file(zones, bench.site, delivery.stat_digest)
-    write_bytes(note, canonical_json({"batch_id": bench.batch}))
+    note_export(zones, delivery)
     forget_received(zones, delivery)
     bench.close()
     return record

@@ -44,9 +44,11 @@ def receive_exports(site: str) -> dict[str, list[str]]:
         except Exception as error:
             refused.append(redacted(error, "receive", settings.zones).message)
             continue
-        if store.is_committed(settings.zones, code, delivery.batch_id):
+        known = store.is_committed(settings.zones, code, delivery.batch_id)
+        if known or delivery.batch_id in batches:
+            store.note_export(settings.zones, delivery)
             store.forget_received(settings.zones, delivery)
-        elif delivery.batch_id not in batches:
+        else:
             bench = Workbench(settings.zones, code, delivery.batch_id)
             bench.open()
             bench.put("delivery", delivery)

@@ -62,7 +62,7 @@ def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
         batches=_read_batches(zones, tables["ingest_batch"]),
         findings=tuple(records_from_table(tables["finding"], Finding)),
         decisions=_read_decisions(folder / "decisions.csv"),
-        active_sites=tuple(site.code for site in read_sites()),
+        active_sites=tuple(site.code for site in read_sites() if site.schedule is not None),
         versions={
             "software": manifest["software_version"],
             "protocol": manifest["registers"]["protocol_version"],

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from schemas.settings import QUIET_ENVIRONMENT
+from tests.flows.exports import cut_export, new_home
+
 LIVERCOHORT = Path(sys.executable).with_name("livercohort")
+PREFECT = LIVERCOHORT.with_name("prefect")
 _SETTINGS = ("LIVERCOHORT_", "PREFECT_")
 
 
@@ -36,14 +44,14 @@ def clean_environment() -> dict[str, str]:
     return {**kept, "LIVERCOHORT_CHROMIUM": chromium} if chromium else kept
 
 
-def run(*arguments: str | Path, timeout_s: float = 600, **environment: str) -> Ended:
+def run(*arguments: str | Path, **environment: str) -> Ended:
     """Run one `livercohort` command as a user does."""
     ended = subprocess.run(
         [LIVERCOHORT, *map(str, arguments)],
         env={**clean_environment(), **environment},
         capture_output=True,
         text=True,
-        timeout=timeout_s,
+        timeout=600,
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
@@ -74,3 +82,78 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     ended = run("demo", "--home", home, "--json")
     assert ended.code == 0, ended.err
     return Demo(home, ended)
+
+
+@pytest.fixture(scope="session")
+def whole_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One simulated export of S91, with the faults that are planted by default."""
+    out = tmp_path_factory.mktemp("simulated")
+    ended = run("simulate", out, "--sites", "1", "--subjects", "1", "--nights", "1")
+    assert ended.code == 0, ended.err
+    (export,) = (path for path in (out / "S91").iterdir() if path.is_dir())
+    return export
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Prefect server of our own; commands that find its URL start none."""
+    home = tmp_path_factory.mktemp("prefect-server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **clean_environment(),
+        **QUIET_ENVIRONMENT,
+        "PREFECT_HOME": str(home),
+        "NO_PROXY": "127.0.0.1",
+    }
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            _await_answer(process, f"http://127.0.0.1:{port}/api/health")
+            yield f"http://127.0.0.1:{port}/api"
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _await_answer(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail("the Prefect server did not start")
+
+
+@pytest.fixture(scope="session")
+def night(prefect_api: str, whole_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with one small export, taken in undisturbed; only read and copied by the tests."""
+    home = new_home(tmp_path_factory.mktemp("night"))
+    cut_export(whole_export, home / "inbox", series=2, planted=True)
+    ended = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
+    assert ended.code == 0, ended.out + ended.err
+    return home
+
+
+@pytest.fixture(scope="session")
+def released(prefect_api: str, night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of that home with a release."""
+    home = tmp_path_factory.mktemp("released") / "home"
+    shutil.copytree(night, home, symlinks=True)
+    ended = run("release", "--home", home, PREFECT_API_URL=prefect_api)
+    assert ended.code == 0, ended.out + ended.err
+    return home
