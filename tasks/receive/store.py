@@ -137,6 +137,26 @@ def take_in(export: Export, zones: Zones, site: SiteCode) -> Delivery:
     )
 
 
+def sweep_interrupted(zones: Zones, site: SiteCode) -> None:
+    """Remove what a killed run of the site left: scratch, and staging that was never renamed.
+
+    Only for the holder of the site's lease. A changed export gets another batch id, so what
+    lies there under the old one would stay for ever.
+    """
+    for scratch in zones.work.glob(f"{site}-*"):
+        shutil.rmtree(scratch)
+    for place, pattern in (
+        (zones.warehouse / "batches" / site, ".*.part"),
+        (zones.restricted / "quarantine" / site, "*/.*.part"),
+        (zones.restricted / "batches" / site, "*/.*.part"),
+    ):
+        for staged in place.glob(pattern):
+            if staged.is_dir():
+                shutil.rmtree(staged)
+            else:
+                staged.unlink()
+
+
 def forget_received(zones: Zones, delivery: Delivery) -> None:
     """Remove what was unpacked of an export that turned out to be known."""
     folder = received_folder(zones, delivery.site, delivery.stat_digest)

@@ -33,6 +33,8 @@ def receive_exports(site: str) -> dict[str, list[str]]:
     """
     settings, code = read_settings(), site_code(site)
     require_key(settings, code)
+    with redacted_errors("receive", settings.zones):
+        store.sweep_interrupted(settings.zones, code)
     batches: list[str] = []
     refused: list[str] = []
     for export in store.pending_exports(settings.zones, read_site(code), now_ns=time.time_ns()):

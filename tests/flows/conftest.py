@@ -22,6 +22,8 @@ from tests.flows.exports import cut_export, new_home
 
 LIVERCOHORT = Path(sys.executable).with_name("livercohort")
 PREFECT = LIVERCOHORT.with_name("prefect")
+#: Everything a committed night has written, but times and seals.
+COMMITTED = ("warehouse/**/*", "restricted/quarantine/**/*")
 _SETTINGS = ("LIVERCOHORT_", "PREFECT_")
 
 
@@ -55,6 +57,27 @@ def run(*arguments: str | Path, **environment: str) -> Ended:
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+def require_one_error(ended: Ended, code: int, *, about: str = "") -> None:
+    """Check that a command ended with one line that says what is wrong."""
+    lines = ended.err.splitlines()
+    assert ended.code == code, ended.out + ended.err
+    assert len(lines) == 1, ended.err
+    assert lines[0].startswith("error: ")
+    assert about in lines[0]
+    assert ended.out == ""
+
+
+def status(home: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = run("status", "--home", home, "--json").json()
+    return facts
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a key and an empty inbox."""
+    return new_home(tmp_path)
 
 
 @pytest.fixture

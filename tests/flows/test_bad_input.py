@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,31 +20,19 @@ from schemas.run_context import require_key
 from schemas.settings import Settings
 from schemas.vault import Vault
 from schemas.zones import Zones
-from tests.flows.conftest import LIVERCOHORT, Ended, clean_environment, run
+from tests.flows.conftest import COMMITTED, require_one_error, run, status
 from tests.flows.exports import (
     KEY,
     cut_export,
     dicom_files,
     file_bytes,
     identifying_values,
-    new_home,
     write_key,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
 
-COMMITTED = ("warehouse/**/*", "restricted/quarantine/**/*")
 OTHER_KEY = bytes(range(32, 64))
-
-
-def require_one_error(ended: Ended, code: int, *, about: str = "") -> None:
-    """Check that a command ended with one line that says what is wrong."""
-    lines = ended.err.splitlines()
-    assert ended.code == code, ended.out + ended.err
-    assert len(lines) == 1, ended.err
-    assert lines[0].startswith("error: ")
-    assert about in lines[0]
-    assert ended.out == ""
 
 
 def log_text(home: Path) -> str:
@@ -67,22 +51,12 @@ def states_by_reason(home: Path) -> dict[str, int]:
     return reasons
 
 
-def status(home: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = run("status", "--home", home, "--json").json()
-    return facts
-
-
 def is_untouched(home: Path) -> bool:
     """Return whether nothing was committed and no scratch is left."""
     return not file_bytes(home, "warehouse/**/*", "releases/**/*", "work/**/*")
 
 
 # --- the machine -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return new_home(tmp_path)
 
 
 @pytest.mark.parametrize("command", ["ingest", "release", "verify", "deidentify", "key"])
@@ -366,111 +340,3 @@ def test_a_release_of_nothing_is_blocked(home: Path, prefect_api: str) -> None:
     ended = run("release", "--home", home, PREFECT_API_URL=prefect_api)
     require_one_error(ended, 1)
     assert is_untouched(home)
-
-
-# --- interruptions ---------------------------------------------------------------------------
-
-
-def start_ingest(home: Path, prefect_api: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [LIVERCOHORT, "ingest", "S91", "--home", home],
-        env={**clean_environment(), "PREFECT_API_URL": prefect_api},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def await_sign(process: subprocess.Popen[str], sign: Callable[[], bool]) -> None:
-    """Wait until the run has left a sign on disk."""
-    deadline = time.monotonic() + 120
-    while not sign():
-        assert process.poll() is None, "the run ended before the sign"
-        assert time.monotonic() < deadline, "no sign of the run"
-        time.sleep(0.002)
-
-
-@pytest.fixture
-def running(home: Path, whole_export: Path, prefect_api: str) -> Iterator[subprocess.Popen[str]]:
-    """A night that has just begun at S91."""
-    cut_export(whole_export, home / "inbox", series=2, planted=True)
-    process = start_ingest(home, prefect_api)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def lease_of(home: Path) -> Path:
-    return home / "operations" / "leases" / "S91.json"
-
-
-def in_work(home: Path, pattern: str) -> Callable[[], bool]:
-    return lambda: any((home / "work").glob(pattern))
-
-
-def test_a_second_ingest_says_that_the_site_is_busy_and_the_first_ends_well(
-    running: subprocess.Popen[str], home: Path, night: Path, prefect_api: str
-) -> None:
-    await_sign(running, lambda: lease_of(home).is_file() and lease_of(home).stat().st_size > 0)
-    os.kill(running.pid, signal.SIGSTOP)
-    try:
-        ended = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
-    finally:
-        os.kill(running.pid, signal.SIGCONT)
-    require_one_error(ended, 3, about="another run holds S91")
-    assert running.wait(timeout=180) == 0
-    assert file_bytes(home, *COMMITTED) == file_bytes(night, *COMMITTED)
-    assert not lease_of(home).exists()
-
-
-SIGNS = {
-    "deidentified": "S91-*/dicom/*/*.dcm",
-    "scanned": "S91-*/tables/file.parquet",
-}
-
-
-@pytest.mark.parametrize("moment", SIGNS)
-def test_a_killed_night_runs_again_to_the_same_bytes(
-    moment: str, running: subprocess.Popen[str], home: Path, night: Path, prefect_api: str
-) -> None:
-    await_sign(running, in_work(home, SIGNS[moment]))
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-    assert not file_bytes(home, "warehouse/batches/**/*")
-    assert status(home)["n_files"] == 0
-    ended = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
-    assert ended.code == 0, ended.out + ended.err
-    assert file_bytes(home, *COMMITTED) == file_bytes(night, *COMMITTED)
-    assert list((home / "work").iterdir()) == []
-
-
-def test_a_night_killed_while_it_commits_runs_again_to_the_same_bytes(
-    running: subprocess.Popen[str], home: Path, night: Path, prefect_api: str
-) -> None:
-    await_sign(running, (home / "warehouse" / "dicom" / "S91").exists)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-    ended = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
-    assert ended.code == 0, ended.out + ended.err
-    assert file_bytes(home, *COMMITTED) == file_bytes(night, *COMMITTED)
-    assert list((home / "work").iterdir()) == []
-
-
-def test_an_interrupted_night_says_so_and_runs_again_to_the_same_bytes(
-    running: subprocess.Popen[str], home: Path, night: Path, prefect_api: str
-) -> None:
-    await_sign(running, in_work(home, SIGNS["deidentified"]))
-    # As a terminal does: the whole foreground group gets it.
-    os.killpg(running.pid, signal.SIGINT)
-    out, err = running.communicate(timeout=60)
-    assert running.returncode == 4, out + err
-    assert "Traceback" not in err
-    assert not lease_of(home).exists()
-    assert not file_bytes(home, "warehouse/batches/**/*")
-    ended = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
-    assert ended.code == 0, ended.out + ended.err
-    assert file_bytes(home, *COMMITTED) == file_bytes(night, *COMMITTED)
