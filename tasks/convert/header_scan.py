@@ -18,6 +18,8 @@ SOP_UID, IMAGE_TYPE, FRAMES = 0x00080018, 0x00080008, 0x00280008
 SAMPLES, ROWS, COLUMNS = 0x00280002, 0x00280010, 0x00280011
 BITS_ALLOCATED, BITS_STORED, HIGH_BIT, SIGNED = 0x00280100, 0x00280101, 0x00280102, 0x00280103
 INTERCEPT, SLOPE = 0x00281052, 0x00281053
+PHILIPS_CREATOR, PHILIPS_SLOPE = 0x20050010, 0x2005100E
+PHILIPS_BLOCK = b"Philips MR Imaging DD 001"
 PIXEL_DATA = 0x7FE00010
 
 _WANTED = {
@@ -27,7 +29,10 @@ _WANTED = {
     **dict.fromkeys((SAMPLES, ROWS, COLUMNS, BITS_ALLOCATED), b"US"),
     **dict.fromkeys((BITS_STORED, HIGH_BIT, SIGNED), b"US"),
     **dict.fromkeys((INTERCEPT, SLOPE), b"DS"),
+    PHILIPS_CREATOR: b"LO",
+    PHILIPS_SLOPE: b"FL",
 }
+_LAST_PHILIPS_CREATOR = 0x200500FF
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -58,6 +63,17 @@ class ScannedHeader:
         if len(value) != 2:
             raise ValueError("not one unsigned short")
         return int.from_bytes(value, "little")
+
+
+def philips_slope(header: ScannedHeader) -> float | None:
+    """Return the vendor's scale slope (2005,100E) where its block is the one expected."""
+    value = header.values.get(PHILIPS_SLOPE)
+    creator = header.values.get(PHILIPS_CREATOR, b"").strip(b" \0")
+    if value is None or creator != PHILIPS_BLOCK:
+        return None
+    if len(value) != 4:
+        raise ValueError("not one single-precision number")
+    return float(struct.unpack("<f", value)[0])
 
 
 class _NotForUsError(Exception):
@@ -142,10 +158,16 @@ def _scan(start: bytes, offset: int, *, explicit: bool) -> ScannedHeader:
         if tag == _SEQUENCE_END:
             depth -= 1
         if tag in _WANTED and depth == 0:
-            if explicit and vr != _WANTED[tag]:
-                raise _NotForUsError
-            values[tag] = _whole(start, value, length)
+            values[tag] = _wanted(start, tag, vr, value, length)
+        elif PHILIPS_CREATOR < tag <= _LAST_PHILIPS_CREATOR:
+            _refuse_moved_block(start[value : value + length])
         offset = value + length
+
+
+def _refuse_moved_block(creator: bytes) -> None:
+    """Leave a header whose vendor block lies elsewhere to the full parser."""
+    if creator.strip(b" \0") == PHILIPS_BLOCK:
+        raise _NotForUsError
 
 
 def _opened(tag: int, vr: bytes, *, explicit: bool) -> int:
@@ -158,7 +180,7 @@ def _opened(tag: int, vr: bytes, *, explicit: bool) -> int:
     return 1
 
 
-def _whole(start: bytes, value: int, length: int) -> bytes:
-    if value + length > len(start):
+def _wanted(start: bytes, tag: int, vr: bytes, value: int, length: int) -> bytes:
+    if (vr and vr != _WANTED[tag]) or value + length > len(start):
         raise _NotForUsError
     return start[value : value + length]

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import pydicom
-from numpy.typing import NDArray
 
 from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from schemas.features import InstanceFeatures
 from schemas.records import VolumeRecord
 from schemas.sub_stacks import SubStack, split_series
 from tasks.convert.codes import Code, ConversionVerdict
-from tasks.convert.plan import Fault, StackPlan, find_uid_per_slice, plan_series, verdict_of
-from tasks.convert.proof import ReadPlane, prove
-from tasks.convert.source import PixelFacts, pixel_facts, scanned_facts, stored_values
+from tasks.convert.plan import Fault, StackPlan, plan_series, verdict_of
+from tasks.convert.proof import prove, scaling_of
+from tasks.convert.source import PixelFacts
 from tasks.convert.store_converter import (
     Run,
     cache_key,
     find_binary,
     flags_text,
+    needs_precise_scaling,
     read_converted,
     run_dcm2niix,
 )
 from tasks.convert.store_outputs import describe, has_provenance, publish_volume, read_unchanged
 from tasks.convert.store_pool import Loss, run_isolated
+from tasks.convert.store_rewrite import prepare_sources
+from tasks.convert.store_source import (
+    SourceReader,
+    UndecodableError,
+    read_member_facts,
+    undecodable_members,
+)
 
 DEFAULT_TIMEOUT_S = 300.0
-_DEFER_BYTES = 1024
-#: Holds all before the pixels in nearly every file; the full parser reads the others.
-_HEADER_BYTES = 1 << 18
 _WORKER_BASE_BYTES = 2 << 30
 #: A hang must not cost the longest time a large series may need.
 _BASE_TIME_S = 20.0
@@ -89,12 +89,8 @@ def convert_series(
     stacks = split_series(features)
     found = {stack.digest: _known_record(stack, paths, out_dir) for stack in stacks}
     known = {digest: record for digest, record in found.items() if record is not None}
-    facts = {
-        m.sop_uid: read_facts(paths.get(m.sop_uid), m.sop_uid)
-        for stack in stacks
-        for m in stack.members
-        if m.sop_uid and stack.digest not in known
-    }
+    unknown = [m for stack in stacks if stack.digest not in known for m in stack.members]
+    facts = read_member_facts(unknown, paths)
     records = []
     for plan in plan_series(stacks, facts, proven=known, expected_instances=expected_instances):
         record = known.get(plan.stack.digest)
@@ -131,7 +127,7 @@ def _known_record(stack: SubStack, paths: Mapping[str, Path], out_dir: Path) -> 
 
 
 def _cache_key(stack: SubStack, paths: Mapping[str, Path]) -> str:
-    uids = [m.sop_uid or "" for m in stack.members]
+    uids = {m.sop_uid or "" for m in stack.members}
     inputs = {uid: str(sha256_of_file(paths[uid])) for uid in uids}
     return sha256_of_bytes(canonical_json(cache_key(stack.digest, inputs)))
 
@@ -166,35 +162,23 @@ def convert_many(
     """
     find_binary()
     scratch.mkdir(parents=True, exist_ok=True)
-    records = _torn_records(jobs)
-    whole = [index for index in range(len(jobs)) if index not in records]
+    records: dict[int, list[VolumeRecord]] = {}
     with _fresh_folder(scratch) as folder:
         outcomes = run_isolated(
             _convert_job,
-            [(jobs[index], folder, timeout_s) for index in whole],
+            [(job, folder, timeout_s) for job in jobs],
             workers=workers,
             # The converter's own limit must come first: then its code tells what hung.
             timeout_s=lambda item: 1.5 * time_limit_s(list(item[0].paths.values()), timeout_s),
             memory_bytes=lambda item: worker_memory(item[0].paths.values()),
         )
-        for place, outcome in outcomes:
-            index = whole[place]
+        for index, outcome in outcomes:
             if isinstance(outcome, Loss):
                 outcome = _lost_records(jobs[index], outcome)
             records[index] = outcome
             if progress is not None:
                 progress(len(records), len(jobs))
     return [records[index] for index in range(len(jobs))]
-
-
-def _torn_records(jobs: Sequence[SeriesJob]) -> dict[int, list[VolumeRecord]]:
-    series = {str(job.features[0].series_uid): job.features for job in jobs if job.features}
-    torn = find_uid_per_slice(series)
-    return {
-        index: [failed_record(stack, Code.UID_PER_SLICE) for stack in split_series(job.features)]
-        for index, job in enumerate(jobs)
-        if job.features and job.features[0].series_uid in torn
-    }
 
 
 def time_limit_s(files: Collection[Path], timeout_s: float) -> float:
@@ -238,65 +222,6 @@ def _fresh_folder(scratch: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def read_facts(path: Path | None, sop_uid: str) -> PixelFacts:
-    """Read the pixel facts of one file; a file that is not this instance is UNREADABLE."""
-    unreadable = PixelFacts(sop_uid=sop_uid, problem=Code.UNREADABLE)
-    if path is None:
-        return unreadable
-    try:
-        size_bytes = path.stat().st_size
-        with path.open("rb") as stream:
-            facts = scanned_facts(stream.read(_HEADER_BYTES), size_bytes=size_bytes)
-        facts = facts or read_facts_with_pydicom(path)
-    except Exception:
-        # pydicom raises many kinds on hostile bytes, and recursion errors on deep nesting.
-        return unreadable
-    return facts if facts.sop_uid == sop_uid else unreadable
-
-
-def read_facts_with_pydicom(path: Path) -> PixelFacts:
-    """Read the pixel facts with the full parser; it raises whatever hostile bytes provoke."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        header = pydicom.dcmread(path, defer_size=_DEFER_BYTES)
-        return pixel_facts(header, size_bytes=path.stat().st_size)
-
-
-def plane_reader(
-    stack: SubStack, facts: Mapping[str, PixelFacts], paths: Mapping[str, Path]
-) -> ReadPlane:
-    """Return a reader of stored values; it keeps the last image, for the tiles of a mosaic."""
-    last: dict[int, NDArray[np.generic]] = {}
-
-    def read_plane(member: int, tile: int) -> NDArray[np.generic]:
-        uid = stack.members[member].sop_uid or ""
-        if member not in last:
-            last.clear()
-            last[member] = _read_image(paths[uid], facts[uid])
-        mosaic = facts[uid].mosaic
-        if mosaic is None:
-            return last[member]
-        rows, columns = (n // mosaic.n_across for n in last[member].shape)
-        down, across = divmod(tile, mosaic.n_across)
-        return last[member][
-            down * rows : (down + 1) * rows, across * columns : (across + 1) * columns
-        ]
-
-    return read_plane
-
-
-def _read_image(path: Path, fact: PixelFacts) -> NDArray[np.generic]:
-    if fact.encoded:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = pydicom.dcmread(path).pixel_array
-    else:
-        image = np.fromfile(
-            path, dtype=np.dtype(fact.dtype), count=fact.rows * fact.columns, offset=fact.offset
-        ).reshape(fact.rows, fact.columns)
-    return stored_values(image, fact.bits_stored)
-
-
 def failed_record(stack: SubStack, code: Code) -> VolumeRecord:
     """Return the record of a sub-stack set aside for one reason that names no instance."""
     return _record(stack, (Fault(code),))
@@ -316,7 +241,7 @@ def _record(stack: SubStack, faults: Sequence[Fault], run: Run | None = None) ->
         n_instances=len(stack.members),
         converter_version=binary.version,
         converter_sha256=binary.sha256,
-        converter_flags=flags_text(),
+        converter_flags=run.flags if run else flags_text(),
         exit_code=run.exit_code if run else None,
     )
 
@@ -333,17 +258,30 @@ def _convert_stack(
     if plan.verdict is ConversionVerdict.QUARANTINE:
         return _record(stack, plan.faults)
     key = _cache_key(stack, paths)
-    sources = [paths[m.sop_uid or ""] for m in stack.members]
-    run = run_dcm2niix(sources, scratch, timeout_s=time_limit_s(sources, timeout_s))
-    if run.nifti is None:
-        return _record(stack, (*plan.faults, *run.faults), run)
+    reader = SourceReader(stack, facts, paths)
+    files = {paths[m.sop_uid or ""] for m in stack.members}
     try:
+        sources = prepare_sources(stack, facts, paths, scratch / "rewritten", reader)
+        run = run_dcm2niix(
+            sources,
+            scratch,
+            timeout_s=time_limit_s(files, timeout_s),
+            precise=needs_precise_scaling(stack, facts),
+        )
+        if run.nifti is None:
+            # Compressed pixels that nobody can decode are the likeliest cause: name them.
+            lost = undecodable_members(stack, facts, reader)
+            named = [Fault(Code.UNDECODABLE, lost)] if lost else []
+            return _record(stack, (*plan.faults, *named, *run.faults), run)
         converted = read_converted(run.nifti)
+        proof = prove(stack, facts, converted, reader)
+    except UndecodableError as error:
+        return _record(stack, (*plan.faults, Fault(Code.UNDECODABLE, (error.sop_uid,))))
     except ValueError:
-        return _record(stack, (*plan.faults, Fault(Code.CONVERTER_FAILED)), run)
-    proof = prove(stack, facts, converted, plane_reader(stack, facts, paths))
+        return _record(stack, (*plan.faults, Fault(Code.CONVERTER_FAILED)))
     record = _record(stack, (*plan.faults, *proof.faults), run)
     if record.verdict == ConversionVerdict.QUARANTINE:
         return record
     record = describe(record, converted, proof)
-    return publish_volume(record, stack, proof, run, out_dir, key)
+    scaling = scaling_of(stack, facts)
+    return publish_volume(record, stack, proof, run, out_dir, key=key, scaling=scaling)

@@ -87,12 +87,26 @@ def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == first
 
 
-def test_a_series_uid_per_slice_is_named_and_nothing_of_it_published(tmp_path: Path) -> None:
+def test_a_series_uid_per_slice_is_joined_proven_and_flagged(tmp_path: Path) -> None:
     torn = make_series(n_slices=6)
     for data in torn:
         data.SeriesInstanceUID = make_uid("torn", data.InstanceNumber)
     result = convert(tmp_path, [*torn, *make_series(n_slices=4, series=2)])
-    assert count_files(result) == {"UID_PER_SLICE": 6, "converted": 4}
+    assert count_files(result) == {"converted": 10}
+    (joined,) = (r for r in result.volumes if "UID_PER_SLICE" in r.codes)
+    assert (joined.verdict, joined.n_instances, joined.dim_z) == ("REPAIRABLE", 6, 6)
+    assert joined.round_trip_ok
+    assert joined.series_uid == min(str(data.SeriesInstanceUID) for data in torn)
+    assert set(joined.instances_at_fault) == {str(data.SOPInstanceUID) for data in torn}
+
+
+def test_a_torn_stack_that_lacks_a_slice_is_not_published(tmp_path: Path) -> None:
+    torn = make_series(n_slices=8, missing_slice=4)
+    for data in torn:
+        data.SeriesInstanceUID = make_uid("torn", data.InstanceNumber)
+    (record,) = convert(tmp_path, torn).volumes
+    assert record.codes == ("MISSING_SLICE", "UID_PER_SLICE")
+    assert record.file_name is None
 
 
 def test_two_single_slices_of_one_series_number_are_no_torn_stack(tmp_path: Path) -> None:
