@@ -62,6 +62,7 @@ def convert_series(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     *,
     expected_instances: int | None = None,
+    only: str | None = None,
 ) -> list[VolumeRecord]:
     """Convert one series; every sub-stack gives one record, published or not.
 
@@ -80,6 +81,8 @@ def convert_series(
         Longest wall time of one run of the converter; less for small series.
     expected_instances : int, optional
         What the delivery's manifest states for the series.
+    only : str, optional
+        Digest of the one sub-stack to convert; no file of the others is opened.
 
     Returns
     -------
@@ -87,12 +90,16 @@ def convert_series(
         Sorted by digest.
     """
     stacks = split_series(features)
-    found = {stack.digest: _known_record(stack, paths, out_dir) for stack in stacks}
+    wanted = [stack for stack in stacks if only in (None, stack.digest)]
+    found = {stack.digest: _known_record(stack, paths, out_dir) for stack in wanted}
     known = {digest: record for digest, record in found.items() if record is not None}
-    unknown = [m for stack in stacks if stack.digest not in known for m in stack.members]
-    facts = read_member_facts(unknown, paths)
+    unknown = [stack for stack in wanted if stack.digest not in known]
+    facts = read_member_facts([m for stack in unknown for m in stack.members], paths)
+    settled = {stack.digest for stack in stacks} - {stack.digest for stack in unknown}
     records = []
-    for plan in plan_series(stacks, facts, proven=known, expected_instances=expected_instances):
+    for plan in plan_series(stacks, facts, proven=settled, expected_instances=expected_instances):
+        if only not in (None, plan.stack.digest):
+            continue
         record = known.get(plan.stack.digest)
         if plan.verdict is ConversionVerdict.QUARANTINE or record is None:
             record = _convert_or_fail(plan, facts, paths, out_dir, scratch, timeout_s)
@@ -163,22 +170,61 @@ def convert_many(
     find_binary()
     scratch.mkdir(parents=True, exist_ok=True)
     records: dict[int, list[VolumeRecord]] = {}
+    lost: list[_Part] = []
     with _fresh_folder(scratch) as folder:
-        outcomes = run_isolated(
-            _convert_job,
-            [(job, folder, timeout_s) for job in jobs],
-            workers=workers,
-            # The converter's own limit must come first: then its code tells what hung.
-            timeout_s=lambda item: 1.5 * time_limit_s(list(item[0].paths.values()), timeout_s),
-            memory_bytes=lambda item: worker_memory(item[0].paths.values()),
-        )
-        for index, outcome in outcomes:
-            if isinstance(outcome, Loss):
-                outcome = _lost_records(jobs[index], outcome)
-            records[index] = outcome
+        pool = _Pool(folder, workers, timeout_s)
+        for part, outcome in pool.run([_Part(i, job) for i, job in enumerate(jobs)]):
+            parts = _parts(part)
+            if isinstance(outcome, Loss) and len(parts) > 1:
+                # One sub-stack ended the worker: the others need not pay for it.
+                lost += parts
+                continue
+            records[part.index] = _settled(part, outcome)
             if progress is not None:
                 progress(len(records), len(jobs))
-    return [records[index] for index in range(len(jobs))]
+        for part, outcome in pool.run(lost):
+            records.setdefault(part.index, []).extend(_settled(part, outcome))
+    if progress is not None and lost:
+        progress(len(jobs), len(jobs))
+    return [sorted(records[i], key=lambda r: r.sub_stack_digest) for i in range(len(jobs))]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one worker converts: a series, or one sub-stack of it."""
+
+    index: int
+    job: SeriesJob
+    only: str | None = None
+
+
+@dataclass(frozen=True)
+class _Pool:
+    scratch: Path
+    workers: int
+    timeout_s: float
+
+    def run(self, parts: Sequence[_Part]) -> Iterator[tuple[_Part, list[VolumeRecord] | Loss]]:
+        outcomes = run_isolated(
+            _convert_part,
+            [(part, self.scratch, self.timeout_s) for part in parts],
+            workers=self.workers,
+            # The converter's own limit must come first: then its code tells what hung.
+            timeout_s=lambda item: (
+                1.5 * time_limit_s(list(item[0].job.paths.values()), self.timeout_s)
+            ),
+            memory_bytes=lambda item: worker_memory(item[0].job.paths.values()),
+        )
+        for place, outcome in outcomes:
+            yield parts[place], outcome
+
+
+def _parts(part: _Part) -> list[_Part]:
+    return [_Part(part.index, part.job, stack.digest) for stack in split_series(part.job.features)]
+
+
+def _settled(part: _Part, outcome: list[VolumeRecord] | Loss) -> list[VolumeRecord]:
+    return _lost_records(part, outcome) if isinstance(outcome, Loss) else outcome
 
 
 def time_limit_s(files: Collection[Path], timeout_s: float) -> float:
@@ -192,8 +238,9 @@ def worker_memory(files: Iterable[Path]) -> int:
     return _WORKER_BASE_BYTES + 6 * sum(f.stat().st_size for f in files if f.is_file())
 
 
-def _convert_job(item: tuple[SeriesJob, Path, float]) -> list[VolumeRecord]:
-    job, scratch, timeout_s = item
+def _convert_part(item: tuple[_Part, Path, float]) -> list[VolumeRecord]:
+    part, scratch, timeout_s = item
+    job = part.job
     return convert_series(
         job.paths,
         job.features,
@@ -201,16 +248,18 @@ def _convert_job(item: tuple[SeriesJob, Path, float]) -> list[VolumeRecord]:
         scratch,
         timeout_s,
         expected_instances=job.expected_instances,
+        only=part.only,
     )
 
 
-def _lost_records(job: SeriesJob, loss: Loss) -> list[VolumeRecord]:
+def _lost_records(part: _Part, loss: Loss) -> list[VolumeRecord]:
     code = {
         Loss.DIED: Code.WORKER_DIED,
         Loss.TIMEOUT: Code.WORKER_TIMEOUT,
         Loss.FAILED: Code.WORKER_FAILED,
     }[loss]
-    return [failed_record(stack, code) for stack in split_series(job.features)]
+    stacks = split_series(part.job.features)
+    return [failed_record(s, code) for s in stacks if part.only in (None, s.digest)]
 
 
 @contextmanager
@@ -238,7 +287,7 @@ def _record(stack: SubStack, faults: Sequence[Fault], run: Run | None = None) ->
         codes=tuple(sorted({fault.code.value for fault in faults})),
         instances_at_fault=tuple(sorted({uid for fault in faults for uid in fault.instances})),
         split_by=stack.split_by,
-        n_instances=len(stack.members),
+        n_instances=len({m.sop_uid for m in stack.members}),
         converter_version=binary.version,
         converter_sha256=binary.sha256,
         converter_flags=run.flags if run else flags_text(),

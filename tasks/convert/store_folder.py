@@ -237,8 +237,10 @@ def _account(
     for job in jobs:
         for stack in split_series(job.features):
             for m in stack.members:
-                if m.sop_uid and (stack.series_uid, stack.digest) in record_of:
-                    end_of[m.sop_uid] = record_of[stack.series_uid, stack.digest]
+                found = record_of.get((stack.series_uid, stack.digest))
+                # A multi-frame file may end in several volumes: one published is its end.
+                if m.sop_uid and found and (found.file_name or m.sop_uid not in end_of):
+                    end_of[m.sop_uid] = found
     return [_final_row(s, end_of) for s in scanned]
 
 
