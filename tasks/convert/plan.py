@@ -199,12 +199,22 @@ def _check_shear(members: Sequence[InstanceFeatures], steps: FloatArray) -> list
     normal = _normal(members[0])
     points = np.asarray([m.position_lps for m in members], dtype=np.float64)
     in_plane = points - np.outer(points @ normal, normal)
-    residual = np.linalg.norm(in_plane - fit_line(steps, in_plane), axis=1)
+    line = _robust_line(steps, in_plane)
+    residual = np.linalg.norm(in_plane - line, axis=1)
     shifted = np.flatnonzero(residual > GRID_TOLERANCE_MM).tolist()
     if shifted:
         return [Fault(Code.SHIFTED_SLICE, _uids(members[i] for i in shifted))]
-    drift = np.linalg.norm(in_plane[int(steps.argmax())] - in_plane[int(steps.argmin())])
+    drift = np.linalg.norm(line[int(steps.argmax())] - line[int(steps.argmin())])
     return [Fault(Code.GANTRY_TILT, _uids(members))] if drift > GRID_TOLERANCE_MM else []
+
+
+def _robust_line(steps: FloatArray, values: FloatArray) -> FloatArray:
+    """Return the line that most values lie on; a least-squares one leans towards an outlier."""
+    order = np.argsort(steps, kind="stable")
+    run, rise = np.diff(steps[order]), np.diff(values[order], axis=0)
+    slope = np.median(rise[run > 0] / run[run > 0][:, None], axis=0)
+    climb = np.outer(steps, slope)
+    return np.asarray(np.median(values - climb, axis=0) + climb)
 
 
 def fit_line(steps: FloatArray, values: FloatArray) -> FloatArray:
