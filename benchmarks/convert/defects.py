@@ -394,9 +394,10 @@ def main() -> None:
                     for script in scripts.values()
                 ]
                 n_all, n_right = n_all + 1, n_right + (not wrong)
+                right = "NO" if wrong else "yes"
                 told = "".join(f"{text:>26}" for text in peers)
                 print(
-                    f"{modality}  {defect.__name__:25}{said:30}{'yes' if not wrong else 'NO':7}{told}"
+                    f"{modality}  {defect.__name__:25}{said:30}{right:7}{told}"
                     + (f"  wrong: {', '.join(wrong)}" if wrong else ""),
                     flush=True,
                 )

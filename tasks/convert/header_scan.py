@@ -39,16 +39,30 @@ _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _MAX_DEPTH = 64
 _META_START = 132
-_TRANSFER_SYNTAX = 0x00020010
+_TRANSFER_SYNTAX, _SOP_CLASS = 0x00020010, 0x00020002
 
 
 @dataclass(frozen=True)
 class ScannedHeader:
-    """Raw values of the wanted attributes at the top level, and where the pixels are."""
+    """Raw values of the wanted attributes at the top level, and where the pixels are.
+
+    `places` says for every attribute of the top level where in `start` its value lies: VR
+    (empty in implicit VR), offset, length; sequences of undefined length have none.
+    """
 
     values: Mapping[int, bytes]
     pixel_offset: int
     pixel_length: int
+    start: bytes
+    places: Mapping[int, tuple[bytes, int, int]]
+    explicit: bool
+    syntax: str
+    sop_class: str
+
+    def element(self, tag: int) -> tuple[str, bytes]:
+        """Return VR and value of an attribute of the top level."""
+        vr, offset, length = self.places[tag]
+        return vr.decode("ascii"), self.start[offset : offset + length]
 
     def text(self, tag: int) -> str | None:
         """Return a string attribute, None when absent or empty."""
@@ -101,27 +115,25 @@ def scan_header(start: bytes) -> ScannedHeader | None:
     if start[128:_META_START] != b"DICM":
         return None
     try:
-        syntax, offset = _scan_meta(start)
-        if syntax == ExplicitVRLittleEndian:
-            return _scan(start, offset, explicit=True)
-        if syntax == ImplicitVRLittleEndian:
-            return _scan(start, offset, explicit=False)
+        meta, offset = _scan_meta(start)
+        if meta.get(_TRANSFER_SYNTAX) in (ExplicitVRLittleEndian, ImplicitVRLittleEndian):
+            return _scan(start, offset, meta)
     except (_NotForUsError, struct.error):
         # An element that goes beyond `start` ends here too.
         pass
     return None
 
 
-def _scan_meta(start: bytes) -> tuple[str, int]:
-    offset, syntax = _META_START, ""
+def _scan_meta(start: bytes) -> tuple[dict[int, str], int]:
+    offset, meta = _META_START, dict[int, str]()
     while start[offset : offset + 2] == b"\x02\x00":
         tag, _, length, value = _element(start, offset, explicit=True)
         if length == _UNDEFINED:
             raise _NotForUsError
         offset = value + length
-        if tag == _TRANSFER_SYNTAX:
-            syntax = start[value:offset].decode("ascii", "replace").strip(" \0")
-    return syntax, offset
+        if tag in (_TRANSFER_SYNTAX, _SOP_CLASS):
+            meta[tag] = start[value:offset].decode("ascii", "replace").strip(" \0")
+    return meta, offset
 
 
 def _element(start: bytes, offset: int, *, explicit: bool) -> tuple[int, bytes, int, int]:
@@ -137,18 +149,21 @@ def _element(start: bytes, offset: int, *, explicit: bool) -> tuple[int, bytes, 
     raise _NotForUsError
 
 
-def _scan(start: bytes, offset: int, *, explicit: bool) -> ScannedHeader:
+def _scan(start: bytes, offset: int, meta: Mapping[int, str]) -> ScannedHeader:
+    explicit = meta[_TRANSFER_SYNTAX] == ExplicitVRLittleEndian
     # A header that says implicit but is explicit has two letters where the length should be.
     if not explicit and start[offset + 4 : offset + 6].isalpha():
         raise _NotForUsError
-    values: dict[int, bytes] = {}
+    places: dict[int, tuple[bytes, int, int]] = {}
     depth = 0
     while True:
         tag, vr, length, value = _element(start, offset, explicit=explicit)
         if tag == PIXEL_DATA and depth == 0:
             if length == _UNDEFINED:
                 raise _NotForUsError
-            return ScannedHeader(values, value, length)
+            return _whole_header(start, places, (value, length), meta)
+        if depth == 0:
+            places[tag] = (b"SQ", value, 0) if length == _UNDEFINED else (vr, value, length)
         if length == _UNDEFINED:
             depth += _opened(tag, vr, explicit=explicit)
             offset = value
@@ -157,11 +172,23 @@ def _scan(start: bytes, offset: int, *, explicit: bool) -> ScannedHeader:
             continue
         if tag == _SEQUENCE_END:
             depth -= 1
-        if tag in _WANTED and depth == 0:
-            values[tag] = _wanted(start, tag, vr, value, length)
-        elif PHILIPS_CREATOR < tag <= _LAST_PHILIPS_CREATOR:
-            _refuse_moved_block(start[value : value + length])
         offset = value + length
+
+
+def _whole_header(
+    start: bytes,
+    places: dict[int, tuple[bytes, int, int]],
+    pixels: tuple[int, int],
+    meta: Mapping[int, str],
+) -> ScannedHeader:
+    values = {tag: _wanted(start, tag, *places[tag]) for tag in _WANTED if tag in places}
+    for tag in places:
+        if PHILIPS_CREATOR < tag <= _LAST_PHILIPS_CREATOR:
+            _, value, length = places[tag]
+            _refuse_moved_block(start[value : value + length])
+    syntax = meta[_TRANSFER_SYNTAX]
+    explicit = syntax == ExplicitVRLittleEndian
+    return ScannedHeader(values, *pixels, start, places, explicit, syntax, meta.get(_SOP_CLASS, ""))
 
 
 def _refuse_moved_block(creator: bytes) -> None:

@@ -189,12 +189,13 @@ def scanned_facts(start: bytes, *, size_bytes: int) -> PixelFacts | None:
     """
     try:
         header = scan_header(start)
-        return None if header is None else _facts_of_scan(header, size_bytes)
+        return None if header is None else facts_of_scan(header, size_bytes)
     except ValueError:
         return None
 
 
-def _facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
+def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
+    """Return the facts from a scanned header; ValueError or None as in `scanned_facts`."""
     numbers = [header.number(tag) for tag in (ROWS, COLUMNS, BITS_ALLOCATED, BITS_STORED)]
     signed, high_bit, samples = (header.number(tag) for tag in (SIGNED, HIGH_BIT, SAMPLES))
     sop_uid, image_type = header.text(SOP_UID), header.text(IMAGE_TYPE) or ""

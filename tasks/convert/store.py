@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
@@ -30,6 +30,7 @@ from tasks.convert.store_outputs import describe, has_provenance, publish_volume
 from tasks.convert.store_pool import Loss, run_isolated
 from tasks.convert.store_rewrite import prepare_sources
 from tasks.convert.store_source import (
+    KnownFile,
     SourceReader,
     UndecodableError,
     read_member_facts,
@@ -46,12 +47,16 @@ _FILES_PER_S = 50.0
 
 @dataclass(frozen=True)
 class SeriesJob:
-    """One series to convert: file of each SOPInstanceUID, features, where volumes go."""
+    """One series to convert: file of each SOPInstanceUID, features, where volumes go.
+
+    `known` is what reading the headers already told of the files, by SOPInstanceUID.
+    """
 
     paths: Mapping[str, Path]
     features: tuple[InstanceFeatures, ...]
     out_dir: Path
     expected_instances: int | None = None
+    known: Mapping[str, KnownFile] = field(default_factory=dict)
 
 
 def convert_series(
@@ -63,6 +68,7 @@ def convert_series(
     *,
     expected_instances: int | None = None,
     only: str | None = None,
+    known_files: Mapping[str, KnownFile] | None = None,
 ) -> list[VolumeRecord]:
     """Convert one series; every sub-stack gives one record, published or not.
 
@@ -83,18 +89,22 @@ def convert_series(
         What the delivery's manifest states for the series.
     only : str, optional
         Digest of the one sub-stack to convert; no file of the others is opened.
+    known_files : mapping of SOPInstanceUID to KnownFile, optional
+        What reading the headers already told.
 
     Returns
     -------
     list of VolumeRecord
         Sorted by digest.
     """
+    files = _Files(paths, known_files or {})
     stacks = split_series(features)
     wanted = [stack for stack in stacks if only in (None, stack.digest)]
-    found = {stack.digest: _known_record(stack, paths, out_dir) for stack in wanted}
+    found = {stack.digest: _known_record(stack, files, out_dir) for stack in wanted}
     known = {digest: record for digest, record in found.items() if record is not None}
     unknown = [stack for stack in wanted if stack.digest not in known]
-    facts = read_member_facts([m for stack in unknown for m in stack.members], paths)
+    members = [m for stack in unknown for m in stack.members]
+    facts = read_member_facts(members, files.paths, files.known)
     settled = {stack.digest for stack in stacks} - {stack.digest for stack in unknown}
     records = []
     for plan in plan_series(stacks, facts, proven=settled, expected_instances=expected_instances):
@@ -102,7 +112,7 @@ def convert_series(
             continue
         record = known.get(plan.stack.digest)
         if plan.verdict is ConversionVerdict.QUARANTINE or record is None:
-            record = _convert_or_fail(plan, facts, paths, out_dir, scratch, timeout_s)
+            record = _convert_or_fail(plan, facts, files, out_dir, scratch, timeout_s)
         records.append(record)
     return sorted(records, key=lambda record: record.sub_stack_digest)
 
@@ -110,32 +120,41 @@ def convert_series(
 def _convert_or_fail(
     plan: StackPlan,
     facts: Mapping[str, PixelFacts],
-    paths: Mapping[str, Path],
+    files: _Files,
     out_dir: Path,
     scratch: Path,
     timeout_s: float,
 ) -> VolumeRecord:
     try:
         with _fresh_folder(scratch) as folder:
-            return _convert_stack(plan, facts, paths, out_dir, folder, timeout_s)
+            return _convert_stack(plan, facts, files, out_dir, folder, timeout_s)
     except Exception:
         # One sub-stack never takes the others with it; the message may quote a header.
         return failed_record(plan.stack, Code.WORKER_FAILED)
 
 
-def _known_record(stack: SubStack, paths: Mapping[str, Path], out_dir: Path) -> VolumeRecord | None:
+def _known_record(stack: SubStack, files: _Files, out_dir: Path) -> VolumeRecord | None:
     if not has_provenance(out_dir, stack):
         return None
     try:
-        return read_unchanged(out_dir, stack, _cache_key(stack, paths))
+        return read_unchanged(out_dir, stack, _cache_key(stack, files))
     except (OSError, KeyError):
         # An input that is gone or unreadable is for the plan to name.
         return None
 
 
-def _cache_key(stack: SubStack, paths: Mapping[str, Path]) -> str:
-    uids = {m.sop_uid or "" for m in stack.members}
-    inputs = {uid: str(sha256_of_file(paths[uid])) for uid in uids}
+@dataclass(frozen=True)
+class _Files:
+    paths: Mapping[str, Path]
+    known: Mapping[str, KnownFile]
+
+    def sha256(self, uid: str) -> str:
+        known = self.known.get(uid)
+        return str(sha256_of_file(self.paths[uid]) if known is None else known.sha256)
+
+
+def _cache_key(stack: SubStack, files: _Files) -> str:
+    inputs = {uid: files.sha256(uid) for uid in {m.sop_uid or "" for m in stack.members}}
     return sha256_of_bytes(canonical_json(cache_key(stack.digest, inputs)))
 
 
@@ -249,6 +268,7 @@ def _convert_part(item: tuple[_Part, Path, float]) -> list[VolumeRecord]:
         timeout_s,
         expected_instances=job.expected_instances,
         only=part.only,
+        known_files=job.known,
     )
 
 
@@ -298,7 +318,7 @@ def _record(stack: SubStack, faults: Sequence[Fault], run: Run | None = None) ->
 def _convert_stack(
     plan: StackPlan,
     facts: Mapping[str, PixelFacts],
-    paths: Mapping[str, Path],
+    files: _Files,
     out_dir: Path,
     scratch: Path,
     timeout_s: float,
@@ -306,15 +326,16 @@ def _convert_stack(
     stack = plan.stack
     if plan.verdict is ConversionVerdict.QUARANTINE:
         return _record(stack, plan.faults)
-    key = _cache_key(stack, paths)
+    key = _cache_key(stack, files)
+    paths = files.paths
     reader = SourceReader(stack, facts, paths)
-    files = {paths[m.sop_uid or ""] for m in stack.members}
+    own = {paths[m.sop_uid or ""] for m in stack.members}
     try:
         sources = prepare_sources(stack, facts, paths, scratch / "rewritten", reader)
         run = run_dcm2niix(
             sources,
             scratch,
-            timeout_s=time_limit_s(files, timeout_s),
+            timeout_s=time_limit_s(own, timeout_s),
             precise=needs_precise_scaling(stack, facts),
         )
         if run.nifti is None:

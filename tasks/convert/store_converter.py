@@ -113,9 +113,12 @@ def run_dcm2niix(
     """
     flags = _PRECISE_FLAGS if precise else FLAGS
     folder_in, folder_out = scratch / "in", scratch / "out"
-    folder_in.mkdir()
     folder_out.mkdir()
-    _link(sources, folder_in)
+    if _fill_a_folder(sources):
+        folder_in = sources[0].parent
+    else:
+        folder_in.mkdir()
+        _link(sources, folder_in)
     command = [str(find_binary().path), *flags, "-o", str(folder_out), str(folder_in)]
     with (scratch / "log").open("w+b") as log:
         exit_code = _run(command, log, timeout_s)
@@ -131,6 +134,14 @@ def run_dcm2niix(
     if len(native) > 1:
         return Run((Fault(Code.CONVERTER_SPLIT),), exit_code, n_warnings)
     return Run((), exit_code, n_warnings, native[0], flags_text(flags))
+
+
+def _fill_a_folder(sources: Sequence[Path]) -> bool:
+    """Return whether a folder holds these files and nothing else: then no link is needed."""
+    folder = sources[0].parent
+    if any(source.parent != folder for source in sources):
+        return False
+    return set(os.listdir(folder)) == {source.name for source in sources}  # noqa: PTH208 - names
 
 
 def _link(sources: Sequence[Path], folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydicom.pixels.utils import pixel_array
 
 from schemas.features import InstanceFeatures
 from schemas.frames import member_key
+from schemas.identifiers import Sha256
 from schemas.sub_stacks import SubStack
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED
@@ -32,20 +34,30 @@ class UndecodableError(Exception):
         self.sop_uid = sop_uid
 
 
+@dataclass(frozen=True)
+class KnownFile:
+    """What was learnt of a file when its header was read, so that it is not read again."""
+
+    sha256: Sha256
+    facts: PixelFacts | None = None
+
+
 def read_member_facts(
-    members: Sequence[InstanceFeatures], paths: Mapping[str, Path]
+    members: Sequence[InstanceFeatures],
+    paths: Mapping[str, Path],
+    known: Mapping[str, KnownFile] | None = None,
 ) -> dict[str, PixelFacts]:
     """Return the facts of each member by its key; a file is read once for all its frames."""
-    of_file: dict[str, PixelFacts] = {}
+    of_file = {uid: file.facts for uid, file in (known or {}).items() if file.facts is not None}
     facts = {}
     for m in members:
         uid = m.sop_uid or ""
         if uid not in of_file:
             of_file[uid] = read_facts(paths.get(uid), uid)
-        known = of_file[uid]
-        if m.frame_number is not None and known.problem is None:
-            known = known.of_frame(m.frame_number, m.grid_across)
-        facts[member_key(m)] = known
+        fact = of_file[uid]
+        if m.frame_number is not None and fact.problem is None:
+            fact = fact.of_frame(m.frame_number, m.grid_across)
+        facts[member_key(m)] = fact
     return facts
 
 
