@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -63,7 +61,7 @@ def main() -> None:
             process = start(options.folder, disturbed)
             time.sleep(chance.uniform(0.05, 1.0) * seconds)
             interrupted += process.poll() is None
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
             start(options.folder, disturbed).wait()
             found = tree(disturbed)
