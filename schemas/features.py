@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as SqItems
 
 from schemas.descriptors import clean_descriptor, read_agent_class
+from schemas.functional_groups import read_frame_values
 
 _CODE = re.compile(r"[A-Z0-9_ \-]{1,40}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/+()-]{0,31}")
@@ -86,6 +87,20 @@ class InstanceFeatures:
     series_description: str = ""
     protocol_name: str = ""
     sequence_name: str = ""
+    # Of a multi-frame object or a grid of slices: one value per frame, flat (three numbers of
+    # a position after another); empty where no frame has one. See `schemas.frames`.
+    frame_number: int | None = None
+    grid_across: int | None = None
+    frame_positions_lps: tuple[float, ...] = ()
+    frame_orientations_lps: tuple[float, ...] = ()
+    frame_pixel_spacings_mm: tuple[float, ...] = ()
+    frame_types: tuple[str, ...] = ()
+    frame_echo_times_ms: tuple[float, ...] = ()
+    frame_b_values: tuple[float, ...] = ()
+    frame_trigger_times_ms: tuple[float, ...] = ()
+    frame_times_s: tuple[float, ...] = ()
+    frame_temporal_positions: tuple[int, ...] = ()
+    frame_acquisition_numbers: tuple[int, ...] = ()
 
 
 def read_features(header: Dataset, *, subject_id: str | None = None) -> InstanceFeatures:
@@ -99,7 +114,7 @@ def read_features(header: Dataset, *, subject_id: str | None = None) -> Instance
         The pseudonym; without it the record has no subject.
     """
     file_meta = getattr(header, "file_meta", None)
-    return InstanceFeatures(
+    found = InstanceFeatures(
         subject_id=subject_id,
         study_uid=_text(header, "StudyInstanceUID"),
         series_uid=_text(header, "SeriesInstanceUID"),
@@ -153,6 +168,16 @@ def read_features(header: Dataset, *, subject_id: str | None = None) -> Instance
         protocol_name=clean_descriptor(_text(header, "ProtocolName") or ""),
         sequence_name=clean_descriptor(_text(header, "SequenceName") or ""),
     )
+    return _with_frames(found, header)
+
+
+def _with_frames(found: InstanceFeatures, header: Dataset) -> InstanceFeatures:
+    """Add what each frame says of itself; a value of the object itself goes before a frame's."""
+    values = read_frame_values(header)
+    if not values:
+        return found
+    known = {name for name in values if getattr(found, name) not in (None, ())}
+    return replace(found, **{name: v for name, v in values.items() if name not in known})
 
 
 def vendor_of(manufacturer: str | None) -> str | None:

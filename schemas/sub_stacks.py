@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from schemas.errors import BadInputError
 from schemas.features import InstanceFeatures
+from schemas.frames import expand_frames, is_unsplit_multi_frame, member_key
 from schemas.identifiers import SubStackDigest
+from schemas.torn_series import join_torn
 
 FloatArray = NDArray[np.float64]
 
@@ -57,26 +59,33 @@ class SubStack:
 
 
 def group_by_series(instances: Iterable[InstanceFeatures]) -> dict[str, list[InstanceFeatures]]:
-    """Return instances by SeriesInstanceUID, sorted; one without a series UID is left out."""
+    """Return instances by SeriesInstanceUID, sorted; one without a series UID is left out.
+
+    Slices of one stack that each carry a series UID of their own are joined under the
+    smallest (`schemas.torn_series`); they keep the UID they came with.
+    """
     groups: dict[str, list[InstanceFeatures]] = {}
     for instance in instances:
         if instance.series_uid:
             groups.setdefault(instance.series_uid, []).append(instance)
-    return {uid: sorted(groups[uid], key=_tie_order) for uid in sorted(groups)}
+    return {uid: sorted(found, key=_tie_order) for uid, found in join_torn(groups).items()}
 
 
-def sub_stack_digest(sop_uids: Iterable[str]) -> SubStackDigest:
-    """Return the first 16 hex digits of the SHA-256 over the sorted UIDs, one a line."""
-    text = "\n".join(sorted(sop_uids))
+def sub_stack_digest(members: Iterable[str]) -> SubStackDigest:
+    """Return the first 16 hex digits of the SHA-256 over the sorted names, one a line.
+
+    A name is a SOPInstanceUID, or that of a frame (`schemas.frames.member_key`).
+    """
+    text = "\n".join(sorted(members))
     return SubStackDigest(hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
 def split_series(instances: Sequence[InstanceFeatures]) -> list[SubStack]:
     """Split one series into sub-stacks, sorted by digest order of their first slice.
 
-    Every instance ends in exactly one sub-stack. Positions decide what a phase is: where no
-    position repeats, a changing acquisition number (table stations of a helical CT) or
-    acquisition time splits nothing.
+    Every instance, and every frame of a multi-frame one, ends in exactly one sub-stack.
+    Positions decide what a phase is: where no position repeats, a changing acquisition number
+    (table stations of a helical CT) or acquisition time splits nothing.
 
     Parameters
     ----------
@@ -89,7 +98,8 @@ def split_series(instances: Sequence[InstanceFeatures]) -> list[SubStack]:
         In order of the smallest (temporal position, instance number, UID) in each.
     """
     parts: list[tuple[list[InstanceFeatures], tuple[str, ...]]]
-    parts = [(sorted(instances, key=_tie_order), ())] if instances else []
+    members = [frame for instance in instances for frame in expand_frames(instance)]
+    parts = [(sorted(members, key=_tie_order), ())] if members else []
     for name, split in _STEPS:
         parts = [
             (piece, (*names, name) if len(pieces) > 1 else names)
@@ -245,8 +255,9 @@ def _sub_stack(members: list[InstanceFeatures], names: tuple[str, ...]) -> SubSt
         _, index = distinct_positions(slice_positions_mm(members))
         order = sorted(range(len(members)), key=lambda i: (index[i], _tie_order(members[i])))
         members = [members[i] for i in order]
-    digest = sub_stack_digest(m.sop_uid or "" for m in members)
-    return SubStack(members[0].series_uid or "", digest, tuple(members), names)
+    digest = sub_stack_digest(map(member_key, members))
+    series_uid = min(m.series_uid or "" for m in members)
+    return SubStack(series_uid, digest, tuple(members), names)
 
 
 _Key = Callable[[InstanceFeatures], object]
@@ -258,7 +269,8 @@ def _rank(value: float | None) -> tuple[bool, float]:
 
 
 def _tie_order(m: InstanceFeatures) -> tuple[object, ...]:
-    return (_rank(m.temporal_position), _rank(m.instance_number), m.sop_uid or "")
+    order = (_rank(m.temporal_position), _rank(m.instance_number))
+    return (*order, m.sop_uid or "", m.frame_number or 0)
 
 
 def _split_by(key: _Key) -> _Split:
@@ -272,8 +284,8 @@ def _split_by(key: _Key) -> _Split:
 
 
 def _multi_frame(m: InstanceFeatures) -> object:
-    # Planes of a multi-frame object lie in its functional groups: it is a stack of its own.
-    return m.sop_uid if (m.number_of_frames or 1) > 1 else None
+    # Without functional groups nobody knows where its planes lie: it is a stack of its own.
+    return m.sop_uid if is_unsplit_multi_frame(m) else None
 
 
 def _matrix(m: InstanceFeatures) -> object:

@@ -31,6 +31,7 @@ class Code(StrEnum):
     TRUNCATED = "TRUNCATED"
     NO_PIXEL_DATA = "NO_PIXEL_DATA"
     UNREADABLE = "UNREADABLE"
+    UNDECODABLE = "UNDECODABLE"
     UNSUPPORTED_TRANSFER_SYNTAX = "UNSUPPORTED_TRANSFER_SYNTAX"
     UNSUPPORTED_PIXEL_FORMAT = "UNSUPPORTED_PIXEL_FORMAT"
     MIXED_PIXEL_FORMAT = "MIXED_PIXEL_FORMAT"
@@ -53,14 +54,14 @@ class Code(StrEnum):
     WORKER_DIED = "WORKER_DIED"
     WORKER_TIMEOUT = "WORKER_TIMEOUT"
     WORKER_FAILED = "WORKER_FAILED"
-    # mended
+    # mended; so is UID_PER_SLICE
     AFFINE_REFITTED = "AFFINE_REFITTED"
     # remarks
     SINGLE_SLICE = "SINGLE_SLICE"
 
 
 #: Codes that do not keep a volume back.
-MENDED = frozenset({Code.AFFINE_REFITTED})
+MENDED = frozenset({Code.AFFINE_REFITTED, Code.UID_PER_SLICE})
 REMARKS = frozenset({Code.SINGLE_SLICE})
 
 MEANINGS: dict[Code, str] = {
@@ -74,14 +75,15 @@ MEANINGS: dict[Code, str] = {
     Code.TRUNCATED: "the pixel data is shorter than rows x columns",
     Code.NO_PIXEL_DATA: "the object has no pixel data",
     Code.UNREADABLE: "the file cannot be read as the instance it should be",
+    Code.UNDECODABLE: "the compressed pixel data cannot be decoded",
     Code.UNSUPPORTED_TRANSFER_SYNTAX: "no decoder here can prove this transfer syntax",
     Code.UNSUPPORTED_PIXEL_FORMAT: "colour, bit-packed or unusually laid out pixels",
     Code.MIXED_PIXEL_FORMAT: "slices of one stack differ in their pixel format",
-    Code.MULTI_FRAME: "an enhanced multi-frame object, not converted yet",
+    Code.MULTI_FRAME: "a multi-frame object that does not say where its frames lie",
     Code.MOSAIC_WITHOUT_LAYOUT: "a mosaic without the number, normal or spacing of its tiles",
     Code.UNEQUAL_PHASES: "a phase or volume covers fewer positions than its siblings",
     Code.COUNT_VS_MANIFEST: "the number of instances differs from the manifest",
-    Code.UID_PER_SLICE: "each slice of one stack carries a series UID of its own",
+    Code.UID_PER_SLICE: "each slice carried a series UID of its own; they were joined",
     Code.CONVERTER_FAILED: "dcm2niix gave an error or no image",
     Code.CONVERTER_CRASHED: "dcm2niix was ended by a signal",
     Code.CONVERTER_TIMEOUT: "dcm2niix ran longer than allowed",

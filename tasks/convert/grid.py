@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.frames import member_key
 from schemas.sub_stacks import SubStack, distinct_positions, slice_positions_mm
 from tasks.convert.plan import fit_line
 from tasks.convert.source import Mosaic, PixelFacts, tile_origin_lps, unit_axes_lps
@@ -55,7 +56,7 @@ class SourceGrid:
 def source_grid(stack: SubStack, facts: Mapping[str, PixelFacts]) -> SourceGrid:
     """Return the grid of a sub-stack whose plan found no fault that keeps it back."""
     first = stack.members[0]
-    mosaic = facts[first.sop_uid or ""].mosaic
+    mosaic = facts[member_key(first)].mosaic
     axes = unit_axes_lps(first.orientation_lps)
     if mosaic is not None:
         return _mosaic_grid(stack, mosaic, axes)

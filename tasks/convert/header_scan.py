@@ -18,6 +18,8 @@ SOP_UID, IMAGE_TYPE, FRAMES = 0x00080018, 0x00080008, 0x00280008
 SAMPLES, ROWS, COLUMNS = 0x00280002, 0x00280010, 0x00280011
 BITS_ALLOCATED, BITS_STORED, HIGH_BIT, SIGNED = 0x00280100, 0x00280101, 0x00280102, 0x00280103
 INTERCEPT, SLOPE = 0x00281052, 0x00281053
+PHILIPS_CREATOR, PHILIPS_SLOPE = 0x20050010, 0x2005100E
+PHILIPS_BLOCK = b"Philips MR Imaging DD 001"
 PIXEL_DATA = 0x7FE00010
 
 _WANTED = {
@@ -27,23 +29,40 @@ _WANTED = {
     **dict.fromkeys((SAMPLES, ROWS, COLUMNS, BITS_ALLOCATED), b"US"),
     **dict.fromkeys((BITS_STORED, HIGH_BIT, SIGNED), b"US"),
     **dict.fromkeys((INTERCEPT, SLOPE), b"DS"),
+    PHILIPS_CREATOR: b"LO",
+    PHILIPS_SLOPE: b"FL",
 }
+_LAST_PHILIPS_CREATOR = 0x200500FF
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _MAX_DEPTH = 64
 _META_START = 132
-_TRANSFER_SYNTAX = 0x00020010
+_TRANSFER_SYNTAX, _SOP_CLASS = 0x00020010, 0x00020002
 
 
 @dataclass(frozen=True)
 class ScannedHeader:
-    """Raw values of the wanted attributes at the top level, and where the pixels are."""
+    """Raw values of the wanted attributes at the top level, and where the pixels are.
+
+    `places` says for every attribute of the top level where in `start` its value lies: VR
+    (empty in implicit VR), offset, length; sequences of undefined length have none.
+    """
 
     values: Mapping[int, bytes]
     pixel_offset: int
     pixel_length: int
+    start: bytes
+    places: Mapping[int, tuple[bytes, int, int]]
+    explicit: bool
+    syntax: str
+    sop_class: str
+
+    def element(self, tag: int) -> tuple[str, bytes]:
+        """Return VR and value of an attribute of the top level."""
+        vr, offset, length = self.places[tag]
+        return vr.decode("ascii"), self.start[offset : offset + length]
 
     def text(self, tag: int) -> str | None:
         """Return a string attribute, None when absent or empty."""
@@ -58,6 +77,17 @@ class ScannedHeader:
         if len(value) != 2:
             raise ValueError("not one unsigned short")
         return int.from_bytes(value, "little")
+
+
+def philips_slope(header: ScannedHeader) -> float | None:
+    """Return the vendor's scale slope (2005,100E) where its block is the one expected."""
+    value = header.values.get(PHILIPS_SLOPE)
+    creator = header.values.get(PHILIPS_CREATOR, b"").strip(b" \0")
+    if value is None or creator != PHILIPS_BLOCK:
+        return None
+    if len(value) != 4:
+        raise ValueError("not one single-precision number")
+    return float(struct.unpack("<f", value)[0])
 
 
 class _NotForUsError(Exception):
@@ -85,27 +115,25 @@ def scan_header(start: bytes) -> ScannedHeader | None:
     if start[128:_META_START] != b"DICM":
         return None
     try:
-        syntax, offset = _scan_meta(start)
-        if syntax == ExplicitVRLittleEndian:
-            return _scan(start, offset, explicit=True)
-        if syntax == ImplicitVRLittleEndian:
-            return _scan(start, offset, explicit=False)
+        meta, offset = _scan_meta(start)
+        if meta.get(_TRANSFER_SYNTAX) in (ExplicitVRLittleEndian, ImplicitVRLittleEndian):
+            return _scan(start, offset, meta)
     except (_NotForUsError, struct.error):
         # An element that goes beyond `start` ends here too.
         pass
     return None
 
 
-def _scan_meta(start: bytes) -> tuple[str, int]:
-    offset, syntax = _META_START, ""
+def _scan_meta(start: bytes) -> tuple[dict[int, str], int]:
+    offset, meta = _META_START, dict[int, str]()
     while start[offset : offset + 2] == b"\x02\x00":
         tag, _, length, value = _element(start, offset, explicit=True)
         if length == _UNDEFINED:
             raise _NotForUsError
         offset = value + length
-        if tag == _TRANSFER_SYNTAX:
-            syntax = start[value:offset].decode("ascii", "replace").strip(" \0")
-    return syntax, offset
+        if tag in (_TRANSFER_SYNTAX, _SOP_CLASS):
+            meta[tag] = start[value:offset].decode("ascii", "replace").strip(" \0")
+    return meta, offset
 
 
 def _element(start: bytes, offset: int, *, explicit: bool) -> tuple[int, bytes, int, int]:
@@ -121,18 +149,21 @@ def _element(start: bytes, offset: int, *, explicit: bool) -> tuple[int, bytes, 
     raise _NotForUsError
 
 
-def _scan(start: bytes, offset: int, *, explicit: bool) -> ScannedHeader:
+def _scan(start: bytes, offset: int, meta: Mapping[int, str]) -> ScannedHeader:
+    explicit = meta[_TRANSFER_SYNTAX] == ExplicitVRLittleEndian
     # A header that says implicit but is explicit has two letters where the length should be.
     if not explicit and start[offset + 4 : offset + 6].isalpha():
         raise _NotForUsError
-    values: dict[int, bytes] = {}
+    places: dict[int, tuple[bytes, int, int]] = {}
     depth = 0
     while True:
         tag, vr, length, value = _element(start, offset, explicit=explicit)
         if tag == PIXEL_DATA and depth == 0:
             if length == _UNDEFINED:
                 raise _NotForUsError
-            return ScannedHeader(values, value, length)
+            return _whole_header(start, places, (value, length), meta)
+        if depth == 0:
+            places[tag] = (b"SQ", value, 0) if length == _UNDEFINED else (vr, value, length)
         if length == _UNDEFINED:
             depth += _opened(tag, vr, explicit=explicit)
             offset = value
@@ -141,11 +172,29 @@ def _scan(start: bytes, offset: int, *, explicit: bool) -> ScannedHeader:
             continue
         if tag == _SEQUENCE_END:
             depth -= 1
-        if tag in _WANTED and depth == 0:
-            if explicit and vr != _WANTED[tag]:
-                raise _NotForUsError
-            values[tag] = _whole(start, value, length)
         offset = value + length
+
+
+def _whole_header(
+    start: bytes,
+    places: dict[int, tuple[bytes, int, int]],
+    pixels: tuple[int, int],
+    meta: Mapping[int, str],
+) -> ScannedHeader:
+    values = {tag: _wanted(start, tag, *places[tag]) for tag in _WANTED if tag in places}
+    for tag in places:
+        if PHILIPS_CREATOR < tag <= _LAST_PHILIPS_CREATOR:
+            _, value, length = places[tag]
+            _refuse_moved_block(start[value : value + length])
+    syntax = meta[_TRANSFER_SYNTAX]
+    explicit = syntax == ExplicitVRLittleEndian
+    return ScannedHeader(values, *pixels, start, places, explicit, syntax, meta.get(_SOP_CLASS, ""))
+
+
+def _refuse_moved_block(creator: bytes) -> None:
+    """Leave a header whose vendor block lies elsewhere to the full parser."""
+    if creator.strip(b" \0") == PHILIPS_BLOCK:
+        raise _NotForUsError
 
 
 def _opened(tag: int, vr: bytes, *, explicit: bool) -> int:
@@ -158,7 +207,7 @@ def _opened(tag: int, vr: bytes, *, explicit: bool) -> int:
     return 1
 
 
-def _whole(start: bytes, value: int, length: int) -> bytes:
-    if value + length > len(start):
+def _wanted(start: bytes, tag: int, vr: bytes, value: int, length: int) -> bytes:
+    if (vr and vr != _WANTED[tag]) or value + length > len(start):
         raise _NotForUsError
     return start[value : value + length]

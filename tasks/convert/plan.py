@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.features import InstanceFeatures
+from schemas.frames import is_unsplit_multi_frame, member_key
 from schemas.sub_stacks import (
     ORIENTATION_TOLERANCE_DEG,
     SAME_POSITION_MM,
@@ -29,8 +30,6 @@ FloatArray = NDArray[np.float64]
 GRID_TOLERANCE_MM = 0.1
 #: Slices turned by less than this and interleaved were meant to be one stack.
 _MIXED_ORIENTATION_DEG = 10.0
-#: So many single-slice series of one number and orientation are a torn stack.
-_TORN_SLICES = 3
 _PHASE_NAMES = (
     "temporal_position",
     "trigger_time",
@@ -84,8 +83,8 @@ def plan_series(
     ----------
     stacks : sequence of SubStack
         All parts of one series, from `split_series`.
-    facts : mapping of SOPInstanceUID to PixelFacts
-        One for each instance; a missing one counts as unreadable.
+    facts : mapping of member key to PixelFacts
+        One for each instance or frame; a missing one counts as unreadable.
     proven : collection of str
         Digests of parts whose pixels an earlier run has proven; they need no facts.
     expected_instances : int, optional
@@ -99,20 +98,21 @@ def plan_series(
             # Half of a mixed stack looks tilted or gappy too: the cause is told, not that.
             *(_check_orientation(stack, siblings) or _check_geometry(stack)),
             *_check_phases(stack, siblings),
+            *_check_series(stack),
         ]
         plans.append(StackPlan(stack, tuple(faults)))
     return _check_count(plans, expected_instances)
 
 
 def _uids(members: Iterable[InstanceFeatures]) -> tuple[str, ...]:
-    return tuple(sorted(m.sop_uid or "" for m in members))
+    return tuple(sorted({m.sop_uid or "" for m in members}))
 
 
 def _check_pixels(stack: SubStack, facts: Mapping[str, PixelFacts]) -> list[Fault]:
     by_problem: dict[Code, list[InstanceFeatures]] = {}
     formats: dict[tuple[object, ...], list[InstanceFeatures]] = {}
     for member in stack.members:
-        fact = facts.get(member.sop_uid or "")
+        fact = facts.get(member_key(member))
         problem = Code.UNREADABLE if fact is None else fact.problem
         if problem is not None:
             by_problem.setdefault(problem, []).append(member)
@@ -123,14 +123,14 @@ def _check_pixels(stack: SubStack, facts: Mapping[str, PixelFacts]) -> list[Faul
         common = max(formats.values(), key=len)
         odd = [m for group in formats.values() if group is not common for m in group]
         faults.append(Fault(Code.MIXED_PIXEL_FORMAT, _uids(odd)))
-    if any((m.number_of_frames or 1) > 1 for m in stack.members):
+    if any(map(is_unsplit_multi_frame, stack.members)):
         faults.append(Fault(Code.MULTI_FRAME, _uids(stack.members)))
     return faults
 
 
 def _check_geometry(stack: SubStack) -> list[Fault]:
     members = stack.members
-    if any((m.number_of_frames or 1) > 1 for m in members):
+    if any(map(is_unsplit_multi_frame, members)):
         return []
     lost = [m for m in members if not (has_geometry(m) and len(m.pixel_spacing_mm) == 2)]
     if lost:
@@ -199,12 +199,22 @@ def _check_shear(members: Sequence[InstanceFeatures], steps: FloatArray) -> list
     normal = _normal(members[0])
     points = np.asarray([m.position_lps for m in members], dtype=np.float64)
     in_plane = points - np.outer(points @ normal, normal)
-    residual = np.linalg.norm(in_plane - fit_line(steps, in_plane), axis=1)
+    line = _robust_line(steps, in_plane)
+    residual = np.linalg.norm(in_plane - line, axis=1)
     shifted = np.flatnonzero(residual > GRID_TOLERANCE_MM).tolist()
     if shifted:
         return [Fault(Code.SHIFTED_SLICE, _uids(members[i] for i in shifted))]
-    drift = np.linalg.norm(in_plane[int(steps.argmax())] - in_plane[int(steps.argmin())])
+    drift = np.linalg.norm(line[int(steps.argmax())] - line[int(steps.argmin())])
     return [Fault(Code.GANTRY_TILT, _uids(members))] if drift > GRID_TOLERANCE_MM else []
+
+
+def _robust_line(steps: FloatArray, values: FloatArray) -> FloatArray:
+    """Return the line that most values lie on; a least-squares one leans towards an outlier."""
+    order = np.argsort(steps, kind="stable")
+    run, rise = np.diff(steps[order]), np.diff(values[order], axis=0)
+    slope = np.median(rise[run > 0] / run[run > 0][:, None], axis=0)
+    climb = np.outer(steps, slope)
+    return np.asarray(np.median(values - climb, axis=0) + climb)
 
 
 def fit_line(steps: FloatArray, values: FloatArray) -> FloatArray:
@@ -288,6 +298,12 @@ def _check_phases(stack: SubStack, siblings: Sequence[SubStack]) -> list[Fault]:
     return []
 
 
+def _check_series(stack: SubStack) -> list[Fault]:
+    if len({m.series_uid for m in stack.members}) == 1:
+        return []
+    return [Fault(Code.UID_PER_SLICE, _uids(stack.members))]
+
+
 def _places(one: SubStack, other: SubStack) -> tuple[set[int], set[int]]:
     normal = _normal(one.members[0])
     along = np.concatenate([_along(one, normal), _along(other, normal)])
@@ -296,7 +312,7 @@ def _places(one: SubStack, other: SubStack) -> tuple[set[int], set[int]]:
 
 
 def _check_count(plans: list[StackPlan], expected: int | None) -> list[StackPlan]:
-    found = sum(len(plan.stack.members) for plan in plans)
+    found = len({m.sop_uid for plan in plans for m in plan.stack.members})
     if expected is None or expected == found:
         return plans
     # When a part already shows a loss the others need not pay for it.
@@ -306,22 +322,3 @@ def _check_count(plans: list[StackPlan], expected: int | None) -> list[StackPlan
         StackPlan(p.stack, (*p.faults, Fault(Code.COUNT_VS_MANIFEST))) if p in suspects else p
         for p in plans
     ]
-
-
-def find_uid_per_slice(series: Mapping[str, Sequence[InstanceFeatures]]) -> set[str]:
-    """Return the series that are single slices of one stack, torn apart by their UIDs.
-
-    Parameters
-    ----------
-    series : mapping of SeriesInstanceUID to its instances
-        Of all that is converted together.
-    """
-    stacks: dict[tuple[object, ...], dict[str, tuple[float, ...]]] = {}
-    for uid, members in series.items():
-        m = members[0]
-        if len(members) == 1 and has_geometry(m) and None not in (m.study_uid, m.series_number):
-            place = (m.study_uid, m.series_number, m.frame_of_reference_uid, m.rows, m.columns)
-            axes = tuple(round(value, 3) for value in m.orientation_lps)
-            stacks.setdefault((*place, *axes), {})[uid] = m.position_lps
-    torn = [found for found in stacks.values() if len(set(found.values())) >= _TORN_SLICES]
-    return {uid for found in torn for uid in found}

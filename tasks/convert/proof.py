@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.features import InstanceFeatures
+from schemas.frames import member_key
 from schemas.sub_stacks import SubStack
 from tasks.convert.codes import Code
 from tasks.convert.grid import (
@@ -54,8 +55,8 @@ class Proof:
     """Outcome of the comparison.
 
     Without a fault every plane is proven. `affine_ras` is the proven affine, which is the
-    converter's unless AFFINE_REFITTED is among the faults. `planes` names the
-    SOPInstanceUID of each NIfTI plane, volume by volume, slices in source rank order;
+    converter's unless AFFINE_REFITTED is among the faults. `planes` names the instance or
+    frame (`UID#number`) of each NIfTI plane, volume by volume, slices in source rank order;
     `b_values` are the vendor's, in the order of the volumes, empty when no file has one.
     """
 
@@ -63,6 +64,25 @@ class Proof:
     affine_ras: FloatArray
     planes: tuple[tuple[str, ...], ...] = ()
     b_values: tuple[float, ...] = ()
+
+
+def scaling_of(stack: SubStack, facts: Mapping[str, PixelFacts]) -> dict[str, object]:
+    """Return how stored values become real ones, as provenance states it.
+
+    Mode `rescale`: one slope and intercept, in the NIfTI header. `philips_display`: the same,
+    of a Philips image, whose floating-point values are the stored ones over the scale slope.
+    `per_plane`: slope or intercept change, the NIfTI holds real values. Each pair once,
+    sorted.
+    """
+    members = [facts[member_key(m)] for m in stack.members]
+    pairs = sorted({(fact.slope, fact.intercept) for fact in members})
+    philips = sorted({f.philips_slope for f in members if f.philips_slope is not None})
+    mode = "per_plane" if len(pairs) > 1 else "philips_display" if philips else "rescale"
+    return {
+        "mode": mode,
+        "rescale": [list(pair) for pair in pairs],
+        "philips_scale_slopes": philips,
+    }
 
 
 def prove(
@@ -77,7 +97,7 @@ def prove(
     ----------
     stack : SubStack
         Planned without a fault that keeps it back.
-    facts : mapping of SOPInstanceUID to PixelFacts
+    facts : mapping of member key to PixelFacts
         One for each member.
     converted : Converted
         The converter's output.
@@ -121,7 +141,7 @@ class _Scaling:
     def of(
         cls, stack: SubStack, facts: Mapping[str, PixelFacts], converted: Converted
     ) -> _Scaling | None:
-        members = [facts[m.sop_uid or ""] for m in stack.members]
+        members = [facts[member_key(m)] for m in stack.members]
         slopes = tuple(fact.slope for fact in members)
         intercepts = tuple(fact.intercept for fact in members)
         if not np.isfinite([*slopes, *intercepts, converted.slope, converted.intercept]).all():
@@ -200,7 +220,7 @@ def _prove_order(
         affine = fitted.astype(np.float32).astype(np.float64)
         mended = corners_fit(grid, axes, affine, shape)
         faults.append(Fault(Code.AFFINE_REFITTED if mended else Code.GEOMETRY_DIFFERS))
-    planes = tuple(tuple(m.sop_uid or "" for m in found) for found in members)
+    planes = tuple(tuple(map(member_key, found)) for found in members)
     return Proof(tuple(faults), affine, planes, b_values)
 
 

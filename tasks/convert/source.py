@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    RLELossless,
-)
+from pydicom.uid import ExplicitVRBigEndian
 
+from schemas.functional_groups import MAX_FRAMES, FunctionalGroups
 from schemas.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.csa import read_csa_tags
+from tasks.convert.encoded import DEFLATED, NATIVE, PROVABLE, ends_too_early
 from tasks.convert.header_scan import (
     BITS_ALLOCATED,
     BITS_STORED,
@@ -35,12 +32,15 @@ from tasks.convert.header_scan import (
     SLOPE,
     SOP_UID,
     ScannedHeader,
+    philips_slope,
     scan_header,
 )
 
 FloatArray = NDArray[np.float64]
 
-_NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+_PHILIPS_GROUP, _PHILIPS_BLOCK = 0x2005, "Philips MR Imaging DD 001"
+_PHILIPS_SLOPE_OFFSET = 0x0E
+_VALUE_TRANSFORM = "PixelValueTransformationSequence"
 _MAX_TILES = 4096
 _UID = re.compile(r"[0-9.]{1,64}")
 
@@ -67,7 +67,13 @@ class Mosaic:
 
 @dataclass(frozen=True, kw_only=True)
 class PixelFacts:
-    """Where and how the pixels of one instance are stored; `problem` when they cannot be used."""
+    """Where and how the pixels of one instance are stored; `problem` when they cannot be used.
+
+    `scales` are slope and intercept of each frame where frames have their own. A frame's
+    facts come from `of_frame`; `tile` is then its place in a grid and `index` its place
+    among the frames. `philips_slope` is the vendor's scale slope (2005,100E): stored value
+    divided by it is what Philips calls the floating-point value.
+    """
 
     sop_uid: str
     problem: Code | None = None
@@ -80,6 +86,28 @@ class PixelFacts:
     slope: float = 1.0
     intercept: float = 0.0
     mosaic: Mosaic | None = None
+    deflated: bool = False
+    philips_slope: float | None = None
+    scales: tuple[tuple[float, float], ...] = ()
+    index: int = 0
+    tile: int | None = None
+
+    def of_frame(self, number: int, grid_across: int | None) -> PixelFacts:
+        """Return the facts of one frame (from 1), or of one tile of a grid."""
+        if grid_across is not None:
+            return replace(self, tile=number - 1)
+        size = self.rows * self.columns * np.dtype(self.dtype).itemsize
+        slope, intercept = (self.slope, self.intercept)
+        if number <= len(self.scales):
+            slope, intercept = self.scales[number - 1]
+        return replace(
+            self,
+            offset=self.offset + (number - 1) * size,
+            index=number - 1,
+            slope=slope,
+            intercept=intercept,
+            scales=(),
+        )
 
     @property
     def pixel_format(self) -> tuple[object, ...]:
@@ -109,13 +137,14 @@ def pixel_facts(header: Dataset, *, size_bytes: int) -> PixelFacts:
 
 
 def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
-    if PIXEL_DATA not in header:
-        return PixelFacts(sop_uid=sop_uid, problem=Code.NO_PIXEL_DATA)
     syntax = header.file_meta.TransferSyntaxUID
-    if syntax not in (*_NATIVE, RLELossless):
+    if PIXEL_DATA not in header:
+        # pydicom leaves out an element whose end is missing; who compressed pixels had some.
+        lost = Code.TRUNCATED if syntax.is_encapsulated else Code.NO_PIXEL_DATA
+        return PixelFacts(sop_uid=sop_uid, problem=lost)
+    if syntax not in PROVABLE:
         return PixelFacts(sop_uid=sop_uid, problem=Code.UNSUPPORTED_TRANSFER_SYNTAX)
-    bits = int(header.BitsAllocated)
-    stored = int(header.BitsStored)
+    bits, stored = int(header.BitsAllocated), int(header.BitsStored)
     laid_out_as_usual = (
         bits in (8, 16, 32)
         and 0 < stored <= bits
@@ -124,14 +153,12 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
     )
     if not laid_out_as_usual:
         return PixelFacts(sop_uid=sop_uid, problem=Code.UNSUPPORTED_PIXEL_FORMAT)
-    rows, columns = int(header.Rows), int(header.Columns)
-    offset, length = _extent(header)
-    expected = rows * columns * bits // 8 * int(header.get("NumberOfFrames", 1) or 1)
-    native = syntax in _NATIVE
-    problem = None
-    if expected <= 0 or (native and (length < expected or offset + expected > size_bytes)):
-        problem = Code.TRUNCATED
-    order = ">" if syntax == ExplicitVRBigEndian and native else "<"
+    n_frames = int(header.get("NumberOfFrames", 1) or 1)
+    if not 0 < n_frames <= MAX_FRAMES:
+        return PixelFacts(sop_uid=sop_uid, problem=Code.UNSUPPORTED_PIXEL_FORMAT)
+    native = syntax in NATIVE
+    offset, problem = _extent(header, size_bytes, n_frames)
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
     return PixelFacts(
         sop_uid=sop_uid,
         problem=problem,
@@ -139,11 +166,14 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
         offset=offset,
         dtype=f"{order}{'i' if int(header.PixelRepresentation) else 'u'}{bits // 8}",
         bits_stored=stored,
-        rows=rows,
-        columns=columns,
+        rows=int(header.Rows),
+        columns=int(header.Columns),
         slope=_scale(header, "RescaleSlope", 1.0),
         intercept=_scale(header, "RescaleIntercept", 0.0),
         mosaic=_mosaic(header),
+        deflated=syntax == DEFLATED,
+        philips_slope=_philips_slope(header),
+        scales=_frame_scales(header, n_frames),
     )
 
 
@@ -159,12 +189,13 @@ def scanned_facts(start: bytes, *, size_bytes: int) -> PixelFacts | None:
     """
     try:
         header = scan_header(start)
-        return None if header is None else _facts_of_scan(header, size_bytes)
+        return None if header is None else facts_of_scan(header, size_bytes)
     except ValueError:
         return None
 
 
-def _facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
+def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
+    """Return the facts from a scanned header; ValueError or None as in `scanned_facts`."""
     numbers = [header.number(tag) for tag in (ROWS, COLUMNS, BITS_ALLOCATED, BITS_STORED)]
     signed, high_bit, samples = (header.number(tag) for tag in (SIGNED, HIGH_BIT, SAMPLES))
     sop_uid, image_type = header.text(SOP_UID), header.text(IMAGE_TYPE) or ""
@@ -195,6 +226,7 @@ def _facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
         columns=columns,
         slope=float(header.text(SLOPE) or 1.0),
         intercept=float(header.text(INTERCEPT) or 0.0),
+        philips_slope=philips_slope(header),
     )
 
 
@@ -203,11 +235,41 @@ def _scale(header: Dataset, keyword: str, default: float) -> float:
     return default if value is None or value == "" else float(value)
 
 
-def _extent(header: Dataset) -> tuple[int, int]:
+def _extent(header: Dataset, size_bytes: int, n_frames: int) -> tuple[int, Code | None]:
+    """Return where the pixels begin (native ones only) and whether they are all there."""
     element: object = header.get_item(PIXEL_DATA, keep_deferred=True)
-    if isinstance(element, RawDataElement):
-        return int(element.value_tell), int(element.length)
-    raise ValueError("pixel data was interpreted before its place was known")
+    if not isinstance(element, RawDataElement):
+        raise TypeError("pixel data was interpreted before its place was known")
+    syntax = header.file_meta.TransferSyntaxUID
+    expected = int(header.Rows) * int(header.Columns) * int(header.BitsAllocated) // 8 * n_frames
+    length, offset = int(element.length), int(element.value_tell)
+    if syntax.is_encapsulated:
+        short = not element.value or ends_too_early(element.value, syntax, n_frames)
+    elif syntax == DEFLATED:
+        # Its place is in the inflated stream, not in the file.
+        short = len(element.value or b"") < expected
+    else:
+        short = length < expected or offset + expected > size_bytes
+    return offset, Code.TRUNCATED if short or expected <= 0 else None
+
+
+def _frame_scales(header: Dataset, n_frames: int) -> tuple[tuple[float, float], ...]:
+    groups = FunctionalGroups(header)
+    if len(groups.frames) != n_frames:
+        return ()
+    slopes = [groups.value(i, (_VALUE_TRANSFORM, "RescaleSlope")) for i in range(n_frames)]
+    intercepts = [groups.value(i, (_VALUE_TRANSFORM, "RescaleIntercept")) for i in range(n_frames)]
+    if None in slopes or None in intercepts:
+        return ()
+    return tuple((float(a), float(b)) for a, b in zip(slopes, intercepts, strict=True))
+
+
+def _philips_slope(header: Dataset) -> float | None:
+    try:
+        block = header.private_block(_PHILIPS_GROUP, _PHILIPS_BLOCK)
+        return float(block[_PHILIPS_SLOPE_OFFSET].value)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _mosaic(header: Dataset) -> Mosaic | None:

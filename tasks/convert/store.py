@@ -4,39 +4,40 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
-import pydicom
-from numpy.typing import NDArray
 
 from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from schemas.features import InstanceFeatures
 from schemas.records import VolumeRecord
 from schemas.sub_stacks import SubStack, split_series
 from tasks.convert.codes import Code, ConversionVerdict
-from tasks.convert.plan import Fault, StackPlan, find_uid_per_slice, plan_series, verdict_of
-from tasks.convert.proof import ReadPlane, prove
-from tasks.convert.source import PixelFacts, pixel_facts, scanned_facts, stored_values
+from tasks.convert.plan import Fault, StackPlan, plan_series, verdict_of
+from tasks.convert.proof import prove, scaling_of
+from tasks.convert.source import PixelFacts
 from tasks.convert.store_converter import (
     Run,
     cache_key,
     find_binary,
     flags_text,
+    needs_precise_scaling,
     read_converted,
     run_dcm2niix,
 )
 from tasks.convert.store_outputs import describe, has_provenance, publish_volume, read_unchanged
 from tasks.convert.store_pool import Loss, run_isolated
+from tasks.convert.store_rewrite import prepare_sources
+from tasks.convert.store_source import (
+    KnownFile,
+    SourceReader,
+    UndecodableError,
+    read_member_facts,
+    undecodable_members,
+)
 
 DEFAULT_TIMEOUT_S = 300.0
-_DEFER_BYTES = 1024
-#: Holds all before the pixels in nearly every file; the full parser reads the others.
-_HEADER_BYTES = 1 << 18
 _WORKER_BASE_BYTES = 2 << 30
 #: A hang must not cost the longest time a large series may need.
 _BASE_TIME_S = 20.0
@@ -46,12 +47,16 @@ _FILES_PER_S = 50.0
 
 @dataclass(frozen=True)
 class SeriesJob:
-    """One series to convert: file of each SOPInstanceUID, features, where volumes go."""
+    """One series to convert: file of each SOPInstanceUID, features, where volumes go.
+
+    `known` is what reading the headers already told of the files, by SOPInstanceUID.
+    """
 
     paths: Mapping[str, Path]
     features: tuple[InstanceFeatures, ...]
     out_dir: Path
     expected_instances: int | None = None
+    known: Mapping[str, KnownFile] = field(default_factory=dict)
 
 
 def convert_series(
@@ -62,6 +67,8 @@ def convert_series(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     *,
     expected_instances: int | None = None,
+    only: str | None = None,
+    known_files: Mapping[str, KnownFile] | None = None,
 ) -> list[VolumeRecord]:
     """Convert one series; every sub-stack gives one record, published or not.
 
@@ -80,26 +87,32 @@ def convert_series(
         Longest wall time of one run of the converter; less for small series.
     expected_instances : int, optional
         What the delivery's manifest states for the series.
+    only : str, optional
+        Digest of the one sub-stack to convert; no file of the others is opened.
+    known_files : mapping of SOPInstanceUID to KnownFile, optional
+        What reading the headers already told.
 
     Returns
     -------
     list of VolumeRecord
         Sorted by digest.
     """
+    files = _Files(paths, known_files or {})
     stacks = split_series(features)
-    found = {stack.digest: _known_record(stack, paths, out_dir) for stack in stacks}
+    wanted = [stack for stack in stacks if only in (None, stack.digest)]
+    found = {stack.digest: _known_record(stack, files, out_dir) for stack in wanted}
     known = {digest: record for digest, record in found.items() if record is not None}
-    facts = {
-        m.sop_uid: read_facts(paths.get(m.sop_uid), m.sop_uid)
-        for stack in stacks
-        for m in stack.members
-        if m.sop_uid and stack.digest not in known
-    }
+    unknown = [stack for stack in wanted if stack.digest not in known]
+    members = [m for stack in unknown for m in stack.members]
+    facts = read_member_facts(members, files.paths, files.known)
+    settled = {stack.digest for stack in stacks} - {stack.digest for stack in unknown}
     records = []
-    for plan in plan_series(stacks, facts, proven=known, expected_instances=expected_instances):
+    for plan in plan_series(stacks, facts, proven=settled, expected_instances=expected_instances):
+        if only not in (None, plan.stack.digest):
+            continue
         record = known.get(plan.stack.digest)
         if plan.verdict is ConversionVerdict.QUARANTINE or record is None:
-            record = _convert_or_fail(plan, facts, paths, out_dir, scratch, timeout_s)
+            record = _convert_or_fail(plan, facts, files, out_dir, scratch, timeout_s)
         records.append(record)
     return sorted(records, key=lambda record: record.sub_stack_digest)
 
@@ -107,32 +120,41 @@ def convert_series(
 def _convert_or_fail(
     plan: StackPlan,
     facts: Mapping[str, PixelFacts],
-    paths: Mapping[str, Path],
+    files: _Files,
     out_dir: Path,
     scratch: Path,
     timeout_s: float,
 ) -> VolumeRecord:
     try:
         with _fresh_folder(scratch) as folder:
-            return _convert_stack(plan, facts, paths, out_dir, folder, timeout_s)
+            return _convert_stack(plan, facts, files, out_dir, folder, timeout_s)
     except Exception:
         # One sub-stack never takes the others with it; the message may quote a header.
         return failed_record(plan.stack, Code.WORKER_FAILED)
 
 
-def _known_record(stack: SubStack, paths: Mapping[str, Path], out_dir: Path) -> VolumeRecord | None:
+def _known_record(stack: SubStack, files: _Files, out_dir: Path) -> VolumeRecord | None:
     if not has_provenance(out_dir, stack):
         return None
     try:
-        return read_unchanged(out_dir, stack, _cache_key(stack, paths))
+        return read_unchanged(out_dir, stack, _cache_key(stack, files))
     except (OSError, KeyError):
         # An input that is gone or unreadable is for the plan to name.
         return None
 
 
-def _cache_key(stack: SubStack, paths: Mapping[str, Path]) -> str:
-    uids = [m.sop_uid or "" for m in stack.members]
-    inputs = {uid: str(sha256_of_file(paths[uid])) for uid in uids}
+@dataclass(frozen=True)
+class _Files:
+    paths: Mapping[str, Path]
+    known: Mapping[str, KnownFile]
+
+    def sha256(self, uid: str) -> str:
+        known = self.known.get(uid)
+        return str(sha256_of_file(self.paths[uid]) if known is None else known.sha256)
+
+
+def _cache_key(stack: SubStack, files: _Files) -> str:
+    inputs = {uid: files.sha256(uid) for uid in {m.sop_uid or "" for m in stack.members}}
     return sha256_of_bytes(canonical_json(cache_key(stack.digest, inputs)))
 
 
@@ -166,35 +188,62 @@ def convert_many(
     """
     find_binary()
     scratch.mkdir(parents=True, exist_ok=True)
-    records = _torn_records(jobs)
-    whole = [index for index in range(len(jobs)) if index not in records]
+    records: dict[int, list[VolumeRecord]] = {}
+    lost: list[_Part] = []
     with _fresh_folder(scratch) as folder:
-        outcomes = run_isolated(
-            _convert_job,
-            [(jobs[index], folder, timeout_s) for index in whole],
-            workers=workers,
-            # The converter's own limit must come first: then its code tells what hung.
-            timeout_s=lambda item: 1.5 * time_limit_s(list(item[0].paths.values()), timeout_s),
-            memory_bytes=lambda item: worker_memory(item[0].paths.values()),
-        )
-        for place, outcome in outcomes:
-            index = whole[place]
-            if isinstance(outcome, Loss):
-                outcome = _lost_records(jobs[index], outcome)
-            records[index] = outcome
+        pool = _Pool(folder, workers, timeout_s)
+        for part, outcome in pool.run([_Part(i, job) for i, job in enumerate(jobs)]):
+            parts = _parts(part)
+            if isinstance(outcome, Loss) and len(parts) > 1:
+                # One sub-stack ended the worker: the others need not pay for it.
+                lost += parts
+                continue
+            records[part.index] = _settled(part, outcome)
             if progress is not None:
                 progress(len(records), len(jobs))
-    return [records[index] for index in range(len(jobs))]
+        for part, outcome in pool.run(lost):
+            records.setdefault(part.index, []).extend(_settled(part, outcome))
+    if progress is not None and lost:
+        progress(len(jobs), len(jobs))
+    return [sorted(records[i], key=lambda r: r.sub_stack_digest) for i in range(len(jobs))]
 
 
-def _torn_records(jobs: Sequence[SeriesJob]) -> dict[int, list[VolumeRecord]]:
-    series = {str(job.features[0].series_uid): job.features for job in jobs if job.features}
-    torn = find_uid_per_slice(series)
-    return {
-        index: [failed_record(stack, Code.UID_PER_SLICE) for stack in split_series(job.features)]
-        for index, job in enumerate(jobs)
-        if job.features and job.features[0].series_uid in torn
-    }
+@dataclass(frozen=True)
+class _Part:
+    """What one worker converts: a series, or one sub-stack of it."""
+
+    index: int
+    job: SeriesJob
+    only: str | None = None
+
+
+@dataclass(frozen=True)
+class _Pool:
+    scratch: Path
+    workers: int
+    timeout_s: float
+
+    def run(self, parts: Sequence[_Part]) -> Iterator[tuple[_Part, list[VolumeRecord] | Loss]]:
+        outcomes = run_isolated(
+            _convert_part,
+            [(part, self.scratch, self.timeout_s) for part in parts],
+            workers=self.workers,
+            # The converter's own limit must come first: then its code tells what hung.
+            timeout_s=lambda item: (
+                1.5 * time_limit_s(list(item[0].job.paths.values()), self.timeout_s)
+            ),
+            memory_bytes=lambda item: worker_memory(item[0].job.paths.values()),
+        )
+        for place, outcome in outcomes:
+            yield parts[place], outcome
+
+
+def _parts(part: _Part) -> list[_Part]:
+    return [_Part(part.index, part.job, stack.digest) for stack in split_series(part.job.features)]
+
+
+def _settled(part: _Part, outcome: list[VolumeRecord] | Loss) -> list[VolumeRecord]:
+    return _lost_records(part, outcome) if isinstance(outcome, Loss) else outcome
 
 
 def time_limit_s(files: Collection[Path], timeout_s: float) -> float:
@@ -208,8 +257,9 @@ def worker_memory(files: Iterable[Path]) -> int:
     return _WORKER_BASE_BYTES + 6 * sum(f.stat().st_size for f in files if f.is_file())
 
 
-def _convert_job(item: tuple[SeriesJob, Path, float]) -> list[VolumeRecord]:
-    job, scratch, timeout_s = item
+def _convert_part(item: tuple[_Part, Path, float]) -> list[VolumeRecord]:
+    part, scratch, timeout_s = item
+    job = part.job
     return convert_series(
         job.paths,
         job.features,
@@ -217,16 +267,19 @@ def _convert_job(item: tuple[SeriesJob, Path, float]) -> list[VolumeRecord]:
         scratch,
         timeout_s,
         expected_instances=job.expected_instances,
+        only=part.only,
+        known_files=job.known,
     )
 
 
-def _lost_records(job: SeriesJob, loss: Loss) -> list[VolumeRecord]:
+def _lost_records(part: _Part, loss: Loss) -> list[VolumeRecord]:
     code = {
         Loss.DIED: Code.WORKER_DIED,
         Loss.TIMEOUT: Code.WORKER_TIMEOUT,
         Loss.FAILED: Code.WORKER_FAILED,
     }[loss]
-    return [failed_record(stack, code) for stack in split_series(job.features)]
+    stacks = split_series(part.job.features)
+    return [failed_record(s, code) for s in stacks if part.only in (None, s.digest)]
 
 
 @contextmanager
@@ -236,65 +289,6 @@ def _fresh_folder(scratch: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def read_facts(path: Path | None, sop_uid: str) -> PixelFacts:
-    """Read the pixel facts of one file; a file that is not this instance is UNREADABLE."""
-    unreadable = PixelFacts(sop_uid=sop_uid, problem=Code.UNREADABLE)
-    if path is None:
-        return unreadable
-    try:
-        size_bytes = path.stat().st_size
-        with path.open("rb") as stream:
-            facts = scanned_facts(stream.read(_HEADER_BYTES), size_bytes=size_bytes)
-        facts = facts or read_facts_with_pydicom(path)
-    except Exception:
-        # pydicom raises many kinds on hostile bytes, and recursion errors on deep nesting.
-        return unreadable
-    return facts if facts.sop_uid == sop_uid else unreadable
-
-
-def read_facts_with_pydicom(path: Path) -> PixelFacts:
-    """Read the pixel facts with the full parser; it raises whatever hostile bytes provoke."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        header = pydicom.dcmread(path, defer_size=_DEFER_BYTES)
-        return pixel_facts(header, size_bytes=path.stat().st_size)
-
-
-def plane_reader(
-    stack: SubStack, facts: Mapping[str, PixelFacts], paths: Mapping[str, Path]
-) -> ReadPlane:
-    """Return a reader of stored values; it keeps the last image, for the tiles of a mosaic."""
-    last: dict[int, NDArray[np.generic]] = {}
-
-    def read_plane(member: int, tile: int) -> NDArray[np.generic]:
-        uid = stack.members[member].sop_uid or ""
-        if member not in last:
-            last.clear()
-            last[member] = _read_image(paths[uid], facts[uid])
-        mosaic = facts[uid].mosaic
-        if mosaic is None:
-            return last[member]
-        rows, columns = (n // mosaic.n_across for n in last[member].shape)
-        down, across = divmod(tile, mosaic.n_across)
-        return last[member][
-            down * rows : (down + 1) * rows, across * columns : (across + 1) * columns
-        ]
-
-    return read_plane
-
-
-def _read_image(path: Path, fact: PixelFacts) -> NDArray[np.generic]:
-    if fact.encoded:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = pydicom.dcmread(path).pixel_array
-    else:
-        image = np.fromfile(
-            path, dtype=np.dtype(fact.dtype), count=fact.rows * fact.columns, offset=fact.offset
-        ).reshape(fact.rows, fact.columns)
-    return stored_values(image, fact.bits_stored)
 
 
 def failed_record(stack: SubStack, code: Code) -> VolumeRecord:
@@ -313,10 +307,10 @@ def _record(stack: SubStack, faults: Sequence[Fault], run: Run | None = None) ->
         codes=tuple(sorted({fault.code.value for fault in faults})),
         instances_at_fault=tuple(sorted({uid for fault in faults for uid in fault.instances})),
         split_by=stack.split_by,
-        n_instances=len(stack.members),
+        n_instances=len({m.sop_uid for m in stack.members}),
         converter_version=binary.version,
         converter_sha256=binary.sha256,
-        converter_flags=flags_text(),
+        converter_flags=run.flags if run else flags_text(),
         exit_code=run.exit_code if run else None,
     )
 
@@ -324,7 +318,7 @@ def _record(stack: SubStack, faults: Sequence[Fault], run: Run | None = None) ->
 def _convert_stack(
     plan: StackPlan,
     facts: Mapping[str, PixelFacts],
-    paths: Mapping[str, Path],
+    files: _Files,
     out_dir: Path,
     scratch: Path,
     timeout_s: float,
@@ -332,18 +326,32 @@ def _convert_stack(
     stack = plan.stack
     if plan.verdict is ConversionVerdict.QUARANTINE:
         return _record(stack, plan.faults)
-    key = _cache_key(stack, paths)
-    sources = [paths[m.sop_uid or ""] for m in stack.members]
-    run = run_dcm2niix(sources, scratch, timeout_s=time_limit_s(sources, timeout_s))
-    if run.nifti is None:
-        return _record(stack, (*plan.faults, *run.faults), run)
+    key = _cache_key(stack, files)
+    paths = files.paths
+    reader = SourceReader(stack, facts, paths)
+    own = {paths[m.sop_uid or ""] for m in stack.members}
     try:
+        sources = prepare_sources(stack, facts, paths, scratch / "rewritten", reader)
+        run = run_dcm2niix(
+            sources,
+            scratch,
+            timeout_s=time_limit_s(own, timeout_s),
+            precise=needs_precise_scaling(stack, facts),
+        )
+        if run.nifti is None:
+            # Compressed pixels that nobody can decode are the likeliest cause: name them.
+            lost = undecodable_members(stack, facts, reader)
+            named = [Fault(Code.UNDECODABLE, lost)] if lost else []
+            return _record(stack, (*plan.faults, *named, *run.faults), run)
         converted = read_converted(run.nifti)
+        proof = prove(stack, facts, converted, reader)
+    except UndecodableError as error:
+        return _record(stack, (*plan.faults, Fault(Code.UNDECODABLE, (error.sop_uid,))))
     except ValueError:
-        return _record(stack, (*plan.faults, Fault(Code.CONVERTER_FAILED)), run)
-    proof = prove(stack, facts, converted, plane_reader(stack, facts, paths))
+        return _record(stack, (*plan.faults, Fault(Code.CONVERTER_FAILED)))
     record = _record(stack, (*plan.faults, *proof.faults), run)
     if record.verdict == ConversionVerdict.QUARANTINE:
         return record
     record = describe(record, converted, proof)
-    return publish_volume(record, stack, proof, run, out_dir, key)
+    scaling = scaling_of(stack, facts)
+    return publish_volume(record, stack, proof, run, out_dir, key=key, scaling=scaling)

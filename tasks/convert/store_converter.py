@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 
 from schemas.atomic_files import sha256_of_file
 from schemas.errors import EnvironmentProblemError
+from schemas.frames import member_key
 from schemas.identifiers import Sha256
+from schemas.sub_stacks import SubStack
 from tasks.convert.codes import Code
 from tasks.convert.plan import Fault
 from tasks.convert.proof import Converted
+from tasks.convert.source import PixelFacts
 
 TOKEN = "volume"  # noqa: S105 - a file name, not a secret
 #: Never from a user's defaults, no gzip, no crop, no Philips precise scaling, no free text.
@@ -31,6 +34,9 @@ FLAGS = (
     *("-g", "i", "-z", "n", "-i", "n", "-p", "n", "-x", "n"),
     *("-ba", "y", "-c", "", "-b", "y", "-f", TOKEN),
 )
+#: Except where slope or intercept change from slice to slice: then plain integers cannot
+#: hold the image and the converter writes real values, for Philips MR by itself.
+_PRECISE_FLAGS = tuple("y" if i and FLAGS[i - 1] == "-p" else flag for i, flag in enumerate(FLAGS))
 #: Images interpolated by the converter; the native one stands beside them.
 _RESAMPLED = ("_Eq", "_Tilt")
 _HEADER_BYTES = 348
@@ -54,6 +60,7 @@ class Run:
     exit_code: int | None
     n_warnings: int = 0
     nifti: Path | None = None
+    flags: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -79,7 +86,18 @@ def converter_identity() -> tuple[str, str]:
     return binary.version, str(binary.sha256)
 
 
-def run_dcm2niix(sources: Sequence[Path], scratch: Path, *, timeout_s: float) -> Run:
+def needs_precise_scaling(stack: SubStack, facts: Mapping[str, PixelFacts]) -> bool:
+    """Return whether the converter ignores a changing slope unless told not to."""
+    scales = {(facts[member_key(m)].slope, facts[member_key(m)].intercept) for m in stack.members}
+    first = stack.members[0]
+    # Frames are handed over without a manufacturer, see `store_rewrite`.
+    by_itself = first.manufacturer == "Philips" and first.frame_number is None
+    return len(scales) > 1 and not by_itself
+
+
+def run_dcm2niix(
+    sources: Sequence[Path], scratch: Path, *, timeout_s: float, precise: bool = False
+) -> Run:
     """Convert exactly these files.
 
     Parameters
@@ -90,12 +108,18 @@ def run_dcm2niix(sources: Sequence[Path], scratch: Path, *, timeout_s: float) ->
         An empty folder; links to sources go to `in/`, images to `out/`.
     timeout_s : float
         Wall time; then it is killed.
+    precise : bool
+        Write real values where slope or intercept change from slice to slice.
     """
+    flags = _PRECISE_FLAGS if precise else FLAGS
     folder_in, folder_out = scratch / "in", scratch / "out"
-    folder_in.mkdir()
     folder_out.mkdir()
-    _link(sources, folder_in)
-    command = [str(find_binary().path), *FLAGS, "-o", str(folder_out), str(folder_in)]
+    if _fill_a_folder(sources):
+        folder_in = sources[0].parent
+    else:
+        folder_in.mkdir()
+        _link(sources, folder_in)
+    command = [str(find_binary().path), *flags, "-o", str(folder_out), str(folder_in)]
     with (scratch / "log").open("w+b") as log:
         exit_code = _run(command, log, timeout_s)
         log.seek(0)
@@ -109,7 +133,15 @@ def run_dcm2niix(sources: Sequence[Path], scratch: Path, *, timeout_s: float) ->
         return Run((Fault(Code.CONVERTER_FAILED),), exit_code, n_warnings)
     if len(native) > 1:
         return Run((Fault(Code.CONVERTER_SPLIT),), exit_code, n_warnings)
-    return Run((), exit_code, n_warnings, native[0])
+    return Run((), exit_code, n_warnings, native[0], flags_text(flags))
+
+
+def _fill_a_folder(sources: Sequence[Path]) -> bool:
+    """Return whether a folder holds these files and nothing else: then no link is needed."""
+    folder = sources[0].parent
+    if any(source.parent != folder for source in sources):
+        return False
+    return set(os.listdir(folder)) == {source.name for source in sources}  # noqa: PTH208 - names
 
 
 def _link(sources: Sequence[Path], folder: Path) -> None:
@@ -218,9 +250,9 @@ def mend_header(nifti: Path, affine_ras: NDArray[np.float64]) -> None:
         stream.write(header.binaryblock[:_HEADER_BYTES])
 
 
-def flags_text() -> str:
+def flags_text(flags: Sequence[str] = FLAGS) -> str:
     """Return the flags on one line, as provenance states them."""
-    return shlex.join(FLAGS)
+    return shlex.join(flags)
 
 
 def cache_key(digest: str, input_sha256: Mapping[str, str]) -> dict[str, object]:
@@ -229,5 +261,6 @@ def cache_key(digest: str, input_sha256: Mapping[str, str]) -> dict[str, object]
         "sub_stack_digest": digest,
         "input_sha256": dict(sorted(input_sha256.items())),
         "converter_sha256": find_binary().sha256,
-        "converter_flags": list(FLAGS),
+        # Which of the two it is follows from the inputs.
+        "converter_flags": [list(FLAGS), list(_PRECISE_FLAGS)],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import warnings
 from collections import Counter
@@ -12,23 +13,35 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pydicom
+from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from schemas.atomic_files import sha256_of_file, write_bytes
+from schemas.atomic_files import sha256_of_bytes, sha256_of_file, write_bytes
 from schemas.errors import BadInputError
 from schemas.features import InstanceFeatures, read_features
+from schemas.identifiers import Sha256
 from schemas.records import VolumeRecord
 from schemas.states import ReasonCode
 from schemas.sub_stacks import group_by_series, split_series
 from tasks.convert.codes import REMARKS, Code
+from tasks.convert.header_scan import ScannedHeader, scan_header
+from tasks.convert.header_view import view_of
+from tasks.convert.source import PixelFacts, facts_of_scan
 from tasks.convert.store import DEFAULT_TIMEOUT_S, SeriesJob, convert_many
 from tasks.convert.store_pool import Loss, run_isolated
+from tasks.convert.store_source import KnownFile
+from tasks.convert.store_unchanged import mark_run, read_unchanged_run, source_digest
 
-_FILES_PER_CHUNK = 64
+_FILES_PER_CHUNK = 128
 _READ_TIMEOUT_S = 15.0
 _READ_MEMORY_BYTES = 2 << 30
 _DEFER_BYTES = 1024
+#: Larger files are hashed in pieces, and their headers are left to the full parser.
+_WHOLE_FILE_BYTES = 64 << 20
+SCRATCH_PREFIX = ".scratch-"
+#: What `schemas.atomic_files` and the compressor write beside a file before it is whole.
+PART_SUFFIX = ".part"
 CONVERTED, SET_ASIDE = "converted", "set_aside"
 
 _FILE_SCHEMA = pa.schema(
@@ -54,7 +67,7 @@ class FileRow:
     file_no: int
     state: str
     reason: str | None
-    sha256: str | None
+    sha256: Sha256 | None
     size_bytes: int | None
     sub_stack_digest: str | None = None
 
@@ -72,6 +85,7 @@ class _Scanned:
     row: FileRow
     path: Path
     features: InstanceFeatures | None = None
+    facts: PixelFacts | None = None
 
 
 def convert_folder(
@@ -108,8 +122,13 @@ def convert_folder(
     if dst.resolve().is_relative_to(src.resolve()):
         raise BadInputError("the destination lies inside the source", hint="Name another folder.")
     dst.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=dst, prefix=".scratch-") as scratch:
-        scanned = _without_repeats(_scan(_list_files(src), workers))
+    files = _list_files(src)
+    digest = source_digest(src, files)
+    before = read_unchanged_run(dst, digest, FileRow)
+    if before is not None:
+        return FolderResult(tuple(before[0]), tuple(before[1]))
+    with tempfile.TemporaryDirectory(dir=dst, prefix=SCRATCH_PREFIX) as scratch:
+        scanned = _without_repeats(_scan(files, workers))
         usable = [s for s in scanned if s.features is not None]
         jobs = _jobs(usable, dst)
         lists = convert_many(
@@ -117,9 +136,20 @@ def convert_folder(
         )
     volumes = sorted((r for found in lists for r in found), key=lambda r: _volume_key(r))
     result = FolderResult(tuple(_account(scanned, jobs, volumes)), tuple(volumes))
+    _remove_leftovers(dst)
     write_bytes(dst / "files.parquet", _parquet(_files_table(result.files)))
     write_bytes(dst / "volumes.parquet", _parquet(volumes_table(result.volumes)))
+    mark_run(dst, digest)
     return result
+
+
+def _remove_leftovers(dst: Path) -> None:
+    """Remove scratch folders and half-written files of a run that was killed."""
+    for path in dst.glob(".*"):
+        if path.is_dir() and path.name.startswith(SCRATCH_PREFIX):
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.is_file() and path.name.endswith(PART_SUFFIX):
+            path.unlink()
 
 
 def _volume_key(record: VolumeRecord) -> tuple[str, str]:
@@ -171,28 +201,51 @@ def _scan_files(files: _Chunk) -> list[_Scanned]:
 
 def _scan_file(number: int, path: Path) -> _Scanned:
     size = path.stat().st_size
-    row = FileRow(number, SET_ASIDE, None, sha256_of_file(path), size)
-    reason: ReasonCode | None = ReasonCode.EMPTY_FILE
-    features = None
-    if size:
-        try:
+    if size > _WHOLE_FILE_BYTES:
+        raw, digest = b"", sha256_of_file(path)
+    else:
+        raw = path.read_bytes()
+        digest = sha256_of_bytes(raw)
+    row = FileRow(number, SET_ASIDE, None, digest, size)
+    if not size:
+        return _Scanned(replace(row, reason=ReasonCode.EMPTY_FILE.value), path)
+    reason: ReasonCode | None
+    features = facts = None
+    try:
+        scanned = scan_header(raw)
+        view = None if scanned is None else view_of(scanned)
+        if scanned is None or view is None:
             reason, features = _read_header(path)
-        except InvalidDicomError:
-            reason = ReasonCode.NOT_DICOM
-        except Exception:
-            # pydicom raises many kinds on hostile bytes; whichever, the header is not usable.
-            reason = ReasonCode.UNPARSABLE
-    return _Scanned(replace(row, reason=reason.value if reason else None), path, features)
+        else:
+            reason, features = _harvest(view, scanned.sop_class)
+            facts = _quick_facts(scanned, size)
+    except InvalidDicomError:
+        reason = ReasonCode.NOT_DICOM
+    except Exception:
+        # pydicom raises many kinds on hostile bytes; whichever, the header is not usable.
+        reason = ReasonCode.UNPARSABLE
+    return _Scanned(replace(row, reason=reason.value if reason else None), path, features, facts)
+
+
+def _quick_facts(scanned: ScannedHeader, size_bytes: int) -> PixelFacts | None:
+    try:
+        return facts_of_scan(scanned, size_bytes)
+    except ValueError:
+        return None
 
 
 def _read_header(path: Path) -> tuple[ReasonCode | None, InstanceFeatures | None]:
     header = pydicom.dcmread(path, defer_size=_DEFER_BYTES)
-    if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+    return _harvest(header, str(header.file_meta.get("MediaStorageSOPClassUID", "")))
+
+
+def _harvest(header: Dataset, sop_class: str) -> tuple[ReasonCode | None, InstanceFeatures | None]:
+    if sop_class == MediaStorageDirectoryStorage:
         return ReasonCode.SOP_CLASS_NOT_ADMITTED, None
     features = read_features(header)
     if not (features.sop_uid and features.series_uid and features.study_uid):
         return ReasonCode.MISSING_UID, None
-    if "PixelData" not in header and features.rows is None:
+    if features.rows is None and "PixelData" not in header:
         return ReasonCode.NO_PIXEL_DATA, None
     return None, features
 
@@ -218,14 +271,15 @@ def _held(scanned: _Scanned, reason: str) -> _Scanned:
 
 
 def _jobs(usable: Sequence[_Scanned], dst: Path) -> list[SeriesJob]:
-    path_of = {s.features.sop_uid: s.path for s in usable if s.features and s.features.sop_uid}
+    of_uid = {s.features.sop_uid: s for s in usable if s.features and s.features.sop_uid}
     groups = group_by_series(s.features for s in usable if s.features is not None)
-    return [
-        SeriesJob(
-            {m.sop_uid: path_of[m.sop_uid] for m in members if m.sop_uid}, tuple(members), dst
-        )
-        for members in groups.values()
-    ]
+    jobs = []
+    for members in groups.values():
+        own = {m.sop_uid: of_uid[m.sop_uid] for m in members if m.sop_uid}
+        known = {uid: KnownFile(s.row.sha256, s.facts) for uid, s in own.items() if s.row.sha256}
+        paths = {uid: s.path for uid, s in own.items()}
+        jobs.append(SeriesJob(paths, tuple(members), dst, known=known))
+    return jobs
 
 
 def _account(
@@ -237,8 +291,10 @@ def _account(
     for job in jobs:
         for stack in split_series(job.features):
             for m in stack.members:
-                if m.sop_uid and (stack.series_uid, stack.digest) in record_of:
-                    end_of[m.sop_uid] = record_of[stack.series_uid, stack.digest]
+                found = record_of.get((stack.series_uid, stack.digest))
+                # A multi-frame file may end in several volumes: one published is its end.
+                if m.sop_uid and found and (found.file_name or m.sop_uid not in end_of):
+                    end_of[m.sop_uid] = found
     return [_final_row(s, end_of) for s in scanned]
 
 

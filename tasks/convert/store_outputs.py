@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from isal import igzip
 
 from schemas.atomic_files import canonical_json, sha256_of_file, sync_directory, write_bytes
 from schemas.features import InstanceFeatures
+from schemas.frames import member_key
 from schemas.records import VolumeRecord
 from schemas.sub_stacks import SubStack
 from tasks.convert.proof import Converted, Proof
@@ -53,7 +55,14 @@ def describe(record: VolumeRecord, converted: Converted, proof: Proof) -> Volume
 
 
 def publish_volume(
-    record: VolumeRecord, stack: SubStack, proof: Proof, run: Run, out_dir: Path, key: str
+    record: VolumeRecord,
+    stack: SubStack,
+    proof: Proof,
+    run: Run,
+    out_dir: Path,
+    *,
+    key: str,
+    scaling: dict[str, object],
 ) -> VolumeRecord:
     """Write all files of one proven volume; the provenance last, so it stands for the rest."""
     if run.nifti is None:
@@ -79,6 +88,11 @@ def publish_volume(
         "record": asdict(record),
         "planes": proof.planes,
         "volumes": _volume_times(stack, proof),
+        "scaling": scaling,
+        # An image the converter interpolated is never published, so none has a parent.
+        "resampled": False,
+        "argv": ["dcm2niix", *shlex.split(run.flags), "-o", "out", "in"],
+        "exit_code": run.exit_code,
         "converter_warnings": run.n_warnings,
     }
     write_bytes(_with_suffix(stem, ".provenance.json"), canonical_json(provenance))
@@ -169,7 +183,7 @@ def _publish_sidecar(written: Path, stem: Path, first: InstanceFeatures) -> None
 
 def _volume_times(stack: SubStack, proof: Proof) -> list[dict[str, object]]:
     """Return for each volume what its first plane says of its time."""
-    by_uid = {m.sop_uid: m for m in stack.members}
+    by_uid = {member_key(m): m for m in stack.members}
     times: list[dict[str, object]] = []
     for uids in proof.planes:
         first = by_uid[uids[0]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import resource
 import signal
@@ -18,7 +19,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 #: Imported once in the fork server, so that a worker starts in milliseconds.
-_PRELOAD = ["tasks.convert.store_folder"]
+_PRELOAD = ["tasks.convert.store_warm"]
+
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Loss(StrEnum):
@@ -110,6 +114,12 @@ def _end(process: ForkServerProcess) -> None:
     process.close()
 
 
+def _die_with_parent() -> None:
+    """End when the fork server does, which ends with the run: no worker outlives a kill."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def _work(
     send: connection.Connection,
     function: Callable[[Item], Result],
@@ -117,6 +127,7 @@ def _work(
     memory_bytes: int,
 ) -> None:
     os.setsid()
+    _die_with_parent()
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     outcome: Result | Loss

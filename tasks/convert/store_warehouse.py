@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from schemas.features import InstanceFeatures
 from schemas.identifiers import SeriesUid
@@ -30,16 +31,24 @@ def series_jobs(
         SOPInstanceUIDs of the warehouse that are held.
     """
     new = group_by_series(arrived)
-    earlier_instances = read_instances(
-        bench.zones, bench.site, column="series_uid", values=set(new)
-    )
-    known = group_by_series([f for f in earlier_instances if f.sop_uid not in held])
+    delivered = {str(f.series_uid) for f in arrived}
+    earlier_of: dict[str, list[InstanceFeatures]] = {uid: [] for uid in delivered}
+    for f in read_instances(bench.zones, bench.site, column="series_uid", values=delivered):
+        if f.sop_uid not in held:
+            earlier_of[str(f.series_uid)].append(f)
     jobs = []
     for series_uid, instances in new.items():
-        earlier = known.get(series_uid, [])
-        place = bench.zones.dicom_series(bench.site, SeriesUid(series_uid))
-        paths = {str(f.sop_uid): place / f"{f.sop_uid}.dcm" for f in earlier}
-        staged = bench.dicom / series_uid
-        paths.update({str(f.sop_uid): staged / f"{f.sop_uid}.dcm" for f in instances})
+        # A joined series has the slices of several; each lies under the UID it came with.
+        own = sorted({str(f.series_uid) for f in instances})
+        earlier = [f for uid in own for f in earlier_of[uid]]
+        paths = {str(f.sop_uid): _place(bench, f) for f in earlier}
+        paths |= {
+            str(f.sop_uid): bench.dicom / f"{f.series_uid}/{f.sop_uid}.dcm" for f in instances
+        }
         jobs.append(SeriesJob(paths, (*earlier, *instances), bench.nifti / series_uid))
     return jobs
+
+
+def _place(bench: Workbench, f: InstanceFeatures) -> Path:
+    folder = bench.zones.dicom_series(bench.site, SeriesUid(str(f.series_uid)))
+    return folder / f"{f.sop_uid}.dcm"

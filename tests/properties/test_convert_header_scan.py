@@ -15,7 +15,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tasks.convert.source import PixelFacts, scanned_facts
-from tasks.convert.store import read_facts_with_pydicom
+from tasks.convert.store_source import read_facts_with_pydicom
 from tests.builders import make_instance, to_bytes
 
 ODD_FILES = sorted(

@@ -201,15 +201,14 @@ def test_a_slice_shifted_in_its_plane_is_named(convert: Convert) -> None:
     assert uid_of(slices, 8) in record.instances_at_fault
 
 
-def test_a_transfer_syntax_without_decoder_is_never_published(
-    convert: Convert, tmp_path: Path
-) -> None:
+def test_a_codestream_that_is_none_is_named(convert: Convert, tmp_path: Path) -> None:
     slices = make_series(n_slices=6)
     slices[2].file_meta.TransferSyntaxUID = JPEG2000Lossless
-    slices[2].PixelData = encapsulate([b"\xff\x4f\xff\x51not a picture "])
+    slices[2].PixelData = encapsulate([b"\xff\x4f\xff\x51not a picture\xff\xd9"])
     slices[2]["PixelData"].is_undefined_length = True
     record = only(convert(slices))
-    assert record.codes == ("UNSUPPORTED_TRANSFER_SYNTAX",)
+    assert "UNDECODABLE" in record.codes
+    assert record.instances_at_fault == (uid_of(slices, 3),)
     assert published(tmp_path) == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,6 +11,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from schemas.errors import BadInputError
+from schemas.features import read_features
+from tasks.convert.store import SeriesJob, convert_many
 from tasks.convert.store_folder import FolderResult, convert_folder, count_files
 from tests.builders import make_instance, make_series, make_uid, to_bytes, write_files
 
@@ -87,12 +91,26 @@ def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == first
 
 
-def test_a_series_uid_per_slice_is_named_and_nothing_of_it_published(tmp_path: Path) -> None:
+def test_a_series_uid_per_slice_is_joined_proven_and_flagged(tmp_path: Path) -> None:
     torn = make_series(n_slices=6)
     for data in torn:
         data.SeriesInstanceUID = make_uid("torn", data.InstanceNumber)
     result = convert(tmp_path, [*torn, *make_series(n_slices=4, series=2)])
-    assert count_files(result) == {"UID_PER_SLICE": 6, "converted": 4}
+    assert count_files(result) == {"converted": 10}
+    (joined,) = (r for r in result.volumes if "UID_PER_SLICE" in r.codes)
+    assert (joined.verdict, joined.n_instances, joined.dim_z) == ("REPAIRABLE", 6, 6)
+    assert joined.round_trip_ok
+    assert joined.series_uid == min(str(data.SeriesInstanceUID) for data in torn)
+    assert set(joined.instances_at_fault) == {str(data.SOPInstanceUID) for data in torn}
+
+
+def test_a_torn_stack_that_lacks_a_slice_is_not_published(tmp_path: Path) -> None:
+    torn = make_series(n_slices=8, missing_slice=4)
+    for data in torn:
+        data.SeriesInstanceUID = make_uid("torn", data.InstanceNumber)
+    (record,) = convert(tmp_path, torn).volumes
+    assert record.codes == ("MISSING_SLICE", "UID_PER_SLICE")
+    assert record.file_name is None
 
 
 def test_two_single_slices_of_one_series_number_are_no_torn_stack(tmp_path: Path) -> None:
@@ -119,3 +137,64 @@ def test_a_destination_inside_the_source_is_refused(tmp_path: Path, inside: str)
 def test_a_source_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="not a folder"):
         convert_folder(tmp_path / "absent", tmp_path / "out")
+
+
+def written_at(tmp_path: Path) -> dict[str, int]:
+    return {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
+
+
+def test_an_unchanged_folder_is_recognised_and_nothing_is_written(tmp_path: Path) -> None:
+    first = convert(
+        tmp_path, [*make_series(n_slices=4), make_instance(series=3, Rows=None, PixelData=None)]
+    )
+    before = written_at(tmp_path)
+    assert convert_folder(tmp_path / "in", tmp_path / "out") == first
+    assert written_at(tmp_path) == before
+
+
+def test_a_volume_that_is_gone_or_damaged_is_made_again(tmp_path: Path) -> None:
+    first = convert(tmp_path, [*make_series(n_slices=4), *make_series(n_slices=4, series=2)])
+    gone, damaged = (tmp_path / "out" / str(r.file_name) for r in first.volumes)
+    gone.unlink()
+    damaged.write_bytes(b"damaged")
+    assert convert_folder(tmp_path / "in", tmp_path / "out") == first
+    assert gone.exists()
+    assert hashlib.sha256(damaged.read_bytes()).hexdigest() == first.volumes[1].sha256
+
+
+def test_a_file_more_or_changed_is_seen(tmp_path: Path) -> None:
+    convert(tmp_path, make_series(n_slices=4))
+    write_files(tmp_path / "in" / "b", make_series(n_slices=4, series=2))
+    assert len(convert_folder(tmp_path / "in", tmp_path / "out").volumes) == 2
+    (tmp_path / "in" / "a" / "IM00002").write_bytes(b"")
+    again = convert_folder(tmp_path / "in", tmp_path / "out")
+    assert count_files(again) == {"EMPTY_FILE": 1, "MISSING_SLICE": 3, "converted": 4}
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    first = convert(tmp_path, make_series(n_slices=4))
+    tree = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    (tmp_path / "out" / "unchanged.json").unlink()
+    (tmp_path / "out" / ".scratch-x" / "convert-y").mkdir(parents=True)
+    (tmp_path / "out" / ".some.nii.gz.part").write_bytes(b"half")
+    assert convert_folder(tmp_path / "in", tmp_path / "out") == first
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == tree
+
+
+def test_a_hang_on_one_sub_stack_costs_that_one_only(tmp_path: Path) -> None:
+    second_echo = make_series(n_slices=4, modality="MR", EchoTime=9.0)
+    for data in second_echo:
+        data.SOPInstanceUID += ".9"
+        data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+    slices = [*make_series(n_slices=4, modality="MR"), *second_echo]
+    paths = write_files(tmp_path / "in", slices)
+    # A pipe that nobody writes to: reading it never ends.
+    paths[6].unlink()
+    os.mkfifo(paths[6])
+    job = SeriesJob(
+        {str(data.SOPInstanceUID): path for data, path in zip(slices, paths, strict=True)},
+        tuple(read_features(data) for data in slices),
+        tmp_path / "out",
+    )
+    (records,) = convert_many([job], tmp_path / "scratch", timeout_s=4.0)
+    assert sorted(record.codes for record in records) == [(), ("WORKER_TIMEOUT",)]

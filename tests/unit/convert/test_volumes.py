@@ -119,14 +119,43 @@ def test_signed_pixels_of_twelve_bits_keep_their_sign(convert: Convert, tmp_path
     assert np.asanyarray(image.dataobj).min() < -2500
 
 
-def test_a_slope_of_each_slice_that_the_converter_ignores_is_never_published(
-    convert: Convert, tmp_path: Path
+VENDORS = ("Philips Medical Systems", "SIEMENS", "GE MEDICAL SYSTEMS", "UIH", None)
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+@pytest.mark.parametrize("manufacturer", VENDORS)
+def test_a_slope_of_each_slice_gives_real_values_within_one_in_a_hundred_thousand(
+    convert: Convert, tmp_path: Path, manufacturer: str | None, modality: str
 ) -> None:
-    slices = make_series(n_slices=4)
+    slices = make_series(n_slices=4, modality=modality, Manufacturer=manufacturer)
     for data in slices:
-        data.RescaleSlope = 1.0 + 0.25 * data.InstanceNumber
-    assert only(convert(slices)).codes == ("SCALING_DIFFERS",)
-    assert list(tmp_path.rglob("*.nii*")) == []
+        data.RescaleSlope = 1.0 + 0.37 * data.InstanceNumber
+        data.RescaleIntercept = -3.0 * data.InstanceNumber
+    record = only(convert(slices))
+    assert (record.verdict, record.codes, record.dtype) == ("OK", (), "float32")
+    image = load(tmp_path, record)
+    to_voxel = np.linalg.inv(image.affine)
+    for data in slices:
+        stored = np.frombuffer(data.PixelData, "<u2").reshape(data.Rows, data.Columns)
+        real = stored * float(data.RescaleSlope) + float(data.RescaleIntercept)
+        x, y, z = (float(value) for value in data.ImagePositionPatient)
+        i, j, k = np.rint(to_voxel @ (-x, -y, z, 1.0))[:3].astype(int)
+        assert np.asanyarray(image.dataobj)[i, j, k] == pytest.approx(real[0, 0], rel=1e-5)
+
+
+def test_the_vendors_scale_slope_is_kept_with_the_volume(convert: Convert, tmp_path: Path) -> None:
+    slices = make_series(n_slices=4, modality="MR", Manufacturer="Philips Medical Systems")
+    for data in slices:
+        data.RescaleSlope, data.RescaleIntercept = 1.5, 0.0
+        block = data.private_block(0x2005, "Philips MR Imaging DD 001", create=True)
+        block.add_new(0x0E, "FL", 0.0125)
+    record = only(convert(slices))
+    path = tmp_path / "nifti" / f"{record.sub_stack_digest}.provenance.json"
+    assert json.loads(path.read_bytes())["scaling"] == {
+        "mode": "philips_display",
+        "philips_scale_slopes": [pytest.approx(0.0125)],
+        "rescale": [[1.5, 0.0]],
+    }
 
 
 def test_diffusion_is_one_volume_with_the_vendors_b_values(

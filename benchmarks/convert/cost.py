@@ -1,0 +1,233 @@
+"""Cost of converted + proven + compressed, as a ratio to `cp -r` + `sha256sum`, on two cores.
+
+    python benchmarks/convert/cost.py DICOM_FOLDER [--copies 6] [--rounds 3] [--peers BIN]
+
+`DICOM_FOLDER` holds real DICOM. Each of its series is copied `--copies` times under new UIDs,
+so that a run is long enough to be measured; CT and MR are measured apart. All commands run
+interleaved, each from a fresh process with its start-up counted; the table gives medians of
+wall time and of CPU time as multiples of the base. `--peers` names the bin folder of an
+environment that holds dcm2bids and heudiconv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import hashlib
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dcm2niix
+import pydicom
+
+HEURISTIC = """
+def infotodict(seqinfo):
+    key = ("run-{item:03d}", ("nii.gz",), None)
+    return {key: [s.series_id for s in seqinfo]}
+"""
+OURS = """
+import json, sys
+from pathlib import Path
+from tasks.convert.store_folder import convert_folder, count_files
+result = convert_folder(Path(sys.argv[1]), Path(sys.argv[2]), workers=2)
+print(json.dumps(count_files(result)))
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One way to treat a folder: `prepare` makes the destination, `arguments` the process."""
+
+    name: str
+    arguments: Callable[[Path, Path], list[str]]
+    keep: bool = False
+
+
+@dataclass
+class Cost:
+    """Wall and CPU seconds and peak MiB of one run, and what it printed last."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+    said: str
+
+
+def copy_series(source: Path, target: Path, copies: int) -> None:
+    """Copy every DICOM file with study, series and instance UIDs of its own for each copy."""
+    for path in sorted(p for p in source.rglob("*") if p.is_file()):
+        try:
+            data = pydicom.dcmread(path)
+        except pydicom.errors.InvalidDicomError:
+            continue
+        original = {k: str(data[k].value) for k in ("StudyInstanceUID", "SeriesInstanceUID")}
+        sop_uid = str(data.SOPInstanceUID)
+        for number in range(copies):
+            for keyword, uid in original.items():
+                setattr(data, keyword, new_uid(uid, number))
+            data.SOPInstanceUID = new_uid(sop_uid, number)
+            data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+            folder = target / f"{number:02d}" / path.parent.relative_to(source)
+            folder.mkdir(parents=True, exist_ok=True)
+            data.save_as(folder / path.name)
+
+
+def new_uid(uid: str, number: int) -> str:
+    """Return a UID for one copy."""
+    digest = hashlib.sha256(f"{uid}/{number}".encode()).digest()
+    return f"2.25.{int.from_bytes(digest[:15], 'big')}"
+
+
+def measure(command: Command, source: Path, target: Path) -> Cost:
+    """Run once from a fresh process; its destination is emptied first unless kept."""
+    if not command.keep:
+        shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        adopt_orphans()
+        began, answer = time.perf_counter(), ""
+        ran = subprocess.run(
+            command.arguments(source, target), capture_output=True, text=True, check=False
+        )
+        wall = time.perf_counter() - began
+        wait_for_orphans()
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        answer = (ran.stdout.strip().splitlines() or [""])[-1] if command.name == "ours" else ""
+        cost = [wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, f"{ran.returncode}"]
+        os.write(writer, json.dumps([*cost[:3], f"exit {ran.returncode} {answer}"]).encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(pid, 0)
+    with os.fdopen(reader) as stream:
+        return Cost(*json.loads(stream.read()))
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what a command leaves behind (Linux): its CPU time counts too."""
+    set_child_subreaper = 36
+    ctypes.CDLL(None, use_errno=True).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def wait_for_orphans() -> None:
+    """Wait for all of them."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+def shell(script: str) -> Callable[[Path, Path], list[str]]:
+    """Return a command of the shell with source and destination as $1 and $2."""
+    return lambda source, target: ["sh", "-c", script, "sh", str(source), str(target)]
+
+
+def commands(peers: Path | None, work: Path) -> list[Command]:
+    """Return what is compared."""
+    niix = dcm2niix.bin
+    found = [
+        Command(
+            "base: cp -r + sha256sum",
+            shell(
+                'cp -r "$1" "$2" && find "$2" -type f -print0'
+                " | xargs -0 -P2 -n64 sha256sum >/dev/null"
+            ),
+        ),
+        Command("ours", lambda s, d: [sys.executable, "-c", OURS, str(s), str(d)]),
+        Command(
+            "ours, rerun", lambda s, d: [sys.executable, "-c", OURS, str(s), str(d)], keep=True
+        ),
+        Command("dcm2niix -z n", shell(f'mkdir -p "$2" && {niix} -z n -f %s_%j -o "$2" "$1"')),
+        Command("dcm2niix -z i", shell(f'mkdir -p "$2" && {niix} -z i -f %s_%j -o "$2" "$1"')),
+        Command("dcm2niix -z y", shell(f'mkdir -p "$2" && {niix} -z y -f %s_%j -o "$2" "$1"')),
+    ]
+    if peers is not None:
+        config, heuristic = work / "config.json", work / "heuristic.py"
+        config.write_text(
+            json.dumps(
+                {
+                    "descriptions": [
+                        {"datatype": "anat", "suffix": "T1w", "criteria": {"SeriesNumber": "*"}}
+                    ]
+                }
+            )
+        )
+        heuristic.write_text(HEURISTIC)
+        path = f'PATH="{peers}:$PATH"'
+        found += [
+            Command(
+                "dcm2bids",
+                shell(f'mkdir -p "$2" && {path} {peers}/dcm2bids -d "$1" -p 1 -c {config} -o "$2"'),
+            ),
+            Command(
+                "heudiconv",
+                shell(
+                    f'mkdir -p "$2" && {path} {peers}/heudiconv --files "$1" -s 1 -f {heuristic} '
+                    '-c dcm2niix -o "$2" --grouping all --overwrite'
+                ),
+            ),
+        ]
+    return found
+
+
+def main() -> None:
+    """Print one table per corpus."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--copies", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", type=Path)
+    parser.add_argument(
+        "--corpora", nargs="*", default=["ge_ct_chest_abdomen_pelvis", "ge_mr", "siemens_ge_mr_epi"]
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        todo = commands(options.peers and options.peers.resolve(), work)
+        for name in options.corpora:
+            source = work / "source" / name
+            copy_series(options.folder / name, source, options.copies)
+            print_table(name, source, todo, work, options.rounds)
+            shutil.rmtree(work / "source")
+
+
+def print_table(name: str, source: Path, todo: list[Command], work: Path, rounds: int) -> None:
+    """Measure all commands in turn, `rounds` times, and print medians."""
+    costs: dict[str, list[Cost]] = {command.name: [] for command in todo}
+    for _ in range(rounds):
+        for command in todo:
+            # A rerun works on what the first run left.
+            place = work / "out" / command.name.removesuffix(", rerun").replace(" ", "_")
+            costs[command.name].append(measure(command, source, place))
+    files = [p for p in source.rglob("*") if p.is_file()]
+    size = sum(p.stat().st_size for p in files) / 1e6
+    print(f"\n{name}: {len(files)} files, {size:.0f} MB, {rounds} rounds")
+    print(f"{'':28}{'wall s':>8}{'x base':>8}{'CPU s':>8}{'x base':>8}{'peak MiB':>10}  said")
+    base = costs[todo[0].name]
+    wall0 = statistics.median(c.wall_s for c in base)
+    cpu0 = statistics.median(c.cpu_s for c in base)
+    for command in todo:
+        found = costs[command.name]
+        wall = statistics.median(c.wall_s for c in found)
+        cpu = statistics.median(c.cpu_s for c in found)
+        peak = max(c.peak_mib for c in found)
+        print(
+            f"{command.name:28}{wall:8.2f}{wall / wall0:8.2f}{cpu:8.2f}{cpu / cpu0:8.2f}"
+            f"{peak:10.0f}  {found[-1].said}"
+        )
+
+
+if __name__ == "__main__":
+    main()
