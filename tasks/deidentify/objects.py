@@ -10,13 +10,14 @@ from datetime import date
 from io import BytesIO
 
 from pydicom import dcmread
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 
 from schemas.charsets import decode_text
 from schemas.features import InstanceFeatures, read_features
 from schemas.identifiers import RawPatientId, Sha256, SopUid
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
+from tasks.deidentify.actions import ElementAction, Person, every_action
 from tasks.deidentify.admission import check_admission
 from tasks.deidentify.identifiers import Identifier, harvest_identifiers
 from tasks.deidentify.parse import (
@@ -27,7 +28,7 @@ from tasks.deidentify.parse import (
     TruncatedError,
     scan_file,
 )
-from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET, ElementAction, Person, plan_actions
+from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET, plan_actions
 from tasks.deidentify.profile import Profile, tag_of
 from tasks.deidentify.rebuild import rebuild
 from tasks.deidentify.values import read_date
@@ -109,9 +110,10 @@ def deidentify_object(
 
 def count_actions(actions: Sequence[ElementAction]) -> dict[str, int]:
     """Return how many elements each action met, and how many values broke their contract."""
-    counts = Counter(str(a.action) for a in actions)
-    counts["refused"] = sum(a.refused for a in actions)
-    counts["dropped_words"] = sum(a.dropped_words for a in actions)
+    every = list(every_action(actions))
+    counts = Counter(str(a.action) for a in every)
+    counts["refused"] = sum(a.refused for a in every)
+    counts["dropped_words"] = sum(a.dropped_words for a in every)
     return dict(sorted(counts.items()))
 
 
@@ -141,11 +143,17 @@ def _days_written(
 ) -> tuple[tuple[date, date], ...]:
     """Pair each real day with the day that now stands in its place, read back by pydicom."""
     days = []
-    for action in actions:
-        if action.real_day is None:
-            continue
-        after = read_date(str(written[action.tag].value)[:8])
+    for day in (day for action in actions for day in action.days):
+        after = read_date(str(_value_at(written, day.path))[:8])
         if after is None:
             raise NotAsPlannedError("a date was not written as one")
-        days.append((action.real_day, after))
+        days.append((day.real, after))
     return tuple(days)
+
+
+def _value_at(written: Dataset, path: tuple[int, ...]) -> object:
+    """Return a value read back by pydicom: tags, with the number of the item between."""
+    item = written
+    for tag, number in zip(path[:-1:2], path[1::2], strict=True):
+        item = item[tag].value[number]
+    return item[path[-1]].value

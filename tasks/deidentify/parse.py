@@ -117,6 +117,17 @@ def encoding_of(transfer_syntax: str) -> Encoding:
     )
 
 
+def scan_items(value: bytes) -> tuple[tuple[RawElement, ...], ...] | None:
+    """Return the items in a value field whose VR the file did not tell, None if it has none.
+
+    Such a sequence is in implicit VR little endian, whatever the file is (PS3.5 6.2.2).
+    """
+    try:
+        return _Scanner(value, Encoding(explicit=False, little=True)).items(0, len(value), 1)
+    except ScanError:
+        return None
+
+
 def walk(elements: dict[int, RawElement] | tuple[RawElement, ...]) -> Iterator[RawElement]:
     """Yield every element at every depth."""
     for element in elements.values() if isinstance(elements, dict) else elements:
@@ -211,7 +222,7 @@ class _Scanner:
         value = self._data[start : start + length]
         items = None
         if (vr or vr_from_dictionary(tag)) == "SQ":
-            items = self._defined_items(start, start + length, depth)
+            items = self.items(start, start + length, depth)
         return RawElement(tag, vr, value, items), start + length
 
     def _tag_at(self, position: int, end: int) -> int:
@@ -258,9 +269,8 @@ class _Scanner:
             items.append(item)
         return items, position + 8
 
-    def _defined_items(
-        self, position: int, end: int, depth: int
-    ) -> tuple[tuple[RawElement, ...], ...]:
+    def items(self, position: int, end: int, depth: int) -> tuple[tuple[RawElement, ...], ...]:
+        """Scan the items of a sequence of defined length."""
         items = []
         while position < end:
             tag = self._tag_at(position, end)
