@@ -19,6 +19,7 @@ from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
 from tasks.deidentify.actions import ElementAction, Person, every_action
 from tasks.deidentify.admission import check_admission
+from tasks.deidentify.audit import options_of, trail_of
 from tasks.deidentify.identifiers import Identifier, harvest_identifiers
 from tasks.deidentify.parse import (
     PIXEL_DATA,
@@ -50,6 +51,8 @@ class DeidentifiedObject:
     sop_uid: SopUid
     features: InstanceFeatures
     counts: Mapping[str, int]
+    trail: tuple[str, ...] = field(repr=False)
+    options: tuple[str, ...]
     days: tuple[tuple[date, date], ...] = field(repr=False)
     identifiers: frozenset[Identifier] = field(repr=False)
 
@@ -103,6 +106,8 @@ def deidentify_object(
         sop_uid=SopUid(str(written.SOPInstanceUID)),
         features=read_features(written, subject_id=subject.subject_id),
         counts=count_actions(actions),
+        trail=trail_of(actions),
+        options=options_of(actions),
         days=_days_written(actions, written),
         identifiers=harvest_identifiers(header),
     )

@@ -9,6 +9,7 @@ What has no row is removed at every depth.
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from tasks.deidentify.contract import Contract, WordList, parse_contract
 ROOT = ""
 #: A place without public rows: only private attributes stay there.
 PRIVATE_ONLY = "PrivateOnly"
+#: Edition of PS3.15 table E.1-1 that the tables are tested against.
+TABLE_EDITION = "DICOM PS3.15 2026c"
 _T = TypeVar("_T")
 _PROFILE, _PRIVATE, _WORDS = "profile.csv", "private_attributes.csv", "words.csv"
 _BLOBS = "blob_fields.csv"
@@ -124,6 +127,17 @@ class Profile:
         """Yield what may stay of vendors' blocks, by block, in the order of the table."""
         for block in sorted(self.blobs):
             yield from self.blobs[block].values()
+
+
+@lru_cache(maxsize=1)
+def profile_sha256() -> str:
+    """Return the hash of the tables in force, in the order of their names."""
+    folder = data_contracts_dir() / "deidentification"
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".csv", ".txt"):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)

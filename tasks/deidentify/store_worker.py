@@ -102,6 +102,8 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
         sop_uid=done.sop_uid,
         features=done.features,
         counts=done.counts,
+        trail=done.trail,
+        options=done.options,
         days=done.days,
         identifiers=done.identifiers,
     )

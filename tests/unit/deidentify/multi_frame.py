@@ -30,7 +30,7 @@ def item(**elements: object) -> Dataset:
 def make_enhanced(*, modality: str = "MR", n_slices: int = 3, b_values: int = 1) -> Dataset:
     """An enhanced object of `n_slices` times `b_values` frames."""
     uid = EnhancedMRImageStorage if modality == "MR" else EnhancedCTImageStorage
-    data = make_instance(modality=modality, SOPClassUID=uid)
+    data = make_instance(modality=modality, series=9, SOPClassUID=uid)
     for keyword in _MOVED_TO_GROUPS:
         if keyword in data:
             delattr(data, keyword)

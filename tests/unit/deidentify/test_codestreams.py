@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from schemas.states import ReasonCode
 from tasks.deidentify.objects import DeidentifiedObject
@@ -18,7 +18,7 @@ PLANE = bytes(n % 251 for n in range(ROWS * COLUMNS))
 
 def compressed(syntax: str, *frames: bytes) -> DeidentifiedObject | ReasonCode:
     data = make_instance()
-    data.file_meta.TransferSyntaxUID = syntax
+    data.file_meta.TransferSyntaxUID = UID(syntax)
     data.PixelData = encapsulate(list(frames))
     data["PixelData"].VR = "OB"
     data["PixelData"].is_undefined_length = True
