@@ -80,7 +80,7 @@ def outcome(tmp_path: Path) -> Callable[[], tuple[str, str | None]]:
     def run() -> tuple[str, str | None]:
         result = run_job(Job(1, source, source.stat().st_size))
         settled = settle([result])[0]
-        if settled.state is not FileState.ACCEPTED:
+        if settled.reason is ReasonCode.STAGE_FAILED:
             assert list(staging.iterdir()) == []
             assert "Zhang" not in repr(result)
         return str(settled.state), settled.reason and str(settled.reason)
