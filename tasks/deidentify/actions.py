@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from tasks.deidentify.encode import OutElement
-from tasks.deidentify.parse import Encoding, RawElement
+from tasks.deidentify.memory import Decisions
+from tasks.deidentify.parse import PIXEL_DATA, Encoding, RawElement
 from tasks.deidentify.profile import Action, Option, Profile
 from tasks.deidentify.values import TEXT_VRS
 
@@ -48,6 +50,13 @@ class ElementAction:
     days: tuple[Day, ...] = field(default=(), repr=False)
     nested: tuple[ElementAction, ...] = field(default=(), repr=False)
 
+    @cached_property
+    def steps(self) -> tuple[str, ...]:
+        """What was done here and below, as `TAG:action` and `TAG/TAG:action`."""
+        at = f"{self.tag:08X}"
+        here = f"{at}:{'refused' if self.refused else self.action}"
+        return (here, *(f"{at}/{step}" for a in self.nested for step in a.steps))
+
 
 @dataclass(frozen=True)
 class Context:
@@ -57,8 +66,18 @@ class Context:
     person: Person
     encoding: Encoding
     charset: str
+    decisions: Decisions | None = field(default=None, repr=False)
+
+    def decide(
+        self, place: str, element: RawElement, make: Callable[[], ElementAction]
+    ) -> ElementAction:
+        """Return what `make` decides, or what it decided for the same bytes before."""
+        if self.decisions is None or element.tag == PIXEL_DATA:
+            return make()
+        return self.decisions.recall(place, element.tag, element.vr, element.value, make)
 
 
+@lru_cache(maxsize=1 << 14)
 def removed(tag: int, *, refused: bool = False) -> ElementAction:
     """Return that an element is dropped; `refused` when its rule was broken."""
     return ElementAction(tag, Action.REMOVE, refused=refused)

@@ -41,20 +41,13 @@ def trail_of(actions: Sequence[ElementAction]) -> tuple[str, ...]:
 
     What happened more than once below a sequence has its number behind it.
     """
-    counts = Counter(_steps(actions, ""))
+    counts = Counter(step for action in actions for step in action.steps)
     return tuple(f"{step}*{n}" if n > 1 else step for step, n in sorted(counts.items()))
 
 
 def options_of(actions: Sequence[ElementAction]) -> tuple[str, ...]:
     """Return the parts of PS3.15 annex E that ran, by name."""
     return tuple(sorted(str(option) for option in options_run(actions)))
-
-
-def _steps(actions: Iterable[ElementAction], above: str) -> Iterable[str]:
-    for action in actions:
-        at = f"{above}{action.tag:08X}"
-        yield f"{at}:{'refused' if action.refused else action.action}"
-        yield from _steps(action.nested, f"{at}/")
 
 
 def audit_table(

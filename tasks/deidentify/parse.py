@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct, error
+from typing import NamedTuple
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
@@ -51,15 +52,18 @@ class Encoding:
     little: bool
 
 
-@dataclass(frozen=True)
-class RawElement:
+class RawElement(NamedTuple):
     """One element: tag, VR (None when the file does not say) and its bytes or items."""
 
     tag: int
     vr: str | None
-    value: bytes = field(repr=False)
+    value: bytes
     items: tuple[tuple[RawElement, ...], ...] | None = None
     undefined_length: bool = False
+
+    def __repr__(self) -> str:
+        # A value may identify; it never shows.
+        return f"RawElement({self.tag:08X}, {self.vr})"
 
     @property
     def group(self) -> int:

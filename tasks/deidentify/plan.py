@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from schemas.charsets import decode_text
 from schemas.descriptors import clean_descriptor, decode_descriptor
 from tasks.deidentify.actions import Context, Day, ElementAction, Person, removed, vr_of
 from tasks.deidentify.contract import keep_words, vm_allows
 from tasks.deidentify.encode import OutElement
+from tasks.deidentify.memory import Memory
 from tasks.deidentify.parse import Header, RawElement, scan_items
 from tasks.deidentify.plan_private import plan_private
 from tasks.deidentify.profile import (
@@ -37,7 +39,9 @@ _LONGEST_TEXT = {"SH": 16, "LO": 64}
 _UID_LENGTH = 64
 
 
-def plan_actions(header: Header, profile: Profile, person: Person) -> list[ElementAction]:
+def plan_actions(
+    header: Header, profile: Profile, person: Person, memory: Memory | None = None
+) -> list[ElementAction]:
     """Plan the whole data set: one action per element found, and those always written.
 
     Parameters
@@ -48,6 +52,8 @@ def plan_actions(header: Header, profile: Profile, person: Person) -> list[Eleme
         The allow-list; an element without a rule is removed.
     person : Person
         Pseudonym, date shift and UID map of the person.
+    memory : Memory, optional
+        Decisions of objects before, replayed for the same bytes of the same person.
 
     Returns
     -------
@@ -55,9 +61,13 @@ def plan_actions(header: Header, profile: Profile, person: Person) -> list[Eleme
         In tag order. Attributes of action `fixed` are not in it: `rebuild` writes them.
     """
     charset = decode_text(header.get(SPECIFIC_CHARACTER_SET))
-    context = Context(profile, person, header.encoding, charset)
+    decisions = None
+    if memory is not None:
+        whose = (person.subject_id, person.shift_days, header.encoding, charset)
+        decisions = memory.of(whose)
+    context = Context(profile, person, header.encoding, charset, decisions)
     rules = profile.rules[ROOT]
-    actions = _plan_elements(header.elements, rules, context)
+    actions = _plan_elements(header.elements, ROOT, context)
     for rule in rules.values():
         if rule.action in (Action.EMPTY, Action.PSEUDONYM):
             actions[rule.tag] = _written(rule, _always(rule, person))
@@ -70,14 +80,19 @@ def plan_actions(header: Header, profile: Profile, person: Person) -> list[Eleme
 
 
 def _plan_elements(
-    elements: Mapping[int, RawElement], rules: Mapping[int, Rule], context: Context
+    elements: Mapping[int, RawElement], place: str, context: Context
 ) -> dict[int, ElementAction]:
     """Plan a data set or an item: public attributes by place, private ones by creator."""
+    rules = context.profile.rules.get(place, {})
     actions: dict[int, ElementAction] = {}
     for tag, element in elements.items():
-        if element.group % 2 == 0:
+        if tag >> 16 & 1 == 0:
             rule = rules.get(tag)
-            actions[tag] = _act(element, rule, context) if rule else removed(tag)
+            if rule is None:
+                actions[tag] = removed(tag)
+            else:
+                act = partial(_act, element, rule, context)
+                actions[tag] = context.decide(place, element, act)
     return actions | {a.tag: a for a in plan_private(elements, context, _plan_all_items)}
 
 
@@ -191,12 +206,11 @@ def _plan_items(
     found = element.items if element.items is not None else scan_items(element.value)
     if found is None:
         return None
-    rules = context.profile.rules.get(place, {})
     items: list[tuple[OutElement, ...]] = []
     days: list[Day] = []
     nested: list[ElementAction] = []
     for item in found:
-        acted = _plan_elements({e.tag: e for e in item}, rules, context)
+        acted = _plan_elements({e.tag: e for e in item}, place, context)
         kept = tuple(a.out for a in acted.values() if a.out is not None)
         nested += acted.values()
         if kept or keep_empty:

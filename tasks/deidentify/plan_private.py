@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from schemas.charsets import decode_text
 from tasks.deidentify.actions import Context, ElementAction, removed, vr_of
@@ -28,7 +29,12 @@ def plan_private(
         if element.group % 2 == 0 or tag in creators:
             continue
         creator_tag = element.group << 16 | (tag >> 8 & 0xFF)
-        action = _act_private(element, creators.get(creator_tag, ""), context, plan_items)
+        creator = creators.get(creator_tag, "")
+        if (creator, element.group) not in context.profile.private:
+            yield removed(tag)
+            continue
+        act = partial(_act_private, element, creator, context, plan_items)
+        action = context.decide(f"private {creator}", element, act)
         if action.out is not None:
             kept_blocks.add(creator_tag)
         yield action
