@@ -13,10 +13,12 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -29,6 +31,10 @@ SHIFT_DAYS_MIN = 366
 SHIFT_DAYS_MAX = 3650
 _SEAL_NONCE_BYTES = 12
 _DEMO_MARK = "demo "
+_VAULT_MARK = "vault "
+#: Begins what is sealed with a secret of its own version; version 1 comes from the master key.
+_SEAL_MARK = b"\0LCSEAL\0"
+FIRST_VAULT_VERSION = 1
 
 
 class Purpose(StrEnum):
@@ -53,10 +59,14 @@ class KeyRing:
         32 random bytes. Never logged, never a flow parameter.
     is_demo : bool
         Made from a seed, so anybody can make it again: only for fictitious sites.
+    vault_secrets : mapping of int to bytes
+        Secrets of the vault's encryption by version, from 2 on, made by rotation; they do
+        not come from the master key. Without one, version 1 is derived from it.
     """
 
     master: bytes = field(repr=False)
     is_demo: bool = False
+    vault_secrets: Mapping[int, bytes] = field(default_factory=dict, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         if len(self.master) != KEY_BYTES:
@@ -111,12 +121,39 @@ class KeyRing:
     def seal(self, plain: bytes, *, context: str) -> bytes:
         """Encrypt bytes with AES-256-GCM; `context` is authenticated, not stored."""
         nonce = os.urandom(_SEAL_NONCE_BYTES)
-        return nonce + AESGCM(self.subkey(Purpose.VAULT)).encrypt(nonce, plain, context.encode())
+        version = self.vault_version
+        body = AESGCM(self._vault_key(version)).encrypt(nonce, plain, context.encode())
+        if version == FIRST_VAULT_VERSION:
+            return nonce + body
+        return _SEAL_MARK + version.to_bytes(2, "big") + nonce + body
 
     def unseal(self, sealed: bytes, *, context: str) -> bytes:
         """Decrypt what `seal` made; raises if key, context or bytes differ."""
-        nonce, body = sealed[:_SEAL_NONCE_BYTES], sealed[_SEAL_NONCE_BYTES:]
-        return AESGCM(self.subkey(Purpose.VAULT)).decrypt(nonce, body, context.encode())
+        version, start = sealed_version(sealed), 0
+        if version != FIRST_VAULT_VERSION:
+            start = len(_SEAL_MARK) + 2
+        nonce = sealed[start : start + _SEAL_NONCE_BYTES]
+        body = sealed[start + _SEAL_NONCE_BYTES :]
+        return AESGCM(self._vault_key(version)).decrypt(nonce, body, context.encode())
+
+    @property
+    def vault_version(self) -> int:
+        """Version of the secret that `seal` uses."""
+        return max(self.vault_secrets, default=FIRST_VAULT_VERSION)
+
+    def _vault_key(self, version: int) -> bytes:
+        if version == FIRST_VAULT_VERSION:
+            return self.subkey(Purpose.VAULT)
+        if version not in self.vault_secrets:
+            raise InvalidTag
+        return self.vault_secrets[version]
+
+
+def sealed_version(sealed: bytes) -> int:
+    """Return with which version of the vault's secret bytes were sealed."""
+    if not sealed.startswith(_SEAL_MARK):
+        return FIRST_VAULT_VERSION
+    return int.from_bytes(sealed[len(_SEAL_MARK) : len(_SEAL_MARK) + 2], "big")
 
 
 def create_key_file(path: Path) -> KeyRing:
@@ -147,10 +184,17 @@ def _write_key_file(path: Path, ring: KeyRing) -> KeyRing:
             hint="It is never overwritten: without it the cohort cannot be continued.",
         ) from None
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write((_DEMO_MARK if ring.is_demo else "") + ring.master.hex() + "\n")
+        stream.write(key_file_text(ring))
         stream.flush()
         os.fsync(stream.fileno())
     return ring
+
+
+def key_file_text(ring: KeyRing) -> str:
+    """Return what stands in a key file: the master key, then secrets of the vault by version."""
+    lines = [(_DEMO_MARK if ring.is_demo else "") + ring.master.hex()]
+    lines += [f"{_VAULT_MARK}{v} {ring.vault_secrets[v].hex()}" for v in sorted(ring.vault_secrets)]
+    return "\n".join(lines) + "\n"
 
 
 def read_key_file(path: Path) -> KeyRing:
@@ -175,9 +219,11 @@ def read_key_file(path: Path) -> KeyRing:
             hint=f"Run: chmod 600 {path}",
         )
     try:
-        text = path.read_text(encoding="ascii").strip()
+        text, *more = path.read_text(encoding="ascii").strip().splitlines()
         is_demo = text.startswith(_DEMO_MARK)
-        return KeyRing(bytes.fromhex(text.removeprefix(_DEMO_MARK)), is_demo=is_demo)
+        secrets_by_version = dict(_vault_secret(line) for line in more)
+        master = bytes.fromhex(text.removeprefix(_DEMO_MARK))
+        return KeyRing(master, is_demo=is_demo, vault_secrets=secrets_by_version)
     except (ValueError, BadInputError):
         raise EnvironmentProblemError(
             "the key file does not hold a key",
@@ -185,3 +231,11 @@ def read_key_file(path: Path) -> KeyRing:
             where=str(path),
             hint="Restore it from your backup; do not make a new one for an existing cohort.",
         ) from None
+
+
+def _vault_secret(line: str) -> tuple[int, bytes]:
+    version, secret = line.removeprefix(_VAULT_MARK).split(" ")
+    key = bytes.fromhex(secret)
+    if not line.startswith(_VAULT_MARK) or len(key) != KEY_BYTES:
+        raise ValueError("not a secret of the vault")
+    return int(version), key

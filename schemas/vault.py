@@ -151,6 +151,28 @@ class Vault:
         if row is not None:
             self._open(row[0], row[1])
 
+    def rewrap(self) -> int:
+        """Seal every field anew with the newest secret, all or none; return how many.
+
+        Assignments, pseudonyms and shifts stay as they are.
+        """
+        if not self._path.is_file():
+            return 0
+        with self._transaction() as database:
+            done = 0
+            for table in ("subject", "patient_link"):
+                rows = database.execute(
+                    f"SELECT token, subject_id, sealed FROM {table}"  # noqa: S608  fixed names
+                ).fetchall()
+                for token, subject_id, sealed in rows:
+                    anew = self._seal(self._open(sealed, subject_id), subject_id)
+                    database.execute(
+                        f"UPDATE {table} SET sealed = ? WHERE token = ?",  # noqa: S608  fixed
+                        (anew, token),
+                    )
+                    done += 1
+        return done
+
     def _file(self, database: sqlite3.Connection, site: SiteCode, row: LinkageRow) -> None:
         subject_id = self._ring.subject_id(site, row.subject_no)
         subject_token = self._ring.lookup_token("subject", site, row.subject_no)

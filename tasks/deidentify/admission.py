@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from pydicom.uid import CTImageStorage, MRImageStorage
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+    MRImageStorage,
+)
 
 from schemas.charsets import decode_text
 from schemas.states import ReasonCode
-from tasks.deidentify.parse import PIXEL_DATA, Header
+from tasks.deidentify.codestreams import is_only_image
+from tasks.deidentify.parse import PIXEL_DATA, Header, walk
 from tasks.deidentify.profile import tag_of
 from tasks.deidentify.values import UID_FORM, numbers_of, texts_of
 
-#: Enhanced multi-frame classes keep names in functional groups; they are held until a rule
-#: table for those exists.
-ADMITTED_CLASSES = frozenset({str(CTImageStorage), str(MRImageStorage)})
+MULTI_FRAME_CLASSES = frozenset(
+    str(uid)
+    for uid in (
+        EnhancedCTImageStorage,
+        EnhancedMRImageStorage,
+        LegacyConvertedEnhancedCTImageStorage,
+        LegacyConvertedEnhancedMRImageStorage,
+    )
+)
+ADMITTED_CLASSES = MULTI_FRAME_CLASSES | {str(CTImageStorage), str(MRImageStorage)}
+_SHARED, _PER_FRAME, _FRAME_TYPE = 0x52009229, 0x52009230, 0x00089007
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 
@@ -37,7 +53,14 @@ def check_admission(header: Header) -> ReasonCode | None:
 
     The checks run from identity to pixels; the first that says no gives the reason.
     """
-    for check in (_class_reason, _uid_reason, _burned_in_reason, _origin_reason, _pixel_reason):
+    for check in (
+        _class_reason,
+        _uid_reason,
+        _burned_in_reason,
+        _origin_reason,
+        _frames_reason,
+        _pixel_reason,
+    ):
         reason = check(header)
         if reason is not None:
             return reason
@@ -84,13 +107,37 @@ def _origin_reason(header: Header) -> ReasonCode | None:
     image_type = [t.upper() for t in _texts(header, "ImageType")]
     if len(image_type) < 2 or _text(header, "ConversionType"):
         return ReasonCode.SECONDARY_OR_DERIVED
-    if any(word in value for value in image_type for word in _HELD_WORDS):
+    every = [*image_type, *_frame_types(header)]
+    if any(word in value for value in every for word in _HELD_WORDS):
         return ReasonCode.SECONDARY_OR_DERIVED
-    if image_type[1] == "PRIMARY" and image_type[0] in ("ORIGINAL", "DERIVED"):
+    if image_type[1] == "PRIMARY" and image_type[0] in ("ORIGINAL", "DERIVED", "MIXED"):
         return None
     words = {w for value in image_type[2:] for w in value.replace("/", " ").split()}
     reconstructed = image_type[:2] == ["DERIVED", "SECONDARY"] and words & _RECONSTRUCTION_WORDS
     return None if reconstructed else ReasonCode.SECONDARY_OR_DERIVED
+
+
+def _frame_types(header: Header) -> set[str]:
+    groups = (header.elements[t] for t in (_SHARED, _PER_FRAME) if t in header.elements)
+    below = (e for group in groups for item in group.items or () for e in walk(item))
+    types = {e.value for e in below if e.tag == _FRAME_TYPE}
+    return {text.upper() for value in types for text in texts_of(value)}
+
+
+def _frames_reason(header: Header) -> ReasonCode | None:
+    """Say whether a multi-frame object has one item of functional groups for each frame."""
+    if _text(header, "SOPClassUID") not in MULTI_FRAME_CLASSES:
+        return None
+    shared, per_frame = (header.elements.get(tag) for tag in (_SHARED, _PER_FRAME))
+    if shared is None or per_frame is None:
+        return ReasonCode.UNPARSABLE
+    if len(shared.items or ()) != 1 or len(per_frame.items or ()) != _frames(header):
+        return ReasonCode.UNPARSABLE
+    return None
+
+
+def _frames(header: Header) -> int:
+    return _number(header, "NumberOfFrames", default=1)
 
 
 def _pixel_reason(header: Header) -> ReasonCode | None:
@@ -103,10 +150,11 @@ def _pixel_reason(header: Header) -> ReasonCode | None:
     colour = _text(header, "PhotometricInterpretation") not in _MONOCHROME
     if samples != 1 or colour or bits <= _ONE_BYTE or stored <= _ONE_BYTE:
         return ReasonCode.EIGHT_BIT_PIXELS
+    frame_bytes = _number(header, "Rows") * _number(header, "Columns") * bits // 8
     if pixels.undefined_length:
-        return None
-    frames = _number(header, "NumberOfFrames", default=1)
-    expected = _number(header, "Rows") * _number(header, "Columns") * frames * bits // 8
+        only_image = is_only_image(pixels.value, header.transfer_syntax, frame_bytes)
+        return None if only_image else ReasonCode.BURNED_IN_ANNOTATION
+    expected = frame_bytes * _frames(header)
     if len(pixels.value) < expected or expected == 0:
         return ReasonCode.TRUNCATED
     # Bytes behind the last pixel are no image: unless zero, nobody knows what they say.

@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from struct import unpack
+
+from pydicom.datadict import dictionary_has_tag
 
 from tasks.deidentify.values import is_binary_number, is_registered_uid, numbers_of, texts_of
 
 _NUMBER_VRS = ("DS", "IS")
+#: Groups of the private attributes that dimension indices of the known vendors point to.
+_PRIVATE_GROUPS = frozenset((0x0019, 0x0021, 0x0043, 0x0065, 0x2001, 0x2005))
+_MOST_POINTERS = 16
 _SPLIT = re.compile(r"[\s,;/\\()\[\]]+")
 
 
@@ -33,9 +39,14 @@ class Contract:
     accepts_values: Callable[[tuple[str, ...]], bool] | None = None
     accepts_numbers: Callable[[tuple[float, ...]], bool] | None = None
     word_list: WordList | None = None
+    accepts_bytes: Callable[[bytes, bool], bool] | None = None
+    items_place: str | None = None
+    rebuilt_block: str | None = None
 
     def accepts(self, vr: str, vm: str, value: bytes, *, little: bool) -> bool:
         """Return whether a value field fulfils VR, VM and contract; empty values do."""
+        if self.accepts_bytes is not None:
+            return self.accepts_bytes(value, little)
         if self.accepts_numbers is not None or is_binary_number(vr) or vr in _NUMBER_VRS:
             return self._accepts_as_numbers(vr, vm, value, little=little)
         texts = texts_of(value)
@@ -75,7 +86,10 @@ def parse_contract(text: str, lists: Mapping[str, WordList]) -> Contract:
 
     Kinds: `range:lo..hi` (alternatives by `|`, positions by `;`, the last repeats),
     `enum:A|B`, `regex:...` (each value, wholly), `words:LIST`, `registered_uid` (a UID of
-    PS3.6 table A-1), `fixed:VALUE`; empty for actions that need none.
+    PS3.6 table A-1), `tags` (pointers to registered or private attributes), `items:PLACE`
+    (a sequence whose items follow the rows of that place; without a place only private
+    attributes of the table stay in it), `rebuild:BLOCK` (see `blob_fields.csv`),
+    `fixed:VALUE`; empty for actions that need none.
 
     Raises
     ------
@@ -83,8 +97,10 @@ def parse_contract(text: str, lists: Mapping[str, WordList]) -> Contract:
         If the cell is not a contract.
     """
     kind, _, rest = text.partition(":")
-    if kind == "":
+    if kind in ("", "fixed"):
         return Contract(text)
+    if kind in _STRUCTURES:
+        return _STRUCTURES[kind](text, rest)
     if kind == "range":
         return Contract(text, accepts_numbers=_ranges(rest))
     if kind == "enum":
@@ -99,9 +115,23 @@ def parse_contract(text: str, lists: Mapping[str, WordList]) -> Contract:
         return Contract(text, word_list=lists[rest], accepts_values=_all_words(lists[rest]))
     if kind == "registered_uid":
         return Contract(text, accepts_values=lambda vs: all(map(is_registered_uid, vs)))
-    if kind == "fixed":
-        return Contract(text)
     raise ValueError("the contract has an unknown kind")
+
+
+_STRUCTURES: dict[str, Callable[[str, str], Contract]] = {
+    "items": lambda text, place: Contract(text, items_place=place),
+    "rebuild": lambda text, block: Contract(text, rebuilt_block=block),
+    "tags": lambda text, rest: Contract(text, accepts_bytes=_are_tags),
+}
+
+
+def _are_tags(value: bytes, little: bool) -> bool:
+    halves = unpack(f"{'<' if little else '>'}{len(value) // 2}H", value[: len(value) // 2 * 2])
+    tags = [
+        group << 16 | element for group, element in zip(halves[::2], halves[1::2], strict=False)
+    ]
+    whole = len(value) % 4 == 0 and len(value) <= _MOST_POINTERS * 4
+    return whole and all(t >> 16 in _PRIVATE_GROUPS or dictionary_has_tag(t) for t in tags)
 
 
 def _all_words(allowed: WordList) -> Callable[[tuple[str, ...]], bool]:

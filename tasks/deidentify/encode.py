@@ -18,6 +18,7 @@ from tasks.deidentify.parse import (
 _PREAMBLE = bytes(128) + b"DICM"
 _SEQUENCE_END = 0xFFFEE0DD
 _ITEM = 0xFFFEE000
+_WRITTEN = "_written"
 _TEXT_PAD = {"UI": b"\0", "OB": b"\0", "UN": b"\0"}
 
 
@@ -51,12 +52,24 @@ def encode_elements(elements: Iterable[OutElement], encoding: Encoding) -> bytes
     """Return the elements in tag order as bytes."""
     parts: list[bytes] = []
     for element in sorted(elements, key=lambda e: e.tag):
-        value = _value_bytes(element, encoding)
-        length = UNDEFINED_LENGTH if element.undefined_length else len(value)
-        parts += [_head(element, length, encoding), value]
-        if element.undefined_length:
-            parts.append(_tag(_SEQUENCE_END, encoding) + bytes(4))
+        parts += _element_bytes(element, encoding)
     return b"".join(parts)
+
+
+def _element_bytes(element: OutElement, encoding: Encoding) -> tuple[bytes, ...]:
+    """Return the parts of an element; they are kept with it, since most are written again."""
+    known = element.__dict__.get(_WRITTEN)
+    if known is not None and known[0] == encoding:
+        parts: tuple[bytes, ...] = known[1]
+        return parts
+    value = _value_bytes(element, encoding)
+    length = UNDEFINED_LENGTH if element.undefined_length else len(value)
+    parts = (_head(element, length, encoding), value)
+    if element.undefined_length:
+        return (*parts, _tag(_SEQUENCE_END, encoding) + bytes(4))
+    # Not a field: two elements are the same whether they were written or not.
+    element.__dict__[_WRITTEN] = (encoding, parts)
+    return parts
 
 
 def _value_bytes(element: OutElement, encoding: Encoding) -> bytes:

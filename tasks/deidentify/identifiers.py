@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 from schemas.charsets import decode_text, possible_texts
-from tasks.deidentify.parse import Header, RawElement, vr_from_dictionary, walk
+from tasks.deidentify.memory import Memory
+from tasks.deidentify.parse import PIXEL_DATA, Header, RawElement, vr_from_dictionary, walk
 from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET
 from tasks.deidentify.profile import tag_of
 from tasks.deidentify.values import is_registered_uid, read_date
@@ -95,19 +97,33 @@ _KIND_OF_VR = {
 }
 
 
-def harvest_identifiers(header: Header) -> frozenset[Identifier]:
+def harvest_identifiers(header: Header, memory: Memory | None = None) -> frozenset[Identifier]:
     """Return the identifiers a source header holds, at every depth.
 
     Names of people who are not the patient count as physicians; UIDs that DICOM itself
     registers do not count. Dates come as YYYYMMDD.
     """
     charset = decode_text(header.get(SPECIFIC_CHARACTER_SET))
+    known = None if memory is None else memory.of(("identifiers", charset))
     found: set[Identifier] = set()
-    for element in walk(header.elements):
-        if element.group % 2 or element.items is not None or len(element.value) > 4096:
+    for tag, element in header.elements.items():
+        if tag == PIXEL_DATA or (tag >> 16 & 1 and element.items is None):
             continue
-        found.update(_of_element(element, charset))
+        harvest = partial(_of_root_element, element, charset)
+        if known is None:
+            found |= harvest()
+        else:
+            found |= known.recall("", tag, element.vr, element.value, harvest)
     return frozenset(found)
+
+
+def _of_root_element(root: RawElement, charset: str) -> frozenset[Identifier]:
+    return frozenset(
+        identifier
+        for element in walk((root,))
+        if not (element.group % 2 or element.items is not None or len(element.value) > 4096)
+        for identifier in _of_element(element, charset)
+    )
 
 
 def _of_element(element: RawElement, charset: str) -> Iterator[Identifier]:

@@ -38,5 +38,7 @@ class JobResult:
     sop_uid: SopUid | None = None
     features: InstanceFeatures | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    trail: tuple[str, ...] = field(default=(), repr=False)
+    options: tuple[str, ...] = ()
     days: tuple[tuple[date, date], ...] = field(default=(), repr=False)
     identifiers: frozenset[Identifier] = field(default=frozenset(), repr=False)

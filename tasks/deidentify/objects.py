@@ -7,18 +7,23 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from io import BytesIO
 
 from pydicom import dcmread
-from pydicom.dataset import FileDataset
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset, FileDataset
 
 from schemas.charsets import decode_text
 from schemas.features import InstanceFeatures, read_features
 from schemas.identifiers import RawPatientId, Sha256, SopUid
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
+from tasks.deidentify.actions import ElementAction, Person, every_action
 from tasks.deidentify.admission import check_admission
+from tasks.deidentify.audit import options_of, trail_of
 from tasks.deidentify.identifiers import Identifier, harvest_identifiers
+from tasks.deidentify.memory import Memory
 from tasks.deidentify.parse import (
     PIXEL_DATA,
     Header,
@@ -27,10 +32,24 @@ from tasks.deidentify.parse import (
     TruncatedError,
     scan_file,
 )
-from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET, ElementAction, Person, plan_actions
+from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET, plan_actions
 from tasks.deidentify.profile import Profile, tag_of
 from tasks.deidentify.rebuild import rebuild
 from tasks.deidentify.values import read_date
+
+#: What the record of an instance is made of (`schemas.features`).
+_FEATURE_TAGS = tuple(
+    tag_of(keyword)
+    for keyword in """
+    SOPClassUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID Modality Manufacturer
+    ManufacturerModelName PatientSex PatientAge StudyDate SeriesDate AcquisitionDate StudyTime
+    SeriesTime AcquisitionTime ContrastBolusStartTime SeriesNumber ImageType ScanningSequence
+    SequenceVariant ScanOptions MRAcquisitionType MagneticFieldStrength RepetitionTime EchoTime
+    InversionTime FlipAngle EchoTrainLength Rows Columns SamplesPerPixel BitsAllocated
+    PixelSpacing SliceThickness SpacingBetweenSlices ImageOrientationPatient GantryDetectorTilt
+    ContrastBolusAgent SeriesDescription ProtocolName SequenceName AcquisitionNumber
+    """.split()  # noqa: SIM905  a list of so many words reads better so
+)
 
 Assign = Callable[[RawPatientId], SubjectAssignment | None]
 
@@ -49,12 +68,18 @@ class DeidentifiedObject:
     sop_uid: SopUid
     features: InstanceFeatures
     counts: Mapping[str, int]
+    trail: tuple[str, ...] = field(repr=False)
+    options: tuple[str, ...]
     days: tuple[tuple[date, date], ...] = field(repr=False)
     identifiers: frozenset[Identifier] = field(repr=False)
 
 
 def deidentify_object(
-    data: bytes, profile: Profile, assign: Assign, map_uid: Callable[[str], str]
+    data: bytes,
+    profile: Profile,
+    assign: Assign,
+    map_uid: Callable[[str], str],
+    memory: Memory | None = None,
 ) -> DeidentifiedObject | ReasonCode:
     """De-identify one DICOM file.
 
@@ -68,6 +93,8 @@ def deidentify_object(
         Gives the subject of a raw PatientID, or None when no row links it.
     map_uid : callable
         Gives the UID that stands for an original one.
+    memory : Memory, optional
+        Decisions of the objects before; it changes no byte, and saves most of the work.
 
     Returns
     -------
@@ -91,7 +118,7 @@ def deidentify_object(
     if subject is None:
         return ReasonCode.NO_LINKAGE
     person = Person(subject.subject_id, subject.shift_days, map_uid)
-    actions = plan_actions(header, profile, person)
+    actions = plan_actions(header, profile, person, memory)
     output = rebuild(actions, header.transfer_syntax)
     written = dcmread(BytesIO(output))
     pixel_sha256 = _require_same_pixels(header, written)
@@ -100,18 +127,21 @@ def deidentify_object(
         output_sha256=Sha256(hashlib.sha256(output).hexdigest()),
         pixel_sha256=pixel_sha256,
         sop_uid=SopUid(str(written.SOPInstanceUID)),
-        features=read_features(written, subject_id=subject.subject_id),
+        features=_features(written, subject.subject_id, memory),
         counts=count_actions(actions),
+        trail=trail_of(actions),
+        options=options_of(actions),
         days=_days_written(actions, written),
-        identifiers=harvest_identifiers(header),
+        identifiers=harvest_identifiers(header, memory),
     )
 
 
 def count_actions(actions: Sequence[ElementAction]) -> dict[str, int]:
     """Return how many elements each action met, and how many values broke their contract."""
-    counts = Counter(str(a.action) for a in actions)
-    counts["refused"] = sum(a.refused for a in actions)
-    counts["dropped_words"] = sum(a.dropped_words for a in actions)
+    every = list(every_action(actions))
+    counts = Counter(str(a.action) for a in every)
+    counts["refused"] = sum(a.refused for a in every)
+    counts["dropped_words"] = sum(a.dropped_words for a in every)
     return dict(sorted(counts.items()))
 
 
@@ -129,11 +159,26 @@ def _scan(data: bytes) -> Header | ReasonCode:
 
 
 def _require_same_pixels(header: Header, written: FileDataset) -> Sha256:
-    before = hashlib.sha256(header.get(PIXEL_DATA)).hexdigest()
-    after = hashlib.sha256(written.get_item(PIXEL_DATA).value).hexdigest()
-    if before != after:
+    after = written.get_item(PIXEL_DATA).value
+    if header.get(PIXEL_DATA) != after:
         raise NotAsPlannedError("the pixel data written differs from the source")
-    return Sha256(after)
+    return Sha256(hashlib.sha256(after).hexdigest())
+
+
+def _features(written: FileDataset, subject_id: str, memory: Memory | None) -> InstanceFeatures:
+    """Read the features by pydicom; values it has decoded before are not decoded again."""
+    if memory is not None:
+        known = memory.of(("decoded by pydicom", written.file_meta.TransferSyntaxUID))
+        for tag in _FEATURE_TAGS:
+            raw: object = written.get_item(tag)
+            if isinstance(raw, RawDataElement) and raw.value:
+                decode = partial(_decoded, written, tag)
+                written[tag] = known.recall("", tag, raw.VR, raw.value, decode)
+    return read_features(written, subject_id=subject_id)
+
+
+def _decoded(written: Dataset, tag: int) -> DataElement:
+    return written[tag]
 
 
 def _days_written(
@@ -141,11 +186,17 @@ def _days_written(
 ) -> tuple[tuple[date, date], ...]:
     """Pair each real day with the day that now stands in its place, read back by pydicom."""
     days = []
-    for action in actions:
-        if action.real_day is None:
-            continue
-        after = read_date(str(written[action.tag].value)[:8])
+    for day in (day for action in actions for day in action.days):
+        after = read_date(str(_value_at(written, day.path))[:8])
         if after is None:
             raise NotAsPlannedError("a date was not written as one")
-        days.append((action.real_day, after))
+        days.append((day.real, after))
     return tuple(days)
+
+
+def _value_at(written: Dataset, path: tuple[int, ...]) -> object:
+    """Return a value read back by pydicom: tags, with the number of the item between."""
+    item: Dataset = written
+    for tag, number in zip(path[:-1:2], path[1::2], strict=True):
+        item = item[tag].value[number]
+    return item[path[-1]].value

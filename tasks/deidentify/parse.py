@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct, error
+from typing import NamedTuple
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
@@ -51,15 +52,18 @@ class Encoding:
     little: bool
 
 
-@dataclass(frozen=True)
-class RawElement:
+class RawElement(NamedTuple):
     """One element: tag, VR (None when the file does not say) and its bytes or items."""
 
     tag: int
     vr: str | None
-    value: bytes = field(repr=False)
+    value: bytes
     items: tuple[tuple[RawElement, ...], ...] | None = None
     undefined_length: bool = False
+
+    def __repr__(self) -> str:
+        # A value may identify; it never shows.
+        return f"RawElement({self.tag:08X}, {self.vr})"
 
     @property
     def group(self) -> int:
@@ -115,6 +119,17 @@ def encoding_of(transfer_syntax: str) -> Encoding:
     return Encoding(
         explicit=transfer_syntax != IMPLICIT_LITTLE, little=transfer_syntax != EXPLICIT_BIG
     )
+
+
+def scan_items(value: bytes) -> tuple[tuple[RawElement, ...], ...] | None:
+    """Return the items in a value field whose VR the file did not tell, None if it has none.
+
+    Such a sequence is in implicit VR little endian, whatever the file is (PS3.5 6.2.2).
+    """
+    try:
+        return _Scanner(value, Encoding(explicit=False, little=True)).items(0, len(value), 1)
+    except ScanError:
+        return None
 
 
 def walk(elements: dict[int, RawElement] | tuple[RawElement, ...]) -> Iterator[RawElement]:
@@ -211,7 +226,7 @@ class _Scanner:
         value = self._data[start : start + length]
         items = None
         if (vr or vr_from_dictionary(tag)) == "SQ":
-            items = self._defined_items(start, start + length, depth)
+            items = self.items(start, start + length, depth)
         return RawElement(tag, vr, value, items), start + length
 
     def _tag_at(self, position: int, end: int) -> int:
@@ -258,9 +273,8 @@ class _Scanner:
             items.append(item)
         return items, position + 8
 
-    def _defined_items(
-        self, position: int, end: int, depth: int
-    ) -> tuple[tuple[RawElement, ...], ...]:
+    def items(self, position: int, end: int, depth: int) -> tuple[tuple[RawElement, ...], ...]:
+        """Scan the items of a sequence of defined length."""
         items = []
         while position < end:
             tag = self._tag_at(position, end)

@@ -1,13 +1,15 @@
 """The allow-list: which attribute may stay, where, under which contract, and why.
 
 Rows come from `data_contracts/deidentification/`: `profile.csv` (public attributes),
-`private_attributes.csv` (private ones by creator) and `words.csv` (closed word lists).
+`private_attributes.csv` (private ones by creator), `blob_fields.csv` (what stays of vendors'
+blocks) and `words.csv` (closed word lists).
 What has no row is removed at every depth.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,11 +22,17 @@ from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
+from tasks.deidentify.blobs import BLOCKS, BlobField
 from tasks.deidentify.contract import Contract, WordList, parse_contract
 
 ROOT = ""
+#: A place without public rows: only private attributes stay there.
+PRIVATE_ONLY = "PrivateOnly"
+#: Edition of PS3.15 table E.1-1 that the tables are tested against.
+TABLE_EDITION = "DICOM PS3.15 2026c"
 _T = TypeVar("_T")
 _PROFILE, _PRIVATE, _WORDS = "profile.csv", "private_attributes.csv", "words.csv"
+_BLOBS = "blob_fields.csv"
 _VM = re.compile(r"\d+(-(\d+|n))?")
 
 
@@ -73,6 +81,13 @@ class Rule:
     reason: str
     source: str
 
+    @property
+    def items_place(self) -> str:
+        """The place whose rows hold for the items of this sequence."""
+        if self.contract.items_place is not None:
+            return self.contract.items_place
+        return "/".join(filter(None, (self.where, self.keyword)))
+
 
 @dataclass(frozen=True)
 class PrivateRule:
@@ -95,6 +110,7 @@ class Profile:
     rules: Mapping[str, Mapping[int, Rule]]
     private: Mapping[tuple[str, int], Mapping[int, PrivateRule]]
     word_lists: Mapping[str, WordList] = field(repr=False)
+    blobs: Mapping[str, Mapping[str, BlobField]] = field(default_factory=dict, repr=False)
 
     def all_rules(self) -> Iterator[Rule]:
         """Yield the public rules, root first, in tag order."""
@@ -107,6 +123,22 @@ class Profile:
             block = self.private[creator, group]
             yield from (block[element] for element in sorted(block))
 
+    def all_blob_fields(self) -> Iterator[BlobField]:
+        """Yield what may stay of vendors' blocks, by block, in the order of the table."""
+        for block in sorted(self.blobs):
+            yield from self.blobs[block].values()
+
+
+@lru_cache(maxsize=1)
+def profile_sha256() -> str:
+    """Return the hash of the tables in force, in the order of their names."""
+    folder = data_contracts_dir() / "deidentification"
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".csv", ".txt"):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
 
 @lru_cache(maxsize=1)
 def load_profile() -> Profile:
@@ -115,7 +147,7 @@ def load_profile() -> Profile:
 
 
 def read_profile(folder: Path) -> Profile:
-    """Read the three tables of a profile.
+    """Read the tables of a profile.
 
     Raises
     ------
@@ -130,7 +162,6 @@ def read_profile(folder: Path) -> Profile:
         if rule.tag in place:
             raise _refused(_PROFILE, line, "the attribute has a rule at this place already")
         place[rule.tag] = rule
-    _require_places(rules)
     private: dict[tuple[str, int], dict[int, PrivateRule]] = {}
     for line, row in _rows(folder / _PRIVATE):
         one = _at(_PRIVATE, line, partial(_private_rule, row, lists))
@@ -138,7 +169,9 @@ def read_profile(folder: Path) -> Profile:
         if one.element in block:
             raise _refused(_PRIVATE, line, "the element has a rule already")
         block[one.element] = one
-    return Profile(rules, private, lists)
+    blobs = _read_blobs(folder / _BLOBS, lists)
+    _require_places(rules, private, blobs)
+    return Profile(rules, private, lists, blobs)
 
 
 def _rule(row: Mapping[str, str], lists: Mapping[str, WordList]) -> Rule:
@@ -217,13 +250,52 @@ def _read_words(path: Path) -> dict[str, WordList]:
     }
 
 
-def _require_places(rules: Mapping[str, Mapping[int, Rule]]) -> None:
+def _read_blobs(path: Path, lists: Mapping[str, WordList]) -> dict[str, dict[str, BlobField]]:
+    blobs: dict[str, dict[str, BlobField]] = {}
+    for line, row in _rows(path):
+        one = _at(_BLOBS, line, partial(_blob_field, row, lists))
+        fields = blobs.setdefault(one.block, {})
+        if one.field in fields:
+            raise _refused(_BLOBS, line, "the field has a row already")
+        fields[one.field] = one
+    return blobs
+
+
+def _blob_field(row: Mapping[str, str], lists: Mapping[str, WordList]) -> BlobField:
+    if row["block"] not in BLOCKS:
+        raise ValueError("no block is called so")
+    if not row["contract"]:
+        raise ValueError("a kept field needs a contract on its value")
+    return BlobField(
+        block=row["block"],
+        field=_stated(row, "field"),
+        vr=row["vr"],
+        vm=_vm(row["vm"]),
+        contract=parse_contract(row["contract"], lists),
+        reason=_stated(row, "reason"),
+        source=_stated(row, "source"),
+    )
+
+
+def _require_places(
+    rules: Mapping[str, Mapping[int, Rule]],
+    private: Mapping[tuple[str, int], Mapping[int, PrivateRule]],
+    blobs: Mapping[str, object],
+) -> None:
+    contracts = [rule.contract for block in private.values() for rule in block.values()]
+    for contract in contracts:
+        if contract.rebuilt_block is not None and contract.rebuilt_block not in blobs:
+            raise ContractError(
+                "a block is to be rebuilt and no field of it is allowed",
+                where=f"{_PRIVATE}, block {contract.rebuilt_block}",
+                hint=f"Add rows to {_BLOBS}.",
+            )
     sequences = {
-        "/".join(filter(None, (rule.where, rule.keyword)))
+        rule.items_place
         for place in rules.values()
         for rule in place.values()
         if rule.action is Action.SEQUENCE
-    }
+    } | {contract.items_place for contract in contracts}
     for where in rules:
         if where != ROOT and where not in sequences:
             raise ContractError(

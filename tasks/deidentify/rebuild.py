@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from tasks.deidentify.actions import ElementAction, options_run
 from tasks.deidentify.encode import OutElement, encode_file
-from tasks.deidentify.plan import ElementAction, options_run
 from tasks.deidentify.profile import Option, tag_of
 
 #: Names this software in file meta (PS3.10 7.1); made once, tells nothing of a site.

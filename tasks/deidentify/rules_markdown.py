@@ -19,6 +19,7 @@ _PUBLIC_HEAD = (
     "Source",
 )
 _PRIVATE_HEAD = ("Creator", "Element", "VR", "VM", "Contract", "Reason", "Source")
+_BLOB_HEAD = ("Block", "Field", "VR", "VM", "Contract", "Reason", "Source")
 _WORDS_HEAD = ("List", "Words", "Patterns")
 
 
@@ -31,6 +32,7 @@ def render_rules_markdown(profile: Profile | None = None) -> str:
     sections = (
         ("### Public attributes that may stay", _table(_PUBLIC_HEAD, _public_rows(profile))),
         ("### Private attributes that may stay", _table(_PRIVATE_HEAD, _private_rows(profile))),
+        ("### What stays of vendors' blocks", _table(_BLOB_HEAD, _blob_rows(profile))),
         ("### Word lists", _table(_WORDS_HEAD, _word_rows(profile))),
     )
     return "\n".join(f"{title}\n\n{table}" for title, table in sections)
@@ -48,6 +50,11 @@ def _private_rows(profile: Profile) -> Iterator[tuple[str, ...]]:
     for r in profile.all_private_rules():
         element = f"({r.group:04X},xx{r.element:02X})"
         yield r.creator, element, r.vr, r.vm, _code(r.contract.text), r.reason, r.source
+
+
+def _blob_rows(profile: Profile) -> Iterator[tuple[str, ...]]:
+    for r in profile.all_blob_fields():
+        yield r.block, r.field, r.vr, r.vm, _code(r.contract.text), r.reason, r.source
 
 
 def _word_rows(profile: Profile) -> Iterator[tuple[str, ...]]:

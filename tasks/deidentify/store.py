@@ -35,6 +35,8 @@ class DeidentifiedBatch:
 
     outcomes: tuple[FileOutcome, ...]
     counts: Mapping[int, Mapping[str, int]]
+    trails: Mapping[int, tuple[str, ...]]
+    options: Mapping[int, tuple[str, ...]]
     identifiers: Mapping[str, SubjectIdentifiers] = field(repr=False)
 
 
@@ -105,6 +107,8 @@ def run_jobs(
     return DeidentifiedBatch(
         outcomes=tuple(outcomes),
         counts={r.file_no: r.counts for r in results},
+        trails={r.file_no: r.trail for r in results},
+        options={r.file_no: r.options for r in results},
         identifiers=_identifiers_by_subject(results),
     )
 

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from schemas.atomic_files import directory_published_as
 from schemas.errors import BadInputError
 from schemas.identifiers import RawPatientId, SiteCode
@@ -16,15 +13,13 @@ from schemas.keys import KeyRing
 from schemas.records import FileOutcome, SubjectAssignment
 from schemas.states import FileState, ReasonCode
 from tasks.deidentify.job_records import Job
-from tasks.deidentify.profile import Action
 from tasks.deidentify.residual_scan import Dictionary
 from tasks.deidentify.store import DeidentifiedBatch, object_path, run_jobs
+from tasks.deidentify.store_audit import AUDIT_FILE, write_audit
 from tasks.deidentify.store_scan import scan_paths
 from tasks.deidentify.store_worker import Subjects
 
-AUDIT_FILE = "audit.parquet"
 SUBJECT_FROM_PATIENT_ID = "patient_id"
-_COUNTS = [*sorted(str(a) for a in Action if a is not Action.FIXED), "refused", "dropped_words"]
 
 
 @dataclass(frozen=True)
@@ -83,33 +78,8 @@ def deidentify_folder(
     with directory_published_as(dst) as staging:
         batch = run_jobs(jobs, subjects, staging, workers)
         outcomes = _withhold_found(batch, staging)
-        pq.write_table(audit_table(outcomes, batch.counts), staging / AUDIT_FILE)
+        write_audit(staging / AUDIT_FILE, batch, outcomes, ring.key_id)
     return _summary(outcomes)
-
-
-def audit_table(outcomes: list[FileOutcome], counts: Mapping[int, Mapping[str, int]]) -> pa.Table:
-    """Return the audit: one row per input file, no source path and no source value."""
-    schema = pa.schema(
-        [pa.field("file_no", pa.int64(), nullable=False)]
-        + [pa.field("state", pa.string(), nullable=False)]
-        + [pa.field(name, pa.string()) for name in ("reason", "source_sha256", "output_sha256")]
-        + [pa.field("output", pa.string())]
-        + [pa.field(f"n_{name}", pa.int32(), nullable=False) for name in _COUNTS]
-    )
-    rows = []
-    for outcome in sorted(outcomes, key=lambda o: o.file_no):
-        accepted = outcome.state is FileState.ACCEPTED
-        row: dict[str, object] = {
-            "file_no": outcome.file_no,
-            "state": str(outcome.state),
-            "reason": outcome.reason and str(outcome.reason),
-            "source_sha256": outcome.source_sha256 or None,
-            "output_sha256": outcome.output_sha256,
-            "output": object_path(outcome).as_posix() if accepted else None,
-        }
-        row |= {f"n_{name}": counts[outcome.file_no].get(name, 0) for name in _COUNTS}
-        rows.append(row)
-    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def _require_folders(src: Path, dst: Path) -> None:

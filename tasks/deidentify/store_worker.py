@@ -17,6 +17,7 @@ from schemas.keys import KeyRing
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
 from tasks.deidentify.job_records import Job, JobResult
+from tasks.deidentify.memory import Memory
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.profile import Profile, load_profile
 
@@ -54,6 +55,7 @@ class _State:
     map_uid: Callable[[str], str]
     staging: Path
     seconds: float
+    memory: Memory = field(default_factory=Memory, repr=False)
 
 
 _state: list[_State] = []
@@ -87,7 +89,9 @@ def run_job(job: Job) -> JobResult:
 
 def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
     state = _state[0]
-    done = deidentify_object(data, state.profile, state.subjects.assign, state.map_uid)
+    done = deidentify_object(
+        data, state.profile, state.subjects.assign, state.map_uid, state.memory
+    )
     if isinstance(done, ReasonCode):
         return JobResult(job.file_no, len(data), source_sha256, done)
     staged = state.staging / f"{job.file_no:09d}.part"
@@ -102,6 +106,8 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
         sop_uid=done.sop_uid,
         features=done.features,
         counts=done.counts,
+        trail=done.trail,
+        options=done.options,
         days=done.days,
         identifiers=done.identifiers,
     )

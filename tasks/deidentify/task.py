@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prefect import task
 from prefect.logging import get_run_logger
 
@@ -10,6 +12,7 @@ from schemas.records import FileKind
 from schemas.run_context import run_context
 from schemas.stage_errors import redacted_errors
 from tasks.deidentify import store
+from tasks.deidentify.store_audit import AUDIT_FILE, write_audit
 from tasks.deidentify.store_identifiers import write_identifiers
 from tasks.deidentify.store_scan_batch import batch_identifiers, scan_staged, withhold
 
@@ -32,7 +35,7 @@ def deidentify_batch(site: str, batch: str) -> dict[str, int]:
             context.settings.workers,
         )
         bench.put("image_outcomes", list(result.outcomes))
-        bench.put("action_counts", dict(result.counts))
+        bench.put("deidentified", replace(result, outcomes=(), identifiers={}))
         bench.put("identifiers", dict(result.identifiers))
     states = [outcome.state.value for outcome in result.outcomes]
     counts = {state: states.count(state) for state in sorted(set(states))}
@@ -54,6 +57,13 @@ def scan_batch(site: str, batch: str) -> dict[str, int]:
             bench.put("volumes", volumes)
         sealed = context.zones.restricted_batch(context.site, bench.batch) / "identifiers.sealed"
         write_identifiers(sealed, context.ring(), people)
+        write_audit(
+            sealed.with_name(AUDIT_FILE),
+            bench.get("deidentified"),
+            bench.get("image_outcomes"),
+            context.ring().key_id,
+            mode=0o600,
+        )
     get_run_logger().info("batch %s: %d hits of the identifier scan", batch, len(hits))
     return {"persons": len(people), "hits": len(hits)}
 

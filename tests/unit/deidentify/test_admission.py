@@ -32,7 +32,7 @@ R = ReasonCode
             R.SECONDARY_OR_DERIVED,
         ),
         ({"SOPClassUID": EncapsulatedPDFStorage}, R.SOP_CLASS_NOT_ADMITTED),
-        ({"SOPClassUID": EnhancedMRImageStorage}, R.SOP_CLASS_NOT_ADMITTED),
+        ({"SOPClassUID": EnhancedMRImageStorage}, R.UNPARSABLE),
         ({"SOPClassUID": MediaStorageDirectoryStorage}, R.SOP_CLASS_NOT_ADMITTED),
         ({"SOPClassUID": "1.2.3.4"}, R.SOP_CLASS_NOT_ADMITTED),
         ({"BurnedInAnnotation": "YES"}, R.BURNED_IN_ANNOTATION),

@@ -17,6 +17,7 @@ from pydicom.uid import (
 )
 
 from tests.builders import make_instance
+from tests.unit.deidentify import codestreams
 from tests.unit.deidentify.helpers import RING, SHIFT_DAYS, accepted, pseudonym, written
 
 PHYSICS = ("Rows", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "KVP")
@@ -124,7 +125,7 @@ def test_the_transfer_syntax_and_the_pixel_bytes_stay(syntax: UID) -> None:
 def test_compressed_pixels_stay_in_their_fragments() -> None:
     before = make_instance()
     before.file_meta.TransferSyntaxUID = JPEGLosslessSV1
-    before.PixelData = encapsulate([b"\xff\xd8" + bytes(range(100)) + b"\xff\xd9"])
+    before.PixelData = encapsulate([codestreams.jpeg()])
     before["PixelData"].VR = "OB"
     before["PixelData"].is_undefined_length = True
     after = written(before)

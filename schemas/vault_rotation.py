@@ -1,0 +1,101 @@
+"""Change the secret under which the vault is encrypted. Pseudonyms, UIDs and shifts stay.
+
+The new secret is random and does not come from the master key. It stands in the key file
+before anything is sealed with it, and the old one leaves the file only after everything
+opens without it: a kill at any instant leaves all readable, and the next run finishes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from schemas.atomic_files import write_bytes
+from schemas.errors import EnvironmentProblemError
+from schemas.keys import KEY_BYTES, KeyRing, key_file_text, read_key_file
+from schemas.vault import Vault
+from schemas.zones import Zones
+
+_KEY_MODE = 0o600
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """What a rotation did: the version now in force, and how much was sealed anew."""
+
+    version: int
+    vault_fields: int
+    files: int
+
+
+def rotate_vault_secret(key_file: Path, zones: Zones) -> Rotation:
+    """Seal the vault and all sealed files of the restricted zone with a new secret.
+
+    Run it while no night is running. Back up the key file afterwards: the old copy no
+    longer opens the vault.
+
+    Raises
+    ------
+    EnvironmentProblemError
+        If the key is missing, or something cannot be opened with it; nothing is changed
+        then but a secret more in the key file.
+    """
+    ring = read_key_file(key_file)
+    vault_file = zones.vault_file
+    Vault(vault_file, ring).check()
+    version = ring.vault_version + 1
+    both = {**ring.vault_secrets, version: secrets.token_bytes(KEY_BYTES)}
+    ring = replace(ring, vault_secrets=both)
+    write_bytes(key_file, key_file_text(ring).encode("ascii"), mode=_KEY_MODE)
+    contexts = sealed_files(zones)
+    fields = Vault(vault_file, ring).rewrap()
+    for path, context in contexts.items():
+        _reseal(path, context, ring)
+    newest = replace(ring, vault_secrets={version: both[version]})
+    for path, context in contexts.items():
+        _open(path, context, newest)
+    Vault(vault_file, newest).check()
+    write_bytes(key_file, key_file_text(newest).encode("ascii"), mode=_KEY_MODE)
+    return Rotation(version, fields, len(contexts))
+
+
+def sealed_files(zones: Zones) -> Mapping[Path, str]:
+    """Return every sealed file of the restricted zone, and the context it is bound to.
+
+    Raises
+    ------
+    EnvironmentProblemError
+        If a sealed file has a name nobody here knows: it would be lost with the old secret.
+    """
+    found: dict[Path, str] = {}
+    for path in sorted((zones.restricted / "batches").glob("*/*/*.sealed")):
+        batch, site = path.parent.name, path.parent.parent.name
+        contexts = {
+            "identifiers.sealed": "identifiers/v1",
+            "forms.sealed": f"clinical-forms/v1/{site}/{batch}",
+        }
+        if path.name not in contexts:
+            raise EnvironmentProblemError(
+                f"{path.name} is sealed in a way that rotation does not know",
+                where=f"batch {batch} of {site}",
+                hint="Nothing was changed. Report this as a defect.",
+            )
+        found[path] = contexts[path.name]
+    return found
+
+
+def _reseal(path: Path, context: str, ring: KeyRing) -> None:
+    write_bytes(path, ring.seal(_open(path, context, ring), context=context), mode=_KEY_MODE)
+
+
+def _open(path: Path, context: str, ring: KeyRing) -> bytes:
+    try:
+        return ring.unseal(path.read_bytes(), context=context)
+    except Exception:
+        raise EnvironmentProblemError(
+            f"{path.name} cannot be opened with this key",
+            where=f"batch {path.parent.name} of {path.parent.parent.name}",
+            hint="Use the key with which this home was started (`livercohort key show-id`).",
+        ) from None

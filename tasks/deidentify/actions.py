@@ -1,0 +1,109 @@
+"""What a plan is made of: one action per element, and whom it is planned for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from tasks.deidentify.encode import OutElement
+from tasks.deidentify.memory import Decisions
+from tasks.deidentify.parse import PIXEL_DATA, Encoding, RawElement
+from tasks.deidentify.profile import Action, Option, Profile
+from tasks.deidentify.values import TEXT_VRS
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who the object belongs to, as the plan needs it (restricted: holds the date shift)."""
+
+    subject_id: str
+    shift_days: int = field(repr=False)
+    map_uid: Callable[[str], str] = field(repr=False)
+
+
+class Day(NamedTuple):
+    """A real date (restricted) and where it stood: tags, with the number of the item between."""
+
+    path: tuple[int, ...]
+    real: date
+
+
+@dataclass(frozen=True)
+class ElementAction:
+    """What happens to one element.
+
+    `out` is what will be written, None when the element is removed. `refused` says that a
+    rule exists and its contract was broken. `days` are the dates before the shift
+    (restricted), for checking intervals on what was written. `nested` is what happens to
+    the elements of a sequence's items.
+    """
+
+    tag: int
+    action: Action
+    option: Option | None = None
+    out: OutElement | None = field(default=None, repr=False)
+    refused: bool = False
+    dropped_words: int = 0
+    days: tuple[Day, ...] = field(default=(), repr=False)
+    nested: tuple[ElementAction, ...] = field(default=(), repr=False)
+
+    @cached_property
+    def steps(self) -> tuple[str, ...]:
+        """What was done here and below, as `TAG:action` and `TAG/TAG:action`."""
+        at = f"{self.tag:08X}"
+        here = f"{at}:{'refused' if self.refused else self.action}"
+        return (here, *(f"{at}/{step}" for a in self.nested for step in a.steps))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every decision of one object depends on (restricted)."""
+
+    profile: Profile
+    person: Person
+    encoding: Encoding
+    charset: str
+    decisions: Decisions | None = field(default=None, repr=False)
+
+    def decide(
+        self, place: str, element: RawElement, make: Callable[[], ElementAction]
+    ) -> ElementAction:
+        """Return what `make` decides, or what it decided for the same bytes before."""
+        if self.decisions is None or element.tag == PIXEL_DATA:
+            return make()
+        return self.decisions.recall(place, element.tag, element.vr, element.value, make)
+
+
+@lru_cache(maxsize=1 << 14)
+def removed(tag: int, *, refused: bool = False) -> ElementAction:
+    """Return that an element is dropped; `refused` when its rule was broken."""
+    return ElementAction(tag, Action.REMOVE, refused=refused)
+
+
+def options_run(actions: Iterable[ElementAction]) -> frozenset[Option]:
+    """Return the parts of PS3.15 annex E that really acted on this object."""
+    acted = {
+        a.option
+        for a in every_action(actions)
+        if a.option and a.out and (a.out.value or a.out.items)
+    }
+    return frozenset({Option.BASIC, *acted})
+
+
+def every_action(actions: Iterable[ElementAction]) -> Iterator[ElementAction]:
+    """Yield the actions at every depth."""
+    for action in actions:
+        yield action
+        yield from every_action(action.nested)
+
+
+def vr_of(element: RawElement, allowed: str) -> str | None:
+    """Return the VR to read the value by, None when the file's own VR contradicts the rule."""
+    names = allowed.split("|")
+    if element.vr in names:
+        return element.vr
+    readable = element.vr in (None, "UN") or (element.vr in TEXT_VRS and names[0] in TEXT_VRS)
+    return names[-1] if readable else None

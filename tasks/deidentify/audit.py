@@ -1,0 +1,132 @@
+"""The audit of a batch: one row per file, each row sealed by the hash of the one before.
+
+A row says what was done, by tag, and with which rules, key and software; never a value of
+the source. Changing, dropping or moving a row breaks the chain from there on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.records import FileOutcome
+from schemas.states import FileState, ReasonCode
+from tasks.deidentify.actions import ElementAction, options_run
+from tasks.deidentify.profile import Action
+
+FIRST_LINK = "0" * 64
+_COUNTS = [*sorted(str(a) for a in Action if a is not Action.FIXED), "refused", "dropped_words"]
+_TEXTS = ("reason", "source_sha256", "output_sha256", "pixel_sha256", "output", "scan")
+_VERSIONS = ("profile_sha256", "table_edition", "key_id", "software")
+
+
+@dataclass(frozen=True)
+class AuditVersions:
+    """With what the objects were de-identified: the same in all rows of a batch."""
+
+    profile_sha256: str
+    table_edition: str
+    key_id: str
+    software: str
+
+
+def trail_of(actions: Sequence[ElementAction]) -> tuple[str, ...]:
+    """Return what was done by tag: `TAG:action`, below a sequence `TAG/TAG:action`.
+
+    What happened more than once below a sequence has its number behind it.
+    """
+    counts = Counter(step for action in actions for step in action.steps)
+    return tuple(f"{step}*{n}" if n > 1 else step for step, n in sorted(counts.items()))
+
+
+def options_of(actions: Sequence[ElementAction]) -> tuple[str, ...]:
+    """Return the parts of PS3.15 annex E that ran, by name."""
+    return tuple(sorted(str(option) for option in options_run(actions)))
+
+
+def audit_table(
+    outcomes: Iterable[FileOutcome],
+    counts: Mapping[int, Mapping[str, int]],
+    trails: Mapping[int, Sequence[str]],
+    options: Mapping[int, Sequence[str]],
+    versions: AuditVersions,
+) -> pa.Table:
+    """Return the audit: one row per file in `file_no` order, chained.
+
+    Parameters
+    ----------
+    outcomes : iterable of FileOutcome
+        Where each file ended, after the scan of what was written.
+    counts, trails, options : mapping
+        By `file_no`: elements by action, actions by tag, options that ran.
+    versions : AuditVersions
+        Rules, key and software.
+    """
+    rows: list[dict[str, Any]] = []
+    link = FIRST_LINK
+    for outcome in sorted(outcomes, key=lambda o: o.file_no):
+        number = outcome.file_no
+        row = _row(outcome, counts.get(number, {}), versions)
+        row["actions"] = list(trails.get(number, ()))
+        row["private_kept"] = [s for s in row["actions"] if ":private" in s]
+        row["options"] = list(options.get(number, ()))
+        row["prev_sha256"] = link
+        row["row_sha256"] = link = _seal(row)
+        rows.append(row)
+    return pa.Table.from_pylist(rows, schema=_schema())
+
+
+def first_broken_row(table: pa.Table) -> int | None:
+    """Return the `file_no` of the first row that does not fit the chain, None if all do."""
+    link = FIRST_LINK
+    for row in table.to_pylist():
+        stated = row.pop("row_sha256")
+        if row["prev_sha256"] != link or _seal(row) != stated:
+            return int(row["file_no"])
+        link = stated
+    return None
+
+
+def _seal(row: Mapping[str, Any]) -> str:
+    text = json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _row(
+    outcome: FileOutcome, counts: Mapping[str, int], versions: AuditVersions
+) -> dict[str, Any]:
+    accepted = outcome.state is FileState.ACCEPTED and outcome.features is not None
+    series = outcome.features.series_uid if outcome.features is not None else None
+    found = outcome.reason is ReasonCode.IDENTIFIER_FOUND
+    return {
+        "file_no": outcome.file_no,
+        "state": str(outcome.state),
+        "reason": outcome.reason and str(outcome.reason),
+        "source_sha256": outcome.source_sha256 or None,
+        "output_sha256": outcome.output_sha256,
+        "pixel_sha256": outcome.pixel_sha256,
+        "output": f"{series}/{outcome.sop_uid}.dcm" if accepted else None,
+        "scan": "found" if found else ("clean" if accepted else None),
+        **{f"n_{name}": counts.get(name, 0) for name in _COUNTS},
+        **{name: getattr(versions, name) for name in _VERSIONS},
+    }
+
+
+def _schema() -> pa.Schema:
+    texts = [pa.field(name, pa.string()) for name in _TEXTS]
+    lists = [pa.field(n, pa.list_(pa.string())) for n in ("actions", "private_kept", "options")]
+    chain = ("prev_sha256", "row_sha256")
+    return pa.schema(
+        [pa.field("file_no", pa.int64(), nullable=False)]
+        + [pa.field("state", pa.string(), nullable=False), *texts]
+        + [pa.field(f"n_{name}", pa.int32(), nullable=False) for name in _COUNTS]
+        + [pa.field(name, pa.string(), nullable=False) for name in _VERSIONS]
+        + lists
+        + [pa.field(name, pa.string(), nullable=False) for name in chain]
+    )

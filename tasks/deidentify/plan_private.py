@@ -1,0 +1,91 @@
+"""Private attributes: kept by creator, element, VR, VM and contract, at every depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+from schemas.charsets import decode_text
+from tasks.deidentify.actions import Context, ElementAction, removed, vr_of
+from tasks.deidentify.blobs import rebuild_blob
+from tasks.deidentify.encode import OutElement
+from tasks.deidentify.parse import RawElement
+from tasks.deidentify.profile import PRIVATE_ONLY, Action, Option, PrivateRule
+from tasks.deidentify.values import is_binary_number, texts_of
+
+_PRIVATE_CREATOR_FIRST, _PRIVATE_CREATOR_LAST = 0x10, 0xFF
+#: Plans the items of a sequence by the rules of a place.
+PlanItems = Callable[[RawElement, str, Context], ElementAction | None]
+
+
+def plan_private(
+    elements: Mapping[int, RawElement], context: Context, plan_items: PlanItems
+) -> Iterator[ElementAction]:
+    """Plan the private attributes of a data set or an item; original blocks are kept."""
+    creators = _private_creators(elements)
+    kept_blocks: set[int] = set()
+    for tag, element in elements.items():
+        if element.group % 2 == 0 or tag in creators:
+            continue
+        creator_tag = element.group << 16 | (tag >> 8 & 0xFF)
+        creator = creators.get(creator_tag, "")
+        if (creator, element.group) not in context.profile.private:
+            yield removed(tag)
+            continue
+        act = partial(_act_private, element, creator, context, plan_items)
+        action = context.decide(f"private {creator}", element, act)
+        if action.out is not None:
+            kept_blocks.add(creator_tag)
+        yield action
+    for tag, creator in creators.items():
+        if tag in kept_blocks:
+            out = OutElement(tag, "LO", creator.encode("ascii"))
+            yield ElementAction(tag, Action.PRIVATE, Option.PRIVATE, out)
+        else:
+            yield removed(tag)
+
+
+def _private_creators(elements: Mapping[int, RawElement]) -> dict[int, str]:
+    return {
+        tag: decode_text(element.value)
+        for tag, element in elements.items()
+        if element.group % 2 and _PRIVATE_CREATOR_FIRST <= tag & 0xFFFF <= _PRIVATE_CREATOR_LAST
+    }
+
+
+def _act_private(
+    element: RawElement, creator: str, context: Context, plan_items: PlanItems
+) -> ElementAction:
+    rule = context.profile.private.get((creator, element.group), {}).get(element.tag & 0xFF)
+    vr = vr_of(element, rule.vr) if rule else None
+    if rule is None or vr is None:
+        return removed(element.tag, refused=rule is not None)
+    contract = rule.contract
+    if contract.items_place is not None:
+        planned = plan_items(element, contract.items_place or PRIVATE_ONLY, context)
+        done = planned and replace(planned, action=Action.PRIVATE, option=Option.PRIVATE)
+    elif contract.rebuilt_block is not None:
+        block = context.profile.blobs[contract.rebuilt_block]
+        value = rebuild_blob(contract.rebuilt_block, element.value, block)
+        done = _private_out(element, "OB", value) if value else None
+    else:
+        done = _private_value(element, rule, vr, context)
+    return done or removed(element.tag, refused=True)
+
+
+def _private_value(
+    element: RawElement, rule: PrivateRule, vr: str, context: Context
+) -> ElementAction | None:
+    little = context.encoding.little
+    if not rule.contract.accepts(vr, rule.vm, element.value, little=little):
+        return None
+    value = element.value
+    if not is_binary_number(vr):
+        value = "\\".join(texts_of(value)).encode("ascii")
+    return _private_out(element, vr, value)
+
+
+def _private_out(element: RawElement, vr: str, value: bytes) -> ElementAction:
+    out = OutElement(element.tag, vr, value)
+    return ElementAction(element.tag, Action.PRIVATE, Option.PRIVATE, out)
