@@ -55,12 +55,14 @@ class Export:
         self.faults.append(row | facts)
 
 
-def plan_images(hospital: Hospital, subjects: list[Subject], night: int, seed: int) -> Export:
+def plan_images(
+    hospital: Hospital, subjects: list[Subject], night: int, seed: int, *, full: bool = False
+) -> Export:
     """Return the export with its images; content is made when asked for."""
     export = Export(hospital, night, subjects)
     for subject in subjects:
         ledger = export.ledger(subject.subject_no)
-        for exam in exams_of_night(subject, night, seed):
+        for exam in exams_of_night(subject, night, seed, full=full):
             for plan in exam.plan.series:
                 context = SeriesContext(subject, exam, plan, ledger)
                 export.labels.extend(label_rows(context, night))

@@ -16,8 +16,9 @@ from schemas.errors import BadInputError
 from tasks.simulate.answer_key import Kind
 from tasks.simulate.burned_text import text_mask
 from tasks.simulate.exports import Export, ExportFile
-from tasks.simulate.images import SeriesTemplate, file_bytes, image_dataset, sop_uid
-from tasks.simulate.vendors import Frame
+from tasks.simulate.fault_tools import beside, files_of, frame_of, note, replace_file, template_of
+from tasks.simulate.geometry_faults import GEOMETRY_FAULTS
+from tasks.simulate.images import SeriesTemplate, file_bytes, image_dataset
 
 LATE_EDC_FORM = "late_edc_form"
 _STRANGER_ID = "Z000777031"
@@ -50,87 +51,41 @@ def apply_faults(export: Export, names: tuple[str, ...], seed: int) -> None:
             _FAULTS[name][1](export, seed)
 
 
-def _files_of(export: Export, *labels: str) -> list[ExportFile]:
-    """Return the clean files of the site's last series with one of these labels."""
-    found = [
-        file
-        for file in export.files
-        if file.template and file.fault is None and file.template.context.plan.name_key in labels
-    ]
-    if not found:
-        raise BadInputError(f"no series {' or '.join(labels)} to put a fault into")
-    last = _template(found[-1]).context
-    return [f for f in found if _template(f).context.series_uid == last.series_uid]
-
-
-def _template(file: ExportFile) -> SeriesTemplate:
-    if file.template is None:
-        raise BadInputError("a fault was asked for on a file that is no image")
-    return file.template
-
-
-def _frame(file: ExportFile) -> Frame:
-    if file.frame is None:
-        raise BadInputError("a fault was asked for on a file that is no image")
-    return file.frame
-
-
-def _replace_file(export: Export, old: ExportFile, new: ExportFile) -> None:
-    export.files[export.files.index(old)] = new
-
-
-def _beside(file: ExportFile, name: str) -> str:
-    return f"{file.path.rsplit('/', 1)[0]}/{name}"
-
-
-def _note(export: Export, name: str, file: ExportFile, **facts: object) -> None:
-    context, frame = _template(file).context, _frame(file)
-    export.note_fault(
-        name,
-        path=file.path,
-        subject_no=context.subject.subject_no,
-        series_uid=context.series_uid,
-        sop_uid=sop_uid(context, frame),
-        instance_number=frame.instance_number,
-        **facts,
-    )
-
-
 def _broken_file(export: Export, _seed: int) -> None:
-    file = _files_of(export, "CT_DEL")[-1]
+    file = files_of(export, "CT_DEL")[-1]
 
     def content() -> bytes:
         whole = file.content()
-        plan = _template(file).context.plan
+        plan = template_of(file).context.plan
         return whole[: len(whole) - int(plan.rows * plan.columns * 2 * _LOST_FRACTION)]
 
     broken = replace(
         file, content=content, state="quarantined", reason="TRUNCATED", fault="broken_file"
     )
-    _replace_file(export, file, broken)
-    _note(export, "broken_file", file, code="TRUNCATED")
+    replace_file(export, file, broken)
+    note(export, "broken_file", file, code="TRUNCATED")
 
 
 def _duplicate_instance(export: Export, _seed: int) -> None:
-    file = _files_of(export, "MR_T2_FS")[3]
+    file = files_of(export, "MR_T2_FS")[3]
     # Either of the two may count as the duplicate: their bytes are the same.
     twin = replace(
-        file, path=_beside(file, "copy_of_an_image.dcm"), state="duplicate",
+        file, path=beside(file, "copy_of_an_image.dcm"), state="duplicate",
         fault="duplicate_instance",
     )  # fmt: skip
     export.files.append(twin)
-    _note(export, "duplicate_instance", file, twin=twin.path)
+    note(export, "duplicate_instance", file, twin=twin.path)
 
 
 def _missing_slice(export: Export, _seed: int) -> None:
-    file = _files_of(export, "CT_NC")[5]
+    file = files_of(export, "CT_NC")[5]
     export.files.remove(file)
-    _note(export, "missing_slice", file, code="MISSING_SLICE")
+    note(export, "missing_slice", file, code="MISSING_SLICE")
 
 
 def _secondary_capture(export: Export, seed: int) -> None:
-    file = _files_of(export, "CT_PVP")[0]
-    template, frame = _template(file), _frame(file)
+    file = files_of(export, "CT_PVP")[0]
+    template, frame = template_of(file), frame_of(file)
 
     def content() -> bytes:
         data = image_dataset(template, frame, seed)
@@ -139,14 +94,14 @@ def _secondary_capture(export: Export, seed: int) -> None:
 
     export.files.append(
         ExportFile(
-            _beside(file, "screen_save.dcm"),
+            beside(file, "screen_save.dcm"),
             content,
             "quarantined",
             "SECONDARY_OR_DERIVED",
             "secondary_capture",
         )
     )
-    _note(export, "secondary_capture", file, code="SECONDARY_OR_DERIVED")
+    note(export, "secondary_capture", file, code="SECONDARY_OR_DERIVED")
 
 
 def _to_secondary_capture(data: Dataset, template: SeriesTemplate) -> None:
@@ -175,8 +130,8 @@ def _to_secondary_capture(data: Dataset, template: SeriesTemplate) -> None:
 
 
 def _burned_in(export: Export, seed: int) -> None:
-    file = _files_of(export, "CT_ART")[2]
-    template, frame = _template(file), _frame(file)
+    file = files_of(export, "CT_ART")[2]
+    template, frame = template_of(file), frame_of(file)
 
     def content() -> bytes:
         data = image_dataset(template, frame, seed)
@@ -194,24 +149,24 @@ def _burned_in(export: Export, seed: int) -> None:
 
     export.files.append(
         ExportFile(
-            _beside(file, "annotated.dcm"),
+            beside(file, "annotated.dcm"),
             content,
             "quarantined",
             "BURNED_IN_ANNOTATION",
             "burned_in",
         )
     )
-    _note(export, "burned_in", file, code="BURNED_IN_ANNOTATION")
+    note(export, "burned_in", file, code="BURNED_IN_ANNOTATION")
 
 
 def _text_named_dcm(export: Export, _seed: int) -> None:
-    file = _files_of(export, "CT_NC")[0]
-    person = _template(file).context.subject.person
-    ledger = _template(file).context.ledger
+    file = files_of(export, "CT_NC")[0]
+    person = template_of(file).context.subject.person
+    ledger = template_of(file).context.ledger
     name = ledger.plant(person.name_han, Kind.NAME_HAN, "text file named .dcm")
     phone = ledger.plant(person.mobile, Kind.MOBILE, "text file named .dcm")
     text = f"导出失败: {name} {phone}\n".encode()
-    path = _beside(file, "error_report.dcm")
+    path = beside(file, "error_report.dcm")
     export.files.append(
         ExportFile(path, lambda: text, "quarantined", "NOT_DICOM", "text_named_dcm")
     )
@@ -219,8 +174,8 @@ def _text_named_dcm(export: Export, _seed: int) -> None:
 
 
 def _no_linkage(export: Export, seed: int) -> None:
-    file = _files_of(export, "MR_T2_FS")[0]
-    template, frame = _template(file), _frame(file)
+    file = files_of(export, "MR_T2_FS")[0]
+    template, frame = template_of(file), frame_of(file)
 
     def content() -> bytes:
         data = image_dataset(template, frame, seed)
@@ -232,16 +187,14 @@ def _no_linkage(export: Export, seed: int) -> None:
 
     template.context.ledger.plant(_STRANGER_ID, Kind.PATIENT_ID, "PatientID without linkage")
     export.files.append(
-        ExportFile(
-            _beside(file, "unlinked.dcm"), content, "quarantined", "NO_LINKAGE", "no_linkage"
-        )
+        ExportFile(beside(file, "unlinked.dcm"), content, "quarantined", "NO_LINKAGE", "no_linkage")
     )
-    _note(export, "no_linkage", file, code="NO_LINKAGE")
+    note(export, "no_linkage", file, code="NO_LINKAGE")
 
 
 def _uid_reused(export: Export, seed: int) -> None:
-    file = _files_of(export, "LOCALIZER")[0]
-    template, frame = _template(file), _frame(file)
+    file = files_of(export, "LOCALIZER")[0]
+    template, frame = template_of(file), frame_of(file)
 
     def content() -> bytes:
         data = image_dataset(template, frame, seed)
@@ -249,10 +202,10 @@ def _uid_reused(export: Export, seed: int) -> None:
         return file_bytes(template, data)
 
     held = replace(file, state="quarantined", reason="UID_REUSED", fault="uid_reused")
-    _replace_file(export, file, held)
-    path = _beside(file, "same_uid_other_pixels.dcm")
+    replace_file(export, file, held)
+    path = beside(file, "same_uid_other_pixels.dcm")
     export.files.append(replace(held, path=path, content=content))
-    _note(export, "uid_reused", file, twin=path, code="UID_REUSED")
+    note(export, "uid_reused", file, twin=path, code="UID_REUSED")
 
 
 def _late_edc_form(export: Export, _seed: int) -> None:
@@ -271,6 +224,10 @@ _FAULTS: dict[str, tuple[int, _Apply]] = {
     LATE_EDC_FORM: (1, _late_edc_form),
     "missing_slice": (2, _missing_slice),
     "burned_in": (2, _burned_in),
+    **GEOMETRY_FAULTS,
 }
 ALL_FAULTS: tuple[str, ...] = tuple(_FAULTS)
-DEFAULT_FAULTS: tuple[str, ...] = tuple(name for name in ALL_FAULTS if name != "uid_reused")
+DEFAULT_FAULTS: tuple[str, ...] = (
+    "broken_file", "text_named_dcm", "no_linkage", "duplicate_instance", "secondary_capture",
+    LATE_EDC_FORM, "missing_slice", "burned_in",
+)  # fmt: skip

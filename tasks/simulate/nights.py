@@ -25,6 +25,7 @@ class Request:
     nights: int
     seed: int
     faults: tuple[str, ...]
+    full_exams: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,20 @@ def plan_nights(request: Request) -> Iterator[PlannedNight]:
         )
         faults = tuple(f for f in request.faults if home_of(f, request.sites) == index)
         for night in range(1, request.nights + 1):
-            yield _plan_night(hospital, subjects, night, request.seed, faults)
+            yield _plan_night(hospital, subjects, night, request, faults)
 
 
 def _plan_night(
-    hospital: Hospital, subjects: list[Subject], night: int, seed: int, faults: tuple[str, ...]
+    hospital: Hospital,
+    subjects: list[Subject],
+    night: int,
+    request: Request,
+    faults: tuple[str, ...],
 ) -> PlannedNight:
     late = LATE_EDC_FORM in faults
-    export = plan_images(hospital, subjects, night, seed)
+    export = plan_images(hospital, subjects, night, request.seed, full=request.full_exams)
     if night == 1:
-        apply_faults(export, faults, seed)
+        apply_faults(export, faults, request.seed)
     add_linkage(export)
     add_forms(export, late_pathology=late)
     add_controls(export)

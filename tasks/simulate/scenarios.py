@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_LEAST_FIELD_T = 1.45  # 1.5 T as scanners state it
 CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
 
 
@@ -31,6 +32,8 @@ class Scenario:
     t1_thickness_mm: float = 3.0
     several_patient_ids: bool = False
     phases_in_one_series: bool = False
+    field_t: float | None = None
+    missing_labels: tuple[str, ...] = ()
 
     @property
     def malignant(self) -> bool:
@@ -94,6 +97,8 @@ def diagnosis_known(story: Scenario, evidence: Evidence) -> bool:
 def _mri_effect(story: Scenario, *, both: bool) -> str:
     days = (story.dce_day, story.eob_day) if both else (story.eob_day,)
     if any(day is None or abs(day) > 15 for day in days):
+        return "fail"
+    if story.missing_labels or (story.field_t is not None and story.field_t < _LEAST_FIELD_T):
         return "fail"
     return "pass" if story.t1_thickness_mm <= 5.05 else "fail"
 

@@ -47,6 +47,7 @@ def simulate(
     seed: int = 1,
     faults: tuple[str, ...] = DEFAULT_FAULTS,
     only_nights: tuple[int, ...] | None = None,
+    full_exams: bool = False,
 ) -> SimulationSummary:
     """Write the exports of fictitious sites and the answer key; same arguments, same bytes.
 
@@ -67,6 +68,9 @@ def simulate(
         Names of `tasks.simulate.faults.ALL_FAULTS`.
     only_nights : tuple of int, optional
         Write the exports of these nights only. The answer key is always that of all nights.
+    full_exams : bool
+        Every series a scanner makes (scouts, thin slices, ADC, Dixon parts, subtractions,
+        MRCP, reformats, dose reports) instead of those the criteria need.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def simulate(
     BadInputError
         For counts out of range or an unknown fault, or if an export is there already.
     """
-    request = Request(sites, subjects, nights, seed, faults)
+    request = Request(sites, subjects, nights, seed, faults, full_exams)
     require_possible(request)
     paths: list[Path] = []
     sizes: list[int] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from tasks.simulate.exam_content import complete
 from tasks.simulate.hospitals import Hospital
 from tasks.simulate.people import Person, make_person, name_of
 from tasks.simulate.protocols import (
@@ -117,10 +118,10 @@ def evidence_by(subject: Subject, night: int, *, late_pathology: bool) -> Eviden
     )
 
 
-def exams_of_night(subject: Subject, night: int, seed: int) -> list[Exam]:
+def exams_of_night(subject: Subject, night: int, seed: int, *, full: bool = False) -> list[Exam]:
     """Return the studies that this night's export brings for the subject."""
     if night == 1:
-        plans = _baseline_plans(subject)
+        plans = [complete(plan) if full else plan for plan in _baseline_plans(subject)]
         return [_make_exam(subject, plan, index, seed) for index, plan in enumerate(plans, start=1)]
     follow_up = subject.follow_up_date
     if night != FOLLOW_UP_NIGHT or follow_up is None:
