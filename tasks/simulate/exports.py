@@ -10,14 +10,28 @@ from tasks.simulate.answer_key import Kind, Ledger, PlantedIdentifier
 from tasks.simulate.headers import SeriesContext
 from tasks.simulate.hospitals import Hospital, PathHabit
 from tasks.simulate.images import SeriesTemplate, image_bytes, make_template, sop_uid
+from tasks.simulate.load_sites import small_plan
 from tasks.simulate.subjects import Subject, exams_of_night, night_date
 from tasks.simulate.truth import Row, label_rows
 from tasks.simulate.vendors import Frame, frames_of
 
 
 @dataclass(frozen=True)
+class ArchiveMember:
+    """One file inside an archive of an export, by its path in the export."""
+
+    path: str
+    state: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class ExportFile:
-    """One file of an export. `state` and `reason` are what ingest should make of it."""
+    """One file of an export. `state` and `reason` are what ingest should make of it.
+
+    A link has a target instead of content; an archive that is opened has the states of its
+    members, which count in its place.
+    """
 
     path: str
     content: Callable[[], bytes]
@@ -26,6 +40,9 @@ class ExportFile:
     fault: str | None = None
     template: SeriesTemplate | None = None
     frame: Frame | None = None
+    link_target: str | None = None
+    mode: int | None = None
+    members: tuple[ArchiveMember, ...] = ()
 
 
 @dataclass
@@ -38,6 +55,10 @@ class Export:
     files: list[ExportFile] = field(default_factory=list)
     planted: set[PlantedIdentifier] = field(default_factory=set)
     labels: list[Row] = field(default_factory=list)
+    answers: list[Row] = field(default_factory=list)
+    false_hashes: set[str] = field(default_factory=set)
+    full: bool = False
+    small: bool = False
     faults: list[Row] = field(default_factory=list)
 
     @property
@@ -56,14 +77,20 @@ class Export:
 
 
 def plan_images(
-    hospital: Hospital, subjects: list[Subject], night: int, seed: int, *, full: bool = False
+    hospital: Hospital,
+    subjects: list[Subject],
+    night: int,
+    seed: int,
+    *,
+    full: bool = False,
+    small: bool = False,
 ) -> Export:
     """Return the export with its images; content is made when asked for."""
-    export = Export(hospital, night, subjects)
+    export = Export(hospital, night, subjects, full=full, small=small)
     for subject in subjects:
         ledger = export.ledger(subject.subject_no)
         for exam in exams_of_night(subject, night, seed, full=full):
-            for plan in exam.plan.series:
+            for plan in map(small_plan, exam.plan.series) if small else exam.plan.series:
                 context = SeriesContext(subject, exam, plan, ledger)
                 export.labels.extend(label_rows(context, night))
                 export.files.extend(_series_files(make_template(context), seed))

@@ -7,13 +7,13 @@ from itertools import groupby
 from schemas.sub_stacks import sub_stack_digest
 from tasks.simulate.headers import SeriesContext
 from tasks.simulate.images import frame_label, sop_uid
-from tasks.simulate.scenarios import (
+from tasks.simulate.subjects import Subject, consent_by, evidence_by
+from tasks.simulate.true_eligibility import (
     CRITERIA,
     combined_exam_effect,
     true_effects,
     true_status,
 )
-from tasks.simulate.subjects import Subject, evidence_by
 from tasks.simulate.vendors import Frame, frames_of
 
 Row = dict[str, object]
@@ -78,6 +78,7 @@ def eligibility_rows(subject: Subject, night: int, *, late_pathology: bool) -> l
             "night": night,
             "reading": reading,
             "story": subject.story.name,
+            "consent": consent_by(subject, night),
         }
         rows.extend(common | {"criterion": c, "effect": effects[c]} for c in CRITERIA)
         rows.append(common | {"criterion": "status", "effect": true_status(effects)})
