@@ -12,13 +12,13 @@ from pydicom.uid import CTImageStorage, MRImageStorage
 from tasks.simulate.answer_key import Kind, Ledger
 from tasks.simulate.hospitals import PathHabit, Scanner, Vendor
 from tasks.simulate.naming import protocol_name, series_description, study_description
+from tasks.simulate.private_blocks import add_series_block
 from tasks.simulate.protocols import CT_INJECTION_S, INJECTION_S, SeriesPlan
 from tasks.simulate.subjects import Exam, Subject, clock
 from tasks.simulate.vendors import (
     MANUFACTURERS,
     PHILIPS_RESCALE_SLOPE,
     SOFTWARE,
-    add_series_block,
 )
 
 _WARD = "肝胆外科三病区"
@@ -39,6 +39,11 @@ class SeriesContext:
         return self.exam.plan.scanner
 
     @property
+    def enhanced(self) -> bool:
+        """Whether the series is one multi-frame object."""
+        return self.scanner.enhanced and self.plan.modality == "MR"
+
+    @property
     def series_uid(self) -> str:
         """SeriesInstanceUID as the vendor made it, with the day inside."""
         return f"{self.exam.study_uid}.{self.plan.number}"
@@ -46,7 +51,9 @@ class SeriesContext:
     @property
     def description(self) -> str:
         """SeriesDescription; at some sites technologists add the person's name."""
-        text = series_description(self.scanner, self.plan.modality, self.plan.name_key)
+        text = series_description(
+            self.scanner, self.plan.modality, self.plan.name_key, self.plan.name_variant
+        )
         if self.subject.hospital.name_in_series_description and self.plan.modality == "CT":
             return f"{self.subject.person.name_han} {text}"
         if self.subject.hospital.name_in_series_description and self.plan.b_values:
@@ -121,6 +128,7 @@ def _add_study(data: Dataset, context: SeriesContext) -> None:
     exam, plant, hospital = context.exam, context.ledger.plant, context.subject.hospital
     data.StudyInstanceUID = plant(exam.study_uid, Kind.UID, "StudyInstanceUID")
     data.FrameOfReferenceUID = plant(f"{exam.study_uid}.0", Kind.UID, "FrameOfReferenceUID")
+    data.PositionReferenceIndicator = None
     day = plant(f"{exam.date:%Y%m%d}", Kind.DATE, "StudyDate")
     data.StudyDate = data.SeriesDate = data.AcquisitionDate = data.ContentDate = day
     data.StudyTime = clock(exam.start_s)
@@ -174,7 +182,7 @@ def _add_series(data: Dataset, context: SeriesContext) -> None:
     data.SoftwareVersions = SOFTWARE[scanner.vendor].split("\\")
     data.SeriesDescription = context.description
     _plant_names_of_description(context)
-    base = series_description(scanner, plan.modality, plan.name_key)
+    base = series_description(scanner, plan.modality, plan.name_key, plan.name_variant)
     data.ProtocolName = protocol_name(scanner, base)
     data.BodyPartExamined = "LIVER" if plan.modality == "MR" else "ABDOMEN"
     data.PatientPosition = "HFS"
