@@ -211,7 +211,8 @@ def _per_frame(context: SeriesContext, frame: Frame) -> Dataset:
     )
     item.MREchoSequence = _item(EffectiveEchoTime=plan.physics.echo_times_ms[frame.echo_index])
     if frame.b_value is not None:
-        item.MRDiffusionSequence = _diffusion(frame.b_value)
+        directional = context.scanner.vendor is Vendor.PHILIPS
+        item.MRDiffusionSequence = _diffusion(frame.b_value, directional=directional)
     _PRIVATE.get(context.scanner.vendor, _no_private)(item, frame)
     return item
 
@@ -223,10 +224,19 @@ def _volume_index(plan: SeriesPlan, frame: Frame) -> int:
     return (frame.phase_index * echoes + frame.echo_index) * passes + b_index + 1
 
 
-def _diffusion(b_value: float) -> SqItems:
+def _diffusion(b_value: float, *, directional: bool) -> SqItems:
+    if not b_value:
+        return _item(DiffusionBValue=b_value, DiffusionDirectionality="NONE")
+    if directional:
+        # dcm2niix doubles the b-value of an isotropic frame of this vendor.
+        return _item(
+            DiffusionBValue=b_value,
+            DiffusionDirectionality="DIRECTIONAL",
+            DiffusionGradientDirectionSequence=_item(DiffusionGradientOrientation=[0.0, 0.0, 1.0]),
+        )
     return _item(
         DiffusionBValue=b_value,
-        DiffusionDirectionality="ISOTROPIC" if b_value else "NONE",
+        DiffusionDirectionality="ISOTROPIC",
         DiffusionAnisotropyType="FRACTIONAL",
     )
 

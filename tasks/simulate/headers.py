@@ -22,6 +22,7 @@ from tasks.simulate.vendors import (
 )
 
 _WARD = "肝胆外科三病区"
+_SINGLE_SHOT_ECHOES = 60
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,17 @@ def _add_physics(data: Dataset, context: SeriesContext) -> None:
     if scanner.vendor is Vendor.PHILIPS:
         data.RescaleIntercept, data.RescaleSlope = "0", _decimal(PHILIPS_RESCALE_SLOPE)
     if scanner.vendor is Vendor.SIEMENS:
-        data.SequenceName = "*ep_b50t" if plan.b_values else f"*fl3d{len(physics.echo_times_ms)}"
+        data.SequenceName = _siemens_sequence_name(plan)
+
+
+def _siemens_sequence_name(plan: SeriesPlan) -> str:
+    physics = plan.physics
+    if physics.scanning_sequence == "EP":
+        return f"*ep_b{plan.b_values[0]:.0f}t" if plan.b_values else "*ep_b50_800"
+    if physics.scanning_sequence == "SE":
+        name = "h2d1" if physics.echo_train_length > _SINGLE_SHOT_ECHOES else "tse2d1"
+        return f"*{name}_{physics.echo_train_length}"
+    return f"*fl{physics.acquisition_type.lower()}{len(physics.echo_times_ms)}"
 
 
 def _add_sequences(data: Dataset, context: SeriesContext) -> None:

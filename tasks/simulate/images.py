@@ -180,7 +180,8 @@ def frame_pixels(template: SeriesTemplate, frame: Frame, seed: int) -> Pixels:
 def _side_by_side(slices: list[Pixels]) -> Pixels:
     rows, columns = slices[0].shape
     across = math.ceil(math.sqrt(len(slices)))
-    grid = np.zeros((rows * across, columns * across), dtype="<u2")
+    down = math.ceil(len(slices) / across)
+    grid = np.zeros((rows * down, columns * across), dtype="<u2")
     for index, one in enumerate(slices):
         top, left = index // across * rows, index % across * columns
         grid[top : top + rows, left : left + columns] = one

@@ -181,7 +181,7 @@ def _uih_frame(data: Dataset, _plan: SeriesPlan, frame: Frame) -> None:
 def _canon_frame(data: Dataset, _plan: SeriesPlan, frame: Frame) -> None:
     if frame.b_value is not None:
         data.DiffusionBValue = frame.b_value
-        data.ImageComments = f"b={frame.b_value:.0f}(0.000,0.000,0.000)"
+        data.ImageComments = f"b={frame.b_value:.0f} trace"
 
 
 def _neusoft_frame(data: Dataset, _plan: SeriesPlan, frame: Frame) -> None:
