@@ -13,14 +13,14 @@ from tasks.simulate.answer_key import Kind
 from tasks.simulate.exports import Export, ExportFile, plan_images
 from tasks.simulate.fault_tools import beside, frame_of, note, replace_file, template_of
 from tasks.simulate.hospitals import HOSPITALS
-from tasks.simulate.images import SeriesTemplate, file_bytes, image_dataset
+from tasks.simulate.images import SeriesTemplate, file_bytes, image_dataset, sop_uid
 from tasks.simulate.subjects import FOLLOW_UP_NIGHT, Subject, clock, make_subjects
 from tasks.simulate.vendors import Frame
 
 _SPLIT_LABELS = ("CT_NC", "CT_DEL")
 _RESET_DAY = "20000101"
 _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
-_INJECTOR_LATE_S = 55 * 60
+_INJECTOR_EARLY_S = 55 * 60
 
 Apply = Callable[[Export, int], None]
 Edit = Callable[[Dataset, SeriesTemplate], None]
@@ -50,12 +50,18 @@ def _clean_first_night(export: Export, seed: int) -> Export:
     )
 
 
+def _again(export: Export, file: ExportFile, fault: str) -> ExportFile:
+    """Return a file as sent once more: a duplicate only if the first one was accepted."""
+    known = sop_uid(template_of(file).context, frame_of(file)) in export.earlier
+    return replace(file, state="duplicate" if known else "accepted", fault=fault)
+
+
 def _duplicate_delivery(export: Export, seed: int) -> None:
     if export.night != FOLLOW_UP_NIGHT:
         return
     first = export.subjects[0].subject_no
     again = [
-        replace(file, state="duplicate", fault="duplicate_delivery")
+        _again(export, file, "duplicate_delivery")
         for file in _first_night(export, seed)
         if template_of(file).context.subject.subject_no == first
     ]
@@ -70,10 +76,9 @@ def _one_more_slice(export: Export, seed: int) -> None:
         export.files.remove(last)
         note(export, name, last)
     elif export.night == FOLLOW_UP_NIGHT:
-        *known, new = _first_series(_first_night(export, seed), "CT_PVP")
-        export.files.extend(replace(file, state="duplicate", fault=name) for file in known)
-        export.files.append(replace(new, fault=name))
-        note(export, name, new, n_files=len(known) + 1)
+        whole = _first_series(_first_night(export, seed), "CT_PVP")
+        export.files.extend(_again(export, file, name) for file in whole)
+        note(export, name, whole[-1], n_files=len(whole))
 
 
 def _over_two_nights(export: Export, seed: int) -> None:
@@ -177,7 +182,7 @@ def _subject_of_another_site(export: Export, seed: int) -> Subject:
 
 
 def _scanner_clock(export: Export, seed: int) -> None:
-    """The MRI console lost its battery: every date it wrote in one exam is that of the reset."""
+    # The console lost its battery: every date it wrote in one exam is that of the reset.
     if export.night != 1:
         return
     name, study = "scanner_clock_reset", _exam_uid(export, "dce_mri")
@@ -190,7 +195,7 @@ def _scanner_clock(export: Export, seed: int) -> None:
 
 
 def _injector_clock(export: Export, seed: int) -> None:
-    """The injector's clock runs 55 minutes late, so that every phase looks hepatobiliary."""
+    # The injector says 55 minutes too early, so that every phase looks hepatobiliary.
     if export.night != 1:
         return
     name, study = "injector_clock_off", _exam_uid(export, "dce_mri")
@@ -198,7 +203,7 @@ def _injector_clock(export: Export, seed: int) -> None:
     def edit(data: Dataset, template: SeriesTemplate) -> None:
         if "ContrastBolusStartTime" in data:
             context = template.context
-            start = context.exam.start_s + context.injection_s - _INJECTOR_LATE_S
+            start = context.exam.start_s + context.injection_s - _INJECTOR_EARLY_S
             data.ContrastBolusStartTime = clock(start)
 
     _edit_exam(export, seed, study, edit, name)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tasks.simulate.answer_key import Kind, Ledger, PlantedIdentifier
+from tasks.simulate.enhanced import enhanced_bytes
 from tasks.simulate.headers import SeriesContext
 from tasks.simulate.hospitals import Hospital, PathHabit
 from tasks.simulate.images import SeriesTemplate, image_bytes, make_template, sop_uid
 from tasks.simulate.load_sites import small_plan
 from tasks.simulate.subjects import Subject, exams_of_night, night_date
-from tasks.simulate.truth import Row, label_rows
+from tasks.simulate.true_images import Row, label_rows
 from tasks.simulate.vendors import Frame, frames_of
 
 
@@ -47,7 +48,10 @@ class ExportFile:
 
 @dataclass
 class Export:
-    """The files of one site and night, and what is true of them."""
+    """The files of one site and night, and what is true of them.
+
+    `earlier` are the SOPInstanceUIDs that should have been accepted on the nights before.
+    """
 
     hospital: Hospital
     night: int
@@ -57,6 +61,7 @@ class Export:
     labels: list[Row] = field(default_factory=list)
     answers: list[Row] = field(default_factory=list)
     false_hashes: set[str] = field(default_factory=set)
+    earlier: frozenset[str] = frozenset()
     full: bool = False
     small: bool = False
     faults: list[Row] = field(default_factory=list)
@@ -97,17 +102,33 @@ def plan_images(
     return export
 
 
+def accepted_uids(export: Export) -> frozenset[str]:
+    """Return the SOPInstanceUIDs of the images that ingest should accept."""
+    return frozenset(
+        sop_uid(file.template.context, file.frame)
+        for file in export.files
+        if file.template and file.frame and file.state == "accepted"
+    )
+
+
 def _series_files(template: SeriesTemplate, seed: int) -> list[ExportFile]:
-    return [
-        ExportFile(
-            path=image_path(template.context, frame),
-            content=partial(image_bytes, template, frame, seed),
-            state="accepted",
-            template=template,
-            frame=frame,
-        )
-        for frame in frames_of(template.context.plan)
-    ]
+    frames = frames_of(template.context.plan)
+    if template.context.enhanced:
+        whole = partial(enhanced_bytes, template, seed)
+        return [_image_file(template, frames[0], whole)]
+    return [_image_file(template, f, partial(image_bytes, template, f, seed)) for f in frames]
+
+
+def _image_file(template: SeriesTemplate, frame: Frame, content: Callable[[], bytes]) -> ExportFile:
+    paper = template.context.plan.name_key == "DOSE_REPORT"
+    return ExportFile(
+        path=image_path(template.context, frame),
+        content=content,
+        state="quarantined" if paper else "accepted",
+        reason="SECONDARY_OR_DERIVED" if paper else None,
+        template=template,
+        frame=frame,
+    )
 
 
 def image_path(context: SeriesContext, frame: Frame) -> str:

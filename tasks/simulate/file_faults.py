@@ -126,7 +126,7 @@ def _many_tiny_files(export: Export, _seed: int) -> None:
 
 
 def _unreadable(export: Export, _seed: int) -> None:
-    """A file that only its owner could open, and not even he; the superuser reads it all the same."""
+    # Nobody but the superuser can open it.
     if export.night != 1:
         return
     path, reason = "dicom/locked.dcm", "UNREADABLE"

@@ -1,5 +1,7 @@
-"""Faults of forms and linkage. Extra files stand in folders of their own, so that what the
-site sends properly stays as it is and the true eligibility stays true.
+"""Faults of forms and linkage.
+
+Extra files stand in folders of their own, so that what the site sends properly stays as it is
+and the true eligibility stays true.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ def _form_without_date(export: Export, _seed: int) -> None:
 
 
 def _form_with_names(export: Export, _seed: int) -> None:
-    """A data manager added a column with names to find people more easily."""
+    # A data manager added a column of names, to find people more easily.
     if export.night != 1:
         return
     habits = replace(_csv_habits(export), as_of=AsOf.FIRST_LINE, encoding="utf-8")
@@ -92,7 +94,7 @@ def _unknown_form(export: Export, _seed: int) -> None:
 
 
 def _form_in_two_encodings(export: Export, _seed: int) -> None:
-    """Two exports pasted together: the head is UTF-8, the tail is not any Chinese encoding."""
+    # Two exports pasted together: the tail is in no encoding that is read.
     if export.night == 1:
         habits = replace(_csv_habits(export), encoding="utf-8")
         path, content = _screening(export, habits, "pasted")
@@ -101,7 +103,7 @@ def _form_in_two_encodings(export: Export, _seed: int) -> None:
 
 
 def _linkage_conflict(export: Export, _seed: int) -> None:
-    """On the second night one hospital number stands for two subjects: nothing of it is used."""
+    # One hospital number stands for two subjects: nothing of this linkage may be used.
     if export.night != FOLLOW_UP_NIGHT:
         return
     person = export.subjects[0]

@@ -131,10 +131,10 @@ def _with_site_columns(
 ) -> list[list[str]]:
     table = [headings, *lines]
     if habits.own_column:
-        table = [row + [_OWN_COLUMN[min(number, 1)]] for number, row in enumerate(table)]
+        table = [[*row, _OWN_COLUMN[min(number, 1)]] for number, row in enumerate(table)]
     if habits.as_of is AsOf.COLUMN:
         day = date_text(as_of, habits.dates)
-        table = [row + [day if number else _AS_OF_HEADING] for number, row in enumerate(table)]
+        table = [[*row, day if number else _AS_OF_HEADING] for number, row in enumerate(table)]
     return table
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from schemas.errors import BadInputError
 from tasks.simulate.deliveries import add_controls, add_forms, add_linkage
-from tasks.simulate.exports import Export, plan_images
+from tasks.simulate.exports import Export, accepted_uids, plan_images
 from tasks.simulate.faults import apply_form_faults, apply_image_faults, home_of, require_known
 from tasks.simulate.form_faults import delivery_of
 from tasks.simulate.hospitals import HOSPITALS, Hospital
@@ -81,8 +81,11 @@ def plan_site(request: Request, index: int) -> Iterator[PlannedNight]:
         seed=request.seed,
         change=change_of(faults, request.subjects),
     )
+    earlier: frozenset[str] = frozenset()
     for night in range(1, request.nights + 1):
-        yield _plan_night(hospital, subjects, night, request, faults)
+        planned = _plan_night(hospital, subjects, night, request, faults, earlier)
+        earlier |= accepted_uids(planned.export)
+        yield planned
 
 
 def _plan_night(
@@ -91,12 +94,14 @@ def _plan_night(
     night: int,
     request: Request,
     faults: tuple[str, ...],
+    earlier: frozenset[str],
 ) -> PlannedNight:
     forms = delivery_of(hospital.code, faults)
     late = forms.late_pathology
     export = plan_images(
         hospital, subjects, night, request.seed, full=request.full_exams, small=request.scale
     )
+    export.earlier = earlier
     apply_image_faults(export, faults, request.seed)
     add_linkage(export)
     add_forms(export, forms)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 LIVERCOHORT = Path(sys.executable).with_name("livercohort")
@@ -63,8 +64,10 @@ class Demo:
     ended: Ended
 
     def key(self, name: str) -> list[dict[str, Any]]:
-        path = self.home / "inbox" / "answer_key" / f"{name}.jsonl"
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        rows: list[dict[str, Any]] = pq.read_table(
+            self.home / "inbox" / "answer_key" / f"{name}.parquet"
+        ).to_pylist()
+        return rows
 
 
 @pytest.fixture(scope="session")
