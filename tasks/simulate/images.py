@@ -42,9 +42,13 @@ class SeriesTemplate:
 
     context: SeriesContext
     header: Dataset
-    labels: Labels
     preamble: bytes
     ae_title: str
+
+    @property
+    def labels(self) -> Labels:
+        """The tissue of every voxel; series of one person and geometry share it."""
+        return tissue_labels(self.context.plan, self.context.subject.lesion_seed)
 
 
 def make_template(context: SeriesContext) -> SeriesTemplate:
@@ -54,7 +58,6 @@ def make_template(context: SeriesContext) -> SeriesTemplate:
     return SeriesTemplate(
         context=context,
         header=header,
-        labels=tissue_labels(context.plan, context.subject.lesion_seed),
         preamble=preamble(context),
         ae_title=ae_title(context),
     )

@@ -7,12 +7,14 @@ so the liver lies on the left of the picture. Stored values are unsigned 12-bit.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.simulate.geometry import pixel_positions_mm
-from tasks.simulate.protocols import Phase, SeriesPlan
+from tasks.simulate.protocols import Phase, Physics, SeriesPlan
 
 AIR, FAT, MUSCLE, LIVER, LESION, AORTA, SPLEEN, SPINE, PORTAL, BILE = range(10)
 CT_INTERCEPT = -1024
@@ -80,7 +82,16 @@ _PHASE_ORDER = ("pre", "art", "pvp", "del", "trans", "hbp")
 
 
 def tissue_labels(plan: SeriesPlan, lesion_seed: int) -> Labels:
-    """Return the tissue of every voxel, shape (n_slices, rows, columns)."""
+    """Return the tissue of every voxel, shape (n_slices, rows, columns); read-only."""
+    geometry = replace(
+        plan, name_key="", modality="", number=0, phases=(), physics=Physics(), b_values=(),
+        component="", name_variant=0, contrast=False,
+    )  # fmt: skip
+    return _labels_of(geometry, lesion_seed)
+
+
+@lru_cache(maxsize=16)
+def _labels_of(plan: SeriesPlan, lesion_seed: int) -> Labels:
     labels = np.zeros((plan.n_slices, plan.rows, plan.columns), dtype=np.uint8)
     organs = (*_ORGANS, (LESION, _lesion_ellipse(lesion_seed)))
     scale = np.asarray((_HALF_WIDTH_MM, _HALF_WIDTH_MM, _HALF_LENGTH_MM))
@@ -91,6 +102,7 @@ def tissue_labels(plan: SeriesPlan, lesion_seed: int) -> Labels:
             if tissue == LESION:
                 inside &= labels[index] == LIVER
             labels[index][inside] = tissue
+    labels.setflags(write=False)
     return labels
 
 
