@@ -21,10 +21,14 @@ IDENTIFIERS = _schema(
 )
 LABELS = _schema(
     site=_TEXT, subject_no=_TEXT, night=_WHOLE, study_uid=_TEXT, role=_TEXT, series_uid=_TEXT,
-    sub_stack_digest=_TEXT, instance_numbers=pa.list_(_WHOLE), modality=_TEXT, vendor=_TEXT,
-    series_description=_TEXT, label=_TEXT, contrast_phase=_TEXT, after_injection_s=_NUMBER,
-    agent_class=_TEXT, echo_time_ms=_NUMBER, b_values=pa.list_(_NUMBER), n_slices=_WHOLE,
-    slice_thickness_mm=_NUMBER, slice_gap_mm=_NUMBER, field_strength_t=_NUMBER,
+    sub_stack_digest=_TEXT, instance_numbers=pa.list_(_WHOLE), n_files=_WHOLE, modality=_TEXT,
+    vendor=_TEXT, series_description=_TEXT, label=_TEXT, weighting=_TEXT, contrast_phase=_TEXT,
+    after_injection_s=_NUMBER, acquired_at_s=_NUMBER, agent_class=_TEXT, echo_time_ms=_NUMBER,
+    b_values=pa.list_(_NUMBER), n_slices=_WHOLE, rows=_WHOLE, columns=_WHOLE,
+    pixel_spacing_mm=_NUMBER, slice_thickness_mm=_NUMBER, slice_gap_mm=_NUMBER,
+    orientation_lps=pa.list_(_NUMBER), first_position_lps=pa.list_(_NUMBER),
+    last_position_lps=pa.list_(_NUMBER), field_strength_t=_NUMBER, transfer_syntax_uid=_TEXT,
+    enhanced=pa.bool_(), grid=pa.bool_(),
 )  # fmt: skip
 ELIGIBILITY = _schema(
     site=_TEXT, subject_no=_TEXT, night=_WHOLE, reading=_TEXT, story=_TEXT, consent=_TEXT,
