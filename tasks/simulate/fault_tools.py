@@ -9,7 +9,11 @@ from tasks.simulate.vendors import Frame
 
 
 def files_of(export: Export, *labels: str) -> list[ExportFile]:
-    """Return the clean files of the site's last series with one of these labels."""
+    """Return the clean files of the site's last series with one of these labels.
+
+    A series that has a fault already is taken only when there is no other: faults asked for
+    together then meet in it.
+    """
     found = [
         file
         for file in export.files
@@ -17,7 +21,10 @@ def files_of(export: Export, *labels: str) -> list[ExportFile]:
     ]
     if not found:
         raise BadInputError(f"no series {' or '.join(labels)} to put a fault into")
-    last = template_of(found[-1]).context
+    hit = {row.get("series_uid") for row in export.faults}
+    hit |= {row.get("other_series_uid") for row in export.faults}
+    sound = [f for f in found if template_of(f).context.series_uid not in hit]
+    last = template_of((sound or found)[-1]).context
     return [f for f in found if template_of(f).context.series_uid == last.series_uid]
 
 
