@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tasks.simulate.answer_key import Kind, Ledger, PlantedIdentifier
+from tasks.simulate.dicomdir import dicomdir_bytes, plant_dicomdir
 from tasks.simulate.enhanced import enhanced_bytes
 from tasks.simulate.headers import SeriesContext
 from tasks.simulate.hospitals import Hospital, PathHabit
@@ -99,7 +100,21 @@ def plan_images(
                 context = SeriesContext(subject, exam, plan, ledger)
                 export.labels.extend(label_rows(context, night))
                 export.files.extend(_series_files(make_template(context), seed))
+    if full and hospital.paths is PathHabit.NAMES and export.files:
+        export.files.append(_dicomdir(export))
     return export
+
+
+def _dicomdir(export: Export) -> ExportFile:
+    templates = [file.template for file in export.files if file.template]
+    contexts = list({t.context.series_uid: t.context for t in templates}.values())
+    plant_dicomdir(contexts)
+    return ExportFile(
+        "dicom/DICOMDIR",
+        partial(dicomdir_bytes, contexts),
+        "quarantined",
+        "SOP_CLASS_NOT_ADMITTED",
+    )
 
 
 def accepted_uids(export: Export) -> frozenset[str]:

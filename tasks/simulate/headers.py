@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as SqItems
-from pydicom.uid import CTImageStorage, MRImageStorage
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedMRImageStorage,
+    MRImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from tasks.simulate.answer_key import Kind, Ledger
 from tasks.simulate.hospitals import PathHabit, Scanner, Vendor
@@ -43,6 +48,15 @@ class SeriesContext:
     def enhanced(self) -> bool:
         """Whether the series is one multi-frame object."""
         return self.scanner.enhanced and self.plan.modality == "MR"
+
+    @property
+    def sop_class(self) -> str:
+        """SOP class of the objects of the series."""
+        if self.plan.name_key == "DOSE_REPORT":
+            return str(SecondaryCaptureImageStorage)
+        if self.enhanced:
+            return str(EnhancedMRImageStorage)
+        return str(CTImageStorage if self.plan.modality == "CT" else MRImageStorage)
 
     @property
     def series_uid(self) -> str:
@@ -173,7 +187,7 @@ def _institution(context: SeriesContext) -> str:
 
 def _add_series(data: Dataset, context: SeriesContext) -> None:
     plan, scanner, plant = context.plan, context.scanner, context.ledger.plant
-    data.SOPClassUID = CTImageStorage if plan.modality == "CT" else MRImageStorage
+    data.SOPClassUID = context.sop_class
     data.Modality = plan.modality
     data.SeriesInstanceUID = plant(context.series_uid, Kind.UID, "SeriesInstanceUID")
     data.SeriesNumber = plan.number
@@ -263,12 +277,21 @@ def _add_sequences(data: Dataset, context: SeriesContext) -> None:
         person.resident_id, Kind.RESIDENT_ID, "OriginalAttributesSequence>...>PatientID"
     )
     other.TypeOfPatientID = "TEXT"
+    issuer = Dataset()
+    issuer.UniversalEntityID = plant(
+        f"{context.subject.hospital.alias} {exam.patient_id}",
+        Kind.PATIENT_ID,
+        "OriginalAttributesSequence, four deep",
+    )
+    issuer.UniversalEntityIDType = "DNS"
+    other.IssuerOfPatientIDQualifiersSequence = SqItems([issuer])
     before = Dataset()
     before.PatientName = plant(
         person.name_spaced, Kind.NAME_PINYIN, "OriginalAttributesSequence>PatientName"
     )
     before.AccessionNumber = exam.accession
     before.OtherPatientIDsSequence = SqItems([other])
+    data.ReferencedStudySequence = SqItems([_earlier_study(context)])
     original = Dataset()
     original.AttributeModificationDateTime = f"{exam.date:%Y%m%d}{clock(exam.start_s)}"
     original.ModifyingSystem = "FICTITIOUS PACS"
@@ -276,6 +299,18 @@ def _add_sequences(data: Dataset, context: SeriesContext) -> None:
     original.SourceOfPreviousValues = context.subject.hospital.alias
     original.ModifiedAttributesSequence = SqItems([before])
     data.OriginalAttributesSequence = SqItems([original])
+
+
+def _earlier_study(context: SeriesContext) -> Dataset:
+    """Return a reference whose UID holds the hospital number and the day, as some PACS do."""
+    exam, item = context.exam, Dataset()
+    digits = "".join(c for c in exam.patient_id if c.isdigit())
+    uid = f"1.2.156.999999.{context.subject.hospital.number}.7.{digits}.{exam.date:%Y%m%d}"
+    item.ReferencedSOPClassUID = "1.2.840.10008.3.1.2.3.1"
+    item.ReferencedSOPInstanceUID = context.ledger.plant(
+        uid, Kind.UID, "ReferencedStudySequence, hospital number and day in the UID"
+    )
+    return item
 
 
 def _add_overlay(data: Dataset, context: SeriesContext) -> None:

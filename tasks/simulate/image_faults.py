@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from tasks.simulate.answer_key import Kind
 from tasks.simulate.burned_text import text_mask
 from tasks.simulate.exports import Export, ExportFile
 from tasks.simulate.fault_tools import beside, files_of, frame_of, note, replace_file, template_of
-from tasks.simulate.images import file_bytes, image_dataset
+from tasks.simulate.images import file_bytes, frame_pixels, image_dataset
+from tasks.simulate.packing import add_pixels
 from tasks.simulate.secondary_capture import to_screen_save
 
 _STRANGER_ID = "Z000777031"
@@ -83,12 +82,12 @@ def _burned_in(export: Export, seed: int) -> None:
 
     def content() -> bytes:
         data = image_dataset(template, frame, seed)
-        shape = (int(data.Rows), int(data.Columns))
-        pixels = np.frombuffer(data.PixelData, dtype="<u2").reshape(shape).copy()
+        pixels = frame_pixels(template, frame, seed).copy()
+        shape = (pixels.shape[0], pixels.shape[1])
         person = template.context.subject.person
         pixels[text_mask(person.name_glued, shape, row=3, column=3)] = _WHITE
         pixels[text_mask(template.context.exam.patient_id, shape, row=10, column=3)] = _WHITE
-        data.add_new("PixelData", "OW", pixels.tobytes())
+        add_pixels(data, [pixels], template.context.scanner.packing)
         data.SeriesInstanceUID = f"{template.context.exam.study_uid}.991"
         data.SOPInstanceUID = f"{data.SeriesInstanceUID}.1"
         data.SeriesNumber, data.InstanceNumber = 991, 1
