@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as SqItems
 from pydicom.uid import EnhancedMRImageStorage
 
+from tasks.simulate.enhanced_modules import add_hardware, add_pulse_sequence, item_of
 from tasks.simulate.geometry import plane_of
 from tasks.simulate.headers import SeriesContext
 from tasks.simulate.hospitals import Vendor
@@ -54,13 +55,6 @@ def enhanced_bytes(template: SeriesTemplate, seed: int) -> bytes:
     return file_bytes(template, enhanced_dataset(template, seed))
 
 
-def _item(**elements: object) -> SqItems:
-    item = Dataset()
-    for keyword, value in elements.items():
-        setattr(item, keyword, value)
-    return SqItems([item])
-
-
 def _frame_type(plan: SeriesPlan, vendor: Vendor) -> list[str]:
     first = image_type(vendor, plan)[0]
     return [first, "PRIMARY", _CONTRAST.get(plan.name_key, "T1"), "NONE"]
@@ -78,14 +72,14 @@ def _add_image(data: Dataset, context: SeriesContext, frames: list[Frame]) -> No
     data.ResonantNucleus = "1H"
     data.KSpaceFiltering = "NONE"
     data.ApplicableSafetyStandardAgency = "IEC"
-    data.PulseSequenceName = plan.physics.scanning_sequence
-    data.MRAcquisitionType = plan.physics.acquisition_type
+    if data.ImageType[0] == "ORIGINAL":
+        add_pulse_sequence(data, plan)
     data.BurnedInAnnotation, data.LossyImageCompression = "NO", "00"
     data.PresentationLUTShape = "IDENTITY"
     _add_image_contents(data, plan)
     data.AcquisitionContextSequence = SqItems([])
     organization = f"{context.series_uid}.0"
-    data.DimensionOrganizationSequence = _item(DimensionOrganizationUID=organization)
+    data.DimensionOrganizationSequence = item_of(DimensionOrganizationUID=organization)
     data.DimensionIndexSequence = SqItems(
         [
             _index(organization, 0x00209056, 0x00209111),
@@ -114,85 +108,54 @@ def _index(organization: str, pointer: int, group: int) -> Dataset:
 def _shared(context: SeriesContext) -> Dataset:
     plan, physics = context.plan, context.plan.physics
     shared = Dataset()
-    shared.PixelMeasuresSequence = _item(
+    shared.PixelMeasuresSequence = item_of(
         PixelSpacing=[f"{plan.pixel_mm:.10g}"] * 2,
         SliceThickness=f"{plan.thickness_mm:.10g}",
         SpacingBetweenSlices=f"{plan.spacing_mm:.10g}",
     )
-    shared.MRTimingAndRelatedParametersSequence = _item(
+    shared.MRTimingAndRelatedParametersSequence = item_of(
         RepetitionTime=f"{physics.repetition_time_ms:.10g}",
         FlipAngle=f"{physics.flip_angle_deg:.10g}",
         EchoTrainLength=physics.echo_train_length,
         RFEchoTrainLength=physics.echo_train_length,
         GradientEchoTrainLength=1,
-        SpecificAbsorptionRateSequence=_item(
+        SpecificAbsorptionRateSequence=item_of(
             SpecificAbsorptionRateDefinition="IEC_WHOLE_BODY", SpecificAbsorptionRateValue=0.8
         ),
         GradientOutputType="DB_DT",
         GradientOutput=20.0,
-        OperatingModeSequence=_item(
+        OperatingModeSequence=item_of(
             OperatingModeType="STATIC FIELD", OperatingMode="IEC_NORMAL"
         ),
     )
     shared.MRImageFrameTypeSequence = _frame_type_item(context)
-    shared.FrameAnatomySequence = _item(
+    shared.FrameAnatomySequence = item_of(
         FrameLaterality="U",
-        AnatomicRegionSequence=_item(
+        AnatomicRegionSequence=item_of(
             CodeValue="10200004", CodingSchemeDesignator="SCT", CodeMeaning="Liver"
         ),
     )
-    shared.FrameVOILUTSequence = _item(WindowCenter="600", WindowWidth="1200")
+    shared.FrameVOILUTSequence = item_of(WindowCenter="600", WindowWidth="1200")
     slope = f"{PHILIPS_RESCALE_SLOPE:g}" if context.scanner.vendor is Vendor.PHILIPS else "1"
-    shared.PixelValueTransformationSequence = _item(
+    shared.PixelValueTransformationSequence = item_of(
         RescaleIntercept="0", RescaleSlope=slope, RescaleType="US"
     )
-    shared.MRAveragesSequence = _item(NumberOfAverages=1.0)
-    _add_hardware(shared, plan)
+    shared.MRAveragesSequence = item_of(NumberOfAverages=1.0)
+    add_hardware(shared, context)
     return shared
 
 
 def _frame_type_item(context: SeriesContext) -> SqItems:
-    items = _item(FrameType=_frame_type(context.plan, context.scanner.vendor))
+    items = item_of(FrameType=_frame_type(context.plan, context.scanner.vendor))
     _add_image_contents(items[0], context.plan)
     return items
-
-
-def _add_hardware(shared: Dataset, plan: SeriesPlan) -> None:
-    physics = plan.physics
-    shared.MRModifierSequence = _item(
-        InversionRecovery="NO",
-        FlowCompensation="NONE",
-        Spoiling="RF" if physics.scanning_sequence == "GR" else "NONE",
-        T2Preparation="NO",
-        SpectrallySelectedExcitation="NONE",
-        SpatialPresaturation="NONE",
-        SpectrallySelectedSuppression="FAT" if "FS" in physics.scan_options else "NONE",
-        PartialFourier="NO",
-        ParallelAcquisition="NO",
-    )
-    shared.MRReceiveCoilSequence = _item(
-        ReceiveCoilName="BODY", ReceiveCoilManufacturerName=None, ReceiveCoilType="MULTICOIL",
-        QuadratureReceiveCoil="NO",
-        MultiCoilDefinitionSequence=_item(MultiCoilElementName="B1", MultiCoilElementUsed="YES"),
-    )  # fmt: skip
-    shared.MRTransmitCoilSequence = _item(
-        TransmitCoilName="BODY", TransmitCoilManufacturerName=None, TransmitCoilType="BODY"
-    )
-    shared.MRFOVGeometrySequence = _item(
-        InPlanePhaseEncodingDirection="COLUMN",
-        MRAcquisitionFrequencyEncodingSteps=plan.columns,
-        MRAcquisitionPhaseEncodingStepsInPlane=plan.rows,
-        MRAcquisitionPhaseEncodingStepsOutOfPlane=1,
-        PercentSampling="100",
-        PercentPhaseFieldOfView="100",
-    )
 
 
 def _per_frame(context: SeriesContext, frame: Frame) -> Dataset:
     plan, item = context.plan, Dataset()
     moment = f"{context.exam.date:%Y%m%d}{clock(frame_seconds(context, frame))}"
     volume = _volume_index(plan, frame)
-    item.FrameContentSequence = _item(
+    item.FrameContentSequence = item_of(
         FrameAcquisitionNumber=volume,
         FrameReferenceDateTime=moment,
         FrameAcquisitionDateTime=moment,
@@ -203,13 +166,13 @@ def _per_frame(context: SeriesContext, frame: Frame) -> Dataset:
         DimensionIndexValues=[1, frame.slice_index + 1, volume],
     )
     plane = plane_of(plan, frame.slice_index)
-    item.PlanePositionSequence = _item(
+    item.PlanePositionSequence = item_of(
         ImagePositionPatient=[f"{value:.10g}" for value in plane.position]
     )
-    item.PlaneOrientationSequence = _item(
+    item.PlaneOrientationSequence = item_of(
         ImageOrientationPatient=[f"{value:.10g}" for value in plane.orientation]
     )
-    item.MREchoSequence = _item(EffectiveEchoTime=plan.physics.echo_times_ms[frame.echo_index])
+    item.MREchoSequence = item_of(EffectiveEchoTime=plan.physics.echo_times_ms[frame.echo_index])
     if frame.b_value is not None:
         directional = context.scanner.vendor is Vendor.PHILIPS
         item.MRDiffusionSequence = _diffusion(frame.b_value, directional=directional)
@@ -226,15 +189,16 @@ def _volume_index(plan: SeriesPlan, frame: Frame) -> int:
 
 def _diffusion(b_value: float, *, directional: bool) -> SqItems:
     if not b_value:
-        return _item(DiffusionBValue=b_value, DiffusionDirectionality="NONE")
+        return item_of(DiffusionBValue=b_value, DiffusionDirectionality="NONE")
     if directional:
         # dcm2niix doubles the b-value of an isotropic frame of this vendor.
-        return _item(
+        along_z = item_of(DiffusionGradientOrientation=[0.0, 0.0, 1.0])
+        return item_of(
             DiffusionBValue=b_value,
             DiffusionDirectionality="DIRECTIONAL",
-            DiffusionGradientDirectionSequence=_item(DiffusionGradientOrientation=[0.0, 0.0, 1.0]),
+            DiffusionGradientDirectionSequence=along_z,
         )
-    return _item(
+    return item_of(
         DiffusionBValue=b_value,
         DiffusionDirectionality="ISOTROPIC",
         DiffusionAnisotropyType="FRACTIONAL",
