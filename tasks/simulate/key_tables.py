@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -75,6 +76,8 @@ def key_table(name: str, rows: Iterable[Mapping[str, object]]) -> pa.Table:
         If a row has a column that the table does not declare.
     """
     schema, listed = KEY_SCHEMAS[name], [dict(row) for row in rows]
+    if name == "faults":
+        listed = [_with_detail(row) for row in listed]
     unknown = {column for row in listed for column in row} - set(schema.names)
     if unknown:
         raise ContractError(
@@ -82,6 +85,15 @@ def key_table(name: str, rows: Iterable[Mapping[str, object]]) -> pa.Table:
             where="key_tables.py",
         )
     return pa.Table.from_pylist(listed, schema=schema)
+
+
+def _with_detail(row: dict[str, object]) -> dict[str, object]:
+    """Return a fault with the facts that only it has as JSON in `detail`."""
+    own = {column: value for column, value in row.items() if column not in FAULTS.names}
+    if not own:
+        return row
+    shared = {column: value for column, value in row.items() if column in FAULTS.names}
+    return shared | {"detail": json.dumps(own, ensure_ascii=False, sort_keys=True)}
 
 
 def planted_lines(tables: Mapping[str, pa.Table]) -> list[PlantedLine]:
