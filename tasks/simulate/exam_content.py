@@ -132,7 +132,7 @@ def _from_dynamic(series: Iterable[SeriesPlan]) -> Iterator[SeriesPlan]:
     native = next((s for s in series if s.name_key == "MR_T1_PRE"), None)
     if native is not None:
         fat = Phase("MR_T1_FAT", None, native.phases[0].after_injection_s)
-        yield replace(native, name_key="MR_T1_FAT", phases=(fat,), component="F")
+        yield replace(native, name_key="MR_T1_FAT", phases=(fat,))
     arterial = singles.get("MR_T1_ART")
     if native is not None and arterial is not None:
         phase = arterial.phases[0]
