@@ -82,8 +82,6 @@ class Hospital:
     dce: Scanner
     eob: Scanner
     paths: PathHabit
-    form_encoding: str = "utf-8-sig"
-    form_code_style: str = "code"
     name_in_series_description: bool = False
     name_in_study_description: bool = False
     manifest: bool = False
@@ -152,23 +150,21 @@ HOSPITALS: tuple[Hospital, ...] = (
     ),
     Hospital(
         SiteCode("S92"), "Yunxi University Affiliated Hospital", "云溪大学附属医院", "云溪附院",
-        _GE_CT, _GE_MR, _GE_MR, PathHabit.HAN_NAMES,
-        form_encoding="gb18030", form_code_style="zh", manifest=True,
+        _GE_CT, _GE_MR, _GE_MR, PathHabit.HAN_NAMES, manifest=True,
     ),
     Hospital(
         SiteCode("S93"), "Wusong Central Hospital", "雾松市中心医院", "雾松中心",
-        _UIH_CT, _PHILIPS_MR, _UIH_MR, PathHabit.UIDS,
-        form_code_style="numbered", name_in_series_description=True, zipped=True,
+        _UIH_CT, _PHILIPS_MR, _UIH_MR, PathHabit.UIDS, name_in_series_description=True, zipped=True,
     ),
     Hospital(
         SiteCode("S94"), "Bailuwan Hospital", "白鹭湾医院", "白鹭湾",
         _packed(_PHILIPS_CT, Packing.JPEG_LOSSLESS), _packed(_PHILIPS_MR, Packing.RLE),
-        _PHILIPS_ENHANCED, PathHabit.NAMES, form_encoding="gb18030",
+        _PHILIPS_ENHANCED, PathHabit.NAMES,
     ),
     Hospital(
         SiteCode("S95"), "Qingtong People Hospital", "青桐市人民医院", "青桐人医",
         _packed(replace(_GE_CT, implicit_vr=False), Packing.JPEG_2000), _UIH_GRID, _UIH_MR,
-        PathHabit.HAN_NAMES, form_code_style="zh",
+        PathHabit.HAN_NAMES,
     ),
     Hospital(
         SiteCode("S96"), "Wangchuan University Second Hospital", "望川大学第二附属医院", "望川二院",
@@ -178,11 +174,11 @@ HOSPITALS: tuple[Hospital, ...] = (
     ),
     Hospital(
         SiteCode("S97"), "Jinsui Cancer Hospital", "金穗肿瘤医院", "金穗肿瘤",
-        _NEUSOFT_CT, _NEUSOFT_MR, _NEUSOFT_MR, PathHabit.NAMES, form_code_style="numbered",
+        _NEUSOFT_CT, _NEUSOFT_MR, _NEUSOFT_MR, PathHabit.NAMES,
     ),
     Hospital(
         SiteCode("S98"), "Shiqiao County Hospital", "石桥湖县人民医院", "石桥湖县医院",
-        _CANON_CT, _CANON_MR, _GE_MR, PathHabit.HAN_NAMES, form_encoding="gb18030",
+        _CANON_CT, _CANON_MR, _GE_MR, PathHabit.HAN_NAMES,
         manifest=True,
     ),
     Hospital(
