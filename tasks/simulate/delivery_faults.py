@@ -14,13 +14,12 @@ from tasks.simulate.exports import Export, ExportFile, plan_images
 from tasks.simulate.fault_tools import beside, frame_of, note, replace_file, template_of
 from tasks.simulate.hospitals import HOSPITALS
 from tasks.simulate.images import SeriesTemplate, file_bytes, image_dataset, sop_uid
-from tasks.simulate.subjects import FOLLOW_UP_NIGHT, Subject, clock, make_subjects
+from tasks.simulate.subjects import FOLLOW_UP_NIGHT, Subject, make_subjects
 from tasks.simulate.vendors import Frame
 
 _SPLIT_LABELS = ("CT_NC", "CT_DEL")
 _RESET_DAY = "20000101"
 _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
-_INJECTOR_EARLY_S = 55 * 60
 
 Apply = Callable[[Export, int], None]
 Edit = Callable[[Dataset, SeriesTemplate], None]
@@ -194,21 +193,6 @@ def _scanner_clock(export: Export, seed: int) -> None:
     _edit_exam(export, seed, study, edit, name)
 
 
-def _injector_clock(export: Export, seed: int) -> None:
-    # The injector says 55 minutes too early, so that every phase looks hepatobiliary.
-    if export.night != 1:
-        return
-    name, study = "injector_clock_off", _exam_uid(export, "dce_mri")
-
-    def edit(data: Dataset, template: SeriesTemplate) -> None:
-        if "ContrastBolusStartTime" in data:
-            context = template.context
-            start = context.exam.start_s + context.injection_s - _INJECTOR_EARLY_S
-            data.ContrastBolusStartTime = clock(start)
-
-    _edit_exam(export, seed, study, edit, name)
-
-
 def _exam_uid(export: Export, role: str) -> str:
     """Return the study of the first subject who has an exam of this role without a fault."""
     for file in export.files:
@@ -247,6 +231,5 @@ DELIVERY_FAULTS: dict[str, tuple[int, Apply]] = {
     "wrong_patient_series": (0, _wrong_patient),
     "other_sites_subject": (1, _other_sites_subject),
     "scanner_clock_reset": (1, _scanner_clock),
-    "injector_clock_off": (2, _injector_clock),
     "manifest_hash_wrong": (1, _wrong_hash),
 }

@@ -117,15 +117,13 @@ def test_a_traversing_archive_points_up_and_away() -> None:
 
 
 def test_links_are_links_and_a_closed_file_is_closed(tmp_path: Path) -> None:
-    simulate(
-        tmp_path, sites=1, subjects=1, nights=1, faults=("symlinks", "unreadable_permissions")
-    )
+    simulate(tmp_path, sites=1, subjects=1, nights=1, faults=("symlinks", "unreadable_permissions"))
     export = tmp_path / "S91" / "2026-11-20"
     rows = {row["path"]: row for row in read_key(tmp_path, "files") if row["fault"]}
     links = [path for path, row in rows.items() if row["fault"] == "symlinks"]
     assert all((export / path).is_symlink() for path in links)
     assert {rows[path]["reason"] for path in links} == {"UNSAFE_PATH"}
-    assert os.stat(export / "dicom" / "locked.dcm").st_mode & 0o777 == 0
+    assert (export / "dicom" / "locked.dcm").stat().st_mode & 0o777 == 0
 
 
 def test_links_of_a_zipped_site_are_links_in_the_zip(tmp_path: Path) -> None:

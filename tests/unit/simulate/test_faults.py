@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
@@ -157,3 +158,16 @@ def test_all_faults_can_be_planned_together_and_no_path_is_sent_twice_in_a_night
 def test_a_fault_of_two_nights_is_refused_in_one(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="study_over_two_nights in one night"):
         simulate(tmp_path, sites=1, nights=1, faults=("study_over_two_nights",))
+
+
+def test_the_documentation_names_every_fault_and_no_other() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    section = text.split("\n## Faults\n")[1].split("\n## Answer key\n")[0]
+    named = re.findall(r"^\| `([a-z0-9_]+)` \|", section, re.MULTILINE)
+    assert sorted(named) == sorted(ALL_FAULTS)
+
+
+def test_the_documentation_marks_the_faults_of_the_demo() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    marked = re.findall(r"^\| `([a-z0-9_]+)` \|.*\(\*demo\*\)", text, re.MULTILINE)
+    assert set(marked) == set(DEFAULT_FAULTS)

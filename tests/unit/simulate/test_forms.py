@@ -39,7 +39,8 @@ def test_the_intake_reads_back_every_answer_of_a_csv_site(
     truth = {
         (r["form"], r["row_no"], r["field"]): r["value"]
         for r in export.answers
-        if r["value"] not in (None, "UK", "ND", "NA") and r["field"] not in ("subject_no", "verbatim")
+        if r["value"] not in (None, "UK", "ND", "NA")
+        and r["field"] not in ("subject_no", "verbatim")
     }
     read = 0
     for number, (path, data) in enumerate(forms_of(export).items()):
