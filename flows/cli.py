@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flows import cli_cohort, cli_night, cli_planned, cli_stages, cli_system
+from flows import cli_cohort, cli_night, cli_planned, cli_simulate, cli_stages, cli_system
 from schemas.errors import ExitCode, LivercohortError
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ _TYPER_INTERRUPTED = 130
 _NIGHT, _COHORT, _STAGES, _SYSTEM = "Nights", "Cohort", "Stages alone", "Installation"
 
 app.command(rich_help_panel=_NIGHT)(cli_night.demo)
-app.command(rich_help_panel=_NIGHT)(cli_night.simulate)
+app.command(rich_help_panel=_NIGHT)(cli_simulate.simulate)
 app.command(rich_help_panel=_NIGHT)(cli_night.ingest)
 app.command(rich_help_panel=_NIGHT)(cli_night.status)
 app.command(rich_help_panel=_COHORT)(cli_cohort.release)

@@ -1,4 +1,4 @@
-"""Commands of a night: simulate, ingest, status, demo."""
+"""Commands of a night: ingest, status, demo."""
 
 from __future__ import annotations
 
@@ -24,47 +24,6 @@ from schemas.states import FileState
 InboxOption = Annotated[
     Path | None, typer.Option("--inbox", help="Where sites deliver (else HOME/inbox).")
 ]
-
-
-def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder that gets the exports and the answer key.")],
-    sites: Annotated[int, typer.Option(help="Fictitious sites, S91 and up.")] = 3,
-    subjects: Annotated[int, typer.Option(help="Subjects per site.")] = 3,
-    nights: Annotated[int, typer.Option(help="Nights of deliveries.")] = 2,
-    seed: Annotated[int, typer.Option(help="Decides every number and pixel.")] = 1,
-    faults: Annotated[
-        str | None, typer.Option(help="Fault names, comma separated; `none` for none.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Write exports as hospitals send them, and what is planted in them.
-
-    Example: livercohort simulate exports --sites 2 --subjects 4 --nights 2 --seed 7
-    """
-    from tasks.simulate.faults import DEFAULT_FAULTS
-    from tasks.simulate.store import simulate as write_exports
-
-    chosen = DEFAULT_FAULTS
-    if faults is not None:
-        chosen = tuple(f.strip() for f in faults.split(",") if f.strip() not in ("", "none"))
-    summary = write_exports(
-        out, sites=sites, subjects=subjects, nights=nights, seed=seed, faults=chosen
-    )
-    if as_json:
-        say_json(
-            {
-                "exports": [str(path) for path in summary.exports],
-                "answer_key": str(summary.answer_key),
-                "n_files": summary.n_files,
-                "n_bytes": summary.n_bytes,
-                "n_planted": summary.n_planted,
-                "faults": list(summary.faults),
-            }
-        )
-        return
-    say(f"{len(summary.exports)} exports, {summary.n_files} files, {summary.n_bytes / 1e6:.0f} MB")
-    say(f"faults: {', '.join(summary.faults) or 'none'}")
-    say(f"answer key with {summary.n_planted} planted identifiers: {summary.answer_key}")
 
 
 def ingest(

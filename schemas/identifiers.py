@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NewType
 
 SiteCode = NewType("SiteCode", str)
-"""`S01`-`S28` registered, `S91`-`S99` fictitious."""
+"""`S01`-`S28` registered, `S91`-`S99` fictitious, `X001` and up for load tests."""
 
 BatchId = NewType("BatchId", str)
 """First 16 hex digits of the SHA-256 over what an export holds."""

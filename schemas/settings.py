@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     home: Path = Field(default=Path("var"), description="Root of all zones on disk.")
     key_file: Path | None = Field(default=None, description="Master key; default restricted/key.")
     inbox: Path | None = Field(default=None, description="Where sites deliver; default home/inbox.")
+    load_sites: Path | None = Field(
+        default=None, description="Site files X001 and up of a load test; none without it."
+    )
     workers: int = Field(default=2, ge=1, le=256, description="Processes in a stage's pool.")
 
     @property

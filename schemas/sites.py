@@ -15,9 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from schemas.errors import BadInputError, ContractError
 from schemas.identifiers import SiteCode
 from schemas.package_data import data_contracts_dir
+from schemas.settings import read_settings
 
-_CODE = re.compile(r"S\d{2}")
-_FICTITIOUS = re.compile(r"S9[1-9]")
+#: `S01`-`S28` registered, `S91`-`S99` fictitious, `X001` and up made for load tests.
+SITE_CODE_PATTERN = r"S\d{2}|X\d{3}"
+_CODE = re.compile(SITE_CODE_PATTERN)
+_REGISTERED = re.compile(r"S\d{2}")
+_FICTITIOUS = re.compile(r"S9[1-9]|X\d{3}")
+_LOAD_SITE = re.compile(r"X\d{3}")
 
 
 class Schedule(BaseModel):
@@ -67,7 +72,7 @@ class RegisteredSite:
 
 
 def is_fictitious(code: str) -> bool:
-    """Return whether a code belongs to the simulator (`S91`-`S99`)."""
+    """Return whether a code belongs to the simulator (`S91`-`S99`, `X001` and up)."""
     return _FICTITIOUS.fullmatch(code) is not None
 
 
@@ -86,7 +91,7 @@ def read_registered_sites() -> tuple[RegisteredSite, ...]:
     seen: set[str] = set()
     for row in rows:
         code = row["site_code"]
-        if not _CODE.fullmatch(code) or is_fictitious(code) or code in seen:
+        if not _REGISTERED.fullmatch(code) or is_fictitious(code) or code in seen:
             raise ContractError(
                 f"site code {code} is malformed, reserved or repeated", where="sites.csv"
             )
@@ -103,7 +108,7 @@ def read_site(code: str) -> SiteConfig:
     BadInputError
         If the code is malformed or no file says that this site may deliver.
     """
-    path = data_contracts_dir() / "sites" / f"{code}.yaml"
+    path = _folder_of(code) / f"{code}.yaml"
     if not _CODE.fullmatch(code) or not path.is_file():
         known = ", ".join(site.code for site in read_sites())
         raise BadInputError(
@@ -115,11 +120,27 @@ def read_site(code: str) -> SiteConfig:
     return _read_file(path)
 
 
-@cache
 def read_sites() -> tuple[SiteConfig, ...]:
-    """Return every site that may deliver, by code."""
-    folder = data_contracts_dir() / "sites"
-    return tuple(_read_file(path) for path in sorted(folder.glob("S*.yaml")))
+    """Return every site that may deliver, by code; load sites only where their folder is set."""
+    return _read_folders(_installed(), read_settings().load_sites)
+
+
+@cache
+def _read_folders(installed: Path, load_sites: Path | None) -> tuple[SiteConfig, ...]:
+    paths = sorted(installed.glob("S*.yaml"))
+    if load_sites is not None:
+        # Only load sites come from outside: nobody lets a hospital in by a setting.
+        paths += sorted(p for p in load_sites.glob("X*.yaml") if _LOAD_SITE.fullmatch(p.stem))
+    return tuple(_read_file(path) for path in paths)
+
+
+def _installed() -> Path:
+    return data_contracts_dir() / "sites"
+
+
+def _folder_of(code: str) -> Path:
+    load_sites = read_settings().load_sites
+    return load_sites if load_sites and _LOAD_SITE.fullmatch(code) else _installed()
 
 
 def _read_file(path: Path) -> SiteConfig:

@@ -41,6 +41,7 @@ class ReasonCode(StrEnum):
     UID_REUSED = "UID_REUSED"
     IDENTIFIER_FOUND = "IDENTIFIER_FOUND"
     INTERVAL_MISMATCH = "INTERVAL_MISMATCH"
+    STUDY_OF_TWO_SUBJECTS = "STUDY_OF_TWO_SUBJECTS"
     STAGE_FAILED = "STAGE_FAILED"
     UNKNOWN_FORM = "UNKNOWN_FORM"
     UNREADABLE_FORM = "UNREADABLE_FORM"
@@ -69,6 +70,7 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.UID_REUSED: "one SOPInstanceUID was delivered with different pixels",
     ReasonCode.IDENTIFIER_FOUND: "the scan of what was written found an identifier of the person",
     ReasonCode.INTERVAL_MISMATCH: "an interval between dates changed during de-identification",
+    ReasonCode.STUDY_OF_TWO_SUBJECTS: "one study holds objects of two subjects",
     ReasonCode.STAGE_FAILED: "a stage failed on this file; nothing of it was released",
     ReasonCode.UNKNOWN_FORM: "no form of the site delivery contract has this name",
     ReasonCode.UNREADABLE_FORM: "the form cannot be read in an accepted encoding and layout",

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from schemas.errors import BadInputError
+from schemas.sites import SITE_CODE_PATTERN
 from tasks.report import charts, messages, payloads
 from tasks.report.accounts import FileSum, sites_off, sum_files, sum_reasons
 from tasks.report.completeness import (
@@ -50,7 +51,7 @@ from tasks.report.worklist import (
 )
 
 _HERE = Path(__file__).parent
-_SITE_CODE = re.compile(r"S\d{2}")
+_SITE_CODE = re.compile(SITE_CODE_PATTERN)
 _ASSETS = ("site.css", "site.js", "tables.js")
 _URGENT_ROWS = 6
 _MISSING_ROWS = 12

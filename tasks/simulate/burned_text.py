@@ -16,13 +16,18 @@ _GLYPHS = {
 }  # fmt: skip
 
 
+def dots_of(character: str) -> list[tuple[int, int]]:
+    """Return the dots (x, y) of a letter in its box of 3 by 5."""
+    rows = _GLYPHS.get(character.upper(), "00000")
+    return [(x, y) for y, bits in enumerate(rows) for x in range(3) if int(bits) >> (2 - x) & 1]
+
+
 def text_mask(text: str, shape: tuple[int, int], *, row: int, column: int) -> NDArray[np.bool_]:
     """Return where the strokes of `text` lie in an image of this shape; it is cut at the edge."""
     mask = np.zeros(shape, dtype=np.bool_)
-    for index, character in enumerate(text.upper()):
-        for line, bits in enumerate(_GLYPHS.get(character, "00000")):
-            for dot in range(3):
-                y, x = row + line, column + index * 4 + dot
-                if int(bits) >> (2 - dot) & 1 and y < shape[0] and x < shape[1]:
-                    mask[y, x] = True
+    for index, character in enumerate(text):
+        for dot_x, dot_y in dots_of(character):
+            y, x = row + dot_y, column + index * 4 + dot_x
+            if y < shape[0] and x < shape[1]:
+                mask[y, x] = True
     return mask

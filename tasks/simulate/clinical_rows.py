@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import datetime as dt
 
-from tasks.simulate.forms import FormRow
+from tasks.simulate.form_habits import Vague
+from tasks.simulate.forms import FormRow, FormValue
 from tasks.simulate.scenarios import Evidence, diagnosis_known
 from tasks.simulate.subjects import Subject
 
 _MM_PER_SEED = 0.4
 
 
-def demographics(subject: Subject, _evidence: Evidence) -> list[FormRow]:
+def demographics(subject: Subject, evidence: Evidence) -> list[FormRow]:
     """Return consent, birth date, how the lesion was found, days of the baseline exams."""
     story, ct = subject.story, subject.ct_date
+    entered_first = None if evidence.corrected else story.first_entered_detected_by
     return [
         {
             "subject_no": subject.subject_no,
             "sex": subject.person.sex,
-            "birth_date": subject.person.birth_date,
-            "consent_status": "consented",
+            "birth_date": _known_to(subject.person.birth_date, story.birth_precision),
+            "consent_status": evidence.consent,
             "consent_document": f"ICF-{subject.subject_no}",
             "consent_date": ct - dt.timedelta(days=1),
             "ascertainment": "prospective",
-            "detected_by": story.detected_by,
+            "detected_by": entered_first or story.detected_by,
             "detected_date": ct - dt.timedelta(days=9),
-            "baseline_ct_done": "yes",
-            "baseline_ct_date": ct,
+            "baseline_ct_done": "yes" if story.ct_done else "no",
+            "baseline_ct_date": ct if story.ct_done else "NA",
             "dce_mri_done": "no" if story.dce_day is None else "yes",
             "dce_mri_date": _after(ct, story.dce_day),
             "eob_mri_done": "no" if story.eob_day is None else "yes",
@@ -76,7 +78,7 @@ def pathology(subject: Subject, evidence: Evidence) -> list[FormRow]:
             "specimen_no": "1",
             "pathology_done": "yes",
             "lesion_no": "1",
-            "specimen_date": specimen,
+            "specimen_date": _known_to(specimen, subject.story.specimen_precision),
             "report_date": specimen + dt.timedelta(days=6),
             "procedure": "biopsy" if subject.story.reference_class == "metastasis" else "resection",
             "diagnosis_code": subject.story.reference_class,
@@ -111,6 +113,9 @@ def follow_up(subject: Subject, evidence: Evidence) -> list[FormRow]:
 def treatment(subject: Subject, _evidence: Evidence) -> list[FormRow]:
     """Return the prior treatment, or the line that says there was none."""
     row: FormRow = {"subject_no": subject.subject_no}
+    if subject.story.prior_treatment is None:
+        blank = ("type", "start_date", "target")
+        return [row | {"treatment_no": "0", "prior_treatment": "UK"} | dict.fromkeys(blank, "UK")]
     if not subject.story.prior_treatment:
         blank = ("type", "start_date", "target")
         return [row | {"treatment_no": "0", "prior_treatment": "no"} | dict.fromkeys(blank, "NA")]
@@ -120,7 +125,7 @@ def treatment(subject: Subject, _evidence: Evidence) -> list[FormRow]:
             "treatment_no": "1",
             "prior_treatment": "yes",
             "type": "TACE",
-            "start_date": subject.ct_date - dt.timedelta(days=200),
+            "start_date": subject.ct_date + dt.timedelta(days=subject.story.treatment_day),
             "target": "this_lesion",
         }
     ]
@@ -141,25 +146,48 @@ def diagnosis(subject: Subject, evidence: Evidence) -> list[FormRow]:
             "reference_route": story.route if known else "none",
             "inflammatory": inflammatory if known else None,
         }
+        | _features(subject)
     ]
 
 
+def _features(subject: Subject) -> FormRow:
+    """Return findings that no criterion asks for: entered, not done, not applicable, blank."""
+    if not subject.story.malignant:
+        return {"lirads_category": "NA", "nonrim_aphe": "NA"}
+    not_done = subject.lesion_seed % 3 == 0
+    return {
+        "lirads_category": "LR-5" if subject.story.reference_class == "HCC" else "LR-M",
+        "nonrim_aphe": "ND" if not_done else "present",
+        "capsule": "UK" if not_done else None,
+    }
+
+
 def image_quality(subject: Subject, _evidence: Evidence) -> list[FormRow]:
-    """Return one reader's rating of both exams, made on the full series."""
-    if subject.story.quality is None:
+    """Return the readers' ratings: both exams by one, the MRI by others where the story says."""
+    story = subject.story
+    if story.quality is None:
         return []
+    ratings = [("ct", "adequate", "R01", "no"), ("mri", story.quality, "R01", "no")]
+    if story.second_quality is not None:
+        ratings.append(("mri", story.second_quality, "R02", "no"))
+    if story.adjudicated_quality is not None:
+        ratings.append(("mri", story.adjudicated_quality, "R03", "yes"))
     return [
         {
             "subject_no": subject.subject_no,
             "exam": exam,
-            "rating": subject.story.quality if exam == "mri" else "adequate",
-            "viewed": "full_series",
-            "rater_id": "R01",
-            "rated_on": subject.ct_date + dt.timedelta(days=20),
-            "adjudication": "no",
+            "rating": rating,
+            "viewed": story.quality_viewed,
+            "rater_id": rater,
+            "rated_on": subject.ct_date + dt.timedelta(days=20 + number),
+            "adjudication": adjudication,
         }
-        for exam in ("ct", "mri")
+        for number, (exam, rating, rater, adjudication) in enumerate(ratings)
     ]
+
+
+def _known_to(day: dt.date, precision: str) -> FormValue:
+    return day if precision == "day" else Vague(day, precision)
 
 
 def _after(day: dt.date, days: int | None) -> dt.date | str:

@@ -7,17 +7,33 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tasks.simulate.answer_key import Kind, Ledger, PlantedIdentifier
+from tasks.simulate.dicomdir import dicomdir_bytes, plant_dicomdir
+from tasks.simulate.enhanced import enhanced_bytes
 from tasks.simulate.headers import SeriesContext
 from tasks.simulate.hospitals import Hospital, PathHabit
 from tasks.simulate.images import SeriesTemplate, image_bytes, make_template, sop_uid
+from tasks.simulate.load_sites import small_plan
 from tasks.simulate.subjects import Subject, exams_of_night, night_date
-from tasks.simulate.truth import Row, label_rows
+from tasks.simulate.true_images import Row, label_rows
 from tasks.simulate.vendors import Frame, frames_of
 
 
 @dataclass(frozen=True)
+class ArchiveMember:
+    """One file inside an archive of an export, by its path in the export."""
+
+    path: str
+    state: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class ExportFile:
-    """One file of an export. `state` and `reason` are what ingest should make of it."""
+    """One file of an export. `state` and `reason` are what ingest should make of it.
+
+    A link has a target instead of content; an archive that is opened has the states of its
+    members, which count in its place.
+    """
 
     path: str
     content: Callable[[], bytes]
@@ -26,11 +42,17 @@ class ExportFile:
     fault: str | None = None
     template: SeriesTemplate | None = None
     frame: Frame | None = None
+    link_target: str | None = None
+    mode: int | None = None
+    members: tuple[ArchiveMember, ...] = ()
 
 
 @dataclass
 class Export:
-    """The files of one site and night, and what is true of them."""
+    """The files of one site and night, and what is true of them.
+
+    `earlier` are the SOPInstanceUIDs that should have been accepted on the nights before.
+    """
 
     hospital: Hospital
     night: int
@@ -38,6 +60,11 @@ class Export:
     files: list[ExportFile] = field(default_factory=list)
     planted: set[PlantedIdentifier] = field(default_factory=set)
     labels: list[Row] = field(default_factory=list)
+    answers: list[Row] = field(default_factory=list)
+    false_hashes: set[str] = field(default_factory=set)
+    earlier: frozenset[str] = frozenset()
+    full: bool = False
+    small: bool = False
     faults: list[Row] = field(default_factory=list)
 
     @property
@@ -55,30 +82,68 @@ class Export:
         self.faults.append(row | facts)
 
 
-def plan_images(hospital: Hospital, subjects: list[Subject], night: int, seed: int) -> Export:
+def plan_images(
+    hospital: Hospital,
+    subjects: list[Subject],
+    night: int,
+    seed: int,
+    *,
+    full: bool = False,
+    small: bool = False,
+) -> Export:
     """Return the export with its images; content is made when asked for."""
-    export = Export(hospital, night, subjects)
+    export = Export(hospital, night, subjects, full=full, small=small)
     for subject in subjects:
         ledger = export.ledger(subject.subject_no)
-        for exam in exams_of_night(subject, night, seed):
-            for plan in exam.plan.series:
+        for exam in exams_of_night(subject, night, seed, full=full):
+            for plan in map(small_plan, exam.plan.series) if small else exam.plan.series:
                 context = SeriesContext(subject, exam, plan, ledger)
                 export.labels.extend(label_rows(context, night))
                 export.files.extend(_series_files(make_template(context), seed))
+    if full and hospital.paths is PathHabit.NAMES and export.files:
+        export.files.append(_dicomdir(export))
     return export
 
 
+def _dicomdir(export: Export) -> ExportFile:
+    templates = [file.template for file in export.files if file.template]
+    contexts = list({t.context.series_uid: t.context for t in templates}.values())
+    plant_dicomdir(contexts)
+    return ExportFile(
+        "dicom/DICOMDIR",
+        partial(dicomdir_bytes, contexts),
+        "quarantined",
+        "SOP_CLASS_NOT_ADMITTED",
+    )
+
+
+def accepted_uids(export: Export) -> frozenset[str]:
+    """Return the SOPInstanceUIDs of the images that ingest should accept."""
+    return frozenset(
+        sop_uid(file.template.context, file.frame)
+        for file in export.files
+        if file.template and file.frame and file.state == "accepted"
+    )
+
+
 def _series_files(template: SeriesTemplate, seed: int) -> list[ExportFile]:
-    return [
-        ExportFile(
-            path=image_path(template.context, frame),
-            content=partial(image_bytes, template, frame, seed),
-            state="accepted",
-            template=template,
-            frame=frame,
-        )
-        for frame in frames_of(template.context.plan)
-    ]
+    frames = frames_of(template.context.plan)
+    if template.context.enhanced:
+        whole = partial(enhanced_bytes, template, seed)
+        return [_image_file(template, frames[0], whole)]
+    return [_image_file(template, f, partial(image_bytes, template, f, seed)) for f in frames]
+
+
+def _image_file(template: SeriesTemplate, frame: Frame, content: Callable[[], bytes]) -> ExportFile:
+    paper = template.context.plan.name_key == "DOSE_REPORT"
+    return ExportFile(
+        path=image_path(template.context, frame),
+        content=content,
+        state="quarantined" if paper else "accepted",
+        reason="SECONDARY_OR_DERIVED" if paper else None,
+        template=template,
+        frame=frame,
+    )
 
 
 def image_path(context: SeriesContext, frame: Frame) -> str:

@@ -7,21 +7,27 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as SqItems
-from pydicom.uid import CTImageStorage, MRImageStorage
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedMRImageStorage,
+    MRImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from tasks.simulate.answer_key import Kind, Ledger
 from tasks.simulate.hospitals import PathHabit, Scanner, Vendor
 from tasks.simulate.naming import protocol_name, series_description, study_description
+from tasks.simulate.private_blocks import add_series_block
 from tasks.simulate.protocols import CT_INJECTION_S, INJECTION_S, SeriesPlan
 from tasks.simulate.subjects import Exam, Subject, clock
 from tasks.simulate.vendors import (
     MANUFACTURERS,
     PHILIPS_RESCALE_SLOPE,
     SOFTWARE,
-    add_series_block,
 )
 
 _WARD = "肝胆外科三病区"
+_SINGLE_SHOT_ECHOES = 60
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,20 @@ class SeriesContext:
         return self.exam.plan.scanner
 
     @property
+    def enhanced(self) -> bool:
+        """Whether the series is one multi-frame object."""
+        return self.scanner.enhanced and self.plan.modality == "MR"
+
+    @property
+    def sop_class(self) -> str:
+        """SOP class of the objects of the series."""
+        if self.plan.name_key == "DOSE_REPORT":
+            return str(SecondaryCaptureImageStorage)
+        if self.enhanced:
+            return str(EnhancedMRImageStorage)
+        return str(CTImageStorage if self.plan.modality == "CT" else MRImageStorage)
+
+    @property
     def series_uid(self) -> str:
         """SeriesInstanceUID as the vendor made it, with the day inside."""
         return f"{self.exam.study_uid}.{self.plan.number}"
@@ -46,7 +66,9 @@ class SeriesContext:
     @property
     def description(self) -> str:
         """SeriesDescription; at some sites technologists add the person's name."""
-        text = series_description(self.scanner, self.plan.modality, self.plan.name_key)
+        text = series_description(
+            self.scanner, self.plan.modality, self.plan.name_key, self.plan.name_variant
+        )
         if self.subject.hospital.name_in_series_description and self.plan.modality == "CT":
             return f"{self.subject.person.name_han} {text}"
         if self.subject.hospital.name_in_series_description and self.plan.b_values:
@@ -121,6 +143,7 @@ def _add_study(data: Dataset, context: SeriesContext) -> None:
     exam, plant, hospital = context.exam, context.ledger.plant, context.subject.hospital
     data.StudyInstanceUID = plant(exam.study_uid, Kind.UID, "StudyInstanceUID")
     data.FrameOfReferenceUID = plant(f"{exam.study_uid}.0", Kind.UID, "FrameOfReferenceUID")
+    data.PositionReferenceIndicator = None
     day = plant(f"{exam.date:%Y%m%d}", Kind.DATE, "StudyDate")
     data.StudyDate = data.SeriesDate = data.AcquisitionDate = data.ContentDate = day
     data.StudyTime = clock(exam.start_s)
@@ -164,7 +187,7 @@ def _institution(context: SeriesContext) -> str:
 
 def _add_series(data: Dataset, context: SeriesContext) -> None:
     plan, scanner, plant = context.plan, context.scanner, context.ledger.plant
-    data.SOPClassUID = CTImageStorage if plan.modality == "CT" else MRImageStorage
+    data.SOPClassUID = context.sop_class
     data.Modality = plan.modality
     data.SeriesInstanceUID = plant(context.series_uid, Kind.UID, "SeriesInstanceUID")
     data.SeriesNumber = plan.number
@@ -174,7 +197,7 @@ def _add_series(data: Dataset, context: SeriesContext) -> None:
     data.SoftwareVersions = SOFTWARE[scanner.vendor].split("\\")
     data.SeriesDescription = context.description
     _plant_names_of_description(context)
-    base = series_description(scanner, plan.modality, plan.name_key)
+    base = series_description(scanner, plan.modality, plan.name_key, plan.name_variant)
     data.ProtocolName = protocol_name(scanner, base)
     data.BodyPartExamined = "LIVER" if plan.modality == "MR" else "ABDOMEN"
     data.PatientPosition = "HFS"
@@ -224,7 +247,17 @@ def _add_physics(data: Dataset, context: SeriesContext) -> None:
     if scanner.vendor is Vendor.PHILIPS:
         data.RescaleIntercept, data.RescaleSlope = "0", _decimal(PHILIPS_RESCALE_SLOPE)
     if scanner.vendor is Vendor.SIEMENS:
-        data.SequenceName = "*ep_b50t" if plan.b_values else f"*fl3d{len(physics.echo_times_ms)}"
+        data.SequenceName = _siemens_sequence_name(plan)
+
+
+def _siemens_sequence_name(plan: SeriesPlan) -> str:
+    physics = plan.physics
+    if physics.scanning_sequence == "EP":
+        return f"*ep_b{plan.b_values[0]:.0f}t" if plan.b_values else "*ep_b50_800"
+    if physics.scanning_sequence == "SE":
+        name = "h2d1" if physics.echo_train_length > _SINGLE_SHOT_ECHOES else "tse2d1"
+        return f"*{name}_{physics.echo_train_length}"
+    return f"*fl{physics.acquisition_type.lower()}{len(physics.echo_times_ms)}"
 
 
 def _add_sequences(data: Dataset, context: SeriesContext) -> None:
@@ -244,12 +277,21 @@ def _add_sequences(data: Dataset, context: SeriesContext) -> None:
         person.resident_id, Kind.RESIDENT_ID, "OriginalAttributesSequence>...>PatientID"
     )
     other.TypeOfPatientID = "TEXT"
+    issuer = Dataset()
+    issuer.UniversalEntityID = plant(
+        f"{context.subject.hospital.alias} {exam.patient_id}",
+        Kind.PATIENT_ID,
+        "OriginalAttributesSequence, four deep",
+    )
+    issuer.UniversalEntityIDType = "DNS"
+    other.IssuerOfPatientIDQualifiersSequence = SqItems([issuer])
     before = Dataset()
     before.PatientName = plant(
         person.name_spaced, Kind.NAME_PINYIN, "OriginalAttributesSequence>PatientName"
     )
     before.AccessionNumber = exam.accession
     before.OtherPatientIDsSequence = SqItems([other])
+    data.ReferencedStudySequence = SqItems([_earlier_study(context)])
     original = Dataset()
     original.AttributeModificationDateTime = f"{exam.date:%Y%m%d}{clock(exam.start_s)}"
     original.ModifyingSystem = "FICTITIOUS PACS"
@@ -257,6 +299,18 @@ def _add_sequences(data: Dataset, context: SeriesContext) -> None:
     original.SourceOfPreviousValues = context.subject.hospital.alias
     original.ModifiedAttributesSequence = SqItems([before])
     data.OriginalAttributesSequence = SqItems([original])
+
+
+def _earlier_study(context: SeriesContext) -> Dataset:
+    """Return a reference whose UID holds the hospital number and the day, as some PACS do."""
+    exam, item = context.exam, Dataset()
+    digits = "".join(c for c in exam.patient_id if c.isdigit())
+    uid = f"1.2.156.999999.{context.subject.hospital.number}.7.{digits}.{exam.date:%Y%m%d}"
+    item.ReferencedSOPClassUID = "1.2.840.10008.3.1.2.3.1"
+    item.ReferencedSOPInstanceUID = context.ledger.plant(
+        uid, Kind.UID, "ReferencedStudySequence, hospital number and day in the UID"
+    )
+    return item
 
 
 def _add_overlay(data: Dataset, context: SeriesContext) -> None:

@@ -5,7 +5,7 @@ No hospital here exists. What differs between them is what differs between real 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from schemas.identifiers import SiteCode
@@ -18,6 +18,8 @@ class Vendor(StrEnum):
     GE = "GE"
     PHILIPS = "Philips"
     UIH = "UIH"
+    CANON = "Canon"
+    NEUSOFT = "Neusoft"
 
 
 class Charset(StrEnum):
@@ -30,6 +32,17 @@ class Charset(StrEnum):
     GBK_AS_LATIN_1 = "GBK declared as ISO_IR 100"
 
 
+class Packing(StrEnum):
+    """How an archive keeps pixels and elements: the transfer syntax it sends."""
+
+    NATIVE = "little endian, as the scanner wrote it"
+    DEFLATED = "deflated explicit little endian"
+    RLE = "RLE lossless"
+    JPEG_LOSSLESS = "JPEG lossless, first-order prediction"
+    JPEG_LS = "JPEG-LS lossless"
+    JPEG_2000 = "JPEG 2000 lossless"
+
+
 class PathHabit(StrEnum):
     """How a site names folders and files of an export."""
 
@@ -40,7 +53,11 @@ class PathHabit(StrEnum):
 
 @dataclass(frozen=True)
 class Scanner:
-    """One machine and how it writes."""
+    """One machine and how it writes.
+
+    `enhanced` machines write one multi-frame object per series; `grid` ones lay the slices of
+    a diffusion volume side by side in one image.
+    """
 
     vendor: Vendor
     model: str
@@ -48,6 +65,9 @@ class Scanner:
     naming: str
     implicit_vr: bool = False
     field_t: float | None = None
+    packing: Packing = Packing.NATIVE
+    enhanced: bool = False
+    grid: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,8 +82,6 @@ class Hospital:
     dce: Scanner
     eob: Scanner
     paths: PathHabit
-    form_encoding: str = "utf-8-sig"
-    form_code_style: str = "code"
     name_in_series_description: bool = False
     name_in_study_description: bool = False
     manifest: bool = False
@@ -81,6 +99,8 @@ def _ct(vendor: Vendor, charset: Charset, naming: str, *, implicit_vr: bool = Fa
         Vendor.GE: "Revolution CT",
         Vendor.PHILIPS: "Brilliance 64",
         Vendor.UIH: "uCT 760",
+        Vendor.CANON: "Aquilion ONE",
+        Vendor.NEUSOFT: "NeuViz 64",
     }[vendor]
     return Scanner(vendor, model, charset, naming, implicit_vr)
 
@@ -93,6 +113,8 @@ def _mr(
         Vendor.GE: "DISCOVERY MR750",
         Vendor.PHILIPS: "Ingenia",
         Vendor.UIH: "uMR 780",
+        Vendor.CANON: "Vantage Titan",
+        Vendor.NEUSOFT: "NMS-S15P",
     }[vendor]
     return Scanner(vendor, model, charset, naming, implicit_vr, field_t)
 
@@ -105,6 +127,20 @@ _UIH_CT = _ct(Vendor.UIH, Charset.GBK_AS_LATIN_1, "mixed")
 _UIH_MR = _mr(Vendor.UIH, Charset.UTF_8, "mixed", 3.0)
 _PHILIPS_CT = _ct(Vendor.PHILIPS, Charset.UTF_8, "en")
 _PHILIPS_MR = _mr(Vendor.PHILIPS, Charset.UTF_8, "en", 3.0)
+_SIEMENS_XA = replace(
+    _mr(Vendor.SIEMENS, Charset.UTF_8, "en", 2.894), model="MAGNETOM Vida", enhanced=True
+)
+_PHILIPS_ENHANCED = replace(_PHILIPS_MR, model="Ingenia Elition X", enhanced=True)
+_UIH_GRID = replace(_UIH_MR, model="uMR 790", grid=True)
+_CANON_CT = _ct(Vendor.CANON, Charset.GBK_UNLABELLED, "mixed")
+_CANON_MR = _mr(Vendor.CANON, Charset.IR_58, "mixed", 1.5)
+_NEUSOFT_CT = _ct(Vendor.NEUSOFT, Charset.GB18030, "zh")
+_NEUSOFT_MR = _mr(Vendor.NEUSOFT, Charset.GB18030, "zh", 1.5)
+
+
+def _packed(scanner: Scanner, packing: Packing) -> Scanner:
+    return replace(scanner, packing=packing)
+
 
 HOSPITALS: tuple[Hospital, ...] = (
     Hospital(
@@ -114,36 +150,40 @@ HOSPITALS: tuple[Hospital, ...] = (
     ),
     Hospital(
         SiteCode("S92"), "Yunxi University Affiliated Hospital", "云溪大学附属医院", "云溪附院",
-        _GE_CT, _GE_MR, _GE_MR, PathHabit.HAN_NAMES,
-        form_encoding="gb18030", form_code_style="zh", manifest=True,
+        _GE_CT, _GE_MR, _GE_MR, PathHabit.HAN_NAMES, manifest=True,
     ),
     Hospital(
         SiteCode("S93"), "Wusong Central Hospital", "雾松市中心医院", "雾松中心",
-        _UIH_CT, _PHILIPS_MR, _UIH_MR, PathHabit.UIDS,
-        form_code_style="numbered", name_in_series_description=True, zipped=True,
+        _UIH_CT, _PHILIPS_MR, _UIH_MR, PathHabit.UIDS, name_in_series_description=True, zipped=True,
     ),
     Hospital(
         SiteCode("S94"), "Bailuwan Hospital", "白鹭湾医院", "白鹭湾",
-        _PHILIPS_CT, _PHILIPS_MR, _PHILIPS_MR, PathHabit.NAMES, form_encoding="gb18030",
+        _packed(_PHILIPS_CT, Packing.JPEG_LOSSLESS), _packed(_PHILIPS_MR, Packing.RLE),
+        _PHILIPS_ENHANCED, PathHabit.NAMES,
     ),
     Hospital(
         SiteCode("S95"), "Qingtong People Hospital", "青桐市人民医院", "青桐人医",
-        _GE_CT, _UIH_MR, _UIH_MR, PathHabit.HAN_NAMES, form_code_style="zh",
+        _packed(replace(_GE_CT, implicit_vr=False), Packing.JPEG_2000), _UIH_GRID, _UIH_MR,
+        PathHabit.HAN_NAMES,
     ),
     Hospital(
         SiteCode("S96"), "Wangchuan University Second Hospital", "望川大学第二附属医院", "望川二院",
-        _SIEMENS_CT, _GE_MR, _SIEMENS_MR, PathHabit.UIDS, name_in_study_description=True,
+        _packed(_SIEMENS_CT, Packing.DEFLATED),
+        _packed(replace(_GE_MR, implicit_vr=False), Packing.JPEG_LOSSLESS), _SIEMENS_XA,
+        PathHabit.UIDS, name_in_study_description=True,
     ),
     Hospital(
         SiteCode("S97"), "Jinsui Cancer Hospital", "金穗肿瘤医院", "金穗肿瘤",
-        _UIH_CT, _UIH_MR, _UIH_MR, PathHabit.NAMES, form_code_style="numbered",
+        _NEUSOFT_CT, _NEUSOFT_MR, _NEUSOFT_MR, PathHabit.NAMES,
     ),
     Hospital(
         SiteCode("S98"), "Shiqiao County Hospital", "石桥湖县人民医院", "石桥湖县医院",
-        _GE_CT, _GE_MR, _GE_MR, PathHabit.HAN_NAMES, form_encoding="gb18030", manifest=True,
+        _CANON_CT, _CANON_MR, _GE_MR, PathHabit.HAN_NAMES,
+        manifest=True,
     ),
     Hospital(
         SiteCode("S99"), "Biwu Integrated Medicine Hospital", "碧梧市中西医结合医院", "碧梧中西医",
-        _PHILIPS_CT, _SIEMENS_MR, _PHILIPS_MR, PathHabit.UIDS, zipped=True,
+        _PHILIPS_CT, _packed(_SIEMENS_MR, Packing.JPEG_LS), _PHILIPS_MR, PathHabit.UIDS,
+        zipped=True,
     ),
 )  # fmt: skip

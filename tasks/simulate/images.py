@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from io import BytesIO
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID
 
+from tasks.simulate.geometry import View, plane_of
 from tasks.simulate.headers import SeriesContext, ae_title, preamble, series_header
-from tasks.simulate.phantom import Labels, render, tissue_labels, tissue_values
+from tasks.simulate.hospitals import Packing, Scanner
+from tasks.simulate.image_types import image_type
+from tasks.simulate.packing import add_pixels, transfer_syntax
+from tasks.simulate.phantom import (
+    Labels,
+    Pixels,
+    render,
+    scout_values,
+    tissue_labels,
+    tissue_values,
+)
+from tasks.simulate.private_blocks import add_frame_block
 from tasks.simulate.protocols import SeriesPlan
 from tasks.simulate.random_streams import stream
+from tasks.simulate.secondary_capture import to_dose_report
 from tasks.simulate.subjects import clock
 from tasks.simulate.text_encoding import copy_of, encoded
-from tasks.simulate.vendors import Frame, add_frame_block, image_type
+from tasks.simulate.vendors import Frame
 
 _IMPLEMENTATION_UID = UID("1.2.156.999999.1")
-# Row and column direction of the localizer's three planes and of all other images (LPS).
-_AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-_CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
-_SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 
 
 @dataclass(frozen=True)
@@ -30,9 +42,13 @@ class SeriesTemplate:
 
     context: SeriesContext
     header: Dataset
-    labels: Labels
     preamble: bytes
     ae_title: str
+
+    @property
+    def labels(self) -> Labels:
+        """The tissue of every voxel; series of one person and geometry share it."""
+        return tissue_labels(self.context.plan, self.context.subject.lesion_seed)
 
 
 def make_template(context: SeriesContext) -> SeriesTemplate:
@@ -42,7 +58,6 @@ def make_template(context: SeriesContext) -> SeriesTemplate:
     return SeriesTemplate(
         context=context,
         header=header,
-        labels=tissue_labels(context.plan, context.subject.lesion_seed),
         preamble=preamble(context),
         ae_title=ae_title(context),
     )
@@ -50,7 +65,8 @@ def make_template(context: SeriesContext) -> SeriesTemplate:
 
 def sop_uid(context: SeriesContext, frame: Frame) -> str:
     """Return the SOPInstanceUID of one image."""
-    return f"{context.series_uid}.{frame.instance_number}"
+    number = 1 if context.enhanced else frame.instance_number
+    return f"{context.series_uid}.{number}"
 
 
 def frame_label(plan: SeriesPlan, frame: Frame) -> str:
@@ -67,12 +83,15 @@ def image_dataset(template: SeriesTemplate, frame: Frame, seed: int) -> Dataset:
     data = copy_of(template.header, scanner.charset, implicit_vr=scanner.implicit_vr)
     data.SOPInstanceUID = sop_uid(context, frame)
     data.InstanceNumber = frame.instance_number
-    data.ImageType = image_type(scanner.vendor, context.plan)
+    data.ImageType = image_type(scanner.vendor, context.plan, grid=context.plan.grid)
     _add_times(data, context, frame)
+    if context.plan.name_key == "DOSE_REPORT":
+        to_dose_report(data, context)
+        return data
     _add_geometry(data, context.plan, frame)
     _add_contrasts(data, context.plan, frame)
     add_frame_block(data, context.scanner, context.plan, frame)
-    _add_pixels(data, template, frame, seed)
+    add_pixels(data, [frame_pixels(template, frame, seed)], scanner.packing)
     return data
 
 
@@ -83,12 +102,14 @@ def image_bytes(template: SeriesTemplate, frame: Frame, seed: int) -> bytes:
 
 def file_bytes(template: SeriesTemplate, data: Dataset) -> bytes:
     """Return a dataset as a DICOM file with this site's preamble and file meta."""
-    implicit = template.context.scanner.implicit_vr
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\x00\x01"
     meta.MediaStorageSOPClassUID = data.SOPClassUID
     meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
-    meta.TransferSyntaxUID = UID(ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian)
+    coded = data["PixelData"].is_undefined_length if "PixelData" in data else True
+    scanner = template.context.scanner
+    native = replace(scanner, packing=Packing.NATIVE)
+    meta.TransferSyntaxUID = transfer_syntax(scanner if coded or _whole(scanner) else native)
     meta.ImplementationClassUID = _IMPLEMENTATION_UID
     meta.ImplementationVersionName = "SIMULATED"
     meta.SourceApplicationEntityTitle = template.ae_title
@@ -99,10 +120,15 @@ def file_bytes(template: SeriesTemplate, data: Dataset) -> bytes:
     return stream_out.getvalue()
 
 
-def _add_times(data: Dataset, context: SeriesContext, frame: Frame) -> None:
+def _whole(scanner: Scanner) -> bool:
+    """Whether the packing is of the whole data set, not of its pixels."""
+    return scanner.packing is Packing.DEFLATED
+
+
+def frame_seconds(context: SeriesContext, frame: Frame) -> float:
+    """Return when an image was acquired, seconds since midnight."""
     plan = context.plan
-    start = context.acquisition_s(frame.phase_index)
-    seconds = start
+    seconds = context.acquisition_s(frame.phase_index)
     if plan.modality == "CT":
         seconds += 0.25 * frame.slice_index
     elif plan.physics.acquisition_type == "2D":
@@ -110,6 +136,12 @@ def _add_times(data: Dataset, context: SeriesContext, frame: Frame) -> None:
     if frame.b_value is not None:
         volume = plan.b_values.index(frame.b_value)
         seconds += plan.physics.repetition_time_ms / 1000 * volume
+    return seconds
+
+
+def _add_times(data: Dataset, context: SeriesContext, frame: Frame) -> None:
+    plan, seconds = context.plan, frame_seconds(context, frame)
+    start = context.acquisition_s(frame.phase_index)
     data.AcquisitionTime = clock(seconds)
     # Written when the image was reconstructed: later, and no guide to the phase.
     data.ContentTime = clock(seconds + 41.5)
@@ -121,18 +153,11 @@ def _add_times(data: Dataset, context: SeriesContext, frame: Frame) -> None:
 
 
 def _add_geometry(data: Dataset, plan: SeriesPlan, frame: Frame) -> None:
-    width = plan.columns * plan.pixel_mm / 2
-    height = plan.rows * plan.pixel_mm / 2
-    orientation, position = _AXIAL, (-width, -height, frame.slice_index * plan.spacing_mm - 40.0)
-    if plan.localizer:
-        orientation, position = (
-            (_AXIAL, (-width, -height, 0.0)),
-            (_CORONAL, (-width, 0.0, height)),
-            (_SAGITTAL, (0.0, -width, height)),
-        )[frame.slice_index]
-    data.ImagePositionPatient = [_decimal(value) for value in position]
-    data.ImageOrientationPatient = [_decimal(value) for value in orientation]
-    data.SliceLocation = _decimal(position[2])
+    plane = plane_of(plan, frame.slice_index)
+    data.ImagePositionPatient = [_decimal(value) for value in plane.position]
+    data.ImageOrientationPatient = [_decimal(value) for value in plane.orientation]
+    along = sum(p * n for p, n in zip(plane.position, plane.normal, strict=True))
+    data.SliceLocation = _decimal(along + 0.0)
     data.PixelSpacing = [_decimal(plan.pixel_mm)] * 2
 
 
@@ -142,22 +167,39 @@ def _add_contrasts(data: Dataset, plan: SeriesPlan, frame: Frame) -> None:
         data.EchoNumbers = frame.echo_index + 1
 
 
-def _add_pixels(data: Dataset, template: SeriesTemplate, frame: Frame, seed: int) -> None:
-    plan = template.context.plan
-    values = tissue_values(
-        frame_label(plan, frame),
-        plan.phases[frame.phase_index].contrast_phase,
-        frame.b_value,
-        template.context.subject.story.reference_class,
-    )
-    chance = stream(seed, "pixels", data.SOPInstanceUID)
-    pixels = render(template.labels[frame.slice_index], values, chance, is_ct=plan.modality == "CT")
-    data.SamplesPerPixel = 1
-    data.PhotometricInterpretation = "MONOCHROME2"
-    data.Rows, data.Columns = plan.rows, plan.columns
-    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
-    data.PixelRepresentation = 0
-    data.add_new("PixelData", "OW", pixels.tobytes())
+def frame_pixels(template: SeriesTemplate, frame: Frame, seed: int) -> Pixels:
+    """Return the stored pixels of one image; a grid shows all slices of a volume."""
+    context = template.context
+    plan = context.plan
+    values = _values(context, frame)
+    chance = stream(seed, "pixels", context.series_uid, frame.instance_number)
+    wanted = range(plan.n_slices) if plan.grid else (frame.slice_index,)
+    slices = [
+        render(template.labels[i], values, chance, is_ct=plan.modality == "CT") for i in wanted
+    ]
+    return _side_by_side(slices) if plan.grid else slices[0]
+
+
+def _side_by_side(slices: list[Pixels]) -> Pixels:
+    rows, columns = slices[0].shape
+    across = math.ceil(math.sqrt(len(slices)))
+    down = math.ceil(len(slices) / across)
+    grid = np.zeros((rows * down, columns * across), dtype="<u2")
+    for index, one in enumerate(slices):
+        top, left = index // across * rows, index % across * columns
+        grid[top : top + rows, left : left + columns] = one
+    return grid
+
+
+def _values(context: SeriesContext, frame: Frame) -> NDArray[np.float64]:
+    plan = context.plan
+    if plan.view is View.SCOUT:
+        return scout_values()
+    phase = plan.phases[frame.phase_index]
+    label = frame_label(plan, frame)
+    if label == "REFORMAT" and plan.modality == "CT":
+        label = "CT_CE"  # the label says only that it is a reformat, not what it shows
+    return tissue_values(label, phase, frame.b_value, context.subject.story.reference_class)
 
 
 def _decimal(value: float) -> str:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from schemas.errors import BadInputError
 from tasks.simulate.deliveries import add_controls, add_forms, add_linkage
-from tasks.simulate.exports import Export, plan_images
-from tasks.simulate.faults import LATE_EDC_FORM, apply_faults, home_of, require_known
+from tasks.simulate.exports import Export, accepted_uids, plan_images
+from tasks.simulate.faults import apply_form_faults, apply_image_faults, home_of, require_known
+from tasks.simulate.form_faults import delivery_of
 from tasks.simulate.hospitals import HOSPITALS, Hospital
+from tasks.simulate.load_sites import LOAD_HOSPITALS
+from tasks.simulate.story_faults import change_of
 from tasks.simulate.subjects import Subject, make_subjects
 from tasks.simulate.truth import Row, eligibility_rows
 
-MAX_SUBJECTS = 200
+MAX_SUBJECTS = 500
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,13 @@ class Request:
     nights: int
     seed: int
     faults: tuple[str, ...]
+    full_exams: bool = False
+    scale: bool = False
+
+    @property
+    def hospitals(self) -> tuple[Hospital, ...]:
+        """The sites that send: fictitious hospitals, or those made for load tests."""
+        return (LOAD_HOSPITALS if self.scale else HOSPITALS)[: self.sites]
 
 
 @dataclass(frozen=True)
@@ -44,36 +54,58 @@ def require_possible(request: Request) -> None:
         Naming the option and its range.
     """
     limits = {
-        "sites": (request.sites, len(HOSPITALS)),
+        "sites": (request.sites, len(LOAD_HOSPITALS if request.scale else HOSPITALS)),
         "subjects": (request.subjects, MAX_SUBJECTS),
         "nights": (request.nights, 28),
     }
     for option, (value, most) in limits.items():
         if not 1 <= value <= most:
             raise BadInputError(f"{value}", expected=f"1 to {most}", where=option)
-    require_known(request.faults)
+    require_known(request.faults, request.nights)
 
 
 def plan_nights(request: Request) -> Iterator[PlannedNight]:
     """Yield every export: site by site, night by night."""
-    for index, hospital in enumerate(HOSPITALS[: request.sites]):
-        subjects = make_subjects(
-            hospital, site_index=index, per_site=request.subjects, seed=request.seed
-        )
-        faults = tuple(f for f in request.faults if home_of(f, request.sites) == index)
-        for night in range(1, request.nights + 1):
-            yield _plan_night(hospital, subjects, night, request.seed, faults)
+    for index in range(len(request.hospitals)):
+        yield from plan_site(request, index)
+
+
+def plan_site(request: Request, index: int) -> Iterator[PlannedNight]:
+    """Yield the exports of one site, night by night; no site depends on another."""
+    hospital = request.hospitals[index]
+    faults = tuple(f for f in request.faults if home_of(f, request.sites) == index)
+    subjects = make_subjects(
+        hospital,
+        site_index=index,
+        per_site=request.subjects,
+        seed=request.seed,
+        change=change_of(faults, request.subjects),
+    )
+    earlier: frozenset[str] = frozenset()
+    for night in range(1, request.nights + 1):
+        planned = _plan_night(hospital, subjects, night, request, faults, earlier)
+        earlier |= accepted_uids(planned.export)
+        yield planned
 
 
 def _plan_night(
-    hospital: Hospital, subjects: list[Subject], night: int, seed: int, faults: tuple[str, ...]
+    hospital: Hospital,
+    subjects: list[Subject],
+    night: int,
+    request: Request,
+    faults: tuple[str, ...],
+    earlier: frozenset[str],
 ) -> PlannedNight:
-    late = LATE_EDC_FORM in faults
-    export = plan_images(hospital, subjects, night, seed)
-    if night == 1:
-        apply_faults(export, faults, seed)
+    forms = delivery_of(hospital.code, faults)
+    late = forms.late_pathology
+    export = plan_images(
+        hospital, subjects, night, request.seed, full=request.full_exams, small=request.scale
+    )
+    export.earlier = earlier
+    apply_image_faults(export, faults, request.seed)
     add_linkage(export)
-    add_forms(export, late_pathology=late)
+    add_forms(export, forms)
+    apply_form_faults(export, faults, request.seed)
     add_controls(export)
     truth = [row for s in subjects for row in eligibility_rows(s, night, late_pathology=late)]
     return PlannedNight(export, truth)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from tasks.simulate.geometry import View
 from tasks.simulate.hospitals import Scanner, Vendor
 from tasks.simulate.scenarios import Scenario
 
 INJECTION_S = 1000.0
 CT_INJECTION_S = 120.0
+_T2_GAP = 1.2
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,11 @@ class Physics:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesPlan:
-    """One series: frames are slices times phases times echoes times b-values."""
+    """One series: frames are slices times phases times echoes times b-values.
+
+    `name_variant` says which of its names the series goes by;
+    `grid` says that the slices of a volume lie side by side in one image.
+    """
 
     name_key: str
     modality: str
@@ -50,7 +56,9 @@ class SeriesPlan:
     pixel_mm: float = 4.4
     thickness_mm: float = 5.0
     spacing_mm: float = 5.0
-    localizer: bool = False
+    view: View = View.AXIAL
+    grid: bool = False
+    name_variant: int = 0
     contrast: bool = False
 
     @property
@@ -72,14 +80,14 @@ class ExamPlan:
     series: tuple[SeriesPlan, ...]
 
 
-def baseline_ct(scanner: Scanner) -> ExamPlan:
-    """Return a CT with native, arterial, portal venous and delayed phase."""
+def baseline_ct(scanner: Scanner, story: Scenario) -> ExamPlan:
+    """Return a CT with native, arterial, portal venous and delayed phase, or native only."""
     phases = (
         Phase("CT_NC", "pre", -60.0),
         Phase("CT_ART", "art", 33.0),
         Phase("CT_PVP", "pvp", 70.0),
         Phase("CT_DEL", "del", 180.0),
-    )
+    )[: None if story.ct_contrast else 1]
     series = tuple(_ct_series(phase, number) for number, phase in enumerate(phases, start=2))
     return ExamPlan(
         role="baseline_ct", modality="CT", day=0, scanner=scanner, agent="Iohexol 碘海醇",
@@ -98,12 +106,14 @@ def follow_up_ct(scanner: Scanner, day: int) -> ExamPlan:
 
 def dce_mri(scanner: Scanner, story: Scenario, day: int) -> ExamPlan:
     """Return a dynamic MRI with an extracellular agent."""
-    dynamic = (
+    dynamic: tuple[Phase, ...] = (
         Phase("MR_T1_PRE", "pre", -60.0),
         Phase("MR_T1_ART", "art", 28.0),
         Phase("MR_T1_PVP", "pvp", 68.0),
         Phase("MR_T1_DEL", "del", 185.0),
     )
+    scanner = _at_field(scanner, story)
+    dynamic = _without_missing(dynamic, story, "dce_mri")
     return ExamPlan(
         role="dce_mri", modality="MR", day=day, scanner=scanner, agent="Magnevist 马根维显",
         description_key="dce", series=_mr_series(scanner, story, dynamic),
@@ -112,13 +122,15 @@ def dce_mri(scanner: Scanner, story: Scenario, day: int) -> ExamPlan:
 
 def eob_mri(scanner: Scanner, story: Scenario, day: int) -> ExamPlan:
     """Return a gadoxetate MRI with a hepatobiliary phase at 20 minutes."""
-    dynamic = (
+    dynamic: tuple[Phase, ...] = (
         Phase("MR_T1_PRE", "pre", -60.0),
         Phase("MR_T1_ART", "art", 31.0),
         Phase("MR_T1_PVP", "pvp", 71.0),
         Phase("MR_T1_TRANS", "trans", 182.0),
         Phase("MR_T1_HBP", "hbp", 1205.0),
     )
+    scanner = _at_field(scanner, story)
+    dynamic = _without_missing(dynamic, story, "eob_mri")
     return ExamPlan(
         role="eob_mri", modality="MR", day=day, scanner=scanner, agent="Primovist 普美显",
         description_key="eob", series=_mr_series(scanner, story, dynamic),
@@ -129,7 +141,7 @@ def follow_up_mri(scanner: Scanner, story: Scenario, day: int) -> ExamPlan:
     """Return a short follow-up MRI: T2, native and portal venous T1."""
     dynamic = (Phase("MR_T1_PRE", "pre", -60.0), Phase("MR_T1_PVP", "pvp", 70.0))
     series = (
-        _t2(scanner, 2),
+        _t2(scanner, story, 2),
         *(_t1(scanner, story, (p,), n) for n, p in enumerate(dynamic, start=3)),
     )
     return ExamPlan(
@@ -149,7 +161,7 @@ def _ct_series(phase: Phase, number: int) -> SeriesPlan:
 def _mr_series(
     scanner: Scanner, story: Scenario, dynamic: tuple[Phase, ...]
 ) -> tuple[SeriesPlan, ...]:
-    head = [_localizer(1), _t2(scanner, 2), _dwi(scanner, 3), *_in_opposed(scanner, 4)]
+    head = [_localizer(1), _t2(scanner, story, 2), _dwi(scanner, 3), *_in_opposed(scanner, 4)]
     start = 6
     if story.phases_in_one_series and dynamic[-1].label == "MR_T1_DEL":
         return (*head, _t1(scanner, story, dynamic, start))
@@ -159,7 +171,7 @@ def _mr_series(
 def _localizer(number: int) -> SeriesPlan:
     return SeriesPlan(
         name_key="LOCALIZER", modality="MR", number=number, n_slices=3, rows=64, columns=64,
-        pixel_mm=6.0, thickness_mm=8.0, spacing_mm=10.0, localizer=True,
+        pixel_mm=6.0, thickness_mm=8.0, spacing_mm=10.0, view=View.THREE_PLANES,
         phases=(Phase("LOCALIZER", None, -900.0),),
         physics=Physics(
             scanning_sequence="GR", sequence_variant=("SP",), repetition_time_ms=7.0,
@@ -168,10 +180,19 @@ def _localizer(number: int) -> SeriesPlan:
     )  # fmt: skip
 
 
-def _t2(scanner: Scanner, number: int) -> SeriesPlan:
+def _at_field(scanner: Scanner, story: Scenario) -> Scanner:
+    return scanner if story.field_t is None else replace(scanner, field_t=story.field_t)
+
+
+def _without_missing(phases: tuple[Phase, ...], story: Scenario, role: str) -> tuple[Phase, ...]:
+    return tuple(phase for phase in phases if (role, phase.label) not in story.missing_slots)
+
+
+def _t2(scanner: Scanner, story: Scenario, number: int) -> SeriesPlan:
     return SeriesPlan(
         name_key="MR_T2_FS", modality="MR", number=number, rows=96, columns=80,
-        pixel_mm=4.0, thickness_mm=6.0, spacing_mm=7.2,
+        pixel_mm=4.0, thickness_mm=story.t2_thickness_mm,
+        spacing_mm=round(story.t2_thickness_mm * _T2_GAP, 3),
         phases=(Phase("MR_T2_FS", None, -780.0),),
         physics=Physics(
             scanning_sequence="SE", sequence_variant=("SK", "SP"), scan_options="FS",
@@ -187,10 +208,12 @@ def _dwi(scanner: Scanner, number: int) -> SeriesPlan:
         Vendor.GE: (0.0, 800.0),
         Vendor.PHILIPS: (0.0, 1000.0),
         Vendor.UIH: (50.0, 800.0),
+        Vendor.CANON: (0.0, 1000.0),
+        Vendor.NEUSOFT: (0.0, 800.0),
     }[scanner.vendor]
     return SeriesPlan(
         name_key="MR_DWI", modality="MR", number=number, rows=64, columns=64, pixel_mm=5.5,
-        thickness_mm=6.0, spacing_mm=7.2, b_values=b_values,
+        thickness_mm=6.0, spacing_mm=7.2, b_values=b_values, grid=scanner.grid,
         phases=(Phase("MR_DWI", None, -480.0),),
         physics=Physics(
             scanning_sequence="EP", sequence_variant=("SK",), scan_options="FS",
@@ -223,12 +246,13 @@ def _dual_echo(label: str, echo_times_ms: tuple[float, ...], number: int) -> Ser
 
 def _t1(scanner: Scanner, story: Scenario, phases: tuple[Phase, ...], number: int) -> SeriesPlan:
     late = phases[0].label == "MR_T1_HBP"
-    interpolated = scanner.vendor is Vendor.GE
+    # GE interpolates along the slice axis, Philips reconstructs overlapping slices.
+    halved = scanner.vendor in (Vendor.GE, Vendor.PHILIPS)
     return SeriesPlan(
         name_key=phases[0].label if len(phases) == 1 else "MR_T1_DYN",
         modality="MR", number=number, phases=phases,
         thickness_mm=story.t1_thickness_mm,
-        spacing_mm=story.t1_thickness_mm / 2 if interpolated else story.t1_thickness_mm,
+        spacing_mm=story.t1_thickness_mm / 2 if halved else story.t1_thickness_mm,
         contrast=phases[-1].contrast_phase != "pre",
         physics=Physics(
             scanning_sequence="GR", sequence_variant=("SP", "OSP"), scan_options="FS",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from tasks.simulate.exam_content import complete
 from tasks.simulate.hospitals import Hospital
 from tasks.simulate.people import Person, make_person, name_of
 from tasks.simulate.protocols import (
@@ -16,7 +18,8 @@ from tasks.simulate.protocols import (
     follow_up_mri,
 )
 from tasks.simulate.random_streams import number_of, stream
-from tasks.simulate.scenarios import SCENARIOS, Evidence, Scenario
+from tasks.simulate.scenarios import Evidence, Scenario
+from tasks.simulate.stories import STORIES
 
 FIRST_NIGHT = dt.date(2026, 11, 20)
 FOLLOW_UP_NIGHT = 2
@@ -73,19 +76,34 @@ def night_date(night: int) -> dt.date:
 
 
 def make_subjects(
-    hospital: Hospital, *, site_index: int, per_site: int, seed: int
+    hospital: Hospital,
+    *,
+    site_index: int,
+    per_site: int,
+    seed: int,
+    change: Callable[[int, Scenario], Scenario] = lambda _place, story: story,
 ) -> list[Subject]:
-    """Return the subjects of a site; stories go round the table, sites take turns."""
-    return [
-        _make_subject(hospital, site_index * per_site + place, place + 1, seed)
-        for place in range(per_site)
-    ]
+    """Return the subjects of a site; stories go round the table, sites take turns.
+
+    Parameters
+    ----------
+    change : callable
+        Gets a subject's place at the site (0, 1, ...) and story; returns the story to be told.
+    """
+    subjects = []
+    for place in range(per_site):
+        number = site_index * per_site + place
+        story = change(place, STORIES[number % len(STORIES)])
+        subjects.append(_make_subject(hospital, story, number, place + 1, seed))
+    return subjects
 
 
-def _make_subject(hospital: Hospital, number: int, place: int, seed: int) -> Subject:
-    story = SCENARIOS[number % len(SCENARIOS)]
+def _make_subject(
+    hospital: Hospital, story: Scenario, number: int, place: int, seed: int
+) -> Subject:
     chance = stream(seed, "subject", hospital.code, place)
-    ct_date = _FIRST_CT + dt.timedelta(days=int(chance.integers(_CT_SPAN_DAYS)))
+    drawn = _FIRST_CT + dt.timedelta(days=int(chance.integers(_CT_SPAN_DAYS)))
+    ct_date = story.ct_date or drawn
     birth = _years_before(ct_date, story.age_years) - dt.timedelta(
         days=int(chance.integers(20, 300))
     )
@@ -96,7 +114,7 @@ def _make_subject(hospital: Hospital, number: int, place: int, seed: int) -> Sub
         hospital=hospital,
         subject_no=f"LC{hospital.number}-{place:04d}",
         screening_no=f"SC{hospital.number}-{place:04d}",
-        person=make_person(seed, number, birth),
+        person=make_person(seed, number, story.born_on or birth),
         story=story,
         ct_date=ct_date,
         patient_ids=(main, second) if story.several_patient_ids else (main,),
@@ -114,13 +132,23 @@ def evidence_by(subject: Subject, night: int, *, late_pathology: bool) -> Eviden
     return Evidence(
         pathology_form=night >= FOLLOW_UP_NIGHT or not late_pathology,
         follow_up=night >= FOLLOW_UP_NIGHT and subject.story.follow_up_day is not None,
+        corrected=night >= FOLLOW_UP_NIGHT,
+        consent=consent_by(subject, night),
     )
 
 
-def exams_of_night(subject: Subject, night: int, seed: int) -> list[Exam]:
+def consent_by(subject: Subject, night: int) -> str:
+    """Return the consent status that the forms of this night state."""
+    withdrawn = subject.story.withdrawn_on_night
+    return "withdrawn" if withdrawn is not None and night >= withdrawn else "consented"
+
+
+def exams_of_night(subject: Subject, night: int, seed: int, *, full: bool = False) -> list[Exam]:
     """Return the studies that this night's export brings for the subject."""
     if night == 1:
         plans = _baseline_plans(subject)
+        if full:
+            plans = [complete(plan, subject.number) for plan in plans]
         return [_make_exam(subject, plan, index, seed) for index, plan in enumerate(plans, start=1)]
     follow_up = subject.follow_up_date
     if night != FOLLOW_UP_NIGHT or follow_up is None:
@@ -137,7 +165,7 @@ def exams_of_night(subject: Subject, night: int, seed: int) -> list[Exam]:
 
 def _baseline_plans(subject: Subject) -> list[ExamPlan]:
     story, hospital = subject.story, subject.hospital
-    plans = [baseline_ct(hospital.ct)]
+    plans = [baseline_ct(hospital.ct, story)] if story.ct_done else []
     if story.dce_day is not None:
         plans.append(dce_mri(hospital.dce, story, story.dce_day))
     if story.eob_day is not None:

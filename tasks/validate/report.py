@@ -11,13 +11,14 @@ import pandas as pd
 from schemas.contracts import TableContract
 from schemas.finding_ids import finding_id
 from schemas.records import Finding
+from schemas.sites import SITE_CODE_PATTERN
 from schemas.states import Severity
 from tasks.validate.conformity import Violation
 from tasks.validate.engine import FailingRow, Outcome
 
 RULE_FAILED = "RUN-FAILED"
-_SITE = re.compile(r"S\d{2}")
-_SUBJECT_SITE = re.compile(r"(S\d{2})-")
+_SITE = re.compile(SITE_CODE_PATTERN)
+_SUBJECT_SITE = re.compile(rf"({SITE_CODE_PATTERN})-")
 
 
 @dataclass(frozen=True)

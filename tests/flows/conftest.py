@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from schemas.settings import QUIET_ENVIRONMENT
@@ -94,8 +95,10 @@ class Demo:
     ended: Ended
 
     def key(self, name: str) -> list[dict[str, Any]]:
-        path = self.home / "inbox" / "answer_key" / f"{name}.jsonl"
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        rows: list[dict[str, Any]] = pq.read_table(
+            self.home / "inbox" / "answer_key" / f"{name}.parquet"
+        ).to_pylist()
+        return rows
 
 
 @pytest.fixture(scope="session")

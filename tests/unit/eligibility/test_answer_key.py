@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
+import pyarrow.parquet as pq
 import pytest
 
 from schemas.atomic_files import sha256_of_bytes
@@ -29,8 +29,9 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def read_lines(path: Path) -> list[Answer]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def read_rows(path: Path) -> list[Answer]:
+    rows: list[Answer] = pq.read_table(path).to_pylist()
+    return rows
 
 
 def delivered_forms(export: Path) -> Iterator[tuple[str, bytes]]:
@@ -121,14 +122,14 @@ def test_every_verdict_of_every_subject_and_reading_is_that_of_the_answer_key(
         for export in sorted(site.iterdir())[:nights]
     ]
     key = simulated / "answer_key"
-    labels = [one for one in read_lines(key / "labels.jsonl") if int(one["night"]) <= nights]
+    labels = [one for one in read_rows(key / "labels.parquet") if int(one["night"]) <= nights]
     merged = merge_batches(batches, ring)
     found = assemble_cohort(merged.rows, true_labels(labels, ring)).tables
     effects = {
         (r["subject_id"], r["reading"], r["criterion_id"]): r["effect"]
         for r in found["criterion_result"]
     } | {(r["subject_id"], r["reading"], "status"): r["status"] for r in found["eligibility"]}
-    truth = [one for one in read_lines(key / "eligibility.jsonl") if int(one["night"]) == nights]
+    truth = [one for one in read_rows(key / "eligibility.parquet") if int(one["night"]) == nights]
     assert len(truth) == 18 * 2 * 10
     for one in truth:
         subject = ring.subject_id(SiteCode(one["site"]), SubjectNo(one["subject_no"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.simulate.store import SimulationSummary, simulate
@@ -24,8 +24,7 @@ class Delivered:
     files: dict[tuple[str, str, str], bytes]
 
     def key(self, table: str) -> list[dict[str, Any]]:
-        lines = (self.out / "answer_key" / f"{table}.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in lines.splitlines()]
+        return read_key(self.out, table)
 
     def images(self) -> dict[tuple[str, str, str], bytes]:
         accepted = {
@@ -41,6 +40,12 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Delivered:
     out = tmp_path_factory.mktemp("simulated")
     summary = simulate(out, seed=SEED)
     return Delivered(out, summary, read_exports(out))
+
+
+def read_key(out: Path, table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table of the answer key."""
+    rows: list[dict[str, Any]] = pq.read_table(out / "answer_key" / f"{table}.parquet").to_pylist()
+    return rows
 
 
 def read_exports(out: Path) -> dict[tuple[str, str, str], bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
@@ -11,10 +12,12 @@ import pydicom
 import pytest
 from pydicom.errors import InvalidDicomError
 
+from schemas.errors import BadInputError
 from schemas.states import FileState, ReasonCode
 from tasks.simulate.faults import ALL_FAULTS, DEFAULT_FAULTS
+from tasks.simulate.nights import Request, plan_nights
 from tasks.simulate.store import simulate
-from tests.unit.simulate.conftest import Delivered, read_exports
+from tests.unit.simulate.conftest import SEED, Delivered, read_exports, read_key
 
 
 def faulted(delivered: Delivered, fault: str) -> list[tuple[dict[str, Any], bytes]]:
@@ -134,13 +137,37 @@ def test_a_reused_uid_stands_on_two_files_with_other_pixels(tmp_path: Path) -> N
 
 def test_without_faults_every_file_is_accepted_clinical_or_control(tmp_path: Path) -> None:
     simulate(tmp_path, sites=1, subjects=1, nights=1, faults=())
-    text = (tmp_path / "answer_key" / "files.jsonl").read_text(encoding="utf-8")
-    assert "quarantined" not in text
-    assert (tmp_path / "answer_key" / "faults.jsonl").read_bytes() == b""
+    assert "quarantined" not in {row["state"] for row in read_key(tmp_path, "files")}
+    assert read_key(tmp_path, "faults") == []
 
 
 @pytest.mark.parametrize("fault", ALL_FAULTS)
-def test_each_fault_works_alone_at_a_single_site(tmp_path: Path, fault: str) -> None:
-    simulate(tmp_path, sites=1, subjects=1, nights=1, faults=(fault,))
-    text = (tmp_path / "answer_key" / "faults.jsonl").read_text(encoding="utf-8")
-    assert text.count(f'"fault": "{fault}"') == 1
+def test_each_fault_can_be_planned_alone_at_a_single_site(fault: str) -> None:
+    request = Request(sites=1, subjects=2, nights=2, seed=SEED, faults=(fault,))
+    noted = [row for night in plan_nights(request) for row in night.export.faults]
+    assert {row["fault"] for row in noted} == {fault}
+
+
+def test_all_faults_can_be_planned_together_and_no_path_is_sent_twice_in_a_night() -> None:
+    request = Request(sites=3, subjects=4, nights=2, seed=SEED, faults=ALL_FAULTS)
+    for night in plan_nights(request):
+        paths = Counter(file.path for file in night.export.files)
+        assert [path for path, count in paths.items() if count > 1] == []
+
+
+def test_a_fault_of_two_nights_is_refused_in_one(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="study_over_two_nights in one night"):
+        simulate(tmp_path, sites=1, nights=1, faults=("study_over_two_nights",))
+
+
+def test_the_documentation_names_every_fault_and_no_other() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    section = text.split("\n## Faults\n")[1].split("\n## Answer key\n")[0]
+    named = re.findall(r"^\| `([a-z0-9_]+)` \|", section, re.MULTILINE)
+    assert sorted(named) == sorted(ALL_FAULTS)
+
+
+def test_the_documentation_marks_the_faults_of_the_demo() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    marked = re.findall(r"^\| `([a-z0-9_]+)` \|.*\(\*demo\*\)", text, re.MULTILINE)
+    assert set(marked) == set(DEFAULT_FAULTS)

@@ -28,7 +28,7 @@ def test_another_seed_writes_other_persons(tmp_path: Path) -> None:
     for seed in (1, 2):
         simulate(tmp_path / str(seed), sites=1, subjects=1, nights=1, seed=seed)
     first, second = (bytes_below(tmp_path / str(seed)) for seed in (1, 2))
-    key = "answer_key/identifiers.jsonl"
+    key = "answer_key/identifiers.parquet"
     assert first[key] != second[key]
 
 

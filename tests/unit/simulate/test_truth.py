@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tasks.simulate.scenarios import (
+from tasks.simulate.boundary_stories import BOUNDARIES, BoundaryStory
+from tasks.simulate.scenarios import Evidence, Scenario
+from tasks.simulate.stories import STORIES
+from tasks.simulate.true_eligibility import (
     CRITERIA,
-    SCENARIOS,
-    Evidence,
-    Scenario,
     combined_exam_effect,
     true_effects,
     true_status,
@@ -101,8 +101,24 @@ def test_one_gadoxetate_exam_passes_under_the_combined_reading_only() -> None:
 
 
 def test_stories_stay_clear_of_the_months_whose_length_decides() -> None:
-    days = [story.follow_up_day for story in SCENARIOS if story.follow_up_day is not None]
+    days = [s.follow_up_day for s in STORIES if s.follow_up_day is not None and not s.ct_date]
     assert all(day >= 92 or day < 89 for day in days)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES, ids=lambda boundary: boundary.story.name)
+def test_a_story_at_a_limit_gets_the_verdict_stated_by_hand(boundary: BoundaryStory) -> None:
+    found = true_effects(boundary.story, ALL_KNOWN)
+    assert {c: effect for c, effect in found.items() if effect != "pass"} == boundary.differs
+
+
+def test_no_two_stories_have_one_name() -> None:
+    assert len({story.name for story in STORIES}) == len(STORIES)
+
+
+def test_a_correction_on_the_second_night_changes_the_verdict() -> None:
+    story = {"first_entered_detected_by": "MRI"}
+    assert effects(Evidence(True, True, corrected=False), **story)["I2"] == "fail"
+    assert effects(Evidence(True, True, corrected=True), **story)["I2"] == "pass"
 
 
 def status_by_subject(delivered: Delivered, night: int) -> dict[str, str]:

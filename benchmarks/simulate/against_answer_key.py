@@ -1,0 +1,250 @@
+"""What each stage makes of simulated exports, held against the answer key: one table a stage.
+
+    livercohort simulate HOME/inbox --sites 3 --faults all ... ; livercohort ingest ... ; release
+    python benchmarks/simulate/against_answer_key.py HOME [--details]
+
+Reads the inbox with a reader of its own, the warehouse and the latest release; writes nothing.
+A person's withdrawal takes them out of the release, so their rows are left out of the last two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+
+from schemas.identifiers import SiteCode, SubjectNo
+from schemas.keys import KeyRing, read_key_file
+
+Row = dict[str, Any]
+_UNSETTLED = {"UNCLASSIFIED", "MR_T1_POST", "CT_CE"}
+_MM = 0.02
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--key-file", type=Path)
+    parser.add_argument("--details", action="store_true", help="one line per deviation")
+    options = parser.parse_args()
+    ring = read_key_file(options.key_file or options.home / "restricted" / "key")
+    stages = {
+        "receive, de-identify, intake of forms: state of each file": _files(options.home),
+        "harmonise: label of each series": _labels(options.home, ring),
+        "convert: geometry and b-values of each volume": _volumes(options.home, ring),
+        "eligibility: effect of each criterion": _effects(options.home, ring),
+    }
+    for title, outcomes in stages.items():
+        _print_table(title, outcomes, details=options.details)
+
+
+def _key(home: Path, table: str) -> list[Row]:
+    rows: list[Row] = pq.read_table(home / "inbox" / "answer_key" / f"{table}.parquet").to_pylist()
+    return rows
+
+
+def _query(home: Path, sql: str) -> list[tuple[Any, ...]]:
+    path = home / "releases" / "latest" / "cohort.duckdb"
+    with duckdb.connect(str(path), read_only=True) as database:
+        return database.execute(sql).fetchall()
+
+
+Outcome = tuple[str, str]  # (verdict with its kind, where)
+
+
+def _files(home: Path) -> list[Outcome]:
+    """Match files by content: the warehouse holds no path."""
+    outcomes: list[Outcome] = []
+    exports: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in _key(home, "files"):
+        exports[row["site"], row["export"]].append(row)
+    for (site, export), rows in sorted(exports.items()):
+        digests = _digests(home / "inbox" / site, export)
+        found = _best_batch(home / "warehouse" / "batches" / site, set(digests.values()))
+        expected: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            expected[digests.get(row["path"], "absent")].append(row)
+        for digest, wanted in expected.items():
+            outcomes += _compared(wanted, found.get(digest, []), f"{site} {export}")
+    return outcomes
+
+
+def _compared(wanted: list[Row], found: list[str], where: str) -> list[Outcome]:
+    """Compare the states of files with the same bytes, whichever of them is which."""
+    left = Counter(found)
+    missed = []
+    for row in wanted:
+        state = _state(row["state"], row["reason"])
+        if left[state]:
+            left[state] -= 1
+        else:
+            missed.append((row, state))
+    others = list(left.elements())
+    same = [("as stated", where)] * (len(wanted) - len(missed))
+    return same + [
+        (f"{row['fault'] or 'no fault'}: {state} became {others.pop() if others else 'nothing'}",
+         f"{where} {row['path']}")
+        for row, state in missed
+    ]  # fmt: skip
+
+
+def _state(state: str, reason: str | None) -> str:
+    return f"{state} {reason}" if reason else state
+
+
+def _digests(site: Path, export: str) -> dict[str, str]:
+    archive = site / f"{export}.zip"
+    if archive.is_file():
+        return dict(_zip_digests(archive, ""))
+    digests: dict[str, str] = {}
+    root = site / export
+    for folder, folders, names in os.walk(root):
+        for path in (Path(folder, name) for name in (*names, *folders)):
+            relative = path.relative_to(root).as_posix()
+            if path.is_symlink():
+                digests[relative] = hashlib.sha256().hexdigest()
+            elif path.is_file():
+                digests[relative] = hashlib.sha256(path.read_bytes()).hexdigest()
+                if relative.endswith("upload.zip"):
+                    digests |= dict(_zip_digests(path, relative.removesuffix(".zip") + "/"))
+    return digests
+
+
+def _zip_digests(archive: Path, prefix: str) -> Iterator[tuple[str, str]]:
+    with zipfile.ZipFile(archive) as members:
+        for info in members.infolist():
+            yield prefix + info.filename, hashlib.sha256(members.read(info)).hexdigest()
+
+
+def _best_batch(folder: Path, digests: set[str]) -> dict[str, list[str]]:
+    """Return the states of the batch that shares most contents with the export, by digest."""
+    best: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("*/file.parquet")) if folder.is_dir() else ():
+        found: dict[str, list[str]] = defaultdict(list)
+        for row in pq.read_table(path).to_pylist():
+            found[row["source_sha256"]].append(_state(row["state"], row["reason"]))
+        if len(digests & found.keys()) > len(digests & best.keys()):
+            best = dict(found)
+    return best
+
+
+def _labels(home: Path, ring: KeyRing) -> list[Outcome]:
+    truth: dict[str, list[str]] = defaultdict(list)
+    accepted = _accepted_series(home)
+    for row in _key(home, "labels"):
+        if row["series_uid"] in accepted and not _withdrawn(home, row):
+            truth[ring.uid(row["series_uid"])].append(row["label"])
+    found: dict[str, list[str]] = defaultdict(list)
+    for series_uid, label in _query(home, "SELECT series_uid, label FROM series"):
+        found[series_uid].append(label)
+    return [_label_outcome(truth[uid], found.get(uid, [])) for uid in sorted(truth)]
+
+
+def _label_outcome(truth: list[str], found: list[str]) -> Outcome:
+    where = " ".join(sorted(set(truth)))
+    if not found:
+        return "series absent from the release", where
+    wrong = sorted(set(found) - set(truth) - _UNSETTLED)
+    if wrong:
+        return f"{where} became {' '.join(wrong)}", where
+    if set(found) & _UNSETTLED:
+        return f"{where} left open as {' '.join(sorted(set(found) & _UNSETTLED))}", where
+    return "as stated", where
+
+
+def _accepted_series(home: Path) -> set[str]:
+    """Return the series that no fault touched: those of a fault are judged by their files."""
+    touched = {row["series_uid"] for row in _key(home, "faults")}
+    return {row["series_uid"] for row in _key(home, "labels")} - touched
+
+
+def _withdrawn(home: Path, row: Row) -> bool:
+    return (row["site"], row["subject_no"]) in {
+        (r["site"], r["subject_no"])
+        for r in _key_cached(home, "eligibility")
+        if r["consent"] != "consented"
+    }
+
+
+_CACHE: dict[tuple[Path, str], list[Row]] = {}
+
+
+def _key_cached(home: Path, table: str) -> list[Row]:
+    if (home, table) not in _CACHE:
+        _CACHE[home, table] = _key(home, table)
+    return _CACHE[home, table]
+
+
+def _volumes(home: Path, ring: KeyRing) -> list[Outcome]:
+    columns = "series_uid, dim_z, voxel_z_mm, b_values, verdict"
+    volumes: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for series_uid, *facts in _query(home, f"SELECT {columns} FROM nifti_volume"):
+        volumes[series_uid].append(tuple(facts))
+    accepted, outcomes = _accepted_series(home), []
+    for row in _key(home, "labels"):
+        if row["series_uid"] not in accepted or _withdrawn(home, row):
+            continue
+        found = volumes.get(ring.uid(row["series_uid"]), [])
+        outcomes.append((_volume_outcome(row, found), f"{row['vendor']} {row['label']}"))
+    return outcomes
+
+
+def _volume_outcome(row: Row, found: list[tuple[Any, ...]]) -> str:
+    """Say whether one volume of the series fits the stated sub-stack."""
+    kind = f"{row['vendor']}{' enhanced' if row['enhanced'] else ''} {row['label']}"
+    if not found:
+        return f"{kind}: no volume"
+    slices = [v for v in found if v[0] == row["n_slices"]]
+    if not slices:
+        return f"{kind}: {row['n_slices']} slices became {sorted({v[0] for v in found})}"
+    gap = row["slice_gap_mm"] if row["n_slices"] > 1 else None
+    if gap and not any(v[1] and abs(v[1] - gap) < _MM for v in slices):
+        return f"{kind}: spacing differs"
+    wanted = sorted(row["b_values"] or [])
+    if wanted and not any(sorted(set(v[2] or [])) == wanted for v in slices):
+        return f"{kind}: b-values differ"
+    return "as stated"
+
+
+def _effects(home: Path, ring: KeyRing) -> list[Outcome]:
+    truth = _key_cached(home, "eligibility")
+    last = max(row["night"] for row in truth)
+    sql = "SELECT subject_id, reading, criterion_id, effect FROM criterion_result"
+    found = {(s, r, c): effect for s, r, c, effect in _query(home, sql)}
+    outcomes = []
+    for row in truth:
+        if row["night"] != last or row["criterion"] == "status" or row["consent"] != "consented":
+            continue
+        subject = ring.subject_id(SiteCode(row["site"]), SubjectNo(row["subject_no"]))
+        effect = found.get((subject, row["reading"], row["criterion"]), "nothing")
+        where = f"{row['site']} {row['reading']}: {row['story']}"
+        stated = f"{row['criterion']}: {row['effect']} became {effect}"
+        outcomes.append(("as stated" if effect == row["effect"] else stated, where))
+    return outcomes
+
+
+def _print_table(title: str, outcomes: list[Outcome], *, details: bool) -> None:
+    counts = Counter(verdict for verdict, _ in outcomes)
+    right = counts.pop("as stated", 0)
+    print(f"\n### {title}\n\n{right} of {len(outcomes)} as stated.\n")
+    if counts:
+        print("| deviation | n |\n|---|---|")
+        for verdict, count in sorted(counts.items()):
+            print(f"| {verdict} | {count} |")
+    if details:
+        for verdict, where in sorted(outcomes):
+            if verdict != "as stated":
+                print(f"- {verdict} ({where})")
+
+
+if __name__ == "__main__":
+    main()

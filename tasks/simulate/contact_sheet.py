@@ -1,0 +1,84 @@
+"""One picture of a subject's series: a middle slice of each phase side by side, with its label."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.simulate.drawn_text import TextStyle, text_pixels
+from tasks.simulate.exports import Export, ExportFile
+from tasks.simulate.fault_tools import frame_of, template_of
+from tasks.simulate.images import frame_label, frame_pixels
+
+Picture = NDArray[np.uint8]
+
+_TILE = 192
+_CAPTION = 20
+_INK = 255
+_CAPTION_STYLE = TextStyle("caption", 11.0, 0.2, 0.02)
+# Stored values shown from black to white: CT 50 +- 175 HU, MR nearly all.
+_CT_WINDOW, _MR_WINDOW = (899.0, 1249.0), (0.0, 1800.0)
+
+
+def contact_sheet(export: Export, subject_no: str, seed: int) -> Picture:
+    """Return the sheet of one subject: exams one below the other, sub-stacks in order of time.
+
+    Each exam starts a row; the tiles are the middle slices, windowed, enlarged by repetition.
+    """
+    rows: dict[str, list[Picture]] = {}
+    for label, file in _middle_slices(export, subject_no):
+        context = template_of(file).context
+        rows.setdefault(context.exam.study_uid, []).append(_tile(file, label, seed))
+    width = max(map(len, rows.values()))
+    return np.vstack([_row(tiles, width) for tiles in rows.values()])
+
+
+def png_bytes(picture: Picture) -> bytes:
+    """Return a grey picture as a PNG (ISO/IEC 15948)."""
+    height, width = picture.shape
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    lines = b"".join(b"\x00" + line.tobytes() for line in picture)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _middle_slices(export: Export, subject_no: str) -> list[tuple[str, ExportFile]]:
+    found: list[tuple[str, ExportFile]] = []
+    for file in export.files:
+        if file.template is None or file.fault is not None:
+            continue
+        context, frame = file.template.context, frame_of(file)
+        b_last = context.plan.b_values[-1] if context.plan.b_values else None
+        shown = (context.plan.n_slices // 2, context.subject.subject_no, b_last)
+        if shown == (frame.slice_index, subject_no, frame.b_value):
+            found.append((frame_label(context.plan, frame), file))
+    return found
+
+
+def _tile(file: ExportFile, label: str, seed: int) -> Picture:
+    template = template_of(file)
+    low, high = _CT_WINDOW if template.context.plan.modality == "CT" else _MR_WINDOW
+    stored = frame_pixels(template, frame_of(file), seed).astype(np.float64)
+    grey = (np.clip((stored - low) / (high - low), 0.0, 1.0) * _INK).astype(np.uint8)
+    times = math.floor(_TILE / max(grey.shape))
+    large = np.kron(grey, np.ones((times, times), dtype=np.uint8))
+    tile = np.zeros((_TILE + _CAPTION, _TILE + 4), dtype=np.uint8)
+    top, left = (_TILE - large.shape[0]) // 2, (_TILE - large.shape[1]) // 2
+    tile[_CAPTION + top : _CAPTION + top + large.shape[0], left : left + large.shape[1]] = large
+    caption = text_pixels(label.replace("_", " "), (_CAPTION, _TILE), _CAPTION_STYLE)
+    tile[:_CAPTION, :_TILE][caption] = _INK
+    return tile
+
+
+def _row(tiles: Sequence[Picture], width: int) -> Picture:
+    empty = np.zeros_like(tiles[0])
+    return np.hstack([*tiles, *[empty] * (width - len(tiles))])

@@ -1,0 +1,99 @@
+"""Where the planes of a series lie: DICOM LPS, mm; the centre of the body is the origin."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tasks.simulate.protocols import SeriesPlan
+
+Vector = tuple[float, float, float]
+
+
+class View(StrEnum):
+    """How the planes of a series lie."""
+
+    AXIAL = "axial"
+    CORONAL = "coronal"
+    SAGITTAL = "sagittal"
+    THREE_PLANES = "one axial, one coronal, one sagittal plane"
+    SCOUT = "one coronal and one sagittal projection"
+    FAN = "slabs turned about the long axis"
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One image plane: unit vectors along a row and a column, centre of the first pixel."""
+
+    row: Vector
+    column: Vector
+    position: Vector
+
+    @property
+    def orientation(self) -> tuple[float, ...]:
+        """ImageOrientationPatient (0020,0037)."""
+        return (*self.row, *self.column)
+
+    @property
+    def normal(self) -> Vector:
+        """Unit normal, row direction x column direction."""
+        x, y, z = np.cross(self.row, self.column).tolist()
+        return (x, y, z)
+
+
+_AXES: dict[View, tuple[Vector, Vector]] = {
+    View.AXIAL: ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
+    View.CORONAL: ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0)),
+    View.SAGITTAL: ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0)),
+}
+_ONE_EACH = {
+    View.THREE_PLANES: (View.AXIAL, View.CORONAL, View.SAGITTAL),
+    View.SCOUT: (View.CORONAL, View.SAGITTAL),
+}
+_FAN_STEP_DEG = 20.0
+
+
+def plane_of(plan: SeriesPlan, slice_index: int) -> Plane:
+    """Return the plane of one slice of a series.
+
+    Notes
+    -----
+    DICOM PS3.3 C.7.6.2.1.1, Image Position and Image Orientation.
+    """
+    offset_mm = (slice_index - (plan.n_slices - 1) / 2) * plan.spacing_mm
+    if plan.view in _ONE_EACH:
+        axes, offset_mm = _AXES[_ONE_EACH[plan.view][slice_index]], 0.0
+    elif plan.view is View.FAN:
+        angle = math.radians(_FAN_STEP_DEG * (slice_index - (plan.n_slices - 1) / 2))
+        axes, offset_mm = ((math.cos(angle), math.sin(angle), 0.0), (0.0, 0.0, -1.0)), 0.0
+    else:
+        axes = _AXES[plan.view]
+    return _centred(plan, *axes, offset_mm)
+
+
+def _centred(plan: SeriesPlan, row: Vector, column: Vector, offset_mm: float) -> Plane:
+    normal = np.cross(row, column)
+    corner = (
+        normal * offset_mm
+        - np.asarray(row) * plan.columns * plan.pixel_mm / 2
+        - np.asarray(column) * plan.rows * plan.pixel_mm / 2
+    )
+    x, y, z = (float(value) + 0.0 for value in corner)
+    return Plane(row, column, (x, y, z))
+
+
+def pixel_positions_mm(plan: SeriesPlan, slice_index: int) -> NDArray[np.float64]:
+    """Return where every pixel of a slice lies, shape (rows, columns, 3), DICOM LPS, mm."""
+    plane = plane_of(plan, slice_index)
+    down = np.arange(plan.rows)[:, np.newaxis, np.newaxis] * plan.pixel_mm
+    along = np.arange(plan.columns)[np.newaxis, :, np.newaxis] * plan.pixel_mm
+    positions: NDArray[np.float64] = (
+        np.asarray(plane.position) + along * np.asarray(plane.row) + down * np.asarray(plane.column)
+    )
+    return positions

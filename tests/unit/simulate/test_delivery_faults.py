@@ -1,0 +1,154 @@
+"""Faults of how things are sent: each hits what its name says and states what should come of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from schemas.states import FileState, ReasonCode
+from tasks.simulate.faults import ALL_FAULTS
+from tasks.simulate.file_faults import FILE_FAULTS
+from tasks.simulate.nights import Request, plan_nights
+from tasks.simulate.store import simulate
+from tests.unit.simulate.conftest import SEED, read_key
+from tests.unit.simulate.planning import hit, planned, read
+
+
+def test_a_duplicate_delivery_sends_the_same_bytes_again() -> None:
+    first, second = planned("duplicate_delivery")
+    before = {file.path: file for file in first.files if file.template}
+    again = hit(second, "duplicate_delivery")
+    assert {file.state for file in again} == {"duplicate"}
+    assert all(before[file.path].content() == file.content() for file in again[::40])
+
+
+def test_what_was_held_the_first_time_is_accepted_when_it_comes_whole() -> None:
+    first, second = planned("duplicate_delivery", "broken_file", subjects=1)
+    [broken] = hit(first, "broken_file")
+    [mended] = [file for file in second.files if file.path == broken.path]
+    assert (broken.state, mended.state) == ("quarantined", "accepted")
+
+
+def test_a_redelivered_series_has_one_slice_more() -> None:
+    name = "redelivered_with_one_more_slice"
+    first, second = planned(name)
+    again = hit(second, name)
+    assert Counter(file.state for file in again) == {"duplicate": 11, "accepted": 1}
+    [new] = [file for file in again if file.state == "accepted"]
+    assert new.path not in {file.path for file in first.files}
+
+
+def test_a_study_over_two_nights_is_whole_after_the_second() -> None:
+    clean, _ = planned()
+    first, second = planned("study_over_two_nights")
+    later = hit(second, "study_over_two_nights")
+    assert later
+    assert {f.path for f in first.files} | {f.path for f in later} == {f.path for f in clean.files}
+    labels = [row["sub_stack_digest"] for row in (*first.labels, *second.labels)]
+    assert {row["sub_stack_digest"] for row in clean.labels} <= set(labels)
+    assert max(Counter(labels).values()) == 1
+
+
+def test_a_wrong_patients_series_lies_in_a_study_of_another_person() -> None:
+    first, _ = planned("wrong_patient_series")
+    wrong = [read(file) for file in hit(first, "wrong_patient_series")]
+    studies = {image.StudyInstanceUID for image in wrong}
+    owners = {
+        read(file).PatientID
+        for file in first.files
+        if file.template and file.template.context.exam.study_uid in studies and not file.fault
+    }
+    assert {image.PatientID for image in wrong} == {first.subjects[1].patient_ids[0]}
+    assert owners.isdisjoint({image.PatientID for image in wrong})
+
+
+def test_another_sites_subject_is_in_no_linkage_of_this_site() -> None:
+    first, _ = planned("other_sites_subject")
+    [file] = hit(first, "other_sites_subject")
+    linkage = next(f for f in first.files if f.path == "linkage.csv").content()
+    assert read(file).PatientID.encode() not in linkage
+    assert file.reason == "NO_LINKAGE"
+
+
+def test_a_reset_clock_changes_every_date_of_one_exam_and_no_other() -> None:
+    first, _ = planned("scanner_clock_reset")
+    changed = hit(first, "scanner_clock_reset")
+    assert {read(file).StudyDate for file in changed[::20]} == {"20000101"}
+    roles = {file.template.context.exam.plan.role for file in changed if file.template}
+    assert roles == {"dce_mri"}
+
+
+def test_a_wrong_hash_stands_in_a_manifest_that_is_otherwise_right(tmp_path: Path) -> None:
+    simulate(tmp_path, sites=1, subjects=1, nights=1, faults=("manifest_hash_wrong",))
+    [row] = [r for r in read_key(tmp_path, "files") if r["fault"] == "manifest_hash_wrong"]
+    assert row["reason"] == "MANIFEST_MISMATCH"
+    lines = (tmp_path / "S91" / "2026-11-20" / "manifest.csv").read_text("utf-8").splitlines()
+    hashes = Counter(line.split(",")[1] for line in lines[1:])
+    stated = {line.split(",")[0]: line.split(",")[1] for line in lines[1:]}
+    assert hashes[stated[row["path"]]] == 1
+
+
+def test_a_zip_bomb_is_small_and_claims_more_than_any_disk_has() -> None:
+    first, _ = planned("zip_bomb")
+    [file] = hit(first, "zip_bomb")
+    data = file.content()
+    assert len(data) < 8_000_000
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        assert sum(info.file_size for info in archive.infolist()) > 15 * 10**12
+        with archive.open(archive.infolist()[0]) as member:
+            assert member.read(1000) == bytes(1000)
+
+
+def test_a_traversing_archive_points_up_and_away() -> None:
+    first, _ = planned("path_traversal")
+    [file] = hit(first, "path_traversal")
+    with zipfile.ZipFile(BytesIO(file.content())) as archive:
+        infos = archive.infolist()
+    assert "../../../outside.dcm" in [info.filename for info in infos]
+    assert any(info.filename.startswith("/") for info in infos)
+    assert any(stat.S_ISLNK(info.external_attr >> 16) for info in infos)
+    assert len(file.members) == len(infos)
+
+
+def test_links_are_links_and_a_closed_file_is_closed(tmp_path: Path) -> None:
+    simulate(tmp_path, sites=1, subjects=1, nights=1, faults=("symlinks", "unreadable_permissions"))
+    export = tmp_path / "S91" / "2026-11-20"
+    rows = {row["path"]: row for row in read_key(tmp_path, "files") if row["fault"]}
+    links = [path for path, row in rows.items() if row["fault"] == "symlinks"]
+    assert all((export / path).is_symlink() for path in links)
+    assert {rows[path]["reason"] for path in links} == {"UNSAFE_PATH"}
+    assert (export / "dicom" / "locked.dcm").stat().st_mode & 0o777 == 0
+
+
+def test_links_of_a_zipped_site_are_links_in_the_zip(tmp_path: Path) -> None:
+    simulate(tmp_path, sites=3, subjects=1, nights=1, faults=())
+    assert (tmp_path / "S93" / "2026-11-20.zip").is_file()
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_tiny_files_are_written(tmp_path: Path) -> None:
+    summary = simulate(tmp_path, sites=1, subjects=1, nights=1, faults=("many_tiny_files",))
+    assert summary.n_files > 100_000
+    thumbs = tmp_path / "S91" / "2026-11-20" / "dicom" / "thumbs"
+    assert sum(len(names) for _, _, names in os.walk(thumbs)) == 100_000
+
+
+def test_every_fault_expects_states_and_reasons_of_the_pipeline() -> None:
+    request = Request(sites=2, subjects=4, nights=2, seed=SEED, faults=ALL_FAULTS)
+    for night in plan_nights(request):
+        for file in night.export.files:
+            state = FileState(file.state)
+            assert (file.reason is not None) == (state is FileState.QUARANTINED), file.fault
+            if file.reason:
+                ReasonCode(file.reason)
+
+
+def test_every_fault_of_a_file_hits_the_first_night_only() -> None:
+    _, second = planned(*(name for name in FILE_FAULTS if name != "many_tiny_files"))
+    assert not [file for file in second.files if file.fault in FILE_FAULTS]
