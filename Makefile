@@ -33,8 +33,8 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
-check: lint types imports ## format, lint, types, import order, tests with branch coverage
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+check: lint types imports ## format, lint, types, import order, fast tests with branch coverage
+	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 docs: $(STAMP) ## rewrite what the manual says of the code: commands, rules, reasons
 	$(BIN)/python docs/make_docs.py
