@@ -22,8 +22,7 @@ RLE = "1.2.840.10008.1.2.5"
 _ENCODER_NOTE = re.compile(
     rb"(\0\x01)?(Kakadu-v?\d[\d.]{0,10}[a-z]?|Created by OpenJPEG version \d[\d.]{0,10}"
     rb"|Created by Aware, ?Inc\.?|Creator: JasPer Version \d[\d.]{0,10}"
-    rb"|LEAD Technologies Inc\. V\d\.\d{1,2}|Intel\(R\) IPP JPEG encoder.{0,40}"
-    rb"|CREATOR: gd-jpeg v1\.0[^\n]{0,40}\n?|PICTools[\w .()]{0,24}|DCMJP2K[\w .]{0,16})\0?"
+    rb"|LEAD Technologies Inc\. V\d\.\d{1,2})\0?"
 )
 _APP_SEGMENTS = {
     0xE0: re.compile(rb"JFIF\0.{9}", re.DOTALL),

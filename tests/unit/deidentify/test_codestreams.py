@@ -49,6 +49,8 @@ def test_images_and_notes_of_encoders_come_in(syntax: str, frame: bytes) -> None
     [
         (JPEGLosslessSV1, jpeg(segment(0xFE, NAME))),
         (JPEGLosslessSV1, jpeg(segment(0xFE, b"LEAD Technologies Inc. V1.01 " + NAME))),
+        (JPEGLosslessSV1, jpeg(segment(0xFE, b"Intel(R) IPP JPEG encoder " + NAME))),
+        (JPEGLosslessSV1, jpeg(segment(0xFE, b"PICTools Zhang Weiming"))),
         (JPEGLosslessSV1, jpeg(segment(0xE1, b"Exif\0\0" + NAME))),
         (JPEGLosslessSV1, jpeg(segment(0xE0, b"JFIF\0" + bytes(9) + NAME))),
         (JPEGLosslessSV1, jpeg() + NAME),
