@@ -331,6 +331,8 @@ def run_peer(script: str, source: Path, target: Path) -> str:
         shape = nibabel.load(image).shape
         mark = next((m for m in ("_Eq", "_Tilt") if m in image.name), "")
         shapes.append("x".join(map(str, shape[2:] or (1,))) + mark)
+    if len(shapes) > 6:
+        return f"{code}: {len(shapes)} images"
     return f"{code}: {','.join(shapes) or 'none'}"
 
 

@@ -37,12 +37,13 @@ from tasks.convert.store_source import (
     undecodable_members,
 )
 
-DEFAULT_TIMEOUT_S = 300.0
+DEFAULT_TIMEOUT_S = 900.0
 _WORKER_BASE_BYTES = 2 << 30
 #: A hang must not cost the longest time a large series may need.
-_BASE_TIME_S = 20.0
+_BASE_TIME_S = 18.0
 _BYTES_PER_S = 5e6
-_FILES_PER_S = 50.0
+#: Two decoders take some 120 ms for a plane of 512 x 512 in JPEG 2000.
+_PLANES_PER_S = 8.0
 
 
 @dataclass(frozen=True)
@@ -228,10 +229,7 @@ class _Pool:
             _convert_part,
             [(part, self.scratch, self.timeout_s) for part in parts],
             workers=self.workers,
-            # The converter's own limit must come first: then its code tells what hung.
-            timeout_s=lambda item: (
-                1.5 * time_limit_s(list(item[0].job.paths.values()), self.timeout_s)
-            ),
+            timeout_s=lambda item: _job_time_limit_s(item[0].job, self.timeout_s),
             memory_bytes=lambda item: worker_memory(item[0].job.paths.values()),
         )
         for place, outcome in outcomes:
@@ -246,10 +244,16 @@ def _settled(part: _Part, outcome: list[VolumeRecord] | Loss) -> list[VolumeReco
     return _lost_records(part, outcome) if isinstance(outcome, Loss) else outcome
 
 
-def time_limit_s(files: Collection[Path], timeout_s: float) -> float:
-    """Return how long these files may take: by their size and number, at most `timeout_s`."""
+def time_limit_s(files: Collection[Path], n_planes: int, timeout_s: float) -> float:
+    """Return how long a sub-stack may take: by its bytes and planes, at most `timeout_s`."""
     total = sum(f.stat().st_size for f in files if f.is_file())
-    return min(timeout_s, _BASE_TIME_S + total / _BYTES_PER_S + len(files) / _FILES_PER_S)
+    return min(timeout_s, _BASE_TIME_S + total / _BYTES_PER_S + n_planes / _PLANES_PER_S)
+
+
+def _job_time_limit_s(job: SeriesJob, timeout_s: float) -> float:
+    n_planes = sum(max(1, len(m.frame_positions_lps) // 3) for m in job.features)
+    # The converter's own limit must come first: then its code tells what hung.
+    return 1.5 * time_limit_s(list(job.paths.values()), n_planes, timeout_s)
 
 
 def worker_memory(files: Iterable[Path]) -> int:
@@ -335,7 +339,7 @@ def _convert_stack(
         run = run_dcm2niix(
             sources,
             scratch,
-            timeout_s=time_limit_s(own, timeout_s),
+            timeout_s=time_limit_s(own, len(stack.members), timeout_s),
             precise=needs_precise_scaling(stack, facts),
         )
         if run.nifti is None:

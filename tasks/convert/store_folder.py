@@ -139,7 +139,7 @@ def convert_folder(
     _remove_leftovers(dst)
     write_bytes(dst / "files.parquet", _parquet(_files_table(result.files)))
     write_bytes(dst / "volumes.parquet", _parquet(volumes_table(result.volumes)))
-    mark_run(dst, digest)
+    mark_run(dst, digest, result.volumes)
     return result
 
 

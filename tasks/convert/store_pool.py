@@ -136,5 +136,7 @@ def _work(
     except Exception:
         # The message may quote a header; only the fact goes back.
         outcome = Loss.FAILED
-    send.send(outcome)
+    # Nobody listens when the run was killed: then there is nobody to tell.
+    with contextlib.suppress(BrokenPipeError):
+        send.send(outcome)
     send.close()

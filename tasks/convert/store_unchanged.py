@@ -38,23 +38,29 @@ def source_digest(src: Path, files: Sequence[tuple[int, Path]]) -> str:
 def read_unchanged_run(
     dst: Path, digest: str, file_row: type[Row]
 ) -> tuple[list[Row], list[VolumeRecord]] | None:
-    """Return what the last run found, if the source is the same and every volume is whole."""
+    """Return what the last run found, if the source is the same and no volume was touched."""
+    mark_path = dst / _MARK
     try:
-        mark = json.loads((dst / _MARK).read_bytes())
+        mark = json.loads(mark_path.read_bytes())
+        written_ns = mark_path.stat().st_mtime_ns
         tables = {name: str(sha256_of_file(dst / name)) for name in mark["tables"]}
         if mark["source"] != digest or mark["tables"] != tables:
             return None
+        for name, size in mark["sizes"].items():
+            found = (dst / name).stat()
+            # The mark was written last: what is newer was touched since and is hashed anew.
+            if found.st_size != size or found.st_mtime_ns > written_ns:
+                return None
         volumes = records_from_table(pq.read_table(dst / "volumes.parquet"), VolumeRecord)
         files = records_from_table(pq.read_table(dst / "files.parquet"), file_row)
-        for volume in volumes:
-            if volume.file_name and sha256_of_file(dst / volume.file_name) != volume.sha256:
-                return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return files, volumes
 
 
-def mark_run(dst: Path, digest: str) -> None:
+def mark_run(dst: Path, digest: str, volumes: Sequence[VolumeRecord]) -> None:
     """Leave the mark by which the next run knows this one; written after everything else."""
     tables = {n: str(sha256_of_file(dst / n)) for n in ("files.parquet", "volumes.parquet")}
-    write_bytes(dst / _MARK, canonical_json({"source": digest, "tables": tables}))
+    sizes = {v.file_name: (dst / v.file_name).stat().st_size for v in volumes if v.file_name}
+    mark = {"source": digest, "tables": tables, "sizes": sizes}
+    write_bytes(dst / _MARK, canonical_json(mark))
