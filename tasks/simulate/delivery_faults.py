@@ -85,7 +85,8 @@ def _over_two_nights(export: Export, seed: int) -> None:
     if export.night == 1:
         later = _split_off(export.files, name)
         gone = {template_of(file).context.series_uid for file in later}
-        export.files = [file for file in export.files if file not in later]
+        paths = {file.path for file in later}
+        export.files = [file for file in export.files if file.path not in paths]
         export.labels = [row for row in export.labels if row["series_uid"] not in gone]
         note(export, name, later[0], n_files=len(later))
     elif export.night == FOLLOW_UP_NIGHT:
