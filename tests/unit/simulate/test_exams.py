@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections import defaultdict
 from io import BytesIO
 from pathlib import Path
@@ -191,3 +192,37 @@ def test_a_dicomdir_lists_every_series_and_names_the_person() -> None:
     person = export.subjects[0].person
     assert str(directory.DirectoryRecordSequence[0].PatientName).endswith(person.name_han)
     assert (file.state, file.reason) == ("quarantined", "SOP_CLASS_NOT_ADMITTED")
+
+
+@pytest.mark.parametrize("place", [0, 3, 4, 6, 7, 8])
+def test_what_is_planted_in_a_full_exam_is_in_its_bytes(place: int) -> None:
+    export = full_export(place)
+    ones = [files[0] for files in by_series(export).values()]
+    others = [file for file in export.files if file.template is None]
+    hay = b"\n".join(f.content() + f.path.encode() for f in ones + others)
+    forms = ("utf-8", "gb18030")
+    missing = [
+        entry.place
+        for entry in export.planted
+        if not any(entry.value.encode(form) in hay for form in forms)
+    ]
+    assert missing == []
+
+
+def test_identifiers_lie_up_to_four_sequences_deep_and_in_uids() -> None:
+    [file, *_] = next(iter(by_series(full_export(0)).values()))
+    image = pydicom.dcmread(BytesIO(file.content()))
+    patient_id = str(image.PatientID)
+    [original] = image.OriginalAttributesSequence
+    [other] = original.ModifiedAttributesSequence[0].OtherPatientIDsSequence
+    [issuer] = other.IssuerOfPatientIDQualifiersSequence
+    assert patient_id in issuer.UniversalEntityID
+    [study] = image.ReferencedStudySequence
+    assert patient_id in study.ReferencedSOPInstanceUID
+    assert str(image.StudyDate) in image.StudyInstanceUID
+
+
+def test_native_images_shrink_to_about_a_half() -> None:
+    contents = [file.content() for file in full_export(0).files[::20]]
+    ratio = sum(len(zlib.compress(c, 6)) for c in contents) / sum(map(len, contents))
+    assert 0.4 < ratio < 0.65
