@@ -15,6 +15,7 @@ import os
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,12 @@ def main() -> None:
         _print_table(title, outcomes, details=options.details)
 
 
+@cache
 def _key(home: Path, table: str) -> list[Row]:
+    """Return the rows of the sites that were taken in."""
+    taken_in = {path.name for path in (home / "warehouse" / "batches").iterdir()}
     rows: list[Row] = pq.read_table(home / "inbox" / "answer_key" / f"{table}.parquet").to_pylist()
-    return rows
+    return [row for row in rows if row["site"] in taken_in]
 
 
 def _query(home: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -168,20 +172,16 @@ def _accepted_series(home: Path) -> set[str]:
 
 
 def _withdrawn(home: Path, row: Row) -> bool:
-    return (row["site"], row["subject_no"]) in {
-        (r["site"], r["subject_no"])
-        for r in _key_cached(home, "eligibility")
-        if r["consent"] != "consented"
+    return (row["site"], row["subject_no"]) in _withdrawals(home)
+
+
+@cache
+def _withdrawals(home: Path) -> set[tuple[str, str]]:
+    return {
+        (row["site"], row["subject_no"])
+        for row in _key(home, "eligibility")
+        if row["consent"] != "consented"
     }
-
-
-_CACHE: dict[tuple[Path, str], list[Row]] = {}
-
-
-def _key_cached(home: Path, table: str) -> list[Row]:
-    if (home, table) not in _CACHE:
-        _CACHE[home, table] = _key(home, table)
-    return _CACHE[home, table]
 
 
 def _volumes(home: Path, ring: KeyRing) -> list[Outcome]:
@@ -216,7 +216,7 @@ def _volume_outcome(row: Row, found: list[tuple[Any, ...]]) -> str:
 
 
 def _effects(home: Path, ring: KeyRing) -> list[Outcome]:
-    truth = _key_cached(home, "eligibility")
+    truth = _key(home, "eligibility")
     last = max(row["night"] for row in truth)
     sql = "SELECT subject_id, reading, criterion_id, effect FROM criterion_result"
     found = {(s, r, c): effect for s, r, c, effect in _query(home, sql)}

@@ -83,30 +83,36 @@ def _one_more_slice(export: Export, seed: int) -> None:
 def _over_two_nights(export: Export, seed: int) -> None:
     name = "study_over_two_nights"
     if export.night == 1:
-        later = _split_off(export.files, name)
-        gone = {template_of(file).context.series_uid for file in later}
-        export.files = [file for file in export.files if file not in later]
+        later = _split_off(export.files)
+        gone = {_series_of(file) for file in later}
+        export.files = [file for file in export.files if _series_of(file) not in gone]
         export.labels = [row for row in export.labels if row["series_uid"] not in gone]
         note(export, name, later[0], n_files=len(later))
     elif export.night == FOLLOW_UP_NIGHT:
         clean = _clean_first_night(export, seed)
-        later = _split_off(clean.files, name)
-        moved = {template_of(file).context.series_uid for file in later}
+        came = {row["series_uid"] for row in export.earlier_labels}
+        later = [replace(file, fault=name) for file in clean.files if _series_of(file) not in came]
         export.files.extend(later)
         export.labels.extend(
-            row | {"night": export.night} for row in clean.labels if row["series_uid"] in moved
+            row | {"night": export.night} for row in clean.labels if row["series_uid"] not in came
         )
         note(export, name, later[0], n_files=len(later))
 
 
-def _split_off(files: list[ExportFile], name: str) -> list[ExportFile]:
-    first = _first_series(files, *_SPLIT_LABELS)
+def _series_of(file: ExportFile) -> str | None:
+    return file.template.context.series_uid if file.template else None
+
+
+def _split_off(files: list[ExportFile]) -> list[ExportFile]:
+    """Return the images of native and delayed phase of the first CT that no fault has hit."""
+    hit = {_series_of(file) for file in files if file.fault}
+    whole = [file for file in files if _series_of(file) not in hit]
+    first = _first_series(whole, *_SPLIT_LABELS)
     study = template_of(first[0]).context.exam.study_uid
     return [
-        replace(file, fault=name)
-        for file in files
+        file
+        for file in whole
         if file.template
-        and file.fault is None
         and file.template.context.exam.study_uid == study
         and file.template.context.plan.name_key in _SPLIT_LABELS
     ]

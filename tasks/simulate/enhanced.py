@@ -29,6 +29,9 @@ _MOVED = (
 )  # fmt: skip
 _CONTRAST = {"MR_T2": "T2", "MR_T2_FS": "T2", "MR_MRCP": "T2", "MR_DWI": "DIFFUSION",
              "MR_ADC": "DIFFUSION"}  # fmt: skip
+# Value 4 of ImageType and FrameType (PS3.3 C.8.13.3.1.1).
+_DERIVED_CONTRAST = {"MR_T1_FAT": "FAT", "MR_ADC": "ADC", "MR_SUB": "SUBTRACTION",
+                     "MR_MPR": "RESAMPLED"}  # fmt: skip
 
 
 def enhanced_dataset(template: SeriesTemplate, seed: int) -> Dataset:
@@ -57,7 +60,8 @@ def enhanced_bytes(template: SeriesTemplate, seed: int) -> bytes:
 
 def _frame_type(plan: SeriesPlan, vendor: Vendor) -> list[str]:
     first = image_type(vendor, plan)[0]
-    return [first, "PRIMARY", _CONTRAST.get(plan.name_key, "T1"), "NONE"]
+    contrast = _CONTRAST.get(plan.name_key, "T1")
+    return [first, "PRIMARY", contrast, _DERIVED_CONTRAST.get(plan.name_key, "NONE")]
 
 
 def _add_image(data: Dataset, context: SeriesContext, frames: list[Frame]) -> None:
@@ -124,9 +128,7 @@ def _shared(context: SeriesContext) -> Dataset:
         ),
         GradientOutputType="DB_DT",
         GradientOutput=20.0,
-        OperatingModeSequence=item_of(
-            OperatingModeType="STATIC FIELD", OperatingMode="IEC_NORMAL"
-        ),
+        OperatingModeSequence=item_of(OperatingModeType="STATIC FIELD", OperatingMode="IEC_NORMAL"),
     )
     shared.MRImageFrameTypeSequence = _frame_type_item(context)
     shared.FrameAnatomySequence = item_of(

@@ -51,7 +51,8 @@ class ExportFile:
 class Export:
     """The files of one site and night, and what is true of them.
 
-    `earlier` are the SOPInstanceUIDs that should have been accepted on the nights before.
+    `earlier` are the SOPInstanceUIDs that should have been accepted on the nights before,
+    `earlier_labels` the rows of the sub-stacks that came then.
     """
 
     hospital: Hospital
@@ -63,6 +64,7 @@ class Export:
     answers: list[Row] = field(default_factory=list)
     false_hashes: set[str] = field(default_factory=set)
     earlier: frozenset[str] = frozenset()
+    earlier_labels: tuple[Row, ...] = ()
     full: bool = False
     small: bool = False
     faults: list[Row] = field(default_factory=list)

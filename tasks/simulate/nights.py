@@ -81,10 +81,10 @@ def plan_site(request: Request, index: int) -> Iterator[PlannedNight]:
         seed=request.seed,
         change=change_of(faults, request.subjects),
     )
-    earlier: frozenset[str] = frozenset()
+    before: Export | None = None
     for night in range(1, request.nights + 1):
-        planned = _plan_night(hospital, subjects, night, request, faults, earlier)
-        earlier |= accepted_uids(planned.export)
+        planned = _plan_night(hospital, subjects, night, request, faults, before)
+        before = planned.export
         yield planned
 
 
@@ -94,14 +94,16 @@ def _plan_night(
     night: int,
     request: Request,
     faults: tuple[str, ...],
-    earlier: frozenset[str],
+    before: Export | None,
 ) -> PlannedNight:
     forms = delivery_of(hospital.code, faults)
     late = forms.late_pathology
     export = plan_images(
         hospital, subjects, night, request.seed, full=request.full_exams, small=request.scale
     )
-    export.earlier = earlier
+    if before is not None:
+        export.earlier = before.earlier | accepted_uids(before)
+        export.earlier_labels = (*before.earlier_labels, *before.labels)
     apply_image_faults(export, faults, request.seed)
     add_linkage(export)
     add_forms(export, forms)

@@ -85,7 +85,7 @@ def tissue_labels(plan: SeriesPlan, lesion_seed: int) -> Labels:
     """Return the tissue of every voxel, shape (n_slices, rows, columns); read-only."""
     geometry = replace(
         plan, name_key="", modality="", number=0, phases=(), physics=Physics(), b_values=(),
-        component="", name_variant=0, contrast=False,
+        name_variant=0, contrast=False,
     )  # fmt: skip
     return _labels_of(geometry, lesion_seed)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,9 +18,12 @@ from schemas.records import CohortLabels, SeriesLabel, StudyRole
 from tasks.clinical.intake import ClinicalIntake, read_form
 from tasks.clinical.merge import BatchForms, merge_batches
 from tasks.eligibility.assemble import assemble_cohort
+from tasks.simulate.exports import Export
+from tasks.simulate.nights import Request, plan_nights
 from tasks.simulate.store import simulate
+from tasks.simulate.stories import STORIES
 
-Answer = dict[str, str]
+Answer = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +38,12 @@ def read_rows(path: Path) -> list[Answer]:
     return rows
 
 
+def planned_forms(export: Export) -> Iterator[tuple[str, bytes]]:
+    for file in export.files:
+        if file.path.startswith("clinical/"):
+            yield PurePath(file.path).name, file.content()
+
+
 def delivered_forms(export: Path) -> Iterator[tuple[str, bytes]]:
     if export.suffix == ".zip":
         with zipfile.ZipFile(export) as archive:
@@ -46,14 +56,20 @@ def delivered_forms(export: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def batch_of(site: SiteCode, export: Path) -> BatchForms:
+    return batch_of_forms(site, export.name, delivered_forms(export))
+
+
+def batch_of_forms(
+    site: SiteCode, export_name: str, delivered: Iterable[tuple[str, bytes]]
+) -> BatchForms:
     forms = []
-    for number, (name, data) in enumerate(delivered_forms(export)):
+    for number, (name, data) in enumerate(delivered):
         form, findings = read_form(
             name, data, site=site, file_no=number, source_sha256=sha256_of_bytes(data)
         )
         assert findings == []
         forms.append(form)
-    return BatchForms(site, BatchId(f"{site}{export.name}"), ClinicalIntake(tuple(forms)))
+    return BatchForms(site, BatchId(f"{site}{export_name}"), ClinicalIntake(tuple(forms)))
 
 
 def true_labels(answers: list[Answer], ring: KeyRing) -> CohortLabels:
@@ -134,3 +150,25 @@ def test_every_verdict_of_every_subject_and_reading_is_that_of_the_answer_key(
     for one in truth:
         subject = ring.subject_id(SiteCode(one["site"]), SubjectNo(one["subject_no"]))
         assert effects[subject, one["reading"], one["criterion"]] == one["effect"], one
+
+
+@pytest.mark.slow
+def test_every_story_at_a_limit_gets_its_true_verdict(ring: KeyRing) -> None:
+    request = Request(sites=1, subjects=len(STORIES), nights=2, seed=5, faults=())
+    nights = list(plan_nights(request))
+    site = SiteCode("S91")
+    batches = [batch_of_forms(site, n.export.name, planned_forms(n.export)) for n in nights]
+    labels = [row for night in nights for row in night.export.labels]
+    merged = merge_batches(batches, ring)
+    found = assemble_cohort(merged.rows, true_labels(labels, ring)).tables
+    effects = {
+        (r["subject_id"], r["reading"], r["criterion_id"]): r["effect"]
+        for r in found["criterion_result"]
+    }
+    differing = []
+    for one in nights[-1].eligibility:
+        subject = ring.subject_id(site, SubjectNo(str(one["subject_no"])))
+        key = (subject, one["reading"], one["criterion"])
+        if one["criterion"] != "status" and effects.get(key) != one["effect"]:
+            differing.append((one["story"], *key[1:], one["effect"], effects.get(key)))
+    assert differing == []

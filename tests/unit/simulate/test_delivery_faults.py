@@ -49,10 +49,21 @@ def test_a_study_over_two_nights_is_whole_after_the_second() -> None:
     first, second = planned("study_over_two_nights")
     later = hit(second, "study_over_two_nights")
     assert later
-    assert {f.path for f in first.files} | {f.path for f in later} == {f.path for f in clean.files}
+    assert {f.path for f in first.files}.isdisjoint({f.path for f in later})
+    assert {f.path for f in (*first.files, *later)} == {f.path for f in clean.files}
     labels = [row["sub_stack_digest"] for row in (*first.labels, *second.labels)]
     assert {row["sub_stack_digest"] for row in clean.labels} <= set(labels)
     assert max(Counter(labels).values()) == 1
+
+
+def test_a_study_over_two_nights_sends_no_series_twice_that_another_fault_has_hit() -> None:
+    first, second = planned("study_over_two_nights", "uid_per_slice", subjects=1)
+    series = [
+        {f.template.context.series_uid for f in files if f.template}
+        for files in (first.files, hit(second, "study_over_two_nights"))
+    ]
+    assert series[1]
+    assert series[0].isdisjoint(series[1])
 
 
 def test_a_wrong_patients_series_lies_in_a_study_of_another_person() -> None:

@@ -14,7 +14,7 @@ from schemas.identifiers import Sha256, SiteCode
 from tasks.clinical.intake import read_form
 from tasks.simulate.exports import Export
 from tasks.simulate.form_habits import Dates, Vague, date_text, habits_of
-from tasks.simulate.forms import FORMS, form_path, write_form
+from tasks.simulate.forms import FORMS, FormRow, form_path, write_form
 from tests.unit.simulate.planning import hit, planned
 
 AS_OF = dt.date(2026, 11, 20)
@@ -107,7 +107,7 @@ def test_an_odm_snapshot_has_one_item_group_a_row(exports: dict[str, Export]) ->
 @pytest.mark.parametrize("site", ["S94", "S96"])
 def test_workbooks_and_odm_are_the_same_bytes_on_every_run(site: str) -> None:
     habits = habits_of(site)
-    rows = [{"subject_no": "LC01-0001", "birth_date": dt.date(1960, 2, 3)}]
+    rows: list[FormRow] = [{"subject_no": "LC01-0001", "birth_date": dt.date(1960, 2, 3)}]
     once, twice = (write_form(habits, "demographics", rows, AS_OF) for _ in range(2))
     assert once == twice
 
