@@ -26,7 +26,7 @@ def scan_release(settings: Settings, folders: Iterable[Path]) -> list[ScanHit]:
         If there is no key, or it is not the one the identifiers were sealed with.
     """
     ring = read_key_file(settings.master_key_file)
-    sealed = sorted((settings.zones.restricted / "batches").glob(f"S*/*/{IDENTIFIERS_NAME}"))
+    sealed = sorted((settings.zones.restricted / "batches").glob(f"[SX]*/*/{IDENTIFIERS_NAME}"))
     people = [person for path in sealed for person in read_identifiers(path, ring)]
     return scan_paths(folders, Dictionary(people), hospitals_allowed_in=HOSPITALS_ALLOWED_IN)
 

@@ -36,7 +36,7 @@ def read_committed(zones: Zones) -> CommittedBatches:
         site and batch.
     """
     found = []
-    for path in sorted((zones.warehouse / "batches").glob("S*/*/batch.json")):
+    for path in sorted((zones.warehouse / "batches").glob("[SX]*/*/batch.json")):
         if path.parent.name.startswith("."):
             continue
         batch = _read_batch(path)
