@@ -140,6 +140,17 @@ def _frames(header: Header) -> int:
     return _number(header, "NumberOfFrames", default=1)
 
 
+def compressed_is_only_image(header: Header) -> bool:
+    """Return whether compressed pixel data holds images and nothing beside them."""
+    pixels = header.elements[PIXEL_DATA]
+    return is_only_image(pixels.value, header.transfer_syntax, _frame_bytes(header))
+
+
+def _frame_bytes(header: Header) -> int:
+    bits = _number(header, "BitsAllocated")
+    return _number(header, "Rows") * _number(header, "Columns") * bits // 8
+
+
 def _pixel_reason(header: Header) -> ReasonCode | None:
     pixels = header.elements.get(PIXEL_DATA)
     if pixels is None or not pixels.value:
@@ -150,11 +161,9 @@ def _pixel_reason(header: Header) -> ReasonCode | None:
     colour = _text(header, "PhotometricInterpretation") not in _MONOCHROME
     if samples != 1 or colour or bits <= _ONE_BYTE or stored <= _ONE_BYTE:
         return ReasonCode.EIGHT_BIT_PIXELS
-    frame_bytes = _number(header, "Rows") * _number(header, "Columns") * bits // 8
     if pixels.undefined_length:
-        only_image = is_only_image(pixels.value, header.transfer_syntax, frame_bytes)
-        return None if only_image else ReasonCode.BURNED_IN_ANNOTATION
-    expected = frame_bytes * _frames(header)
+        return None if compressed_is_only_image(header) else ReasonCode.BURNED_IN_ANNOTATION
+    expected = _frame_bytes(header) * _frames(header)
     if len(pixels.value) < expected or expected == 0:
         return ReasonCode.TRUNCATED
     # Bytes behind the last pixel are no image: unless zero, nobody knows what they say.

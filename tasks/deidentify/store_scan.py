@@ -16,6 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from struct import unpack_from
 
+from tasks.deidentify.admission import compressed_is_only_image
 from tasks.deidentify.identifiers import IdentifierKind
 from tasks.deidentify.parse import PIXEL_DATA, ScanError, scan_file
 from tasks.deidentify.profile import tag_of
@@ -167,8 +168,10 @@ def _pieces_of_dicom(data: bytes, owner: str | None, dictionary: Dictionary) -> 
                 yield _Piece(element.value, owner)
     yield _Piece(data[:begin], owner)
     yield _Piece(data[begin + len(pixels) :], owner)
-    # Compressed fragments may carry comments beside the image.
-    if pixels and header.elements[PIXEL_DATA].undefined_length:
+    # Fragments that hold nothing but image are noise to a search: a short name in some encoding
+    # stands in it by chance. Whatever else they carry is searched.
+    compressed = pixels and header.elements[PIXEL_DATA].undefined_length
+    if compressed and not compressed_is_only_image(header):
         yield _Piece(pixels, owner)
 
 
