@@ -150,6 +150,7 @@ def _read_header(file_no: int, path: Path) -> FileReading:
     except InvalidDicomError:
         return FileReading(file_no, FileState.QUARANTINED, ReasonCode.NOT_DICOM)
     except Exception:
+        # pydicom raises many kinds on hostile bytes; whichever, the file is counted with a reason.
         return FileReading(file_no, FileState.QUARANTINED, ReasonCode.UNPARSABLE)
     if features.series_uid is None or features.sop_uid is None:
         return FileReading(file_no, FileState.QUARANTINED, ReasonCode.MISSING_UID)
