@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from playwright.sync_api import Browser
 
 from schemas.keys import KeyRing
+from tests.chromium import find_chromium, started_chromium
 
 # The machine is shared: a slow example says nothing about the law it tries.
 settings.register_profile("livercohort", deadline=None)
@@ -30,3 +33,17 @@ def real_dicom() -> Path:
 def ring() -> KeyRing:
     """A key that is the same in every test."""
     return KeyRing(bytes(range(32)))
+
+
+# One for the whole session: Playwright refuses a second start in the same process.
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; without one the tests are skipped, or fail where one is required."""
+    executable = find_chromium()
+    if executable is None:
+        reason = "no Chromium here: install it or set LIVERCOHORT_CHROMIUM to its path"
+        if os.environ.get("LIVERCOHORT_REQUIRE_BROWSER") == "1":
+            pytest.fail(f"{reason} (LIVERCOHORT_REQUIRE_BROWSER=1 forbids the skip)")
+        pytest.skip(reason)
+    with started_chromium(executable) as chromium:
+        yield chromium

@@ -1,77 +1,17 @@
-"""A report on disk and a browser that may not speak to anybody."""
+"""A report on disk and a page that is watched."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tasks.report.model import ReportInput
 from tasks.report.store import write_report
+from tests.chromium import Watch
 from tests.unit.report.synthetic import make_report
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@dataclass
-class Watch:
-    """What a browser context asked of the network, and what went wrong in its pages."""
-
-    outside: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    def follow(self, context: BrowserContext) -> None:
-        def refuse(route: Route) -> None:
-            self.outside.append(route.request.url)
-            route.abort()
-
-        context.route(lambda url: url.startswith(("http:", "https:", "ws:", "wss:")), refuse)
-        context.on("page", self.listen)
-
-    def listen(self, page: Page) -> None:
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url}"))
-        page.on(
-            "console",
-            lambda said: self.errors.append(said.text) if said.type == "error" else None,
-        )
-
-
-def find_chromium() -> str | None:
-    """Return the browser of LIVERCOHORT_CHROMIUM or the first on PATH."""
-    named = os.environ.get("LIVERCOHORT_CHROMIUM")
-    if named:
-        return named if Path(named).is_file() else None
-    return next((found for name in _NAMES if (found := shutil.which(name))), None)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium; without one the tests are skipped, or fail where one is required."""
-    executable = find_chromium()
-    if executable is None:
-        reason = "no Chromium here: install it or set LIVERCOHORT_CHROMIUM to its path"
-        if os.environ.get("LIVERCOHORT_REQUIRE_BROWSER") == "1":
-            pytest.fail(f"{reason} (LIVERCOHORT_REQUIRE_BROWSER=1 forbids the skip)")
-        pytest.skip(reason)
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=_FLAGS + sandbox)
-        yield started
-        started.close()
 
 
 def publish(report: ReportInput, home: Path) -> Path:

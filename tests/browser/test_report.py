@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Watch, publish
+from tests.browser.conftest import publish
+from tests.chromium import Watch
 from tests.unit.report.synthetic import make_report
 
 pytestmark = pytest.mark.browser
