@@ -46,6 +46,7 @@ class Purpose(StrEnum):
     PERSON = "cross-site-person/v1"
     VAULT = "vault/v1"
     LOOKUP = "vault-lookup/v1"
+    LOOK_UP_LOG = "look-up-log/v1"
     SAMPLE = "pixel-sample/v1"
 
 

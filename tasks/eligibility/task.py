@@ -42,7 +42,7 @@ def evaluate_cohort() -> dict[str, int]:
 
 
 def _shift_days(settings: Settings, sites: set[SiteCode]) -> dict[str, int]:
-    vault = Vault(settings.zones.vault_file, read_key_file(settings.master_key_file))
+    vault = Vault(settings.zones.vault, read_key_file(settings.master_key_file))
     return {
         str(subject): days
         for site in sorted(sites)
