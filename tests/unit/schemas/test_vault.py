@@ -198,6 +198,7 @@ def address(place: VaultPlace) -> str:
     return str(place) if isinstance(place, Path) else place.get_secret_value()
 
 
+@pytest.mark.slow
 def test_nights_of_two_sites_at_once_assign_every_subject_once(
     place: VaultPlace, ring: KeyRing
 ) -> None:
