@@ -63,7 +63,7 @@ def _check_key(settings: Settings) -> Check:
 
 
 def _check_vault(settings: Settings) -> Check:
-    path, is_file = settings.zones.vault_file, settings.vault_url is None
+    path, is_file = settings.zones.vault_file, not settings.vault_url
     if is_file and not path.is_file():
         return Check("vault", ok=True, found="none yet; the first ingest makes it")
     try:

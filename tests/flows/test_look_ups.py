@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from schemas.atomic_files import write_bytes
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
@@ -25,7 +26,7 @@ from tests.flows.conftest import (
     require_one_error,
     run,
 )
-from tests.flows.exports import KEY, file_bytes, write_key
+from tests.flows.exports import KEY, cut_export, file_bytes, write_key
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
 
@@ -115,6 +116,34 @@ def test_a_release_with_another_key_writes_nothing(
     ended = run("release", "--home", home, PREFECT_API_URL=prefect_api)
     require_one_error(ended, 3, about="Use the key with which this home was started")
     assert file_bytes(home, *watched) == before
+
+
+def test_a_night_with_the_vault_in_postgresql_gives_the_same_bytes(
+    home: Path, night: Path, whole_export: Path, prefect_api: str, postgres_url: SecretStr
+) -> None:
+    # The server trusts its socket, so any password will do; it must stand nowhere.
+    url = postgres_url.get_secret_value().replace("vault@", "vault:GEHEIM-77@")
+    cut_export(whole_export, home / "inbox", series=2, planted=True)
+    environment = {"LIVERCOHORT_VAULT_URL": url, "PREFECT_API_URL": prefect_api}
+    ended = run("ingest", "S91", "--home", home, **environment)
+    assert ended.code == 0, ended.out + ended.err
+    assert file_bytes(home, *COMMITTED) == file_bytes(night, *COMMITTED)
+    assert not Zones(home).vault_file.exists()
+    known = Vault(postgres_url, KeyRing(KEY)).assignments(SiteCode("S91"))
+    assert known == Vault(Zones(night).vault, KeyRing(KEY)).assignments(SiteCode("S91"))
+    one = next(iter(known.values())).subject_id
+    asked = run("reidentify", one, "--reason", REASON, "--home", home, **environment)
+    checked = run("doctor", "--home", home, "--json", **environment)
+    vault = next(check for check in checked.json() if check["name"] == "vault")
+    assert (vault["ok"], "PostgreSQL" in vault["found"]) == (True, True)
+    told = b"".join(file_bytes(home, "**/*").values()).decode("latin-1")
+    told += "".join(e.out + e.err for e in (ended, asked, checked))
+    assert "GEHEIM-77" not in told
+    # A database that is away is one error, and nothing is begun.
+    environment["LIVERCOHORT_VAULT_URL"] = "postgresql://vault:GEHEIM-77@127.0.0.1:1/none"
+    away = run("reidentify", one, "--reason", REASON, "--home", home, **environment)
+    require_one_error(away, 3, about="the vault's database refused")
+    assert "GEHEIM-77" not in away.err
 
 
 def test_a_broken_log_is_told_and_stops_look_ups(home: Path, subject: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -68,6 +69,14 @@ def test_a_look_up_tells_who_the_subject_is_and_leaves_an_entry(either: Installa
     assert first.returned == ("site", "study_subject_no", "patient_ids", "shift_days")
     assert first.at_utc.endswith("+00:00")
     assert (second.number, second.reason) == (2, "again")
+
+
+def test_look_ups_at_once_each_have_their_number(either: Installation) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(either.look_up, [f"letter {n}" for n in range(8)]))
+    log = either.log()
+    assert [entry.number for entry in log] == list(range(1, 9))
+    assert {entry.reason for entry in log} == {f"letter {n}" for n in range(8)}
 
 
 @pytest.mark.parametrize("reason", ["", "  \n"])
