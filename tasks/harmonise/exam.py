@@ -22,10 +22,10 @@ from tasks.harmonise.matching import read_matcher
 from tasks.harmonise.roles import RoleFinding, StudyFacts, assign_roles
 from tasks.harmonise.rules import read_rules
 from tasks.harmonise.thickness import check_thickness, slice_thickness_mm
-from tasks.harmonise.timing import TimeZero, find_time_zero, offset_s, settle_phases
+from tasks.harmonise.time_zero import offset_s
+from tasks.harmonise.timeline import on_one_clock
+from tasks.harmonise.timing import settle_phases
 from tasks.harmonise.vocabulary import UNCLASSIFIED, read_labels
-
-_ACCEPTED = ("A", "B")
 
 
 def label_instances(features: Sequence[InstanceFeatures]) -> CohortLabels:
@@ -72,13 +72,14 @@ class _Exam:
     """The sub-stacks of one study and modality with everything settled about them."""
 
     def __init__(self, items: Sequence[ExamItem]) -> None:
-        self.items = sorted(items, key=lambda item: item.key)
+        self.items = sorted(on_one_clock(items), key=lambda item: item.key)
         self.facts = self.items[0].facts
         self.study_uid = self.facts.study_uid
-        self.zero: TimeZero | None = find_time_zero(self.items)
-        timed = settle_phases(self.items, self.zero)
-        self.agent: AgentFinding = find_agent(self.items, timed)
-        fitted = apply_agent(self.items, timed, self.agent, self.zero)
+        said = {item.key: item.decision for item in self.items}
+        timed = settle_phases(self.items, find_agent(self.items, said).agent_class)
+        self.zero = timed.zero
+        self.agent: AgentFinding = find_agent(self.items, timed.decisions)
+        fitted = apply_agent(self.items, timed.decisions, self.agent, self.zero)
         self.decisions: Mapping[tuple[str, str], Decision] = _with_single_ct(
             self.items, fitted, self.agent
         )
@@ -89,7 +90,7 @@ class _Exam:
         return frozenset(
             d.contrast_phase
             for d in self.decisions.values()
-            if d.is_dynamic and d.tier in _ACCEPTED and d.contrast_phase is not None
+            if d.is_dynamic and d.label != UNCLASSIFIED and d.contrast_phase is not None
         )
 
     @property
