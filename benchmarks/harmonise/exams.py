@@ -82,7 +82,7 @@ _T1 = {
 }  # fmt: skip
 _CT = {
     "Siemens": "Abdomen 5.0 Br40", "GE": "Abd STND 5mm", "Philips": "Liver 5.0", "UIH": "上腹部 5mm",
-    "Canon": "Body 5.0 CE", "Neusoft": "Abdomen 5.0",
+    "Canon": "Body 5.0", "Neusoft": "Abdomen 5.0",
 }  # fmt: skip
 _MAKERS = dict.fromkeys(VENDORS, "")
 _AGENTS = ("extracellular", "gadoxetate", "gadobenate")
@@ -229,7 +229,9 @@ class _Builder:
                 self._add(one, names[i], time_s, start_s)
                 if self.modality == "CT" and rng.random() < 0.5:
                     thin_s = None if time_s is None else time_s + rng.uniform(0, 1.2)
-                    self._add(one, "" if rng.random() < 0.5 else names[i], thin_s, start_s, thin=True)
+                    self._add(
+                        one, "" if rng.random() < 0.5 else names[i], thin_s, start_s, thin=True
+                    )
 
     def _phase_names(self, passes: list[_Pass]) -> list[str]:
         rng, words = self.rng, _NAMES[self.lang]

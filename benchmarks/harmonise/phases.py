@@ -41,7 +41,9 @@ def main() -> None:
         for digest, truth in exam.truth.items():
             row = said.get(digest)
             answer = row.label if row is not None else "UNCLASSIFIED"
-            unsure = answer in _UNSURE and not (answer in ("MR_T1_POST", "CT_CE") and _is_pre(truth))
+            unsure = answer in _UNSURE and not (
+                answer in ("MR_T1_POST", "CT_CE") and _is_pre(truth)
+            )
             answer = ABSTAINED if unsure else answer
             confusion[truth, answer] += 1
             outcome = "right" if answer == truth else ABSTAINED if unsure else "wrong"

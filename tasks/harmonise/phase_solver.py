@@ -11,6 +11,7 @@ much less usual the runner-up is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,10 +24,13 @@ FloatArray = NDArray[np.float64]
 
 #: Stands for impossible; above any sum of costs of a real exam.
 IMPOSSIBLE = 1000.0
-#: A series name is wrong in about one of a hundred exams (manual entry, copied protocols).
+#: A series name is wrong in about one of a hundred exams (manual entry, copied protocols); a
+#: name that three or more acquisitions bear is one mistake, not several.
 WRONG_NAME_COST = 2.0
+#: Without a word of an agent, about one exam in ten is a native one.
+_NATIVE_COST = 1.0
 _EDGE_COST = 1.0
-_LIMIT_COST = 3.0
+_LIMIT_COST = 4.0
 _STEP_S = 2.0
 _FAR_STEP_S = 10.0
 _BEFORE_FIRST_S = 160.0
@@ -82,6 +86,8 @@ def solve(
     acquisitions: Sequence[Acquisition],
     windows: Sequence[PhaseWindow],
     start_s: tuple[float, float] | None = None,
+    *,
+    may_be_native: bool = False,
 ) -> Solution:
     """Return the costs of every phase for every acquisition.
 
@@ -93,23 +99,31 @@ def solve(
         The phases an exam of this modality and agent may have, in their order.
     start_s : pair of float, optional
         Earliest and latest start of injection; without it every start is tried.
+    may_be_native : bool
+        Whether nothing says that an agent was given: then all may be native.
     """
     phases = tuple(window.phase for window in windows)
     if not acquisitions:
         return Solution(phases, np.empty((0, len(phases))), 0.0)
     starts = _starts(acquisitions, windows, start_s)
-    unary = [_unary(a, windows, starts) for a in acquisitions]
+    bearers = Counter(a.named for a in acquisitions)
+    unary = [
+        _unary(a, windows, starts, WRONG_NAME_COST / max(1, bearers[a.named] - 1))
+        for a in acquisitions
+    ]
     step = _transitions(windows)
     forward = _sweep(unary, step, _absent_before(windows))
     backward = _sweep(unary[::-1], step.T, _absent_after(windows))[::-1]
     joint = [f + b - u for f, b, u in zip(forward, backward, unary, strict=True)]
     costs = np.stack([j.min(axis=1) for j in joint])
+    if may_be_native:
+        costs[:, 0] = np.minimum(costs[:, 0], _native_cost(acquisitions, windows[0]))
     cheapest = int(joint[0].min(axis=0).argmin())
     return Solution(phases, np.minimum(costs, IMPOSSIBLE), float(starts[cheapest]))
 
 
 def time_cost(window: PhaseWindow, offset_s: FloatArray) -> FloatArray:
-    """Return how unusual a phase is at an offset: 0 typical, 1 at the window's ends, 3 at the limits.
+    """Return how unusual a phase is at an offset: 0 if typical, 1 at an end of its window.
 
     Parameters
     ----------
@@ -149,10 +163,18 @@ def _starts(
     return np.concatenate([far, near])
 
 
-def _unary(a: Acquisition, windows: Sequence[PhaseWindow], starts: FloatArray) -> FloatArray:
+def _native_cost(acquisitions: Sequence[Acquisition], native: PhaseWindow) -> float:
+    named_else = {a.named for a in acquisitions if a.named and native.phase not in a.named}
+    repeated = native.repeat_cost * (len(acquisitions) - 1)
+    return _NATIVE_COST + repeated + WRONG_NAME_COST * len(named_else)
+
+
+def _unary(
+    a: Acquisition, windows: Sequence[PhaseWindow], starts: FloatArray, wrong_name: float
+) -> FloatArray:
     offsets = a.time_s - starts
     rows = [
-        time_cost(w, offsets) + (WRONG_NAME_COST if a.named and w.phase not in a.named else 0.0)
+        time_cost(w, offsets) + (wrong_name if a.named and w.phase not in a.named else 0.0)
         for w in windows
     ]
     return np.stack(rows)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 
 from tasks.harmonise.exam_items import ExamItem
 
@@ -105,7 +106,7 @@ def _clock_was_set(times: Sequence[float]) -> bool:
     return any(
         _CLOCK_CHANGE_S[0] <= later - earlier <= _CLOCK_CHANGE_S[1]
         and any(low <= t % _DAY_S <= high for t in (earlier, later))
-        for earlier, later in zip(ordered, ordered[1:], strict=False)
+        for earlier, later in pairwise(ordered)
     )
 
 

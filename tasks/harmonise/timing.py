@@ -9,6 +9,7 @@ injection, and otherwise stays unclassified.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,11 +33,14 @@ _SOLVED_AS = {"pre": "pre", "art": "art", "pvp": "pvp", "hbp": "hbp"} | dict.fro
 _AFTER_INJECTION = frozenset({"art", "pvp", "late", "hbp"})
 #: A source that makes the exam this much less usual than no source is not believed.
 _IMPLAUSIBLE_COST = 2.0
-#: Names are kept on a smaller margin than phases are inferred on: they are evidence themselves.
-_NAME_MARGIN = 0.3
+#: A name gives way only to an exam that is clearly more usual; it is evidence itself.
+_NAME_MARGIN = -0.7
 #: That no image followed the injection must be as unusual as a phase that is inferred.
 _POST_MARGIN = 2.0
 _FLAGGED_FROM_S = 300.0
+#: A name that so many acquisitions bear, most of which are something else, was copied.
+_COPIED_FROM = 3
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -72,19 +76,33 @@ def settle_phases(items: Sequence[ExamItem], agent: str) -> SettledPhases:
     dynamic = [item for item in items if _is_placed(item)]
     passes = passes_of(dynamic)
     zeros = find_time_zeros(items)
-    if not passes or not _has_contrast(items, zeros):
+    if not passes:
         return SettledPhases(decisions, None)
     modality = passes[0].items[0].facts.modality or ""
     windows = _windows(modality, agent)
     if not windows:
         return SettledPhases(decisions, None)
     acquisitions = [Acquisition(p.time_s, _named_phases(p, agent)) for p in passes]
-    solution, zero = _solve(acquisitions, windows, zeros)
+    may_be_native = not _has_contrast(items, zeros)
+    solution, zero = _solve(acquisitions, windows, zeros, may_be_native)
+    copied = _copied_names(acquisitions, solution)
+    if copied:
+        acquisitions = [
+            a if a.named != copied else replace(a, named=_NOTHING) for a in acquisitions
+        ]
+        solution, zero = _solve(acquisitions, windows, zeros, may_be_native)
     rung = zero.rung if zero is not None else _rung_without_source(acquisitions)
     for i, one in enumerate(passes):
         for item in one.items:
-            seen = _Seen(i, one, solution, rung, zero, agent)
-            decisions[item.key] = _decide(item, seen)
+            named = acquisitions[i].named or _between(acquisitions, solution, i)
+            seen = _Seen(i, one, named, solution, rung, zero, agent)
+            decision = item.decision
+            if copied and _named_phases(replace(one, items=(item,)), agent) == copied:
+                kept = (*decision.evidence, "NAME-COPIED SeriesDescription")
+                decision = replace(
+                    decision, label=UNCLASSIFIED, tier="none", contrast_phase=None, evidence=kept
+                )
+            decisions[item.key] = _decide(replace(item, decision=decision), seen)
     return SettledPhases(decisions, zero)
 
 
@@ -94,6 +112,7 @@ class _Seen:
 
     index: int
     one: Pass
+    named: frozenset[str]
     solution: Solution
     rung: Rung
     zero: TimeZero | None
@@ -145,8 +164,8 @@ def _has_contrast(items: Sequence[ExamItem], zeros: Sequence[TimeZero]) -> bool:
 
 
 def _windows(modality: str, agent: str) -> list[PhaseWindow]:
-    phases = [p for p in _ORDER if p != "hbp" or agent != "extracellular"]
-    found = [find_window(modality, phase, agent) for phase in phases]
+    known = agent in ("extracellular", "gadoxetate", "gadobenate", "iodinated")
+    found = [find_window(modality, phase, agent if known else "unknown") for phase in _ORDER]
     return [window for window in found if window is not None]
 
 
@@ -173,14 +192,37 @@ def _solve(
     acquisitions: Sequence[Acquisition],
     windows: Sequence[PhaseWindow],
     zeros: Sequence[TimeZero],
+    may_be_native: bool,
 ) -> tuple[Solution, TimeZero | None]:
     """Solve with the first source that the exam does not contradict, or with none."""
-    free = solve(acquisitions, windows)
+    free = solve(acquisitions, windows, may_be_native=may_be_native)
     for zero in zeros:
         bound = solve(acquisitions, windows, (zero.earliest_s, zero.latest_s))
         if bound.total - free.total <= _IMPLAUSIBLE_COST:
             return bound, zero
     return free, None
+
+
+def _between(acquisitions: Sequence[Acquisition], solution: Solution, i: int) -> frozenset[str]:
+    """Return the phase that the nearest names before and after agree on, if they stand."""
+    before = [k for k in range(i) if acquisitions[k].named]
+    after = [k for k in range(i + 1, len(acquisitions)) if acquisitions[k].named]
+    if not before or not after:
+        return _NOTHING
+    first, second = before[-1], after[0]
+    named = acquisitions[first].named
+    stand = all(solution.margin(k, named) >= _NAME_MARGIN for k in (first, second))
+    return named if named == acquisitions[second].named and stand and len(named) == 1 else _NOTHING
+
+
+def _copied_names(acquisitions: Sequence[Acquisition], solution: Solution) -> frozenset[str]:
+    """Return the name that a copied protocol put on several phases; empty when there is none."""
+    for named, count in Counter(a.named for a in acquisitions if a.named).items():
+        bearers = [i for i, a in enumerate(acquisitions) if a.named == named]
+        broken = sum(solution.best(i) not in named for i in bearers)
+        if count >= _COPIED_FROM and 2 * broken >= count and named != _AFTER_INJECTION:
+            return named
+    return _NOTHING
 
 
 def _rung_without_source(acquisitions: Sequence[Acquisition]) -> Rung:
@@ -204,8 +246,7 @@ def _check_named(item: ExamItem, seen: _Seen) -> Decision:
     solved = _SOLVED_AS[phase or ""]
     allowed = {solved, "hbp"} if solved == "late" and seen.agent == "gadoxetate" else {solved}
     if seen.margin(*allowed) < _NAME_MARGIN:
-        kept = (*decision.evidence, *seen.evidence("TIME-CONFLICT"))
-        return replace(decision, label=UNCLASSIFIED, tier="X", evidence=kept, contrast_phase=None)
+        return _conflict(decision, seen)
     window = window_of(item.facts.modality, phase, seen.agent)
     offset = offset_s(item, seen.zero)
     if window is not None and offset is not None and window.holds(offset):
@@ -214,18 +255,24 @@ def _check_named(item: ExamItem, seen: _Seen) -> Decision:
     return decision
 
 
+def _conflict(decision: Decision, seen: _Seen) -> Decision:
+    kept = (*decision.evidence, *seen.evidence("TIME-CONFLICT"))
+    return replace(decision, label=UNCLASSIFIED, tier="X", evidence=kept, contrast_phase=None)
+
+
 def _infer(item: ExamItem, seen: _Seen) -> Decision:
-    best, needed = seen.best, seen.rung.least_margin
+    decision, best, needed = item.decision, seen.best, seen.rung.least_margin
+    if len(seen.named) == 1 and seen.margin(*seen.named) >= _NAME_MARGIN:
+        return _named(item, min(seen.named), seen, "TIME-NAMED-BESIDE", tier="B")
     window = find_window(item.facts.modality or "", best, seen.agent)
     fits = window is not None and window.holds(seen.offset)
     if fits and seen.margin(best) >= needed and _may_be(item, best):
-        decision = _named(item, best, seen, "TIME-WINDOW")
-        if seen.offset > _FLAGGED_FROM_S and best == "late" and item.facts.modality == "MR":
-            return replace(decision, evidence=(*decision.evidence, "TIME-FLAGGED AcquisitionTime"))
-        return decision
+        return _named(item, best, seen, "TIME-WINDOW")
     if seen.margin(*_AFTER_INJECTION) >= max(needed, _POST_MARGIN):
         return _named(item, "post", seen, "TIME-POST")
-    return item.decision
+    if decision.contrast_phase == "post" and seen.margin(*_AFTER_INJECTION) < _NAME_MARGIN:
+        return _conflict(decision, seen)
+    return decision
 
 
 def _may_be(item: ExamItem, phase: str) -> bool:
@@ -233,7 +280,7 @@ def _may_be(item: ExamItem, phase: str) -> bool:
     return phase != "pre" or item.facts.modality == "CT" or item.is_fat_suppressed
 
 
-def _named(item: ExamItem, phase: str, seen: _Seen, rule: str) -> Decision:
+def _named(item: ExamItem, phase: str, seen: _Seen, rule: str, tier: str | None = None) -> Decision:
     name = phase
     if phase == "hbp" and seen.agent not in ("gadoxetate", "gadobenate"):
         # A T1 at 10 to 30 minutes suggests a hepatobiliary agent but never proves one.
@@ -241,10 +288,13 @@ def _named(item: ExamItem, phase: str, seen: _Seen, rule: str) -> Decision:
     labels = CT_PHASE_LABELS if item.facts.modality == "CT" else MR_PHASE_LABELS
     if item.facts.modality == "CT" and phase == "late":
         name = "del"
+    evidence = (*item.decision.evidence, *seen.evidence(rule))
+    if name == "late" and seen.offset > _FLAGGED_FROM_S:
+        evidence = (*evidence, "TIME-FLAGGED AcquisitionTime")
     return replace(
         item.decision,
         label=labels[name],
-        tier=seen.rung.tier,
-        evidence=(*item.decision.evidence, *seen.evidence(rule)),
+        tier=tier or seen.rung.tier,
+        evidence=evidence,
         contrast_phase=name,
     )
