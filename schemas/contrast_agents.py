@@ -9,7 +9,7 @@ from functools import lru_cache
 from io import StringIO
 
 from schemas.errors import ContractError
-from schemas.package_data import data_contracts_dir
+from schemas.package_data import label_tables_root
 
 AGENT_CLASSES = frozenset({"extracellular", "gadoxetate", "gadobenate", "iodinated"})
 _COLUMNS = ["synonym", "agent", "agent_class", "reason", "source"]
@@ -42,7 +42,7 @@ def _read_agent_class(text: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _agent_patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    path = data_contracts_dir() / "sequence_labels" / "contrast_agents.csv"
+    path = label_tables_root() / "sequence_labels" / "contrast_agents.csv"
     return parse_agents(path.read_text(encoding="utf-8"), path.name)
 
 

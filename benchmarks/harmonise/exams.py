@@ -81,13 +81,14 @@ _T1 = {
     "UIH": "t1_quick3d_fs_tra", "Canon": "3D Quick FatSat", "Neusoft": "t1_fsp3d_fs_tra",
 }  # fmt: skip
 _CT = {
-    "Siemens": "Abdomen 5.0 Br40", "GE": "Abd STND 5mm", "Philips": "Liver 5.0", "UIH": "上腹部 5mm",
-    "Canon": "Body 5.0", "Neusoft": "Abdomen 5.0",
+    "Siemens": "Abdomen 5.0 Br40", "GE": "Abd STND 5mm", "Philips": "Liver 5.0",
+    "UIH": "上腹部 5mm", "Canon": "Body 5.0", "Neusoft": "Abdomen 5.0",
 }  # fmt: skip
 _MAKERS = dict.fromkeys(VENDORS, "")
 _AGENTS = ("extracellular", "gadoxetate", "gadobenate")
 _PROTOCOLS = {
-    "extracellular": "Liver DCE", "gadoxetate": "Liver EOB Primovist", "gadobenate": "Liver MultiHance",
+    "extracellular": "Liver DCE", "gadoxetate": "Liver EOB Primovist",
+    "gadobenate": "Liver MultiHance",
 }  # fmt: skip
 
 
@@ -299,13 +300,15 @@ class _Builder:
         physics: dict[str, object] = {}
         if self.modality == "MR":
             physics = {
-                "scanning_sequence": ("GR",), "mr_acquisition_type": "3D", "repetition_time_ms": 4.1,
+                "scanning_sequence": ("GR",), "mr_acquisition_type": "3D",
+                "repetition_time_ms": 4.1,
                 "echo_time_ms": 1.9, "flip_angle_deg": 10.0, "field_strength_raw": 3.0,
                 "scan_options": ("FS",),
             }  # fmt: skip
         base: dict[str, object] = {
             "image_type": ("ORIGINAL", "PRIMARY", "M" if self.modality == "MR" else "AXIAL"),
-            "orientation_lps": AXIAL, "position_lps": (0.0, 0.0, 5.0 * k), "rows": 64, "columns": 64,
+            "orientation_lps": AXIAL, "position_lps": (0.0, 0.0, 5.0 * k),
+            "rows": 64, "columns": 64,
             "pixel_spacing_mm": (1.0, 1.0), "frame_of_reference_uid": f"{self.study}.0",
             "series_number": int(uid.rsplit(".", 1)[1]), "instance_number": k + 1,
             "protocol_name": clean_descriptor(self.protocol), "agent_class": self.header_agent,

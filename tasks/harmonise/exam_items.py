@@ -24,7 +24,8 @@ class ExamItem:
     """A sub-stack with what it says of itself.
 
     Times are in seconds since midnight; `last_time_s` is that of its last image. `agents` are
-    the classes that its header and its texts name. `can_be_timed` says that order and time of acquisition may name its phase.
+    the classes that its header and its texts name. `can_be_timed` says that order and time of
+    acquisition may name its phase.
     """
 
     stack: SubStack

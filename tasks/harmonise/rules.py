@@ -18,7 +18,7 @@ import yaml
 from schemas.descriptors import clean_descriptor
 from schemas.errors import ContractError
 from schemas.identifiers import RuleId
-from schemas.package_data import data_contracts_dir
+from schemas.package_data import label_tables_root
 from tasks.harmonise.conditions import Condition, parse_condition
 from tasks.harmonise.vocabulary import read_labels
 
@@ -213,7 +213,7 @@ def require_unique_ids(rules: Iterable[Rule]) -> None:
 @lru_cache(maxsize=1)
 def read_rules() -> RuleSet:
     """Read the rules in force, once; their examples are tried by `tasks.harmonise.text`."""
-    folder = data_contracts_dir() / "sequence_labels"
+    folder = label_tables_root() / "sequence_labels"
     rules: list[Rule] = []
     for path in rule_files(folder):
         rules += parse_rules(path.read_text(encoding="utf-8"), f"rules/{path.name}")

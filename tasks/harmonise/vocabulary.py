@@ -9,7 +9,7 @@ from functools import lru_cache
 from io import StringIO
 
 from schemas.errors import ContractError
-from schemas.package_data import data_contracts_dir
+from schemas.package_data import label_tables_root
 
 UNCLASSIFIED = "UNCLASSIFIED"
 _WEIGHTINGS = frozenset({"T1", "T2", "DWI", "ADC", "CT", "other"})
@@ -113,7 +113,7 @@ class Rung:
 @lru_cache(maxsize=1)
 def read_labels() -> Mapping[str, LabelDefinition]:
     """Read the canonical vocabulary, once."""
-    path = data_contracts_dir() / "sequence_labels" / "vocabulary.csv"
+    path = label_tables_root() / "sequence_labels" / "vocabulary.csv"
     return parse_labels(path.read_text(encoding="utf-8"), path.name)
 
 
@@ -147,7 +147,7 @@ def parse_labels(text: str, file_name: str) -> Mapping[str, LabelDefinition]:
 @lru_cache(maxsize=1)
 def read_phase_windows() -> Mapping[tuple[str, str, str], PhaseWindow]:
     """Read the windows by modality, phase and agent (empty: any agent), once."""
-    path = data_contracts_dir() / "sequence_labels" / "phase_windows.csv"
+    path = label_tables_root() / "sequence_labels" / "phase_windows.csv"
     return parse_phase_windows(path.read_text(encoding="utf-8"), path.name)
 
 
@@ -186,7 +186,7 @@ def parse_phase_windows(text: str, file_name: str) -> Mapping[tuple[str, str, st
 @lru_cache(maxsize=1)
 def read_rungs() -> Mapping[str, Rung]:
     """Read the sources of time zero, once, in their order."""
-    path = data_contracts_dir() / "sequence_labels" / "time_zero.csv"
+    path = label_tables_root() / "sequence_labels" / "time_zero.csv"
     return parse_rungs(path.read_text(encoding="utf-8"), path.name)
 
 
