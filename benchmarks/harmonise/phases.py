@@ -12,7 +12,8 @@ import argparse
 import time
 from collections import Counter
 
-from benchmarks.harmonise.exams import make_exam
+from exams import make_exam
+
 from tasks.harmonise.exam import label_instances
 
 ABSTAINED = "abstained"
