@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from schemas.descriptors import read_agent_class
 from schemas.features import InstanceFeatures
 from schemas.sub_stacks import SubStack, split_series
-from tasks.harmonise.acquisition import acquisition_times_s, only_value, orientation_of
+from tasks.harmonise.acquisition import acquired_s, acquisition_times_s, only_value, orientation_of
 from tasks.harmonise.decide import Decision, decide
 from tasks.harmonise.matching import Matcher, Scope, header_votes, stated_delay_s, text_votes
 from tasks.harmonise.votes import Facets, Vote, resolve
@@ -87,7 +87,7 @@ def _make_item(stack: SubStack, time_s: float | None, matcher: Matcher) -> ExamI
 def _last_time_s(members: Sequence[InstanceFeatures], first_s: float | None) -> float | None:
     if first_s is None:
         return None
-    stamped = [m.acquisition_time_s for m in members if m.acquisition_time_s is not None]
+    stamped = [t for m in members if (t := acquired_s(m)) is not None]
     return max([first_s, *stamped])
 
 

@@ -85,7 +85,9 @@ def _case(
     every_mm: float | None = None,
     **elements: Any,
 ) -> Case:
-    part = series(1, description, SpacingBetweenSlices=every_mm, **elements)
+    if every_mm is not None:
+        elements["SpacingBetweenSlices"] = every_mm
+    part = series(1, description, **elements)
     if every_mm is not None:
         part = [replace(m, position_lps=(0.0, 0.0, every_mm * k)) for k, m in enumerate(part)]
     return Case(name, part, (verdict,))
