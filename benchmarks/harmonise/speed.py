@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import csv
 import random
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -64,4 +63,4 @@ def _print(what: str, count: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
