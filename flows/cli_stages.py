@@ -31,6 +31,7 @@ _LABELS_SHOWN = (
     "slice_thickness_mm",
     "thickness_verdict",
 )
+_QUEUE_SHOWN = ("site", "modality", "words", "label", "tier", "n_series", "candidates", "missing")
 SourceArgument = Annotated[Path, typer.Argument(help="Folder of DICOM files; only read.")]
 
 
@@ -162,21 +163,50 @@ def eligibility(
 
 
 def rules(
-    stage: Annotated[str, typer.Argument(help="`deidentification`, `labels`, or `all`.")] = "all",
+    stage: Annotated[
+        str,
+        typer.Argument(
+            help="`deidentification`, `labels` or `all`: print them. `diff`: what they change. "
+            "`review`: what a person must decide. `decide`: take decisions in."
+        ),
+    ] = "all",
+    file: Annotated[Path | None, typer.Argument(help="decide: the filled review queue.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="diff: another data_contracts (else the version before).")
+    ] = None,
+    strings: Annotated[
+        Path | None, typer.Option(help="diff: CSV with columns description,vendor,modality.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="diff, review: a folder of DICOM (else the home's series).")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    out: OutOption = None,
 ) -> None:
-    """Print the de-identification and labelling rules in force.
+    """Print the rules in force, what a change of them does, or what a person must decide.
 
-    Example: livercohort rules deidentification
+    Example: livercohort rules labels
+    Example: livercohort rules diff --against earlier/data_contracts --strings names.csv
+    Example: livercohort rules review --out queue.csv
+    Example: livercohort rules decide queue.csv
     """
-    from tasks.deidentify.rules_markdown import render_rules_markdown
-    from tasks.harmonise.render import render_label_rules_markdown
+    from flows.cli_rules import decide, difference_rows, render_rules, review_rows
 
-    parts = {"deidentification": render_rules_markdown, "labels": render_label_rules_markdown}
-    if stage not in (*parts, "all"):
-        raise BadInputError(f"no rules are called {stage}", expected=", ".join([*parts, "all"]))
-    for name, render in parts.items():
-        if stage in (name, "all"):
-            say(render().rstrip("\n"))
+    zones = apply_environment(home=home).zones
+    if stage == "decide":
+        say(decide(file, zones))
+    elif stage in ("diff", "review"):
+        rows = (
+            difference_rows(zones, against=against, strings=strings, folder=folder)
+            if stage == "diff"
+            else review_rows(zones, folder=folder)
+        )
+        shown = None if stage == "diff" else _QUEUE_SHOWN
+        give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title=stage, shown=shown)
+    else:
+        say(render_rules(stage))
 
 
 def _label_folder(src: Path, workers: int) -> list[dict[str, object]]:

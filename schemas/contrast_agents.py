@@ -9,7 +9,7 @@ from functools import lru_cache
 from io import StringIO
 
 from schemas.errors import ContractError
-from schemas.package_data import data_contracts_dir
+from schemas.package_data import label_tables_root
 
 AGENT_CLASSES = frozenset({"extracellular", "gadoxetate", "gadobenate", "iodinated"})
 _COLUMNS = ["synonym", "agent", "agent_class", "reason", "source"]
@@ -36,14 +36,22 @@ def read_agent_class(text: str) -> str | None:
 @lru_cache(maxsize=4096)
 def _read_agent_class(text: str) -> str | None:
     folded = unicodedata.normalize("NFKC", text).lower()
+    if _any_agent().search(folded) is None:
+        return None
     classes = {kind for pattern, kind in _agent_patterns() if pattern.search(folded)}
     return classes.pop() if len(classes) == 1 else None
 
 
 @lru_cache(maxsize=1)
 def _agent_patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    path = data_contracts_dir() / "sequence_labels" / "contrast_agents.csv"
+    path = label_tables_root() / "sequence_labels" / "contrast_agents.csv"
     return parse_agents(path.read_text(encoding="utf-8"), path.name)
+
+
+@lru_cache(maxsize=1)
+def _any_agent() -> re.Pattern[str]:
+    # Most texts name no agent; one search says so instead of one for each synonym.
+    return re.compile("|".join(pattern.pattern for pattern, _ in _agent_patterns()))
 
 
 def parse_agents(text: str, file_name: str) -> tuple[tuple[re.Pattern[str], str], ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from schemas.errors import ContractError
-from schemas.package_data import data_contracts_dir
+from schemas.package_data import label_tables_root
 
 _SECTION = re.compile(r"\[([A-Za-z][A-Za-z \-]*)\]")
 _WORD = re.compile(r"[a-z0-9+\-*/.]+|[\u3400-\u9fff]+|[a-z]?\d?[\u3400-\u9fff]+\d?|重t2")
@@ -42,7 +42,7 @@ class _Section:
 @lru_cache(maxsize=1)
 def read_vocabulary() -> Vocabulary:
     """Read the vocabulary in force, once."""
-    path = data_contracts_dir() / "deidentification" / "descriptor_vocabulary.txt"
+    path = label_tables_root() / "deidentification" / "descriptor_vocabulary.txt"
     return parse_vocabulary(path.read_text(encoding="utf-8"), path.name)
 
 

@@ -33,6 +33,9 @@ _UNITS = {
 _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words}
 _FIELD_STRENGTHS_T = ("0.5", "1", "1.5", "3", "5", "7")
 _HIGHEST_B_VALUE = 5000
+#: A change of character set (ISO/IEC 2022) that a decoder left standing: its last letter is no
+#: part of the word behind it.
+_ESCAPE = re.compile(r"\x1b[\x20-\x2f]+[\x30-\x7e]")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ def _clean(text: str) -> str:
 
 
 def _normalise(text: str) -> str:
+    if "\x1b" in text:
+        text = _ESCAPE.sub(" ", text)
     folded = unicodedata.normalize("NFKC", text).lower().translate(_LETTERS_NFD_KEEPS)
     if folded.isascii():
         return folded

@@ -134,7 +134,7 @@ def read_features(header: Dataset, *, subject_id: str | None = None) -> Instance
         series_time_s=_time_s(header, "SeriesTime"),
         acquisition_time_s=_acquisition_time_s(header),
         content_time_s=_time_s(header, "ContentTime"),
-        contrast_start_time_s=_time_s(header, "ContrastBolusStartTime"),
+        contrast_start_time_s=_contrast_start_time_s(header),
         trigger_time_ms=_number(header, "TriggerTime"),
         series_number=_integer(header, "SeriesNumber"),
         instance_number=_integer(header, "InstanceNumber"),
@@ -322,4 +322,43 @@ def _age_years(header: Dataset) -> float | None:
 
 
 def _agent_class(header: Dataset) -> str | None:
-    return read_agent_class(_text(header, "ContrastBolusAgent") or "")
+    """Return the class that the agent's text or its code names.
+
+    Notes
+    -----
+    Contrast Bolus Agent Sequence (0018,0012), DICOM PS3.3 C.7.6.4 and CID 12.
+    """
+    named = read_agent_class(_text(header, "ContrastBolusAgent") or "")
+    if named is not None:
+        return named
+    classes = {
+        read_agent_class(_text(item, "CodeMeaning") or "") or _AGENT_CODES.get(_code_value(item))
+        for item in _items(header, "ContrastBolusAgentSequence")
+    } - {None}
+    return classes.pop() if len(classes) == 1 else None
+
+
+#: SNOMED CT codes of agents in DICOM PS3.16 CID 12 and 13.
+_AGENT_CODES = {"440223009": "gadoxetate"}
+
+
+def _code_value(item: Dataset) -> str:
+    return _text(item, "CodeValue") or ""
+
+
+def _contrast_start_time_s(header: Dataset) -> float | None:
+    """Return the start of injection; enhanced objects keep it in an administration profile."""
+    start_s = _time_s(header, "ContrastBolusStartTime")
+    if start_s is not None:
+        return start_s
+    starts = {
+        _time_s(profile, "ContrastBolusStartTime")
+        for agent in _items(header, "ContrastBolusAgentSequence")
+        for profile in _items(agent, "ContrastAdministrationProfileSequence")
+    } - {None}
+    return starts.pop() if len(starts) == 1 else None
+
+
+def _items(header: Dataset, keyword: str) -> Iterable[Dataset]:
+    value = _raw(header, keyword)
+    return value if isinstance(value, SqItems) else ()

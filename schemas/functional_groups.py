@@ -24,6 +24,8 @@ _FRAME_TYPES: tuple[_Path, ...] = (
     ("MRImageFrameTypeSequence", "FrameType"),
     ("CTImageFrameTypeSequence", "FrameType"),
 )
+_THICKNESS: _Path = ("PixelMeasuresSequence", "SliceThickness")
+_ECHO_TRAIN: _Path = ("MRTimingAndRelatedParametersSequence", "RFEchoTrainLength")
 _ECHO_TIME: _Path = ("MREchoSequence", "EffectiveEchoTime")
 _B_VALUE: _Path = ("MRDiffusionSequence", "DiffusionBValue")
 _TRIGGER: _Path = ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime")
@@ -31,7 +33,6 @@ _TIME: _Path = ("FrameContentSequence", "FrameAcquisitionDateTime")
 _TEMPORAL: _Path = ("FrameContentSequence", "TemporalPositionIndex")
 _ACQUISITION: _Path = ("FrameContentSequence", "FrameAcquisitionNumber")
 _SCALARS: dict[str, _Path] = {
-    "slice_thickness_mm": ("PixelMeasuresSequence", "SliceThickness"),
     "spacing_between_slices_mm": ("PixelMeasuresSequence", "SpacingBetweenSlices"),
     "repetition_time_ms": ("MRTimingAndRelatedParametersSequence", "RepetitionTime"),
     "flip_angle_deg": ("MRTimingAndRelatedParametersSequence", "FlipAngle"),
@@ -98,6 +99,9 @@ def _read_groups(header: Dataset) -> dict[str, Any]:
         "frame_temporal_positions": column(_TEMPORAL, _whole),
         "frame_acquisition_numbers": column(_ACQUISITION, _whole),
         **{name: _number(groups.value(0, path)) for name, path in _SCALARS.items()},
+        "echo_train_length": _whole(groups.value(0, _ECHO_TRAIN)),
+        # One thickness for all frames, or none that could be judged.
+        "slice_thickness_mm": _only({_number(groups.value(i, _THICKNESS)) for i in range(n)}),
         "pixel_spacing_mm": column(_SPACING, _numbers(2))[:1],
         "scanning_sequence": _sequence_codes(header),
     }
@@ -137,6 +141,10 @@ def _sequence_codes(header: Dataset) -> tuple[str, ...]:
     planar = str(header.get("EchoPlanarPulseSequence", "")).upper() == "YES"
     inverted = str(header.get("InversionRecovery", "")).upper() == "YES"
     return (*(("EP",) if planar else ()), *codes, *(("IR",) if inverted else ()))
+
+
+def _only(values: set[float | None]) -> float | None:
+    return next(iter(values)) if len(values) == 1 else None
 
 
 def _number(value: Any) -> float | None:

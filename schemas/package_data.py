@@ -18,3 +18,23 @@ def data_contracts_dir() -> Path:
 def expectations_dir() -> Path:
     """Return the folder of Great Expectations suites."""
     return _ROOT / "expectations"
+
+
+_label_tables: Path | None = None
+
+
+def label_tables_root() -> Path:
+    """Return the folder whose `sequence_labels` and `deidentification` tables labels come from.
+
+    The package's own, or an earlier version while `use_label_tables` says so.
+    """
+    return _label_tables or data_contracts_dir()
+
+
+def use_label_tables(root: Path | None) -> None:
+    """Read the label tables from another folder of the same layout; None: the package's own.
+
+    What was read before stays cached where it was read; `tasks.harmonise.store_rules` forgets it.
+    """
+    global _label_tables  # one process has one version of the rules in force
+    _label_tables = root

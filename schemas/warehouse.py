@@ -35,3 +35,13 @@ def read_instances(
         if not path.parent.name.startswith("."):
             features += records_from_table(pq.read_table(path, filters=wanted), InstanceFeatures)
     return features
+
+
+def read_all_instances(zones: Zones) -> list[InstanceFeatures]:
+    """Return every committed instance of this home, one of each SOPInstanceUID."""
+    found: dict[str | None, InstanceFeatures] = {}
+    for path in sorted((zones.warehouse / "batches").glob("*/*/instance.parquet")):
+        if not path.parent.name.startswith("."):
+            for instance in records_from_table(pq.read_table(path), InstanceFeatures):
+                found[instance.sop_uid] = instance
+    return list(found.values())

@@ -1,6 +1,9 @@
 """Labels from text alone, measured on a CSV of real series descriptions.
 
-    python benchmarks/harmonise/strings.py FILE.csv [--show-errors]
+    python benchmarks/harmonise/strings.py FILE.csv [--half looked-at|held-out] [--show-errors]
+
+A row belongs to a half by the hash of its description; rules were written looking at the one,
+and are measured on the other.
 
 Columns: description, vendor, modality, gold_label, and, where present, text_decidable (yes or
 no) and accept_if_agent_unknown (labels that also count, separated by `|`). Rows without a
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import time
 from collections import Counter
 from pathlib import Path
@@ -25,9 +29,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--show-errors", action="store_true")
+    parser.add_argument("--half", choices=["looked-at", "held-out"])
     options = parser.parse_args()
     with options.file.open(encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+        rows = [r for r in csv.DictReader(stream) if options.half in (None, _half(r))]
     label_strings(rows[:1])
     start = time.perf_counter()
     labels = [answer.label for answer in label_strings(rows)]
@@ -40,6 +45,11 @@ def main() -> None:
             print(f"{outcome}: {row['description']!r} [{row['modality']}] {gold} -> {label}")
     _print_table(tally)
     print(f"{len(rows) / seconds:,.0f} strings/s")
+
+
+def _half(row: dict[str, str]) -> str:
+    first = hashlib.sha256(row["description"].encode()).digest()[0]
+    return "looked-at" if first % 2 else "held-out"
 
 
 def _outcome(row: dict[str, str], label: str) -> tuple[str, str]:

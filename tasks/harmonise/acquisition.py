@@ -15,6 +15,7 @@ _HIGHEST_TESLA = 100.0
 #: Cosine of the largest tilt (45 degrees) at which a plane keeps its name.
 _OBLIQUE_COSINE = 0.7072
 _MISSING_FROM = 1.5
+_DAY_S = 86_400.0
 
 
 def field_strength_t(facts: InstanceFeatures) -> float | None:
@@ -91,12 +92,18 @@ def acquisition_times_s(
     parts : sequence of sequences of InstanceFeatures
         Members of each sub-stack of one series.
     """
-    starts = [_first(m.acquisition_time_s for m in members) for members in parts]
+    starts = [_first(map(acquired_s, members)) for members in parts]
     delays_ms = [_first(m.trigger_time_ms for m in members) for members in parts]
     is_shared = len(parts) > 1 and len(set(starts)) == 1 and len(set(delays_ms)) == len(parts)
     if not is_shared or starts[0] is None or None in delays_ms:
         return starts
     return [starts[0] + (delay or 0.0) / 1000.0 for delay in delays_ms]
+
+
+def acquired_s(member: InstanceFeatures) -> float | None:
+    """Return when an instance was acquired, None when the header has no time of a day."""
+    time_s = member.acquisition_time_s
+    return time_s if time_s is not None and 0.0 <= time_s <= _DAY_S else None
 
 
 def _first(values: Iterable[float | None]) -> float | None:

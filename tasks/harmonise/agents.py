@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from tasks.harmonise.decide import Decision
 from tasks.harmonise.exam_items import ExamItem
-from tasks.harmonise.timing import TimeZero, offset_s, rank_of, window_of
+from tasks.harmonise.time_zero import TimeZero, offset_s
+from tasks.harmonise.timing import has_place, window_of
 from tasks.harmonise.vocabulary import UNCLASSIFIED
 
 _LATE_LABELS = {
@@ -70,7 +71,7 @@ def apply_agent(
     settled = {}
     for item in items:
         decision = decisions[item.key]
-        if item.facts.modality == "MR" and decision.is_dynamic and decision.tier in ("A", "B"):
+        if item.facts.modality == "MR" and decision.is_dynamic and decision.label != UNCLASSIFIED:
             offset = _offset_after_injection_s(item, zero, arterial_s)
             decision = _fit(item, decision, agent.agent_class, offset)
         settled[item.key] = decision
@@ -107,7 +108,7 @@ def _fit(item: ExamItem, decision: Decision, agent: str, offset: float | None) -
         return _relabelled(decision, *_LATE_LABELS[agent], "AGENT-DECIDES-LATE")
     if phase == "del" and agent == "gadoxetate":
         return _fit_delayed_gadoxetate(decision, offset)
-    if rank_of(phase) is None and agent == "gadoxetate" and _states_hbp(item):
+    if not has_place(phase) and agent == "gadoxetate" and _states_hbp(item):
         return _relabelled(decision, "hbp", "MR_T1_HBP", "AGENT-STATED-DELAY")
     return decision
 

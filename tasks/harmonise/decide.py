@@ -162,8 +162,9 @@ def _family_without_words(text: Facets, seen: Resolution) -> _Family:
         return _Family("t1", "B", seen.evidence if agrees else (), agrees=agrees, explicit=True)
     if seen.value is None:
         return _Family(None, "none", ())
-    # ADC by ImageType and diffusion by its b-value are statements, the rest is inference.
-    stated = seen.value in ("adc", "dwi")
+    # ADC by ImageType, diffusion by its b-value and echo times at which only fluid has signal
+    # are statements; the rest is inference.
+    stated = seen.value in ("adc", "dwi", "mrcp")
     return _Family(seen.value, "B" if stated else "C", seen.evidence, explicit=stated)
 
 

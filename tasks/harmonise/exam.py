@@ -19,16 +19,19 @@ from tasks.harmonise.agents import AgentFinding, apply_agent, find_agent
 from tasks.harmonise.decide import Decision
 from tasks.harmonise.exam_items import ExamItem, make_items
 from tasks.harmonise.matching import read_matcher
+from tasks.harmonise.overrides import Key, Override, decided
 from tasks.harmonise.roles import RoleFinding, StudyFacts, assign_roles
 from tasks.harmonise.rules import read_rules
 from tasks.harmonise.thickness import check_thickness, slice_thickness_mm
-from tasks.harmonise.timing import TimeZero, find_time_zero, offset_s, settle_phases
+from tasks.harmonise.time_zero import offset_s
+from tasks.harmonise.timeline import on_one_clock
+from tasks.harmonise.timing import settle_phases
 from tasks.harmonise.vocabulary import UNCLASSIFIED, read_labels
 
-_ACCEPTED = ("A", "B")
 
-
-def label_instances(features: Sequence[InstanceFeatures]) -> CohortLabels:
+def label_instances(
+    features: Sequence[InstanceFeatures], overrides: Mapping[Key, Override] | None = None
+) -> CohortLabels:
     """Label every sub-stack and give every study its role.
 
     Series are split before labelling (`schemas.sub_stacks`). An exam is one study and
@@ -40,6 +43,9 @@ def label_instances(features: Sequence[InstanceFeatures]) -> CohortLabels:
         Instances of any number of subjects and studies, in any order. Those without a
         series UID cannot be placed and are left out; without a study UID the series is an
         exam of its own and no study gets a role for it.
+    overrides : mapping, optional
+        Reviewers' decisions by sub-stack; they stand above every rule, and fix the phases of
+        the exam as names do.
 
     Returns
     -------
@@ -53,7 +59,7 @@ def label_instances(features: Sequence[InstanceFeatures]) -> CohortLabels:
         for item in make_items(members, matcher):
             key = (item.facts.study_uid or f"series {series_uid}", item.facts.modality or "")
             exams.setdefault(key, []).append(item)
-    settled = {key: _Exam(items) for key, items in sorted(exams.items())}
+    settled = {key: _Exam(items, overrides or {}) for key, items in sorted(exams.items())}
     by_study: dict[str, list[_Exam]] = {}
     for exam in settled.values():
         if exam.study_uid is not None:
@@ -71,17 +77,22 @@ def label_instances(features: Sequence[InstanceFeatures]) -> CohortLabels:
 class _Exam:
     """The sub-stacks of one study and modality with everything settled about them."""
 
-    def __init__(self, items: Sequence[ExamItem]) -> None:
-        self.items = sorted(items, key=lambda item: item.key)
+    def __init__(self, items: Sequence[ExamItem], overrides: Mapping[Key, Override]) -> None:
+        self.items = sorted(
+            (_reviewed(item, overrides) for item in on_one_clock(items)),
+            key=lambda item: item.key,
+        )
         self.facts = self.items[0].facts
         self.study_uid = self.facts.study_uid
-        self.zero: TimeZero | None = find_time_zero(self.items)
-        timed = settle_phases(self.items, self.zero)
-        self.agent: AgentFinding = find_agent(self.items, timed)
-        fitted = apply_agent(self.items, timed, self.agent, self.zero)
-        self.decisions: Mapping[tuple[str, str], Decision] = _with_single_ct(
-            self.items, fitted, self.agent
-        )
+        said = {item.key: item.decision for item in self.items}
+        timed = settle_phases(self.items, find_agent(self.items, said).agent_class)
+        self.zero = timed.zero
+        self.agent: AgentFinding = find_agent(self.items, timed.decisions)
+        fitted = apply_agent(self.items, timed.decisions, self.agent, self.zero)
+        by_rules = _with_single_ct(self.items, fitted, self.agent)
+        said |= by_rules
+        said |= {i.key: i.decision for i in self.items if i.key in overrides}
+        self.decisions: Mapping[Key, Decision] = said
 
     @property
     def phases(self) -> frozenset[str]:
@@ -89,7 +100,7 @@ class _Exam:
         return frozenset(
             d.contrast_phase
             for d in self.decisions.values()
-            if d.is_dynamic and d.tier in _ACCEPTED and d.contrast_phase is not None
+            if d.is_dynamic and d.label != UNCLASSIFIED and d.contrast_phase is not None
         )
 
     @property
@@ -137,6 +148,13 @@ class _Exam:
             required_for_protocol=role is not None and role.role in definition.required_in,
             acquisition_time_offset_s=offset_s(item, self.zero),
         )
+
+
+def _reviewed(item: ExamItem, overrides: Mapping[Key, Override]) -> ExamItem:
+    override = overrides.get(item.key)
+    if override is None:
+        return item
+    return replace(item, decision=decided(item.decision, override), can_be_timed=False)
 
 
 def _gap_mm(spacing: float | None, thickness: float | None) -> float | None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from schemas.descriptors import read_agent_class
 from schemas.features import InstanceFeatures
 from schemas.sub_stacks import SubStack, split_series
-from tasks.harmonise.acquisition import acquisition_times_s, only_value, orientation_of
+from tasks.harmonise.acquisition import acquired_s, acquisition_times_s, only_value, orientation_of
 from tasks.harmonise.decide import Decision, decide
 from tasks.harmonise.matching import Matcher, Scope, header_votes, stated_delay_s, text_votes
 from tasks.harmonise.votes import Facets, Vote, resolve
 
 _DECISIVE = ("exclusion", "family", "contrast_phase", "echo")
 _CONTAINER_PHASES = frozenset({"multi", "post"})
+_TRACKING_RULES = ("EXC-BOLUS-CT ", "EXC-BOLUS-MR ")
 _FAT_SUPPRESSED_OPTIONS = frozenset({"FS", "SFS", "FATSAT_GEMS", "SPECIR_GEMS"})
 
 
@@ -22,19 +23,22 @@ _FAT_SUPPRESSED_OPTIONS = frozenset({"FS", "SFS", "FATSAT_GEMS", "SPECIR_GEMS"})
 class ExamItem:
     """A sub-stack with what it says of itself.
 
-    Times are in seconds since midnight. `agents` are the classes that its header and its
-    texts name. `can_be_timed` says that order and time of acquisition may name its phase.
+    Times are in seconds since midnight; `last_time_s` is that of its last image. `agents` are
+    the classes that its header and its texts name. `can_be_timed` says that order and time of
+    acquisition may name its phase.
     """
 
     stack: SubStack
     decision: Decision
     orientation: str
     time_s: float | None
+    last_time_s: float | None
     contrast_start_s: float | None
     delay_s: float | None
     agents: frozenset[str]
     agent_evidence: tuple[str, ...]
     can_be_timed: bool
+    is_bolus_tracking: bool
     is_fat_suppressed: bool
 
     @property
@@ -69,13 +73,22 @@ def _make_item(stack: SubStack, time_s: float | None, matcher: Matcher) -> ExamI
         decision=decision,
         orientation=orientation,
         time_s=time_s,
+        last_time_s=_last_time_s(stack.members, time_s),
         contrast_start_s=only_value([m.contrast_start_time_s for m in stack.members]),
         delay_s=stated_delay_s(first.series_description),
         agents=agents,
         agent_evidence=agent_evidence,
         can_be_timed=decision.is_dynamic and _is_dynamic_geometry(first, orientation, physics),
+        is_bolus_tracking=any(e.startswith(_TRACKING_RULES) for e in decision.evidence),
         is_fat_suppressed=_is_fat_suppressed(first, text, physics),
     )
+
+
+def _last_time_s(members: Sequence[InstanceFeatures], first_s: float | None) -> float | None:
+    if first_s is None:
+        return None
+    stamped = [t for m in members if (t := acquired_s(m)) is not None]
+    return max([first_s, *stamped])
 
 
 def _physics(members: Sequence[InstanceFeatures], matcher: Matcher, scope: Scope) -> Facets:

@@ -126,7 +126,7 @@ def _matches(matcher: Matcher, words: Sequence[str], text: str) -> Iterator[tupl
         if word[0].isdigit():
             time_s = _time_of(word)
             if time_s is not None:
-                yield from ((r, word) for r in matcher.by_time if _in_range(r, time_s))
+                yield from ((r, word) for r in matcher.by_time if _within(r.seconds, time_s))
         elif _B_VALUE.fullmatch(word):
             yield from ((rule, word) for rule in matcher.by_b_value)
     agent = read_agent_class(text) if words else None
@@ -139,8 +139,8 @@ def _time_of(word: str) -> float | None:
     return float(match[1]) * _SECONDS_PER[match[2]] if match else None
 
 
-def _in_range(rule: Rule, time_s: float) -> bool:
-    return rule.seconds is not None and rule.seconds[0] <= time_s <= rule.seconds[1]
+def _within(limits: tuple[float, float] | None, time_s: float | None) -> bool:
+    return limits is not None and time_s is not None and limits[0] <= time_s <= limits[1]
 
 
 def _in_scope(rule: Rule, scope: Scope) -> bool:
@@ -152,6 +152,10 @@ def _in_scope(rule: Rule, scope: Scope) -> bool:
 
 
 def _wanted(rule: Rule, words: Sequence[str], present: set[str]) -> bool:
+    if rule.unless_seconds is not None and any(
+        word.endswith("s") and _within(rule.unless_seconds, _time_of(word)) for word in words
+    ):
+        return False
     if rule.with_any and not any(_contains(p, words, present) for p in rule.with_any):
         return False
     return not any(_contains(phrase, words, present) for phrase in rule.unless)

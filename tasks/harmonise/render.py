@@ -72,6 +72,9 @@ def _matches(rule: Rule) -> str:
         parts.append("beside " + ", ".join(" ".join(phrase) for phrase in rule.with_any))
     if rule.unless:
         parts.append("unless " + ", ".join(" ".join(phrase) for phrase in rule.unless))
+    if rule.unless_seconds is not None:
+        low, high = rule.unless_seconds
+        parts.append(f"unless a delay of {low:g} to {high:g} is stated in seconds")
     return "; ".join(parts)
 
 

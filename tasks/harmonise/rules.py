@@ -18,13 +18,13 @@ import yaml
 from schemas.descriptors import clean_descriptor
 from schemas.errors import ContractError
 from schemas.identifiers import RuleId
-from schemas.package_data import data_contracts_dir
+from schemas.package_data import label_tables_root
 from tasks.harmonise.conditions import Condition, parse_condition
 from tasks.harmonise.vocabulary import read_labels
 
 #: Semantic version of the rules: major when a label changes its meaning, minor when labels
 #: of existing series change, patch otherwise.
-RULES_VERSION = "1.0.0"
+RULES_VERSION = "1.1.0"
 
 FACETS: Mapping[str, frozenset[str]] = {
     "family": frozenset({"t1", "t2", "mrcp", "bssfp", "dwi", "adc"}),
@@ -39,7 +39,7 @@ FACETS: Mapping[str, frozenset[str]] = {
 }
 _REQUIRED = {"id", "priority", "facet", "vote", "positive", "negative", "reason", "source"}
 _MATCHERS = {"words", "seconds", "b_value", "agent", "numeric"}
-_OPTIONAL = {"modality", "vendor", "site", "with", "unless"}
+_OPTIONAL = {"modality", "vendor", "site", "with", "unless", "unless_seconds"}
 
 Phrase = tuple[str, ...]
 
@@ -49,7 +49,8 @@ class Rule:
     """One rule. A text rule matches cleaned words, a physics rule header values.
 
     `words` are sequences of whole words; `with_any` and `unless` narrow a text match;
-    `seconds` is the closed range of a delay that the text states; `numeric` conditions must
+    `seconds` is the closed range of a delay that the text states, `unless_seconds` that of one
+    whose statement in seconds forbids the match; `numeric` conditions must
     all hold. Empty `modalities`, `vendors` or `sites` mean all.
     """
 
@@ -63,6 +64,7 @@ class Rule:
     words: tuple[Phrase, ...]
     with_any: tuple[Phrase, ...]
     unless: tuple[Phrase, ...]
+    unless_seconds: tuple[float, float] | None
     seconds: tuple[float, float] | None
     b_value: bool
     agent: str | None
@@ -122,9 +124,6 @@ def _parse_rule(entry: object, where: str) -> Rule:
     votes = frozenset(read_labels()) if facet == "exclusion" else FACETS.get(facet, frozenset())
     if vote not in votes:
         raise ContractError("a facet or vote that does not exist", where=where)
-    seconds = entry.get("seconds")
-    if seconds is not None and not _is_range(seconds):
-        raise ContractError("`seconds` is not a closed range", expected="[low, high]", where=where)
     return Rule(
         rule_id=RuleId(str(entry["id"])),
         priority=int(entry["priority"]),
@@ -136,7 +135,8 @@ def _parse_rule(entry: object, where: str) -> Rule:
         words=_phrases(entry, "words", where),
         with_any=_phrases(entry, "with", where),
         unless=_phrases(entry, "unless", where),
-        seconds=(float(seconds[0]), float(seconds[1])) if seconds is not None else None,
+        unless_seconds=_seconds(entry, "unless_seconds", where),
+        seconds=_seconds(entry, "seconds", where),
         b_value=bool(entry.get("b_value", False)),
         agent=entry.get("agent"),
         numeric=tuple(
@@ -166,8 +166,17 @@ def _require_keys(entry: Mapping[str, object], where: str) -> None:
         )
 
 
-def _is_range(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and value[0] <= value[1]
+def _seconds(entry: Mapping[str, object], key: str, where: str) -> tuple[float, float] | None:
+    value = entry.get(key)
+    if value is None:
+        return None
+    numbers = value if isinstance(value, list) else []
+    if len(numbers) != 2 or not all(isinstance(n, int | float) for n in numbers):
+        raise ContractError(f"`{key}` is not a closed range", expected="[low, high]", where=where)
+    low, high = float(numbers[0]), float(numbers[1])
+    if low > high:
+        raise ContractError(f"`{key}` is not a closed range", expected="[low, high]", where=where)
+    return low, high
 
 
 def _strings(entry: Mapping[str, object], key: str, where: str) -> list[str]:
@@ -204,7 +213,7 @@ def require_unique_ids(rules: Iterable[Rule]) -> None:
 @lru_cache(maxsize=1)
 def read_rules() -> RuleSet:
     """Read the rules in force, once; their examples are tried by `tasks.harmonise.text`."""
-    folder = data_contracts_dir() / "sequence_labels"
+    folder = label_tables_root() / "sequence_labels"
     rules: list[Rule] = []
     for path in rule_files(folder):
         rules += parse_rules(path.read_text(encoding="utf-8"), f"rules/{path.name}")

@@ -27,6 +27,7 @@ from schemas.features import InstanceFeatures, read_features
 from schemas.records import CohortLabels, SeriesLabel
 from schemas.states import FileState, ReasonCode
 from tasks.harmonise.exam import label_instances
+from tasks.harmonise.review import QUEUE_COLUMNS
 from tasks.harmonise.text import StringLabel
 from tasks.harmonise.unlabelled_text import repair_texts
 
@@ -155,6 +156,28 @@ def _read_header(file_no: int, path: Path) -> FileReading:
     if features.series_uid is None or features.sop_uid is None:
         return FileReading(file_no, FileState.QUARANTINED, ReasonCode.MISSING_UID)
     return FileReading(file_no, FileState.ACCEPTED, None, features)
+
+
+def features_of_folder(src: Path) -> list[InstanceFeatures]:
+    """Return the features of a folder of DICOM; files that cannot be read are left out."""
+    return [f.features for f in label_folder(src).files if f.features is not None]
+
+
+def read_queue_csv(path: Path) -> list[dict[str, str]]:
+    """Read a review queue that a person filled in.
+
+    Raises
+    ------
+    BadInputError
+        If the file cannot be read or has other columns.
+    """
+    try:
+        reader = csv.DictReader(StringIO(_decode(path.read_bytes()), newline=""))
+    except OSError as error:
+        raise BadInputError("the file cannot be read") from error
+    if not set(QUEUE_COLUMNS) <= set(reader.fieldnames or ()):
+        raise BadInputError("other columns", expected=", ".join(QUEUE_COLUMNS))
+    return [{k: v or "" for k, v in row.items() if isinstance(k, str)} for row in reader]
 
 
 def series_rows(labels: CohortLabels) -> list[dict[str, object]]:

@@ -12,7 +12,8 @@ from schemas.settings import read_settings
 from schemas.stage_errors import redacted_errors
 from schemas.warehouse import read_instances
 from tasks.harmonise.exam import label_instances
-from tasks.harmonise.rules import read_rules
+from tasks.harmonise.findings import label_findings
+from tasks.harmonise.store_rules import read_overrides, use_rules
 
 
 @task(name="harmonise", task_run_name="harmonise", retries=0)
@@ -27,9 +28,12 @@ def label_batch(site: str, batch: str) -> dict[str, int]:
         known = {f.sop_uid for f in arrived} | set(bench.get("held_instances"))
         instances = [*arrived, *(f for f in earlier if f.sop_uid not in known)]
         bench.put("exam_instances", instances)
-        bench.put("labels", label_instances(instances))
+        in_force = use_rules(context.zones)
+        bench.put("labels", label_instances(instances, read_overrides(context.zones)))
     labels = bench.get("labels")
     counts = dict(sorted(Counter(label.label_tier for label in labels.series).items()))
+    if in_force.refused:
+        get_run_logger().error("label rules refused: %s", in_force.refused)
     get_run_logger().info("batch %s: label tiers %s", batch, counts)
     return counts
 
@@ -40,7 +44,17 @@ def label_cohort() -> dict[str, int]:
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("harmonise", settings.zones):
-        labels = label_instances(bench.get("instances"))
+        in_force = use_rules(settings.zones)
+        overrides = read_overrides(settings.zones)
+        labels = label_instances(bench.get("instances"), overrides)
         bench.put("labels", labels)
-        bench.put("mapping_version", read_rules().mapping_version)
-    return {"series": len(labels.series), "studies": len(labels.studies)}
+        bench.put("mapping_version", in_force.mapping_version)
+        findings = label_findings(labels, overrides, in_force.kept_version)
+        bench.put("label_findings", findings)
+    if in_force.refused:
+        get_run_logger().error("label rules refused: %s", in_force.refused)
+    return {
+        "series": len(labels.series),
+        "studies": len(labels.studies),
+        "findings": len(findings),
+    }

@@ -1,231 +1,278 @@
-"""Contrast phases of one exam from order and time of acquisition.
+"""Contrast phases of one exam from names, order and time of acquisition together.
 
-Text anchors are hard. Time zero is ContrastBolusStartTime (0018,1042) only: a time guessed
-from an anchor would make an inference look like a measurement. An unnamed acquisition gets
-a phase only when order and time leave one; it is `post` when it certainly followed the
+The solver (`tasks.harmonise.phase_solver`) weighs every ordered assignment of the whole
+exam. A name stands unless another phase fits better; then it is a conflict. An acquisition
+without a name gets a phase when the next best one is dearer by the margin that the source of
+time zero demands (`time_zero.csv`); else it is `post` when it certainly followed the
 injection, and otherwise stays unclassified.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tasks.harmonise.decide import CT_PHASE_LABELS, MR_PHASE_LABELS, Decision
 from tasks.harmonise.exam_items import ExamItem
-from tasks.harmonise.vocabulary import UNCLASSIFIED, PhaseWindow, read_phase_windows
+from tasks.harmonise.phase_solver import Acquisition, Solution, solve
+from tasks.harmonise.time_zero import TimeZero, find_time_zeros, offset_s
+from tasks.harmonise.timeline import Pass, passes_of
+from tasks.harmonise.vocabulary import (
+    UNCLASSIFIED,
+    PhaseWindow,
+    Rung,
+    find_window,
+    read_rungs,
+)
 
-_RANKS = {"pre": 0, "art": 1, "pvp": 2, "del": 3, "trans": 3, "late": 3, "hbp": 4}
-_PHASES_OF_RANK = ("pre", "art", "pvp", "late", "hbp")
-_SAME_START_S = 5.0
-_SAME_ACQUISITION_S = 1.0
-_LONGEST_EXAM_S = 3 * 3600.0
-#: Order is only trusted when the acquisitions are apart by more than clock rounding.
-_ORDER_TOLERANCE_S = 1.0
+_ORDER = ("pre", "art", "pvp", "late", "hbp")
+_SOLVED_AS = {"pre": "pre", "art": "art", "pvp": "pvp", "hbp": "hbp"} | dict.fromkeys(
+    ("del", "trans", "late"), "late"
+)
+_AFTER_INJECTION = frozenset({"art", "pvp", "late", "hbp"})
+#: A source that makes the exam this much less usual than no source is not believed.
+_IMPLAUSIBLE_COST = 2.0
+#: A name gives way only to an exam that is clearly more usual; it is evidence itself.
+_NAME_MARGIN = -0.7
+#: That no image followed the injection must be as unusual as a phase that is inferred.
+_POST_MARGIN = 2.0
+_FLAGGED_FROM_S = 300.0
+#: A name that so many acquisitions bear, most of which are something else, was copied.
+_COPIED_FROM = 3
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class TimeZero:
-    """Start of the injection in seconds since midnight, and what says so."""
+class SettledPhases:
+    """Decisions of an exam by item key, and the source of time zero that was believed."""
 
-    time_s: float
-    evidence: str = "TIME-ZERO ContrastBolusStartTime"
-
-
-def rank_of(phase: str | None) -> int | None:
-    """Return the place of a phase in the dynamic, None for post, multi and no phase."""
-    return _RANKS.get(phase or "")
+    decisions: Mapping[tuple[str, str], Decision]
+    zero: TimeZero | None
 
 
-def window_of(modality: str | None, phase: str) -> PhaseWindow | None:
-    """Return the time window of a phase; delayed and transitional share one in MR."""
-    name = "late" if modality == "MR" and phase in ("del", "trans") else phase
-    name = "del" if modality == "CT" and name == "late" else name
-    return read_phase_windows().get((modality or "", name))
+def window_of(modality: str | None, phase: str | None, agent: str = "") -> PhaseWindow | None:
+    """Return the time window of a phase; delayed and transitional share one."""
+    solved = _SOLVED_AS.get(phase or "")
+    return None if solved is None else find_window(modality or "", solved, agent)
 
 
-def find_time_zero(items: Sequence[ExamItem]) -> TimeZero | None:
-    """Return the start of injection, or None when headers lack it, differ or are implausible.
-
-    It is implausible when no acquisition of the dynamic follows within three hours, or when
-    it contradicts more named phases than it agrees with.
-    """
-    starts = [item.contrast_start_s for item in items if item.contrast_start_s is not None]
-    if not starts or max(starts) - min(starts) > _SAME_START_S:
-        return None
-    zero = TimeZero(min(starts))
-    offsets = [(item, offset_s(item, zero)) for item in items if item.decision.is_dynamic]
-    if not any(o is not None and 0 <= o <= _LONGEST_EXAM_S for _, o in offsets):
-        return None
-    agree = sum(_agrees(item, offset) for item, offset in offsets)
-    contradict = sum(_contradicts(item, offset) for item, offset in offsets)
-    return zero if contradict <= agree else None
+def has_place(phase: str | None) -> bool:
+    """Return whether a phase has a place in the dynamic; post, multi and no phase have none."""
+    return phase in _SOLVED_AS
 
 
-def offset_s(item: ExamItem, zero: TimeZero | None) -> float | None:
-    """Return seconds from the start of injection to the start of the acquisition."""
-    if zero is None or item.time_s is None:
-        return None
-    return item.time_s - zero.time_s
-
-
-def settle_phases(
-    items: Sequence[ExamItem], zero: TimeZero | None
-) -> Mapping[tuple[str, str], Decision]:
+def settle_phases(items: Sequence[ExamItem], agent: str) -> SettledPhases:
     """Return the decisions of an exam's dynamic after time and order had their say.
 
     Parameters
     ----------
     items : sequence of ExamItem
-        All sub-stacks of one exam and modality.
-    zero : TimeZero or None
-        Start of the injection.
-
-    Returns
-    -------
-    mapping
-        Decision by item key. Named phases that time contradicts, or that break the order of
-        phases, are conflicts (X); named phases that time confirms are tier A.
+        All sub-stacks of one exam and modality, on one clock.
+    agent : str
+        Class of agent that headers and texts name (`tasks.harmonise.agents`).
     """
     decisions = {item.key: item.decision for item in items}
-    dynamic = [item for item in items if item.decision.is_dynamic]
-    broken = out_of_order(dynamic)
-    for item in dynamic:
-        if rank_of(item.decision.contrast_phase) is not None and item.decision.tier in "AB":
-            decisions[item.key] = _check_named(item, offset_s(item, zero), item.key in broken)
-    anchors = [
-        item
-        for item in dynamic
-        if decisions[item.key].tier in ("A", "B")
-        and rank_of(item.decision.contrast_phase) is not None
-    ]
-    for item in dynamic:
-        if _is_open(item):
-            decisions[item.key] = _name_by_time(item, anchors, offset_s(item, zero))
-    return decisions
+    dynamic = [item for item in items if _is_placed(item)]
+    passes = passes_of(dynamic)
+    zeros = find_time_zeros(items)
+    if not passes:
+        return SettledPhases(decisions, None)
+    modality = passes[0].items[0].facts.modality or ""
+    windows = _windows(modality, agent)
+    if not windows:
+        return SettledPhases(decisions, None)
+    acquisitions = [Acquisition(p.time_s, _named_phases(p, agent)) for p in passes]
+    may_be_native = not _has_contrast(items, zeros)
+    solution, zero = _solve(acquisitions, windows, zeros, may_be_native)
+    copied = _copied_names(acquisitions, solution)
+    if copied:
+        acquisitions = [
+            a if a.named != copied else replace(a, named=_NOTHING) for a in acquisitions
+        ]
+        solution, zero = _solve(acquisitions, windows, zeros, may_be_native)
+    rung = zero.rung if zero is not None else _rung_without_source(acquisitions)
+    for i, one in enumerate(passes):
+        for item in one.items:
+            named = acquisitions[i].named or _between(acquisitions, solution, i)
+            seen = _Seen(i, one, named, solution, rung, zero, agent)
+            decision = item.decision
+            if copied and _named_phases(replace(one, items=(item,)), agent) == copied:
+                kept = (*decision.evidence, "NAME-COPIED SeriesDescription")
+                decision = replace(
+                    decision, label=UNCLASSIFIED, tier="none", contrast_phase=None, evidence=kept
+                )
+            decisions[item.key] = _decide(replace(item, decision=decision), seen)
+    return SettledPhases(decisions, zero)
 
 
-def out_of_order(items: Iterable[ExamItem]) -> frozenset[tuple[str, str]]:
-    """Return the named items that break pre < arterial < portal < delayed < hepatobiliary.
+@dataclass(frozen=True)
+class _Seen:
+    """One acquisition within the solution of its exam."""
 
-    The item in most violations is taken out first; when several tie, all of them are.
-    """
-    timed = [
-        item
-        for item in items
-        if item.time_s is not None and rank_of(item.decision.contrast_phase) is not None
-    ]
-    broken: set[tuple[str, str]] = set()
-    while True:
-        counts = {
-            item.key: sum(_violates(item, other) for other in timed if other.key not in broken)
-            for item in timed
-            if item.key not in broken
-        }
-        worst = max(counts.values(), default=0)
-        if worst == 0:
-            return frozenset(broken)
-        broken.update(key for key, count in counts.items() if count == worst)
+    index: int
+    one: Pass
+    named: frozenset[str]
+    solution: Solution
+    rung: Rung
+    zero: TimeZero | None
+    agent: str
 
+    @property
+    def best(self) -> str:
+        return self.solution.best(self.index)
 
-def _violates(one: ExamItem, other: ExamItem) -> bool:
-    first, second = rank_of(one.decision.contrast_phase), rank_of(other.decision.contrast_phase)
-    if None in (one.time_s, other.time_s, first, second):
-        return False
-    assert one.time_s is not None and other.time_s is not None  # noqa: PT018  # for the type checker
-    assert first is not None and second is not None  # noqa: PT018  # for the type checker
-    apart = one.time_s - other.time_s
-    if abs(apart) <= _ORDER_TOLERANCE_S:
-        return False
-    return (first < second) if apart > 0 else (first > second)
+    def margin(self, *phases: str) -> float:
+        return self.solution.margin(self.index, frozenset(phases))
 
+    @property
+    def offset(self) -> float:
+        """Seconds after the start of injection in the cheapest exam."""
+        zero_s = self.zero.time_s if self.zero is not None else None
+        return self.one.time_s - (self.solution.start_s if zero_s is None else zero_s)
 
-def _agrees(item: ExamItem, offset: float | None) -> bool:
-    window = window_of(item.facts.modality, item.decision.contrast_phase or "")
-    return offset is not None and window is not None and window.holds(offset)
+    def evidence(self, rule: str) -> tuple[str, ...]:
+        margin = min(self.margin(self.best), 99.0)
+        source = self.zero.evidence if self.zero is not None else f"TIME-ZERO-{self._rung_name}"
+        runner_up = self.solution.runner_up(self.index)
+        return (
+            f"{rule} AcquisitionTime={self.offset:.0f}s",
+            f"PHASE-SOLVED AcquisitionTime={self.best},next={runner_up},margin={margin:.1f}",
+            source,
+        )
 
-
-def _contradicts(item: ExamItem, offset: float | None) -> bool:
-    window = window_of(item.facts.modality, item.decision.contrast_phase or "")
-    return offset is not None and window is not None and window.contradicts(offset)
+    @property
+    def _rung_name(self) -> str:
+        return {"named_phase": "NAMED SeriesDescription"}.get(self.rung.name, "GAP AcquisitionTime")
 
 
-def _check_named(item: ExamItem, offset: float | None, is_broken: bool) -> Decision:
+def _is_placed(item: ExamItem) -> bool:
+    """Return whether the item is a pass over the liver that names or time may place."""
     decision = item.decision
-    if is_broken:
-        return _conflict(decision, "ORDER-CONFLICT AcquisitionTime")
-    if _contradicts(item, offset):
-        return _conflict(decision, f"TIME-CONFLICT AcquisitionTime={offset:.0f}s")
-    if _agrees(item, offset):
+    if not decision.is_dynamic or item.time_s is None:
+        return False
+    return item.can_be_timed or has_place(decision.contrast_phase)
+
+
+def _has_contrast(items: Sequence[ExamItem], zeros: Sequence[TimeZero]) -> bool:
+    """Return whether anything says that an agent was given in this exam."""
+    after = {"post", "multi", "art", "pvp", "del", "trans", "late", "hbp"}
+    return bool(zeros) or any(
+        item.agents or item.is_bolus_tracking or item.decision.contrast_phase in after
+        for item in items
+    )
+
+
+def _windows(modality: str, agent: str) -> list[PhaseWindow]:
+    known = agent in ("extracellular", "gadoxetate", "gadobenate", "iodinated")
+    found = [find_window(modality, phase, agent if known else "unknown") for phase in _ORDER]
+    return [window for window in found if window is not None]
+
+
+def _named_phases(one: Pass, agent: str) -> frozenset[str]:
+    """Return what the names of one acquisition allow; reconstructions that differ say nothing."""
+    allowed: set[frozenset[str]] = set()
+    for item in one.items:
+        phase, tier = item.decision.contrast_phase, item.decision.tier
+        solved = _SOLVED_AS.get(phase or "") if tier in ("A", "B") else None
+        if solved == "late" and agent == "gadoxetate":
+            # What a console calls delayed may be transitional or hepatobiliary.
+            allowed.add(frozenset({"late", "hbp"}))
+        elif solved is not None:
+            allowed.add(frozenset({solved}))
+        elif phase == "post" and tier in ("A", "B"):
+            allowed.add(_AFTER_INJECTION)
+    specific = {a for a in allowed if a != _AFTER_INJECTION}
+    if len(specific or allowed) != 1:
+        return frozenset()
+    return next(iter(specific or allowed))
+
+
+def _solve(
+    acquisitions: Sequence[Acquisition],
+    windows: Sequence[PhaseWindow],
+    zeros: Sequence[TimeZero],
+    may_be_native: bool,
+) -> tuple[Solution, TimeZero | None]:
+    """Solve with the first source that the exam does not contradict, or with none."""
+    free = solve(acquisitions, windows, may_be_native=may_be_native)
+    for zero in zeros:
+        bound = solve(acquisitions, windows, (zero.earliest_s, zero.latest_s))
+        if bound.total - free.total <= _IMPLAUSIBLE_COST:
+            return bound, zero
+    return free, None
+
+
+def _between(acquisitions: Sequence[Acquisition], solution: Solution, i: int) -> frozenset[str]:
+    """Return the phase that the nearest names before and after agree on, if they stand."""
+    before = [k for k in range(i) if acquisitions[k].named]
+    after = [k for k in range(i + 1, len(acquisitions)) if acquisitions[k].named]
+    if not before or not after:
+        return _NOTHING
+    first, second = before[-1], after[0]
+    named = acquisitions[first].named
+    stand = all(solution.margin(k, named) >= _NAME_MARGIN for k in (first, second))
+    return named if named == acquisitions[second].named and stand and len(named) == 1 else _NOTHING
+
+
+def _copied_names(acquisitions: Sequence[Acquisition], solution: Solution) -> frozenset[str]:
+    """Return the name that a copied protocol put on several phases; empty when there is none."""
+    for named, count in Counter(a.named for a in acquisitions if a.named).items():
+        bearers = [i for i, a in enumerate(acquisitions) if a.named == named]
+        broken = sum(solution.best(i) not in named for i in bearers)
+        if count >= _COPIED_FROM and 2 * broken >= count and named != _AFTER_INJECTION:
+            return named
+    return _NOTHING
+
+
+def _rung_without_source(acquisitions: Sequence[Acquisition]) -> Rung:
+    named = [a for a in acquisitions if len(a.named) == 1 and a.named != {"pre"}]
+    return read_rungs()["named_phase" if named else "gap"]
+
+
+def _decide(item: ExamItem, seen: _Seen) -> Decision:
+    decision = item.decision
+    if decision.tier == "X":
+        return decision
+    if has_place(decision.contrast_phase) and decision.tier in ("A", "B"):
+        return _check_named(item, seen)
+    if item.can_be_timed and decision.contrast_phase in (None, "post", "multi"):
+        return _infer(item, seen)
+    return decision
+
+
+def _check_named(item: ExamItem, seen: _Seen) -> Decision:
+    decision, phase = item.decision, item.decision.contrast_phase
+    solved = _SOLVED_AS[phase or ""]
+    allowed = {solved, "hbp"} if solved == "late" and seen.agent == "gadoxetate" else {solved}
+    if seen.margin(*allowed) < _NAME_MARGIN:
+        return _conflict(decision, seen)
+    window = window_of(item.facts.modality, phase, seen.agent)
+    offset = offset_s(item, seen.zero)
+    if window is not None and offset is not None and window.holds(offset):
         evidence = (*decision.evidence, f"TIME-AGREES AcquisitionTime={offset:.0f}s")
         return replace(decision, tier="A", evidence=evidence)
     return decision
 
 
-def _conflict(decision: Decision, reason: str) -> Decision:
-    return replace(
-        decision,
-        label=UNCLASSIFIED,
-        tier="X",
-        evidence=(*decision.evidence, reason),
-        contrast_phase=None,
-    )
+def _conflict(decision: Decision, seen: _Seen) -> Decision:
+    kept = (*decision.evidence, *seen.evidence("TIME-CONFLICT"))
+    return replace(decision, label=UNCLASSIFIED, tier="X", evidence=kept, contrast_phase=None)
 
 
-def _is_open(item: ExamItem) -> bool:
-    decision = item.decision
-    return (
-        item.can_be_timed
-        and item.time_s is not None
-        and decision.tier in ("A", "B", "none")
-        and decision.contrast_phase in (None, "post", "multi")
-    )
-
-
-def _name_by_time(item: ExamItem, anchors: Sequence[ExamItem], offset: float | None) -> Decision:
-    lower, upper, order_evidence = _order_bounds(item, anchors)
-    candidates = [p for p in _PHASES_OF_RANK if lower <= _RANKS[p] <= upper]
-    if item.decision.contrast_phase == "post":
-        candidates = [p for p in candidates if p != "pre"]
-    evidence = order_evidence
-    if len(candidates) != 1 and offset is not None:
-        candidates = [p for p in candidates if _window_holds(item, p, offset)]
-        evidence = f"TIME-WINDOW AcquisitionTime={offset:.0f}s"
-    if len(candidates) == 1 and _may_be(item, candidates[0]):
-        return _named(item, candidates[0], evidence)
-    if lower >= 1:
-        return _named(item, "post", "ORDER-AFTER-CONTRAST AcquisitionTime")
-    if offset is not None and offset > _post_from_s(item):
-        return _named(item, "post", f"TIME-POST AcquisitionTime={offset:.0f}s")
-    return item.decision
-
-
-def _order_bounds(item: ExamItem, anchors: Sequence[ExamItem]) -> tuple[int, int, str]:
-    """Return the lowest and highest rank that the anchors leave, and why."""
-    lower, upper = 0, _RANKS["del" if item.facts.modality == "CT" else "hbp"]
-    for anchor in anchors:
-        rank = rank_of(anchor.decision.contrast_phase)
-        if rank is None or anchor.time_s is None or item.time_s is None:
-            continue
-        apart = item.time_s - anchor.time_s
-        if abs(apart) <= _SAME_ACQUISITION_S:
-            if _is_same_acquisition(item, anchor):
-                return rank, rank, "ORDER-SAME-ACQUISITION AcquisitionTime"
-        elif apart > 0:
-            lower = max(lower, rank)
-        else:
-            upper = min(upper, rank)
-    return lower, upper, "ORDER-BETWEEN AcquisitionTime"
-
-
-def _is_same_acquisition(item: ExamItem, anchor: ExamItem) -> bool:
-    ours, theirs = item.facts.frame_of_reference_uid, anchor.facts.frame_of_reference_uid
-    return ours is not None and ours == theirs
-
-
-def _window_holds(item: ExamItem, phase: str, offset: float) -> bool:
-    window = window_of(item.facts.modality, phase)
-    return window is not None and window.holds(offset)
+def _infer(item: ExamItem, seen: _Seen) -> Decision:
+    decision, best, needed = item.decision, seen.best, seen.rung.least_margin
+    if len(seen.named) == 1 and seen.margin(*seen.named) >= _NAME_MARGIN:
+        return _named(item, min(seen.named), seen, "TIME-NAMED-BESIDE", tier="B")
+    window = find_window(item.facts.modality or "", best, seen.agent)
+    fits = window is not None and window.holds(seen.offset)
+    if fits and seen.margin(best) >= needed and _may_be(item, best):
+        return _named(item, best, seen, "TIME-WINDOW")
+    if seen.margin(*_AFTER_INJECTION) >= max(needed, _POST_MARGIN):
+        return _named(item, "post", seen, "TIME-POST")
+    if decision.contrast_phase == "post" and seen.margin(*_AFTER_INJECTION) < _NAME_MARGIN:
+        return _conflict(decision, seen)
+    return decision
 
 
 def _may_be(item: ExamItem, phase: str) -> bool:
@@ -233,18 +280,21 @@ def _may_be(item: ExamItem, phase: str) -> bool:
     return phase != "pre" or item.facts.modality == "CT" or item.is_fat_suppressed
 
 
-def _post_from_s(item: ExamItem) -> float:
-    window = window_of(item.facts.modality, "pre")
-    return window.conflict_after_s if window is not None else _LONGEST_EXAM_S
-
-
-def _named(item: ExamItem, phase: str, evidence: str) -> Decision:
-    name = "del" if item.facts.modality == "CT" and phase == "late" else phase
+def _named(item: ExamItem, phase: str, seen: _Seen, rule: str, tier: str | None = None) -> Decision:
+    name = phase
+    if phase == "hbp" and seen.agent not in ("gadoxetate", "gadobenate"):
+        # A T1 at 10 to 30 minutes suggests a hepatobiliary agent but never proves one.
+        name = "post"
     labels = CT_PHASE_LABELS if item.facts.modality == "CT" else MR_PHASE_LABELS
+    if item.facts.modality == "CT" and phase == "late":
+        name = "del"
+    evidence = (*item.decision.evidence, *seen.evidence(rule))
+    if name == "late" and seen.offset > _FLAGGED_FROM_S:
+        evidence = (*evidence, "TIME-FLAGGED AcquisitionTime")
     return replace(
         item.decision,
         label=labels[name],
-        tier="B",
-        evidence=(*item.decision.evidence, evidence),
+        tier=tier or seen.rung.tier,
+        evidence=evidence,
         contrast_phase=name,
     )

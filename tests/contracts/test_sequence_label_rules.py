@@ -48,8 +48,8 @@ def test_limits_are_those_of_the_protocol() -> None:
 
 def test_every_phase_of_the_dynamic_has_a_window() -> None:
     windows = read_phase_windows()
-    assert {p for m, p in windows if m == "MR"} == {"pre", "art", "pvp", "late", "hbp"}
-    assert {p for m, p in windows if m == "CT"} == {"pre", "art", "pvp", "del"}
+    assert {p for m, p, _ in windows if m == "MR"} == {"pre", "art", "pvp", "late", "hbp"}
+    assert {p for m, p, _ in windows if m == "CT"} == {"pre", "art", "pvp", "late"}
 
 
 def test_every_phrase_of_a_rule_is_its_own_cleaned_form() -> None:

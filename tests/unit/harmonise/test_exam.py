@@ -43,7 +43,8 @@ def test_text_that_physics_contradicts_is_a_conflict() -> None:
         (70, "MR_T1_PVP"),
         (180, "MR_T1_DEL"),
         (47, "MR_T1_POST"),
-        (400, "MR_T1_POST"),
+        (400, "MR_T1_DEL"),
+        (1000, "MR_T1_POST"),
     ],
 )
 def test_time_after_injection_names_an_unnamed_t1_only_inside_a_window(
@@ -120,11 +121,11 @@ def test_an_unnamed_t1_after_the_arterial_phase_is_post_contrast() -> None:
 
 
 def test_a_time_zero_that_contradicts_the_named_phases_is_not_used() -> None:
-    wrong: dict[str, Any] = {"ContrastBolusStartTime": clock(INJECTION_S + 3000)}
+    wrong: dict[str, Any] = {"ContrastBolusStartTime": clock(INJECTION_S + 290)}
     rows = rows_of(
         series(1, "t1_vibe_fs_tra_art", at_s=25, **wrong),
         series(2, "t1_vibe_fs_tra_portal", at_s=70, **wrong),
-        series(3, "t1_vibe_fs_tra_delayed", at_s=3010, **wrong),
+        series(3, "t1_vibe_fs_tra_delayed", at_s=310, **wrong),
     )
     assert [row.label_tier for row in rows] == ["A", "A", "A"]
     assert {row.acquisition_time_offset_s for row in rows} == {None}
@@ -186,13 +187,13 @@ def test_a_ct_with_an_agent_and_one_acquisition_is_contrast_enhanced() -> None:
     assert (row.label, row.label_tier) == ("CT_CE", "B")
 
 
-def test_an_unnamed_ct_of_several_acquisitions_stays_unclassified() -> None:
+def test_of_two_unnamed_ct_acquisitions_only_the_last_is_certainly_enhanced() -> None:
     agent: dict[str, Any] = {"ContrastBolusAgent": "碘海醇"}
     parts = [
         series(1, "Abdomen 5.0", modality="CT", at_s=-60, **agent),
         series(2, "Abdomen 5.0", modality="CT", at_s=30, **agent),
     ]
-    assert labels_of(*parts) == ["UNCLASSIFIED", "UNCLASSIFIED"]
+    assert labels_of(*parts) == ["UNCLASSIFIED", "CT_CE"]
 
 
 def test_a_second_reconstruction_has_the_phase_of_its_acquisition() -> None:
@@ -252,7 +253,7 @@ def test_every_label_has_evidence_and_a_version() -> None:
     parts = [series(1, "t1_vibe_fs_tra_art"), series(2, "localizer"), series(3, "T1 肝胆期")]
     for row in label(*parts).series:
         assert row.label_evidence
-        assert row.mapping_version.startswith("1.0.0+")
+        assert row.mapping_version.startswith("1.1.0+")
 
 
 def test_evidence_quotes_no_raw_text() -> None:

@@ -10,7 +10,8 @@ import pytest
 from schemas.states import Verdict
 from tasks.harmonise.acquisition import count_missing_slices, field_strength_t, orientation_of
 from tasks.harmonise.thickness import check_field_strength, check_thickness, slice_thickness_mm
-from tests.unit.harmonise.exams import rows_of, series
+from tests.unit.harmonise.exams import label, rows_of, series
+from tests.unit.harmonise.thickness_cases import FIELD_CASES, Case, thickness_cases
 
 MET, NOT_MET, OPEN = Verdict.MET, Verdict.NOT_MET, Verdict.UNDETERMINED
 AXIAL = ("ORIGINAL", "PRIMARY", "AXIAL")
@@ -113,3 +114,18 @@ def test_the_plane_is_named_after_the_nearest_axis(
     cosines: list[float] | None, expected: str
 ) -> None:
     assert orientation_of(series(1, "t1", ImageOrientationPatient=cosines)) == expected
+
+
+@pytest.mark.parametrize("case", thickness_cases(), ids=lambda case: case.name)
+def test_every_constructed_case_gets_its_verdict(case: Case) -> None:
+    rows = label(list(case.instances)).series
+    assert tuple(row.thickness_verdict for row in rows) == case.verdicts
+
+
+@pytest.mark.parametrize(("raw", "tesla", "verdict"), FIELD_CASES)
+def test_field_strength_is_read_in_tesla_or_gauss(
+    raw: float | None, tesla: float | None, verdict: Verdict
+) -> None:
+    [row] = rows_of(series(1, "t1_vibe_fs_tra_art", MagneticFieldStrength=raw))
+    assert row.field_strength_t == tesla
+    assert check_field_strength(row.field_strength_t) == verdict

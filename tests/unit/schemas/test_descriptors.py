@@ -241,3 +241,7 @@ def test_an_agent_table_with_an_error_is_refused_by_file_and_line(row: str) -> N
 def test_an_agent_table_with_other_columns_is_refused() -> None:
     with pytest.raises(ContractError):
         parse_agents("name,class\n", "a.csv")
+
+
+def test_an_escape_sequence_of_a_character_set_does_not_eat_the_word_behind_it() -> None:
+    assert clean_descriptor("\x1b$)AMRCP 厚层") == clean_descriptor("MRCP 厚层")

@@ -1,0 +1,69 @@
+"""`livercohort rules`: rules in force, their differences, the review queue, its decisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flows.console import Row
+from schemas.errors import BadInputError
+from schemas.features import InstanceFeatures
+from schemas.zones import Zones
+
+
+def render_rules(stage: str) -> str:
+    """Return the rules of a stage, or of all, as Markdown."""
+    from tasks.deidentify.rules_markdown import render_rules_markdown
+    from tasks.harmonise.render import render_label_rules_markdown
+
+    parts = {"deidentification": render_rules_markdown, "labels": render_label_rules_markdown}
+    if stage not in (*parts, "all"):
+        known = [*parts, "all", "diff", "review", "decide"]
+        raise BadInputError(f"no rules are called {stage}", expected=", ".join(known))
+    return "\n".join(
+        render().rstrip("\n") for name, render in parts.items() if stage in (name, "all")
+    )
+
+
+def difference_rows(
+    zones: Zones, *, against: Path | None, strings: Path | None, folder: Path | None
+) -> list[Row]:
+    """Return what changes from other label tables to those in force, on strings and series."""
+    from tasks.harmonise.store_rules import difference_of_versions, earlier_version
+
+    root = against or earlier_version(zones)
+    if not (root / "sequence_labels").is_dir():
+        raise BadInputError("no label tables there", expected="a folder with sequence_labels/")
+    instances = [] if strings is not None and folder is None else _instances(zones, folder)
+    return list(difference_of_versions(root, strings, instances, zones))
+
+
+def review_rows(zones: Zones, *, folder: Path | None) -> list[Row]:
+    """Return the review queue of a folder, or of everything this home has committed."""
+    from tasks.harmonise.exam import label_instances
+    from tasks.harmonise.review import review_queue
+    from tasks.harmonise.store_rules import read_overrides
+
+    instances = _instances(zones, folder)
+    return list(review_queue(label_instances(instances, read_overrides(zones)).series, instances))
+
+
+def decide(file: Path | None, zones: Zones) -> str:
+    """Take the decisions of a filled queue into this home and say how many stand."""
+    from tasks.harmonise.review import read_decisions
+    from tasks.harmonise.store import read_queue_csv
+    from tasks.harmonise.store_rules import add_overrides
+
+    if file is None:
+        raise BadInputError("no queue is named", expected="livercohort rules decide QUEUE.csv")
+    decisions = read_decisions(read_queue_csv(file), "queue")
+    standing = add_overrides(zones, decisions)
+    return f"{len(decisions)} decisions taken in, {standing} stand"
+
+
+def _instances(zones: Zones, folder: Path | None) -> list[InstanceFeatures]:
+    from schemas.warehouse import read_all_instances
+    from tasks.harmonise.store import features_of_folder
+
+    if folder is not None:
+        return features_of_folder(folder)
+    return read_all_instances(zones)

@@ -1,0 +1,203 @@
+"""Versions of the label tables on disk, and the reviewers' decisions of a home.
+
+The version in force is kept below `operations/label_rules`. When a table of the package cannot
+be used, it is refused by file, line and reason, and the version kept last stays in force.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from schemas import contrast_agents, descriptor_vocabulary, descriptors
+from schemas.atomic_files import write_bytes
+from schemas.errors import BadInputError, ContractError
+from schemas.features import InstanceFeatures
+from schemas.package_data import data_contracts_dir, use_label_tables
+from schemas.records import CohortLabels
+from schemas.zones import Zones
+from tasks.harmonise import matching, rules, text, vocabulary
+from tasks.harmonise.differences import (
+    Row,
+    rule_differences,
+    series_differences,
+    string_differences,
+)
+from tasks.harmonise.exam import label_instances
+from tasks.harmonise.overrides import Key, Override, parse_overrides, render_overrides
+from tasks.harmonise.rules import Rule
+from tasks.harmonise.store import read_strings_csv
+from tasks.harmonise.text import StringLabel
+
+T = TypeVar("T")
+_TABLES = ("sequence_labels", "deidentification/descriptor_vocabulary.txt")
+_CURRENT = "current"
+_DECISIONS = "label_decisions.csv"
+
+
+@dataclass(frozen=True)
+class RulesInForce:
+    """The version that labels are made with, and why the package's own was refused, if it was."""
+
+    mapping_version: str
+    refused: str | None = None
+
+    @property
+    def kept_version(self) -> str | None:
+        """The earlier version that stays in force, None when the newest could be used."""
+        return self.mapping_version if self.refused is not None else None
+
+
+def require_tables() -> str:
+    """Read every label table, try every example, and return the mapping version.
+
+    Raises
+    ------
+    ContractError
+        When a table cannot be used; names file, line and reason.
+    """
+    vocabulary.read_labels()
+    vocabulary.read_phase_windows()
+    vocabulary.read_rungs()
+    matching.read_matcher()
+    return rules.read_rules().mapping_version
+
+
+def use_rules(zones: Zones) -> RulesInForce:
+    """Put the package's tables in force and keep a copy; else the copy that was kept last.
+
+    Raises
+    ------
+    ContractError
+        When the package's tables cannot be used and no version was kept.
+    """
+    kept = zones.operations / "label_rules"
+    _switch(None)
+    try:
+        version = require_tables()
+    except ContractError as error:
+        current = kept / _CURRENT
+        if not current.is_file():
+            raise
+        _switch(kept / current.read_text(encoding="utf-8").strip())
+        return RulesInForce(require_tables(), error.message)
+    _keep(kept, version)
+    return RulesInForce(version)
+
+
+def _keep(kept: Path, version: str) -> None:
+    if not (kept / version).is_dir():
+        kept.mkdir(parents=True, exist_ok=True)
+        staged = kept / f".{version}"
+        shutil.rmtree(staged, ignore_errors=True)
+        _copy_tables(data_contracts_dir(), staged)
+        staged.rename(kept / version)
+    current = kept / _CURRENT
+    if not current.is_file() or current.read_text(encoding="utf-8") != version:
+        write_bytes(current, version.encode())
+
+
+def _copy_tables(source: Path, target: Path) -> None:
+    for name in _TABLES:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name)
+        else:
+            shutil.copyfile(source / name, target / name)
+
+
+def with_tables(root: Path | None, work: Callable[[], T]) -> T:
+    """Run `work` with the label tables of another folder; None: the package's own."""
+    _switch(root)
+    try:
+        require_tables()
+        return work()
+    finally:
+        _switch(None)
+
+
+def earlier_version(zones: Zones) -> Path:
+    """Return the folder of the version kept before the one in force, newest first.
+
+    Raises
+    ------
+    BadInputError
+        When no other version was kept.
+    """
+    version = require_tables()
+    kept = zones.operations / "label_rules"
+    others = [p for p in kept.glob("*") if p.is_dir() and p.name[0] != "." and p.name != version]
+    if not others:
+        raise BadInputError(
+            "no earlier version of the rules was kept", hint="Name one with --against FOLDER."
+        )
+    return max(others, key=lambda path: (path.stat().st_mtime, path.name))
+
+
+def difference_of_versions(
+    root: Path, strings: Path | None, instances: Sequence[InstanceFeatures], zones: Zones
+) -> list[Row]:
+    """Return what the tables in force change against those below `root`.
+
+    Parameters
+    ----------
+    root : Path
+        A folder laid out like `data_contracts`.
+    strings : Path or None
+        A CSV of descriptions to compare labels on.
+    instances : sequence of InstanceFeatures
+        Series to compare labels and slots on; reviewers' decisions count on both sides.
+    """
+    rows = read_strings_csv(strings) if strings is not None else []
+    overrides = read_overrides(zones)
+
+    def answers() -> tuple[Sequence[Rule], list[StringLabel], CohortLabels]:
+        labels = label_instances(instances, overrides)
+        return rules.read_rules().rules, text.label_strings(rows), labels
+
+    old, new = with_tables(root, answers), with_tables(None, answers)
+    return [
+        *rule_differences(old[0], new[0]),
+        *string_differences(rows, old[1], new[1]),
+        *series_differences(old[2].series, new[2].series),
+    ]
+
+
+def _switch(root: Path | None) -> None:
+    use_label_tables(root)
+    for module in (vocabulary, rules, matching, text, descriptors, descriptor_vocabulary,
+                   contrast_agents):  # fmt: skip
+        for value in vars(module).values():
+            forget = getattr(value, "cache_clear", None)
+            if forget is not None:
+                forget()
+
+
+def read_overrides(zones: Zones) -> dict[Key, Override]:
+    """Return the reviewers' decisions of this home; none when there is no file.
+
+    Raises
+    ------
+    ContractError
+        When the file cannot be used; names line and reason.
+    """
+    path = _decisions_file(zones)
+    if not path.is_file():
+        return {}
+    return parse_overrides(path.read_text(encoding="utf-8"), path.name)
+
+
+def add_overrides(zones: Zones, overrides: Iterable[Override]) -> int:
+    """Add decisions to those of this home; a newer one about a sub-stack replaces the older."""
+    merged = read_overrides(zones) | {o.key: o for o in overrides}
+    path = _decisions_file(zones)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_bytes(path, render_overrides(merged.values()).encode("utf-8"))
+    return len(merged)
+
+
+def _decisions_file(zones: Zones) -> Path:
+    return zones.restricted / "review" / _DECISIONS
