@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableSequence
 from dataclasses import dataclass, replace
-
-from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
-from pydicom.sequence import Sequence as SqItems
+from typing import TYPE_CHECKING, Any
 
 from schemas.descriptors import clean_descriptor, read_agent_class
 from schemas.functional_groups import read_frame_values
+
+if TYPE_CHECKING:
+    # Loading pydicom takes longer than reading the headers of a series without it.
+    from pydicom.dataset import Dataset
 
 _CODE = re.compile(r"[A-Z0-9_ \-]{1,40}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/+()-]{0,31}")
@@ -171,6 +172,27 @@ def read_features(header: Dataset, *, subject_id: str | None = None) -> Instance
     return _with_frames(found, header)
 
 
+def features_of_sibling(
+    known: InstanceFeatures, header: Dataset, changed: Collection[str]
+) -> InstanceFeatures:
+    """Return the features of a header that differs from a known one in these attributes only.
+
+    Parameters
+    ----------
+    known : InstanceFeatures
+        Of the other header.
+    header : Dataset
+        The header at hand.
+    changed : collection of str
+        Keywords, all of `PER_SLICE`.
+    """
+    values: dict[str, Any] = {}
+    for keyword in changed:
+        name, read = PER_SLICE[keyword]
+        values[name] = read(header)
+    return replace(known, **values)
+
+
 def _with_frames(found: InstanceFeatures, header: Dataset) -> InstanceFeatures:
     """Add what each frame says of itself; a value of the object itself goes before a frame's."""
     values = read_frame_values(header)
@@ -221,7 +243,7 @@ def read_b_value(header: Dataset) -> float | None:
             value = header.private_block(group, creator)[offset].value
         except Exception:  # noqa: S112 - no such block, or one that cannot be decoded
             continue
-        number = _as_number(value[0] if isinstance(value, MultiValue | list) else value)
+        number = _as_number(value[0] if isinstance(value, MutableSequence) else value)
         if number is not None and number >= 0:
             return number % 1e9 if creator == "GEMS_PARM_01" else number
     return None
@@ -238,9 +260,16 @@ def _raw(header: Dataset | None, keyword: str) -> object:
 
 def _text(header: Dataset | None, keyword: str) -> str | None:
     value = _raw(header, keyword)
-    if value is None or isinstance(value, SqItems | bytes):
+    if value is None or isinstance(value, bytes) or _holds_items(value):
         return None
     return str(value).strip() or None
+
+
+def _holds_items(value: object) -> bool:
+    """Return whether a value is that of a DICOM sequence, or empty."""
+    if not isinstance(value, MutableSequence):
+        return False
+    return not (value and isinstance(value[0], str | int | float))
 
 
 def _code(header: Dataset, keyword: str) -> str | None:
@@ -250,7 +279,7 @@ def _code(header: Dataset, keyword: str) -> str | None:
 
 def _codes(header: Dataset, keyword: str) -> tuple[str, ...]:
     value = _raw(header, keyword)
-    values: Iterable[object] = value if isinstance(value, MultiValue | list) else [value]
+    values: Iterable[object] = value if isinstance(value, MutableSequence) else [value]
     texts = (str(v).strip().upper() for v in values if v is not None)
     return tuple(t for t in texts if _CODE.fullmatch(t))
 
@@ -265,7 +294,7 @@ def _as_number(value: object) -> float | None:
 
 def _number(header: Dataset, keyword: str) -> float | None:
     value = _raw(header, keyword)
-    if isinstance(value, MultiValue | list):
+    if isinstance(value, MutableSequence):
         value = value[0] if value else None
     return None if value is None else _as_number(value)
 
@@ -277,7 +306,7 @@ def _integer(header: Dataset, keyword: str) -> int | None:
 
 def _numbers(header: Dataset, keyword: str, count: int) -> tuple[float, ...]:
     value = _raw(header, keyword)
-    if not isinstance(value, MultiValue | list) or len(value) != count:
+    if not isinstance(value, MutableSequence) or len(value) != count:
         return ()
     numbers = [_as_number(v) for v in value]
     return tuple(n for n in numbers if n is not None) if None not in numbers else ()
@@ -323,3 +352,25 @@ def _age_years(header: Dataset) -> float | None:
 
 def _agent_class(header: Dataset) -> str | None:
     return read_agent_class(_text(header, "ContrastBolusAgent") or "")
+
+
+#: Attributes that slices of one series differ in, and the one field that each decides.
+PER_SLICE: Mapping[str, tuple[str, Callable[[Dataset], object]]] = {
+    "SOPInstanceUID": ("sop_uid", lambda header: _text(header, "SOPInstanceUID")),
+    "InstanceNumber": ("instance_number", lambda header: _integer(header, "InstanceNumber")),
+    "ImagePositionPatient": (
+        "position_lps",
+        lambda header: _numbers(header, "ImagePositionPatient", 3),
+    ),
+    "ContentTime": ("content_time_s", lambda header: _time_s(header, "ContentTime")),
+    "AcquisitionTime": ("acquisition_time_s", _acquisition_time_s),
+    "TriggerTime": ("trigger_time_ms", lambda header: _number(header, "TriggerTime")),
+    "AcquisitionNumber": (
+        "acquisition_number",
+        lambda header: _integer(header, "AcquisitionNumber"),
+    ),
+    "TemporalPositionIdentifier": (
+        "temporal_position",
+        lambda header: _integer(header, "TemporalPositionIdentifier"),
+    ),
+}

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRBigEndian
 
 from schemas.functional_groups import MAX_FRAMES, FunctionalGroups
 from schemas.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.csa import read_csa_tags
-from tasks.convert.encoded import DEFLATED, NATIVE, PROVABLE, ends_too_early
+from tasks.convert.encoded import DEFLATED, EXPLICIT_BIG_ENDIAN, NATIVE, PROVABLE, ends_too_early
 from tasks.convert.header_scan import (
     BITS_ALLOCATED,
     BITS_STORED,
@@ -35,6 +33,9 @@ from tasks.convert.header_scan import (
     philips_slope,
     scan_header,
 )
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 FloatArray = NDArray[np.float64]
 
@@ -158,7 +159,7 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
         return PixelFacts(sop_uid=sop_uid, problem=Code.UNSUPPORTED_PIXEL_FORMAT)
     native = syntax in NATIVE
     offset, problem = _extent(header, size_bytes, n_frames)
-    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    order = ">" if syntax == EXPLICIT_BIG_ENDIAN else "<"
     return PixelFacts(
         sop_uid=sop_uid,
         problem=problem,
@@ -237,6 +238,8 @@ def _scale(header: Dataset, keyword: str, default: float) -> float:
 
 def _extent(header: Dataset, size_bytes: int, n_frames: int) -> tuple[int, Code | None]:
     """Return where the pixels begin (native ones only) and whether they are all there."""
+    from pydicom.dataelem import RawDataElement
+
     element: object = header.get_item(PIXEL_DATA, keep_deferred=True)
     if not isinstance(element, RawDataElement):
         raise TypeError("pixel data was interpreted before its place was known")

@@ -11,24 +11,23 @@ from pathlib import Path
 
 from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from schemas.features import InstanceFeatures
+from schemas.frames import member_key
 from schemas.records import VolumeRecord
 from schemas.sub_stacks import SubStack, split_series
 from tasks.convert.codes import Code, ConversionVerdict
 from tasks.convert.plan import Fault, StackPlan, plan_series, verdict_of
 from tasks.convert.proof import prove, scaling_of
 from tasks.convert.source import PixelFacts
+from tasks.convert.store_binary import find_binary, flags_text
 from tasks.convert.store_converter import (
     Run,
     cache_key,
-    find_binary,
-    flags_text,
     needs_precise_scaling,
     read_converted,
     run_dcm2niix,
 )
 from tasks.convert.store_outputs import describe, has_provenance, publish_volume, read_unchanged
 from tasks.convert.store_pool import Loss, run_isolated
-from tasks.convert.store_rewrite import prepare_sources
 from tasks.convert.store_source import (
     KnownFile,
     SourceReader,
@@ -319,6 +318,25 @@ def _record(stack: SubStack, faults: Sequence[Fault], run: Run | None = None) ->
     )
 
 
+def _sources(
+    stack: SubStack,
+    facts: Mapping[str, PixelFacts],
+    paths: Mapping[str, Path],
+    folder: Path,
+    reader: SourceReader,
+) -> list[Path]:
+    """Return the files for the converter: the delivered ones unless they must be rewritten."""
+    torn = len({m.series_uid for m in stack.members}) > 1
+    if not torn and all(
+        m.frame_number is None and not facts[member_key(m)].deflated for m in stack.members
+    ):
+        return [paths[m.sop_uid or ""] for m in stack.members]
+    # Only this needs pydicom, which takes long to load.
+    from tasks.convert.store_rewrite import prepare_sources
+
+    return prepare_sources(stack, facts, paths, folder, reader)
+
+
 def _convert_stack(
     plan: StackPlan,
     facts: Mapping[str, PixelFacts],
@@ -335,7 +353,7 @@ def _convert_stack(
     reader = SourceReader(stack, facts, paths)
     own = {paths[m.sop_uid or ""] for m in stack.members}
     try:
-        sources = prepare_sources(stack, facts, paths, scratch / "rewritten", reader)
+        sources = _sources(stack, facts, paths, scratch / "rewritten", reader)
         run = run_dcm2niix(
             sources,
             scratch,

@@ -11,7 +11,6 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from isal import igzip
 
@@ -20,6 +19,7 @@ from schemas.features import InstanceFeatures
 from schemas.frames import member_key
 from schemas.records import VolumeRecord
 from schemas.sub_stacks import SubStack
+from tasks.convert.nifti_header import orientation_code
 from tasks.convert.proof import Converted, Proof
 from tasks.convert.sidecar import clean_sidecar, read_sidecar_keys
 from tasks.convert.store_converter import Run, data_offset, mend_header
@@ -27,8 +27,7 @@ from tasks.convert.store_converter import Run, data_offset, mend_header
 _CHUNK_BYTES = 1 << 20
 #: igzip level 2 costs a third of zlib's default at 7 % more bytes.
 _GZIP_LEVEL = 2
-# Any, because these two are not annotated.
-_axis_codes: Any = nibabel.aff2axcodes
+# Any, because it is not annotated.
 _open_gzip: Any = igzip.IGzipFile
 
 
@@ -36,7 +35,6 @@ def describe(record: VolumeRecord, converted: Converted, proof: Proof) -> Volume
     """Return the record with shape, voxel size, affine and b-values of a proven volume."""
     x, y, z, volumes = converted.data.shape
     size = np.linalg.norm(proof.affine_ras[:3, :3], axis=0)
-    codes = _axis_codes(proof.affine_ras)
     return replace(
         record,
         dim_x=x,
@@ -47,7 +45,7 @@ def describe(record: VolumeRecord, converted: Converted, proof: Proof) -> Volume
         voxel_y_mm=float(size[1]),
         voxel_z_mm=float(size[2]),
         dtype=converted.data.dtype.name,
-        orientation_code="".join(str(code) for code in codes),
+        orientation_code=orientation_code(proof.affine_ras),
         affine_ras=tuple(float(value) for value in proof.affine_ras.ravel()),
         b_values=proof.b_values,
         round_trip_ok=True,

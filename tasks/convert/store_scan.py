@@ -1,0 +1,137 @@
+"""Read the headers of a folder in workers that may die."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.atomic_files import sha256_of_bytes, sha256_of_file
+from schemas.features import InstanceFeatures, read_features
+from schemas.states import ReasonCode
+from tasks.convert.folder_rows import SET_ASIDE, FileRow
+from tasks.convert.header_scan import ScannedHeader, scan_header
+from tasks.convert.header_view import FeatureHarvest, view_of
+from tasks.convert.source import PixelFacts, facts_of_scan
+from tasks.convert.store_pool import Loss, run_isolated
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_FILES_PER_CHUNK = 128
+_READ_TIMEOUT_S = 15.0
+_READ_MEMORY_BYTES = 2 << 30
+_DEFER_BYTES = 1024
+#: Larger files are hashed in pieces, and their headers are left to the full parser.
+_WHOLE_FILE_BYTES = 64 << 20
+_DICOM_DIRECTORY = "1.2.840.10008.1.3.10"  # PS3.6 table A-1
+
+
+@dataclass(frozen=True)
+class ScannedFile:
+    """One file of the folder: its row so far, and what its header says if it is usable."""
+
+    row: FileRow
+    path: Path
+    features: InstanceFeatures | None = None
+    facts: PixelFacts | None = None
+
+
+def read_headers(files: Sequence[tuple[int, Path]], workers: int) -> list[ScannedFile]:
+    """Read all headers in workers that may die; a chunk that is lost is read file by file."""
+    chunks = [files[i : i + _FILES_PER_CHUNK] for i in range(0, len(files), _FILES_PER_CHUNK)]
+    scanned, lost = _scan_chunks(chunks, workers)
+    alone, hopeless = _scan_chunks([[item] for chunk in lost for item in chunk], workers)
+    for ((number, path),) in hopeless:
+        row = FileRow(number, SET_ASIDE, ReasonCode.UNPARSABLE.value, None, path.stat().st_size)
+        alone.append(ScannedFile(row, path))
+    return sorted(scanned + alone, key=lambda s: s.row.file_no)
+
+
+_Chunk = Sequence[tuple[int, Path]]
+
+
+def _scan_chunks(chunks: Sequence[_Chunk], workers: int) -> tuple[list[ScannedFile], list[_Chunk]]:
+    scanned: list[ScannedFile] = []
+    lost: list[_Chunk] = []
+    for index, outcome in run_isolated(
+        _scan_files,
+        chunks,
+        workers=workers,
+        timeout_s=lambda _: _READ_TIMEOUT_S,
+        memory_bytes=lambda _: _READ_MEMORY_BYTES,
+    ):
+        if isinstance(outcome, Loss):
+            lost.append(chunks[index])
+        else:
+            scanned += outcome
+    return scanned, lost
+
+
+def _scan_files(files: _Chunk) -> list[ScannedFile]:
+    harvest = FeatureHarvest()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [_scan_file(number, path, harvest) for number, path in files]
+
+
+def _scan_file(number: int, path: Path, harvest: FeatureHarvest) -> ScannedFile:
+    size = path.stat().st_size
+    if size > _WHOLE_FILE_BYTES:
+        raw, digest = b"", sha256_of_file(path)
+    else:
+        raw = path.read_bytes()
+        digest = sha256_of_bytes(raw)
+    row = FileRow(number, SET_ASIDE, None, digest, size)
+    if not size:
+        return ScannedFile(replace(row, reason=ReasonCode.EMPTY_FILE.value), path)
+    scanned = view = None
+    try:
+        scanned = scan_header(raw)
+        view = None if scanned is None else view_of(scanned)
+    except Exception:
+        # Hostile bytes: the full parser says what is wrong with them.
+        view = None
+    if scanned is None or view is None:
+        reason, features = _read_with_pydicom(path)
+        facts = None
+    else:
+        reason, features = _judge(view, harvest.read(view, scanned), scanned.sop_class)
+        facts = _quick_facts(scanned, size)
+    return ScannedFile(replace(row, reason=reason.value if reason else None), path, features, facts)
+
+
+def _quick_facts(scanned: ScannedHeader, size_bytes: int) -> PixelFacts | None:
+    try:
+        return facts_of_scan(scanned, size_bytes)
+    except ValueError:
+        return None
+
+
+def _read_with_pydicom(path: Path) -> tuple[ReasonCode | None, InstanceFeatures | None]:
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        header = pydicom.dcmread(path, defer_size=_DEFER_BYTES)
+        sop_class = str(header.file_meta.get("MediaStorageSOPClassUID", ""))
+        return _judge(header, read_features(header), sop_class)
+    except InvalidDicomError:
+        return ReasonCode.NOT_DICOM, None
+    except Exception:
+        # pydicom raises many kinds on hostile bytes; whichever, the header is not usable.
+        return ReasonCode.UNPARSABLE, None
+
+
+def _judge(
+    header: Dataset, features: InstanceFeatures, sop_class: str
+) -> tuple[ReasonCode | None, InstanceFeatures | None]:
+    if sop_class == _DICOM_DIRECTORY:
+        return ReasonCode.SOP_CLASS_NOT_ADMITTED, None
+    if not (features.sop_uid and features.series_uid and features.study_uid):
+        return ReasonCode.MISSING_UID, None
+    if features.rows is None and "PixelData" not in header:
+        return ReasonCode.NO_PIXEL_DATA, None
+    return None, features
