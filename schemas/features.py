@@ -362,6 +362,12 @@ PER_SLICE: Mapping[str, tuple[str, Callable[[Dataset], object]]] = {
         "position_lps",
         lambda header: _numbers(header, "ImagePositionPatient", 3),
     ),
+    "ImageOrientationPatient": (
+        "orientation_lps",
+        lambda header: _numbers(header, "ImageOrientationPatient", 6),
+    ),
+    "EchoTime": ("echo_time_ms", lambda header: _number(header, "EchoTime")),
+    "DiffusionBValue": ("b_value", read_b_value),
     "ContentTime": ("content_time_s", lambda header: _time_s(header, "ContentTime")),
     "AcquisitionTime": ("acquisition_time_s", _acquisition_time_s),
     "TriggerTime": ("trigger_time_ms", lambda header: _number(header, "TriggerTime")),

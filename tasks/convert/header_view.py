@@ -212,7 +212,8 @@ def _changed(before: HeaderView, scanned: ScannedHeader) -> list[str] | None:
             if keyword is None:
                 return None
             changed.append(keyword)
-    for group, elements in before.asked_private.items():
-        if _private(scanned, group) != elements:
-            return None
+    private = before.asked_private.items()
+    if any(_private(scanned, group) != elements for group, elements in private):
+        # Of private attributes only a b-value is ever asked for.
+        changed.append("DiffusionBValue")
     return changed
