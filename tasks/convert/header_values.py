@@ -1,8 +1,9 @@
-"""Values of header attributes from their bytes, where they are plain; pydicom does the rest.
+"""Values of header attributes from their bytes, where they are plain.
 
 Loading pydicom costs more than reading the headers of a whole series, and nearly every value
-asked for is ASCII text or a few binary numbers. Anything else (another character set, several
-values where one is usual, a value that is not well formed) is converted by pydicom.
+asked for is text in one character set or one binary number. A header with anything else (an
+escape to another character set, several values where one is usual, a value that is not well
+formed) is read by pydicom.
 """
 
 from __future__ import annotations
@@ -69,68 +70,80 @@ ATTRIBUTES: dict[str, tuple[int, str]] = {
     "SharedFunctionalGroupsSequence": (0x52009229, "SQ"),
     "PixelData": (0x7FE00010, "OW"),
 }
-_VR_OF = dict(ATTRIBUTES.values())
-_TEXT = re.compile(rb"[ -\[\]-~]*")
+_ASCII = re.compile(rb"[ -\[\]-~]*")
 _CODES = re.compile(rb"[ -~]*")
 _UID = re.compile(rb"[0-9.]*")
 _INTEGERS = re.compile(rb" *[+-]?\d+ *(?:\\ *[+-]?\d+ *)*")
 _DECIMAL = rb" *[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)? *"
 _DECIMALS = re.compile(_DECIMAL + rb"(?:\\" + _DECIMAL + rb")*")
 _FORM = {
-    **dict.fromkeys(("AS", "DA", "DT", "TM", "LO", "SH"), _TEXT),
+    **dict.fromkeys(("AS", "DA", "DT", "TM", "LO", "SH"), _ASCII),
     "CS": _CODES,
     "UI": _UID,
     "IS": _INTEGERS,
     "DS": _DECIMALS,
 }
+#: Of these the character set says how bytes beyond ASCII read (PS3.5 6.1.2.3).
+_IN_CHARSET = ("LO", "SH")
+_CODECS = {
+    b"": "latin-1",
+    b"ISO_IR 6": "latin-1",
+    b"ISO_IR 100": "latin-1",
+    b"ISO_IR 192": "utf-8",
+    b"GB18030": "gb18030",
+}
+_CONTROL = re.compile("[\0-\x1f\\\\]")
 _BINARY = {"US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "FL": "<f", "FD": "<d"}
 _MEMORY = 1 << 14
 
 
+class NotPlainError(Exception):
+    """A value that the full parser must read."""
+
+
 @lru_cache(maxsize=_MEMORY)
-def converted(
-    tag: int, vr: str, value: bytes, implicit: bool, charsets: tuple[str, ...] | None
-) -> Any:
-    """Return a value as pydicom would give it, or text where pydicom gives a number in text.
+def plain_value(vr: str, value: bytes, charset: bytes = b"") -> Any:
+    """Return a well-formed value: text, a list of texts, or a number of a binary VR.
+
+    pydicom gives numbers for the text VRs IS and DS; here they stay text.
 
     Parameters
     ----------
-    tag : int
     vr : str
-        As in the file; empty in implicit VR.
     value : bytes
-    implicit : bool
-        Whether the file has implicit VR.
-    charsets : tuple of str, optional
-        Python's names of the header's character sets; None for the default.
+    charset : bytes
+        SpecificCharacterSet (0008,0005) as it stands in the file.
+
+    Raises
+    ------
+    NotPlainError
+        If it is anything else.
     """
-    expected = _VR_OF.get(tag)
-    if vr in ("", expected) and expected is not None:
-        plain = plain_value(expected, value)
-        if plain is not None:
-            return plain
-    return _with_pydicom(tag, vr, value, implicit, charsets)
-
-
-def plain_value(vr: str, value: bytes) -> Any:
-    """Return a well-formed value of ASCII text or one binary number; None for any other."""
+    if not value.rstrip(b" \0") and (vr in _FORM or not value):
+        return ""
     code = _BINARY.get(vr)
     if code is not None:
         if len(value) != struct.calcsize(code):
-            return None
+            raise NotPlainError
         return struct.unpack(code, value)[0]
-    form, text = _FORM.get(vr), value.rstrip(b" \0")
-    if form is None or not text or not form.fullmatch(text):
-        return None
-    parts = text.decode("ascii").split("\\")
+    form, kept = _FORM.get(vr), value.rstrip(b" \0")
+    if form is None:
+        raise NotPlainError
+    if not form.fullmatch(kept):
+        return _decoded(vr, kept, charset)
+    parts = kept.decode("ascii").split("\\")
     return parts[0] if len(parts) == 1 else parts
 
 
-def _with_pydicom(
-    tag: int, vr: str, value: bytes, implicit: bool, charsets: tuple[str, ...] | None
-) -> Any:
-    from pydicom.dataelem import RawDataElement, convert_raw_data_element
-    from pydicom.tag import BaseTag
-
-    raw = RawDataElement(BaseTag(tag), vr or None, len(value), value, 0, implicit, True)
-    return convert_raw_data_element(raw, encoding=list(charsets or ("iso8859",))).value
+def _decoded(vr: str, value: bytes, charset: bytes) -> str:
+    codec = _CODECS.get(charset.strip(b" \0"))
+    if vr not in _IN_CHARSET or codec is None:
+        raise NotPlainError
+    try:
+        text = value.decode(codec)
+    except UnicodeDecodeError as error:
+        raise NotPlainError from error
+    # Several values, or an escape to another character set.
+    if _CONTROL.search(text):
+        raise NotPlainError
+    return text

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from schemas.features import PER_SLICE, InstanceFeatures, features_of_sibling, read_features
-from tasks.convert.header_scan import ScannedHeader
-from tasks.convert.header_values import ATTRIBUTES, converted, plain_value
+from tasks.convert.header_scan import PIXEL_DATA, ScannedHeader
+from tasks.convert.header_values import ATTRIBUTES, NotPlainError, plain_value
 
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset, PrivateBlock
+    from pydicom.dataset import Dataset
 
 _CHARSET = 0x00080005
 #: Attributes in sequences: the full parser reads headers that have them.
@@ -23,6 +23,12 @@ _FRAME_GROUPS = (0x52009229, 0x52009230)
 _UIH_GROUP, _UIH_FRAMES = 0x0065, 0x51
 #: See `schemas.features.read_b_value`.
 _B_VALUE_OFFSETS = (0x03, 0x09, 0x0C, 0x39)
+#: What implicit VR does not say; the vendors' conformance statements do.
+_PRIVATE_VRS = {
+    ("SIEMENS MR HEADER", 0x0C): "IS",
+    ("GEMS_PARM_01", 0x39): "IS",
+    ("Philips Imaging DD 001", 0x03): "FL",
+}
 _KEYWORD_OF = {ATTRIBUTES[keyword][0]: keyword for keyword in PER_SLICE}
 _Asked = tuple[bytes, bytes] | None
 
@@ -31,6 +37,8 @@ class HeaderView:
     """Top-level attributes by keyword; as a Dataset, an absent one raises AttributeError.
 
     `asked` keeps what was looked up: VR and bytes of each attribute, None for an absent one.
+    `is_plain` turns false with the first value that only the full parser can read: then
+    nothing that was harvested from this view counts.
     """
 
     def __init__(self, scanned: ScannedHeader) -> None:
@@ -38,23 +46,28 @@ class HeaderView:
         self.file_meta = SimpleNamespace(TransferSyntaxUID=scanned.syntax)
         self.asked: dict[int, _Asked] = {_CHARSET: _bytes_of(scanned, _CHARSET)}
         self.asked_private: dict[int, tuple[tuple[int, _Asked], ...]] = {}
-        self._charsets: tuple[str, ...] | None = None
-        if _CHARSET in scanned.places:
-            self._charsets = _charsets(*scanned.element(_CHARSET), not scanned.explicit)
+        self.is_plain = True
+        self._charset = (self.asked[_CHARSET] or (b"", b""))[1]
 
     def __getattr__(self, keyword: str) -> Any:
-        tag = ATTRIBUTES.get(keyword, (None, ""))[0]
+        tag, expected = ATTRIBUTES.get(keyword, (None, ""))
         if tag is None:
             raise AttributeError(keyword)
         found = self.asked[tag] = _bytes_of(self._scanned, tag)
         if found is None:
             raise AttributeError(keyword)
-        return self._convert(tag, found)
+        vr = found[0].decode("ascii") or expected
+        if vr != expected:
+            self.is_plain = False
+        return self._plain(vr, found[1])
 
     def __contains__(self, keyword: str) -> bool:
         tag = ATTRIBUTES[keyword][0] if keyword in ATTRIBUTES else None
         if tag is None:
             return False
+        if tag == PIXEL_DATA:
+            # The scanner gives up on a header without it.
+            return True
         self.asked[tag] = _bytes_of(self._scanned, tag)
         return tag in self._scanned.places
 
@@ -62,63 +75,35 @@ class HeaderView:
         """Return the value of an attribute, `default` when it is absent."""
         return getattr(self, keyword, default)
 
-    def private_block(self, group: int, creator: str) -> PrivateBlock:
-        """Return the block of a private creator; KeyError when there is none."""
+    def private_block(self, group: int, creator: str) -> dict[int, object]:
+        """Return elements of a private creator by offset; KeyError when there is none."""
         found = self.asked_private.get(group)
         if found is None:
             found = self.asked_private[group] = _private(self._scanned, group)
-        if not any(_may_be(value, creator) for tag, value in found if tag & 0xFFFF < 0x100):
-            raise KeyError(creator)
-        block = _PlainBlock.of(found, creator) if self._scanned.explicit else None
-        return cast("PrivateBlock", block) if block else self._full_block(found, group, creator)
-
-    def _full_block(
-        self, found: tuple[tuple[int, _Asked], ...], group: int, creator: str
-    ) -> PrivateBlock:
-        from pydicom.dataelem import RawDataElement
-        from pydicom.dataset import Dataset
-        from pydicom.tag import BaseTag
-
-        implicit = not self._scanned.explicit
-        raw = {}
-        for tag, element in found:
-            vr, value = element or (b"", b"")
-            name = vr.decode("ascii") or None
-            raw[BaseTag(tag)] = RawDataElement(
-                BaseTag(tag), name, len(value), value, 0, implicit, True
-            )
-        return Dataset(cast(Any, raw)).private_block(group, creator)
-
-    def _convert(self, tag: int, found: tuple[bytes, bytes]) -> Any:
-        vr, value = found
-        explicit = self._scanned.explicit
-        return converted(tag, vr.decode("ascii"), value, not explicit, self._charsets)
-
-
-class _PlainBlock:
-    """The block of a private creator whose elements are plain values of explicit VR."""
-
-    def __init__(self, elements: dict[int, object]) -> None:
-        self._elements = elements
-
-    @classmethod
-    def of(cls, found: tuple[tuple[int, _Asked], ...], creator: str) -> _PlainBlock | None:
-        """Return the block, None where pydicom must look at it."""
         creators = [e for e in found if e[0] & 0xFFFF < 0x100 and _may_be(e[1], creator)]
-        ((tag, element), *others) = creators
-        if others or tag & 0xFFFF < 0x10 or element is None or element[0] != b"LO":
-            return None
-        number, elements = tag & 0xFF, dict[int, object]()
-        for other, value in found:
-            if other & 0xFFFF >= 0x100 and (other >> 8) & 0xFF == number and value is not None:
-                plain = plain_value(value[0].decode("ascii"), value[1])
-                if plain is None:
-                    return None
-                elements[other & 0xFF] = SimpleNamespace(value=plain)
-        return cls(elements)
+        if not creators:
+            raise KeyError(creator)
+        tag, element = creators[0]
+        usual = len(creators) == 1 and tag & 0xFFFF >= 0x10 and element is not None
+        if not usual or (element and element[0] not in (b"", b"LO")):
+            self.is_plain = False
+        return {
+            other & 0xFF: SimpleNamespace(value=self._private_value(creator, other, value))
+            for other, value in found
+            if (other >> 8) & 0xFF == tag & 0xFF and other & 0xFFFF >= 0x100
+        }
 
-    def __getitem__(self, offset: int) -> object:
-        return self._elements[offset]
+    def _private_value(self, creator: str, tag: int, element: _Asked) -> object:
+        vr, value = element or (b"", b"")
+        known = _PRIVATE_VRS.get((creator, tag & 0xFF), "")
+        return self._plain(vr.decode("ascii") or known, value)
+
+    def _plain(self, vr: str, value: bytes) -> Any:
+        try:
+            return plain_value(vr, value, self._charset if vr in ("LO", "SH") else b"")
+        except NotPlainError:
+            self.is_plain = False
+            return None
 
 
 def _may_be(element: _Asked, creator: str) -> bool:
@@ -143,24 +128,6 @@ def _private(scanned: ScannedHeader, group: int) -> tuple[tuple[int, _Asked], ..
     )
 
 
-def _charsets(vr: str, value: bytes, implicit: bool) -> tuple[str, ...]:
-    name = value.strip(b" \0")
-    if name in (b"ISO_IR 100", b"ISO_IR 6", b"ISO_IR 192", b"GB18030", b"GBK"):
-        return (_PYTHON_NAMES[name],)
-    from pydicom.charset import convert_encodings
-
-    return tuple(convert_encodings(converted(_CHARSET, vr, value, implicit, None)))
-
-
-_PYTHON_NAMES = {
-    b"ISO_IR 100": "latin_1",
-    b"ISO_IR 6": "iso8859",
-    b"ISO_IR 192": "utf_8",
-    b"GB18030": "gb18030",
-    b"GBK": "GBK",
-}
-
-
 def view_of(scanned: ScannedHeader) -> Dataset | None:
     """Return the view, typed as what it stands for; None where frames need the full parser."""
     places = scanned.places
@@ -168,11 +135,7 @@ def view_of(scanned: ScannedHeader) -> Dataset | None:
         return None
     if any(tag & 0xFF == _UIH_FRAMES for tag in scanned.private.get(_UIH_GROUP, ())):
         return None
-    try:
-        return cast("Dataset", HeaderView(scanned))
-    except Exception:
-        # A character set that is none: pydicom warns or guesses, and is asked.
-        return None
+    return cast("Dataset", HeaderView(scanned))
 
 
 class FeatureHarvest:
@@ -181,23 +144,21 @@ class FeatureHarvest:
     def __init__(self) -> None:
         self._known: tuple[HeaderView, InstanceFeatures] | None = None
 
-    def read(self, view: Dataset, scanned: ScannedHeader) -> InstanceFeatures:
-        """Return what `read_features` gives of this view.
-
-        Parameters
-        ----------
-        view : Dataset
-            From `view_of`.
-        scanned : ScannedHeader
-            What the view shows.
-        """
-        if self._known is not None:
-            before, features = self._known
-            changed = _changed(before, scanned)
-            if changed is not None:
-                return features_of_sibling(features, view, changed)
-        features = read_features(view)
-        self._known = (cast("HeaderView", view), features)
+    def read(self, scanned: ScannedHeader) -> InstanceFeatures | None:
+        """Return what `read_features` gives; None where the full parser must read the file."""
+        view = view_of(scanned)
+        if view is None:
+            return None
+        changed = None if self._known is None else _changed(self._known[0], scanned)
+        if self._known is not None and changed is not None:
+            features = features_of_sibling(self._known[1], view, changed)
+        else:
+            features = read_features(view)
+        plain = cast("HeaderView", view)
+        if not plain.is_plain:
+            return None
+        if changed is None:
+            self._known = (plain, features)
         return features
 
 

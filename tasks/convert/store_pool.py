@@ -24,6 +24,8 @@ Result = TypeVar("Result")
 
 #: Imported once before any worker is forked, so that one starts in milliseconds.
 _PRELOAD = ["tasks.convert.store_warm"]
+#: Loaded by the fork server always, which starts once; else only when a file needs it.
+_PRELOAD_ONCE = ["pydicom", "pydicom.pixels.utils"]
 
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -88,6 +90,13 @@ def run_isolated(
             receive.close()
 
 
+def preload(*modules: str) -> None:
+    """Import modules that the next workers need, where they are forked from this process."""
+    if threading.active_count() == 1:
+        for name in modules:
+            importlib.import_module(name)
+
+
 def _context() -> ForkContext | ForkServerContext:
     """Return how workers are forked: from this process if that is safe, it costs half.
 
@@ -96,10 +105,9 @@ def _context() -> ForkContext | ForkServerContext:
     """
     if threading.active_count() > 1:
         server = get_context("forkserver")
-        server.set_forkserver_preload(_PRELOAD)
+        server.set_forkserver_preload([*_PRELOAD, *_PRELOAD_ONCE])
         return server
-    for name in _PRELOAD:
-        importlib.import_module(name)
+    preload(*_PRELOAD)
     # A worker's garbage collection would touch, and so copy, every page it shares with us.
     gc.freeze()
     return get_context("fork")

@@ -16,7 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from schemas.features import InstanceFeatures, read_features
 from tasks.convert.header_scan import scan_header
-from tasks.convert.header_view import view_of
+from tasks.convert.header_view import FeatureHarvest
 from tests.builders import make_instance, to_bytes
 
 ODD_FILES = sorted(
@@ -28,8 +28,7 @@ ODD_FILES = sorted(
 
 def fast(raw: bytes) -> InstanceFeatures | None:
     scanned = scan_header(raw)
-    view = None if scanned is None else view_of(scanned)
-    return None if view is None else read_features(view)
+    return None if scanned is None else FeatureHarvest().read(scanned)
 
 
 def reference(raw: bytes) -> InstanceFeatures | None:
