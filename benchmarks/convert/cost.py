@@ -39,7 +39,8 @@ def infotodict(seqinfo):
 OURS = """
 import json, sys
 from pathlib import Path
-from tasks.convert.store_folder import convert_folder, count_files
+from tasks.convert.folder_rows import count_files
+from tasks.convert.store_folder import convert_folder
 result = convert_folder(Path(sys.argv[1]), Path(sys.argv[2]), workers=2)
 print(json.dumps(count_files(result)))
 """

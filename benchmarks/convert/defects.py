@@ -32,8 +32,9 @@ from pydicom.dataset import Dataset
 
 from schemas.features import read_features
 from schemas.records import VolumeRecord
-from tasks.convert.store import SeriesJob, convert_many
+from tasks.convert.store import convert_many
 from tasks.convert.store_folder import convert_folder
+from tasks.convert.store_series import SeriesJob
 from tasks.simulate.store import simulate
 
 N_CT_SLICES = 40

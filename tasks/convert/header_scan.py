@@ -22,6 +22,8 @@ PHILIPS_CREATOR, PHILIPS_SLOPE = 0x20050010, 0x2005100E
 PHILIPS_BLOCK = b"Philips MR Imaging DD 001"
 PIXEL_DATA = 0x7FE00010
 
+#: Private groups that anything is ever asked of.
+_VENDOR_GROUPS = frozenset({0x0019, 0x0043, 0x0065, 0x2001, 0x2005})
 _WANTED = {
     SOP_UID: b"UI",
     IMAGE_TYPE: b"CS",
@@ -49,7 +51,7 @@ class ScannedHeader:
 
     `places` says for every attribute of the top level where in `start` its value lies: VR
     (empty in implicit VR), offset, length; sequences of undefined length have none.
-    `private` has the tags of odd groups by group, in file order.
+    `private` has the tags of vendors' groups by group, in file order.
     """
 
     values: Mapping[int, bytes]
@@ -198,9 +200,8 @@ def _whole_header(
 ) -> ScannedHeader:
     values = {tag: _wanted(start, tag, *places[tag]) for tag in _WANTED if tag in places}
     private: dict[int, list[int]] = {}
-    for tag in places:
-        if tag & 0x10000:
-            private.setdefault(tag >> 16, []).append(tag)
+    for tag in [tag for tag in places if tag >> 16 in _VENDOR_GROUPS]:
+        private.setdefault(tag >> 16, []).append(tag)
     for tag in private.get(PHILIPS_CREATOR >> 16, ()):
         if PHILIPS_CREATOR < tag <= _LAST_PHILIPS_CREATOR:
             _, value, length = places[tag]

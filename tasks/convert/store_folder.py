@@ -14,8 +14,9 @@ from schemas.states import ReasonCode
 from schemas.sub_stacks import group_by_series, split_series
 from tasks.convert.codes import REMARKS, Code
 from tasks.convert.folder_rows import CONVERTED, FileRow, FolderResult
-from tasks.convert.store import DEFAULT_TIMEOUT_S, SeriesJob, convert_many
+from tasks.convert.store import convert_many
 from tasks.convert.store_scan import ScannedFile, read_headers
+from tasks.convert.store_series import DEFAULT_TIMEOUT_S, SeriesJob
 from tasks.convert.store_source import KnownFile
 from tasks.convert.store_unchanged import list_files, mark_run, marked_counts, source_digest
 

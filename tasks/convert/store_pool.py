@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import gc
 import importlib
 import os
@@ -159,6 +160,8 @@ def _work(
     forker: int | None,
 ) -> None:
     os.setsid()
+    # Its report would quote paths; what ended a worker is told by its code.
+    faulthandler.disable()
     _die_with_parent(forker)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -16,8 +16,9 @@ from tasks.convert.header_view import FeatureHarvest
 from tasks.convert.source import PixelFacts, facts_of_scan
 from tasks.convert.store_pool import Loss, preload, run_isolated
 
-_FILES_PER_CHUNK = 128
+_FILES_PER_CHUNK = 512
 _READ_TIMEOUT_S = 15.0
+_READ_BYTES_PER_S = 20e6
 _READ_MEMORY_BYTES = 2 << 30
 _DEFER_BYTES = 1024
 #: Larger files are hashed in pieces, and their headers are left to the full parser.
@@ -78,7 +79,7 @@ def _scan_chunks(
         read,
         chunks,
         workers=workers,
-        timeout_s=lambda _: _READ_TIMEOUT_S,
+        timeout_s=_time_limit_s,
         memory_bytes=lambda _: _READ_MEMORY_BYTES,
     ):
         if isinstance(outcome, Loss):
@@ -86,6 +87,10 @@ def _scan_chunks(
         else:
             scanned += outcome
     return scanned, lost
+
+
+def _time_limit_s(chunk: _Chunk) -> float:
+    return _READ_TIMEOUT_S + sum(p.stat().st_size for _, p in chunk[1:]) / _READ_BYTES_PER_S
 
 
 def _scan_files(files: _Chunk) -> list[ScannedFile]:

@@ -10,7 +10,7 @@ from schemas.identifiers import SeriesUid
 from schemas.sub_stacks import group_by_series
 from schemas.warehouse import read_instances
 from schemas.workbench import Workbench
-from tasks.convert.store import SeriesJob
+from tasks.convert.store_series import SeriesJob
 
 
 def series_jobs(

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from schemas.features import read_features
 from schemas.records import VolumeRecord
-from tasks.convert.store import convert_series
+from tasks.convert.store_series import convert_series
 from tests.builders import write_files
 
 Convert = Callable[..., list[VolumeRecord]]

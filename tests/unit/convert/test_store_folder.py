@@ -12,8 +12,10 @@ from pydicom.dataset import Dataset
 
 from schemas.errors import BadInputError
 from schemas.features import read_features
-from tasks.convert.store import SeriesJob, convert_many
-from tasks.convert.store_folder import FolderResult, convert_folder, count_files
+from tasks.convert.folder_rows import FolderResult, count_files
+from tasks.convert.store import convert_many
+from tasks.convert.store_folder import convert_folder
+from tasks.convert.store_series import SeriesJob
 from tests.builders import make_instance, make_series, make_uid, to_bytes, write_files
 
 
