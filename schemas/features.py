@@ -61,6 +61,8 @@ class InstanceFeatures:
     instance_number: int | None = None
     acquisition_number: int | None = None
     temporal_position: int | None = None
+    images_in_acquisition: int | None = None
+    series_instances: int | None = None
     image_type: tuple[str, ...] = ()
     scanning_sequence: tuple[str, ...] = ()
     sequence_variant: tuple[str, ...] = ()
@@ -141,6 +143,8 @@ def read_features(header: Dataset, *, subject_id: str | None = None) -> Instance
         instance_number=_integer(header, "InstanceNumber"),
         acquisition_number=_integer(header, "AcquisitionNumber"),
         temporal_position=_integer(header, "TemporalPositionIdentifier"),
+        images_in_acquisition=_integer(header, "ImagesInAcquisition"),
+        series_instances=_integer(header, "NumberOfSeriesRelatedInstances"),
         image_type=_codes(header, "ImageType"),
         scanning_sequence=_codes(header, "ScanningSequence"),
         sequence_variant=_codes(header, "SequenceVariant"),

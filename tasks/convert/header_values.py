@@ -60,6 +60,8 @@ ATTRIBUTES: dict[str, tuple[int, str]] = {
     "ImageOrientationPatient": (0x00200037, "DS"),
     "FrameOfReferenceUID": (0x00200052, "UI"),
     "TemporalPositionIdentifier": (0x00200100, "IS"),
+    "ImagesInAcquisition": (0x00201002, "IS"),
+    "NumberOfSeriesRelatedInstances": (0x00201209, "IS"),
     "SamplesPerPixel": (0x00280002, "US"),
     "NumberOfFrames": (0x00280008, "IS"),
     "Rows": (0x00280010, "US"),

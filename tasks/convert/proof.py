@@ -24,8 +24,8 @@ from tasks.convert.grid import (
     map_axes,
     source_grid,
 )
-from tasks.convert.plan import Fault
 from tasks.convert.source import PixelFacts
+from tasks.convert.verdict import Fault
 
 FloatArray = NDArray[np.float64]
 ReadPlane = Callable[[int, int], NDArray[np.generic]]

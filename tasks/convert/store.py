@@ -158,7 +158,7 @@ def _convert_part(part: _Part, scratch: Path, timeout_s: float) -> list[VolumeRe
         job.out_dir,
         scratch,
         timeout_s,
-        expected_instances=job.expected_instances,
+        stated=job.stated,
         only=part.only,
         known_files=job.known,
     )

@@ -22,7 +22,6 @@ from tasks.convert.nifti_header import (
     mended_header,
     parse_nifti_header,
 )
-from tasks.convert.plan import Fault
 from tasks.convert.proof import Converted
 from tasks.convert.source import PixelFacts
 from tasks.convert.store_binary import (
@@ -32,6 +31,7 @@ from tasks.convert.store_binary import (
     find_binary,
     flags_text,
 )
+from tasks.convert.verdict import Fault
 
 #: Images interpolated by the converter; the native one stands beside them.
 _RESAMPLED = ("_Eq", "_Tilt")

@@ -15,7 +15,8 @@ from schemas.frames import member_key
 from schemas.records import VolumeRecord
 from schemas.sub_stacks import SubStack, split_series
 from tasks.convert.codes import Code, ConversionVerdict
-from tasks.convert.plan import Fault, StackPlan, plan_series, verdict_of
+from tasks.convert.counts import NOTHING_STATED, StatedCounts
+from tasks.convert.plan import plan_series
 from tasks.convert.proof import prove, scaling_of
 from tasks.convert.source import PixelFacts
 from tasks.convert.store_binary import find_binary, flags_text
@@ -34,6 +35,7 @@ from tasks.convert.store_source import (
     read_member_facts,
     undecodable_members,
 )
+from tasks.convert.verdict import Fault, StackPlan, verdict_of
 
 DEFAULT_TIMEOUT_S = 900.0
 #: A hang must not cost the longest time a large series may need.
@@ -53,7 +55,7 @@ class SeriesJob:
     paths: Mapping[str, Path]
     features: tuple[InstanceFeatures, ...]
     out_dir: Path
-    expected_instances: int | None = None
+    stated: StatedCounts = NOTHING_STATED
     known: Mapping[str, KnownFile] = field(default_factory=dict)
 
 
@@ -64,7 +66,7 @@ def convert_series(
     scratch: Path,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     *,
-    expected_instances: int | None = None,
+    stated: StatedCounts = NOTHING_STATED,
     only: str | None = None,
     known_files: Mapping[str, KnownFile] | None = None,
 ) -> list[VolumeRecord]:
@@ -83,8 +85,8 @@ def convert_series(
         A folder on a disk with room for the uncompressed series; left as found.
     timeout_s : float
         Longest wall time of one run of the converter; less for small series.
-    expected_instances : int, optional
-        What the delivery's manifest states for the series.
+    stated : StatedCounts
+        What the delivery says of the number of instances of the series.
     only : str, optional
         Digest of the one sub-stack to convert; no file of the others is opened.
     known_files : mapping of SOPInstanceUID to KnownFile, optional
@@ -105,7 +107,7 @@ def convert_series(
     facts = read_member_facts(members, files.paths, files.known)
     settled = {stack.digest for stack in stacks} - {stack.digest for stack in unknown}
     records = []
-    for plan in plan_series(stacks, facts, proven=settled, expected_instances=expected_instances):
+    for plan in plan_series(stacks, facts, proven=settled, stated=stated):
         if only not in (None, plan.stack.digest):
             continue
         record = known.get(plan.stack.digest)
