@@ -30,12 +30,8 @@ from pathlib import Path
 
 import dcm2niix
 import pydicom
+from peers import peer_scripts
 
-HEURISTIC = """
-def infotodict(seqinfo):
-    key = ("run-{item:03d}", ("nii.gz",), None)
-    return {key: [s.series_id for s in seqinfo]}
-"""
 OURS = """
 import json, sys
 from pathlib import Path
@@ -154,32 +150,8 @@ def commands(peers: Path | None, work: Path) -> list[Command]:
         Command("dcm2niix -z i", shell(f'mkdir -p "$2" && {niix} -z i -f %s_%j -o "$2" "$1"')),
         Command("dcm2niix -z y", shell(f'mkdir -p "$2" && {niix} -z y -f %s_%j -o "$2" "$1"')),
     ]
-    if peers is not None:
-        config, heuristic = work / "config.json", work / "heuristic.py"
-        config.write_text(
-            json.dumps(
-                {
-                    "descriptions": [
-                        {"datatype": "anat", "suffix": "T1w", "criteria": {"SeriesNumber": "*"}}
-                    ]
-                }
-            )
-        )
-        heuristic.write_text(HEURISTIC)
-        path = f'PATH="{peers}:$PATH"'
-        found += [
-            Command(
-                "dcm2bids",
-                shell(f'mkdir -p "$2" && {path} {peers}/dcm2bids -d "$1" -p 1 -c {config} -o "$2"'),
-            ),
-            Command(
-                "heudiconv",
-                shell(
-                    f'mkdir -p "$2" && {path} {peers}/heudiconv --files "$1" -s 1 -f {heuristic} '
-                    '-c dcm2niix -o "$2" --grouping all --overwrite'
-                ),
-            ),
-        ]
+    scripts = peer_scripts(peers, work)
+    found += [Command(name, shell(scripts[name])) for name in scripts if name != "dcm2niix"]
     return found
 
 
