@@ -44,8 +44,10 @@ class PeerResult:
         )
         if self.exit_code is None:
             return "timeout"
-        if not self.resampled and same_images(self.images, right):
-            return f"{self.exit_code}: right" if right else f"{self.exit_code}: refused"
+        if right and not self.resampled and same_images(self.images, right):
+            return f"{self.exit_code}: right"
+        if not right and not self.images and self.exit_code:
+            return f"{self.exit_code}: refused"
         if self.exit_code == 0:
             return f"0: SILENT, {count}" if self.images else "0: SILENT, lost"
         return f"{self.exit_code}: {count}" if self.images else f"{self.exit_code}: all lost"
