@@ -52,6 +52,7 @@ class Code(StrEnum):
     GEOMETRY_DIFFERS = "GEOMETRY_DIFFERS"
     VOLUMES_MIXED = "VOLUMES_MIXED"
     B_VALUES_DIFFER = "B_VALUES_DIFFER"
+    DIRECTIONS_DIFFER = "DIRECTIONS_DIFFER"
     WORKER_DIED = "WORKER_DIED"
     WORKER_TIMEOUT = "WORKER_TIMEOUT"
     WORKER_FAILED = "WORKER_FAILED"
@@ -98,6 +99,7 @@ MEANINGS: dict[Code, str] = {
     Code.GEOMETRY_DIFFERS: "a corner of a source slice is not where the NIfTI says",
     Code.VOLUMES_MIXED: "planes of one NIfTI volume come from different source volumes",
     Code.B_VALUES_DIFFER: "b-values differ from the vendor's",
+    Code.DIRECTIONS_DIFFER: "diffusion directions differ from the vendor's",
     Code.WORKER_DIED: "the worker process died on this series",
     Code.WORKER_TIMEOUT: "the worker process ran longer than allowed",
     Code.WORKER_FAILED: "the worker process met an unexpected error on this series",

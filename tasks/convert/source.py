@@ -26,12 +26,16 @@ from tasks.convert.header_scan import (
     PIXEL_DATA,
     ROWS,
     SAMPLES,
+    SIEMENS_BLOCK,
+    SIEMENS_GRADIENT,
+    SIEMENS_GROUP,
     SIGNED,
     SLOPE,
     SOP_UID,
     ScannedHeader,
     philips_slope,
     scan_header,
+    siemens_gradient,
 )
 
 if TYPE_CHECKING:
@@ -73,7 +77,8 @@ class PixelFacts:
     `scales` are slope and intercept of each frame where frames have their own. A frame's
     facts come from `of_frame`; `tile` is then its place in a grid and `index` its place
     among the frames. `philips_slope` is the vendor's scale slope (2005,100E): stored value
-    divided by it is what Philips calls the floating-point value.
+    divided by it is what Philips calls the floating-point value. `gradient_lps` is the diffusion
+    direction of a classic Siemens image, DICOM LPS, empty where there is none.
     """
 
     sop_uid: str
@@ -89,6 +94,7 @@ class PixelFacts:
     mosaic: Mosaic | None = None
     deflated: bool = False
     philips_slope: float | None = None
+    gradient_lps: tuple[float, ...] = ()
     scales: tuple[tuple[float, float], ...] = ()
     index: int = 0
     tile: int | None = None
@@ -108,6 +114,7 @@ class PixelFacts:
             slope=slope,
             intercept=intercept,
             scales=(),
+            gradient_lps=(),
         )
 
     @property
@@ -174,6 +181,7 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
         mosaic=_mosaic(header),
         deflated=syntax == DEFLATED,
         philips_slope=_philips_slope(header),
+        gradient_lps=_siemens_gradient(header),
         scales=_frame_scales(header, n_frames),
     )
 
@@ -228,6 +236,7 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
         slope=float(header.text(SLOPE) or 1.0),
         intercept=float(header.text(INTERCEPT) or 0.0),
         philips_slope=philips_slope(header),
+        gradient_lps=siemens_gradient(header),
     )
 
 
@@ -273,6 +282,15 @@ def _philips_slope(header: Dataset) -> float | None:
         return float(block[_PHILIPS_SLOPE_OFFSET].value)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _siemens_gradient(header: Dataset) -> tuple[float, ...]:
+    try:
+        block = header.private_block(SIEMENS_GROUP, SIEMENS_BLOCK.decode())
+        found = tuple(float(value) for value in block[SIEMENS_GRADIENT].value)
+    except (KeyError, TypeError, ValueError):
+        return ()
+    return found if len(found) == 3 else ()
 
 
 def _mosaic(header: Dataset) -> Mosaic | None:

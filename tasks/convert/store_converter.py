@@ -171,6 +171,7 @@ def read_converted(nifti: Path) -> Converted:
         slope=header.slope,
         intercept=header.intercept,
         b_values=_read_b_values(nifti.with_suffix(".bval")),
+        directions=_read_directions(nifti.with_suffix(".bvec")),
     )
 
 
@@ -183,6 +184,16 @@ def _read_b_values(path: Path) -> tuple[float, ...] | None:
     if not path.exists():
         return None
     return tuple(float(word) for word in path.read_text(encoding="ascii").split())
+
+
+def _read_directions(path: Path) -> NDArray[np.float64] | None:
+    if not path.exists():
+        return None
+    lines = path.read_text(encoding="ascii").splitlines()
+    rows = [[float(word) for word in line.split()] for line in lines]
+    if len(rows) != 3 or len({len(row) for row in rows}) != 1:
+        raise ValueError("not three rows of directions")
+    return np.asarray(rows)
 
 
 def data_offset(nifti: Path) -> int:
