@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tasks.convert import store_series
 from tasks.convert.gradients import directions_agree, fsl_direction
@@ -82,7 +82,7 @@ def test_the_way_along_an_axis_does_not_matter_and_the_axis_does() -> None:
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-def test_the_scanner_reads_the_direction_that_pydicom_reads(tmp_path: Path, syntax: str) -> None:
+def test_the_scanner_reads_the_direction_that_pydicom_reads(tmp_path: Path, syntax: UID) -> None:
     slices = with_gradients(OBLIQUE)
     for data in slices:
         data.file_meta.TransferSyntaxUID = syntax
