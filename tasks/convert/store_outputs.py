@@ -25,6 +25,8 @@ from tasks.convert.sidecar import clean_sidecar, read_sidecar_keys
 from tasks.convert.store_converter import Run, data_offset, mend_header
 
 _CHUNK_BYTES = 1 << 20
+#: Files of one volume beside its provenance.
+_SUFFIXES = (".nii.gz", ".json", ".bval", ".bvec")
 #: igzip level 2 costs a third of zlib's default at 7 % more bytes.
 _GZIP_LEVEL = 2
 # Any, because it is not annotated.
@@ -83,6 +85,11 @@ def publish_volume(
     _publish_sidecar(run.nifti.with_suffix(".json"), stem, stack.members[0])
     provenance = {
         "cache_key": key,
+        "files": {
+            suffix: str(sha256_of_file(_with_suffix(stem, suffix)))
+            for suffix in _SUFFIXES
+            if _with_suffix(stem, suffix).exists()
+        },
         "record": asdict(record),
         "planes": proof.planes,
         "volumes": _volume_times(stack, proof),
@@ -105,12 +112,14 @@ def has_provenance(out_dir: Path, stack: SubStack) -> bool:
 def read_unchanged(out_dir: Path, stack: SubStack, key: str) -> VolumeRecord | None:
     """Return the record of a volume that these inputs, converter and flags already gave."""
     stem = out_dir / stack.digest
-    image = _with_suffix(stem, ".nii.gz")
     try:
         found = json.loads(_with_suffix(stem, ".provenance.json").read_bytes())
         record = _read_record(found["record"])
-        unchanged = found["cache_key"] == key and sha256_of_file(image) == record.sha256
-    except (OSError, ValueError, KeyError, TypeError):
+        unchanged = found["cache_key"] == key and all(
+            sha256_of_file(_with_suffix(stem, suffix)) == digest
+            for suffix, digest in found["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     if not unchanged:
         return None
