@@ -99,11 +99,11 @@ def convert(
 
     found = None if rehash else unchanged_counts(src, dst)
     if found is None:
+        settings = apply_environment(workers=workers)
         from schemas.progress import stage_progress
         from tasks.convert.folder_rows import count_folder
         from tasks.convert.store_folder import convert_folder
 
-        settings = apply_environment(workers=workers)
         show_progress(None)
         result = convert_folder(
             src,

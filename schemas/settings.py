@@ -100,6 +100,8 @@ def apply_environment(
         os.environ["LIVERCOHORT_WORKERS"] = str(workers)
     settings = read_settings()
     os.environ.update(QUIET_ENVIRONMENT)
+    # Stages work in processes; threads of linear algebra, started with each, only cost.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("PREFECT_HOME", str(settings.zones.prefect_home))
     os.environ.setdefault(_PREFECT_CONSOLE_LEVEL, "CRITICAL")
     return settings
