@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -86,38 +87,39 @@ def convert(
     dst: Annotated[Path, typer.Argument(help="Folder for volumes, sidecars and tables.")],
     timeout: Annotated[float, typer.Option(help="Seconds for one series.")] = 300.0,
     workers: WorkersOption = None,
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Read every file anew, even where none changed.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Convert any folder of DICOM to NIfTI; every volume is proven against its source.
 
     Example: livercohort convert export/dicom volumes
     """
-    from schemas.progress import stage_progress
-    from tasks.convert.store_folder import convert_folder, count_files
+    from tasks.convert.store_unchanged import unchanged_counts
 
-    settings = apply_environment(workers=workers)
-    show_progress(None)
-    result = convert_folder(
-        src,
-        dst,
-        settings.workers,
-        timeout_s=timeout,
-        progress=stage_progress("convert", "series"),
-    )
-    published = sum(volume.file_name is not None for volume in result.volumes)
-    counts = count_files(result)
-    if as_json:
-        say_json(
-            {
-                "files": counts,
-                "n_files": len(result.files),
-                "sub_stacks": len(result.volumes),
-                "volumes": published,
-            }
+    found = None if rehash else unchanged_counts(src, dst)
+    if found is None:
+        settings = apply_environment(workers=workers)
+        from schemas.progress import stage_progress
+        from tasks.convert.folder_rows import count_folder
+        from tasks.convert.store_folder import convert_folder
+
+        show_progress(None)
+        result = convert_folder(
+            src,
+            dst,
+            settings.workers,
+            timeout_s=timeout,
+            rehash=rehash,
+            progress=stage_progress("convert", "series"),
         )
+        found = count_folder(result)
+    if as_json:
+        say_json(asdict(found))
         return
-    say(f"{len(result.files)} files: " + _counts(counts))
-    say(f"{len(result.volumes)} sub-stacks, {published} volumes proven and written to {dst}")
+    say(f"{found.n_files} files: " + _counts(found.files))
+    say(f"{found.sub_stacks} sub-stacks, {found.volumes} volumes proven and written to {dst}")
 
 
 def label(

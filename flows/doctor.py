@@ -79,7 +79,7 @@ def _check_vault(settings: Settings) -> Check:
 
 
 def _check_converter() -> Check:
-    from tasks.convert.store_converter import converter_identity
+    from tasks.convert.store_binary import converter_identity
 
     try:
         version, sha256 = converter_identity()

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableSequence
 from dataclasses import dataclass, replace
-
-from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
-from pydicom.sequence import Sequence as SqItems
+from typing import TYPE_CHECKING, Any
 
 from schemas.descriptors import clean_descriptor, read_agent_class
 from schemas.functional_groups import read_frame_values
+
+if TYPE_CHECKING:
+    # Loading pydicom takes longer than reading the headers of a series without it.
+    from pydicom.dataset import Dataset
 
 _CODE = re.compile(r"[A-Z0-9_ \-]{1,40}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/+()-]{0,31}")
@@ -60,6 +61,8 @@ class InstanceFeatures:
     instance_number: int | None = None
     acquisition_number: int | None = None
     temporal_position: int | None = None
+    images_in_acquisition: int | None = None
+    series_instances: int | None = None
     image_type: tuple[str, ...] = ()
     scanning_sequence: tuple[str, ...] = ()
     sequence_variant: tuple[str, ...] = ()
@@ -140,6 +143,8 @@ def read_features(header: Dataset, *, subject_id: str | None = None) -> Instance
         instance_number=_integer(header, "InstanceNumber"),
         acquisition_number=_integer(header, "AcquisitionNumber"),
         temporal_position=_integer(header, "TemporalPositionIdentifier"),
+        images_in_acquisition=_integer(header, "ImagesInAcquisition"),
+        series_instances=_integer(header, "NumberOfSeriesRelatedInstances"),
         image_type=_codes(header, "ImageType"),
         scanning_sequence=_codes(header, "ScanningSequence"),
         sequence_variant=_codes(header, "SequenceVariant"),
@@ -169,6 +174,27 @@ def read_features(header: Dataset, *, subject_id: str | None = None) -> Instance
         sequence_name=clean_descriptor(_text(header, "SequenceName") or ""),
     )
     return _with_frames(found, header)
+
+
+def features_of_sibling(
+    known: InstanceFeatures, header: Dataset, changed: Collection[str]
+) -> InstanceFeatures:
+    """Return the features of a header that differs from a known one in these attributes only.
+
+    Parameters
+    ----------
+    known : InstanceFeatures
+        Of the other header.
+    header : Dataset
+        The header at hand.
+    changed : collection of str
+        Keywords, all of `PER_SLICE`.
+    """
+    values: dict[str, Any] = {}
+    for keyword in changed:
+        name, read = PER_SLICE[keyword]
+        values[name] = read(header)
+    return replace(known, **values)
 
 
 def _with_frames(found: InstanceFeatures, header: Dataset) -> InstanceFeatures:
@@ -221,7 +247,7 @@ def read_b_value(header: Dataset) -> float | None:
             value = header.private_block(group, creator)[offset].value
         except Exception:  # noqa: S112 - no such block, or one that cannot be decoded
             continue
-        number = _as_number(value[0] if isinstance(value, MultiValue | list) else value)
+        number = _as_number(value[0] if isinstance(value, MutableSequence) else value)
         if number is not None and number >= 0:
             return number % 1e9 if creator == "GEMS_PARM_01" else number
     return None
@@ -238,9 +264,16 @@ def _raw(header: Dataset | None, keyword: str) -> object:
 
 def _text(header: Dataset | None, keyword: str) -> str | None:
     value = _raw(header, keyword)
-    if value is None or isinstance(value, SqItems | bytes):
+    if value is None or isinstance(value, bytes) or _holds_items(value):
         return None
     return str(value).strip() or None
+
+
+def _holds_items(value: object) -> bool:
+    """Return whether a value is that of a DICOM sequence, or empty."""
+    if not isinstance(value, MutableSequence):
+        return False
+    return not (value and isinstance(value[0], str | int | float))
 
 
 def _code(header: Dataset, keyword: str) -> str | None:
@@ -250,7 +283,7 @@ def _code(header: Dataset, keyword: str) -> str | None:
 
 def _codes(header: Dataset, keyword: str) -> tuple[str, ...]:
     value = _raw(header, keyword)
-    values: Iterable[object] = value if isinstance(value, MultiValue | list) else [value]
+    values: Iterable[object] = value if isinstance(value, MutableSequence) else [value]
     texts = (str(v).strip().upper() for v in values if v is not None)
     return tuple(t for t in texts if _CODE.fullmatch(t))
 
@@ -265,7 +298,7 @@ def _as_number(value: object) -> float | None:
 
 def _number(header: Dataset, keyword: str) -> float | None:
     value = _raw(header, keyword)
-    if isinstance(value, MultiValue | list):
+    if isinstance(value, MutableSequence):
         value = value[0] if value else None
     return None if value is None else _as_number(value)
 
@@ -277,7 +310,7 @@ def _integer(header: Dataset, keyword: str) -> int | None:
 
 def _numbers(header: Dataset, keyword: str, count: int) -> tuple[float, ...]:
     value = _raw(header, keyword)
-    if not isinstance(value, MultiValue | list) or len(value) != count:
+    if not isinstance(value, MutableSequence) or len(value) != count:
         return ()
     numbers = [_as_number(v) for v in value]
     return tuple(n for n in numbers if n is not None) if None not in numbers else ()
@@ -361,4 +394,32 @@ def _contrast_start_time_s(header: Dataset) -> float | None:
 
 def _items(header: Dataset, keyword: str) -> Iterable[Dataset]:
     value = _raw(header, keyword)
-    return value if isinstance(value, SqItems) else ()
+    return value if isinstance(value, MutableSequence) and _holds_items(value) else ()
+
+
+#: Attributes that slices of one series differ in, and the one field that each decides.
+PER_SLICE: Mapping[str, tuple[str, Callable[[Dataset], object]]] = {
+    "SOPInstanceUID": ("sop_uid", lambda header: _text(header, "SOPInstanceUID")),
+    "InstanceNumber": ("instance_number", lambda header: _integer(header, "InstanceNumber")),
+    "ImagePositionPatient": (
+        "position_lps",
+        lambda header: _numbers(header, "ImagePositionPatient", 3),
+    ),
+    "ImageOrientationPatient": (
+        "orientation_lps",
+        lambda header: _numbers(header, "ImageOrientationPatient", 6),
+    ),
+    "EchoTime": ("echo_time_ms", lambda header: _number(header, "EchoTime")),
+    "DiffusionBValue": ("b_value", read_b_value),
+    "ContentTime": ("content_time_s", lambda header: _time_s(header, "ContentTime")),
+    "AcquisitionTime": ("acquisition_time_s", _acquisition_time_s),
+    "TriggerTime": ("trigger_time_ms", lambda header: _number(header, "TriggerTime")),
+    "AcquisitionNumber": (
+        "acquisition_number",
+        lambda header: _integer(header, "AcquisitionNumber"),
+    ),
+    "TemporalPositionIdentifier": (
+        "temporal_position",
+        lambda header: _integer(header, "TemporalPositionIdentifier"),
+    ),
+}

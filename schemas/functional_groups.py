@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydicom.dataset import Dataset
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 #: More frames than any scanner writes in one object; a header that claims more is not read.
 MAX_FRAMES = 16384
@@ -46,15 +47,15 @@ class FunctionalGroups:
     """The functional groups of one object: a frame's own value goes before the shared one."""
 
     def __init__(self, header: Dataset) -> None:
-        shared = header.get("SharedFunctionalGroupsSequence") or [Dataset()]
-        self._shared: Dataset = shared[0]
+        shared = header.get("SharedFunctionalGroupsSequence")
+        self._shared: Dataset | None = shared[0] if shared else None
         self.frames: Sequence[Dataset] = header.get("PerFrameFunctionalGroupsSequence") or []
 
     def value(self, frame: int, path: _Path) -> Any:
         """Return an attribute of a frame (from 0), None when neither group has it."""
         macro, keyword = path
         for group in (self.frames[frame], self._shared):
-            items = group.get(macro)
+            items = None if group is None else group.get(macro)
             if items and items[0].get(keyword) is not None:
                 return items[0].get(keyword)
         return None

@@ -47,13 +47,17 @@ class DeliveredFile:
 
 @dataclass(frozen=True)
 class Delivery:
-    """An export as we took it in (restricted)."""
+    """An export as we took it in (restricted).
+
+    `absent_paths` are those that its manifest lists and that are not there.
+    """
 
     site: SiteCode
     batch_id: BatchId
     stat_digest: Sha256
     manifest_sha256: Sha256
     files: tuple[DeliveredFile, ...] = field(repr=False)
+    absent_paths: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
+from schemas.errors import BadInputError
 from schemas.zones import Zones
 
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+_PREFIX = "LIVERCOHORT_"
+_MAX_WORKERS = 256
 #: A hospital network is closed: nothing of ours or of a library may look outward.
 #: Prefect's values are read when it is first imported, so this runs before.
 QUIET_ENVIRONMENT = {
@@ -25,22 +30,23 @@ QUIET_ENVIRONMENT = {
 _PREFECT_CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 
 
-class Settings(BaseSettings):
-    """Settings of one run, from `LIVERCOHORT_*` environment variables."""
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one run, from `LIVERCOHORT_*` environment variables.
 
-    model_config = SettingsConfigDict(env_prefix="LIVERCOHORT_", frozen=True)
+    `home` is the root of all zones; `key_file` the master key, by default in restricted/;
+    `inbox` where sites deliver, by default home/inbox; `load_sites` site files X001 and up of
+    a load test; `vault_url` the PostgreSQL database of the vault, by default a file in
+    restricted/; `workers` the processes in a stage's pool. Plain, because every command reads
+    them before it does anything else.
+    """
 
-    home: Path = Field(default=Path("var"), description="Root of all zones on disk.")
-    key_file: Path | None = Field(default=None, description="Master key; default restricted/key.")
-    inbox: Path | None = Field(default=None, description="Where sites deliver; default home/inbox.")
-    load_sites: Path | None = Field(
-        default=None, description="Site files X001 and up of a load test; none without it."
-    )
-    vault_url: SecretStr | None = Field(
-        default=None,
-        description="PostgreSQL database of the vault; default restricted/vault.sqlite.",
-    )
-    workers: int = Field(default=2, ge=1, le=256, description="Processes in a stage's pool.")
+    home: Path = Path("var")
+    key_file: Path | None = None
+    inbox: Path | None = None
+    load_sites: Path | None = None
+    vault_url: SecretStr | None = None
+    workers: int = 2
 
     @property
     def zones(self) -> Zones:
@@ -54,8 +60,45 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """Read the settings of this process from its environment."""
-    return Settings()
+    """Read the settings of this process from its environment.
+
+    Raises
+    ------
+    BadInputError
+        If LIVERCOHORT_WORKERS is no number from 1 to 256.
+    """
+    home = _path("HOME")
+    return Settings(
+        home=Settings.home if home is None else home,
+        key_file=_path("KEY_FILE"),
+        inbox=_path("INBOX"),
+        load_sites=_path("LOAD_SITES"),
+        vault_url=_secret("VAULT_URL"),
+        workers=_workers(),
+    )
+
+
+def _path(name: str) -> Path | None:
+    value = os.environ.get(_PREFIX + name)
+    return None if value is None else Path(value)
+
+
+def _secret(name: str) -> SecretStr | None:
+    value = os.environ.get(_PREFIX + name)
+    if value is None:
+        return None
+    from pydantic import SecretStr  # takes longer to load than all the other settings to read
+
+    return SecretStr(value)
+
+
+def _workers() -> int:
+    text = os.environ.get(_PREFIX + "WORKERS", str(Settings.workers)).strip()
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_WORKERS):
+        raise BadInputError(
+            "LIVERCOHORT_WORKERS is not a usable number", expected=f"1 to {_MAX_WORKERS}"
+        )
+    return int(text)
 
 
 def apply_environment(
@@ -73,6 +116,8 @@ def apply_environment(
         os.environ["LIVERCOHORT_WORKERS"] = str(workers)
     settings = read_settings()
     os.environ.update(QUIET_ENVIRONMENT)
+    # Stages work in processes; threads of linear algebra, started with each, only cost.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("PREFECT_HOME", str(settings.zones.prefect_home))
     os.environ.setdefault(_PREFECT_CONSOLE_LEVEL, "CRITICAL")
     return settings

@@ -30,19 +30,9 @@ from pathlib import Path
 
 import dcm2niix
 import pydicom
+from peers import peer_scripts
 
-HEURISTIC = """
-def infotodict(seqinfo):
-    key = ("run-{item:03d}", ("nii.gz",), None)
-    return {key: [s.series_id for s in seqinfo]}
-"""
-OURS = """
-import json, sys
-from pathlib import Path
-from tasks.convert.store_folder import convert_folder, count_files
-result = convert_folder(Path(sys.argv[1]), Path(sys.argv[2]), workers=2)
-print(json.dumps(count_files(result)))
-"""
+OURS = [sys.executable, "-m", "flows.cli", "convert", "--workers", "2"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +96,8 @@ def measure(command: Command, source: Path, target: Path) -> Cost:
         wall = time.perf_counter() - began
         wait_for_orphans()
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        answer = (ran.stdout.strip().splitlines() or [""])[-1] if command.name == "ours" else ""
+        said = ran.stdout.strip().splitlines() if command.name.startswith("ours") else []
+        answer = said[0] if said else ""
         cost = [wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, f"{ran.returncode}"]
         os.write(writer, json.dumps([*cost[:3], f"exit {ran.returncode} {answer}"]).encode())
         os._exit(0)
@@ -145,40 +136,14 @@ def commands(peers: Path | None, work: Path) -> list[Command]:
                 " | xargs -0 -P2 -n64 sha256sum >/dev/null"
             ),
         ),
-        Command("ours", lambda s, d: [sys.executable, "-c", OURS, str(s), str(d)]),
-        Command(
-            "ours, rerun", lambda s, d: [sys.executable, "-c", OURS, str(s), str(d)], keep=True
-        ),
+        Command("ours", lambda s, d: [*OURS, str(s), str(d)]),
+        Command("ours, rerun", lambda s, d: [*OURS, str(s), str(d)], keep=True),
         Command("dcm2niix -z n", shell(f'mkdir -p "$2" && {niix} -z n -f %s_%j -o "$2" "$1"')),
         Command("dcm2niix -z i", shell(f'mkdir -p "$2" && {niix} -z i -f %s_%j -o "$2" "$1"')),
         Command("dcm2niix -z y", shell(f'mkdir -p "$2" && {niix} -z y -f %s_%j -o "$2" "$1"')),
     ]
-    if peers is not None:
-        config, heuristic = work / "config.json", work / "heuristic.py"
-        config.write_text(
-            json.dumps(
-                {
-                    "descriptions": [
-                        {"datatype": "anat", "suffix": "T1w", "criteria": {"SeriesNumber": "*"}}
-                    ]
-                }
-            )
-        )
-        heuristic.write_text(HEURISTIC)
-        path = f'PATH="{peers}:$PATH"'
-        found += [
-            Command(
-                "dcm2bids",
-                shell(f'mkdir -p "$2" && {path} {peers}/dcm2bids -d "$1" -p 1 -c {config} -o "$2"'),
-            ),
-            Command(
-                "heudiconv",
-                shell(
-                    f'mkdir -p "$2" && {path} {peers}/heudiconv --files "$1" -s 1 -f {heuristic} '
-                    '-c dcm2niix -o "$2" --grouping all --overwrite'
-                ),
-            ),
-        ]
+    scripts = peer_scripts(peers, work)
+    found += [Command(name, shell(scripts[name])) for name in scripts if name != "dcm2niix"]
     return found
 
 

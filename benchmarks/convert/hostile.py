@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pydicom.data
 
-from tasks.convert.store_folder import convert_folder, count_files
+from tasks.convert.folder_rows import count_files
+from tasks.convert.store_folder import convert_folder
 
 LIMIT_S = 30.0
 

@@ -39,6 +39,7 @@ class Code(StrEnum):
     MOSAIC_WITHOUT_LAYOUT = "MOSAIC_WITHOUT_LAYOUT"
     UNEQUAL_PHASES = "UNEQUAL_PHASES"
     COUNT_VS_MANIFEST = "COUNT_VS_MANIFEST"
+    COUNT_VS_HEADER = "COUNT_VS_HEADER"
     UID_PER_SLICE = "UID_PER_SLICE"
     # known after converting
     CONVERTER_FAILED = "CONVERTER_FAILED"
@@ -51,6 +52,7 @@ class Code(StrEnum):
     GEOMETRY_DIFFERS = "GEOMETRY_DIFFERS"
     VOLUMES_MIXED = "VOLUMES_MIXED"
     B_VALUES_DIFFER = "B_VALUES_DIFFER"
+    DIRECTIONS_DIFFER = "DIRECTIONS_DIFFER"
     WORKER_DIED = "WORKER_DIED"
     WORKER_TIMEOUT = "WORKER_TIMEOUT"
     WORKER_FAILED = "WORKER_FAILED"
@@ -58,11 +60,13 @@ class Code(StrEnum):
     AFFINE_REFITTED = "AFFINE_REFITTED"
     # remarks
     SINGLE_SLICE = "SINGLE_SLICE"
+    INSTANCE_NUMBERS_INCOMPLETE = "INSTANCE_NUMBERS_INCOMPLETE"
+    FILES_ABSENT_BESIDE = "FILES_ABSENT_BESIDE"
 
 
 #: Codes that do not keep a volume back.
 MENDED = frozenset({Code.AFFINE_REFITTED, Code.UID_PER_SLICE})
-REMARKS = frozenset({Code.SINGLE_SLICE})
+REMARKS = frozenset({Code.SINGLE_SLICE, Code.INSTANCE_NUMBERS_INCOMPLETE, Code.FILES_ABSENT_BESIDE})
 
 MEANINGS: dict[Code, str] = {
     Code.MISSING_SLICE: "a gap between two slices is a multiple of the spacing",
@@ -83,6 +87,7 @@ MEANINGS: dict[Code, str] = {
     Code.MOSAIC_WITHOUT_LAYOUT: "a mosaic without the number, normal or spacing of its tiles",
     Code.UNEQUAL_PHASES: "a phase or volume covers fewer positions than its siblings",
     Code.COUNT_VS_MANIFEST: "the number of instances differs from the manifest",
+    Code.COUNT_VS_HEADER: "fewer instances than their own headers state",
     Code.UID_PER_SLICE: "each slice carried a series UID of its own; they were joined",
     Code.CONVERTER_FAILED: "dcm2niix gave an error or no image",
     Code.CONVERTER_CRASHED: "dcm2niix was ended by a signal",
@@ -94,9 +99,12 @@ MEANINGS: dict[Code, str] = {
     Code.GEOMETRY_DIFFERS: "a corner of a source slice is not where the NIfTI says",
     Code.VOLUMES_MIXED: "planes of one NIfTI volume come from different source volumes",
     Code.B_VALUES_DIFFER: "b-values differ from the vendor's",
+    Code.DIRECTIONS_DIFFER: "diffusion directions differ from the vendor's",
     Code.WORKER_DIED: "the worker process died on this series",
     Code.WORKER_TIMEOUT: "the worker process ran longer than allowed",
     Code.WORKER_FAILED: "the worker process met an unexpected error on this series",
     Code.AFFINE_REFITTED: "the affine was fitted anew over all slices",
     Code.SINGLE_SLICE: "one slice only: its spacing cannot be proven",
+    Code.INSTANCE_NUMBERS_INCOMPLETE: "instance numbers do not begin at 1 or leave some out",
+    Code.FILES_ABSENT_BESIDE: "files of a folder shared with other series did not arrive",
 }

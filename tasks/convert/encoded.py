@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from pydicom.encaps import generate_frames
-from pydicom.uid import (
-    JPEG2000,
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
-)
-
-NATIVE: tuple[UID, ...] = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
-DEFLATED: UID = DeflatedExplicitVRLittleEndian
+# Transfer syntax UIDs (PS3.6 table A-1), as text: nothing here needs pydicom loaded.
+IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+NATIVE = (IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN)
 #: The lossy ones of these decode to the same integers in every conforming decoder; baseline
 #: JPEG does not (PS3.5 8.2.1 leaves the inverse transform to the decoder), so nothing could
 #: be proven of it.
-_CODESTREAMS: tuple[UID, ...] = (
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    JPEG2000Lossless,
-    JPEG2000,
+_CODESTREAMS = (
+    "1.2.840.10008.1.2.4.57",  # JPEG lossless
+    "1.2.840.10008.1.2.4.70",  # JPEG lossless, first-order prediction
+    "1.2.840.10008.1.2.4.80",  # JPEG-LS lossless
+    "1.2.840.10008.1.2.4.81",  # JPEG-LS near-lossless
+    "1.2.840.10008.1.2.4.90",  # JPEG 2000 lossless
+    "1.2.840.10008.1.2.4.91",  # JPEG 2000
 )
-PROVABLE: tuple[UID, ...] = (*NATIVE, DEFLATED, RLELossless, *_CODESTREAMS)
+PROVABLE = (*NATIVE, DEFLATED, RLE_LOSSLESS, *_CODESTREAMS)
 
 #: JPEG, JPEG-LS and JPEG 2000 all end a codestream with the same marker.
 _END_OF_CODESTREAM = b"\xff\xd9"
@@ -56,6 +45,8 @@ def ends_too_early(value: bytes, syntax: str, n_frames: int) -> bool:
     -----
     DICOM PS3.5 A.4; ITU-T T.81 B.1.1.3, T.87 C.1.1 and T.800 A.2 (end marker).
     """
+    from pydicom.encaps import generate_frames
+
     try:
         frames = list(generate_frames(value, number_of_frames=n_frames))
     except (ValueError, EOFError, IndexError):

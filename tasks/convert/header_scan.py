@@ -9,19 +9,22 @@ which is the reference the tests hold this scanner against.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from tasks.convert.encoded import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 
 SOP_UID, IMAGE_TYPE, FRAMES = 0x00080018, 0x00080008, 0x00280008
 SAMPLES, ROWS, COLUMNS = 0x00280002, 0x00280010, 0x00280011
 BITS_ALLOCATED, BITS_STORED, HIGH_BIT, SIGNED = 0x00280100, 0x00280101, 0x00280102, 0x00280103
 INTERCEPT, SLOPE = 0x00281052, 0x00281053
+SIEMENS_GROUP, SIEMENS_BLOCK, SIEMENS_GRADIENT = 0x0019, b"SIEMENS MR HEADER", 0x0E
 PHILIPS_CREATOR, PHILIPS_SLOPE = 0x20050010, 0x2005100E
 PHILIPS_BLOCK = b"Philips MR Imaging DD 001"
 PIXEL_DATA = 0x7FE00010
 
+#: Private groups that anything is ever asked of.
+_VENDOR_GROUPS = frozenset({0x0019, 0x0043, 0x0065, 0x2001, 0x2005})
 _WANTED = {
     SOP_UID: b"UI",
     IMAGE_TYPE: b"CS",
@@ -35,6 +38,7 @@ _WANTED = {
 _LAST_PHILIPS_CREATOR = 0x200500FF
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_SHORT_ELEMENT = struct.Struct("<HH2sH")
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _MAX_DEPTH = 64
@@ -48,6 +52,7 @@ class ScannedHeader:
 
     `places` says for every attribute of the top level where in `start` its value lies: VR
     (empty in implicit VR), offset, length; sequences of undefined length have none.
+    `private` has the tags of vendors' groups by group, in file order.
     """
 
     values: Mapping[int, bytes]
@@ -55,6 +60,7 @@ class ScannedHeader:
     pixel_length: int
     start: bytes
     places: Mapping[int, tuple[bytes, int, int]]
+    private: Mapping[int, Sequence[int]]
     explicit: bool
     syntax: str
     sop_class: str
@@ -90,6 +96,24 @@ def philips_slope(header: ScannedHeader) -> float | None:
     return float(struct.unpack("<f", value)[0])
 
 
+def siemens_gradient(header: ScannedHeader) -> tuple[float, ...]:
+    """Return the vendor's diffusion direction (0019,100E), DICOM LPS; empty without one."""
+    tags = header.private.get(SIEMENS_GROUP, ())
+    creators = [tag for tag in tags if tag & 0xFFFF < 0x100]
+    blocks = [
+        tag & 0xFF for tag in creators if header.element(tag)[1].strip(b" \0") == SIEMENS_BLOCK
+    ]
+    if not blocks:
+        return ()
+    place = SIEMENS_GROUP << 16 | blocks[0] << 8 | SIEMENS_GRADIENT
+    if place not in header.places:
+        return ()
+    vr, value = header.element(place)
+    if len(blocks) > 1 or vr not in ("", "FD") or len(value) not in (0, 24):
+        raise ValueError("not one direction")
+    return struct.unpack("<3d", value) if value else ()
+
+
 class _NotForUsError(Exception):
     """The header holds something that the full parser must judge."""
 
@@ -116,7 +140,7 @@ def scan_header(start: bytes) -> ScannedHeader | None:
         return None
     try:
         meta, offset = _scan_meta(start)
-        if meta.get(_TRANSFER_SYNTAX) in (ExplicitVRLittleEndian, ImplicitVRLittleEndian):
+        if meta.get(_TRANSFER_SYNTAX) in (EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN):
             return _scan(start, offset, meta)
     except (_NotForUsError, struct.error):
         # An element that goes beyond `start` ends here too.
@@ -150,13 +174,15 @@ def _element(start: bytes, offset: int, *, explicit: bool) -> tuple[int, bytes, 
 
 
 def _scan(start: bytes, offset: int, meta: Mapping[int, str]) -> ScannedHeader:
-    explicit = meta[_TRANSFER_SYNTAX] == ExplicitVRLittleEndian
+    explicit = meta[_TRANSFER_SYNTAX] == EXPLICIT_LITTLE_ENDIAN
     # A header that says implicit but is explicit has two letters where the length should be.
     if not explicit and start[offset + 4 : offset + 6].isalpha():
         raise _NotForUsError
     places: dict[int, tuple[bytes, int, int]] = {}
     depth = 0
     while True:
+        if explicit and depth == 0:
+            offset = _plain_run(start, offset, places)
         tag, vr, length, value = _element(start, offset, explicit=explicit)
         if tag == PIXEL_DATA and depth == 0:
             if length == _UNDEFINED:
@@ -175,6 +201,16 @@ def _scan(start: bytes, offset: int, meta: Mapping[int, str]) -> ScannedHeader:
         offset = value + length
 
 
+def _plain_run(start: bytes, offset: int, places: dict[int, tuple[bytes, int, int]]) -> int:
+    """Take in elements with a length of two bytes, nearly all of a header; return the next."""
+    while True:
+        group, number, vr, length = _SHORT_ELEMENT.unpack_from(start, offset)
+        if vr not in _SHORT_VRS or group == _ITEM >> 16:
+            return offset
+        places[group << 16 | number] = (vr, offset + 8, length)
+        offset += 8 + length
+
+
 def _whole_header(
     start: bytes,
     places: dict[int, tuple[bytes, int, int]],
@@ -182,13 +218,17 @@ def _whole_header(
     meta: Mapping[int, str],
 ) -> ScannedHeader:
     values = {tag: _wanted(start, tag, *places[tag]) for tag in _WANTED if tag in places}
-    for tag in places:
+    private: dict[int, list[int]] = {}
+    for tag in [tag for tag in places if tag >> 16 in _VENDOR_GROUPS]:
+        private.setdefault(tag >> 16, []).append(tag)
+    for tag in private.get(PHILIPS_CREATOR >> 16, ()):
         if PHILIPS_CREATOR < tag <= _LAST_PHILIPS_CREATOR:
             _, value, length = places[tag]
             _refuse_moved_block(start[value : value + length])
     syntax = meta[_TRANSFER_SYNTAX]
-    explicit = syntax == ExplicitVRLittleEndian
-    return ScannedHeader(values, *pixels, start, places, explicit, syntax, meta.get(_SOP_CLASS, ""))
+    explicit = syntax == EXPLICIT_LITTLE_ENDIAN
+    sop_class = meta.get(_SOP_CLASS, "")
+    return ScannedHeader(values, *pixels, start, places, private, explicit, syntax, sop_class)
 
 
 def _refuse_moved_block(creator: bytes) -> None:

@@ -1,102 +1,180 @@
 """A scanned header that answers like a pydicom Dataset where features are harvested.
 
-Values are converted by pydicom itself, once for each different run of bytes: in a series
-most attributes are the same in every file. What the scanner leaves to pydicom stays there.
+What the scanner leaves to pydicom stays there. Slices of one series differ in a few
+attributes only: when all others are the same bytes as in the slice before, its features are
+taken over (`FeatureHarvest`).
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from pydicom.charset import convert_encodings
-from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import RawDataElement, convert_raw_data_element
-from pydicom.dataset import Dataset, PrivateBlock
-from pydicom.tag import BaseTag
+from schemas.features import PER_SLICE, InstanceFeatures, features_of_sibling, read_features
+from tasks.convert.header_scan import PIXEL_DATA, ScannedHeader
+from tasks.convert.header_values import ATTRIBUTES, NotPlainError, plain_value
 
-from tasks.convert.header_scan import ScannedHeader
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 _CHARSET = 0x00080005
 #: Attributes in sequences: the full parser reads headers that have them.
-_FRAME_GROUPS = (0x52009229, 0x52009230)
+_IN_SEQUENCES = (0x52009229, 0x52009230, 0x00180012)
 _UIH_GROUP, _UIH_FRAMES = 0x0065, 0x51
 #: See `schemas.features.read_b_value`.
 _B_VALUE_OFFSETS = (0x03, 0x09, 0x0C, 0x39)
-_DEFAULT_ENCODING = ("iso8859",)
-_MEMORY = 1 << 14
-
-
-@lru_cache(maxsize=_MEMORY)
-def _converted(
-    tag: int, vr: str | None, value: bytes, implicit: bool, encoding: tuple[str, ...]
-) -> Any:
-    raw = RawDataElement(BaseTag(tag), vr, len(value), value, 0, implicit, True)
-    return convert_raw_data_element(raw, encoding=list(encoding)).value
-
-
-@lru_cache(maxsize=_MEMORY)
-def _tag(keyword: str) -> int | None:
-    return tag_for_keyword(keyword)
+#: What implicit VR does not say; the vendors' conformance statements do.
+_PRIVATE_VRS = {
+    ("SIEMENS MR HEADER", 0x0C): "IS",
+    ("GEMS_PARM_01", 0x39): "IS",
+    ("Philips Imaging DD 001", 0x03): "FL",
+}
+_KEYWORD_OF = {ATTRIBUTES[keyword][0]: keyword for keyword in PER_SLICE}
+_Asked = tuple[bytes, bytes] | None
 
 
 class HeaderView:
-    """Top-level attributes by keyword; as a Dataset, an absent one raises AttributeError."""
+    """Top-level attributes by keyword; as a Dataset, an absent one raises AttributeError.
+
+    `asked` keeps what was looked up: VR and bytes of each attribute, None for an absent one.
+    `is_plain` turns false with the first value that only the full parser can read: then
+    nothing that was harvested from this view counts.
+    """
 
     def __init__(self, scanned: ScannedHeader) -> None:
         self._scanned = scanned
         self.file_meta = SimpleNamespace(TransferSyntaxUID=scanned.syntax)
-        self._encoding: tuple[str, ...] = _DEFAULT_ENCODING
-        if _CHARSET in scanned.places:
-            names = self._value(_CHARSET)
-            self._encoding = tuple(convert_encodings(names))
+        self.asked: dict[int, _Asked] = {_CHARSET: _bytes_of(scanned, _CHARSET)}
+        self.asked_private: dict[int, tuple[tuple[int, _Asked], ...]] = {}
+        self.is_plain = True
+        self._charset = (self.asked[_CHARSET] or (b"", b""))[1]
 
     def __getattr__(self, keyword: str) -> Any:
-        tag = _tag(keyword)
-        if tag is None or tag not in self._scanned.places:
+        tag, expected = ATTRIBUTES.get(keyword, (None, ""))
+        if tag is None:
             raise AttributeError(keyword)
-        return self._value(tag)
+        found = self.asked[tag] = _bytes_of(self._scanned, tag)
+        if found is None:
+            raise AttributeError(keyword)
+        vr = found[0].decode("ascii") or expected
+        if vr != expected:
+            self.is_plain = False
+        return self._plain(vr, found[1])
 
     def __contains__(self, keyword: str) -> bool:
-        return _tag(keyword) in self._scanned.places
+        tag = ATTRIBUTES[keyword][0] if keyword in ATTRIBUTES else None
+        if tag is None:
+            return False
+        if tag == PIXEL_DATA:
+            # The scanner gives up on a header without it.
+            return True
+        self.asked[tag] = _bytes_of(self._scanned, tag)
+        return tag in self._scanned.places
 
     def get(self, keyword: str, default: Any = None) -> Any:
         """Return the value of an attribute, `default` when it is absent."""
         return getattr(self, keyword, default)
 
-    def private_block(self, group: int, creator: str) -> PrivateBlock:
-        """Return the block of a private creator; KeyError when there is none."""
-        # Of hundreds of private attributes only these are ever asked for.
-        tags = [
-            tag
-            for tag in self._scanned.places
-            if tag >> 16 == group and (tag & 0xFFFF < 0x100 or tag & 0xFF in _B_VALUE_OFFSETS)
-        ]
-        if not tags:
+    def private_block(self, group: int, creator: str) -> dict[int, object]:
+        """Return elements of a private creator by offset; KeyError when there is none."""
+        found = self.asked_private.get(group)
+        if found is None:
+            found = self.asked_private[group] = _private(self._scanned, group)
+        creators = [e for e in found if e[0] & 0xFFFF < 0x100 and _may_be(e[1], creator)]
+        if not creators:
             raise KeyError(creator)
-        implicit = not self._scanned.explicit
-        raw = {}
-        for tag in tags:
-            vr, value = self._scanned.element(tag)
-            base = BaseTag(tag)
-            raw[base] = RawDataElement(base, vr or None, len(value), value, 0, implicit, True)
-        return Dataset(cast(Any, raw)).private_block(group, creator)
+        tag, element = creators[0]
+        usual = len(creators) == 1 and tag & 0xFFFF >= 0x10 and element is not None
+        if not usual or (element and element[0] not in (b"", b"LO")):
+            self.is_plain = False
+        return {
+            other & 0xFF: SimpleNamespace(value=self._private_value(creator, other, value))
+            for other, value in found
+            if (other >> 8) & 0xFF == tag & 0xFF and other & 0xFFFF >= 0x100
+        }
 
-    def _value(self, tag: int) -> Any:
-        vr, value = self._scanned.element(tag)
-        return _converted(tag, vr or None, value, not self._scanned.explicit, self._encoding)
+    def _private_value(self, creator: str, tag: int, element: _Asked) -> object:
+        vr, value = element or (b"", b"")
+        known = _PRIVATE_VRS.get((creator, tag & 0xFF), "")
+        return self._plain(vr.decode("ascii") or known, value)
+
+    def _plain(self, vr: str, value: bytes) -> Any:
+        try:
+            return plain_value(vr, value, self._charset if vr in ("LO", "SH") else b"")
+        except NotPlainError:
+            self.is_plain = False
+            return None
+
+
+def _may_be(element: _Asked, creator: str) -> bool:
+    return element is not None and element[1].strip(b" \0") == creator.encode("ascii")
+
+
+def _bytes_of(scanned: ScannedHeader, tag: int) -> _Asked:
+    place = scanned.places.get(tag)
+    if place is None:
+        return None
+    vr, offset, length = place
+    return vr, scanned.start[offset : offset + length]
+
+
+def _private(scanned: ScannedHeader, group: int) -> tuple[tuple[int, _Asked], ...]:
+    """Return creators of a group and the elements that may be a b-value, in file order."""
+    # Of hundreds of private attributes only these are ever asked for.
+    return tuple(
+        (tag, _bytes_of(scanned, tag))
+        for tag in scanned.private.get(group, ())
+        if tag & 0xFFFF < 0x100 or tag & 0xFF in _B_VALUE_OFFSETS
+    )
 
 
 def view_of(scanned: ScannedHeader) -> Dataset | None:
-    """Return the view, typed as what it stands for; None where frames need the full parser."""
+    """Return the view, typed as what it stands for; None where only the full parser can."""
     places = scanned.places
-    if any(tag in places for tag in _FRAME_GROUPS):
+    if any(tag in places for tag in _IN_SEQUENCES):
         return None
-    if any(tag >> 16 == _UIH_GROUP and tag & 0xFF == _UIH_FRAMES for tag in places):
+    if any(tag & 0xFF == _UIH_FRAMES for tag in scanned.private.get(_UIH_GROUP, ())):
         return None
-    try:
-        return cast(Dataset, HeaderView(scanned))
-    except Exception:
-        # A character set that is none: pydicom warns or guesses, and is asked.
+    return cast("Dataset", HeaderView(scanned))
+
+
+class FeatureHarvest:
+    """Features of one header after another; a slice like the one before costs a comparison."""
+
+    def __init__(self) -> None:
+        self._known: tuple[HeaderView, InstanceFeatures] | None = None
+
+    def read(self, scanned: ScannedHeader) -> InstanceFeatures | None:
+        """Return what `read_features` gives; None where the full parser must read the file."""
+        view = view_of(scanned)
+        if view is None:
+            return None
+        changed = None if self._known is None else _changed(self._known[0], scanned)
+        if self._known is not None and changed is not None:
+            features = features_of_sibling(self._known[1], view, changed)
+        else:
+            features = read_features(view)
+        plain = cast("HeaderView", view)
+        if not plain.is_plain:
+            return None
+        if changed is None:
+            self._known = (plain, features)
+        return features
+
+
+def _changed(before: HeaderView, scanned: ScannedHeader) -> list[str] | None:
+    """Return the keywords of slices in which a header differs; None where it is another series."""
+    if before.file_meta.TransferSyntaxUID != scanned.syntax:
         return None
+    changed = []
+    for tag, value in before.asked.items():
+        if _bytes_of(scanned, tag) != value:
+            keyword = _KEYWORD_OF.get(tag)
+            if keyword is None:
+                return None
+            changed.append(keyword)
+    private = before.asked_private.items()
+    if any(_private(scanned, group) != elements for group, elements in private):
+        # Of private attributes only a b-value is ever asked for.
+        changed.append("DiffusionBValue")
+    return changed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,10 @@ from schemas.sub_stacks import (
     slice_normal,
     slice_positions_mm,
 )
-from tasks.convert.codes import MENDED, REMARKS, Code, ConversionVerdict
+from tasks.convert.codes import Code
+from tasks.convert.counts import NOTHING_STATED, StatedCounts, check_counts
 from tasks.convert.source import PixelFacts
+from tasks.convert.verdict import Fault, StackPlan
 
 FloatArray = NDArray[np.float64]
 
@@ -41,41 +42,12 @@ _PHASE_NAMES = (
 _PER_SLICE_NAMES = ("acquisition_time", "repeated_position")
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One code and the instances it is about (SOPInstanceUIDs)."""
-
-    code: Code
-    instances: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class StackPlan:
-    """One sub-stack and what speaks against converting it."""
-
-    stack: SubStack
-    faults: tuple[Fault, ...]
-
-    @property
-    def verdict(self) -> ConversionVerdict:
-        """QUARANTINE when any fault keeps the volume back."""
-        return verdict_of(fault.code for fault in self.faults)
-
-
-def verdict_of(codes: Iterable[Code]) -> ConversionVerdict:
-    """Return the verdict that follows from codes: the worst one wins."""
-    found = set(codes) - REMARKS
-    if not found:
-        return ConversionVerdict.OK
-    return ConversionVerdict.REPAIRABLE if found <= MENDED else ConversionVerdict.QUARANTINE
-
-
 def plan_series(
     stacks: Sequence[SubStack],
     facts: Mapping[str, PixelFacts],
     *,
     proven: Collection[str] = (),
-    expected_instances: int | None = None,
+    stated: StatedCounts = NOTHING_STATED,
 ) -> list[StackPlan]:
     """Judge each part of one series.
 
@@ -87,8 +59,8 @@ def plan_series(
         One for each instance or frame; a missing one counts as unreadable.
     proven : collection of str
         Digests of parts whose pixels an earlier run has proven; they need no facts.
-    expected_instances : int, optional
-        How many instances the delivery's manifest states for the series.
+    stated : StatedCounts
+        What the delivery says of the number of instances of the series.
     """
     plans = []
     for stack in stacks:
@@ -101,7 +73,7 @@ def plan_series(
             *_check_series(stack),
         ]
         plans.append(StackPlan(stack, tuple(faults)))
-    return _check_count(plans, expected_instances)
+    return check_counts(plans, stated)
 
 
 def _uids(members: Iterable[InstanceFeatures]) -> tuple[str, ...]:
@@ -309,16 +281,3 @@ def _places(one: SubStack, other: SubStack) -> tuple[set[int], set[int]]:
     along = np.concatenate([_along(one, normal), _along(other, normal)])
     _, index = distinct_positions(along)
     return set(index[: len(one.members)].tolist()), set(index[len(one.members) :].tolist())
-
-
-def _check_count(plans: list[StackPlan], expected: int | None) -> list[StackPlan]:
-    found = len({m.sop_uid for plan in plans for m in plan.stack.members})
-    if expected is None or expected == found:
-        return plans
-    # When a part already shows a loss the others need not pay for it.
-    losses = {Code.MISSING_SLICE, Code.UNEQUAL_PHASES}
-    suspects = [p for p in plans if losses & {f.code for f in p.faults}] or plans
-    return [
-        StackPlan(p.stack, (*p.faults, Fault(Code.COUNT_VS_MANIFEST))) if p in suspects else p
-        for p in plans
-    ]

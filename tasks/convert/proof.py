@@ -16,6 +16,7 @@ from schemas.features import InstanceFeatures
 from schemas.frames import member_key
 from schemas.sub_stacks import SubStack
 from tasks.convert.codes import Code
+from tasks.convert.gradients import directions_agree
 from tasks.convert.grid import (
     AxisMap,
     SourceGrid,
@@ -24,8 +25,8 @@ from tasks.convert.grid import (
     map_axes,
     source_grid,
 )
-from tasks.convert.plan import Fault
 from tasks.convert.source import PixelFacts
+from tasks.convert.verdict import Fault
 
 FloatArray = NDArray[np.float64]
 ReadPlane = Callable[[int, int], NDArray[np.generic]]
@@ -40,7 +41,8 @@ class Converted:
     """What the converter wrote, before anything of it is believed.
 
     `data` has shape (x, y, z, t) in Fortran order; `affine_ras` shape (4, 4), voxel index to
-    mm; `b_values` as in the `.bval` file, None without one.
+    mm; `b_values` as in the `.bval` file, None without one; `directions` as in the `.bvec`
+    file, shape (3, t), None without one.
     """
 
     data: NDArray[np.generic]
@@ -48,6 +50,7 @@ class Converted:
     slope: float
     intercept: float
     b_values: tuple[float, ...] | None
+    directions: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def prove(
         uids = tuple(sorted({stack.members[grid.member[i]].sop_uid or "" for i in unlike}))
         code = Code.PIXELS_DIFFER if scaling.exact else Code.SCALING_DIFFERS
         return _refused(code, converted, uids)
-    return _prove_order(stack, grid, axes, converted, volume)
+    return _prove_order(stack, facts, grid, axes, converted, volume)
 
 
 def _refused(code: Code, converted: Converted, instances: tuple[str, ...] = ()) -> Proof:
@@ -196,6 +199,7 @@ def _match_planes(
 
 def _prove_order(
     stack: SubStack,
+    facts: Mapping[str, PixelFacts],
     grid: SourceGrid,
     axes: AxisMap,
     converted: Converted,
@@ -213,6 +217,8 @@ def _prove_order(
     if not agree:
         faults.append(Fault(Code.B_VALUES_DIFFER))
     affine = converted.affine_ras
+    if not _directions_agree(members, facts, converted):
+        faults.append(Fault(Code.DIRECTIONS_DIFFER))
     shape = converted.data.shape
     if not corners_fit(grid, axes, affine, shape):
         # NIfTI keeps the affine in single precision: what is written is what is proven.
@@ -222,6 +228,18 @@ def _prove_order(
         faults.append(Fault(Code.AFFINE_REFITTED if mended else Code.GEOMETRY_DIFFERS))
     planes = tuple(tuple(map(member_key, found)) for found in members)
     return Proof(tuple(faults), affine, planes, b_values)
+
+
+def _directions_agree(
+    volumes: list[list[InstanceFeatures]], facts: Mapping[str, PixelFacts], converted: Converted
+) -> bool:
+    if converted.directions is None:
+        return True
+    found = [{facts[member_key(m)].gradient_lps for m in members} for members in volumes]
+    if any(len(gradients) > 1 for gradients in found):
+        return False
+    vendor = [gradients.pop() for gradients in found]
+    return directions_agree(vendor, converted.directions, converted.affine_ras)
 
 
 def _b_values(

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRBigEndian
 
 from schemas.functional_groups import MAX_FRAMES, FunctionalGroups
 from schemas.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.csa import read_csa_tags
-from tasks.convert.encoded import DEFLATED, NATIVE, PROVABLE, ends_too_early
+from tasks.convert.encoded import DEFLATED, EXPLICIT_BIG_ENDIAN, NATIVE, PROVABLE, ends_too_early
 from tasks.convert.header_scan import (
     BITS_ALLOCATED,
     BITS_STORED,
@@ -28,13 +26,20 @@ from tasks.convert.header_scan import (
     PIXEL_DATA,
     ROWS,
     SAMPLES,
+    SIEMENS_BLOCK,
+    SIEMENS_GRADIENT,
+    SIEMENS_GROUP,
     SIGNED,
     SLOPE,
     SOP_UID,
     ScannedHeader,
     philips_slope,
     scan_header,
+    siemens_gradient,
 )
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 FloatArray = NDArray[np.float64]
 
@@ -72,7 +77,8 @@ class PixelFacts:
     `scales` are slope and intercept of each frame where frames have their own. A frame's
     facts come from `of_frame`; `tile` is then its place in a grid and `index` its place
     among the frames. `philips_slope` is the vendor's scale slope (2005,100E): stored value
-    divided by it is what Philips calls the floating-point value.
+    divided by it is what Philips calls the floating-point value. `gradient_lps` is the diffusion
+    direction of a classic Siemens image, DICOM LPS, empty where there is none.
     """
 
     sop_uid: str
@@ -88,6 +94,7 @@ class PixelFacts:
     mosaic: Mosaic | None = None
     deflated: bool = False
     philips_slope: float | None = None
+    gradient_lps: tuple[float, ...] = ()
     scales: tuple[tuple[float, float], ...] = ()
     index: int = 0
     tile: int | None = None
@@ -107,6 +114,7 @@ class PixelFacts:
             slope=slope,
             intercept=intercept,
             scales=(),
+            gradient_lps=(),
         )
 
     @property
@@ -158,7 +166,7 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
         return PixelFacts(sop_uid=sop_uid, problem=Code.UNSUPPORTED_PIXEL_FORMAT)
     native = syntax in NATIVE
     offset, problem = _extent(header, size_bytes, n_frames)
-    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    order = ">" if syntax == EXPLICIT_BIG_ENDIAN else "<"
     return PixelFacts(
         sop_uid=sop_uid,
         problem=problem,
@@ -173,6 +181,7 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
         mosaic=_mosaic(header),
         deflated=syntax == DEFLATED,
         philips_slope=_philips_slope(header),
+        gradient_lps=_siemens_gradient(header),
         scales=_frame_scales(header, n_frames),
     )
 
@@ -227,6 +236,7 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
         slope=float(header.text(SLOPE) or 1.0),
         intercept=float(header.text(INTERCEPT) or 0.0),
         philips_slope=philips_slope(header),
+        gradient_lps=siemens_gradient(header),
     )
 
 
@@ -237,6 +247,8 @@ def _scale(header: Dataset, keyword: str, default: float) -> float:
 
 def _extent(header: Dataset, size_bytes: int, n_frames: int) -> tuple[int, Code | None]:
     """Return where the pixels begin (native ones only) and whether they are all there."""
+    from pydicom.dataelem import RawDataElement
+
     element: object = header.get_item(PIXEL_DATA, keep_deferred=True)
     if not isinstance(element, RawDataElement):
         raise TypeError("pixel data was interpreted before its place was known")
@@ -270,6 +282,15 @@ def _philips_slope(header: Dataset) -> float | None:
         return float(block[_PHILIPS_SLOPE_OFFSET].value)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _siemens_gradient(header: Dataset) -> tuple[float, ...]:
+    try:
+        block = header.private_block(SIEMENS_GROUP, SIEMENS_BLOCK.decode())
+        found = tuple(float(value) for value in block[SIEMENS_GRADIENT].value)
+    except (KeyError, TypeError, ValueError):
+        return ()
+    return found if len(found) == 3 else ()
 
 
 def _mosaic(header: Dataset) -> Mosaic | None:

@@ -1,162 +1,29 @@
-"""Convert series on disk: plan, convert, prove, compress, publish, each sub-stack on its own."""
+"""Convert many series, each in a worker that may die; what is small shares one."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
-from schemas.features import InstanceFeatures
 from schemas.records import VolumeRecord
-from schemas.sub_stacks import SubStack, split_series
-from tasks.convert.codes import Code, ConversionVerdict
-from tasks.convert.plan import Fault, StackPlan, plan_series, verdict_of
-from tasks.convert.proof import prove, scaling_of
-from tasks.convert.source import PixelFacts
-from tasks.convert.store_converter import (
-    Run,
-    cache_key,
-    find_binary,
-    flags_text,
-    needs_precise_scaling,
-    read_converted,
-    run_dcm2niix,
-)
-from tasks.convert.store_outputs import describe, has_provenance, publish_volume, read_unchanged
+from schemas.sub_stacks import split_series
+from tasks.convert.codes import Code
+from tasks.convert.store_binary import find_binary
 from tasks.convert.store_pool import Loss, run_isolated
-from tasks.convert.store_rewrite import prepare_sources
-from tasks.convert.store_source import (
-    KnownFile,
-    SourceReader,
-    UndecodableError,
-    read_member_facts,
-    undecodable_members,
+from tasks.convert.store_series import (
+    DEFAULT_TIMEOUT_S,
+    SeriesJob,
+    convert_series,
+    failed_record,
+    fresh_folder,
+    sizes_of,
+    time_limit_s,
 )
 
-DEFAULT_TIMEOUT_S = 900.0
 _WORKER_BASE_BYTES = 2 << 30
-#: A hang must not cost the longest time a large series may need.
-_BASE_TIME_S = 18.0
-_BYTES_PER_S = 5e6
-#: Two decoders take some 120 ms for a plane of 512 x 512 in JPEG 2000.
-_PLANES_PER_S = 8.0
-
-
-@dataclass(frozen=True)
-class SeriesJob:
-    """One series to convert: file of each SOPInstanceUID, features, where volumes go.
-
-    `known` is what reading the headers already told of the files, by SOPInstanceUID.
-    """
-
-    paths: Mapping[str, Path]
-    features: tuple[InstanceFeatures, ...]
-    out_dir: Path
-    expected_instances: int | None = None
-    known: Mapping[str, KnownFile] = field(default_factory=dict)
-
-
-def convert_series(
-    paths: Mapping[str, Path],
-    features: Sequence[InstanceFeatures],
-    out_dir: Path,
-    scratch: Path,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-    *,
-    expected_instances: int | None = None,
-    only: str | None = None,
-    known_files: Mapping[str, KnownFile] | None = None,
-) -> list[VolumeRecord]:
-    """Convert one series; every sub-stack gives one record, published or not.
-
-    Parameters
-    ----------
-    paths : mapping of SOPInstanceUID to Path
-        The file of each instance.
-    features : sequence of InstanceFeatures
-        The instances of one series, any order; each has a SOPInstanceUID.
-    out_dir : Path
-        Takes `<digest>.nii.gz`, `.json`, `.provenance.json` and, for diffusion, `.bval` and
-        `.bvec`. A volume whose inputs, converter and flags are unchanged is kept as it is.
-    scratch : Path
-        A folder on a disk with room for the uncompressed series; left as found.
-    timeout_s : float
-        Longest wall time of one run of the converter; less for small series.
-    expected_instances : int, optional
-        What the delivery's manifest states for the series.
-    only : str, optional
-        Digest of the one sub-stack to convert; no file of the others is opened.
-    known_files : mapping of SOPInstanceUID to KnownFile, optional
-        What reading the headers already told.
-
-    Returns
-    -------
-    list of VolumeRecord
-        Sorted by digest.
-    """
-    files = _Files(paths, known_files or {})
-    stacks = split_series(features)
-    wanted = [stack for stack in stacks if only in (None, stack.digest)]
-    found = {stack.digest: _known_record(stack, files, out_dir) for stack in wanted}
-    known = {digest: record for digest, record in found.items() if record is not None}
-    unknown = [stack for stack in wanted if stack.digest not in known]
-    members = [m for stack in unknown for m in stack.members]
-    facts = read_member_facts(members, files.paths, files.known)
-    settled = {stack.digest for stack in stacks} - {stack.digest for stack in unknown}
-    records = []
-    for plan in plan_series(stacks, facts, proven=settled, expected_instances=expected_instances):
-        if only not in (None, plan.stack.digest):
-            continue
-        record = known.get(plan.stack.digest)
-        if plan.verdict is ConversionVerdict.QUARANTINE or record is None:
-            record = _convert_or_fail(plan, facts, files, out_dir, scratch, timeout_s)
-        records.append(record)
-    return sorted(records, key=lambda record: record.sub_stack_digest)
-
-
-def _convert_or_fail(
-    plan: StackPlan,
-    facts: Mapping[str, PixelFacts],
-    files: _Files,
-    out_dir: Path,
-    scratch: Path,
-    timeout_s: float,
-) -> VolumeRecord:
-    try:
-        with _fresh_folder(scratch) as folder:
-            return _convert_stack(plan, facts, files, out_dir, folder, timeout_s)
-    except Exception:
-        # One sub-stack never takes the others with it; the message may quote a header.
-        return failed_record(plan.stack, Code.WORKER_FAILED)
-
-
-def _known_record(stack: SubStack, files: _Files, out_dir: Path) -> VolumeRecord | None:
-    if not has_provenance(out_dir, stack):
-        return None
-    try:
-        return read_unchanged(out_dir, stack, _cache_key(stack, files))
-    except (OSError, KeyError):
-        # An input that is gone or unreadable is for the plan to name.
-        return None
-
-
-@dataclass(frozen=True)
-class _Files:
-    paths: Mapping[str, Path]
-    known: Mapping[str, KnownFile]
-
-    def sha256(self, uid: str) -> str:
-        known = self.known.get(uid)
-        return str(sha256_of_file(self.paths[uid]) if known is None else known.sha256)
-
-
-def _cache_key(stack: SubStack, files: _Files) -> str:
-    inputs = {uid: files.sha256(uid) for uid in {m.sop_uid or "" for m in stack.members}}
-    return sha256_of_bytes(canonical_json(cache_key(stack.digest, inputs)))
+#: A process of its own costs as much as a small series.
+_BUNDLE_BYTES, _BUNDLES_PER_WORKER = 32 << 20, 3
 
 
 def convert_many(
@@ -191,19 +58,20 @@ def convert_many(
     scratch.mkdir(parents=True, exist_ok=True)
     records: dict[int, list[VolumeRecord]] = {}
     lost: list[_Part] = []
-    with _fresh_folder(scratch) as folder:
+    with fresh_folder(scratch) as folder:
         pool = _Pool(folder, workers, timeout_s)
-        for part, outcome in pool.run([_Part(i, job) for i, job in enumerate(jobs)]):
-            parts = _parts(part)
-            if isinstance(outcome, Loss) and len(parts) > 1:
+        for bundle, outcome in pool.run(_bundles(jobs, workers)):
+            if isinstance(outcome, Loss) and sum(len(_parts(part)) for part in bundle) > 1:
                 # One sub-stack ended the worker: the others need not pay for it.
-                lost += parts
+                lost += [single for part in bundle for single in _parts(part)]
                 continue
-            records[part.index] = _settled(part, outcome)
+            for part, found in zip(bundle, _settled(bundle, outcome), strict=True):
+                records[part.index] = found
             if progress is not None:
                 progress(len(records), len(jobs))
-        for part, outcome in pool.run(lost):
-            records.setdefault(part.index, []).extend(_settled(part, outcome))
+        for bundle, outcome in pool.run([(part,) for part in lost]):
+            for part, found in zip(bundle, _settled(bundle, outcome), strict=True):
+                records.setdefault(part.index, []).extend(found)
     if progress is not None and lost:
         progress(len(jobs), len(jobs))
     return [sorted(records[i], key=lambda r: r.sub_stack_digest) for i in range(len(jobs))]
@@ -218,36 +86,52 @@ class _Part:
     only: str | None = None
 
 
+_Bundle = Sequence[_Part]
+
+
+def _bundles(jobs: Sequence[SeriesJob], workers: int) -> list[_Bundle]:
+    """Return what each worker converts: a large series alone, small ones several together."""
+    sizes = [sum(sizes_of(job.paths.values())) for job in jobs]
+    limit = min(_BUNDLE_BYTES, sum(sizes) // (_BUNDLES_PER_WORKER * workers))
+    bundles: list[list[_Part]] = []
+    room = 0
+    for index, (job, size) in enumerate(zip(jobs, sizes, strict=True)):
+        if not bundles or size > room:
+            bundles.append([])
+            room = limit
+        bundles[-1].append(_Part(index, job))
+        room -= size
+    return list(bundles)
+
+
 @dataclass(frozen=True)
 class _Pool:
     scratch: Path
     workers: int
     timeout_s: float
 
-    def run(self, parts: Sequence[_Part]) -> Iterator[tuple[_Part, list[VolumeRecord] | Loss]]:
+    def run(
+        self, bundles: Sequence[_Bundle]
+    ) -> Iterator[tuple[_Bundle, list[list[VolumeRecord]] | Loss]]:
         outcomes = run_isolated(
-            _convert_part,
-            [(part, self.scratch, self.timeout_s) for part in parts],
+            _convert_bundle,
+            [(bundle, self.scratch, self.timeout_s) for bundle in bundles],
             workers=self.workers,
-            timeout_s=lambda item: _job_time_limit_s(item[0].job, self.timeout_s),
-            memory_bytes=lambda item: worker_memory(item[0].job.paths.values()),
+            timeout_s=lambda item: sum(_job_time_limit_s(p.job, self.timeout_s) for p in item[0]),
+            memory_bytes=lambda item: max(worker_memory(p.job.paths.values()) for p in item[0]),
         )
         for place, outcome in outcomes:
-            yield parts[place], outcome
+            yield bundles[place], outcome
 
 
 def _parts(part: _Part) -> list[_Part]:
     return [_Part(part.index, part.job, stack.digest) for stack in split_series(part.job.features)]
 
 
-def _settled(part: _Part, outcome: list[VolumeRecord] | Loss) -> list[VolumeRecord]:
-    return _lost_records(part, outcome) if isinstance(outcome, Loss) else outcome
-
-
-def time_limit_s(files: Collection[Path], n_planes: int, timeout_s: float) -> float:
-    """Return how long a sub-stack may take: by its bytes and planes, at most `timeout_s`."""
-    total = sum(f.stat().st_size for f in files if f.is_file())
-    return min(timeout_s, _BASE_TIME_S + total / _BYTES_PER_S + n_planes / _PLANES_PER_S)
+def _settled(bundle: _Bundle, outcome: list[list[VolumeRecord]] | Loss) -> list[list[VolumeRecord]]:
+    if isinstance(outcome, Loss):
+        return [_lost_records(part, outcome) for part in bundle]
+    return outcome
 
 
 def _job_time_limit_s(job: SeriesJob, timeout_s: float) -> float:
@@ -258,11 +142,15 @@ def _job_time_limit_s(job: SeriesJob, timeout_s: float) -> float:
 
 def worker_memory(files: Iterable[Path]) -> int:
     """Return the address space a worker may use for these files."""
-    return _WORKER_BASE_BYTES + 6 * sum(f.stat().st_size for f in files if f.is_file())
+    return _WORKER_BASE_BYTES + 6 * sum(sizes_of(files))
 
 
-def _convert_part(item: tuple[_Part, Path, float]) -> list[VolumeRecord]:
-    part, scratch, timeout_s = item
+def _convert_bundle(item: tuple[_Bundle, Path, float]) -> list[list[VolumeRecord]]:
+    bundle, scratch, timeout_s = item
+    return [_convert_part(part, scratch, timeout_s) for part in bundle]
+
+
+def _convert_part(part: _Part, scratch: Path, timeout_s: float) -> list[VolumeRecord]:
     job = part.job
     return convert_series(
         job.paths,
@@ -270,7 +158,7 @@ def _convert_part(item: tuple[_Part, Path, float]) -> list[VolumeRecord]:
         job.out_dir,
         scratch,
         timeout_s,
-        expected_instances=job.expected_instances,
+        stated=job.stated,
         only=part.only,
         known_files=job.known,
     )
@@ -284,78 +172,3 @@ def _lost_records(part: _Part, loss: Loss) -> list[VolumeRecord]:
     }[loss]
     stacks = split_series(part.job.features)
     return [failed_record(s, code) for s in stacks if part.only in (None, s.digest)]
-
-
-@contextmanager
-def _fresh_folder(scratch: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(dir=scratch, prefix="convert-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def failed_record(stack: SubStack, code: Code) -> VolumeRecord:
-    """Return the record of a sub-stack set aside for one reason that names no instance."""
-    return _record(stack, (Fault(code),))
-
-
-def _record(stack: SubStack, faults: Sequence[Fault], run: Run | None = None) -> VolumeRecord:
-    binary = find_binary()
-    return VolumeRecord(
-        subject_id=stack.members[0].subject_id,
-        study_uid=stack.members[0].study_uid,
-        series_uid=stack.series_uid,
-        sub_stack_digest=stack.digest,
-        verdict=verdict_of(fault.code for fault in faults).value,
-        codes=tuple(sorted({fault.code.value for fault in faults})),
-        instances_at_fault=tuple(sorted({uid for fault in faults for uid in fault.instances})),
-        split_by=stack.split_by,
-        n_instances=len({m.sop_uid for m in stack.members}),
-        converter_version=binary.version,
-        converter_sha256=binary.sha256,
-        converter_flags=run.flags if run else flags_text(),
-        exit_code=run.exit_code if run else None,
-    )
-
-
-def _convert_stack(
-    plan: StackPlan,
-    facts: Mapping[str, PixelFacts],
-    files: _Files,
-    out_dir: Path,
-    scratch: Path,
-    timeout_s: float,
-) -> VolumeRecord:
-    stack = plan.stack
-    if plan.verdict is ConversionVerdict.QUARANTINE:
-        return _record(stack, plan.faults)
-    key = _cache_key(stack, files)
-    paths = files.paths
-    reader = SourceReader(stack, facts, paths)
-    own = {paths[m.sop_uid or ""] for m in stack.members}
-    try:
-        sources = prepare_sources(stack, facts, paths, scratch / "rewritten", reader)
-        run = run_dcm2niix(
-            sources,
-            scratch,
-            timeout_s=time_limit_s(own, len(stack.members), timeout_s),
-            precise=needs_precise_scaling(stack, facts),
-        )
-        if run.nifti is None:
-            # Compressed pixels that nobody can decode are the likeliest cause: name them.
-            lost = undecodable_members(stack, facts, reader)
-            named = [Fault(Code.UNDECODABLE, lost)] if lost else []
-            return _record(stack, (*plan.faults, *named, *run.faults), run)
-        converted = read_converted(run.nifti)
-        proof = prove(stack, facts, converted, reader)
-    except UndecodableError as error:
-        return _record(stack, (*plan.faults, Fault(Code.UNDECODABLE, (error.sop_uid,))))
-    except ValueError:
-        return _record(stack, (*plan.faults, Fault(Code.CONVERTER_FAILED)))
-    record = _record(stack, (*plan.faults, *proof.faults), run)
-    if record.verdict == ConversionVerdict.QUARANTINE:
-        return record
-    record = describe(record, converted, proof)
-    scaling = scaling_of(stack, facts)
-    return publish_volume(record, stack, proof, run, out_dir, key=key, scaling=scaling)

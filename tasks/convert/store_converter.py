@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import select
-import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-import dcm2niix
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.atomic_files import sha256_of_file
-from schemas.errors import EnvironmentProblemError
 from schemas.frames import member_key
-from schemas.identifiers import Sha256
 from schemas.sub_stacks import SubStack
 from tasks.convert.codes import Code
-from tasks.convert.plan import Fault
+from tasks.convert.nifti_header import (
+    HEADER_BYTES,
+    NiftiHeader,
+    mended_header,
+    parse_nifti_header,
+)
 from tasks.convert.proof import Converted
 from tasks.convert.source import PixelFacts
-
-TOKEN = "volume"  # noqa: S105 - a file name, not a secret
-#: Never from a user's defaults, no gzip, no crop, no Philips precise scaling, no free text.
-FLAGS = (
-    *("-g", "i", "-z", "n", "-i", "n", "-p", "n", "-x", "n"),
-    *("-ba", "y", "-c", "", "-b", "y", "-f", TOKEN),
+from tasks.convert.store_binary import (
+    CONVERTER_FLAGS,
+    FLAGS,
+    PRECISE_FLAGS,
+    find_binary,
+    flags_text,
 )
-#: Except where slope or intercept change from slice to slice: then plain integers cannot
-#: hold the image and the converter writes real values, for Philips MR by itself.
-_PRECISE_FLAGS = tuple("y" if i and FLAGS[i - 1] == "-p" else flag for i, flag in enumerate(FLAGS))
+from tasks.convert.verdict import Fault
+
 #: Images interpolated by the converter; the native one stands beside them.
 _RESAMPLED = ("_Eq", "_Tilt")
-_HEADER_BYTES = 348
 _LOG_BYTES = 1 << 16
-
-
-@dataclass(frozen=True)
-class Binary:
-    """The converter that runs: path, version, SHA-256 of its bytes."""
-
-    path: Path
-    version: str
-    sha256: Sha256
 
 
 @dataclass(frozen=True)
@@ -61,29 +47,6 @@ class Run:
     n_warnings: int = 0
     nifti: Path | None = None
     flags: str = ""
-
-
-@lru_cache(maxsize=1)
-def find_binary() -> Binary:
-    """Return the converter of the pinned package, hashed once per process."""
-    path = Path(dcm2niix.bin)
-    if not os.access(path, os.X_OK):
-        raise EnvironmentProblemError(
-            "dcm2niix is missing or cannot be run", hint="Install the locked requirements again."
-        )
-    return Binary(path, importlib.metadata.version("dcm2niix"), sha256_of_file(path))
-
-
-def converter_identity() -> tuple[str, str]:
-    """Return version and SHA-256 of the converter that runs.
-
-    Raises
-    ------
-    EnvironmentProblemError
-        If there is none.
-    """
-    binary = find_binary()
-    return binary.version, str(binary.sha256)
 
 
 def needs_precise_scaling(stack: SubStack, facts: Mapping[str, PixelFacts]) -> bool:
@@ -111,7 +74,7 @@ def run_dcm2niix(
     precise : bool
         Write real values where slope or intercept change from slice to slice.
     """
-    flags = _PRECISE_FLAGS if precise else FLAGS
+    flags = PRECISE_FLAGS if precise else FLAGS
     folder_in, folder_out = scratch / "in", scratch / "out"
     folder_out.mkdir()
     if _fill_a_folder(sources):
@@ -192,35 +155,29 @@ def read_converted(nifti: Path) -> Converted:
         If the file is not one whole NIfTI-1 image of up to four dimensions.
     """
     header = _read_header(nifti)
-    shape = tuple(int(n) for n in header.get_data_shape())
-    if not 1 <= len(shape) <= 4 or min(shape) < 1:
+    if not len(header.shape) <= 4 or min(header.shape) < 1:
         raise ValueError("not an image of up to four dimensions")
     data: NDArray[np.generic] = np.memmap(
         str(nifti),
-        dtype=header.get_data_dtype(),
+        dtype=header.dtype,
         mode="r",
-        offset=int(header.get_data_offset()),
-        shape=(*shape, *(1,) * (4 - len(shape))),
+        offset=header.offset,
+        shape=(*header.shape, *(1,) * (4 - len(header.shape))),
         order="F",
     )
-    slope, intercept = header.get_slope_inter()
     return Converted(
         data=data,
-        affine_ras=np.asarray(header.get_best_affine(), dtype=np.float64),
-        slope=1.0 if slope is None else float(slope),
-        intercept=0.0 if intercept is None else float(intercept),
+        affine_ras=header.affine_ras,
+        slope=header.slope,
+        intercept=header.intercept,
         b_values=_read_b_values(nifti.with_suffix(".bval")),
+        directions=_read_directions(nifti.with_suffix(".bvec")),
     )
 
 
-def _read_header(nifti: Path) -> Any:
-    # Any, because nibabel's header methods are not annotated.
-    read: Any = nibabel.Nifti1Header.from_fileobj
+def _read_header(nifti: Path) -> NiftiHeader:
     with nifti.open("rb") as stream:
-        try:
-            return read(stream)
-        except Exception as error:
-            raise ValueError("no NIfTI-1 header") from error
+        return parse_nifti_header(stream.read(HEADER_BYTES))
 
 
 def _read_b_values(path: Path) -> tuple[float, ...] | None:
@@ -229,30 +186,26 @@ def _read_b_values(path: Path) -> tuple[float, ...] | None:
     return tuple(float(word) for word in path.read_text(encoding="ascii").split())
 
 
+def _read_directions(path: Path) -> NDArray[np.float64] | None:
+    if not path.exists():
+        return None
+    lines = path.read_text(encoding="ascii").splitlines()
+    rows = [[float(word) for word in line.split()] for line in lines]
+    if len(rows) != 3 or len({len(row) for row in rows}) != 1:
+        raise ValueError("not three rows of directions")
+    return np.asarray(rows)
+
+
 def data_offset(nifti: Path) -> int:
     """Return where the voxels begin in an uncompressed NIfTI, in bytes."""
-    return int(_read_header(nifti).get_data_offset())
+    return _read_header(nifti).offset
 
 
 def mend_header(nifti: Path, affine_ras: NDArray[np.float64]) -> None:
-    """Blank the header's free text and state the proven affine, in place; voxels stay.
-
-    The q-form is stated anew only where it says something else than the proven affine.
-    """
-    header = _read_header(nifti)
-    for text in ("descrip", "aux_file", "db_name", "intent_name"):
-        header[text] = b""
-    if not np.allclose(header.get_sform(), affine_ras, atol=1e-6):
-        header.set_sform(affine_ras, code=1)
-    if not np.allclose(header.get_qform(), affine_ras, atol=1e-3):
-        header.set_qform(affine_ras, code=1)
+    """Blank the header's free text and state the proven affine, in place; voxels stay."""
+    mended = mended_header(_read_header(nifti), affine_ras)
     with nifti.open("r+b") as stream:
-        stream.write(header.binaryblock[:_HEADER_BYTES])
-
-
-def flags_text(flags: Sequence[str] = FLAGS) -> str:
-    """Return the flags on one line, as provenance states them."""
-    return shlex.join(flags)
+        stream.write(mended)
 
 
 def cache_key(digest: str, input_sha256: Mapping[str, str]) -> dict[str, object]:
@@ -262,5 +215,5 @@ def cache_key(digest: str, input_sha256: Mapping[str, str]) -> dict[str, object]
         "input_sha256": dict(sorted(input_sha256.items())),
         "converter_sha256": find_binary().sha256,
         # Which of the two it is follows from the inputs.
-        "converter_flags": [list(FLAGS), list(_PRECISE_FLAGS)],
+        "converter_flags": [list(flags) for flags in CONVERTER_FLAGS],
     }

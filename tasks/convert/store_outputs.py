@@ -11,7 +11,6 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from isal import igzip
 
@@ -20,15 +19,17 @@ from schemas.features import InstanceFeatures
 from schemas.frames import member_key
 from schemas.records import VolumeRecord
 from schemas.sub_stacks import SubStack
+from tasks.convert.nifti_header import orientation_code
 from tasks.convert.proof import Converted, Proof
 from tasks.convert.sidecar import clean_sidecar, read_sidecar_keys
 from tasks.convert.store_converter import Run, data_offset, mend_header
 
 _CHUNK_BYTES = 1 << 20
+#: Files of one volume beside its provenance.
+_SUFFIXES = (".nii.gz", ".json", ".bval", ".bvec")
 #: igzip level 2 costs a third of zlib's default at 7 % more bytes.
 _GZIP_LEVEL = 2
-# Any, because these two are not annotated.
-_axis_codes: Any = nibabel.aff2axcodes
+# Any, because it is not annotated.
 _open_gzip: Any = igzip.IGzipFile
 
 
@@ -36,7 +37,6 @@ def describe(record: VolumeRecord, converted: Converted, proof: Proof) -> Volume
     """Return the record with shape, voxel size, affine and b-values of a proven volume."""
     x, y, z, volumes = converted.data.shape
     size = np.linalg.norm(proof.affine_ras[:3, :3], axis=0)
-    codes = _axis_codes(proof.affine_ras)
     return replace(
         record,
         dim_x=x,
@@ -47,7 +47,7 @@ def describe(record: VolumeRecord, converted: Converted, proof: Proof) -> Volume
         voxel_y_mm=float(size[1]),
         voxel_z_mm=float(size[2]),
         dtype=converted.data.dtype.name,
-        orientation_code="".join(str(code) for code in codes),
+        orientation_code=orientation_code(proof.affine_ras),
         affine_ras=tuple(float(value) for value in proof.affine_ras.ravel()),
         b_values=proof.b_values,
         round_trip_ok=True,
@@ -85,6 +85,11 @@ def publish_volume(
     _publish_sidecar(run.nifti.with_suffix(".json"), stem, stack.members[0])
     provenance = {
         "cache_key": key,
+        "files": {
+            suffix: str(sha256_of_file(_with_suffix(stem, suffix)))
+            for suffix in _SUFFIXES
+            if _with_suffix(stem, suffix).exists()
+        },
         "record": asdict(record),
         "planes": proof.planes,
         "volumes": _volume_times(stack, proof),
@@ -107,12 +112,14 @@ def has_provenance(out_dir: Path, stack: SubStack) -> bool:
 def read_unchanged(out_dir: Path, stack: SubStack, key: str) -> VolumeRecord | None:
     """Return the record of a volume that these inputs, converter and flags already gave."""
     stem = out_dir / stack.digest
-    image = _with_suffix(stem, ".nii.gz")
     try:
         found = json.loads(_with_suffix(stem, ".provenance.json").read_bytes())
         record = _read_record(found["record"])
-        unchanged = found["cache_key"] == key and sha256_of_file(image) == record.sha256
-    except (OSError, ValueError, KeyError, TypeError):
+        unchanged = found["cache_key"] == key and all(
+            sha256_of_file(_with_suffix(stem, suffix)) == digest
+            for suffix, digest in found["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     if not unchanged:
         return None

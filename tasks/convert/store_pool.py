@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
+import gc
+import importlib
 import os
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from multiprocessing import connection, get_context
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkContext, ForkServerContext
+from multiprocessing.process import BaseProcess
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Imported once in the fork server, so that a worker starts in milliseconds.
+#: Imported once before any worker is forked, so that one starts in milliseconds.
 _PRELOAD = ["tasks.convert.store_warm"]
+#: Loaded by the fork server always, which starts once; else only when a file needs it.
+_PRELOAD_ONCE = ["pydicom", "pydicom.pixels.utils"]
 
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -36,7 +43,7 @@ class Loss(StrEnum):
 @dataclass(frozen=True)
 class _Running(Generic[Item]):
     index: int
-    process: ForkServerProcess
+    process: BaseProcess
     deadline: float
 
 
@@ -63,8 +70,8 @@ def run_isolated(
     memory_bytes : callable
         Address space of the process and of each of its children for an item.
     """
-    context = get_context("forkserver")
-    context.set_forkserver_preload(_PRELOAD)
+    context = _context()
+    forker = os.getpid() if isinstance(context, ForkContext) else None
     running: dict[connection.Connection, _Running[Item]] = {}
     waiting = list(enumerate(items))[::-1]
     try:
@@ -72,9 +79,8 @@ def run_isolated(
             while waiting and len(running) < workers:
                 index, item = waiting.pop()
                 receive, send = context.Pipe(duplex=False)
-                process = context.Process(
-                    target=_work, args=(send, function, item, memory_bytes(item)), daemon=True
-                )
+                arguments = (send, function, item, memory_bytes(item), forker)
+                process = context.Process(target=_work, args=arguments, daemon=True)
                 process.start()
                 send.close()
                 running[receive] = _Running(index, process, time.monotonic() + timeout_s(item))
@@ -83,6 +89,29 @@ def run_isolated(
         for receive, work in running.items():
             _end(work.process)
             receive.close()
+
+
+def preload(*modules: str) -> None:
+    """Import modules that the next workers need, where they are forked from this process."""
+    if threading.active_count() == 1:
+        for name in modules:
+            importlib.import_module(name)
+
+
+def _context() -> ForkContext | ForkServerContext:
+    """Return how workers are forked: from this process if that is safe, it costs half.
+
+    A thread of ours may hold a lock in the moment of the fork, which no one would open in the
+    worker; then a server process of one thread forks instead.
+    """
+    if threading.active_count() > 1:
+        server = get_context("forkserver")
+        server.set_forkserver_preload([*_PRELOAD, *_PRELOAD_ONCE])
+        return server
+    preload(*_PRELOAD)
+    # A worker's garbage collection would touch, and so copy, every page it shares with us.
+    gc.freeze()
+    return get_context("fork")
 
 
 def _collect(
@@ -105,7 +134,7 @@ def _collect(
         yield work.index, outcome
 
 
-def _end(process: ForkServerProcess) -> None:
+def _end(process: BaseProcess) -> None:
     if process.pid is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -114,10 +143,13 @@ def _end(process: ForkServerProcess) -> None:
     process.close()
 
 
-def _die_with_parent() -> None:
-    """End when the fork server does, which ends with the run: no worker outlives a kill."""
+def _die_with_parent(forker: int | None) -> None:
+    """End when who forked us does, the run or its fork server: no worker outlives a kill."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if forker not in (None, os.getppid()):
+        # It ended before it was asked to tell.
+        os._exit(1)
 
 
 def _work(
@@ -125,9 +157,12 @@ def _work(
     function: Callable[[Item], Result],
     item: Item,
     memory_bytes: int,
+    forker: int | None,
 ) -> None:
     os.setsid()
-    _die_with_parent()
+    # Its report would quote paths; what ended a worker is told by its code.
+    faulthandler.disable()
+    _die_with_parent(forker)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     outcome: Result | Loss

@@ -6,12 +6,10 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
-from pydicom.pixels.utils import pixel_array
 
 from schemas.features import InstanceFeatures
 from schemas.frames import member_key
@@ -20,6 +18,9 @@ from schemas.sub_stacks import SubStack
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED
 from tasks.convert.source import PixelFacts, pixel_facts, scanned_facts, stored_values
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 _DEFER_BYTES = 1024
 #: Holds all before the pixels in nearly every file; the full parser reads the others.
@@ -79,6 +80,8 @@ def read_facts(path: Path | None, sop_uid: str) -> PixelFacts:
 
 def read_facts_with_pydicom(path: Path) -> PixelFacts:
     """Read the pixel facts with the full parser; it raises whatever hostile bytes provoke."""
+    import pydicom
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         header = pydicom.dcmread(path, defer_size=_DEFER_BYTES)
@@ -136,6 +139,8 @@ class SourceReader:
                 path, dtype=fact.dtype, count=fact.rows * fact.columns, offset=fact.offset
             )
             return values.reshape(shape)
+        from pydicom.pixels.utils import pixel_array
+
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -148,6 +153,8 @@ class SourceReader:
         return image
 
     def _open(self, path: Path) -> Dataset:
+        import pydicom
+
         if self._dataset is None or self._dataset[0] != path:
             self._dataset = None
             self._dataset = (path, pydicom.dcmread(path))

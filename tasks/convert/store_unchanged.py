@@ -1,66 +1,98 @@
-"""Tell that nothing changed since the last run over a folder, without reading its files."""
+"""Tell that nothing changed since the last run over a folder, without reading its files.
+
+Imports little: a rerun over an unchanged folder should cost no more than a look at it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
-
-import pyarrow.parquet as pq
 
 from schemas.atomic_files import canonical_json, sha256_of_file, write_bytes
-from schemas.record_tables import records_from_table
-from schemas.records import VolumeRecord
 from schemas.software import software_version
-from tasks.convert.store_converter import cache_key
+from tasks.convert.folder_rows import FolderCounts, FolderResult, count_folder
+from tasks.convert.store_binary import CONVERTER_FLAGS, find_binary
 
-Row = TypeVar("Row")
+FILES_TABLE, VOLUMES_TABLE = "files.parquet", "volumes.parquet"
 _MARK = "unchanged.json"
 
 
-def source_digest(src: Path, files: Sequence[tuple[int, Path]]) -> str:
-    """Return a digest of names, sizes and times of all files, and of what converts them.
+def list_files(src: Path) -> list[tuple[int, Path]]:
+    """Return all files below a folder, counted from 1 over their sorted relative names."""
+    found: list[tuple[bytes, str]] = []
+    waiting = [str(src)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    name = os.path.relpath(entry.path, src)
+                    found.append((name.encode("utf-8", "replace"), entry.path))
+    return [(number, Path(path)) for number, (_, path) in enumerate(sorted(found), start=1)]
 
-    A file that was changed without a change of its size or time of modification looks
-    unchanged; remove `unchanged.json` to have everything read again.
+
+def source_digest(src: Path, files: Sequence[tuple[int, Path]]) -> str:
+    """Return a digest of what the file system says of all files, and of what converts them.
+
+    Name, size, number and times of modification and of change of state: the last cannot be
+    set, so a file that was replaced is seen even where its other time was kept.
     """
-    digest = hashlib.sha256(canonical_json(cache_key("", {})))
-    digest.update(software_version().encode())
+    binary = find_binary()
+    digest = hashlib.sha256(canonical_json([binary.sha256, CONVERTER_FLAGS, software_version()]))
+    start = len(str(src)) + 1
     for _, path in files:
         found = path.stat()
-        name = path.relative_to(src).as_posix().encode("utf-8", "surrogateescape")
-        digest.update(b"%s\0%d\0%d\n" % (name, found.st_size, found.st_mtime_ns))
+        name = str(path)[start:].encode("utf-8", "surrogateescape")
+        facts = (found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+        digest.update(b"%s\0%d\0%d\0%d\0%d\n" % (name, *facts))
     return digest.hexdigest()
 
 
-def read_unchanged_run(
-    dst: Path, digest: str, file_row: type[Row]
-) -> tuple[list[Row], list[VolumeRecord]] | None:
-    """Return what the last run found, if the source is the same and no volume was touched."""
-    mark_path = dst / _MARK
+def unchanged_counts(src: Path, dst: Path) -> FolderCounts | None:
+    """Return what the last run found, if its source and all it wrote are what they were.
+
+    Parameters
+    ----------
+    src : Path
+        A folder.
+    dst : Path
+        Where the last run wrote to. Every file of it is compared by SHA-256.
+    """
+    if not (dst / _MARK).is_file() or not src.is_dir():
+        return None
+    return marked_counts(dst, source_digest(src, list_files(src)))
+
+
+def marked_counts(dst: Path, digest: str) -> FolderCounts | None:
+    """Return the counts of the last run if it was over this source and none of its files differ."""
     try:
-        mark = json.loads(mark_path.read_bytes())
-        written_ns = mark_path.stat().st_mtime_ns
-        tables = {name: str(sha256_of_file(dst / name)) for name in mark["tables"]}
-        if mark["source"] != digest or mark["tables"] != tables:
+        mark = json.loads((dst / _MARK).read_bytes())
+        if mark["source"] != digest or _hashes(dst, mark["written"]) != mark["written"]:
             return None
-        for name, size in mark["sizes"].items():
-            found = (dst / name).stat()
-            # The mark was written last: what is newer was touched since and is hashed anew.
-            if found.st_size != size or found.st_mtime_ns > written_ns:
-                return None
-        volumes = records_from_table(pq.read_table(dst / "volumes.parquet"), VolumeRecord)
-        files = records_from_table(pq.read_table(dst / "files.parquet"), file_row)
+        return FolderCounts(**mark["counts"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return files, volumes
 
 
-def mark_run(dst: Path, digest: str, volumes: Sequence[VolumeRecord]) -> None:
+def _hashes(dst: Path, names: Mapping[str, str]) -> dict[str, str]:
+    return {name: str(sha256_of_file(dst / name)) for name in names}
+
+
+def mark_run(dst: Path, digest: str, result: FolderResult) -> None:
     """Leave the mark by which the next run knows this one; written after everything else."""
-    tables = {n: str(sha256_of_file(dst / n)) for n in ("files.parquet", "volumes.parquet")}
-    sizes = {v.file_name: (dst / v.file_name).stat().st_size for v in volumes if v.file_name}
-    mark = {"source": digest, "tables": tables, "sizes": sizes}
-    write_bytes(dst / _MARK, canonical_json(mark))
+    written = _hashes(dst, dict.fromkeys((FILES_TABLE, VOLUMES_TABLE), ""))
+    for volume in result.volumes:
+        if volume.file_name and volume.sha256:
+            written[volume.file_name] = volume.sha256
+            beside = dst.glob(f"{volume.sub_stack_digest}.*")
+            names = [path.name for path in beside if path.name != volume.file_name]
+            written |= _hashes(dst, dict.fromkeys(names, ""))
+    counts = asdict(count_folder(result))
+    write_bytes(
+        dst / _MARK, canonical_json({"source": digest, "written": written, "counts": counts})
+    )

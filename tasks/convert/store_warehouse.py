@@ -7,14 +7,16 @@ from pathlib import Path
 
 from schemas.features import InstanceFeatures
 from schemas.identifiers import SeriesUid
+from schemas.records import Delivery, FileOutcome
 from schemas.sub_stacks import group_by_series
 from schemas.warehouse import read_instances
 from schemas.workbench import Workbench
-from tasks.convert.store import SeriesJob
+from tasks.convert.counts import NOTHING_STATED, StatedCounts, counts_from_manifest
+from tasks.convert.store_series import SeriesJob
 
 
 def series_jobs(
-    bench: Workbench, arrived: Sequence[InstanceFeatures], held: Collection[str]
+    bench: Workbench, outcomes: Sequence[FileOutcome], held: Collection[str]
 ) -> list[SeriesJob]:
     """Return one job per series that got new instances, with all its instances.
 
@@ -25,12 +27,14 @@ def series_jobs(
     ----------
     bench : Workbench
         The running batch: its new objects are staged there.
-    arrived : sequence of InstanceFeatures
-        Accepted instances of this batch.
+    outcomes : sequence of FileOutcome
+        Of the image files of this batch; those with features are accepted.
     held : collection of str
         SOPInstanceUIDs of the warehouse that are held.
     """
+    arrived = [o.features for o in outcomes if o.features]
     new = group_by_series(arrived)
+    stated = _stated_counts(bench.get("delivery"), outcomes)
     delivered = {str(f.series_uid) for f in arrived}
     earlier_of: dict[str, list[InstanceFeatures]] = {uid: [] for uid in delivered}
     for f in read_instances(bench.zones, bench.site, column="series_uid", values=delivered):
@@ -45,8 +49,18 @@ def series_jobs(
         paths |= {
             str(f.sop_uid): bench.dicom / f"{f.series_uid}/{f.sop_uid}.dcm" for f in instances
         }
-        jobs.append(SeriesJob(paths, (*earlier, *instances), bench.nifti / series_uid))
+        said = next((stated[uid] for uid in own if uid in stated), NOTHING_STATED)
+        members = (*earlier, *instances)
+        jobs.append(SeriesJob(paths, members, bench.nifti / series_uid, stated=said))
     return jobs
+
+
+def _stated_counts(delivery: Delivery, outcomes: Sequence[FileOutcome]) -> dict[str, StatedCounts]:
+    if not delivery.absent_paths:
+        return {}
+    path_of = {file.file_no: file.relative_path for file in delivery.files}
+    series = {path_of[o.file_no]: o.features.series_uid for o in outcomes if o.features}
+    return counts_from_manifest(delivery.absent_paths, series)
 
 
 def _place(bench: Workbench, f: InstanceFeatures) -> Path:

@@ -20,8 +20,7 @@ def convert_batch(site: str, batch: str) -> dict[str, int]:
     context = run_context(site, batch)
     bench = context.bench
     with redacted_errors("convert", context.zones):
-        arrived = [o.features for o in bench.get("image_outcomes") if o.features]
-        jobs = series_jobs(bench, arrived, bench.get("held_instances"))
+        jobs = series_jobs(bench, bench.get("image_outcomes"), bench.get("held_instances"))
         records = convert_many(
             jobs,
             bench.scratch,

@@ -52,11 +52,16 @@ def imaging_study_rows(
                 "field_strength_t": study.field_strength_t,
                 "contrast_agent_class": study.contrast_agent_class,
                 "n_series": len(own),
-                "n_instances": sum(len(stack.members) for stack in own),
+                "n_instances": _n_instances(own),
                 "batch_id": _newest_batch(own, batch_of_instance, batch_order, study.study_uid),
             }
         )
     return rows
+
+
+def _n_instances(stacks: Iterable[SubStack]) -> int:
+    """Return the number of instances; the frames of a multi-frame object are one."""
+    return len({m.sop_uid for stack in stacks for m in stack.members})
 
 
 def series_rows(
@@ -78,7 +83,7 @@ def series_rows(
         rows.append(
             {
                 **_label_columns(label),
-                "n_instances": len(stack.members),
+                "n_instances": _n_instances([stack]),
                 "conversion_verdict": volume.verdict if volume else "not_converted",
                 "conversion_codes": sorted(set(volume.codes)) if volume else [],
                 "batch_id": _newest_batch(

@@ -127,13 +127,14 @@ def take_in(export: Export, zones: Zones, site: SiteCode) -> Delivery:
         )
     top = wrapping_folder(member.relative_path for member in members)
     files = _numbered(members, top)
-    files = _checked_against_manifest(files)
+    files, absent = _checked_against_manifest(files)
     return Delivery(
         site=site,
         batch_id=batch_id_of(files),
         stat_digest=export.stat_digest,
         manifest_sha256=manifest_digest_of(files),
         files=tuple(files),
+        absent_paths=absent,
     )
 
 
@@ -262,21 +263,26 @@ def _numbered(members: list[archives.Unpacked], top: str) -> list[DeliveredFile]
     ]
 
 
-def _checked_against_manifest(files: list[DeliveredFile]) -> list[DeliveredFile]:
+def _checked_against_manifest(
+    files: list[DeliveredFile],
+) -> tuple[list[DeliveredFile], tuple[str, ...]]:
+    """Return the files, those that differ refused, and the paths that did not arrive."""
     manifest = next((f for f in files if f.relative_path == MANIFEST_NAME and not f.reason), None)
     if manifest is None:
-        return files
+        return files, ()
     try:
         stated = read_manifest(manifest.path.read_bytes())
     except BadInputError:
         # An unreadable manifest proves nothing: it is set aside, the files stand on their own.
-        return [_refused(f, ReasonCode.UNREADABLE_FORM) if f is manifest else f for f in files]
-    return [
+        refused = _refused(manifest, ReasonCode.UNREADABLE_FORM)
+        return [refused if f is manifest else f for f in files], ()
+    checked = [
         _refused(file, ReasonCode.MANIFEST_MISMATCH)
         if file.reason is None and stated.get(file.relative_path, file.sha256) != file.sha256
         else file
         for file in files
     ]
+    return checked, tuple(sorted(stated.keys() - {f.relative_path for f in files}))
 
 
 def _refused(file: DeliveredFile, reason: ReasonCode) -> DeliveredFile:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.features import read_features
-from tasks.convert.store import convert_series
+from tasks.convert.store_series import convert_series
 from tests.builders import make_series, write_files
 
 

@@ -16,7 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from schemas.features import InstanceFeatures, read_features
 from tasks.convert.header_scan import scan_header
-from tasks.convert.header_view import view_of
+from tasks.convert.header_view import FeatureHarvest
 from tests.builders import make_instance, to_bytes
 
 ODD_FILES = sorted(
@@ -28,8 +28,7 @@ ODD_FILES = sorted(
 
 def fast(raw: bytes) -> InstanceFeatures | None:
     scanned = scan_header(raw)
-    view = None if scanned is None else view_of(scanned)
-    return None if view is None else read_features(view)
+    return None if scanned is None else FeatureHarvest().read(scanned)
 
 
 def reference(raw: bytes) -> InstanceFeatures | None:
@@ -113,3 +112,37 @@ def test_a_mutated_header_gives_the_same_features_or_is_left_alone(
         raw[place % len(raw)] = value
     found, expected = fast(bytes(raw)), reference(bytes(raw))
     assert found is None or expected is None or found == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    slices=st.lists(
+        st.fixed_dictionaries(
+            {
+                "InstanceNumber": st.integers(0, 120),
+                "ImagePositionPatient": st.lists(st.integers(-90, 90), min_size=3, max_size=3),
+                "ContentTime": st.sampled_from(["101112.5", "10", ""]),
+                "AcquisitionTime": st.sampled_from(["101112", "101113.25"]),
+                "EchoTime": st.sampled_from([2.1, 4.2]),
+                "SeriesDescription": st.sampled_from(["ax t2 fs", "T1 动脉期"]),
+                "SeriesNumber": st.integers(1, 2),
+            }
+        ),
+        min_size=2,
+        max_size=6,
+    ),
+    b_values=st.lists(st.sampled_from([None, 0, 800]), min_size=6, max_size=6),
+)
+def test_one_slice_after_another_gives_what_each_gives_alone(
+    slices: list[dict[str, Any]], b_values: list[int | None]
+) -> None:
+    harvest = FeatureHarvest()
+    for number, (elements, b_value) in enumerate(zip(slices, b_values, strict=False)):
+        data = make_instance(modality="MR", instance=number + 1, **elements)
+        if b_value is not None:
+            block = data.private_block(0x0019, "SIEMENS MR HEADER", create=True)
+            block.add_new(0x0C, "IS", b_value)
+        raw = to_bytes(data)
+        scanned = scan_header(raw)
+        assert scanned is not None
+        assert harvest.read(scanned) == reference(raw)

@@ -10,7 +10,8 @@ from pydicom.dataset import Dataset
 
 from schemas.features import read_features
 from schemas.records import VolumeRecord
-from tasks.convert.store import convert_series
+from tasks.convert.counts import NOTHING_STATED, StatedCounts
+from tasks.convert.store_series import convert_series
 from tests.builders import write_files
 
 Convert = Callable[..., list[VolumeRecord]]
@@ -24,7 +25,7 @@ def convert(tmp_path: Path) -> Convert:
         slices: list[Dataset],
         *,
         spoil: dict[int, Callable[[bytes], bytes]] | None = None,
-        expected_instances: int | None = None,
+        stated: StatedCounts = NOTHING_STATED,
     ) -> list[VolumeRecord]:
         files = write_files(tmp_path / "dicom", slices)
         for number, change in (spoil or {}).items():
@@ -37,7 +38,7 @@ def convert(tmp_path: Path) -> Convert:
             tmp_path / "nifti",
             scratch,
             30.0,
-            expected_instances=expected_instances,
+            stated=stated,
         )
 
     return run

@@ -14,6 +14,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless
 
 from schemas.records import VolumeRecord
+from tasks.convert.counts import StatedCounts
 from tests.builders import SPACING_MM, make_instance, make_series
 from tests.unit.convert.conftest import Convert
 
@@ -60,7 +61,9 @@ def test_a_missing_slice_is_named_by_its_neighbours(convert: Convert, tmp_path: 
 
 
 def test_a_missing_first_slice_is_seen_by_the_manifest(convert: Convert) -> None:
-    record = only(convert(make_series(n_slices=8, missing_slice=1), expected_instances=8))
+    record = only(
+        convert(make_series(n_slices=8, missing_slice=1), stated=StatedCounts(n_instances=8))
+    )
     assert record.codes == ("COUNT_VS_MANIFEST",)
 
 

@@ -11,6 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from schemas.records import VolumeRecord
+from tasks.convert.counts import StatedCounts
 from tests.builders import make_instance, make_series
 from tests.unit.convert.conftest import Convert
 from tests.unit.convert.encoding import SYNTAXES, compressed
@@ -173,4 +174,4 @@ def test_uih_grids_of_several_b_values_are_one_volume(convert: Convert, tmp_path
 
 def test_the_tables_count_files_of_a_multi_frame_object_once(convert: Convert) -> None:
     data = enhanced(make_series(n_slices=6))
-    assert only(convert([data], expected_instances=1)).verdict == "OK"
+    assert only(convert([data], stated=StatedCounts(n_instances=1))).verdict == "OK"

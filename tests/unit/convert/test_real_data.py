@@ -11,7 +11,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from tasks.convert.store_folder import convert_folder, count_files
+from tasks.convert.folder_rows import count_files
+from tasks.convert.store_folder import convert_folder
 
 FOLDERS = (
     "ct_liver_3_slices",

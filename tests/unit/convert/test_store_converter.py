@@ -10,7 +10,8 @@ import pytest
 
 from tasks.convert import store_converter
 from tasks.convert.codes import Code
-from tasks.convert.store_converter import Binary, Run, find_binary, flags_text, run_dcm2niix
+from tasks.convert.store_binary import Binary, find_binary, flags_text
+from tasks.convert.store_converter import Run, run_dcm2niix
 from tests.builders import make_series, write_files
 
 

@@ -12,8 +12,11 @@ from pydicom.dataset import Dataset
 
 from schemas.errors import BadInputError
 from schemas.features import read_features
-from tasks.convert.store import SeriesJob, convert_many
-from tasks.convert.store_folder import FolderResult, convert_folder, count_files
+from tasks.convert.folder_rows import FolderResult, count_files, count_folder
+from tasks.convert.store import convert_many
+from tasks.convert.store_folder import convert_folder
+from tasks.convert.store_series import SeriesJob
+from tasks.convert.store_unchanged import unchanged_counts
 from tests.builders import make_instance, make_series, make_uid, to_bytes, write_files
 
 
@@ -160,6 +163,38 @@ def test_a_volume_that_is_gone_or_damaged_is_made_again(tmp_path: Path) -> None:
     assert convert_folder(tmp_path / "in", tmp_path / "out") == first
     assert gone.exists()
     assert hashlib.sha256(damaged.read_bytes()).hexdigest() == first.volumes[1].sha256
+
+
+def test_a_sidecar_that_was_edited_is_made_again(tmp_path: Path) -> None:
+    first = convert(tmp_path, make_series(n_slices=4))
+    sidecar = tmp_path / "out" / f"{first.volumes[0].sub_stack_digest}.json"
+    whole = sidecar.read_bytes()
+    sidecar.write_bytes(whole.replace(b"CT", b"MR"))
+    assert convert_folder(tmp_path / "in", tmp_path / "out") == first
+    assert sidecar.read_bytes() == whole
+
+
+def test_a_file_that_was_replaced_under_its_old_time_is_seen(tmp_path: Path) -> None:
+    convert(tmp_path, make_series(n_slices=4))
+    path = tmp_path / "in" / "a" / "IM00002"
+    old, raw = path.stat(), path.read_bytes()
+    path.write_bytes(raw[:-2] + b"\x01\x02")
+    os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns))
+    assert unchanged_counts(tmp_path / "in", tmp_path / "out") is None
+
+
+def test_an_unchanged_folder_is_counted_without_opening_a_file(tmp_path: Path) -> None:
+    result = convert(tmp_path, make_series(n_slices=4), a_empty=b"")
+    before = count_folder(result)
+    assert unchanged_counts(tmp_path / "in", tmp_path / "out") == before
+    assert (before.n_files, before.sub_stacks, before.volumes) == (5, 1, 1)
+
+
+def test_a_rehash_reads_everything_and_changes_nothing(tmp_path: Path) -> None:
+    first = convert(tmp_path, make_series(n_slices=4))
+    tree = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    assert convert_folder(tmp_path / "in", tmp_path / "out", rehash=True) == first
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == tree
 
 
 def test_a_file_more_or_changed_is_seen(tmp_path: Path) -> None:

@@ -178,6 +178,22 @@ def test_a_series_belongs_to_the_batch_of_its_newest_image() -> None:
     assert series["1.2.1"]["n_instances"] == 5
 
 
+def test_the_frames_of_a_multi_frame_object_are_one_instance() -> None:
+    enhanced = replace(
+        instance("1", 0),
+        number_of_frames=3,
+        frame_positions_lps=tuple(v for n in range(3) for v in (0.0, 0.0, 2.5 * n)),
+        frame_orientations_lps=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0) * 3,
+    )
+    (stack,) = split_series([enhanced])
+    label = replace(LABELS.series[0], sub_stack_digest=str(stack.digest))
+    labels = replace(LABELS, series=(label,), studies=LABELS.studies[:1])
+    merged = merge_batches([BatchTables(batch=FIRST, instances=(enhanced,), volumes=())])
+    found = image_rows(labels, merged)
+    assert [row["n_instances"] for row in found["series"]] == [1]
+    assert [row["n_instances"] for row in found["imaging_study"]] == [1]
+
+
 def test_only_a_proven_volume_is_published_and_the_series_says_what_became_of_the_others() -> None:
     rows = image_rows(LABELS, committed())
     assert [row["series_uid"] for row in rows["nifti_volume"]] == ["1.1.1"]

@@ -194,3 +194,9 @@ def test_a_pipe_in_the_inbox_does_not_hang_the_night(zones: Zones) -> None:
     root = put_folder(zones, "a", {"READY": b""})
     os.mkfifo(root / "pipe")
     assert [f.reason for f in take_only(zones).files if f.reason] == [ReasonCode.UNSAFE_PATH]
+
+
+def test_what_the_manifest_lists_and_is_not_there_is_kept_as_absent(zones: Zones) -> None:
+    manifest = "path,sha256,bytes\n" + f"dicom/a/IM1,{'0' * 64},5\ndicom/a/IM9,{'1' * 64},5\n"
+    put_folder(zones, "a", {**CONTENT, "manifest.csv": manifest.encode()})
+    assert take_only(zones).absent_paths == ("dicom/a/IM9",)

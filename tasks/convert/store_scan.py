@@ -1,0 +1,170 @@
+"""Read the headers of a folder in workers that may die."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from schemas.atomic_files import sha256_of_bytes, sha256_of_file
+from schemas.features import InstanceFeatures, read_features
+from schemas.states import ReasonCode
+from tasks.convert.folder_rows import SET_ASIDE, FileRow
+from tasks.convert.header_scan import ScannedHeader, scan_header
+from tasks.convert.header_view import FeatureHarvest
+from tasks.convert.source import PixelFacts, facts_of_scan
+from tasks.convert.store_pool import Loss, preload, run_isolated
+
+_FILES_PER_CHUNK = 512
+_READ_TIMEOUT_S = 15.0
+_READ_BYTES_PER_S = 20e6
+_READ_MEMORY_BYTES = 2 << 30
+_DEFER_BYTES = 1024
+#: Larger files are hashed in pieces, and their headers are left to the full parser.
+_WHOLE_FILE_BYTES = 64 << 20
+_DICOM_DIRECTORY = "1.2.840.10008.1.3.10"  # PS3.6 table A-1
+
+
+@dataclass(frozen=True)
+class ScannedFile:
+    """One file of the folder: its row so far, and what its header says if it is usable.
+
+    `is_odd` says that the full parser must read it.
+    """
+
+    row: FileRow
+    path: Path
+    features: InstanceFeatures | None = None
+    facts: PixelFacts | None = None
+    is_odd: bool = False
+
+
+def read_headers(files: Sequence[tuple[int, Path]], workers: int) -> list[ScannedFile]:
+    """Read all headers in workers that may die; a chunk that is lost is read file by file.
+
+    Plain headers come first. Only if there are others pydicom is loaded, once, before the
+    workers that need it are forked.
+    """
+    scanned, lost = _scan_chunks(_scan_files, _chunks(files), workers)
+    odd = {s.row.file_no for s in scanned if s.is_odd}
+    rest = [item for item in files if item[0] in odd] + [item for chunk in lost for item in chunk]
+    result = [s for s in scanned if not s.is_odd]
+    if rest:
+        preload("pydicom", "pydicom.pixels.utils")
+        parsed, lost = _scan_chunks(_parse_files, _chunks(sorted(rest)), workers)
+        alone, hopeless = _scan_chunks(
+            _parse_files, [[item] for chunk in lost for item in chunk], workers
+        )
+        result += parsed + alone
+        for ((number, path),) in hopeless:
+            row = FileRow(number, SET_ASIDE, ReasonCode.UNPARSABLE.value, None, path.stat().st_size)
+            result.append(ScannedFile(row, path))
+    return sorted(result, key=lambda s: s.row.file_no)
+
+
+def _chunks(files: Sequence[tuple[int, Path]]) -> list[_Chunk]:
+    return [files[i : i + _FILES_PER_CHUNK] for i in range(0, len(files), _FILES_PER_CHUNK)]
+
+
+_Chunk = Sequence[tuple[int, Path]]
+
+
+def _scan_chunks(
+    read: Callable[[_Chunk], list[ScannedFile]], chunks: Sequence[_Chunk], workers: int
+) -> tuple[list[ScannedFile], list[_Chunk]]:
+    scanned: list[ScannedFile] = []
+    lost: list[_Chunk] = []
+    for index, outcome in run_isolated(
+        read,
+        chunks,
+        workers=workers,
+        timeout_s=_time_limit_s,
+        memory_bytes=lambda _: _READ_MEMORY_BYTES,
+    ):
+        if isinstance(outcome, Loss):
+            lost.append(chunks[index])
+        else:
+            scanned += outcome
+    return scanned, lost
+
+
+def _time_limit_s(chunk: _Chunk) -> float:
+    return _READ_TIMEOUT_S + sum(p.stat().st_size for _, p in chunk[1:]) / _READ_BYTES_PER_S
+
+
+def _scan_files(files: _Chunk) -> list[ScannedFile]:
+    harvest = FeatureHarvest()
+    return [_scan_file(number, path, harvest) for number, path in files]
+
+
+def _scan_file(number: int, path: Path, harvest: FeatureHarvest) -> ScannedFile:
+    size = path.stat().st_size
+    if not size:
+        digest = sha256_of_bytes(b"")
+        return ScannedFile(
+            FileRow(number, SET_ASIDE, ReasonCode.EMPTY_FILE.value, digest, size), path
+        )
+    if size > _WHOLE_FILE_BYTES:
+        raw, digest = b"", sha256_of_file(path)
+    else:
+        raw = path.read_bytes()
+        digest = sha256_of_bytes(raw)
+    row = FileRow(number, SET_ASIDE, None, digest, size)
+    try:
+        scanned = scan_header(raw)
+        features = None if scanned is None else harvest.read(scanned)
+    except Exception:
+        # Hostile bytes: the full parser says what is wrong with them.
+        scanned = features = None
+    facts = None if scanned is None else _quick_facts(scanned, size)
+    if scanned is None or features is None or facts is None:
+        return ScannedFile(row, path, is_odd=True)
+    reason, usable = _judge(features, scanned.sop_class, has_pixels=True)
+    return ScannedFile(replace(row, reason=reason.value if reason else None), path, usable, facts)
+
+
+def _parse_files(files: _Chunk) -> list[ScannedFile]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [_parse_file(number, path) for number, path in files]
+
+
+def _parse_file(number: int, path: Path) -> ScannedFile:
+    row = FileRow(number, SET_ASIDE, None, sha256_of_file(path), path.stat().st_size)
+    reason, features = _read_with_pydicom(path)
+    return ScannedFile(replace(row, reason=reason.value if reason else None), path, features)
+
+
+def _quick_facts(scanned: ScannedHeader, size_bytes: int) -> PixelFacts | None:
+    try:
+        return facts_of_scan(scanned, size_bytes)
+    except ValueError:
+        return None
+
+
+def _read_with_pydicom(path: Path) -> tuple[ReasonCode | None, InstanceFeatures | None]:
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        header = pydicom.dcmread(path, defer_size=_DEFER_BYTES)
+        sop_class = str(header.file_meta.get("MediaStorageSOPClassUID", ""))
+        return _judge(read_features(header), sop_class, has_pixels="PixelData" in header)
+    except InvalidDicomError:
+        return ReasonCode.NOT_DICOM, None
+    except Exception:
+        # pydicom raises many kinds on hostile bytes; whichever, the header is not usable.
+        return ReasonCode.UNPARSABLE, None
+
+
+def _judge(
+    features: InstanceFeatures, sop_class: str, *, has_pixels: bool
+) -> tuple[ReasonCode | None, InstanceFeatures | None]:
+    if sop_class == _DICOM_DIRECTORY:
+        return ReasonCode.SOP_CLASS_NOT_ADMITTED, None
+    if not (features.sop_uid and features.series_uid and features.study_uid):
+        return ReasonCode.MISSING_UID, None
+    if features.rows is None and not has_pixels:
+        return ReasonCode.NO_PIXEL_DATA, None
+    return None, features

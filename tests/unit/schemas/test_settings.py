@@ -1,0 +1,36 @@
+"""Settings come from the environment, or say what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import BadInputError
+from schemas.settings import Settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "KEY_FILE", "INBOX", "LOAD_SITES", "WORKERS"):
+        monkeypatch.delenv(f"LIVERCOHORT_{name}", raising=False)
+
+
+def test_without_an_environment_the_defaults_hold() -> None:
+    assert read_settings() == Settings(home=Path("var"), workers=2)
+
+
+def test_each_variable_decides_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"HOME": "h", "KEY_FILE": "k", "INBOX": "i", "LOAD_SITES": "l", "WORKERS": "5"}
+    for name, value in values.items():
+        monkeypatch.setenv(f"LIVERCOHORT_{name}", value)
+    assert read_settings() == Settings(Path("h"), Path("k"), Path("i"), Path("l"), 5)
+
+
+@pytest.mark.parametrize("text", ["0", "257", "-1", "two", "", "2.5"])
+def test_a_number_of_workers_that_is_none_is_bad_input(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVERCOHORT_WORKERS", text)
+    with pytest.raises(BadInputError, match="LIVERCOHORT_WORKERS"):
+        read_settings()
