@@ -39,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     ring = read_key_file(options.key_file or options.home / "restricted" / "key")
     stages = {
-        "receive, de-identify, intake of forms: state of each file": _files(options.home),
+        "receive, de-identify, intake of forms: state of each file": file_outcomes(options.home),
         "harmonise: label of each series": _labels(options.home, ring),
         "convert: geometry and b-values of each volume": _volumes(options.home, ring),
         "eligibility: effect of each criterion": _effects(options.home, ring),
@@ -65,7 +65,7 @@ def _query(home: Path, sql: str) -> list[tuple[Any, ...]]:
 Outcome = tuple[str, str]  # (verdict with its kind, where)
 
 
-def _files(home: Path) -> list[Outcome]:
+def file_outcomes(home: Path) -> list[Outcome]:
     """Match files by content: the warehouse holds no path."""
     outcomes: list[Outcome] = []
     exports: dict[tuple[str, str], list[Row]] = defaultdict(list)
