@@ -18,6 +18,7 @@ from tasks.simulate.subjects import FOLLOW_UP_NIGHT, Subject, make_subjects
 from tasks.simulate.vendors import Frame
 
 _SPLIT_LABELS = ("CT_NC", "CT_DEL")
+_REPEATED = 76
 _RESET_DAY = "20000101"
 _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
 
@@ -133,27 +134,36 @@ def _edited_bytes(template: SeriesTemplate, frame: Frame, seed: int, edit: Edit)
 
 
 def _wrong_patient(export: Export, seed: int) -> None:
+    # A repeated diffusion exam of one person, into which a technologist sent another person's.
     if export.night != 1:
         return
     if len(export.subjects) == 1:
         raise BadInputError("1", expected="2 or more for wrong_patient_series", where="subjects")
-    stranger, reason = export.subjects[1], "STUDY_OF_TWO_SUBJECTS"
-    series = _first_series(export.files, "MR_DWI")
+    name, reason = "wrong_patient_series", "STUDY_OF_TWO_SUBJECTS"
+    by_person = [_first_series(_of(export, subject), "MR_DWI") for subject in export.subjects[:2]]
+    study = f"{template_of(by_person[0][0]).context.exam.study_uid}.{_REPEATED}"
+    for number, series in enumerate(by_person, start=1):
+        for file in series:
+            path = beside(by_person[0][0], f"again_{number}_{frame_of(file).instance_number:04d}")
+            moved = _edited(
+                file, seed, _into(study, number), name, state="quarantined", reason=reason
+            )
+            export.files.append(replace(moved, path=path))
+    n_files = sum(len(series) for series in by_person)
+    note(export, name, by_person[0][0], code=reason, n_files=n_files, study_uid=study)
 
-    def edit(data: Dataset, template: SeriesTemplate) -> None:
-        series_uid = f"{template.context.exam.study_uid}.77"
-        data.PatientID = stranger.patient_ids[0]
-        data.PatientName = stranger.person.name_caret
-        data.SeriesInstanceUID = series_uid
-        data.SOPInstanceUID = f"{series_uid}.{data.InstanceNumber}"
 
-    for file in series:
-        path = beside(file, f"wrong_{frame_of(file).instance_number:04d}.dcm")
-        wrong = _edited(
-            file, seed, edit, "wrong_patient_series", state="quarantined", reason=reason
-        )
-        export.files.append(replace(wrong, path=path))
-    note(export, "wrong_patient_series", series[0], code=reason, n_files=len(series))
+def _of(export: Export, subject: Subject) -> list[ExportFile]:
+    return [f for f in export.files if f.template and f.template.context.subject == subject]
+
+
+def _into(study: str, number: int) -> Edit:
+    def edit(data: Dataset, _template: SeriesTemplate) -> None:
+        data.StudyInstanceUID = study
+        data.SeriesInstanceUID = f"{study}.{number}"
+        data.SOPInstanceUID = f"{study}.{number}.{data.InstanceNumber}"
+
+    return edit
 
 
 def _other_sites_subject(export: Export, seed: int) -> None:

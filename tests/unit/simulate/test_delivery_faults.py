@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from schemas.states import FileState, ReasonCode
+from tasks.simulate.exports import ExportFile
 from tasks.simulate.faults import ALL_FAULTS
 from tasks.simulate.file_faults import FILE_FAULTS
 from tasks.simulate.nights import Request, plan_nights
 from tasks.simulate.store import simulate
+from tasks.simulate.subjects import Subject
 from tests.unit.simulate.conftest import SEED, read_key
 from tests.unit.simulate.planning import hit, planned, read
 
@@ -66,17 +68,25 @@ def test_a_study_over_two_nights_sends_no_series_twice_that_another_fault_has_hi
     assert series[0].isdisjoint(series[1])
 
 
-def test_a_wrong_patients_series_lies_in_a_study_of_another_person() -> None:
+def _dwi_of(file: ExportFile, subject: Subject) -> bool:
+    if file.template is None or file.fault:
+        return False
+    context = file.template.context
+    return context.subject == subject and context.plan.name_key == "MR_DWI"
+
+
+def test_a_wrong_patients_series_lies_in_one_study_with_another_persons() -> None:
     first, _ = planned("wrong_patient_series")
-    wrong = [read(file) for file in hit(first, "wrong_patient_series")]
-    studies = {image.StudyInstanceUID for image in wrong}
-    owners = {
-        read(file).PatientID
-        for file in first.files
-        if file.template and file.template.context.exam.study_uid in studies and not file.fault
+    images = [read(file) for file in hit(first, "wrong_patient_series")]
+    [study] = {image.StudyInstanceUID for image in images}
+    owners = {(str(image.SeriesInstanceUID), str(image.PatientID)) for image in images}
+    assert owners == {
+        (f"{study}.{number}", read(next(f for f in first.files if _dwi_of(f, subject))).PatientID)
+        for number, subject in enumerate(first.subjects, start=1)
     }
-    assert {image.PatientID for image in wrong} == {first.subjects[1].patient_ids[0]}
-    assert owners.isdisjoint({image.PatientID for image in wrong})
+    clean = [read(file) for file in first.files if file.template and not file.fault]
+    assert study not in {image.StudyInstanceUID for image in clean[::10]}
+    assert {file.reason for file in hit(first, "wrong_patient_series")} == {"STUDY_OF_TWO_SUBJECTS"}
 
 
 def test_another_sites_subject_is_in_no_linkage_of_this_site() -> None:
