@@ -73,7 +73,7 @@ _MR: dict[Vendor, dict[str, str]] = {
 }
 
 
-def image_type(vendor: Vendor, plan: SeriesPlan, *, grid: bool = False) -> list[str]:
+def image_type(vendor: Vendor, plan: SeriesPlan) -> list[str]:
     """Return ImageType of the images of a series."""
     if plan.modality == "CT":
         plain = _CT_PLAIN.get(plan.name_key, "ORIGINAL\\PRIMARY\\AXIAL")
@@ -82,4 +82,4 @@ def image_type(vendor: Vendor, plan: SeriesPlan, *, grid: bool = False) -> list[
     values = known.get(plan.name_key, known[""]).split("\\")
     if plan.view is View.THREE_PLANES and vendor is Vendor.CANON:
         return [*values, "LOCALIZER"]
-    return [*values, "GRID"] if grid else values
+    return [*values, plan.tiles.name] if plan.tiles else values

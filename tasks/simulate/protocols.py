@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from tasks.simulate.geometry import View
-from tasks.simulate.hospitals import Scanner, Vendor
+from tasks.simulate.hospitals import Scanner, Tiles, Vendor
 from tasks.simulate.scenarios import Scenario
 
 INJECTION_S = 1000.0
@@ -41,7 +41,7 @@ class SeriesPlan:
     """One series: frames are slices times phases times echoes times b-values.
 
     `name_variant` says which of its names the series goes by;
-    `grid` says that the slices of a volume lie side by side in one image.
+    `tiles` says that the slices of a volume lie side by side in one image, and how.
     """
 
     name_key: str
@@ -57,7 +57,7 @@ class SeriesPlan:
     thickness_mm: float = 5.0
     spacing_mm: float = 5.0
     view: View = View.AXIAL
-    grid: bool = False
+    tiles: Tiles | None = None
     name_variant: int = 0
     contrast: bool = False
 
@@ -213,7 +213,7 @@ def _dwi(scanner: Scanner, number: int) -> SeriesPlan:
     }[scanner.vendor]
     return SeriesPlan(
         name_key="MR_DWI", modality="MR", number=number, rows=64, columns=64, pixel_mm=5.5,
-        thickness_mm=6.0, spacing_mm=7.2, b_values=b_values, grid=scanner.grid,
+        thickness_mm=6.0, spacing_mm=7.2, b_values=b_values, tiles=scanner.tiles,
         phases=(Phase("MR_DWI", None, -480.0),),
         physics=Physics(
             scanning_sequence="EP", sequence_variant=("SK",), scan_options="FS",

@@ -18,7 +18,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from tasks.simulate.exports import ExportFile
 from tasks.simulate.fault_tools import frame_of, template_of
-from tasks.simulate.hospitals import HOSPITALS, Packing, Vendor
+from tasks.simulate.hospitals import HOSPITALS, Packing, Tiles, Vendor
 from tasks.simulate.images import frame_pixels
 from tasks.simulate.series_names import OTHER_NAMES
 from tests.unit.simulate.conftest import SEED
@@ -102,7 +102,8 @@ def test_hospitals_between_them_have_all_vendors_packings_and_enhanced_objects()
     assert {s.vendor for s in scanners} == set(Vendor)
     assert {s.packing for s in scanners} == set(Packing)
     assert {s.vendor for s in scanners if s.enhanced} == {Vendor.SIEMENS, Vendor.PHILIPS}
-    assert {s.vendor for s in scanners if s.grid} == {Vendor.UIH}
+    tiled = {(s.vendor, s.tiles) for s in scanners if s.tiles}
+    assert tiled == {(Vendor.UIH, Tiles.GRID), (Vendor.SIEMENS, Tiles.MOSAIC)}
     assert {s.implicit_vr for s in scanners} == {True, False}
 
 
@@ -163,6 +164,34 @@ def test_philips_scaling_comes_out_as_the_scanner_states_it(tmp_path: Path) -> N
     assert isinstance(image.dataobj, ArrayProxy)
     assert image.dataobj.slope == pytest.approx(1.25)
     assert "RS:RI:SS = 1.25:0:0.0125" in found.said
+
+
+@pytest.mark.parametrize("name_key", ["MR_DWI", "MR_ADC"])
+def test_a_mosaic_is_taken_apart_into_the_slices_that_were_laid_side_by_side(
+    name_key: str, tmp_path: Path
+) -> None:
+    place = next(i for i in PLACES if HOSPITALS[i].dce.tiles is Tiles.MOSAIC)
+    export = full_export(place)
+    files = next(
+        files
+        for files in by_series(export).values()
+        if template_of(files[0]).context.plan.name_key == name_key
+    )
+    template, plan = template_of(files[0]), template_of(files[0]).context.plan
+    assert len(files) == max(1, len(plan.b_values))
+    found = convert([file.content() for file in files], tmp_path)
+    [image] = found.volumes.values()
+    voxels = np.asarray(image.dataobj).reshape((*image.shape[:3], -1))
+    assert voxels.shape == (plan.columns, plan.rows, plan.n_slices, len(files))
+    for number, file in enumerate(files):
+        sheet = frame_pixels(template, frame_of(file), SEED)
+        across = sheet.shape[1] // plan.columns
+        for index in range(plan.n_slices):
+            top, left = index // across * plan.rows, index % across * plan.columns
+            tile = sheet[top : top + plan.rows, left : left + plan.columns]
+            assert np.array_equal(voxels[:, ::-1, index, number].T, tile)
+    [row] = [r for r in export.labels if r["series_uid"] == template.context.series_uid]
+    assert lies_at(image, row)
 
 
 def test_interpolated_and_overlapping_slices_are_thicker_than_they_are_apart() -> None:
