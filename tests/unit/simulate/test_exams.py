@@ -31,7 +31,7 @@ CT_KEYS = {
 }  # fmt: skip
 MR_KEYS = {
     "LOCALIZER", "MR_T2", "MR_T2_FS", "MR_MRCP", "MR_DWI", "MR_ADC", "MR_BOLUS", "MR_T1_PRE",
-    "MR_T1_FAT", "MR_T1_PVP", "MR_SUB", "MR_MPR",
+    "MR_T1_DIXON_IP", "MR_T1_DIXON_OP", "MR_T1_FAT", "MR_T1_WATER", "MR_T1_PVP", "MR_SUB", "MR_MPR",
 }  # fmt: skip
 
 
