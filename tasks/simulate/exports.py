@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -70,9 +71,14 @@ class Export:
     faults: list[Row] = field(default_factory=list)
 
     @property
+    def as_of(self) -> dt.date:
+        """The day of the export."""
+        return night_date(self.subjects, self.night)
+
+    @property
     def name(self) -> str:
         """Name of the export folder or zip, without suffix."""
-        return night_date(self.night).isoformat()
+        return self.as_of.isoformat()
 
     def ledger(self, subject_no: str) -> Ledger:
         """Return a ledger that notes into this export."""

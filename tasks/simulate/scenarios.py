@@ -14,10 +14,10 @@ _MRI_WINDOW_DAYS = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One story."""
+    """One story; without `age_years` the person has an age that goes with the diagnosis."""
 
     name: str
-    age_years: int = 57
+    age_years: int | None = None
     born_on: dt.date | None = None
     birth_precision: str = "day"
     ct_date: dt.date | None = None
