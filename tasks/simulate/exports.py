@@ -14,6 +14,7 @@ from tasks.simulate.headers import SeriesContext
 from tasks.simulate.hospitals import Hospital, PathHabit
 from tasks.simulate.images import SeriesTemplate, image_bytes, make_template, sop_uid
 from tasks.simulate.load_sites import small_plan
+from tasks.simulate.secondary_capture import plant_capture
 from tasks.simulate.subjects import Subject, exams_of_night, night_date
 from tasks.simulate.true_images import Row, label_rows
 from tasks.simulate.vendors import Frame, frames_of
@@ -144,6 +145,8 @@ def _series_files(template: SeriesTemplate, seed: int) -> list[ExportFile]:
 
 def _image_file(template: SeriesTemplate, frame: Frame, content: Callable[[], bytes]) -> ExportFile:
     paper = template.context.plan.name_key == "DOSE_REPORT"
+    if paper:
+        plant_capture(template.context, "dose report")
     return ExportFile(
         path=image_path(template.context, frame),
         content=content,
