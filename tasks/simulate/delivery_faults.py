@@ -17,7 +17,7 @@ from tasks.simulate.images import SeriesTemplate, file_bytes, image_dataset, sop
 from tasks.simulate.subjects import FOLLOW_UP_NIGHT, Subject, make_subjects
 from tasks.simulate.vendors import Frame
 
-_SPLIT_LABELS = ("CT_NC", "CT_DEL")
+_SPLIT_LABELS = ("CT_NC", "CT_DEL", "CT_NC_THIN", "CT_DEL_THIN")
 _REPEATED = 76
 _RESET_DAY = "20000101"
 _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
@@ -34,7 +34,10 @@ def _first_series(files: list[ExportFile], *labels: str) -> list[ExportFile]:
         if file.template and file.fault is None and file.template.context.plan.name_key in labels
     ]
     if not found:
-        raise BadInputError(f"no series {' or '.join(labels)} to put a fault into")
+        raise BadInputError(
+            f"no series {' or '.join(labels)} is left to put a fault into",
+            hint="Give the site more subjects, or ask for fewer faults at a time.",
+        )
     first = template_of(found[0]).context.series_uid
     return [file for file in found if template_of(file).context.series_uid == first]
 
@@ -53,7 +56,7 @@ def _clean_first_night(export: Export, seed: int) -> Export:
 def _again(export: Export, file: ExportFile, fault: str) -> ExportFile:
     """Return a file as sent once more: a duplicate only if the first one was accepted."""
     known = sop_uid(template_of(file).context, frame_of(file)) in export.earlier
-    return replace(file, state="duplicate" if known else "accepted", fault=fault)
+    return replace(file, state="duplicate" if known else file.state, fault=fault)
 
 
 def _duplicate_delivery(export: Export, seed: int) -> None:
@@ -63,7 +66,7 @@ def _duplicate_delivery(export: Export, seed: int) -> None:
     again = [
         _again(export, file, "duplicate_delivery")
         for file in _first_night(export, seed)
-        if template_of(file).context.subject.subject_no == first
+        if file.template and file.template.context.subject.subject_no == first
     ]
     export.files.extend(again)
     note(export, "duplicate_delivery", again[0], n_files=len(again))
@@ -105,7 +108,7 @@ def _series_of(file: ExportFile) -> str | None:
 
 
 def _split_off(files: list[ExportFile]) -> list[ExportFile]:
-    """Return the images of native and delayed phase of the first CT that no fault has hit."""
+    """Return the images of the first native or delayed phases of a CT that no fault has hit."""
     hit = {_series_of(file) for file in files if file.fault}
     whole = [file for file in files if _series_of(file) not in hit]
     first = _first_series(whole, *_SPLIT_LABELS)
