@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from schemas.states import FileState, ReasonCode
-from tasks.simulate.exports import ExportFile
+from tasks.simulate.exports import Export, ExportFile
 from tasks.simulate.faults import ALL_FAULTS
 from tasks.simulate.file_faults import FILE_FAULTS
 from tasks.simulate.nights import Request, plan_nights
@@ -66,6 +66,32 @@ def test_a_study_over_two_nights_sends_no_series_twice_that_another_fault_has_hi
     ]
     assert series[1]
     assert series[0].isdisjoint(series[1])
+
+
+def test_all_faults_together_have_room_in_two_subjects_with_full_exams() -> None:
+    faults = tuple(name for name in ALL_FAULTS if name != "many_tiny_files")
+    request = Request(sites=3, subjects=2, nights=2, seed=SEED, faults=faults, full_exams=True)
+    noted = {row["fault"] for night in plan_nights(request) for row in night.export.faults}
+    assert noted == set(faults)
+
+
+def test_papers_and_directories_that_come_again_are_no_duplicates_of_anything() -> None:
+    request = Request(
+        sites=1, subjects=1, nights=2, seed=SEED, faults=("duplicate_delivery",), full_exams=True
+    )
+    first, second = (night.export for night in plan_nights(request))
+    assert "dicom/DICOMDIR" in {file.path for file in first.files}
+    again = hit(second, "duplicate_delivery")
+    states = {(file.state, file.path in _papers(first)) for file in again}
+    assert states == {("duplicate", False), ("quarantined", True)}
+
+
+def _papers(export: Export) -> set[str]:
+    return {
+        file.path
+        for file in export.files
+        if file.template and file.template.context.plan.name_key == "DOSE_REPORT"
+    }
 
 
 def _dwi_of(file: ExportFile, subject: Subject) -> bool:
