@@ -27,6 +27,7 @@ from schemas.keys import KeyRing, read_key_file
 
 Row = dict[str, Any]
 _UNSETTLED = {"UNCLASSIFIED", "MR_T1_POST", "CT_CE"}
+_NO_CONSENT = ("withdrawn", "unknown")
 _MM = 0.02
 
 
@@ -180,7 +181,7 @@ def _withdrawals(home: Path) -> set[tuple[str, str]]:
     return {
         (row["site"], row["subject_no"])
         for row in _key(home, "eligibility")
-        if row["consent"] != "consented"
+        if row["consent"] in _NO_CONSENT
     }
 
 
@@ -222,7 +223,7 @@ def _effects(home: Path, ring: KeyRing) -> list[Outcome]:
     found = {(s, r, c): effect for s, r, c, effect in _query(home, sql)}
     outcomes = []
     for row in truth:
-        if row["night"] != last or row["criterion"] == "status" or row["consent"] != "consented":
+        if row["night"] != last or row["criterion"] == "status" or _withdrawn(home, row):
             continue
         subject = ring.subject_id(SiteCode(row["site"]), SubjectNo(row["subject_no"]))
         effect = found.get((subject, row["reading"], row["criterion"]), "nothing")

@@ -116,6 +116,11 @@ BOUNDARIES: tuple[BoundaryStory, ...] = (
         **_benign(follow_up_day=60, follow_up_closed=True)),
     _at("MRI 2 December 2028, specimen on day 31: cut short by the end of the study",
         {"I5": _OPEN}, ct_date=_DAY(2028, 11, 29), dce_day=3, eob_day=5, pathology_day=31),
+    # Consent, which no criterion asks for and every release does.
+    _at("retrospective, consent waived", ascertainment="retrospective", consent="waived"),
+    _at("retrospective, waiver without its document", ascertainment="retrospective",
+        consent="waived", consent_documented=False),
+    _at("consent unclear", consent="unknown", consent_documented=False),
     # E1: treatment against the day of the CT.
     _at("treated on the day before the CT", {"E1": "fail"}, prior_treatment=True,
         treatment_day=-1),

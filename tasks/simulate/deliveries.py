@@ -86,8 +86,8 @@ def _plant_row(
             ledger.plant(date_text(value, habits.dates), kind, place)
     if "screening_no" in row:
         ledger.plant(subject.screening_no, Kind.SCREENING_NO, place)
-    if "consent_document" in row:
-        ledger.plant(f"ICF-{subject.subject_no}", Kind.FREE_TEXT, place)
+    if row.get("consent_document"):
+        ledger.plant(str(row["consent_document"]), Kind.FREE_TEXT, place)
     if "verbatim" in row:
         ledger.plant(subject.person.name_han, Kind.NAME_HAN, place)
 

@@ -46,6 +46,9 @@ class Scenario:
     several_patient_ids: bool = False
     phases_in_one_series: bool = False
     withdrawn_on_night: int | None = None
+    consent: str = "consented"
+    consent_documented: bool = True
+    ascertainment: str = "prospective"
 
     @property
     def malignant(self) -> bool:

@@ -157,7 +157,7 @@ def evidence_by(subject: Subject, night: int, *, late_pathology: bool) -> Eviden
 def consent_by(subject: Subject, night: int) -> str:
     """Return the consent status that the forms of this night state."""
     withdrawn = subject.story.withdrawn_on_night
-    return "withdrawn" if withdrawn is not None and night >= withdrawn else "consented"
+    return "withdrawn" if withdrawn is not None and night >= withdrawn else subject.story.consent
 
 
 def exams_of_night(subject: Subject, night: int, seed: int, *, full: bool = False) -> list[Exam]:

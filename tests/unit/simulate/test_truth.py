@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 
 from tasks.simulate.boundary_stories import BOUNDARIES, BoundaryStory
+from tasks.simulate.clinical_rows import demographics
 from tasks.simulate.hospitals import HOSPITALS
 from tasks.simulate.scenarios import Evidence, Scenario
 from tasks.simulate.stories import STORIES
-from tasks.simulate.subjects import make_subjects
+from tasks.simulate.subjects import evidence_by, make_subjects
 from tasks.simulate.true_eligibility import (
     CRITERIA,
     combined_exam_effect,
     true_effects,
     true_status,
 )
+from tasks.simulate.truth import eligibility_rows
 from tests.unit.simulate.conftest import SEED, Delivered
 
 ALL_KNOWN = Evidence(pathology_form=True, follow_up=True)
@@ -184,3 +186,24 @@ def test_ages_spread_as_in_a_clinic_and_stay_clear_of_the_limit() -> None:
     for found in (malignant, benign):
         assert 8 < found.std() < 14
         assert found.min() > 19
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "counts"),
+    [
+        ("retrospective, consent waived", "waived", "waived"),
+        ("retrospective, waiver without its document", "waived", "unknown"),
+        ("consent unclear", "unknown", "unknown"),
+    ],
+)
+def test_consent_counts_as_stated_and_a_waiver_only_with_its_document(
+    name: str, stated: str, counts: str
+) -> None:
+    story = next(story for story in STORIES if story.name == name)
+    [subject] = make_subjects(
+        HOSPITALS[0], site_index=0, per_site=1, seed=SEED, change=lambda _place, _story: story
+    )
+    evidence = evidence_by(subject, 1, late_pathology=False)
+    assert demographics(subject, evidence)[0]["consent_status"] == stated
+    rows = eligibility_rows(subject, 1, late_pathology=False)
+    assert {row["consent"] for row in rows} == {counts}
