@@ -8,7 +8,7 @@ from dataclasses import replace
 from tasks.simulate.geometry import View
 from tasks.simulate.hospitals import Scanner
 from tasks.simulate.naming import DIXON_PARTS
-from tasks.simulate.protocols import ExamPlan, Phase, Physics, SeriesPlan
+from tasks.simulate.protocols import ExamPlan, Phase, Physics, SeriesPlan, opposed_and_in_phase_ms
 
 _HASTE = Physics(
     scanning_sequence="SE", sequence_variant=("SK",), repetition_time_ms=1100.0,
@@ -28,7 +28,6 @@ _MULTI_ARTERIAL_S = (-6.0, 0.0, 6.0)
 _TRACKED_AT_S = (4.0, 8.0, 12.0, 16.0)
 _SOURCE_OF_MAPS = "MR_DWI"
 _DIXON_S = -120.0
-_LOW_FIELD_T = 2.0
 # Label and contrast phase of each part; the water image is a fat-suppressed native image.
 _DIXON_TRUTH: dict[str, tuple[str, str | None]] = {
     "MR_T1_DIXON_IP": ("MR_T1_IP", None),
@@ -140,8 +139,7 @@ def _bolus_tracking() -> SeriesPlan:
 
 def _dixon_parts(native: SeriesPlan, scanner: Scanner) -> Iterator[SeriesPlan]:
     """Yield what one Dixon acquisition before contrast is exported as: a series for each part."""
-    low_field = (scanner.field_t or 3.0) < _LOW_FIELD_T
-    opposed_ms, in_phase_ms = (2.39, 4.77) if low_field else (1.23, 2.46)
+    opposed_ms, in_phase_ms = opposed_and_in_phase_ms(scanner)
     for name_key in DIXON_PARTS[scanner.vendor]:
         label, contrast_phase = _DIXON_TRUTH[name_key]
         echo_ms = opposed_ms if name_key == "MR_T1_DIXON_OP" else in_phase_ms
