@@ -4,7 +4,9 @@
     python benchmarks/simulate/against_answer_key.py HOME [--details]
 
 Reads the inbox with a reader of its own, the warehouse and the latest release; writes nothing.
-A person's withdrawal takes them out of the release, so their rows are left out of the last two.
+A person's withdrawal takes them out of the release, so their rows are left out of the last three
+tables; so are papers, which are no images. A series that is absent from the release counts in the
+table of labels and not again in that of volumes.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from schemas.keys import KeyRing, read_key_file
 
 Row = dict[str, Any]
 _UNSETTLED = {"UNCLASSIFIED", "MR_T1_POST", "CT_CE"}
+_NO_CONSENT = ("withdrawn", "unknown")
 _MM = 0.02
 
 
@@ -39,7 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     ring = read_key_file(options.key_file or options.home / "restricted" / "key")
     stages = {
-        "receive, de-identify, intake of forms: state of each file": _files(options.home),
+        "receive, de-identify, intake of forms: state of each file": file_outcomes(options.home),
         "harmonise: label of each series": _labels(options.home, ring),
         "convert: geometry and b-values of each volume": _volumes(options.home, ring),
         "eligibility: effect of each criterion": _effects(options.home, ring),
@@ -65,7 +68,7 @@ def _query(home: Path, sql: str) -> list[tuple[Any, ...]]:
 Outcome = tuple[str, str]  # (verdict with its kind, where)
 
 
-def _files(home: Path) -> list[Outcome]:
+def file_outcomes(home: Path) -> list[Outcome]:
     """Match files by content: the warehouse holds no path."""
     outcomes: list[Outcome] = []
     exports: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -143,32 +146,42 @@ def _best_batch(folder: Path, digests: set[str]) -> dict[str, list[str]]:
 
 def _labels(home: Path, ring: KeyRing) -> list[Outcome]:
     truth: dict[str, list[str]] = defaultdict(list)
+    where: dict[str, str] = {}
     accepted = _accepted_series(home)
     for row in _key(home, "labels"):
         if row["series_uid"] in accepted and not _withdrawn(home, row):
             truth[ring.uid(row["series_uid"])].append(row["label"])
+            where[ring.uid(row["series_uid"])] = (
+                f"{row['site']} {row['vendor']} {row['role']} {row['series_description']}"
+            )
+    found = _released_labels(home)
+    return [(_label_outcome(truth[uid], found.get(uid, [])), where[uid]) for uid in sorted(truth)]
+
+
+def _released_labels(home: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for series_uid, label in _query(home, "SELECT series_uid, label FROM series"):
         found[series_uid].append(label)
-    return [_label_outcome(truth[uid], found.get(uid, [])) for uid in sorted(truth)]
+    return found
 
 
-def _label_outcome(truth: list[str], found: list[str]) -> Outcome:
-    where = " ".join(sorted(set(truth)))
+def _label_outcome(truth: list[str], found: list[str]) -> str:
+    stated = " ".join(sorted(set(truth)))
     if not found:
-        return "series absent from the release", where
+        return "series absent from the release"
     wrong = sorted(set(found) - set(truth) - _UNSETTLED)
     if wrong:
-        return f"{where} became {' '.join(wrong)}", where
+        return f"{stated} became {' '.join(wrong)}"
     if set(found) & _UNSETTLED:
-        return f"{where} left open as {' '.join(sorted(set(found) & _UNSETTLED))}", where
-    return "as stated", where
+        return f"{stated} left open as {' '.join(sorted(set(found) & _UNSETTLED))}"
+    return "as stated"
 
 
 def _accepted_series(home: Path) -> set[str]:
-    """Return the series that no fault touched: those of a fault are judged by their files."""
+    """Return the images that no fault touched: those of a fault are judged by their files."""
     touched = {row["series_uid"] for row in _key(home, "faults")}
-    return {row["series_uid"] for row in _key(home, "labels")} - touched
+    images = [row for row in _key(home, "labels") if row["label"] != "NONIMAGE"]
+    return {row["series_uid"] for row in images} - touched
 
 
 def _withdrawn(home: Path, row: Row) -> bool:
@@ -180,20 +193,23 @@ def _withdrawals(home: Path) -> set[tuple[str, str]]:
     return {
         (row["site"], row["subject_no"])
         for row in _key(home, "eligibility")
-        if row["consent"] != "consented"
+        if row["consent"] in _NO_CONSENT
     }
 
 
 def _volumes(home: Path, ring: KeyRing) -> list[Outcome]:
-    columns = "series_uid, dim_z, voxel_z_mm, b_values, verdict"
+    columns = (
+        "series_uid, [dim_x, dim_y, dim_z], [voxel_x_mm, voxel_y_mm, voxel_z_mm], b_values, verdict"
+    )
     volumes: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for series_uid, *facts in _query(home, f"SELECT {columns} FROM nifti_volume"):
         volumes[series_uid].append(tuple(facts))
-    accepted, outcomes = _accepted_series(home), []
+    accepted, released, outcomes = _accepted_series(home), _released_labels(home), []
     for row in _key(home, "labels"):
-        if row["series_uid"] not in accepted or _withdrawn(home, row):
+        series_uid = ring.uid(row["series_uid"])
+        if row["series_uid"] not in accepted or series_uid not in released:
             continue
-        found = volumes.get(ring.uid(row["series_uid"]), [])
+        found = volumes.get(series_uid, [])
         outcomes.append((_volume_outcome(row, found), f"{row['vendor']} {row['label']}"))
     return outcomes
 
@@ -203,16 +219,23 @@ def _volume_outcome(row: Row, found: list[tuple[Any, ...]]) -> str:
     kind = f"{row['vendor']}{' enhanced' if row['enhanced'] else ''} {row['label']}"
     if not found:
         return f"{kind}: no volume"
-    slices = [v for v in found if v[0] == row["n_slices"]]
+    # The converter turns a coronal volume, so that its slices lie along another axis.
+    slices = [v for v in found if row["n_slices"] in v[0]]
     if not slices:
-        return f"{kind}: {row['n_slices']} slices became {sorted({v[0] for v in found})}"
+        return f"{kind}: {row['n_slices']} slices became {sorted({v[0][2] for v in found})}"
     gap = row["slice_gap_mm"] if row["n_slices"] > 1 else None
-    if gap and not any(v[1] and abs(v[1] - gap) < _MM for v in slices):
+    if gap and not any(_is_apart(v, row["n_slices"], gap) for v in slices):
         return f"{kind}: spacing differs"
     wanted = sorted(row["b_values"] or [])
     if wanted and not any(sorted(set(v[2] or [])) == wanted for v in slices):
         return f"{kind}: b-values differ"
     return "as stated"
+
+
+def _is_apart(volume: tuple[Any, ...], n_slices: int, gap_mm: float) -> bool:
+    dims, voxels_mm = volume[0], volume[1]
+    along = [mm for n, mm in zip(dims, voxels_mm, strict=True) if n == n_slices]
+    return any(mm and abs(mm - gap_mm) < _MM for mm in along)
 
 
 def _effects(home: Path, ring: KeyRing) -> list[Outcome]:
@@ -222,7 +245,7 @@ def _effects(home: Path, ring: KeyRing) -> list[Outcome]:
     found = {(s, r, c): effect for s, r, c, effect in _query(home, sql)}
     outcomes = []
     for row in truth:
-        if row["night"] != last or row["criterion"] == "status" or row["consent"] != "consented":
+        if row["night"] != last or row["criterion"] == "status" or _withdrawn(home, row):
             continue
         subject = ring.subject_id(SiteCode(row["site"]), SubjectNo(row["subject_no"]))
         effect = found.get((subject, row["reading"], row["criterion"]), "nothing")

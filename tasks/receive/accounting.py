@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from schemas.errors import LivercohortError
 from schemas.records import DeliveredFile, FileOutcome
@@ -13,6 +13,15 @@ from schemas.states import FileState, ReasonCode
 
 class AccountingError(LivercohortError):
     """Files in and states out do not add up: the batch is not committed."""
+
+
+@dataclass(frozen=True)
+class KnownInstance:
+    """Whose an accepted instance is, and of which study; UIDs are de-identified."""
+
+    sop_uid: str
+    study_uid: str
+    subject_id: str
 
 
 def count_states(outcomes: Iterable[FileOutcome]) -> dict[str, int]:
@@ -80,6 +89,50 @@ def settle_against_warehouse(
             held.append(str(outcome.sop_uid))
             settled.append(quarantined(outcome, ReasonCode.UID_REUSED))
     return settled, sorted(set(held))
+
+
+def hold_studies_of_two_subjects(
+    outcomes: Sequence[FileOutcome], known: Iterable[KnownInstance]
+) -> tuple[list[FileOutcome], list[str]]:
+    """Hold every study that has objects of more than one subject, whole.
+
+    Several PatientIDs of one subject are one subject. Nobody can tell from the objects whose
+    study it is: not from which came first, nor from which are more.
+
+    Parameters
+    ----------
+    outcomes : sequence of FileOutcome
+        Outcomes of this batch, before what the warehouse has is taken away from them.
+    known : iterable of KnownInstance
+        Accepted instances of the site's committed batches, of the same studies at least.
+
+    Returns
+    -------
+    list of FileOutcome
+        Those of such a study set aside.
+    list of str
+        SOPInstanceUIDs of the warehouse to hold.
+    """
+    arrived = [
+        KnownInstance(str(f.sop_uid), str(f.study_uid), str(f.subject_id))
+        for f in (outcome.features for outcome in outcomes)
+        if f is not None
+    ]
+    listed = list(known)
+    subjects: dict[str, set[str]] = defaultdict(set)
+    for instance in (*arrived, *listed):
+        subjects[instance.study_uid].add(instance.subject_id)
+    shared = {study for study, persons in subjects.items() if len(persons) > 1}
+    # A duplicate inside the batch has no features of its own; it is told by its UID.
+    aside = {instance.sop_uid for instance in arrived if instance.study_uid in shared}
+    reason = ReasonCode.STUDY_OF_TWO_SUBJECTS
+    settled = [
+        quarantined(outcome, reason)
+        if outcome.state is not FileState.QUARANTINED and outcome.sop_uid in aside
+        else outcome
+        for outcome in outcomes
+    ]
+    return settled, sorted({i.sop_uid for i in listed if i.study_uid in shared})
 
 
 def quarantined(outcome: FileOutcome, reason: ReasonCode) -> FileOutcome:

@@ -6,12 +6,13 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.atomic_files import (
@@ -28,7 +29,7 @@ from schemas.records import DeliveredFile, Delivery, FileOutcome, Finding, Volum
 from schemas.states import REASONS, FileState, ReasonCode
 from schemas.workbench import Workbench
 from schemas.zones import Zones
-from tasks.receive.accounting import require_all_accounted
+from tasks.receive.accounting import KnownInstance, require_all_accounted
 from tasks.receive.ledger import COMMITTED, TableNote, batch_record
 from tasks.receive.store import forget_received, note_export
 
@@ -66,6 +67,21 @@ def read_known_pixels(zones: Zones, site: SiteCode) -> dict[str, str]:
             if row["state"] == FileState.ACCEPTED:
                 known[row["sop_uid"]] = row["pixel_sha256"]
     return known
+
+
+def read_known_instances(
+    zones: Zones, site: SiteCode, studies: Collection[str]
+) -> list[KnownInstance]:
+    """Return the accepted instances of these studies; as above, a held batch does not count."""
+    found: list[KnownInstance] = []
+    wanted = pc.field("study_uid").isin(sorted(studies))
+    for batch in read_batches(zones, site) if studies else []:
+        if batch["state"] == COMMITTED:
+            path = zones.warehouse / "batches" / site / str(batch["batch_id"]) / "instance.parquet"
+            columns = ["sop_uid", "study_uid", "subject_id"]
+            rows = pq.read_table(path, columns=columns, filters=wanted).to_pylist()
+            found += [KnownInstance(**row) for row in rows]
+    return found
 
 
 def write_quarantine(zones: Zones, delivery: Delivery, outcomes: Sequence[FileOutcome]) -> None:
@@ -107,8 +123,8 @@ def write_batch_tables(bench: Workbench) -> dict[str, int]:
     outcomes = all_outcomes(bench)
     features = [outcome.features for outcome in outcomes if outcome.features is not None]
     held = [
-        {"sop_uid": uid, "reason": str(ReasonCode.UID_REUSED)}
-        for uid in bench.get("held_instances")
+        {"sop_uid": uid, "reason": str(reason)}
+        for uid, reason in bench.get("held_instances").items()
     ]
     stack = ["series_uid", "sub_stack_digest"]
     tables = {

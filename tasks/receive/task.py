@@ -14,10 +14,14 @@ from schemas.settings import read_settings
 from schemas.sites import read_site, site_code
 from schemas.software import software_version
 from schemas.stage_errors import redacted, redacted_errors
-from schemas.states import Severity
+from schemas.states import ReasonCode, Severity
 from schemas.workbench import Workbench
 from tasks.receive import store, store_commit
-from tasks.receive.accounting import count_states, settle_against_warehouse
+from tasks.receive.accounting import (
+    count_states,
+    hold_studies_of_two_subjects,
+    settle_against_warehouse,
+)
 from tasks.receive.store_linkage import link_subjects
 
 
@@ -78,9 +82,14 @@ def settle_batch(site: str, batch: str) -> dict[str, int]:
     """Compare the accepted instances with what earlier batches brought."""
     context = run_context(site, batch)
     with redacted_errors("settle", context.zones):
-        known = store_commit.read_known_pixels(context.zones, context.site)
         outcomes = context.bench.get("image_outcomes")
-        settled, held = settle_against_warehouse(outcomes, known)
+        studies = {str(o.features.study_uid) for o in outcomes if o.features}
+        known = store_commit.read_known_instances(context.zones, context.site, studies)
+        settled, shared = hold_studies_of_two_subjects(outcomes, known)
+        pixels = store_commit.read_known_pixels(context.zones, context.site)
+        settled, reused = settle_against_warehouse(settled, pixels)
+        held = dict.fromkeys(reused, ReasonCode.UID_REUSED)
+        held |= dict.fromkeys(shared, ReasonCode.STUDY_OF_TWO_SUBJECTS)
         context.bench.put("image_outcomes", settled)
         context.bench.put("held_instances", held)
     return {**count_states(settled), "held_in_warehouse": len(held)}

@@ -107,6 +107,20 @@ BOUNDARIES: tuple[BoundaryStory, ...] = (
         **_benign(follow_up_day=89)),
     _at("MRI 28 February, follow-up 28 May", ct_date=_DAY(2025, 2, 26), dce_day=2, eob_day=4,
         **_benign(follow_up_day=89)),
+    # I5: a window that the end of the study cuts short.
+    _at("MRI 30 September 2028, early follow-up, closed", {"I5": "fail"},
+        ct_date=_DAY(2028, 9, 27), dce_day=3, eob_day=5,
+        **_benign(follow_up_day=60, follow_up_closed=True)),
+    _at("MRI 1 October 2028, early follow-up, closed: cut short by the end of the study",
+        {"I5": _OPEN}, ct_date=_DAY(2028, 9, 28), dce_day=3, eob_day=5,
+        **_benign(follow_up_day=60, follow_up_closed=True)),
+    _at("MRI 2 December 2028, specimen on day 31: cut short by the end of the study",
+        {"I5": _OPEN}, ct_date=_DAY(2028, 11, 29), dce_day=3, eob_day=5, pathology_day=31),
+    # Consent, which no criterion asks for and every release does.
+    _at("retrospective, consent waived", ascertainment="retrospective", consent="waived"),
+    _at("retrospective, waiver without its document", ascertainment="retrospective",
+        consent="waived", consent_documented=False),
+    _at("consent unclear", consent="unknown", consent_documented=False),
     # E1: treatment against the day of the CT.
     _at("treated on the day before the CT", {"E1": "fail"}, prior_treatment=True,
         treatment_day=-1),

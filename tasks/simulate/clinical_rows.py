@@ -22,9 +22,9 @@ def demographics(subject: Subject, evidence: Evidence) -> list[FormRow]:
             "sex": subject.person.sex,
             "birth_date": _known_to(subject.person.birth_date, story.birth_precision),
             "consent_status": evidence.consent,
-            "consent_document": f"ICF-{subject.subject_no}",
-            "consent_date": ct - dt.timedelta(days=1),
-            "ascertainment": "prospective",
+            "consent_document": _consent_document(subject),
+            "consent_date": ct - dt.timedelta(days=1) if story.consent == "consented" else "NA",
+            "ascertainment": story.ascertainment,
             "detected_by": entered_first or story.detected_by,
             "detected_date": ct - dt.timedelta(days=9),
             "baseline_ct_done": "yes" if story.ct_done else "no",
@@ -36,6 +36,13 @@ def demographics(subject: Subject, evidence: Evidence) -> list[FormRow]:
             "prior_training_exposure": "no",
         }
     ]
+
+
+def _consent_document(subject: Subject) -> str | None:
+    if not subject.story.consent_documented:
+        return None
+    kind = "IRB-WAIVER" if subject.story.consent == "waived" else "ICF"
+    return f"{kind}-{subject.subject_no}"
 
 
 def screening_log(subject: Subject, _evidence: Evidence) -> list[FormRow]:

@@ -14,7 +14,7 @@ from tasks.simulate.clinical_rows import ROWS_OF_FORM, not_enrolled
 from tasks.simulate.exports import Export, ExportFile
 from tasks.simulate.form_habits import FormHabits, Vague, date_text
 from tasks.simulate.forms import FORMS, FormRow, FormValue, form_path, write_form, written_cells
-from tasks.simulate.subjects import Subject, evidence_by, night_date
+from tasks.simulate.subjects import Subject, evidence_by
 
 LINKAGE = "linkage.csv"
 MANIFEST = "manifest.csv"
@@ -31,7 +31,7 @@ class FormDelivery:
 
 def add_forms(export: Export, delivery: FormDelivery) -> None:
     """Add the clinical forms; a late pathology form is not there on the first night."""
-    as_of = night_date(export.night)
+    as_of = export.as_of
     for form in FORMS:
         if form == "pathology" and delivery.late_pathology and export.night == 1:
             continue
@@ -86,8 +86,8 @@ def _plant_row(
             ledger.plant(date_text(value, habits.dates), kind, place)
     if "screening_no" in row:
         ledger.plant(subject.screening_no, Kind.SCREENING_NO, place)
-    if "consent_document" in row:
-        ledger.plant(f"ICF-{subject.subject_no}", Kind.FREE_TEXT, place)
+    if row.get("consent_document"):
+        ledger.plant(str(row["consent_document"]), Kind.FREE_TEXT, place)
     if "verbatim" in row:
         ledger.plant(subject.person.name_han, Kind.NAME_HAN, place)
 

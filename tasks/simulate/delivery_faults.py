@@ -17,7 +17,8 @@ from tasks.simulate.images import SeriesTemplate, file_bytes, image_dataset, sop
 from tasks.simulate.subjects import FOLLOW_UP_NIGHT, Subject, make_subjects
 from tasks.simulate.vendors import Frame
 
-_SPLIT_LABELS = ("CT_NC", "CT_DEL")
+_SPLIT_LABELS = ("CT_NC", "CT_DEL", "CT_NC_THIN", "CT_DEL_THIN")
+_REPEATED = 76
 _RESET_DAY = "20000101"
 _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
 
@@ -33,7 +34,10 @@ def _first_series(files: list[ExportFile], *labels: str) -> list[ExportFile]:
         if file.template and file.fault is None and file.template.context.plan.name_key in labels
     ]
     if not found:
-        raise BadInputError(f"no series {' or '.join(labels)} to put a fault into")
+        raise BadInputError(
+            f"no series {' or '.join(labels)} is left to put a fault into",
+            hint="Give the site more subjects, or ask for fewer faults at a time.",
+        )
     first = template_of(found[0]).context.series_uid
     return [file for file in found if template_of(file).context.series_uid == first]
 
@@ -52,7 +56,7 @@ def _clean_first_night(export: Export, seed: int) -> Export:
 def _again(export: Export, file: ExportFile, fault: str) -> ExportFile:
     """Return a file as sent once more: a duplicate only if the first one was accepted."""
     known = sop_uid(template_of(file).context, frame_of(file)) in export.earlier
-    return replace(file, state="duplicate" if known else "accepted", fault=fault)
+    return replace(file, state="duplicate" if known else file.state, fault=fault)
 
 
 def _duplicate_delivery(export: Export, seed: int) -> None:
@@ -62,7 +66,7 @@ def _duplicate_delivery(export: Export, seed: int) -> None:
     again = [
         _again(export, file, "duplicate_delivery")
         for file in _first_night(export, seed)
-        if template_of(file).context.subject.subject_no == first
+        if file.template and file.template.context.subject.subject_no == first
     ]
     export.files.extend(again)
     note(export, "duplicate_delivery", again[0], n_files=len(again))
@@ -104,7 +108,7 @@ def _series_of(file: ExportFile) -> str | None:
 
 
 def _split_off(files: list[ExportFile]) -> list[ExportFile]:
-    """Return the images of native and delayed phase of the first CT that no fault has hit."""
+    """Return the images of the first native or delayed phases of a CT that no fault has hit."""
     hit = {_series_of(file) for file in files if file.fault}
     whole = [file for file in files if _series_of(file) not in hit]
     first = _first_series(whole, *_SPLIT_LABELS)
@@ -133,27 +137,36 @@ def _edited_bytes(template: SeriesTemplate, frame: Frame, seed: int, edit: Edit)
 
 
 def _wrong_patient(export: Export, seed: int) -> None:
+    # A repeated diffusion exam of one person, into which a technologist sent another person's.
     if export.night != 1:
         return
     if len(export.subjects) == 1:
         raise BadInputError("1", expected="2 or more for wrong_patient_series", where="subjects")
-    stranger, reason = export.subjects[1], "STUDY_OF_TWO_SUBJECTS"
-    series = _first_series(export.files, "MR_DWI")
+    name, reason = "wrong_patient_series", "STUDY_OF_TWO_SUBJECTS"
+    by_person = [_first_series(_of(export, subject), "MR_DWI") for subject in export.subjects[:2]]
+    study = f"{template_of(by_person[0][0]).context.exam.study_uid}.{_REPEATED}"
+    for number, series in enumerate(by_person, start=1):
+        for file in series:
+            path = beside(by_person[0][0], f"again_{number}_{frame_of(file).instance_number:04d}")
+            moved = _edited(
+                file, seed, _into(study, number), name, state="quarantined", reason=reason
+            )
+            export.files.append(replace(moved, path=path))
+    n_files = sum(len(series) for series in by_person)
+    note(export, name, by_person[0][0], code=reason, n_files=n_files, study_uid=study)
 
-    def edit(data: Dataset, template: SeriesTemplate) -> None:
-        series_uid = f"{template.context.exam.study_uid}.77"
-        data.PatientID = stranger.patient_ids[0]
-        data.PatientName = stranger.person.name_caret
-        data.SeriesInstanceUID = series_uid
-        data.SOPInstanceUID = f"{series_uid}.{data.InstanceNumber}"
 
-    for file in series:
-        path = beside(file, f"wrong_{frame_of(file).instance_number:04d}.dcm")
-        wrong = _edited(
-            file, seed, edit, "wrong_patient_series", state="quarantined", reason=reason
-        )
-        export.files.append(replace(wrong, path=path))
-    note(export, "wrong_patient_series", series[0], code=reason, n_files=len(series))
+def _of(export: Export, subject: Subject) -> list[ExportFile]:
+    return [f for f in export.files if f.template and f.template.context.subject == subject]
+
+
+def _into(study: str, number: int) -> Edit:
+    def edit(data: Dataset, _template: SeriesTemplate) -> None:
+        data.StudyInstanceUID = study
+        data.SeriesInstanceUID = f"{study}.{number}"
+        data.SOPInstanceUID = f"{study}.{number}.{data.InstanceNumber}"
+
+    return edit
 
 
 def _other_sites_subject(export: Export, seed: int) -> None:

@@ -30,8 +30,9 @@ _MOVED = (
 _CONTRAST = {"MR_T2": "T2", "MR_T2_FS": "T2", "MR_MRCP": "T2", "MR_DWI": "DIFFUSION",
              "MR_ADC": "DIFFUSION"}  # fmt: skip
 # Value 4 of ImageType and FrameType (PS3.3 C.8.13.3.1.1).
-_DERIVED_CONTRAST = {"MR_T1_FAT": "FAT", "MR_ADC": "ADC", "MR_SUB": "SUBTRACTION",
-                     "MR_MPR": "RESAMPLED"}  # fmt: skip
+_DERIVED_CONTRAST = {"MR_T1_DIXON_IP": "IN_PHASE", "MR_T1_DIXON_OP": "OUT_PHASE",
+                     "MR_T1_FAT": "FAT", "MR_T1_WATER": "WATER", "MR_ADC": "ADC",
+                     "MR_SUB": "SUBTRACTION", "MR_MPR": "RESAMPLED"}  # fmt: skip
 
 
 def enhanced_dataset(template: SeriesTemplate, seed: int) -> Dataset:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from tasks.simulate.geometry import View
-from tasks.simulate.protocols import ExamPlan, Phase, Physics, SeriesPlan
+from tasks.simulate.hospitals import Scanner
+from tasks.simulate.naming import DIXON_PARTS
+from tasks.simulate.protocols import ExamPlan, Phase, Physics, SeriesPlan, opposed_and_in_phase_ms
 
 _HASTE = Physics(
     scanning_sequence="SE", sequence_variant=("SK",), repetition_time_ms=1100.0,
@@ -25,6 +27,14 @@ _TRACKING = Physics(
 _MULTI_ARTERIAL_S = (-6.0, 0.0, 6.0)
 _TRACKED_AT_S = (4.0, 8.0, 12.0, 16.0)
 _SOURCE_OF_MAPS = "MR_DWI"
+_DIXON_S = -120.0
+# Label and contrast phase of each part; the water image is a fat-suppressed native image.
+_DIXON_TRUTH: dict[str, tuple[str, str | None]] = {
+    "MR_T1_DIXON_IP": ("MR_T1_IP", None),
+    "MR_T1_DIXON_OP": ("MR_T1_OP", None),
+    "MR_T1_FAT": ("MR_T1_FAT", None),
+    "MR_T1_WATER": ("MR_T1_PRE", "pre"),
+}
 
 
 def complete(plan: ExamPlan, variant: int) -> ExamPlan:
@@ -85,7 +95,7 @@ def _complete_mr(plan: ExamPlan) -> Iterator[SeriesPlan]:
     yield from _t2_weighted()
     yield from _maps(plan.series)
     yield _bolus_tracking()
-    yield from _from_dynamic(plan.series)
+    yield from _from_dynamic(plan)
 
 
 def _multi_arterial(series: SeriesPlan) -> SeriesPlan:
@@ -127,12 +137,25 @@ def _bolus_tracking() -> SeriesPlan:
     )  # fmt: skip
 
 
-def _from_dynamic(series: Iterable[SeriesPlan]) -> Iterator[SeriesPlan]:
+def _dixon_parts(native: SeriesPlan, scanner: Scanner) -> Iterator[SeriesPlan]:
+    """Yield what one Dixon acquisition before contrast is exported as: a series for each part."""
+    opposed_ms, in_phase_ms = opposed_and_in_phase_ms(scanner)
+    for name_key in DIXON_PARTS[scanner.vendor]:
+        label, contrast_phase = _DIXON_TRUTH[name_key]
+        echo_ms = opposed_ms if name_key == "MR_T1_DIXON_OP" else in_phase_ms
+        physics = replace(
+            native.physics, scan_options="", repetition_time_ms=6.7, echo_times_ms=(echo_ms,)
+        )
+        phase = Phase(label, contrast_phase, _DIXON_S)
+        yield replace(native, name_key=name_key, phases=(phase,), physics=physics)
+
+
+def _from_dynamic(plan: ExamPlan) -> Iterator[SeriesPlan]:
+    series = plan.series
     singles = {s.name_key: s for s in series if s.name_key.startswith("MR_T1") and s.contrast}
     native = next((s for s in series if s.name_key == "MR_T1_PRE"), None)
     if native is not None:
-        fat = Phase("MR_T1_FAT", None, native.phases[0].after_injection_s)
-        yield replace(native, name_key="MR_T1_FAT", phases=(fat,))
+        yield from _dixon_parts(native, plan.scanner)
     arterial = singles.get("MR_T1_ART")
     if native is not None and arterial is not None:
         phase = arterial.phases[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +14,7 @@ from tasks.simulate.headers import SeriesContext
 from tasks.simulate.hospitals import Hospital, PathHabit
 from tasks.simulate.images import SeriesTemplate, image_bytes, make_template, sop_uid
 from tasks.simulate.load_sites import small_plan
+from tasks.simulate.secondary_capture import plant_capture
 from tasks.simulate.subjects import Subject, exams_of_night, night_date
 from tasks.simulate.true_images import Row, label_rows
 from tasks.simulate.vendors import Frame, frames_of
@@ -70,9 +72,14 @@ class Export:
     faults: list[Row] = field(default_factory=list)
 
     @property
+    def as_of(self) -> dt.date:
+        """The day of the export."""
+        return night_date(self.subjects, self.night)
+
+    @property
     def name(self) -> str:
         """Name of the export folder or zip, without suffix."""
-        return night_date(self.night).isoformat()
+        return self.as_of.isoformat()
 
     def ledger(self, subject_no: str) -> Ledger:
         """Return a ledger that notes into this export."""
@@ -138,6 +145,8 @@ def _series_files(template: SeriesTemplate, seed: int) -> list[ExportFile]:
 
 def _image_file(template: SeriesTemplate, frame: Frame, content: Callable[[], bytes]) -> ExportFile:
     paper = template.context.plan.name_key == "DOSE_REPORT"
+    if paper:
+        plant_capture(template.context, "dose report")
     return ExportFile(
         path=image_path(template.context, frame),
         content=content,

@@ -15,7 +15,7 @@ from tasks.simulate.deliveries import LINKAGE, FormDelivery, form_rows, linkage_
 from tasks.simulate.exports import Export, ExportFile
 from tasks.simulate.form_habits import AsOf, FormFormat, FormHabits, habits_of
 from tasks.simulate.forms import form_path, write_form
-from tasks.simulate.subjects import FOLLOW_UP_NIGHT, night_date
+from tasks.simulate.subjects import FOLLOW_UP_NIGHT
 
 LATE_EDC_FORM = "late_edc_form"
 _FORM = "screening_log"
@@ -123,7 +123,7 @@ def _csv_habits(export: Export) -> FormHabits:
 
 
 def _screening(export: Export, habits: FormHabits, folder: str) -> tuple[str, bytes]:
-    as_of = night_date(export.night)
+    as_of = export.as_of
     rows = form_rows(export, _FORM, export.night, late_pathology=False)
     path = form_path(habits, _FORM, as_of).replace("clinical/", f"clinical/{folder}/")
     return path, write_form(habits, _FORM, rows, as_of)

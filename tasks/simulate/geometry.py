@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.simulate.hospitals import Tiles
+
 if TYPE_CHECKING:
     from tasks.simulate.protocols import SeriesPlan
 
@@ -86,6 +88,29 @@ def _centred(plan: SeriesPlan, row: Vector, column: Vector, offset_mm: float) ->
     )
     x, y, z = (float(value) + 0.0 for value in corner)
     return Plane(row, column, (x, y, z))
+
+
+def tiles_down_and_across(n_slices: int, tiles: Tiles) -> tuple[int, int]:
+    """Return how many tiles lie below and beside each other; a mosaic is always a square."""
+    across = math.ceil(math.sqrt(n_slices))
+    return (across if tiles is Tiles.MOSAIC else math.ceil(n_slices / across)), across
+
+
+def sheet_position(plan: SeriesPlan) -> Vector:
+    """Return what a mosaic states as its position, DICOM LPS, mm.
+
+    It is that of the first pixel of a sheet as large as all tiles together, centred where the
+    first slice is.
+    """
+    first = plane_of(plan, 0)
+    down, across = tiles_down_and_across(plan.n_slices, Tiles.MOSAIC)
+    corner = (
+        np.asarray(first.position)
+        - np.asarray(first.row) * plan.columns * (across - 1) * plan.pixel_mm / 2
+        - np.asarray(first.column) * plan.rows * (down - 1) * plan.pixel_mm / 2
+    )
+    x, y, z = (float(value) + 0.0 for value in corner)
+    return (x, y, z)
 
 
 def pixel_positions_mm(plan: SeriesPlan, slice_index: int) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from pydicom.uid import (
 )
 
 from tasks.simulate.answer_key import Kind, Ledger
+from tasks.simulate.burned_text import text_mask
 from tasks.simulate.hospitals import PathHabit, Scanner, Vendor
 from tasks.simulate.naming import protocol_name, series_description, study_description
 from tasks.simulate.private_blocks import add_series_block
@@ -145,7 +146,9 @@ def _add_study(data: Dataset, context: SeriesContext) -> None:
     data.FrameOfReferenceUID = plant(f"{exam.study_uid}.0", Kind.UID, "FrameOfReferenceUID")
     data.PositionReferenceIndicator = None
     day = plant(f"{exam.date:%Y%m%d}", Kind.DATE, "StudyDate")
-    data.StudyDate = data.SeriesDate = data.AcquisitionDate = data.ContentDate = day
+    data.StudyDate = day
+    for keyword in ("SeriesDate", "AcquisitionDate", "ContentDate"):
+        setattr(data, keyword, plant(day, Kind.DATE, keyword))
     data.StudyTime = clock(exam.start_s)
     data.AccessionNumber = plant(exam.accession, Kind.ACCESSION, "AccessionNumber")
     data.StudyID = str(exam.index)
@@ -170,7 +173,7 @@ def _add_people_and_place(data: Dataset, context: SeriesContext) -> None:
         exam.physician_pinyin, Kind.PHYSICIAN, "PerformingPhysicianName"
     )
     data.OperatorsName = plant(exam.operator, Kind.PHYSICIAN, "OperatorsName")
-    data.RequestingPhysician = exam.physician_han
+    data.RequestingPhysician = plant(exam.physician_han, Kind.PHYSICIAN, "RequestingPhysician")
     data.CurrentPatientLocation = plant(_WARD, Kind.WARD, "CurrentPatientLocation")
     data.StationName = plant(f"{hospital.code}{exam.plan.modality}WS7", Kind.STATION, "StationName")
     data.DeviceSerialNumber = plant(
@@ -269,7 +272,12 @@ def _add_sequences(data: Dataset, context: SeriesContext) -> None:
     request.ScheduledProcedureStepDescription = "增强扫描 " + plant(
         person.name_han, Kind.NAME_HAN, "RequestAttributesSequence"
     )
-    request.ReasonForTheRequestedProcedure = f"{exam.physician_han}医生会诊"
+    asked_by = plant(
+        exam.physician_han,
+        Kind.PHYSICIAN,
+        "RequestAttributesSequence>ReasonForTheRequestedProcedure",
+    )
+    request.ReasonForTheRequestedProcedure = f"{asked_by}医生会诊"
     data.RequestAttributesSequence = SqItems([request])
 
     other = Dataset()
@@ -289,14 +297,25 @@ def _add_sequences(data: Dataset, context: SeriesContext) -> None:
     before.PatientName = plant(
         person.name_spaced, Kind.NAME_PINYIN, "OriginalAttributesSequence>PatientName"
     )
-    before.AccessionNumber = exam.accession
+    before.AccessionNumber = plant(
+        exam.accession, Kind.ACCESSION, "OriginalAttributesSequence>AccessionNumber"
+    )
     before.OtherPatientIDsSequence = SqItems([other])
     data.ReferencedStudySequence = SqItems([_earlier_study(context)])
     original = Dataset()
-    original.AttributeModificationDateTime = f"{exam.date:%Y%m%d}{clock(exam.start_s)}"
+    changed_on = plant(
+        f"{exam.date:%Y%m%d}",
+        Kind.DATE,
+        "OriginalAttributesSequence>AttributeModificationDateTime",
+    )
+    original.AttributeModificationDateTime = f"{changed_on}{clock(exam.start_s)}"
     original.ModifyingSystem = "FICTITIOUS PACS"
     original.ReasonForTheAttributeModification = "CORRECT"
-    original.SourceOfPreviousValues = context.subject.hospital.alias
+    original.SourceOfPreviousValues = plant(
+        context.subject.hospital.alias,
+        Kind.INSTITUTION,
+        "OriginalAttributesSequence>SourceOfPreviousValues",
+    )
     original.ModifiedAttributesSequence = SqItems([before])
     data.OriginalAttributesSequence = SqItems([original])
 
@@ -326,8 +345,10 @@ def _add_overlay(data: Dataset, context: SeriesContext) -> None:
     data.add_new((block, 0x0102), "US", 0)
     label = plant(person.name_caret, Kind.NAME_PINYIN, "OverlayLabel")
     data.add_new((block, 0x1500), "LO", label)
-    bits = np.zeros((plan.rows * plan.columns + 7) // 8 // 2 * 2, dtype=np.uint8)
-    data.add_new((block, 0x3000), "OW", bits.tobytes())
+    text = plant(person.name_glued, Kind.NAME_PINYIN, "pixels: overlay")
+    drawn = text_mask(text, (plan.rows, plan.columns), row=4, column=4)
+    bits = np.packbits(drawn.ravel(), bitorder="little")
+    data.add_new((block, 0x3000), "OW", bits.tobytes() + b"\x00" * (bits.size % 2))
 
 
 def _decimal(value: float) -> str:

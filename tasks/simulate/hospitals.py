@@ -43,6 +43,13 @@ class Packing(StrEnum):
     JPEG_2000 = "JPEG 2000 lossless"
 
 
+class Tiles(StrEnum):
+    """How the slices of a volume lie side by side in one image."""
+
+    GRID = "grid"
+    MOSAIC = "mosaic"
+
+
 class PathHabit(StrEnum):
     """How a site names folders and files of an export."""
 
@@ -55,8 +62,8 @@ class PathHabit(StrEnum):
 class Scanner:
     """One machine and how it writes.
 
-    `enhanced` machines write one multi-frame object per series; `grid` ones lay the slices of
-    a diffusion volume side by side in one image.
+    `enhanced` machines write one multi-frame object per series; those with `tiles` lay the
+    slices of a diffusion volume side by side in one image.
     """
 
     vendor: Vendor
@@ -67,7 +74,7 @@ class Scanner:
     field_t: float | None = None
     packing: Packing = Packing.NATIVE
     enhanced: bool = False
-    grid: bool = False
+    tiles: Tiles | None = None
 
 
 @dataclass(frozen=True)
@@ -127,11 +134,12 @@ _UIH_CT = _ct(Vendor.UIH, Charset.GBK_AS_LATIN_1, "mixed")
 _UIH_MR = _mr(Vendor.UIH, Charset.UTF_8, "mixed", 3.0)
 _PHILIPS_CT = _ct(Vendor.PHILIPS, Charset.UTF_8, "en")
 _PHILIPS_MR = _mr(Vendor.PHILIPS, Charset.UTF_8, "en", 3.0)
+_SIEMENS_MOSAIC = replace(_SIEMENS_MR, tiles=Tiles.MOSAIC)
 _SIEMENS_XA = replace(
     _mr(Vendor.SIEMENS, Charset.UTF_8, "en", 2.894), model="MAGNETOM Vida", enhanced=True
 )
 _PHILIPS_ENHANCED = replace(_PHILIPS_MR, model="Ingenia Elition X", enhanced=True)
-_UIH_GRID = replace(_UIH_MR, model="uMR 790", grid=True)
+_UIH_GRID = replace(_UIH_MR, model="uMR 790", tiles=Tiles.GRID)
 _CANON_CT = _ct(Vendor.CANON, Charset.GBK_UNLABELLED, "mixed")
 _CANON_MR = _mr(Vendor.CANON, Charset.IR_58, "mixed", 1.5)
 _NEUSOFT_CT = _ct(Vendor.NEUSOFT, Charset.GB18030, "zh")
@@ -145,7 +153,7 @@ def _packed(scanner: Scanner, packing: Packing) -> Scanner:
 HOSPITALS: tuple[Hospital, ...] = (
     Hospital(
         SiteCode("S91"), "Haitang First People Hospital", "海棠市第一人民医院", "海棠一院",
-        _SIEMENS_CT, _SIEMENS_MR, _SIEMENS_MR, PathHabit.NAMES,
+        _SIEMENS_CT, _SIEMENS_MOSAIC, _SIEMENS_MOSAIC, PathHabit.NAMES,
         name_in_study_description=True,
     ),
     Hospital(

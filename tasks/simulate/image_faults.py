@@ -14,7 +14,7 @@ from tasks.simulate.exports import Export, ExportFile
 from tasks.simulate.fault_tools import beside, files_of, frame_of, note, replace_file, template_of
 from tasks.simulate.images import file_bytes, frame_pixels, image_dataset
 from tasks.simulate.packing import add_pixels
-from tasks.simulate.secondary_capture import to_screen_save
+from tasks.simulate.secondary_capture import plant_capture, to_screen_save
 
 _STRANGER_ID = "Z000777031"
 _LOST_FRACTION = 0.4
@@ -58,6 +58,7 @@ def _missing_slice(export: Export, _seed: int) -> None:
 def _secondary_capture(export: Export, seed: int) -> None:
     file = files_of(export, "CT_PVP")[0]
     template, frame = template_of(file), frame_of(file)
+    plant_capture(template.context, "screen save")
 
     def content() -> bytes:
         data = image_dataset(template, frame, seed)
@@ -79,6 +80,7 @@ def _secondary_capture(export: Export, seed: int) -> None:
 def _burned_in(export: Export, seed: int) -> None:
     file = files_of(export, "CT_ART")[2]
     template, frame = template_of(file), frame_of(file)
+    plant_capture(template.context, "annotation")
 
     def content() -> bytes:
         data = image_dataset(template, frame, seed)

@@ -26,7 +26,10 @@ _MR: dict[Vendor, dict[str, str]] = {
         "MR_ADC": "DERIVED\\PRIMARY\\DIFFUSION\\ADC\\ND\\DIS2D",
         "MR_SUB": "DERIVED\\PRIMARY\\M\\ND\\SUB\\NORM",
         "MR_MPR": "DERIVED\\SECONDARY\\MPR\\CSA MPR",
+        "MR_T1_DIXON_IP": "ORIGINAL\\PRIMARY\\DIXON\\IN_PHASE\\ND",
+        "MR_T1_DIXON_OP": "ORIGINAL\\PRIMARY\\DIXON\\OPP_PHASE\\ND",
         "MR_T1_FAT": "DERIVED\\PRIMARY\\DIXON\\FAT\\ND",
+        "MR_T1_WATER": "DERIVED\\PRIMARY\\DIXON\\WATER\\ND",
     },
     Vendor.GE: {
         "": "ORIGINAL\\PRIMARY\\OTHER",
@@ -34,6 +37,7 @@ _MR: dict[Vendor, dict[str, str]] = {
         "MR_SUB": "DERIVED\\SECONDARY\\SUBTRACTION",
         "MR_MPR": "DERIVED\\SECONDARY\\REFORMATTED\\AVERAGE",
         "MR_T1_FAT": "DERIVED\\PRIMARY\\DIXON\\FAT",
+        "MR_T1_WATER": "DERIVED\\PRIMARY\\DIXON\\WATER",
     },
     Vendor.PHILIPS: {
         "": "ORIGINAL\\PRIMARY\\M_FFE\\M\\FFE",
@@ -44,7 +48,10 @@ _MR: dict[Vendor, dict[str, str]] = {
         "MR_ADC": "DERIVED\\PRIMARY\\ADC\\ADC\\SE",
         "MR_T1_IP": "ORIGINAL\\PRIMARY\\IP\\IP\\FFE",
         "MR_T1_OP": "ORIGINAL\\PRIMARY\\OP\\OP\\FFE",
+        "MR_T1_DIXON_IP": "ORIGINAL\\PRIMARY\\IP\\IP\\FFE",
+        "MR_T1_DIXON_OP": "ORIGINAL\\PRIMARY\\OP\\OP\\FFE",
         "MR_T1_FAT": "ORIGINAL\\PRIMARY\\F\\F\\FFE",
+        "MR_T1_WATER": "ORIGINAL\\PRIMARY\\W\\W\\FFE",
         "MR_SUB": "DERIVED\\SECONDARY\\SUBTRACTION",
         "MR_MPR": "DERIVED\\SECONDARY\\MPR",
     },
@@ -54,7 +61,10 @@ _MR: dict[Vendor, dict[str, str]] = {
         "MR_ADC": "DERIVED\\PRIMARY\\DIFFUSION\\ADC",
         "MR_SUB": "DERIVED\\SECONDARY\\SUB",
         "MR_MPR": "DERIVED\\SECONDARY\\MPR",
+        "MR_T1_DIXON_IP": "ORIGINAL\\PRIMARY\\WFI\\IN_PHASE",
+        "MR_T1_DIXON_OP": "ORIGINAL\\PRIMARY\\WFI\\OPP_PHASE",
         "MR_T1_FAT": "DERIVED\\PRIMARY\\WFI\\FAT",
+        "MR_T1_WATER": "DERIVED\\PRIMARY\\WFI\\WATER",
     },
     Vendor.CANON: {
         "": "ORIGINAL\\PRIMARY\\OTHER",
@@ -62,6 +72,7 @@ _MR: dict[Vendor, dict[str, str]] = {
         "MR_SUB": "DERIVED\\SECONDARY\\SUBTRACTION",
         "MR_MPR": "DERIVED\\SECONDARY\\MPR",
         "MR_T1_FAT": "DERIVED\\PRIMARY\\DIXON\\FAT",
+        "MR_T1_WATER": "DERIVED\\PRIMARY\\DIXON\\WATER",
     },
     Vendor.NEUSOFT: {
         "": "ORIGINAL\\PRIMARY\\M",
@@ -69,11 +80,12 @@ _MR: dict[Vendor, dict[str, str]] = {
         "MR_SUB": "DERIVED\\SECONDARY\\SUB",
         "MR_MPR": "DERIVED\\SECONDARY\\MPR",
         "MR_T1_FAT": "DERIVED\\PRIMARY\\DIXON\\FAT",
+        "MR_T1_WATER": "DERIVED\\PRIMARY\\DIXON\\WATER",
     },
 }
 
 
-def image_type(vendor: Vendor, plan: SeriesPlan, *, grid: bool = False) -> list[str]:
+def image_type(vendor: Vendor, plan: SeriesPlan) -> list[str]:
     """Return ImageType of the images of a series."""
     if plan.modality == "CT":
         plain = _CT_PLAIN.get(plan.name_key, "ORIGINAL\\PRIMARY\\AXIAL")
@@ -82,4 +94,4 @@ def image_type(vendor: Vendor, plan: SeriesPlan, *, grid: bool = False) -> list[
     values = known.get(plan.name_key, known[""]).split("\\")
     if plan.view is View.THREE_PLANES and vendor is Vendor.CANON:
         return [*values, "LOCALIZER"]
-    return [*values, "GRID"] if grid else values
+    return [*values, plan.tiles.name] if plan.tiles else values

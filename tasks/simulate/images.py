@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -12,9 +11,9 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
-from tasks.simulate.geometry import View, plane_of
+from tasks.simulate.geometry import View, plane_of, sheet_position, tiles_down_and_across
 from tasks.simulate.headers import SeriesContext, ae_title, preamble, series_header
-from tasks.simulate.hospitals import Packing, Scanner
+from tasks.simulate.hospitals import Packing, Scanner, Tiles
 from tasks.simulate.image_types import image_type
 from tasks.simulate.packing import add_pixels, transfer_syntax
 from tasks.simulate.phantom import (
@@ -83,7 +82,7 @@ def image_dataset(template: SeriesTemplate, frame: Frame, seed: int) -> Dataset:
     data = copy_of(template.header, scanner.charset, implicit_vr=scanner.implicit_vr)
     data.SOPInstanceUID = sop_uid(context, frame)
     data.InstanceNumber = frame.instance_number
-    data.ImageType = image_type(scanner.vendor, context.plan, grid=context.plan.grid)
+    data.ImageType = image_type(scanner.vendor, context.plan)
     _add_times(data, context, frame)
     if context.plan.name_key == "DOSE_REPORT":
         to_dose_report(data, context)
@@ -154,7 +153,8 @@ def _add_times(data: Dataset, context: SeriesContext, frame: Frame) -> None:
 
 def _add_geometry(data: Dataset, plan: SeriesPlan, frame: Frame) -> None:
     plane = plane_of(plan, frame.slice_index)
-    data.ImagePositionPatient = [_decimal(value) for value in plane.position]
+    position = sheet_position(plan) if plan.tiles is Tiles.MOSAIC else plane.position
+    data.ImagePositionPatient = [_decimal(value) for value in position]
     data.ImageOrientationPatient = [_decimal(value) for value in plane.orientation]
     along = sum(p * n for p, n in zip(plane.position, plane.normal, strict=True))
     data.SliceLocation = _decimal(along + 0.0)
@@ -168,27 +168,26 @@ def _add_contrasts(data: Dataset, plan: SeriesPlan, frame: Frame) -> None:
 
 
 def frame_pixels(template: SeriesTemplate, frame: Frame, seed: int) -> Pixels:
-    """Return the stored pixels of one image; a grid shows all slices of a volume."""
+    """Return the stored pixels of one image; tiles show all slices of a volume."""
     context = template.context
     plan = context.plan
     values = _values(context, frame)
     chance = stream(seed, "pixels", context.series_uid, frame.instance_number)
-    wanted = range(plan.n_slices) if plan.grid else (frame.slice_index,)
+    wanted = range(plan.n_slices) if plan.tiles else (frame.slice_index,)
     slices = [
         render(template.labels[i], values, chance, is_ct=plan.modality == "CT") for i in wanted
     ]
-    return _side_by_side(slices) if plan.grid else slices[0]
+    return _side_by_side(slices, plan.tiles) if plan.tiles else slices[0]
 
 
-def _side_by_side(slices: list[Pixels]) -> Pixels:
+def _side_by_side(slices: list[Pixels], tiles: Tiles) -> Pixels:
     rows, columns = slices[0].shape
-    across = math.ceil(math.sqrt(len(slices)))
-    down = math.ceil(len(slices) / across)
-    grid = np.zeros((rows * down, columns * across), dtype="<u2")
+    down, across = tiles_down_and_across(len(slices), tiles)
+    sheet = np.zeros((rows * down, columns * across), dtype="<u2")
     for index, one in enumerate(slices):
         top, left = index // across * rows, index % across * columns
-        grid[top : top + rows, left : left + columns] = one
-    return grid
+        sheet[top : top + rows, left : left + columns] = one
+    return sheet
 
 
 def _values(context: SeriesContext, frame: Frame) -> NDArray[np.float64]:

@@ -29,7 +29,7 @@ LABELS = _schema(
     pixel_spacing_mm=_NUMBER, slice_thickness_mm=_NUMBER, slice_gap_mm=_NUMBER,
     orientation_lps=pa.list_(_NUMBER), first_position_lps=pa.list_(_NUMBER),
     last_position_lps=pa.list_(_NUMBER), field_strength_t=_NUMBER, transfer_syntax_uid=_TEXT,
-    enhanced=pa.bool_(), grid=pa.bool_(),
+    enhanced=pa.bool_(), tiles=_TEXT,
 )  # fmt: skip
 ELIGIBILITY = _schema(
     site=_TEXT, subject_no=_TEXT, night=_WHOLE, reading=_TEXT, story=_TEXT, consent=_TEXT,

@@ -8,15 +8,27 @@ from __future__ import annotations
 from tasks.simulate.hospitals import Scanner, Vendor
 from tasks.simulate.series_names import CT_NAMES, MR_NAMES, OTHER_NAMES, STUDY_NAMES
 
-# Dixon parts as each vendor marks them in the name: in front, or behind.
-_PART_MARKS = {
-    Vendor.SIEMENS: "{}_F",
-    Vendor.GE: "FAT: {}",
-    Vendor.PHILIPS: "{}_F",
-    Vendor.UIH: "{}_F",
-    Vendor.CANON: "{} (Fat)",
-    Vendor.NEUSOFT: "{}_Fat",
-}
+# Which parts of a Dixon acquisition each vendor exports, and how it marks them in the name.
+DIXON_PARTS: dict[Vendor, dict[str, str]] = {
+    Vendor.SIEMENS: {
+        "MR_T1_DIXON_IP": "{}_in", "MR_T1_DIXON_OP": "{}_opp", "MR_T1_FAT": "{}_F",
+        "MR_T1_WATER": "{}_W",
+    },
+    Vendor.GE: {
+        "MR_T1_DIXON_IP": "InPhase: {}", "MR_T1_DIXON_OP": "OutPhase: {}",
+        "MR_T1_FAT": "FAT: {}", "MR_T1_WATER": "WATER: {}",
+    },
+    Vendor.PHILIPS: {
+        "MR_T1_DIXON_IP": "{}_in_phase", "MR_T1_DIXON_OP": "{}_out_phase", "MR_T1_FAT": "{}_F",
+        "MR_T1_WATER": "{}_W",
+    },
+    Vendor.UIH: {
+        "MR_T1_DIXON_IP": "{}_ip", "MR_T1_DIXON_OP": "{}_op", "MR_T1_FAT": "{}_F",
+        "MR_T1_WATER": "{}_W",
+    },
+    Vendor.CANON: {"MR_T1_FAT": "{} (Fat)", "MR_T1_WATER": "{} (Water)"},
+    Vendor.NEUSOFT: {"MR_T1_FAT": "{}_Fat", "MR_T1_WATER": "{}_Water"},
+}  # fmt: skip
 _THIN = "_THIN"
 
 
@@ -42,8 +54,8 @@ def series_description(scanner: Scanner, modality: str, name_key: str, variant: 
         name = CT_NAMES[scanner.naming][name_key.removesuffix(_THIN)]
         return name.replace("5.0", "1.25").replace("5mm", "1.25mm") if thin else name
     names = MR_NAMES[scanner.vendor]
-    if name_key == "MR_T1_FAT":
-        return _PART_MARKS[scanner.vendor].format(names["MR_T1_PRE"])
+    if name_key in DIXON_PARTS[scanner.vendor]:
+        return DIXON_PARTS[scanner.vendor][name_key].format(names["MR_T1_DIXON"])
     return names[name_key]
 
 

@@ -39,8 +39,7 @@ def _burned_in_styles(export: Export, seed: int) -> None:
             if style.han
             else (f"{person.surname_pinyin} {context.exam.patient_id}", Kind.NAME_PINYIN)
         )
-        named = text if style.han else person.surname_pinyin
-        context.ledger.plant(named, kind, f"pixels: {style.name}")
+        context.ledger.plant(text, kind, f"pixels: {style.name}")
         if not style.han:
             patient_id = context.exam.patient_id
             context.ledger.plant(patient_id, Kind.PATIENT_ID, f"pixels: {style.name}")

@@ -20,6 +20,7 @@ from tasks.simulate.people import Person
 from tasks.simulate.protocols import SeriesPlan
 from tasks.simulate.vendors import PHILIPS_SCALE_SLOPE, Frame, frames_of
 
+_SLICE_MS = 300.0  # between the slices of an echo-planar volume
 # What a CT console of each vendor keeps for itself: group, creator, element.
 _CT_BLOCKS: dict[Vendor, tuple[int, str, int]] = {
     Vendor.SIEMENS: (0x0021, "SIEMENS MED", 0x10),
@@ -100,7 +101,7 @@ def _uih_series(data: Dataset, plan: SeriesPlan, person: Person, ledger: Ledger)
     block = data.private_block(0x0065, "Image Private Header", create=True)
     han = ledger.plant(person.name_han, Kind.NAME_HAN, "private (0065,xx07) OB")
     block.add_new(0x07, "OB", b"uProtocol:" + han.encode("utf-8") + b"\x00")
-    if plan.grid:
+    if plan.tiles:
         block.add_new(0x50, "DS", str(plan.n_slices))
         block.add_new(0x51, "SQ", SqItems(_grid_items(plan)))
 
@@ -133,6 +134,14 @@ def _siemens_frame(data: Dataset, plan: SeriesPlan, frame: Frame) -> None:
         CsaTag("PhaseEncodingDirectionPositive", "IS", ("1",)),
         CsaTag("SliceNormalVector", "FD", normal),
     ]
+    if plan.tiles:
+        moments = [_SLICE_MS * index for index in range(plan.n_slices)]
+        block.add_new(0x0A, "US", plan.n_slices)
+        block.add_new(0x29, "FD", moments)
+        tags += [
+            CsaTag("NumberOfImagesInMosaic", "US", (str(plan.n_slices),)),
+            CsaTag("MosaicRefAcqTimes", "FD", tuple(f"{moment:.8f}" for moment in moments)),
+        ]
     if frame.b_value is not None:
         direction = "ISOTROPIC" if frame.b_value else "NONE"
         block.add_new(0x0C, "IS", int(frame.b_value))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from tasks.simulate.geometry import View
-from tasks.simulate.hospitals import Scanner, Vendor
+from tasks.simulate.hospitals import Scanner, Tiles, Vendor
 from tasks.simulate.scenarios import Scenario
 
 INJECTION_S = 1000.0
 CT_INJECTION_S = 120.0
 _T2_GAP = 1.2
+_HALF_TURN_MS_AT_1T, _STATED_IN_GAUSS = 3.45, 100.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class SeriesPlan:
     """One series: frames are slices times phases times echoes times b-values.
 
     `name_variant` says which of its names the series goes by;
-    `grid` says that the slices of a volume lie side by side in one image.
+    `tiles` says that the slices of a volume lie side by side in one image, and how.
     """
 
     name_key: str
@@ -57,7 +58,7 @@ class SeriesPlan:
     thickness_mm: float = 5.0
     spacing_mm: float = 5.0
     view: View = View.AXIAL
-    grid: bool = False
+    tiles: Tiles | None = None
     name_variant: int = 0
     contrast: bool = False
 
@@ -213,7 +214,7 @@ def _dwi(scanner: Scanner, number: int) -> SeriesPlan:
     }[scanner.vendor]
     return SeriesPlan(
         name_key="MR_DWI", modality="MR", number=number, rows=64, columns=64, pixel_mm=5.5,
-        thickness_mm=6.0, spacing_mm=7.2, b_values=b_values, grid=scanner.grid,
+        thickness_mm=6.0, spacing_mm=7.2, b_values=b_values, tiles=scanner.tiles,
         phases=(Phase("MR_DWI", None, -480.0),),
         physics=Physics(
             scanning_sequence="EP", sequence_variant=("SK",), scan_options="FS",
@@ -222,9 +223,18 @@ def _dwi(scanner: Scanner, number: int) -> SeriesPlan:
     )  # fmt: skip
 
 
+def opposed_and_in_phase_ms(scanner: Scanner) -> tuple[float, float]:
+    """Return the first echo times at which fat and water are opposed and in phase.
+
+    They differ by 3.4 ppm: half a turn takes 3.45 ms at 1 T and less in a stronger field.
+    """
+    field = scanner.field_t or 3.0
+    half_turn_ms = _HALF_TURN_MS_AT_1T / (field / 10_000 if field > _STATED_IN_GAUSS else field)
+    return round(half_turn_ms, 2), round(2 * half_turn_ms, 2)
+
+
 def _in_opposed(scanner: Scanner, number: int) -> tuple[SeriesPlan, ...]:
-    low_field = (scanner.field_t or 3.0) < 2.0
-    opposed, in_phase = (2.3, 4.6) if low_field else (1.2, 2.4)
+    opposed, in_phase = opposed_and_in_phase_ms(scanner)
     if scanner.vendor in (Vendor.SIEMENS, Vendor.GE):
         return (_dual_echo("MR_T1_IPOP", (opposed, in_phase), number),)
     return (

@@ -14,10 +14,10 @@ _MRI_WINDOW_DAYS = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One story."""
+    """One story; without `age_years` the person has an age that goes with the diagnosis."""
 
     name: str
-    age_years: int = 57
+    age_years: int | None = None
     born_on: dt.date | None = None
     birth_precision: str = "day"
     ct_date: dt.date | None = None
@@ -46,6 +46,9 @@ class Scenario:
     several_patient_ids: bool = False
     phases_in_one_series: bool = False
     withdrawn_on_night: int | None = None
+    consent: str = "consented"
+    consent_documented: bool = True
+    ascertainment: str = "prospective"
 
     @property
     def malignant(self) -> bool:

@@ -6,11 +6,19 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from tasks.simulate.answer_key import Kind
 from tasks.simulate.burned_text import text_mask
 from tasks.simulate.headers import SeriesContext
 
 _SHAPE = (96, 128)
 _DARK, _WHITE = 24, 255
+
+
+def plant_capture(context: SeriesContext, what: str) -> None:
+    """Note for the answer key what a screen or paper shows of a person."""
+    place = f"pixels: {what}"
+    context.ledger.plant(context.subject.person.name_glued, Kind.NAME_PINYIN, place)
+    context.ledger.plant(context.exam.patient_id, Kind.PATIENT_ID, place)
 
 
 def to_screen_save(data: Dataset, context: SeriesContext) -> None:

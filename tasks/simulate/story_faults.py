@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,14 @@ STORY_FAULTS: dict[str, tuple[int, dict[str, Any], str]] = {
         {
             "reference_class": "cyst", "route": "followup", "pathology_day": None,
             "follow_up_day": 60, "follow_up_closed": True,
+        },
+        "I5",
+    ),
+    "window_cut_short": (
+        1,
+        {
+            "ct_date": dt.date(2028, 9, 28), "reference_class": "cyst", "route": "followup",
+            "pathology_day": None, "follow_up_day": 60, "follow_up_closed": True,
         },
         "I5",
     ),

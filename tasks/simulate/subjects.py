@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tasks.simulate.exam_content import complete
@@ -22,9 +22,13 @@ from tasks.simulate.scenarios import Evidence, Scenario
 from tasks.simulate.stories import STORIES
 
 FIRST_NIGHT = dt.date(2026, 11, 20)
+_FIRST_NIGHT_AFTER_THE_STUDY = dt.date(2029, 4, 2)
 FOLLOW_UP_NIGHT = 2
 _FIRST_CT = dt.date(2025, 3, 3)
 _CT_SPAN_DAYS = 400
+# Years: by whether the lesion is malignant; the ends keep clear of the limit of 18.
+_MEAN_AGE = {True: 59.0, False: 47.0}
+_AGE_SD, _YOUNGEST, _OLDEST = 11.0, 22, 92
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,14 @@ class Subject:
         return self.baseline_mri_date + dt.timedelta(days=self.story.follow_up_day)
 
 
-def night_date(night: int) -> dt.date:
-    """Return the day an export of this night (1, 2, ...) is named after."""
-    return FIRST_NIGHT + dt.timedelta(days=night - 1)
+def night_date(subjects: Iterable[Subject], night: int) -> dt.date:
+    """Return the day a site's export of this night (1, 2, ...) is named after.
+
+    A site with a person who was examined after the usual day delivers after the study.
+    """
+    late = any(subject.ct_date > FIRST_NIGHT for subject in subjects)
+    first = _FIRST_NIGHT_AFTER_THE_STUDY if late else FIRST_NIGHT
+    return first + dt.timedelta(days=night - 1)
 
 
 def make_subjects(
@@ -104,7 +113,7 @@ def _make_subject(
     chance = stream(seed, "subject", hospital.code, place)
     drawn = _FIRST_CT + dt.timedelta(days=int(chance.integers(_CT_SPAN_DAYS)))
     ct_date = story.ct_date or drawn
-    birth = _years_before(ct_date, story.age_years) - dt.timedelta(
+    birth = _years_before(ct_date, _age(story, hospital, place, seed)) - dt.timedelta(
         days=int(chance.integers(20, 300))
     )
     main = f"{hospital.number}{int(chance.integers(10**7, 10**8)):08d}"
@@ -120,6 +129,14 @@ def _make_subject(
         patient_ids=(main, second) if story.several_patient_ids else (main,),
         lesion_seed=number_of(seed, "lesion", hospital.code, place) % 100,
     )
+
+
+def _age(story: Scenario, hospital: Hospital, place: int, seed: int) -> int:
+    """Return the age of the story, or one drawn about the mean of the diagnosis."""
+    if story.age_years is not None:
+        return story.age_years
+    drawn = stream(seed, "age", hospital.code, place).normal(_MEAN_AGE[story.malignant], _AGE_SD)
+    return int(min(max(drawn, _YOUNGEST), _OLDEST))
 
 
 def _years_before(day: dt.date, years: int) -> dt.date:
@@ -140,7 +157,7 @@ def evidence_by(subject: Subject, night: int, *, late_pathology: bool) -> Eviden
 def consent_by(subject: Subject, night: int) -> str:
     """Return the consent status that the forms of this night state."""
     withdrawn = subject.story.withdrawn_on_night
-    return "withdrawn" if withdrawn is not None and night >= withdrawn else "consented"
+    return "withdrawn" if withdrawn is not None and night >= withdrawn else subject.story.consent
 
 
 def exams_of_night(subject: Subject, night: int, seed: int, *, full: bool = False) -> list[Exam]:

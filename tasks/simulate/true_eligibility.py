@@ -22,6 +22,9 @@ _GAUSS_ABOVE, _GAUSS_PER_TESLA = 100.0, 10_000.0
 _MOST_T1_MM, _MOST_T2_MM = 5.05, 8.05  # registered 5 and 8, tolerance 0.05 (D23)
 _PATHOLOGY_WINDOW_DAYS = 30
 _FOLLOW_UP_MONTHS = 3
+# The study ends on 31 December 2028; a window that its end cuts short cannot be failed (D21).
+_LAST_MRI_FOR_FOLLOW_UP = dt.date(2028, 9, 30)
+_LAST_MRI_FOR_PATHOLOGY = dt.date(2028, 12, 1)
 _ADULT_YEARS = 18
 _REPORT_AFTER_SPECIMEN_DAYS = 6
 
@@ -82,7 +85,8 @@ def _age_effect(story: Scenario) -> str:
     if not story.ct_done:
         return "undetermined"
     if story.born_on is None:
-        return "pass" if story.age_years >= _ADULT_YEARS else "fail"
+        minor = story.age_years is not None and story.age_years < _ADULT_YEARS
+        return "fail" if minor else "pass"
     ct = story.ct_date or _ANY_CT_DATE
     first, last = range_of(story.born_on, story.birth_precision)
     return _between(*(months_later(b, 12 * _ADULT_YEARS) <= ct for b in (first, last)))
@@ -115,10 +119,22 @@ def _too_weak(story: Scenario) -> bool:
 
 
 def _reference_effect(story: Scenario, evidence: Evidence) -> str:
-    arms = (_pathology_arm(story, evidence), _follow_up_arm(story, evidence))
+    mri = _baseline_mri(story)
+    arms = (
+        _unless_cut_short(_pathology_arm(story, evidence), mri, _LAST_MRI_FOR_PATHOLOGY),
+        _unless_cut_short(_follow_up_arm(story, evidence), mri, _LAST_MRI_FOR_FOLLOW_UP),
+    )
     if "pass" in arms:
         return "pass"
     return "undetermined" if "undetermined" in arms else "fail"
+
+
+def _baseline_mri(story: Scenario) -> dt.date:
+    return (story.ct_date or _ANY_CT_DATE) + dt.timedelta(days=story.baseline_mri_day)
+
+
+def _unless_cut_short(arm: str, mri: dt.date, last: dt.date) -> str:
+    return "undetermined" if arm == "fail" and mri > last else arm
 
 
 def _pathology_arm(story: Scenario, evidence: Evidence) -> str:
@@ -126,7 +142,7 @@ def _pathology_arm(story: Scenario, evidence: Evidence) -> str:
         return "undetermined"
     if story.pathology_day is None:
         return "fail"
-    mri = (story.ct_date or _ANY_CT_DATE) + dt.timedelta(days=story.baseline_mri_day)
+    mri = _baseline_mri(story)
     specimen = mri + dt.timedelta(days=story.pathology_day)
     first, last = range_of(specimen, story.specimen_precision)
     last = min(last, specimen + dt.timedelta(days=_REPORT_AFTER_SPECIMEN_DAYS))
@@ -139,7 +155,7 @@ def _pathology_arm(story: Scenario, evidence: Evidence) -> str:
 def _follow_up_arm(story: Scenario, evidence: Evidence) -> str:
     if story.follow_up_day is None or not evidence.follow_up:
         return "undetermined"
-    mri = (story.ct_date or _ANY_CT_DATE) + dt.timedelta(days=story.baseline_mri_day)
+    mri = _baseline_mri(story)
     image = mri + dt.timedelta(days=story.follow_up_day)
     if image >= months_later(mri, _FOLLOW_UP_MONTHS):
         return "pass"

@@ -62,14 +62,14 @@ def _label_row(context: SeriesContext, night: int, frames: list[Frame]) -> Row:
         "field_strength_t": context.scanner.field_t,
         "transfer_syntax_uid": str(transfer_syntax(context.scanner)),
         "enhanced": context.enhanced,
-        "grid": plan.grid,
+        "tiles": plan.tiles.value if plan.tiles else None,
         **_geometry(plan, frames),
     }
 
 
 def _geometry(plan: SeriesPlan, frames: list[Frame]) -> Row:
     """Return true geometry, DICOM LPS, mm: positions are of the first pixel of a plane."""
-    slices = range(plan.n_slices) if plan.grid else sorted({f.slice_index for f in frames})
+    slices = range(plan.n_slices) if plan.tiles else sorted({f.slice_index for f in frames})
     first, last = plane_of(plan, slices[0]), plane_of(plan, slices[-1])
     return {
         "n_slices": len(slices),

@@ -26,8 +26,15 @@ def eligibility_rows(subject: Subject, night: int, *, late_pathology: bool) -> l
             "night": night,
             "reading": reading,
             "story": subject.story.name,
-            "consent": consent_by(subject, night),
+            "consent": _consent_that_counts(subject, night),
         }
         rows.extend(common | {"criterion": c, "effect": effects[c]} for c in CRITERIA)
         rows.append(common | {"criterion": "status", "effect": true_status(effects)})
     return rows
+
+
+def _consent_that_counts(subject: Subject, night: int) -> str:
+    """Return the consent status; a waiver that no document is named for is none."""
+    stated = consent_by(subject, night)
+    waiver_only_said = stated == "waived" and not subject.story.consent_documented
+    return "unknown" if waiver_only_said else stated

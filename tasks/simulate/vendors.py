@@ -41,7 +41,7 @@ class Frame:
 def frames_of(plan: SeriesPlan) -> list[Frame]:
     """Return the frames by InstanceNumber: passes, then echoes or b-values, then slices.
 
-    A grid holds all slices of a volume; it counts as one frame.
+    An image with tiles holds all slices of a volume; it counts as one frame.
     """
     frames: list[Frame] = []
     for phase in range(len(plan.phases)):
@@ -50,6 +50,6 @@ def frames_of(plan: SeriesPlan) -> list[Frame]:
                 before = len(frames)
                 frames.extend(
                     Frame(before + index + 1, index, phase, echo, b_value)
-                    for index in range(1 if plan.grid else plan.n_slices)
+                    for index in range(1 if plan.tiles else plan.n_slices)
                 )
     return frames

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from schemas.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
 from schemas.records import DeliveredFile, FileKind, FileOutcome
 from schemas.states import FileState, ReasonCode
 from tasks.receive.accounting import (
     AccountingError,
+    KnownInstance,
     count_states,
+    hold_studies_of_two_subjects,
     require_all_accounted,
     settle_against_warehouse,
 )
@@ -78,3 +81,52 @@ def test_a_known_uid_with_other_pixels_holds_both() -> None:
     (outcome,), held = settle_against_warehouse([ended(1)], {"2.25.1": "b"})
     assert (outcome.state, outcome.reason) == (FileState.QUARANTINED, ReasonCode.UID_REUSED)
     assert held == ["2.25.1"]
+
+
+def image(number: int, study: str, subject: str) -> FileOutcome:
+    sop_uid = SopUid(f"2.25.{number}")
+    features = InstanceFeatures(
+        subject_id=subject,
+        study_uid=study,
+        series_uid=f"{study}.1",
+        sop_uid=sop_uid,
+        sop_class_uid=None,
+    )
+    return replace(ended(number), sop_uid=sop_uid, features=features)
+
+
+def test_a_study_of_two_subjects_is_held_whole_and_other_studies_are_not() -> None:
+    outcomes = [image(1, "1.1", "A"), image(2, "1.1", "A"), image(3, "1.1", "B")]
+    again = replace(image(1, "1.1", "A"), file_no=4, state=FileState.DUPLICATE, features=None)
+    settled, held = hold_studies_of_two_subjects([*outcomes, again, image(5, "1.2", "B")], [])
+    reason = ReasonCode.STUDY_OF_TWO_SUBJECTS
+    assert [outcome.reason for outcome in settled] == [reason] * 4 + [None]
+    assert [outcome.features is None for outcome in settled] == [True] * 4 + [False]
+    assert held == []
+
+
+def test_a_study_that_an_earlier_night_brought_of_another_subject_is_held_on_both_sides() -> None:
+    known = [KnownInstance("2.25.8", "1.1", "A"), KnownInstance("2.25.9", "1.2", "A")]
+    (outcome,), held = hold_studies_of_two_subjects([image(1, "1.1", "B")], known)
+    assert outcome.reason is ReasonCode.STUDY_OF_TWO_SUBJECTS
+    assert held == ["2.25.8"]
+
+
+def test_the_same_image_under_another_subject_is_no_duplicate() -> None:
+    known = [KnownInstance("2.25.1", "1.1", "A")]
+    (outcome,), held = hold_studies_of_two_subjects([image(1, "1.1", "B")], known)
+    assert (outcome.state, held) == (FileState.QUARANTINED, ["2.25.1"])
+
+
+def test_more_images_of_one_subject_in_a_known_study_are_welcome() -> None:
+    known = [KnownInstance("2.25.8", "1.1", "A")]
+    (outcome,), held = hold_studies_of_two_subjects([image(1, "1.1", "A")], known)
+    assert (outcome.state, held) == (FileState.ACCEPTED, [])
+
+
+def test_files_set_aside_before_keep_their_reason() -> None:
+    strange = ended(7, FileState.QUARANTINED)
+    settled, _ = hold_studies_of_two_subjects(
+        [strange, image(1, "1.1", "A"), image(2, "1.1", "B")], []
+    )
+    assert settled[0] == strange

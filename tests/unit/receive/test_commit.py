@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.identifiers import BatchId, Sha256, SiteCode
+from schemas.features import InstanceFeatures
+from schemas.identifiers import BatchId, Sha256, SiteCode, SopUid
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
 from schemas.states import FileState, ReasonCode
 from schemas.workbench import Workbench
 from schemas.zones import Zones
 from tasks.receive import store_commit
+from tasks.receive.accounting import KnownInstance
 from tasks.receive.ledger import status_of
 from tasks.receive.store import is_committed, known_batch
 
@@ -32,8 +35,9 @@ def bench(tmp_path: Path) -> Workbench:
     bench.put("delivery", Delivery(SITE, BATCH, Sha256("c" * 64), Sha256("d" * 64), (file,)))
     outcome = FileOutcome(1, FileState.QUARANTINED, Sha256("ab" * 32), 9, ReasonCode.NOT_DICOM)
     bench.put("image_outcomes", [outcome])
-    for name in ("control_outcomes", "clinical_outcomes", "volumes", "findings", "held_instances"):
+    for name in ("control_outcomes", "clinical_outcomes", "volumes", "findings"):
         bench.put(name, [])
+    bench.put("held_instances", {})
     return bench
 
 
@@ -100,3 +104,37 @@ def test_a_batch_with_a_blocker_is_held_and_still_accounted_for(bench: Workbench
 def test_the_scratch_is_gone_after_the_commit(bench: Workbench) -> None:
     commit(bench)
     assert list(bench.zones.work.iterdir()) == []
+
+
+def test_known_instances_are_those_of_committed_batches_and_of_the_studies_asked_for(
+    bench: Workbench,
+) -> None:
+    def accepted(number: int, study: str) -> FileOutcome:
+        sop_uid = SopUid(f"2.25.{number}")
+        features = InstanceFeatures(
+            subject_id="S91-A",
+            study_uid=study,
+            series_uid=f"{study}.1",
+            sop_uid=sop_uid,
+            sop_class_uid=None,
+        )
+        sha256 = Sha256("ab" * 32)
+        return FileOutcome(1, FileState.ACCEPTED, sha256, 9, sop_uid=sop_uid, features=features)
+
+    bench.put("image_outcomes", [accepted(1, "1.1")])
+    commit(bench)
+    other = Workbench(bench.zones, SITE, BatchId("ff112233445566aa"))
+    shutil.copytree(bench.zones.batch(SITE, BATCH), bench.zones.batch(SITE, other.batch))
+    record = bench.zones.batch(SITE, other.batch) / "batch.json"
+    text = record.read_text().replace(BATCH, other.batch)
+    record.write_text(text.replace('"committed"', '"held"'))
+    found = store_commit.read_known_instances(bench.zones, SITE, {"1.1", "1.9"})
+    assert found == [KnownInstance("2.25.1", "1.1", "S91-A")]
+    assert store_commit.read_known_instances(bench.zones, SITE, {"1.9"}) == []
+
+
+def test_instances_held_in_the_warehouse_are_written_with_their_reason(bench: Workbench) -> None:
+    bench.put("held_instances", {"2.25.7": ReasonCode.STUDY_OF_TWO_SUBJECTS})
+    commit(bench)
+    table = pq.read_table(bench.zones.batch(SITE, BATCH) / "hold.parquet").to_pylist()
+    assert table == [{"sop_uid": "2.25.7", "reason": "STUDY_OF_TWO_SUBJECTS"}]

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from schemas.states import FileState, ReasonCode
+from tasks.simulate.exports import Export, ExportFile
 from tasks.simulate.faults import ALL_FAULTS
 from tasks.simulate.file_faults import FILE_FAULTS
 from tasks.simulate.nights import Request, plan_nights
 from tasks.simulate.store import simulate
+from tasks.simulate.subjects import Subject
 from tests.unit.simulate.conftest import SEED, read_key
 from tests.unit.simulate.planning import hit, planned, read
 
@@ -66,17 +68,51 @@ def test_a_study_over_two_nights_sends_no_series_twice_that_another_fault_has_hi
     assert series[0].isdisjoint(series[1])
 
 
-def test_a_wrong_patients_series_lies_in_a_study_of_another_person() -> None:
-    first, _ = planned("wrong_patient_series")
-    wrong = [read(file) for file in hit(first, "wrong_patient_series")]
-    studies = {image.StudyInstanceUID for image in wrong}
-    owners = {
-        read(file).PatientID
-        for file in first.files
-        if file.template and file.template.context.exam.study_uid in studies and not file.fault
+def test_all_faults_together_have_room_in_two_subjects_with_full_exams() -> None:
+    faults = tuple(name for name in ALL_FAULTS if name != "many_tiny_files")
+    request = Request(sites=3, subjects=2, nights=2, seed=SEED, faults=faults, full_exams=True)
+    noted = {row["fault"] for night in plan_nights(request) for row in night.export.faults}
+    assert noted == set(faults)
+
+
+def test_papers_and_directories_that_come_again_are_no_duplicates_of_anything() -> None:
+    request = Request(
+        sites=1, subjects=1, nights=2, seed=SEED, faults=("duplicate_delivery",), full_exams=True
+    )
+    first, second = (night.export for night in plan_nights(request))
+    assert "dicom/DICOMDIR" in {file.path for file in first.files}
+    again = hit(second, "duplicate_delivery")
+    states = {(file.state, file.path in _papers(first)) for file in again}
+    assert states == {("duplicate", False), ("quarantined", True)}
+
+
+def _papers(export: Export) -> set[str]:
+    return {
+        file.path
+        for file in export.files
+        if file.template and file.template.context.plan.name_key == "DOSE_REPORT"
     }
-    assert {image.PatientID for image in wrong} == {first.subjects[1].patient_ids[0]}
-    assert owners.isdisjoint({image.PatientID for image in wrong})
+
+
+def _dwi_of(file: ExportFile, subject: Subject) -> bool:
+    if file.template is None or file.fault:
+        return False
+    context = file.template.context
+    return context.subject == subject and context.plan.name_key == "MR_DWI"
+
+
+def test_a_wrong_patients_series_lies_in_one_study_with_another_persons() -> None:
+    first, _ = planned("wrong_patient_series")
+    images = [read(file) for file in hit(first, "wrong_patient_series")]
+    [study] = {image.StudyInstanceUID for image in images}
+    owners = {(str(image.SeriesInstanceUID), str(image.PatientID)) for image in images}
+    assert owners == {
+        (f"{study}.{number}", read(next(f for f in first.files if _dwi_of(f, subject))).PatientID)
+        for number, subject in enumerate(first.subjects, start=1)
+    }
+    clean = [read(file) for file in first.files if file.template and not file.fault]
+    assert study not in {image.StudyInstanceUID for image in clean[::10]}
+    assert {file.reason for file in hit(first, "wrong_patient_series")} == {"STUDY_OF_TWO_SUBJECTS"}
 
 
 def test_another_sites_subject_is_in_no_linkage_of_this_site() -> None:

@@ -18,7 +18,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from tasks.simulate.exports import ExportFile
 from tasks.simulate.fault_tools import frame_of, template_of
-from tasks.simulate.hospitals import HOSPITALS, Packing, Vendor
+from tasks.simulate.hospitals import HOSPITALS, Packing, Tiles, Vendor
 from tasks.simulate.images import frame_pixels
 from tasks.simulate.series_names import OTHER_NAMES
 from tests.unit.simulate.conftest import SEED
@@ -31,7 +31,7 @@ CT_KEYS = {
 }  # fmt: skip
 MR_KEYS = {
     "LOCALIZER", "MR_T2", "MR_T2_FS", "MR_MRCP", "MR_DWI", "MR_ADC", "MR_BOLUS", "MR_T1_PRE",
-    "MR_T1_FAT", "MR_T1_PVP", "MR_SUB", "MR_MPR",
+    "MR_T1_DIXON_IP", "MR_T1_DIXON_OP", "MR_T1_FAT", "MR_T1_WATER", "MR_T1_PVP", "MR_SUB", "MR_MPR",
 }  # fmt: skip
 
 
@@ -102,7 +102,8 @@ def test_hospitals_between_them_have_all_vendors_packings_and_enhanced_objects()
     assert {s.vendor for s in scanners} == set(Vendor)
     assert {s.packing for s in scanners} == set(Packing)
     assert {s.vendor for s in scanners if s.enhanced} == {Vendor.SIEMENS, Vendor.PHILIPS}
-    assert {s.vendor for s in scanners if s.grid} == {Vendor.UIH}
+    tiled = {(s.vendor, s.tiles) for s in scanners if s.tiles}
+    assert tiled == {(Vendor.UIH, Tiles.GRID), (Vendor.SIEMENS, Tiles.MOSAIC)}
     assert {s.implicit_vr for s in scanners} == {True, False}
 
 
@@ -165,6 +166,34 @@ def test_philips_scaling_comes_out_as_the_scanner_states_it(tmp_path: Path) -> N
     assert "RS:RI:SS = 1.25:0:0.0125" in found.said
 
 
+@pytest.mark.parametrize("name_key", ["MR_DWI", "MR_ADC"])
+def test_a_mosaic_is_taken_apart_into_the_slices_that_were_laid_side_by_side(
+    name_key: str, tmp_path: Path
+) -> None:
+    place = next(i for i in PLACES if HOSPITALS[i].dce.tiles is Tiles.MOSAIC)
+    export = full_export(place)
+    files = next(
+        files
+        for files in by_series(export).values()
+        if template_of(files[0]).context.plan.name_key == name_key
+    )
+    template, plan = template_of(files[0]), template_of(files[0]).context.plan
+    assert len(files) == max(1, len(plan.b_values))
+    found = convert([file.content() for file in files], tmp_path)
+    [image] = found.volumes.values()
+    voxels = np.asarray(image.dataobj).reshape((*image.shape[:3], -1))
+    assert voxels.shape == (plan.columns, plan.rows, plan.n_slices, len(files))
+    for number, file in enumerate(files):
+        sheet = frame_pixels(template, frame_of(file), SEED)
+        across = sheet.shape[1] // plan.columns
+        for index in range(plan.n_slices):
+            top, left = index // across * plan.rows, index % across * plan.columns
+            tile = sheet[top : top + plan.rows, left : left + plan.columns]
+            assert np.array_equal(voxels[:, ::-1, index, number].T, tile)
+    [row] = [r for r in export.labels if r["series_uid"] == template.context.series_uid]
+    assert lies_at(image, row)
+
+
 def test_interpolated_and_overlapping_slices_are_thicker_than_they_are_apart() -> None:
     rows: list[dict[str, Any]] = [r for place in (1, 2) for r in full_export(place).labels]
     halved = [r for r in rows if r["label"] == "MR_T1_PVP" and r["vendor"] in ("GE", "Philips")]
@@ -192,21 +221,6 @@ def test_a_dicomdir_lists_every_series_and_names_the_person() -> None:
     person = export.subjects[0].person
     assert str(directory.DirectoryRecordSequence[0].PatientName).endswith(person.name_han)
     assert (file.state, file.reason) == ("quarantined", "SOP_CLASS_NOT_ADMITTED")
-
-
-@pytest.mark.parametrize("place", [0, 3, 4, 6, 7, 8])
-def test_what_is_planted_in_a_full_exam_is_in_its_bytes(place: int) -> None:
-    export = full_export(place)
-    ones = [files[0] for files in by_series(export).values()]
-    others = [file for file in export.files if file.template is None]
-    hay = b"\n".join(f.content() + f.path.encode() for f in ones + others)
-    forms = ("utf-8", "gb18030")
-    missing = [
-        entry.place
-        for entry in export.planted
-        if not any(entry.value.encode(form) in hay for form in forms)
-    ]
-    assert missing == []
 
 
 def test_identifiers_lie_up_to_four_sequences_deep_and_in_uids() -> None:

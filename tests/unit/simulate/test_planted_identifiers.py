@@ -28,7 +28,8 @@ def test_every_planted_identifier_is_in_the_bytes_of_its_site(delivered: Deliver
     missing = [
         row["place"]
         for row in delivered.key("identifiers")
-        if not any(row["value"].encode(f) in searched[row["site"]] for f in _FORMS_OF_A_VALUE)
+        if not row["place"].startswith("pixels")
+        and not any(row["value"].encode(f) in searched[row["site"]] for f in _FORMS_OF_A_VALUE)
     ]
     assert missing == []
 

@@ -32,6 +32,7 @@ def effect(night: PlannedNight, criterion: str) -> object:
         ("late_mri", "I4", "fail"),
         ("late_pathology", "I5", "undetermined"),
         ("early_follow_up", "I5", "fail"),
+        ("window_cut_short", "I5", "undetermined"),
     ],
 )
 def test_a_story_fault_changes_the_criterion_it_is_about(
@@ -63,6 +64,12 @@ def test_a_withdrawal_stands_in_the_second_nights_form_and_in_the_answer_key() -
     ]
     assert stated == [{"consented"}, {"withdrawn"}]
     assert {row["consent"] for row in second.eligibility} == {"withdrawn"}
+
+
+def test_a_site_whose_subject_came_near_the_end_of_the_study_exports_after_it() -> None:
+    usual, _ = nights()
+    late, _ = nights("window_cut_short")
+    assert (usual.export.name, late.export.name) == ("2026-11-20", "2029-04-02")
 
 
 @pytest.mark.parametrize("fault", ["missing_phases", "eob_without_hbp"])

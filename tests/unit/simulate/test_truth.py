@@ -6,18 +6,23 @@ import datetime as dt
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tasks.simulate.boundary_stories import BOUNDARIES, BoundaryStory
+from tasks.simulate.clinical_rows import demographics
+from tasks.simulate.hospitals import HOSPITALS
 from tasks.simulate.scenarios import Evidence, Scenario
 from tasks.simulate.stories import STORIES
+from tasks.simulate.subjects import evidence_by, make_subjects
 from tasks.simulate.true_eligibility import (
     CRITERIA,
     combined_exam_effect,
     true_effects,
     true_status,
 )
-from tests.unit.simulate.conftest import Delivered
+from tasks.simulate.truth import eligibility_rows
+from tests.unit.simulate.conftest import SEED, Delivered
 
 ALL_KNOWN = Evidence(pathology_form=True, follow_up=True)
 NO_PATHOLOGY_YET = Evidence(pathology_form=False, follow_up=False)
@@ -164,3 +169,41 @@ def test_dates_of_a_subject_are_in_order_and_in_the_past_of_the_export(
                 for name in ("首次发现日期", "知情同意日期", "基线CT日期")
             )
             assert found < signed < ct < dt.date.fromisoformat(export)
+
+
+def test_ages_spread_as_in_a_clinic_and_stay_clear_of_the_limit() -> None:
+    people = make_subjects(HOSPITALS[0], site_index=0, per_site=300, seed=SEED)
+    ages = {
+        malignant: [
+            (s.ct_date - s.person.birth_date).days / 365.25
+            for s in people
+            if s.story.malignant is malignant and s.story.age_years is None
+        ]
+        for malignant in (True, False)
+    }
+    malignant, benign = (np.asarray(ages[kind]) for kind in (True, False))
+    assert malignant.mean() > benign.mean() + 5
+    for found in (malignant, benign):
+        assert 8 < found.std() < 14
+        assert found.min() > 19
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "counts"),
+    [
+        ("retrospective, consent waived", "waived", "waived"),
+        ("retrospective, waiver without its document", "waived", "unknown"),
+        ("consent unclear", "unknown", "unknown"),
+    ],
+)
+def test_consent_counts_as_stated_and_a_waiver_only_with_its_document(
+    name: str, stated: str, counts: str
+) -> None:
+    story = next(story for story in STORIES if story.name == name)
+    [subject] = make_subjects(
+        HOSPITALS[0], site_index=0, per_site=1, seed=SEED, change=lambda _place, _story: story
+    )
+    evidence = evidence_by(subject, 1, late_pathology=False)
+    assert demographics(subject, evidence)[0]["consent_status"] == stated
+    rows = eligibility_rows(subject, 1, late_pathology=False)
+    assert {row["consent"] for row in rows} == {counts}
