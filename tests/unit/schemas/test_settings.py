@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from schemas.errors import BadInputError
 from schemas.settings import Settings, read_settings
@@ -12,7 +13,7 @@ from schemas.settings import Settings, read_settings
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "KEY_FILE", "INBOX", "LOAD_SITES", "WORKERS"):
+    for name in ("HOME", "KEY_FILE", "INBOX", "LOAD_SITES", "VAULT_URL", "WORKERS"):
         monkeypatch.delenv(f"LIVERCOHORT_{name}", raising=False)
 
 
@@ -24,7 +25,12 @@ def test_each_variable_decides_its_setting(monkeypatch: pytest.MonkeyPatch) -> N
     values = {"HOME": "h", "KEY_FILE": "k", "INBOX": "i", "LOAD_SITES": "l", "WORKERS": "5"}
     for name, value in values.items():
         monkeypatch.setenv(f"LIVERCOHORT_{name}", value)
-    assert read_settings() == Settings(Path("h"), Path("k"), Path("i"), Path("l"), 5)
+    monkeypatch.setenv("LIVERCOHORT_VAULT_URL", "postgresql://vault@/v")
+    expected = Settings(
+        Path("h"), Path("k"), Path("i"), Path("l"), SecretStr("postgresql://vault@/v"), 5
+    )
+    assert read_settings() == expected
+    assert "vault@" not in repr(expected)
 
 
 @pytest.mark.parametrize("text", ["0", "257", "-1", "two", "", "2.5"])
