@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.clinical_rows import ClinicalRow
-from schemas.finding_texts import make_finding, read_finding_texts
-from schemas.package_data import data_contracts_dir
+from schemas.finding_texts import make_finding
 from schemas.partial_dates import PartialDate
 from schemas.records import CohortLabels, Finding
 from schemas.states import Effect
@@ -127,10 +126,10 @@ def check_subject(subject: SubjectRecord, baseline: BaselineExams) -> list[Findi
         published.consent_status(subject) == "unknown"
     ):
         rules.append(("ELIG_WAIVER_WITHOUT_DOCUMENT", ""))
-    texts = read_finding_texts(data_contracts_dir() / "protocol" / "findings.yaml")
     return [
         make_finding(
-            texts[rule],
+            "protocol",
+            rule,
             subject.site,
             object_type="subject",
             object_id=subject.subject_id,

@@ -7,7 +7,8 @@ import codecs
 import pytest
 
 from schemas.states import ReasonCode
-from tasks.clinical.decode import FormRefusedError, contract_for, decode_text, parse_form
+from tasks.clinical.decode import contract_for, decode_text, parse_form
+from tasks.clinical.raw_form import FormRefusedError
 
 TEXT = "研究编号,性别\r\nLC-1,男\r\n"
 
@@ -75,9 +76,9 @@ def test_linkage_is_never_read_as_a_form() -> None:
         contract_for("linkage.csv")
 
 
-@pytest.mark.parametrize("name", ["pathology.xlsx", "pathology.xml", "pathology"])
-def test_a_layout_that_is_not_read_yet_is_refused(name: str) -> None:
-    with pytest.raises(FormRefusedError, match="CSV and TSV"):
+@pytest.mark.parametrize("name", ["pathology.xls", "pathology.pdf", "pathology"])
+def test_a_format_that_is_not_of_the_contract_is_refused(name: str) -> None:
+    with pytest.raises(FormRefusedError, match="only the formats csv, tsv, txt, xlsx, xml"):
         parse_form(name, b"a,b")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from schemas.states import ReasonCode
-from tasks.clinical.decode import FormRefusedError
 from tasks.clinical.form_contracts import FormContract, read_form_contracts
 from tasks.clinical.headers import map_headings
+from tasks.clinical.raw_form import FormRefusedError
 
 
 def diagnosis() -> FormContract:

@@ -8,8 +8,9 @@ import pytest
 
 from schemas.identifiers import BatchId, SiteCode, SubjectNo
 from schemas.keys import KeyRing
-from tasks.clinical.intake import FormRows
-from tasks.clinical.merge import BatchForms, check_linkage, merge_batches
+from tasks.clinical.form_rows import FormRows
+from tasks.clinical.linkage_checks import check_linkage
+from tasks.clinical.merge import BatchForms, merge_batches
 from tests.unit.clinical.forms import SITE, form_row, form_text, intake_of, read_rows, read_text
 
 
@@ -85,7 +86,8 @@ def test_the_same_subject_number_at_two_sites_is_two_subjects(ring: KeyRing) -> 
 
 def test_a_subject_without_linkage_is_a_finding_by_pseudonym(ring: KeyRing) -> None:
     form, _ = read_rows("diagnosis", form_row("diagnosis"), form_row("diagnosis", lesion_no="2"))
-    (finding,) = check_linkage(intake_of(form), set(), SITE, ring)
+    rows = merge_batches([batch("b", form)], ring).rows
+    (finding,) = check_linkage(rows, {SITE: set()})
     assert finding.rule_id == "CLIN_NOT_LINKED"
     assert "LC-0001" not in repr(finding)
-    assert check_linkage(intake_of(form), {SubjectNo("LC-0001")}, SITE, ring) == []
+    assert check_linkage(rows, {SITE: {SubjectNo("LC-0001")}}) == []

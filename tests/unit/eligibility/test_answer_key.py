@@ -15,7 +15,8 @@ from schemas.atomic_files import sha256_of_bytes
 from schemas.identifiers import BatchId, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.records import CohortLabels, SeriesLabel, StudyRole
-from tasks.clinical.intake import ClinicalIntake, read_form
+from tasks.clinical.form_rows import ClinicalIntake
+from tasks.clinical.intake import read_form
 from tasks.clinical.merge import BatchForms, merge_batches
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.simulate.exports import Export
@@ -64,10 +65,8 @@ def batch_of_forms(
 ) -> BatchForms:
     forms = []
     for number, (name, data) in enumerate(delivered):
-        form, findings = read_form(
-            name, data, site=site, file_no=number, source_sha256=sha256_of_bytes(data)
-        )
-        assert findings == []
+        form = read_form(name, data, site=site, file_no=number, source_sha256=sha256_of_bytes(data))
+        assert form.findings == ()
         forms.append(form)
     return BatchForms(site, BatchId(f"{site}{export_name}"), ClinicalIntake(tuple(forms)))
 
