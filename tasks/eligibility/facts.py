@@ -27,7 +27,16 @@ _CODES: dict[str, tuple[str, ...]] = {
     "route": ("pathology", "followup", "imaging", "clinical"),
     "inflammatory": ("yes", "no"),
 }
-_DATES = ("birth", "ct", "mri", "path_specimen", "path_report", "prior_tx_date")
+_DATES = (
+    "birth",
+    "ct",
+    "consent",
+    "mri",
+    "mri_later",
+    "path_specimen",
+    "path_report",
+    "prior_tx_date",
+)
 _DATES_OR_NONE = ("dce", "eob", "fu")
 _FLAGS = ("ct_received", "fu_closed", "fu_treated", "eob_dynamic")
 _THICKNESSES = ("t1_mm", "t2_mm")

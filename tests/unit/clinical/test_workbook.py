@@ -261,8 +261,6 @@ def test_a_row_at_the_far_end_of_a_sheet_is_refused_or_read_but_never_blows_up()
 
 
 def test_a_merge_over_the_whole_sheet_is_refused() -> None:
-    data = workbook_bytes(
-        sheet_rows("treatment", form_row("treatment")),
-        lambda book: book.active.merge_cells("H1:ZZ9999"),
-    )
+    merge = b'</sheetData><mergeCells><mergeCell ref="H1:ZZ9999"/></mergeCells>'
+    data = rewritten(PLAIN, SHEET, lambda xml: xml.replace(b"</sheetData>", merge))
     assert "merges cover" in refusal_of("treatment", data).detail
