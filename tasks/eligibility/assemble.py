@@ -17,6 +17,7 @@ from tasks.eligibility.flow import Place, flow_rows
 from tasks.eligibility.imaging_facts import BaselineExams, find_baseline_exams
 from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.readings import evaluate_subject
+from tasks.eligibility.reference import patient_reference
 from tasks.eligibility.subjects import SubjectRecord, collect_subjects
 
 Row = dict[str, object]
@@ -116,7 +117,7 @@ def _add_published(
     tables: dict[str, list[Row]], subject: SubjectRecord, baseline: BaselineExams, batch_id: str
 ) -> None:
     tables["subject"].append(published.subject_row(subject, baseline.date("baseline_ct"), batch_id))
-    tables["lesion"] += published.lesion_rows(subject)
+    tables["lesion"] += published.lesion_rows(subject, baseline)
     tables["pathology"] += published.pathology_rows(subject)
     tables["follow_up"] += published.follow_up_rows(subject, baseline.baseline_mri)
     tables["treatment"] += published.treatment_rows(subject)
@@ -175,7 +176,7 @@ def _leaf(
         if first.reason_code == "WINDOW_TRUNCATED":
             return "window_truncated"
         return f"undetermined_{first.missing_evidence[0]}"
-    return f"reference_{published.patient_reference(subject)}"
+    return f"reference_{patient_reference(subject)}"
 
 
 def _never_enrolled(rows: Iterable[ClinicalRow]) -> list[Place]:

@@ -20,7 +20,8 @@ def evaluate_facts_file(path: Path, reading: str | None = None) -> list[dict[str
     Parameters
     ----------
     path : Path
-        CSV (UTF-8) with at least the columns `case_id,criterion,inputs_json`.
+        CSV (UTF-8) with at least the columns `case_id,criterion,inputs_json`, in any order;
+        blank `inputs_json` means that nothing is recorded.
     reading : str, optional
         A reading of `eligibility.yaml`; the default reading when not given.
 
@@ -55,14 +56,16 @@ def _require_columns(found: Sequence[str]) -> None:
 
 
 def _decide(row: dict[str, str], where: str, reading: str | None) -> dict[str, str]:
+    if row["inputs_json"] is None:
+        raise BadInputError("the row is cut off", where=where)
     try:
-        facts = json.loads(row["inputs_json"])
-    except (json.JSONDecodeError, TypeError):
+        facts = json.loads(row["inputs_json"].strip() or "{}")
+    except json.JSONDecodeError:
         raise BadInputError("inputs_json is not JSON", where=where) from None
     if not isinstance(facts, dict):
         raise BadInputError("inputs_json is not a JSON object", where=where)
     try:
-        result = evaluate_facts(row["criterion"], facts, reading)
+        result = evaluate_facts((row["criterion"] or "").strip(), facts, reading)
     except BadInputError as error:
         raise BadInputError(error.found, expected=error.expected, where=where) from None
     return {
