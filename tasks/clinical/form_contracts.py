@@ -51,9 +51,14 @@ class Header(_Model):
     aliases: tuple[str, ...]
 
     @property
+    def both(self) -> str:
+        """The heading in both languages, as the templates have it."""
+        return f"{self.zh} {self.en}"
+
+    @property
     def spellings(self) -> tuple[str, ...]:
         """Every heading that is accepted."""
-        return (self.zh, self.en, *self.aliases)
+        return (self.zh, self.en, self.both, *self.aliases)
 
 
 class CodeEntry(_Model):
@@ -66,9 +71,14 @@ class CodeEntry(_Model):
     aliases: tuple[str, ...]
 
     @property
+    def both(self) -> str:
+        """The label in both languages, as the templates have it."""
+        return f"{self.zh} {self.en}"
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Every label that stands for this code."""
-        return (self.code, self.zh, self.en, *self.aliases)
+        return (self.code, self.zh, self.en, self.both, *self.aliases)
 
 
 class FieldContract(_Model):

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.atomic_files import write_bytes
+from schemas.errors import BadInputError
 from schemas.finding_texts import make_finding
 from schemas.identifiers import BatchId, SiteCode
 from schemas.keys import KeyRing
@@ -21,6 +22,7 @@ from tasks.clinical.intake import read_form
 from tasks.clinical.pseudonymise import TableCell, arrow_schema_of
 from tasks.clinical.raw_form import FormRefusedError
 from tasks.clinical.sealing import seal_intake, unseal_intake
+from tasks.clinical.templates import templates
 
 SEALED_NAME = "forms.sealed"
 LINKAGE_NAME = "linkage.csv"
@@ -85,6 +87,26 @@ def write_tables(folder: Path, tables: Mapping[str, Sequence[Mapping[str, TableC
     for form, rows in sorted(tables.items()):
         table = pa.Table.from_pylist([dict(row) for row in rows], schema=arrow_schema_of(form))
         pq.write_table(table, folder / f"clinical_{form}.parquet", compression="zstd")
+
+
+def write_templates(folder: Path) -> list[str]:
+    """Write the blank of each form into a folder and return their names; nothing is overwritten.
+
+    Raises
+    ------
+    BadInputError
+        If one of them is there already: it may be filled in.
+    """
+    blanks = templates()
+    there = sorted(name for name in blanks if (folder / name).exists())
+    if there:
+        raise BadInputError(
+            f"{', '.join(there)} would be overwritten", hint="Give a new or empty folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in blanks.items():
+        write_bytes(folder / name, content)
+    return sorted(blanks)
 
 
 def _read_file(file: DeliveredFile, site: SiteCode) -> FormRows:
