@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from schemas.clinical_rows import ClinicalRow
-from schemas.finding_texts import make_finding
 from schemas.records import CohortLabels, Finding
 from tasks.eligibility import published
+from tasks.eligibility.agreement import check_subject
+from tasks.eligibility.consent import consent_status
 from tasks.eligibility.evaluate import CriterionResult, Eligibility, roll_up
 from tasks.eligibility.flow import Place, flow_rows
 from tasks.eligibility.imaging_facts import BaselineExams, find_baseline_exams
@@ -90,29 +91,6 @@ def assemble_cohort(
     return CohortRows(tables, tuple(findings))
 
 
-def check_subject(subject: SubjectRecord, baseline: BaselineExams) -> list[Finding]:
-    """Return findings about forms and images that do not agree."""
-    rules = [(rule, role) for rule, role in baseline.problems]
-    if subject.demographics is None:
-        rules.append(("ELIG_NO_DEMOGRAPHICS", ""))
-    elif subject.demographics.text("consent_status") == "waived" and (
-        published.consent_status(subject) == "unknown"
-    ):
-        rules.append(("ELIG_WAIVER_WITHOUT_DOCUMENT", ""))
-    return [
-        make_finding(
-            "protocol",
-            rule,
-            subject.site,
-            object_type="subject",
-            object_id=subject.subject_id,
-            column=f"{role}_date" if role else "",
-            expected=role,
-        )
-        for rule, role in rules
-    ]
-
-
 def _add_published(
     tables: dict[str, list[Row]], subject: SubjectRecord, baseline: BaselineExams, batch_id: str
 ) -> None:
@@ -166,7 +144,7 @@ def _leaf(
     subject: SubjectRecord, results: Mapping[str, CriterionResult], total: Eligibility
 ) -> str:
     """Return the leaf of the flow: consent first, then the first criterion that decides."""
-    consent = published.consent_status(subject)
+    consent = consent_status(subject)
     if consent in ("withdrawn", "unknown"):
         return f"consent_{consent}"
     if total.first_failing_criterion:

@@ -18,7 +18,7 @@ from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.subjects import Exam, SubjectRecord
 from tasks.eligibility.verdicts import Choices
 
-_CT, _DCE, _EOB = "baseline_ct", "dce_mri", "eob_mri"
+BASELINE_ROLES = _CT, _DCE, _EOB = "baseline_ct", "dce_mri", "eob_mri"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def find_baseline_exams(subject: SubjectRecord) -> BaselineExams:
     exams: dict[str, Exam] = {}
     not_done: set[str] = set()
     problems: list[tuple[str, str]] = []
-    for role in (_CT, _DCE, _EOB):
+    for role in BASELINE_ROLES:
         candidates = _candidates(subject, role)
         said_not_done = _said_not_done(subject.demographics, role)
         if said_not_done and not candidates:

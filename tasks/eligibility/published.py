@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from schemas.clinical_rows import ClinicalRow
 from schemas.partial_dates import PartialDate, completed_years
 from tasks.eligibility.clinical_facts import is_accepted, lesion_diagnosis
+from tasks.eligibility.consent import consent_status
 from tasks.eligibility.imaging_facts import BaselineExams
 from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.reference import (
@@ -19,15 +20,6 @@ from tasks.eligibility.reference import (
 from tasks.eligibility.subjects import SubjectRecord
 
 Row = dict[str, object]
-
-
-def consent_status(subject: SubjectRecord) -> str:
-    """Return what the consent gate goes by; a waiver that names no document is unknown."""
-    row = subject.demographics
-    status = row.text("consent_status") if row else None
-    if row and status == "waived" and not row.text("consent_document"):
-        return "unknown"
-    return status or "unknown"
 
 
 def subject_row(subject: SubjectRecord, ct: dt.date | None, batch_id: str) -> Row:
