@@ -17,6 +17,7 @@ from tasks.eligibility.reference import (
     patient_route,
     reference_flags,
 )
+from tasks.eligibility.roles import NOT_ASSIGNED
 from tasks.eligibility.subjects import SubjectRecord
 
 Row = dict[str, object]
@@ -32,7 +33,7 @@ def subject_row(subject: SubjectRecord, ct: dt.date | None, batch_id: str) -> Ro
         "age_years": _age(row.date("birth_date") if row else None, ct),
         "ascertainment": row.text("ascertainment") if row else None,
         "detected_by": row.text("detected_by") if row else None,
-        "analysis_role": "not_assigned",
+        "analysis_role": NOT_ASSIGNED,
         "prior_training_exposure": (row.text("prior_training_exposure") if row else None)
         or "unknown",
         "consent_status": consent_status(subject),

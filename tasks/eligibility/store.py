@@ -10,6 +10,7 @@ from pathlib import Path
 from schemas.errors import BadInputError
 from tasks.eligibility.evaluate import evaluate_facts
 from tasks.eligibility.protocol import read_protocol
+from tasks.eligibility.roles import parse_roles
 
 _COLUMNS = ("case_id", "criterion", "inputs_json")
 
@@ -45,6 +46,22 @@ def evaluate_facts_file(path: Path, reading: str | None = None) -> list[dict[str
             return [_decide(row, f"line {reader.line_num}", reading) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error):
         raise BadInputError("the facts file cannot be read", expected="CSV in UTF-8") from None
+
+
+def read_roles(path: Path) -> dict[str, str]:
+    """Return the signed analysis roles; {} while nobody has assigned any.
+
+    Raises
+    ------
+    BadInputError
+        If the file is there and cannot be used.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        return parse_roles(path.read_text(encoding="utf-8-sig"), path.name)
+    except (UnicodeDecodeError, csv.Error):
+        raise BadInputError("the analysis roles cannot be read", where=path.name) from None
 
 
 def _require_columns(found: Sequence[str]) -> None:

@@ -15,6 +15,11 @@ from schemas.stage_errors import redacted_errors
 from schemas.vault import Vault
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.eligibility.protocol import read_protocol
+from tasks.eligibility.roles import assign_roles
+from tasks.eligibility.store import read_roles
+
+#: Signed by hand and never written by us; it is restricted because it names subjects.
+ROLES_NAME = "analysis_roles.csv"
 
 
 @task(name="eligibility", task_run_name="eligibility", retries=0)
@@ -29,8 +34,10 @@ def evaluate_cohort() -> dict[str, int]:
             batch_of_subject=bench.get("batch_of_subject"),
             shift_days=_shift_days(settings, {site for site, _ in bench.get("batches")}),
         )
-        bench.put("cohort_rows", dict(cohort.tables))
-        bench.put("cohort_findings", list(cohort.findings))
+        roles = read_roles(settings.zones.restricted / ROLES_NAME)
+        subjects, forbidden = assign_roles(cohort.tables["subject"], roles)
+        bench.put("cohort_rows", {**cohort.tables, "subject": subjects})
+        bench.put("cohort_findings", [*cohort.findings, *forbidden])
         versions = {
             "protocol": read_protocol().protocol_version,
             "mapping": bench.get("mapping_version"),
