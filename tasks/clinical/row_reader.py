@@ -48,6 +48,7 @@ class RowReader:
         self._export_as_of = export_as_of
         self._unreadable: Counter[str] = Counter()
         self._entered: Counter[str] = Counter()
+        self._days_as_numbers: dict[str, list[int]] = {}
         self.findings: list[Finding] = []
 
     def read_all(self) -> tuple[FormRow, ...]:
@@ -55,6 +56,7 @@ class RowReader:
         self._note_layout()
         rows = [row for line, cells in self._raw.rows if (row := self._read(line, cells))]
         self._note_exchanged_columns()
+        self._note_days_as_numbers()
         return tuple(self._without_contradictions(rows))
 
     def _note_layout(self) -> None:
@@ -123,12 +125,12 @@ class RowReader:
         return value
 
     def _as_typed(self, line: int, field: FieldContract, text: str) -> str:
-        """Return the day behind the number by which a workbook keeps it, with a finding."""
+        """Return the day behind the number by which a workbook keeps it; it is noted."""
         day_zero = self._raw.day_zero
         is_serial = isinstance(text, SheetNumber) and len(text) == _SERIAL_DIGITS
         if field.type != "date" or day_zero is None or not is_serial or not text.isdecimal():
             return text
-        self._note("CLIN_DATE_AS_NUMBER", line, field.name)
+        self._days_as_numbers.setdefault(field.name, []).append(line)
         return (day_zero + dt.timedelta(days=int(text))).isoformat()
 
     def _note_unreadable(self, line: int, field: FieldContract, text: str) -> None:
@@ -183,6 +185,11 @@ class RowReader:
                         first.field.name,
                         expected=second.field.header.zh,
                     )
+
+    def _note_days_as_numbers(self) -> None:
+        """Leave one finding for each column whose days were numbers, not one for each row."""
+        for name, lines in self._days_as_numbers.items():
+            self._note("CLIN_DATE_AS_NUMBER", lines[0], name, n=len(lines))
 
     def _reads(self, column: Column, other: Column) -> bool:
         """Return whether one column's field can read most of what stands in another column."""

@@ -8,6 +8,7 @@ from schemas.finding_texts import make_finding
 from schemas.records import Finding
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.imaging_facts import BASELINE_ROLES, BaselineExams
+from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.subjects import SubjectRecord
 
 _FOLLOW_UP = "followup"
@@ -22,6 +23,7 @@ def check_subject(subject: SubjectRecord, baseline: BaselineExams) -> list[Findi
         *_about_demographics(subject),
         *_exams_without_partner(subject),
         *_follow_ups_without_partner(subject),
+        *_before_recruitment(subject),
     }
     return [
         make_finding(
@@ -46,6 +48,12 @@ def _about_demographics(subject: SubjectRecord) -> Iterator[_Problem]:
         yield "ELIG_WAIVER_WITHOUT_DOCUMENT", "", ""
     if not subject.exams:
         yield "ELIG_NO_IMAGES", "", ""
+
+
+def _before_recruitment(subject: SubjectRecord) -> Iterator[_Problem]:
+    start = read_protocol().study.recruitment_start
+    if any(exam.real_date is not None and exam.real_date < start for exam in subject.exams):
+        yield "ELIG_BEFORE_RECRUITMENT", "", ""
 
 
 def _exams_without_partner(subject: SubjectRecord) -> Iterator[_Problem]:

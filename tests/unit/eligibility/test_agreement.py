@@ -77,6 +77,17 @@ def test_a_follow_up_by_ultrasound_needs_no_exam() -> None:
     assert check_subject(subject, find_baseline_exams(subject)) == []
 
 
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [(dt.date(2024, 11, 14), ["ELIG_BEFORE_RECRUITMENT"]), (dt.date(2024, 11, 15), [])],
+)
+def test_images_from_before_recruitment_are_told_and_stop_nothing(
+    day: dt.date, expected: list[str]
+) -> None:
+    old = study("other", day, {"MR_T2": 5.0})
+    assert rules(images=join(plain_images(), old)) == expected
+
+
 def test_no_finding_holds_a_date() -> None:
     subject = record([row("demographics", dce_mri_date=PartialDate(2025, 1, 9))], plain_images())
     text = repr(check_subject(subject, find_baseline_exams(subject)))
