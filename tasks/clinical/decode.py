@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -24,6 +24,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _COMMENT = re.compile(r"#\s*(?P<what>export_as_of|export_kind)\s*[:：]\s*(?P<value>\S+)\s*", re.I)
+#: Free text may hold delimiters between quotation marks; so many in one cell are no text.
+_QUOTED_DELIMITERS = 16
 _SUFFIX = re.compile(r"(?P<name>.+?)__(?P<date>[0-9-]+)")
 
 
@@ -120,7 +122,7 @@ def _without_nul(text: str) -> str:
 
 
 def _table(text: str, delimiter: str) -> tuple[Line, ...]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(_bounded_lines(text, delimiter), delimiter=delimiter, strict=True)
     try:
         return tuple(
             (reader.line_num, tuple(row)) for row in reader if any(cell.strip() for cell in row)
@@ -129,6 +131,17 @@ def _table(text: str, delimiter: str) -> tuple[Line, ...]:
         raise FormRefusedError(
             ReasonCode.UNREADABLE_FORM, f"line {reader.line_num} cannot be divided into cells"
         ) from None
+
+
+def _bounded_lines(text: str, delimiter: str) -> Iterator[str]:
+    """Yield the lines; one that no form could have is refused before it becomes cells."""
+    most = _QUOTED_DELIMITERS * read_conventions().limits.columns
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if line.count(delimiter) > most:
+            raise FormRefusedError(
+                ReasonCode.UNREADABLE_FORM, f"line {number} has more than {most} delimiters"
+            )
+        yield line
 
 
 def _with_comments_apart(layout: Layout) -> Layout:

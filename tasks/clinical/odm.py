@@ -35,8 +35,12 @@ _DECLARED = re.compile(r"\s*<\?xml[^>]*\?>")
 _CODECS = {"utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8", "utf-16": "utf-16"} | (
     dict.fromkeys(("gb18030", "gbk", "gb2312"), "gb18030")
 )
+#: Parts of a file whose content is not needed once they are read.
+_DONE_WITH = ("SubjectData", "MetaDataVersion", "AdminData", "ReferenceData", "Association")
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _NULL = "Yes"
+#: ODM 1.3.2 needs ten levels; vendors' extensions some more.
+_DEEPEST = 32
 
 _GroupKey = tuple[str, ...]
 
@@ -70,6 +74,7 @@ class _Reader:
         self.transactional = False
         self.stated_date = ""
         self._n_groups = 0
+        self._depth = 0
 
     def read(self, text: str) -> None:
         """Read a whole file, subject by subject."""
@@ -77,13 +82,18 @@ class _Reader:
         for event, element in iterparse(stream, events=("start", "end"), forbid_dtd=True):
             name = _local(element.tag)
             if event == "start":
+                self._depth += 1
+                if self._depth > _DEEPEST:
+                    raise _refused(f"elements lie more than {_DEEPEST} deep")
                 if name == "ODM":
                     self._open(element)
                 continue
+            self._depth -= 1
             if name == "MetaDataVersion":
                 self._take_metadata(element)
             elif name == "SubjectData":
                 self._take_subject(element)
+            if name in _DONE_WITH:
                 element.clear()
 
     def _open(self, root: Element) -> None:

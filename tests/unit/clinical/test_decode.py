@@ -87,6 +87,11 @@ def test_broken_quotation_marks_are_refused_with_their_line() -> None:
         parse_form("pathology.csv", b'a,b\n"x"y,z\n')
 
 
+def test_a_line_that_no_form_could_have_is_refused_before_it_is_divided() -> None:
+    with pytest.raises(FormRefusedError, match="line 2 has more than 8192 delimiters"):
+        parse_form("pathology.csv", b"a,b\n" + b"," * 9000)
+
+
 def test_an_empty_form_is_refused() -> None:
     with pytest.raises(FormRefusedError, match="no heading"):
         parse_form("pathology.csv", b"\n\n")

@@ -107,6 +107,7 @@ def test_mark_or_declaration_decide_the_encoding(data: bytes, encoding: str) -> 
         (PLAIN.replace("1.3.2", "2.0"), "only ODM 1.3"),
         (PLAIN.replace('"Snapshot"', '"Other"'), "FileType"),
         ('<!DOCTYPE ODM [<!ENTITY a "b">]>' + PLAIN, "definitions of its own"),
+        (PLAIN.replace("</ODM>", "<a>" * 99), "more than 32 deep"),
         ('<!DOCTYPE ODM SYSTEM "http://x/y.dtd">' + PLAIN, "definitions of its own"),
     ],
 )
