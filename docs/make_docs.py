@@ -16,6 +16,7 @@ import typer
 from flows.cli import app
 from schemas.states import REASONS
 from tasks.deidentify.rules_markdown import render_rules_markdown
+from tasks.eligibility.protocol_markdown import render_protocol_markdown
 from tasks.harmonise.render import render_label_rules_markdown
 
 DOCS = Path(__file__).resolve().parent
@@ -34,6 +35,17 @@ The rules stand in `data_contracts/sequence_labels/`. A series that no rule deci
 rules contradict each other, is `UNCLASSIFIED`.
 
 """
+_ELIGIBILITY_HEAD = """# Eligibility
+
+Who is eligible, and why not. Made by `make docs`; `livercohort rules eligibility` prints the
+same. The rules stand in `data_contracts/protocol/`. A criterion is met, not met or undetermined;
+for exclusions `pass` means not excluded. Any `fail` makes a subject ineligible, else anything
+undetermined leaves the subject undetermined, and a criterion nobody looked at is undetermined.
+Partial dates count as every day they may be. A decision is signed in `decisions.csv` by
+`decided_by`, `date` and `document` together; its `option_chosen` then takes the words of one of
+the alternatives.
+
+"""
 
 
 def documents() -> dict[Path, str]:
@@ -42,9 +54,14 @@ def documents() -> dict[Path, str]:
     return {
         DOCS / "cli.md": render_commands(),
         DOCS / "labels.md": _LABELS_HEAD + _one_level_down(render_label_rules_markdown()),
+        DOCS / "eligibility.md": _ELIGIBILITY_HEAD + _without_title(render_protocol_markdown()),
         manual: _with_rules(manual.read_text(encoding="utf-8")),
         manager: _with_reasons(manager.read_text(encoding="utf-8")),
     }
+
+
+def _without_title(text: str) -> str:
+    return text.partition("\n\n")[2]
 
 
 def render_commands() -> str:

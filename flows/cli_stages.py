@@ -179,16 +179,23 @@ def forms(
 
 
 def rules(
-    stage: Annotated[str, typer.Argument(help="`deidentification`, `labels`, or `all`.")] = "all",
+    stage: Annotated[
+        str, typer.Argument(help="`deidentification`, `labels`, `eligibility`, or `all`.")
+    ] = "all",
 ) -> None:
-    """Print the de-identification and labelling rules in force.
+    """Print the rules in force: de-identification, labels, eligibility.
 
     Example: livercohort rules deidentification
     """
     from tasks.deidentify.rules_markdown import render_rules_markdown
+    from tasks.eligibility.protocol_markdown import render_protocol_markdown
     from tasks.harmonise.render import render_label_rules_markdown
 
-    parts = {"deidentification": render_rules_markdown, "labels": render_label_rules_markdown}
+    parts = {
+        "deidentification": render_rules_markdown,
+        "labels": render_label_rules_markdown,
+        "eligibility": render_protocol_markdown,
+    }
     if stage not in (*parts, "all"):
         raise BadInputError(f"no rules are called {stage}", expected=", ".join([*parts, "all"]))
     for name, render in parts.items():
