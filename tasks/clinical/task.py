@@ -10,6 +10,7 @@ from prefect.logging import get_run_logger
 from schemas.features import InstanceFeatures
 from schemas.identifiers import SiteCode, SubjectNo
 from schemas.keys import read_key_file
+from schemas.records import Finding
 from schemas.run_context import release_bench, run_context
 from schemas.settings import read_settings
 from schemas.stage_errors import redacted_errors
@@ -38,7 +39,7 @@ def take_in_forms(site: str, batch: str) -> dict[str, int]:
         intake = check_residents(intake, residents, context.site, ring)
         this = BatchForms(context.site, bench.batch, intake)
         rows = merge_batches([this], ring).rows
-        findings = [*intake.findings, *check_linkage(rows, {context.site: linked})]
+        findings = _each_once([*intake.findings, *check_linkage(rows, {context.site: linked})])
         bench.put("clinical_outcomes", list(intake.outcomes))
         bench.put("clinical_findings", findings)
         bench.put("real_dates", real_dates_of(context.site, intake, ring))
@@ -74,16 +75,22 @@ def merge_forms() -> dict[str, int]:
         vault = Vault(zones.vault_file, ring)
         linked = {site: _linked(vault, site) for site in sorted({b.site for b in batches})}
         bench.put("clinical_rows", merged.rows)
-        findings = [
+        found = [
             *merged.findings,
             *check_linkage(merged.rows, linked),
             *check_persons(vault.subjects_sharing_a_person()),
             *check_rows(merged.rows),
             *check_sexes(merged.rows, _sexes_of(bench.get("instances"))),
         ]
+        findings = _each_once(found)
         bench.put("merge_findings", findings)
         bench.put("key_id", ring.key_id)
     return {"rows": len(merged.rows), "findings": len(findings)}
+
+
+def _each_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings without repeats: two files, or form and images, may show the same."""
+    return list({finding.finding_id: finding for finding in findings}.values())
 
 
 def _sexes_of(instances: Iterable[InstanceFeatures]) -> dict[str, set[str]]:
