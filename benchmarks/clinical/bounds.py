@@ -23,7 +23,7 @@ from tasks.clinical.form_contracts import read_form_contracts
 from tasks.clinical.intake import read_form
 from tasks.clinical.raw_form import FormRefusedError
 
-_SHEET_BYTES = 50_000_000
+_SHEET_BYTES, _ROW_BYTES = 50_000_000, 670
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def _large_sheet() -> tuple[str, bytes]:
     fields = read_form_contracts()["diagnosis"].fields
     sheet.append([*(field.header.zh for field in fields), "导出日期"])
     codes = {field.name: field.codes[0].zh for field in fields if field.codes}
-    for n in range(_SHEET_BYTES // 800):
+    for n in range(_SHEET_BYTES // _ROW_BYTES):
         numbers = {"lesion_no": n % 99 + 1, "diameter_mm": 23.5}
         row = codes | numbers | {"subject_no": f"LC91-{n // 99:05}"}
         sheet.append([*(row[field.name] for field in fields), "2026-11-20"])
