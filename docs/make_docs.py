@@ -16,6 +16,7 @@ import typer
 from flows.cli import app
 from schemas.states import REASONS
 from tasks.deidentify.rules_markdown import render_rules_markdown
+from tasks.eligibility.protocol_markdown import render_protocol_markdown
 from tasks.harmonise.explain import render_explained_labels
 from tasks.harmonise.render import render_label_rules_markdown
 
@@ -56,6 +57,17 @@ Measured by `benchmarks/harmonise/phases.py` on 1500 adversarial exams whose see
 (tier C) is accepted because its precision there is at least 99 %.
 
 """
+_ELIGIBILITY_HEAD = """# Eligibility
+
+Who is eligible, and why not. Made by `make docs`; `livercohort rules eligibility` prints the
+same. The rules stand in `data_contracts/protocol/`. A criterion is met, not met or undetermined;
+for exclusions `pass` means not excluded. Any `fail` makes a subject ineligible, else anything
+undetermined leaves the subject undetermined, and a criterion nobody looked at is undetermined.
+Partial dates count as every day they may be. A decision is signed in `decisions.csv` by
+`decided_by`, `date` and `document` together; its `option_chosen` then takes the words of one of
+the alternatives.
+
+"""
 
 
 def documents() -> dict[Path, str]:
@@ -68,9 +80,14 @@ def documents() -> dict[Path, str]:
         + render_explained_labels()
         + "\n"
         + _one_level_down(render_label_rules_markdown()),
+        DOCS / "eligibility.md": _ELIGIBILITY_HEAD + _without_title(render_protocol_markdown()),
         manual: _with_rules(manual.read_text(encoding="utf-8")),
         manager: _with_reasons(manager.read_text(encoding="utf-8")),
     }
+
+
+def _without_title(text: str) -> str:
+    return text.partition("\n\n")[2]
 
 
 def render_commands() -> str:

@@ -48,13 +48,16 @@ def ingest(
         show_progress(settings.zones.logs / "livercohort.log")
         nights = run_nights(settings, waiting)
     idle = [code for code in chosen if code not in waiting]
+    gated = gated_sites(settings) if all_sites else {}
     if as_json:
-        say_json({"nights": nights, "nothing_new": idle})
+        say_json({"nights": nights, "nothing_new": idle, "waiting_for_approval": gated})
     else:
         for night in nights:
             say_night(night)
         if idle:
             say(f"nothing new: {', '.join(idle)}")
+        for code, reason in gated.items():
+            say(f"{code} waits: {reason}; nothing of its exports was read")
     if any(night["refused"] or _is_held(night) for night in nights):
         raise typer.Exit(ExitCode.BLOCKED)
 
@@ -160,6 +163,17 @@ def chosen_sites(settings: Settings, codes: list[str], *, all_sites: bool) -> li
     if all_sites:
         return [c.code for c in read_sites() if (settings.zones.inbox / c.code).is_dir()]
     return list(dict.fromkeys(site_code(code) for code in codes))
+
+
+def gated_sites(settings: Settings) -> dict[str, str]:
+    """Return the sites that have delivered but may not be taken in, with the reason.
+
+    A folder that is not named like a site is left out: its name may be anything.
+    """
+    from schemas.sites import is_site_code, why_waiting
+
+    folders = sorted(path.name for path in settings.zones.inbox.iterdir() if path.is_dir())
+    return {name: why for name in folders if is_site_code(name) and (why := why_waiting(name))}
 
 
 def sites_with_work(settings: Settings, codes: list[str]) -> list[str]:

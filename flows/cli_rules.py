@@ -13,9 +13,14 @@ from schemas.zones import Zones
 def render_rules(stage: str) -> str:
     """Return the rules of a stage, or of all, as Markdown."""
     from tasks.deidentify.rules_markdown import render_rules_markdown
+    from tasks.eligibility.protocol_markdown import render_protocol_markdown
     from tasks.harmonise.render import render_label_rules_markdown
 
-    parts = {"deidentification": render_rules_markdown, "labels": render_label_rules_markdown}
+    parts = {
+        "deidentification": render_rules_markdown,
+        "labels": render_label_rules_markdown,
+        "eligibility": render_protocol_markdown,
+    }
     if stage not in (*parts, "all"):
         known = [*parts, "all", "diff", "review", "decide"]
         raise BadInputError(f"no rules are called {stage}", expected=", ".join(known))

@@ -164,12 +164,30 @@ def eligibility(
     give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="criteria")
 
 
+def forms(
+    dst: Annotated[Path, typer.Argument(help="Folder for the blanks; made if need be.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write a blank of each clinical form for sites: CSV, and Excel with code lists to choose from.
+
+    Example: livercohort forms blanks
+    """
+    from tasks.clinical.store import write_templates
+
+    names = write_templates(dst)
+    if as_json:
+        say_json({"folder": str(dst), "files": names})
+    else:
+        say(f"{len(names)} blanks in {dst}: " + ", ".join(names))
+
+
 def rules(
     stage: Annotated[
         str,
         typer.Argument(
-            help="`deidentification`, `labels` or `all`: print them. `diff`: what they change. "
-            "`review`: what a person must decide. `decide`: take decisions in."
+            help="`deidentification`, `labels`, `eligibility` or `all`: print them. "
+            "`diff`: what they change. `review`: what a person must decide. "
+            "`decide`: take decisions in."
         ),
     ] = "all",
     file: Annotated[Path | None, typer.Argument(help="decide: the filled review queue.")] = None,

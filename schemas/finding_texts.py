@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.errors import ContractError
+from schemas.package_data import data_contracts_dir
 from schemas.records import Finding
 from schemas.states import Severity
 
@@ -55,7 +56,8 @@ def read_finding_texts(path: Path) -> dict[str, FindingText]:
 
 
 def make_finding(
-    text: FindingText,
+    folder: str,
+    rule_id: str,
     site: str,
     *,
     object_type: str,
@@ -71,8 +73,10 @@ def make_finding(
 
     Parameters
     ----------
-    text : FindingText
-        The rule in words.
+    folder : str
+        Folder of `data_contracts/` whose `findings.yaml` has the rule.
+    rule_id : str
+        The rule.
     site : str
         Who can mend it.
     object_type, object_id : str
@@ -84,6 +88,7 @@ def make_finding(
     form, row, expected, n
         What the texts name.
     """
+    text = read_finding_texts(data_contracts_dir() / folder / "findings.yaml")[rule_id]
     filled = {"column": column, "row": row, "expected": expected, "n": n, "form": form}
     parts = (text.rule_id, site, object_type, object_id, column, form)
     return Finding(

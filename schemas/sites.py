@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.errors import BadInputError, ContractError
 from schemas.identifiers import SiteCode
@@ -22,6 +22,7 @@ SITE_CODE_PATTERN = r"S\d{2}|X\d{3}"
 _CODE = re.compile(SITE_CODE_PATTERN)
 _REGISTERED = re.compile(r"S\d{2}")
 _FICTITIOUS = re.compile(r"S9[1-9]|X\d{3}")
+_REGISTERED_STATUS = "registered"
 _LOAD_SITE = re.compile(r"X\d{3}")
 
 
@@ -37,8 +38,9 @@ class Schedule(BaseModel):
 class SiteConfig(BaseModel):
     """One site that may deliver: what its file under `data_contracts/sites/` says.
 
-    `ethics_ref` names the document that approves this site; without it no batch is taken in
-    (protocol: one approval is registered, none is assumed for the other hospitals).
+    `ethics_ref` names the document that approves this site; without it and its date no batch
+    is taken in (protocol: one approval is registered, none is assumed for the other hospitals).
+    `amendment_ref` names the document that added a site which is not registered.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,9 +52,10 @@ class SiteConfig(BaseModel):
     province_en: str
     province_zh: str
     level_zh: str
-    ethics_ref: str = Field(min_length=1)
-    ethics_date: dt.date
+    ethics_ref: str = ""
+    ethics_date: dt.date | None = None
     ethics_reason: str
+    amendment_ref: str = ""
     patient_id_is_subject_no: bool
     quiet_minutes: int
     schedule: Schedule | None = None
@@ -69,6 +72,11 @@ class RegisteredSite:
     province_zh: str
     level_zh: str
     registration_status: str
+
+
+def is_site_code(text: str) -> bool:
+    """Return whether a text has the form of a site code."""
+    return _CODE.fullmatch(text) is not None
 
 
 def is_fictitious(code: str) -> bool:
@@ -106,18 +114,40 @@ def read_site(code: str) -> SiteConfig:
     Raises
     ------
     BadInputError
-        If the code is malformed or no file says that this site may deliver.
+        If the code is malformed, no file says that this site may deliver, or no approval or
+        registration of it is on record.
     """
-    path = _folder_of(code) / f"{code}.yaml"
-    if not _CODE.fullmatch(code) or not path.is_file():
+    reason = why_waiting(code)
+    if reason:
         known = ", ".join(site.code for site in read_sites())
         raise BadInputError(
-            "this site has no file" if _CODE.fullmatch(code) else "this is not a site code",
+            reason,
             expected=f"one of {known}",
             where="data_contracts/sites",
             hint="A site is taken in only after its file names an ethics approval.",
         )
-    return _read_file(path)
+    return _read_file(_folder_of(code) / f"{code}.yaml")
+
+
+def why_waiting(code: str) -> str:
+    """Return why exports of a site wait; "" when they may be taken in."""
+    if not _CODE.fullmatch(code):
+        return "this is not a site code"
+    path = _folder_of(code) / f"{code}.yaml"
+    return _why_not(_read_file(path)) if path.is_file() else "this site has no file"
+
+
+def _why_not(site: SiteConfig) -> str:
+    if not site.ethics_ref or site.ethics_date is None:
+        return "this site has no recorded ethics approval"
+    registered = {
+        one.site_code
+        for one in read_registered_sites()
+        if one.registration_status == _REGISTERED_STATUS
+    }
+    if not site.fictitious and site.code not in registered and not site.amendment_ref:
+        return "this site is neither registered nor added by a documented amendment"
+    return ""
 
 
 def read_sites() -> tuple[SiteConfig, ...]:
@@ -131,7 +161,7 @@ def _read_folders(installed: Path, load_sites: Path | None) -> tuple[SiteConfig,
     if load_sites is not None:
         # Only load sites come from outside: nobody lets a hospital in by a setting.
         paths += sorted(p for p in load_sites.glob("X*.yaml") if _LOAD_SITE.fullmatch(p.stem))
-    return tuple(_read_file(path) for path in paths)
+    return tuple(site for path in paths if not _why_not(site := _read_file(path)))
 
 
 def _installed() -> Path:

@@ -18,6 +18,7 @@ _TOKENS = {
     "D": r"(?P<day>\d{1,2})",
     "UK": "UK",
 }
+_THREE_PARTS = re.compile(r"(\d{4})\D?(\d{1,2})\D?(\d{1,2})\D?", re.ASCII)
 _TOKEN = re.compile("|".join(sorted(_TOKENS, key=len, reverse=True)))
 
 
@@ -34,6 +35,21 @@ def parse_date(text: str) -> PartialDate:
     if len(readings) != 1:
         raise ValueError("not a date in one of the agreed formats")
     return readings.pop()
+
+
+def day_and_month_exchanged(text: str) -> PartialDate | None:
+    """Return the date that a text would be with day and month exchanged, or None.
+
+    This is for findings alone: no date is ever taken in that way.
+    """
+    match = _THREE_PARTS.fullmatch(tidy(text))
+    if match is None:
+        return None
+    year, month, day = (int(part) for part in match.groups())
+    try:
+        return PartialDate(year, day, month)
+    except ValueError:
+        return None
 
 
 def compile_format(date_format: str) -> re.Pattern[str]:

@@ -1,4 +1,4 @@
-"""Bytes of a form to rows of text: byte order mark, strict UTF-8, strict GB18030, or refused."""
+"""Bytes of a form to rows of text: text tables, workbooks and ODM-XML, or refused."""
 
 from __future__ import annotations
 
@@ -6,46 +6,27 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 
 from schemas.charsets import decode_table_text
 from schemas.states import ReasonCode
 from tasks.clinical.form_contracts import FormContract, read_conventions, read_form_contracts
+from tasks.clinical.odm import read_odm
+from tasks.clinical.raw_form import FormRefusedError, Layout, Line, RawForm
 from tasks.clinical.text import fold
+from tasks.clinical.workbook import read_workbook
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_COMMENT = re.compile(r"#\s*export_as_of\s*[:：]\s*(\S+)\s*", re.IGNORECASE)
+_COMMENT = re.compile(r"#\s*(?P<what>export_as_of|export_kind)\s*[:：]\s*(?P<value>\S+)\s*", re.I)
+#: Free text may hold delimiters between quotation marks; so many in one cell are no text.
+_QUOTED_DELIMITERS = 16
 _SUFFIX = re.compile(r"(?P<name>.+?)__(?P<date>[0-9-]+)")
-
-
-class FormRefusedError(Exception):
-    """A form cannot be taken in; says why without quoting what stands in it."""
-
-    def __init__(self, reason: ReasonCode, detail: str) -> None:
-        self.reason = reason
-        self.detail = detail
-        super().__init__(detail)
-
-
-@dataclass(frozen=True)
-class RawForm:
-    """A form as rows of text (restricted).
-
-    `stated_dates` are the export dates of the first line and the file name. Rows carry the
-    line on which they end, as a person sees it in an editor.
-    """
-
-    contract: FormContract
-    encoding: str
-    stated_dates: tuple[str, ...]
-    headings: tuple[str, ...] = field(repr=False)
-    rows: tuple[tuple[int, tuple[str, ...]], ...] = field(repr=False)
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
@@ -90,19 +71,39 @@ def parse_form(file_name: str, data: bytes) -> RawForm:
     Raises
     ------
     FormRefusedError
-        If name, encoding or layout are not of the contract.
+        If name, format, size, encoding or layout are not of the contract.
     """
     contract, dates = contract_for(file_name)
-    delimiter = read_conventions().delimiters.get(PurePath(file_name).suffix.lower().lstrip("."))
-    if delimiter is None:
-        raise FormRefusedError(ReasonCode.UNREADABLE_FORM, "only CSV and TSV are read so far")
-    text, encoding = decode_text(data)
-    lines = _table(text, delimiter)
-    if lines and (comment := _comment(lines[0][1])):
-        dates, lines = (*dates, comment), lines[1:]
-    if not lines:
+    layout = _with_comments_apart(_layout(contract, file_name, data))
+    _require_within_limits(layout.lines)
+    if not layout.lines:
         raise FormRefusedError(ReasonCode.UNREADABLE_FORM, "there is no heading line")
-    return RawForm(contract, encoding, dates, lines[0][1], tuple(lines[1:]))
+    return RawForm(
+        contract=contract,
+        encoding=layout.encoding,
+        stated_dates=(*dates, *layout.stated_dates),
+        stated_kinds=layout.stated_kinds,
+        headings=layout.lines[0][1],
+        rows=layout.lines[1:],
+        notes=layout.notes,
+        day_zero=layout.day_zero,
+    )
+
+
+def _layout(contract: FormContract, file_name: str, data: bytes) -> Layout:
+    suffix = PurePath(file_name).suffix.lower().lstrip(".")
+    conventions = read_conventions()
+    if suffix in conventions.workbooks:
+        return read_workbook(contract, data)
+    if suffix in conventions.odm.suffixes:
+        return read_odm(contract, data)
+    if suffix in conventions.delimiters:
+        text, encoding = decode_text(data)
+        return Layout(encoding, _table(text, conventions.delimiters[suffix]))
+    accepted = [*conventions.delimiters, *conventions.workbooks, *conventions.odm.suffixes]
+    raise FormRefusedError(
+        ReasonCode.UNREADABLE_FORM, f"only the formats {', '.join(accepted)} are read"
+    )
 
 
 def _strict(data: bytes, encoding: str) -> str:
@@ -120,18 +121,50 @@ def _without_nul(text: str) -> str:
     return text
 
 
-def _table(text: str, delimiter: str) -> list[tuple[int, tuple[str, ...]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _table(text: str, delimiter: str) -> tuple[Line, ...]:
+    reader = csv.reader(_bounded_lines(text, delimiter), delimiter=delimiter, strict=True)
     try:
-        return [
+        return tuple(
             (reader.line_num, tuple(row)) for row in reader if any(cell.strip() for cell in row)
-        ]
+        )
     except csv.Error:
         raise FormRefusedError(
             ReasonCode.UNREADABLE_FORM, f"line {reader.line_num} cannot be divided into cells"
         ) from None
 
 
-def _comment(row: Sequence[str]) -> str | None:
+def _bounded_lines(text: str, delimiter: str) -> Iterator[str]:
+    """Yield the lines; one that no form could have is refused before it becomes cells."""
+    most = _QUOTED_DELIMITERS * read_conventions().limits.columns
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if line.count(delimiter) > most:
+            raise FormRefusedError(
+                ReasonCode.UNREADABLE_FORM, f"line {number} has more than {most} delimiters"
+            )
+        yield line
+
+
+def _with_comments_apart(layout: Layout) -> Layout:
+    """Take the first lines that say when and how the export was made for what they say."""
+    dates, kinds, lines = list(layout.stated_dates), list(layout.stated_kinds), layout.lines
+    while lines and (stated := _comment(lines[0][1])):
+        what, value = stated
+        (dates if what == "export_as_of" else kinds).append(value)
+        lines = lines[1:]
+    return replace(layout, lines=lines, stated_dates=tuple(dates), stated_kinds=tuple(kinds))
+
+
+def _comment(row: Sequence[str]) -> tuple[str, str] | None:
     match = _COMMENT.fullmatch(row[0].strip()) if not any(row[1:]) else None
-    return match.group(1) if match else None
+    return (match["what"].lower(), match["value"]) if match else None
+
+
+def _require_within_limits(lines: Sequence[Line]) -> None:
+    limits = read_conventions().limits
+    if len(lines) > limits.rows:
+        raise FormRefusedError(ReasonCode.UNREADABLE_FORM, f"more than {limits.rows} rows")
+    for line, cells in lines:
+        if len(cells) > limits.columns:
+            raise FormRefusedError(
+                ReasonCode.UNREADABLE_FORM, f"row {line} has more than {limits.columns} cells"
+            )

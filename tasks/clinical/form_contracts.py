@@ -51,9 +51,14 @@ class Header(_Model):
     aliases: tuple[str, ...]
 
     @property
+    def both(self) -> str:
+        """The heading in both languages, as the templates have it."""
+        return f"{self.zh} {self.en}"
+
+    @property
     def spellings(self) -> tuple[str, ...]:
         """Every heading that is accepted."""
-        return (self.zh, self.en, *self.aliases)
+        return (self.zh, self.en, self.both, *self.aliases)
 
 
 class CodeEntry(_Model):
@@ -66,9 +71,14 @@ class CodeEntry(_Model):
     aliases: tuple[str, ...]
 
     @property
+    def both(self) -> str:
+        """The label in both languages, as the templates have it."""
+        return f"{self.zh} {self.en}"
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Every label that stands for this code."""
-        return (self.code, self.zh, self.en, *self.aliases)
+        return (self.code, self.zh, self.en, self.both, *self.aliases)
 
 
 class FieldContract(_Model):
@@ -108,6 +118,11 @@ class FieldContract(_Model):
             raise ValueError("one label stands for two codes")
         return self
 
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Every heading that stands for this field; its own name is one."""
+        return (self.name, *self.header.spellings)
+
     @cached_property
     def codes_by_label(self) -> dict[str, str]:
         """Codes by folded label and by EDC number."""
@@ -121,7 +136,10 @@ class FieldContract(_Model):
 
 
 class FormContract(_Model):
-    """One form: its file names, its grain, its key and its fields."""
+    """One form: its file names, its grain, its key and its fields.
+
+    `order` names pairs of dates of which the first is never later than the second.
+    """
 
     form: str
     version: str
@@ -130,17 +148,19 @@ class FormContract(_Model):
     restricted: bool = False
     grain: str
     key: tuple[str, ...]
+    order: tuple[tuple[str, str], ...] = ()
     fields: tuple[FieldContract, ...]
 
     @model_validator(mode="after")
     def _hangs_together(self) -> FormContract:
         names = [field.name for field in self.fields]
-        if len(names) != len(set(names)) or not set(self.key) <= set(names):
+        named = {*self.key, *(name for pair in self.order for name in pair)}
+        if len(names) != len(set(names)) or not named <= set(names):
             raise ValueError("a field stands twice, or the key names no field")
         headings = [
             heading
             for field in self.fields
-            for heading in {fold(spelling) for spelling in field.header.spellings}
+            for heading in {fold(spelling) for spelling in field.spellings}
         ]
         if len(headings) != len(set(headings)):
             raise ValueError("one heading stands for two fields")
@@ -166,6 +186,34 @@ class ExportAsOf(_Model):
     header: Header
     first_line: str
     file_name_suffix: str
+
+
+class ExportKind(_Model):
+    """Where it stands whether an export repeats everything, and in which words."""
+
+    header: Header
+    first_line: str
+    full: tuple[str, ...]
+    incremental: tuple[str, ...]
+
+
+class Limits(_Model):
+    """How large a form may be."""
+
+    file_bytes: int
+    unpacked_bytes: int
+    rows: int
+    columns: int
+    cells: int
+    reason: str
+
+
+class Odm(_Model):
+    """What is read as ODM-XML."""
+
+    suffixes: tuple[str, ...]
+    version: str
+    timezone: str
 
 
 class IdentifierColumn(_Model):
@@ -196,7 +244,12 @@ class Conventions(_Model):
     conventions: str
     version: str
     delimiters: dict[str, str]
+    workbooks: tuple[str, ...]
+    odm: Odm
+    sheets_beside: tuple[str, ...]
+    limits: Limits
     export_as_of: ExportAsOf
+    export_kind: ExportKind
     missing_codes: tuple[MissingCode, ...]
     date_formats: tuple[str, ...]
     direct_identifiers: DirectIdentifiers
@@ -225,6 +278,12 @@ def read_form_contract(path: Path) -> FormContract:
     if contract.form != path.stem:
         raise ContractError("form and file name disagree", where=path.name)
     return contract
+
+
+@cache
+def read_linkage_contract() -> FormContract:
+    """Return the columns of linkage.csv, which is no form."""
+    return read_form_contract(_folder() / "linkage.yaml")
 
 
 @cache

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.clinical_rows import Cell, ClinicalRow, Missing
+from schemas.finding_texts import make_finding
 from schemas.identifiers import BatchId, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.records import Finding
-from tasks.clinical.findings import make_finding
-from tasks.clinical.intake import ClinicalIntake, FormRow, FormRows
+from tasks.clinical.form_rows import ClinicalIntake, FormRow, FormRows
 from tasks.clinical.pseudonyms import person_keys, rater_code, screening_code
 
 
@@ -32,12 +32,18 @@ class MergedForms:
     findings: tuple[Finding, ...] = ()
 
 
+_Part = tuple[BatchForms, FormRows]
+_RowKey = tuple[str, SiteCode, tuple[str, ...]]
+
+
 def merge_batches(batches: Iterable[BatchForms], ring: KeyRing) -> MergedForms:
     """Return the row in force for each key of each form and site.
 
     The row of the newest `export_as_of` wins; on the same day the larger batch id and file
-    number, so that the order of arrival changes nothing. A subject, or a row of one,
-    that a newer export of a form no longer has is a finding; the last row stays in force.
+    number, so that the order of arrival changes nothing. A field that a row of an incremental
+    export lacks stays as it was. A subject, or a row of one, that a newer full export of a
+    form no longer has is a finding; the last row stays in force. What reading a form found
+    stands until an export of that form mends it.
 
     Parameters
     ----------
@@ -46,56 +52,51 @@ def merge_batches(batches: Iterable[BatchForms], ring: KeyRing) -> MergedForms:
     ring : KeyRing
         Gives pseudonym and date shift of each person.
     """
+    every = list(batches)
     parts = sorted(
-        ((batch, form) for batch in batches for form in batch.intake.forms),
+        ((batch, form) for batch in every for form in batch.intake.forms),
         key=lambda part: (part[1].export_as_of, part[0].batch_id, part[1].file_no),
     )
-    in_force: dict[tuple[str, str, tuple[str, ...]], ClinicalRow] = {}
+    in_force: dict[_RowKey, ClinicalRow] = {}
     for batch, form in parts:
         for row in form.rows:
             where = (form.form, batch.site, row.key)
             before = in_force.get(where)
-            first = before.batch_id if before else batch.batch_id
-            now = _clinical_row(batch.site, first, form, row, ring)
+            now = _clinical_row(batch, form, row, before, ring)
             # A full export repeats every row: one that says the same keeps its first source,
             # so that a release shows a change only where there is one.
             if before is None or before.values != now.values:
                 in_force[where] = now
-    rows = tuple(in_force[where] for where in sorted(in_force))
-    return MergedForms(rows, tuple(_check_rows_gone(parts, ring)))
-
-
-def check_linkage(
-    intake: ClinicalIntake, linked: Collection[SubjectNo], site: SiteCode, ring: KeyRing
-) -> list[Finding]:
-    """Return a finding for each subject of a form whom no linkage row names."""
-    missing = {
-        (form.form, ring.subject_id(site, row.person))
-        for form in intake.forms
-        for row in form.rows
-        if row.enrolled and row.person not in linked
-    }
-    return [
-        make_finding("CLIN_NOT_LINKED", site, object_type="subject", object_id=who, form=form)
-        for form, who in sorted(missing)
+    found = [
+        *_check_rows_gone(parts, ring),
+        *_standing_findings(parts),
+        *_standing_refusals(every, parts),
     ]
+    unique = {finding.finding_id: finding for finding in found}
+    return MergedForms(
+        tuple(in_force[where] for where in sorted(in_force)),
+        tuple(unique[finding_id] for finding_id in sorted(unique)),
+    )
 
 
 def _clinical_row(
-    site: SiteCode, batch_id: BatchId, form: FormRows, row: FormRow, ring: KeyRing
+    batch: BatchForms, form: FormRows, row: FormRow, before: ClinicalRow | None, ring: KeyRing
 ) -> ClinicalRow:
-    subject_id, shift_days = person_keys(site, row, ring)
+    subject_id, shift_days = person_keys(batch.site, row, ring)
+    values = _with_public_codes(batch.site, row, ring)
+    if before is not None and form.incremental:
+        values = {**before.values, **values}
     return ClinicalRow(
         form=form.form,
-        site=site,
+        site=batch.site,
         subject_no=row.person,
         subject_id=subject_id,
         enrolled=row.enrolled,
         shift_days=shift_days,
         key=row.key,
-        values=_with_public_codes(site, row, ring),
+        values=values,
         export_as_of=form.export_as_of,
-        batch_id=batch_id,
+        batch_id=before.batch_id if before else batch.batch_id,
         source_sha256=form.source_sha256,
     )
 
@@ -110,28 +111,85 @@ def _with_public_codes(site: SiteCode, row: FormRow, ring: KeyRing) -> Mapping[s
     return {**row.values, **keyed}
 
 
-def _check_rows_gone(parts: Sequence[tuple[BatchForms, FormRows]], ring: KeyRing) -> list[Finding]:
-    """Return a finding for each subject, or row of a subject, that a newer export lacks."""
-    newest: dict[tuple[str, SiteCode], dt.date] = {}
+def _newest_full(parts: Sequence[_Part]) -> dict[tuple[str, SiteCode], dt.date]:
+    """Return the day of the newest full export of each form; parts come oldest first."""
+    return {
+        (form.form, batch.site): form.export_as_of for batch, form in parts if not form.incremental
+    }
+
+
+def _check_rows_gone(parts: Sequence[_Part], ring: KeyRing) -> list[Finding]:
+    """Return a finding for each subject, or row of one, that a newer full export lacks."""
+    newest = _newest_full(parts)
     person_seen: dict[tuple[str, SiteCode, SubjectNo], dt.date] = {}
     row_seen: dict[tuple[str, SiteCode, SubjectNo, tuple[str, ...]], dt.date] = {}
     for batch, form in parts:  # oldest first, so the last write is the newest
-        newest[form.form, batch.site] = form.export_as_of
         for row in form.rows:
             person_seen[form.form, batch.site, row.person] = form.export_as_of
             row_seen[form.form, batch.site, row.person, row.key] = form.export_as_of
     gone: dict[tuple[str, SiteCode, SubjectNo], str] = {}
     for (form_name, site, person, _), seen in row_seen.items():
         subject = (form_name, site, person)
-        if person_seen[subject] < newest[form_name, site]:
+        full = newest.get((form_name, site), dt.date.min)
+        if person_seen[subject] < full:
             gone[subject] = "CLIN_SUBJECT_GONE"
-        elif seen < newest[form_name, site]:
+        elif seen < full:
             gone[subject] = "CLIN_ROW_GONE"
     named = sorted(
         (rule, site, form_name, ring.subject_id(site, person))
         for (form_name, site, person), rule in gone.items()
     )
     return [
-        make_finding(rule, site, object_type="subject", object_id=who, form=form_name)
+        make_finding(
+            "site_delivery", rule, site, object_type="subject", object_id=who, form=form_name
+        )
         for rule, site, form_name, who in named
     ]
+
+
+def _standing_findings(parts: Sequence[_Part]) -> list[Finding]:
+    """Return what reading found in the newest full export of each form and those after it.
+
+    A finding about a row is mended when a later export has that row again.
+    """
+    newest = _newest_full(parts)
+    last_part: dict[_RowKey, int] = {
+        (form.form, batch.site, row.key): number
+        for number, (batch, form) in enumerate(parts)
+        for row in form.rows
+    }
+    standing: list[Finding] = []
+    for number, (batch, form) in enumerate(parts):
+        if form.export_as_of < newest.get((form.form, batch.site), dt.date.min):
+            continue
+        mended = {
+            f"{form.form}:{row.row_no}"
+            for row in form.rows
+            if last_part[form.form, batch.site, row.key] > number
+        }
+        standing += [found for found in form.findings if found.object_id not in mended]
+    return standing
+
+
+def _standing_refusals(batches: Iterable[BatchForms], parts: Sequence[_Part]) -> list[Finding]:
+    """Return the refused files whose form has not been taken in from a later export.
+
+    A batch without any readable form has no day of its own: its refusals stand until the
+    form is taken in from whatever other batch.
+    """
+    standing = []
+    for batch in batches:
+        as_of = max((form.export_as_of for form in batch.intake.forms), default=dt.date.min)
+        later = {
+            form.form
+            for other, form in parts
+            if other.site == batch.site
+            and other.batch_id != batch.batch_id
+            and form.export_as_of > as_of
+        }
+        standing += [
+            finding
+            for form_name, finding in batch.intake.refusals
+            if form_name not in later and not (form_name == "" and later)
+        ]
+    return standing

@@ -12,7 +12,7 @@ from schemas.identifiers import Sha256, SiteCode
 from schemas.keys import KeyRing
 from schemas.partial_dates import PartialDate
 from tasks.clinical.form_contracts import FieldContract, FormContract, read_form_contracts
-from tasks.clinical.intake import ClinicalIntake, FormRow
+from tasks.clinical.form_rows import ClinicalIntake, FormRow
 from tasks.clinical.pseudonyms import person_keys, rater_code
 
 #: A cell of a warehouse table.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.identifiers import SiteCode, SubjectId, SubjectNo
 from schemas.keys import KeyRing, Purpose
-from tasks.clinical.intake import SCREENING_PERSON, FormRow
+from tasks.clinical.form_rows import SCREENING_PERSON, FormRow
 
 
 def person_keys(site: SiteCode, row: FormRow, ring: KeyRing) -> tuple[SubjectId, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from schemas.identifiers import SiteCode
 from schemas.keys import KeyRing
 from schemas.partial_dates import PartialDate
-from tasks.clinical.intake import ClinicalIntake
+from tasks.clinical.form_rows import ClinicalIntake
 from tasks.clinical.pseudonyms import person_keys
 
 BIRTH_DATE = "birth_date"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from typing import Any
@@ -13,21 +14,27 @@ from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.partial_dates import PartialDate
-from tasks.clinical.intake import ClinicalIntake, FormRow, FormRows
+from schemas.records import Finding
+from schemas.states import Severity
+from tasks.clinical.form_rows import ClinicalIntake, FormRow, FormRows
 
 
 def seal_intake(
     intake: ClinicalIntake, ring: KeyRing, *, site: SiteCode, batch_id: BatchId
 ) -> bytes:
     """Return the forms of an export encrypted; bound to its site and batch."""
-    plain = json.dumps([_form_to_json(form) for form in intake.forms], ensure_ascii=False)
+    facts = {
+        "forms": [_form_to_json(form) for form in intake.forms],
+        "refusals": [[form, dataclasses.asdict(finding)] for form, finding in intake.refusals],
+    }
+    plain = json.dumps(facts, ensure_ascii=False)
     return ring.seal(plain.encode(), context=_context(site, batch_id))
 
 
 def unseal_intake(
     sealed: bytes, ring: KeyRing, *, site: SiteCode, batch_id: BatchId
 ) -> ClinicalIntake:
-    """Return the forms of a sealed export; outcomes and findings stand in the batch's tables.
+    """Return the forms of a sealed export; outcomes of files stand in the batch's tables.
 
     Raises
     ------
@@ -42,11 +49,15 @@ def unseal_intake(
             where=f"batch {batch_id} of {site}",
             hint="Use the key with which this home was started (`livercohort key show-id`).",
         ) from None
-    return ClinicalIntake(tuple(_form_from_json(form) for form in json.loads(plain)))
+    facts = json.loads(plain)
+    return ClinicalIntake(
+        forms=tuple(_form_from_json(form) for form in facts["forms"]),
+        refusals=tuple((form, _finding(finding)) for form, finding in facts["refusals"]),
+    )
 
 
 def _context(site: SiteCode, batch_id: BatchId) -> str:
-    return f"clinical-forms/v1/{site}/{batch_id}"
+    return f"clinical-forms/v2/{site}/{batch_id}"
 
 
 def _form_to_json(form: FormRows) -> dict[str, object]:
@@ -56,6 +67,8 @@ def _form_to_json(form: FormRows) -> dict[str, object]:
         "source_sha256": form.source_sha256,
         "export_as_of": form.export_as_of.isoformat(),
         "encoding": form.encoding,
+        "incremental": form.incremental,
+        "findings": [dataclasses.asdict(finding) for finding in form.findings],
         "rows": [
             [
                 row.row_no,
@@ -75,6 +88,8 @@ def _form_from_json(form: dict[str, Any]) -> FormRows:
         source_sha256=Sha256(form["source_sha256"]),
         export_as_of=dt.date.fromisoformat(form["export_as_of"]),
         encoding=form["encoding"],
+        incremental=form["incremental"],
+        findings=tuple(_finding(finding) for finding in form["findings"]),
         rows=tuple(
             FormRow(
                 row_no,
@@ -100,3 +115,7 @@ def _cell_from_json(value: Any) -> Cell:
         return Missing(value["missing"])
     cell: str | int | float = value
     return cell
+
+
+def _finding(facts: dict[str, Any]) -> Finding:
+    return Finding(**{**facts, "severity": Severity(facts["severity"])})

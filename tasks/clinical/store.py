@@ -9,17 +9,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.atomic_files import write_bytes
+from schemas.errors import BadInputError
+from schemas.finding_texts import make_finding
 from schemas.identifiers import BatchId, SiteCode
 from schemas.keys import KeyRing
 from schemas.records import DeliveredFile, FileKind, FileOutcome, Finding
-from schemas.states import FileState
-from tasks.clinical.decode import FormRefusedError
-from tasks.clinical.findings import make_finding
-from tasks.clinical.intake import ClinicalIntake, FormRows, read_form
+from schemas.states import FileState, ReasonCode
+from tasks.clinical.decode import contract_for
+from tasks.clinical.form_contracts import read_conventions
+from tasks.clinical.form_rows import ClinicalIntake, FormRows
+from tasks.clinical.intake import read_form
 from tasks.clinical.pseudonymise import TableCell, arrow_schema_of
+from tasks.clinical.raw_form import FormRefusedError
 from tasks.clinical.sealing import seal_intake, unseal_intake
+from tasks.clinical.templates import templates
 
 SEALED_NAME = "forms.sealed"
+LINKAGE_NAME = "linkage.csv"
 
 
 def read_forms(files: Sequence[DeliveredFile], *, site: SiteCode) -> ClinicalIntake:
@@ -41,19 +47,18 @@ def read_forms(files: Sequence[DeliveredFile], *, site: SiteCode) -> ClinicalInt
     """
     forms: list[FormRows] = []
     outcomes: list[FileOutcome] = []
-    findings: list[Finding] = []
+    refusals: list[tuple[str, Finding]] = []
     clinical = [file for file in files if file.kind is FileKind.CLINICAL]
     for file in sorted(clinical, key=lambda file: file.file_no):
         try:
-            form, found = _read_file(file, site)
+            form = _read_file(file, site)
         except FormRefusedError as refusal:
             outcomes.append(_outcome(file, FileState.QUARANTINED, refusal))
-            findings.append(_refusal_finding(file, site, refusal))
+            refusals.append((_form_of(file), _refusal_finding(file, site, refusal)))
             continue
         forms.append(form)
-        findings += found
         outcomes.append(_outcome(file, FileState.CLINICAL))
-    return ClinicalIntake(tuple(forms), tuple(outcomes), tuple(findings))
+    return ClinicalIntake(tuple(forms), tuple(outcomes), tuple(refusals))
 
 
 def write_sealed(
@@ -84,7 +89,32 @@ def write_tables(folder: Path, tables: Mapping[str, Sequence[Mapping[str, TableC
         pq.write_table(table, folder / f"clinical_{form}.parquet", compression="zstd")
 
 
-def _read_file(file: DeliveredFile, site: SiteCode) -> tuple[FormRows, list[Finding]]:
+def write_templates(folder: Path) -> list[str]:
+    """Write the blank of each form into a folder and return their names; nothing is overwritten.
+
+    Raises
+    ------
+    BadInputError
+        If one of them is there already: it may be filled in.
+    """
+    blanks = templates()
+    there = sorted(name for name in blanks if (folder / name).exists())
+    if there:
+        raise BadInputError(
+            f"{', '.join(there)} would be overwritten", hint="Give a new or empty folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in blanks.items():
+        write_bytes(folder / name, content)
+    return sorted(blanks)
+
+
+def _read_file(file: DeliveredFile, site: SiteCode) -> FormRows:
+    if file.size_bytes > read_conventions().limits.file_bytes:
+        raise FormRefusedError(
+            ReasonCode.UNREADABLE_FORM,
+            f"larger than {read_conventions().limits.file_bytes} bytes",
+        )
     return read_form(
         PurePath(file.relative_path).name,
         file.path.read_bytes(),
@@ -92,6 +122,21 @@ def _read_file(file: DeliveredFile, site: SiteCode) -> tuple[FormRows, list[Find
         file_no=file.file_no,
         source_sha256=file.sha256,
     )
+
+
+def read_linkage(files: Sequence[DeliveredFile]) -> bytes:
+    """Return the bytes of a delivery's linkage.csv; b"" when there is none."""
+    limit = read_conventions().limits.file_bytes
+    named = [file for file in files if file.relative_path == LINKAGE_NAME]
+    return b"".join(file.path.read_bytes() for file in named if file.size_bytes <= limit)
+
+
+def _form_of(file: DeliveredFile) -> str:
+    """Return the form that a file name stands for, or "" when it stands for none."""
+    try:
+        return contract_for(PurePath(file.relative_path).name)[0].form
+    except FormRefusedError:
+        return ""
 
 
 def _outcome(
@@ -108,6 +153,7 @@ def _outcome(
 
 def _refusal_finding(file: DeliveredFile, site: SiteCode, refusal: FormRefusedError) -> Finding:
     return make_finding(
+        "site_delivery",
         "CLIN_FORM_REFUSED",
         site,
         object_type="file",

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.features import InstanceFeatures
+from schemas.identifiers import SiteCode, SubjectNo
 from schemas.keys import read_key_file
+from schemas.records import Finding
 from schemas.run_context import release_bench, run_context
 from schemas.settings import read_settings
 from schemas.stage_errors import redacted_errors
+from schemas.vault import Vault
 from tasks.clinical import store
-from tasks.clinical.merge import BatchForms, check_linkage, merge_batches
+from tasks.clinical.linkage_checks import check_linkage, check_persons, without_lost_zeros
+from tasks.clinical.merge import BatchForms, merge_batches
 from tasks.clinical.pseudonymise import tables_for_batch
 from tasks.clinical.real_dates import real_dates_of
+from tasks.clinical.reconcile import check_rows, check_sexes
+from tasks.clinical.residents import check_residents, read_residents
 
 
 @task(name="clinical", task_run_name="clinical", retries=0)
@@ -22,15 +31,21 @@ def take_in_forms(site: str, batch: str) -> dict[str, int]:
     bench = context.bench
     with redacted_errors("clinical", context.zones):
         ring = context.ring()
-        intake = store.read_forms(bench.get("delivery").files, site=context.site)
         linked = {assignment.subject_no for assignment in bench.get("assignments").values()}
-        findings = [*intake.findings, *check_linkage(intake, linked, context.site, ring)]
+        files = bench.get("delivery").files
+        intake = store.read_forms(files, site=context.site)
+        intake = without_lost_zeros(intake, linked, context.site)
+        residents = read_residents(store.read_linkage(files))
+        intake = check_residents(intake, residents, context.site, ring)
+        this = BatchForms(context.site, bench.batch, intake)
+        rows = merge_batches([this], ring).rows
+        findings = _each_once([*intake.findings, *check_linkage(rows, {context.site: linked})])
         bench.put("clinical_outcomes", list(intake.outcomes))
         bench.put("clinical_findings", findings)
         bench.put("real_dates", real_dates_of(context.site, intake, ring))
         days = [form.export_as_of.isoformat() for form in intake.forms]
         bench.put("edc_export_as_of", max(days, default=None))
-        if intake.forms:
+        if intake.forms or intake.refusals:
             folder = context.zones.restricted_batch(context.site, bench.batch)
             store.write_sealed(folder, intake, ring, site=context.site, batch_id=bench.batch)
         store.write_tables(bench.tables, tables_for_batch(intake, ring, context.site))
@@ -57,7 +72,34 @@ def merge_forms() -> dict[str, int]:
             for site, batch in bench.get("batches")
         ]
         merged = merge_batches(batches, ring)
+        vault = Vault(zones.vault, ring)
+        linked = {site: _linked(vault, site) for site in sorted({b.site for b in batches})}
         bench.put("clinical_rows", merged.rows)
-        bench.put("merge_findings", merged.findings)
+        found = [
+            *merged.findings,
+            *check_linkage(merged.rows, linked),
+            *check_persons(vault.subjects_sharing_a_person()),
+            *check_rows(merged.rows),
+            *check_sexes(merged.rows, _sexes_of(bench.get("instances"))),
+        ]
+        findings = _each_once(found)
+        bench.put("merge_findings", findings)
         bench.put("key_id", ring.key_id)
-    return {"rows": len(merged.rows), "findings": len(merged.findings)}
+    return {"rows": len(merged.rows), "findings": len(findings)}
+
+
+def _each_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings without repeats: two files, or form and images, may show the same."""
+    return list({finding.finding_id: finding for finding in findings}.values())
+
+
+def _sexes_of(instances: Iterable[InstanceFeatures]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for instance in instances:
+        if instance.subject_id and instance.patient_sex:
+            found.setdefault(str(instance.subject_id), set()).add(instance.patient_sex)
+    return found
+
+
+def _linked(vault: Vault, site: SiteCode) -> set[SubjectNo]:
+    return {assignment.subject_no for assignment in vault.assignments(site).values()}

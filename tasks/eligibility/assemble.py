@@ -5,20 +5,20 @@ Real dates come in, differences in days, verdicts and shifted dates go out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from schemas.clinical_rows import ClinicalRow
-from schemas.finding_texts import make_finding, read_finding_texts
-from schemas.package_data import data_contracts_dir
-from schemas.partial_dates import PartialDate
 from schemas.records import CohortLabels, Finding
-from schemas.states import Effect
-from tasks.eligibility import clinical_facts, published
-from tasks.eligibility.evaluate import CriterionResult, Eligibility, evaluate_facts, roll_up
+from tasks.eligibility import published
+from tasks.eligibility.agreement import check_subject
+from tasks.eligibility.consent import consent_status
+from tasks.eligibility.evaluate import CriterionResult, Eligibility, roll_up
 from tasks.eligibility.flow import Place, flow_rows
-from tasks.eligibility.imaging_facts import BaselineExams, find_baseline_exams, imaging_facts
-from tasks.eligibility.protocol import CRITERION_IDS, read_protocol
+from tasks.eligibility.imaging_facts import BaselineExams, find_baseline_exams
+from tasks.eligibility.protocol import read_protocol
+from tasks.eligibility.readings import evaluate_subject
+from tasks.eligibility.reference import patient_reference
 from tasks.eligibility.subjects import SubjectRecord, collect_subjects
 
 Row = dict[str, object]
@@ -35,10 +35,6 @@ _TABLES = (
     "eligibility",
     "stard_flow",
 )
-#: What several records of one kind mean together: the best specimen decides I5, the worst
-#: treatment E1.
-_BEST_FIRST = (Effect.PASS, Effect.UNDETERMINED, Effect.FAIL)
-_WORST_FIRST = (Effect.FAIL, Effect.UNDETERMINED, Effect.PASS)
 
 
 @dataclass(frozen=True)
@@ -86,9 +82,8 @@ def assemble_cohort(
         batch_id = _batch_of(subject, batch_of_subject or {})
         _add_published(tables, subject, baseline, batch_id)
         findings += check_subject(subject, baseline)
-        for reading, found in places.items():
-            results = evaluate_subject(subject, baseline, reading)
-            found.append(_add_verdicts(tables, subject, results, reading))
+        for reading, results in evaluate_subject(subject, baseline).items():
+            places[reading].append(_add_verdicts(tables, subject, results, reading))
     tables["screening_log"] = published.screening_rows(clinical)
     outside = _never_enrolled(clinical)
     for reading, found in places.items():
@@ -96,72 +91,11 @@ def assemble_cohort(
     return CohortRows(tables, tuple(findings))
 
 
-def evaluate_subject(
-    subject: SubjectRecord, baseline: BaselineExams, reading: str
-) -> dict[str, CriterionResult]:
-    """Return what each criterion says of one subject under one reading."""
-    image = imaging_facts(baseline)
-    person = clinical_facts.demographic_facts(subject)
-    ct = baseline.date("baseline_ct")
-    follow_up = clinical_facts.follow_up_facts(subject, PartialDate.of(ct) if ct else None)
-    candidates: dict[str, list[dict[str, object]]] = {
-        "I1": [image["I1"] | person["I1"]],
-        "I2": [person["I2"]],
-        "I3": [image["I3"]],
-        "I4": [image["I4"]],
-        "I5": [image["I5"] | one | follow_up for one in clinical_facts.pathology_facts(subject)],
-        "E1": [image["E1"] | one for one in clinical_facts.treatment_facts(subject)],
-        "E2": [clinical_facts.quality_facts(subject)],
-        "E3": clinical_facts.diagnosis_facts(subject),
-        "E4": [clinical_facts.inflammation_facts(subject)],
-    }
-    return {name: _decide(name, candidates[name], reading) for name in CRITERION_IDS}
-
-
-def check_subject(subject: SubjectRecord, baseline: BaselineExams) -> list[Finding]:
-    """Return findings about forms and images that do not agree."""
-    rules = [(rule, role) for rule, role in baseline.problems]
-    if subject.demographics is None:
-        rules.append(("ELIG_NO_DEMOGRAPHICS", ""))
-    elif subject.demographics.text("consent_status") == "waived" and (
-        published.consent_status(subject) == "unknown"
-    ):
-        rules.append(("ELIG_WAIVER_WITHOUT_DOCUMENT", ""))
-    texts = read_finding_texts(data_contracts_dir() / "protocol" / "findings.yaml")
-    return [
-        make_finding(
-            texts[rule],
-            subject.site,
-            object_type="subject",
-            object_id=subject.subject_id,
-            column=f"{role}_date" if role else "",
-            expected=role,
-        )
-        for rule, role in rules
-    ]
-
-
-def _decide(
-    criterion_id: str, candidates: Sequence[Mapping[str, object]], reading: str
-) -> CriterionResult:
-    """Decide by each set of facts and return the one that counts.
-
-    Any specimen may fulfil I5 and any treatment may exclude by E1. A malignant lesion with
-    an accepted diagnosis settles E3 for the patient; else the worst lesion does.
-    """
-    results = [evaluate_facts(criterion_id, facts, reading) for facts in candidates]
-    order = _BEST_FIRST if criterion_id == "I5" else _WORST_FIRST
-    if criterion_id == "E3":
-        settled = [r for r in results if r.observed_value == "malignant/pathology"]
-        results = settled or results
-    return min(results, key=lambda result: order.index(result.effect))
-
-
 def _add_published(
     tables: dict[str, list[Row]], subject: SubjectRecord, baseline: BaselineExams, batch_id: str
 ) -> None:
     tables["subject"].append(published.subject_row(subject, baseline.date("baseline_ct"), batch_id))
-    tables["lesion"] += published.lesion_rows(subject)
+    tables["lesion"] += published.lesion_rows(subject, baseline)
     tables["pathology"] += published.pathology_rows(subject)
     tables["follow_up"] += published.follow_up_rows(subject, baseline.baseline_mri)
     tables["treatment"] += published.treatment_rows(subject)
@@ -210,7 +144,7 @@ def _leaf(
     subject: SubjectRecord, results: Mapping[str, CriterionResult], total: Eligibility
 ) -> str:
     """Return the leaf of the flow: consent first, then the first criterion that decides."""
-    consent = published.consent_status(subject)
+    consent = consent_status(subject)
     if consent in ("withdrawn", "unknown"):
         return f"consent_{consent}"
     if total.first_failing_criterion:
@@ -220,7 +154,7 @@ def _leaf(
         if first.reason_code == "WINDOW_TRUNCATED":
             return "window_truncated"
         return f"undetermined_{first.missing_evidence[0]}"
-    return f"reference_{published.patient_reference(subject)}"
+    return f"reference_{patient_reference(subject)}"
 
 
 def _never_enrolled(rows: Iterable[ClinicalRow]) -> list[Place]:

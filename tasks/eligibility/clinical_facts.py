@@ -11,6 +11,7 @@ from schemas.partial_dates import PartialDate, is_before
 from schemas.states import Verdict
 from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.subjects import SubjectRecord
+from tasks.eligibility.verdicts import Choices
 
 FactSet = dict[str, object]
 
@@ -59,12 +60,20 @@ def follow_up_facts(subject: SubjectRecord, ct: PartialDate | None) -> FactSet:
     return facts
 
 
-def treatment_facts(subject: SubjectRecord) -> list[FactSet]:
+def consent_facts(subject: SubjectRecord) -> FactSet:
+    """Return the day of consent (D02, D13)."""
+    row = subject.demographics
+    return {"consent": _iso(row.date("consent_date"))} if row else {}
+
+
+def treatment_facts(subject: SubjectRecord, choices: Choices) -> list[FactSet]:
     """Return one set for each treatment of a liver lesion (E1); no record is no fact, never "no".
 
-    Systemic therapy counts whatever its target (D14); other extrahepatic treatment does not.
+    D14 says whether systemic therapy counts whatever its target; other extrahepatic treatment
+    does not.
     """
-    rows = [row for row in subject.form("treatment") if _concerns_liver(row)]
+    systemic = choices["D14"] == "counts"
+    rows = [row for row in subject.form("treatment") if _concerns_liver(row, systemic=systemic)]
     treated = [row for row in rows if row.text("prior_treatment") == "yes"]
     if treated:
         dates = [_iso(row.date("start_date")) for row in treated]
@@ -134,8 +143,8 @@ def _is_closed(rows: Sequence[ClinicalRow]) -> bool:
     return rows[-1].text("followup_status") in read_protocol().closed_follow_up
 
 
-def _concerns_liver(row: ClinicalRow) -> bool:
-    return row.text("target") != "extrahepatic" or row.text("type") == "systemic"
+def _concerns_liver(row: ClinicalRow, *, systemic: bool = True) -> bool:
+    return row.text("target") != "extrahepatic" or (systemic and row.text("type") == "systemic")
 
 
 def _treated_between(subject: SubjectRecord, ct: PartialDate | None, image: PartialDate) -> bool:

@@ -12,6 +12,7 @@ from schemas.states import Verdict
 from tasks.eligibility.facts import Facts
 from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.verdicts import (
+    Choices,
     Part,
     any_of,
     days_text,
@@ -22,19 +23,26 @@ from tasks.eligibility.verdicts import (
 )
 
 
-def reference_standard(facts: Facts) -> Part:
-    """I5: a specimen within 30 days after the baseline MRI, or three months of follow-up."""
-    parts = [
-        _unless_truncated(_pathology(facts), facts, "pathology"),
-        _unless_truncated(_follow_up(facts), facts, "follow_up"),
-    ]
+def reference_standard(facts: Facts, choices: Choices) -> Part:
+    """I5: a specimen within 30 days after the baseline MRI, or three months of follow-up.
+
+    The decisions that bear on it: which MRI (D10), direction (D09), whose date (D11), how long
+    three months are (D12), and what becomes of windows that end after the study (D21).
+    """
+    mri = _baseline_mri(choices)
+    parts = [_pathology(facts, mri, choices), _follow_up(facts, mri, choices)]
+    if choices["D21"] == "own_node":
+        parts = [
+            _unless_truncated(part, facts, mri, window)
+            for part, window in zip(parts, ("pathology", "follow_up"), strict=True)
+        ]
     part = any_of(parts)
     if part.verdict is Verdict.NOT_MET:
         return not_met("NO_REFERENCE_EVIDENCE", part.observed)
     return part
 
 
-def diagnosis_not_established(facts: Facts) -> Part:
+def diagnosis_not_established(facts: Facts, choices: Choices) -> Part:
     """E3: the diagnosis is indeterminate, or reached by a route that is not accepted."""
     diagnosis, route = facts.code("dx"), facts.code("route")
     if diagnosis is None:
@@ -47,67 +55,94 @@ def diagnosis_not_established(facts: Facts) -> Part:
     if route not in read_protocol().accepted_routes[diagnosis]:
         return met("ROUTE_NOT_ACCEPTED", seen)
     by_pathology = (diagnosis, route) == ("benign", "pathology")
+    if by_pathology and choices["D17"] == "follow_up_only":
+        return met("ROUTE_NOT_ACCEPTED", seen)
     return not_met("BENIGN_BY_PATHOLOGY" if by_pathology else "NOT_EXCLUDED", seen)
 
 
-def _pathology(facts: Facts) -> Part:
-    mri, specimen = facts.date("mri"), facts.date("path_specimen")
+def _baseline_mri(choices: Choices) -> str:
+    return "mri_later" if choices["D10"] == "later" else "mri"
+
+
+def _pathology(facts: Facts, mri_key: str, choices: Choices) -> Part:
+    mri, specimen = facts.date(mri_key), facts.date("path_specimen")
     report = facts.date("path_report")
     if facts.is_none("path"):
         if specimen or report:
             return undetermined("path", reason="EVIDENCE_CONFLICT")
         return not_met("NO_REFERENCE_EVIDENCE", "no pathology")
+    if choices["D11"] == "report":
+        return _in_window(facts, "path_report", mri_key, choices)
     if specimen is None and report is None:
-        return undetermined(*([] if mri else ["mri"]), "path_specimen")
+        return undetermined(*([] if mri else [mri_key]), "path_specimen")
     if mri is None:
-        return undetermined("mri")
+        return undetermined(mri_key)
     if specimen is None:
-        return _bounded_by_report(mri, report)
-    return _specimen_in_window(facts, mri, specimen, report)
+        return _bounded_by_report(mri, report, choices)
+    if report is not None and specimen.earliest > report.latest:
+        return undetermined("path_specimen", "path_report", reason="EVIDENCE_CONFLICT")
+    return _in_window(facts, "path_specimen", mri_key, choices, report)
 
 
-def _specimen_in_window(
-    facts: Facts, mri: PartialDate, specimen: PartialDate, report: PartialDate | None
+def _in_window(
+    facts: Facts, key: str, mri_key: str, choices: Choices, report: PartialDate | None = None
 ) -> Part:
-    low, high = days_between(mri, specimen)
+    """Decide by one date; a specimen known to the month lies on or before the report's day."""
+    mri, tissue = facts.date(mri_key), facts.date(key)
+    if mri is None or tissue is None:
+        return undetermined(*[name for name in (mri_key, key) if facts.date(name) is None])
+    low, high = days_between(mri, tissue)
     if report is not None:
-        if specimen.earliest > report.latest:
-            return undetermined("path_specimen", "path_report", reason="EVIDENCE_CONFLICT")
         high = min(high, (report.latest - mri.earliest).days)
     window = int(read_protocol().limit("pathology_window_days"))
-    verdict = is_between(low, high, at_least=0, at_most=window)
-    seen = days_text("specimen - MRI", (low, high))
-    part = decided(verdict, facts, ("path_specimen", "mri"), "NO_REFERENCE_EVIDENCE", seen)
+    verdict = is_between(low, high, at_least=_first_day(choices), at_most=window)
+    seen = days_text(f"{'specimen' if key == 'path_specimen' else 'report'} - MRI", (low, high))
+    part = decided(verdict, facts, (key, mri_key), "NO_REFERENCE_EVIDENCE", seen)
     return met("PATHOLOGY_IN_WINDOW", seen) if verdict is Verdict.MET else part
 
 
-def _bounded_by_report(mri: PartialDate, report: PartialDate | None) -> Part:
+def _first_day(choices: Choices) -> int:
+    """Return the first day of the window of pathology, counted from the baseline MRI (D09)."""
+    either_way = choices["D09"] == "either_way"
+    return -int(read_protocol().limit("pathology_window_days")) if either_way else 0
+
+
+def _bounded_by_report(mri: PartialDate, report: PartialDate | None, choices: Choices) -> Part:
     """Decide from the report alone: the tissue was taken on its day or any time before."""
-    if report is not None and report.latest < mri.earliest:
+    if report is not None and (report.latest - mri.earliest).days < _first_day(choices):
         return not_met("NO_REFERENCE_EVIDENCE", "report before MRI")
     return undetermined("path_specimen", reason="SPECIMEN_DATE_UNKNOWN")
 
 
-def _follow_up(facts: Facts) -> Part:
-    mri, image, closed = facts.date("mri"), facts.date("fu"), facts.flag("fu_closed")
+def _follow_up(facts: Facts, mri_key: str, choices: Choices) -> Part:
+    mri, image, closed = facts.date(mri_key), facts.date("fu"), facts.flag("fu_closed")
     if facts.is_none("fu") or (image is None and closed):
         return not_met("NO_REFERENCE_EVIDENCE", "no follow-up image")
     if image is None or mri is None:
-        return undetermined(*[key for key in ("fu", "mri") if facts.date(key) is None])
-    months = int(read_protocol().limit("follow_up_months"))
-    verdict = is_at_or_after_months(mri, image, months)
+        return undetermined(*[key for key in ("fu", mri_key) if facts.date(key) is None])
+    verdict = _is_long_enough(mri, image, choices)
     seen = days_text("follow-up - MRI", days_between(mri, image))
     if verdict is Verdict.NOT_MET and not closed:
         return undetermined("fu", reason="FOLLOW_UP_OPEN", observed=seen)
     if verdict is Verdict.MET and facts.flag("fu_treated"):
         return undetermined("fu", reason="TREATED_BEFORE_FOLLOW_UP", observed=seen)
-    part = decided(verdict, facts, ("fu", "mri"), "NO_REFERENCE_EVIDENCE", seen)
+    part = decided(verdict, facts, ("fu", mri_key), "NO_REFERENCE_EVIDENCE", seen)
     return met("FOLLOW_UP_LONG_ENOUGH", seen) if verdict is Verdict.MET else part
 
 
-def _unless_truncated(part: Part, facts: Facts, window: str) -> Part:
+def _is_long_enough(mri: PartialDate, image: PartialDate, choices: Choices) -> Verdict:
+    """Return whether the image lies three months after the MRI, as D12 counts them."""
+    protocol, unit = read_protocol(), choices["D12"]
+    if unit == "calendar_months":
+        return is_at_or_after_months(mri, image, int(protocol.limit("follow_up_months")))
+    days = int(protocol.limit(f"follow_up_{unit}"))
+    low, high = days_between(mri, image)
+    return is_between(low, high, at_least=days, at_most=max(high, days))
+
+
+def _unless_truncated(part: Part, facts: Facts, mri_key: str, window: str) -> Part:
     """Keep a window open that the end of the study cuts short: it cannot be failed (D21)."""
-    mri = facts.date("mri")
+    mri = facts.date(mri_key)
     if part.verdict is Verdict.MET or mri is None:
         return part
     study = read_protocol().study

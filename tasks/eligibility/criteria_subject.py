@@ -6,6 +6,7 @@ from schemas.partial_dates import add_years, days_between, is_before
 from tasks.eligibility.facts import Facts
 from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.verdicts import (
+    Choices,
     Part,
     days_text,
     decided,
@@ -14,50 +15,57 @@ from tasks.eligibility.verdicts import (
     undetermined,
 )
 
+_ANCHORS = {"ct": "CT", "mri": "MRI", "consent": "consent"}
 
-def age_reached(facts: Facts) -> Part:
-    """I1: the 18th birthday lies on or before the day of the baseline CT.
+
+def age_reached(facts: Facts, choices: Choices) -> Part:
+    """I1: the 18th birthday lies on or before the day of the baseline CT, or of consent (D02).
 
     Born on 29 February one turns 18 on 28 February of a common year (month-end clamp).
     """
-    birth, ct = facts.date("birth"), facts.date("ct")
-    if birth is None or ct is None:
-        return undetermined(*[key for key in ("birth", "ct") if facts.date(key) is None])
+    day = "consent" if choices["D02"] == "consent" else "ct"
+    birth, on = facts.date("birth"), facts.date(day)
+    if birth is None or on is None:
+        return undetermined(*[key for key in ("birth", day) if facts.date(key) is None])
     years = int(read_protocol().limit("age_years_min"))
-    if add_years(birth.latest, years) <= ct.earliest:
+    if add_years(birth.latest, years) <= on.earliest:
         return met()
-    if add_years(birth.earliest, years) > ct.latest:
+    if add_years(birth.earliest, years) > on.latest:
         return not_met("UNDER_AGE")
-    vague = [key for key, date in (("birth", birth), ("ct", ct)) if date.exact is None]
+    vague = [key for key, date in (("birth", birth), (day, on)) if date.exact is None]
     return undetermined(*vague, reason="DATE_NOT_PRECISE")
 
 
-def detected_by_registered_route(facts: Facts) -> Part:
+def detected_by_registered_route(facts: Facts, choices: Choices) -> Part:
     """I2: found by ultrasound or by a screening CT; nothing else is registered (D03)."""
     route = facts.code("detected_by")
     if route is None:
         return undetermined("detected_by")
-    if route in read_protocol().detection_routes:
+    if choices["D03"] == "any" or route in read_protocol().detection_routes:
         return met(observed=route)
     return not_met("OTHER_DETECTION_ROUTE", route)
 
 
-def treated_before_ct(facts: Facts) -> Part:
-    """E1: lesion-directed treatment that began before the baseline CT (D13); the day itself not."""
-    treated, began, ct = facts.code("prior_tx"), facts.date("prior_tx_date"), facts.date("ct")
+def treated_before(facts: Facts, choices: Choices) -> Part:
+    """E1: lesion-directed treatment that began before the baseline CT; the day itself not.
+
+    D13 may choose consent or the baseline MRI instead.
+    """
+    key = choices["D13"]
+    treated, began, anchor = facts.code("prior_tx"), facts.date("prior_tx_date"), facts.date(key)
     if treated is None:
         return undetermined("prior_tx")
     if treated == "no":
         return not_met("NOT_EXCLUDED")
-    if began is None or ct is None:
-        open_keys = [key for key in ("prior_tx_date", "ct") if facts.date(key) is None]
+    if began is None or anchor is None:
+        open_keys = [name for name in ("prior_tx_date", key) if facts.date(name) is None]
         return undetermined(*open_keys)
-    seen = days_text("treatment - CT", days_between(ct, began))
-    part = decided(is_before(began, ct), facts, ("prior_tx_date", "ct"), "NOT_EXCLUDED", seen)
+    seen = days_text(f"treatment - {_ANCHORS[key]}", days_between(anchor, began))
+    part = decided(is_before(began, anchor), facts, ("prior_tx_date", key), "NOT_EXCLUDED", seen)
     return Part(part.verdict, _renamed(part.reason, "TREATED_BEFORE_CT"), part.missing, seen)
 
 
-def quality_inadequate(facts: Facts) -> Part:
+def quality_inadequate(facts: Facts, _choices: Choices) -> Part:
     """E2: a reviewer found the lesion not assessable; image metrics never decide."""
     rating = facts.code("iq")
     if rating is None:
@@ -67,7 +75,7 @@ def quality_inadequate(facts: Facts) -> Part:
     return not_met("NOT_EXCLUDED", rating)
 
 
-def inflammatory_lesion(facts: Facts) -> Part:
+def inflammatory_lesion(facts: Facts, _choices: Choices) -> Part:
     """E4: a focal inflammatory lesion (English wording, D16)."""
     present = facts.code("inflammatory")
     if present is None:

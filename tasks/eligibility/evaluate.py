@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from schemas.states import Effect, Verdict
 from tasks.eligibility import criteria_imaging, criteria_reference, criteria_subject
 from tasks.eligibility.facts import Facts, parse_facts
-from tasks.eligibility.protocol import CRITERION_IDS, decision_ids_for, read_protocol
-from tasks.eligibility.verdicts import Part, kleene_and
+from tasks.eligibility.protocol import (
+    CRITERION_IDS,
+    choices_of,
+    decision_ids_for,
+    read_protocol,
+)
+from tasks.eligibility.verdicts import Choices, Part, kleene_and
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,13 @@ class Eligibility:
     n_criteria: int
 
 
-_EVALUATORS: dict[str, Callable[[Facts], Part]] = {
+_EVALUATORS: dict[str, Callable[[Facts, Choices], Part]] = {
     "I1": criteria_subject.age_reached,
     "I2": criteria_subject.detected_by_registered_route,
     "I3": criteria_imaging.contrast_ct,
+    "I4": criteria_imaging.mri_examinations,
     "I5": criteria_reference.reference_standard,
-    "E1": criteria_subject.treated_before_ct,
+    "E1": criteria_subject.treated_before,
     "E2": criteria_subject.quality_inadequate,
     "E3": criteria_reference.diagnosis_not_established,
     "E4": criteria_subject.inflammatory_lesion,
@@ -74,15 +80,12 @@ def evaluate_facts(
     Raises
     ------
     BadInputError
-        If criterion, key or value is not of the format.
+        If criterion, key or value is not of the format, or there is no such reading.
     """
     facts = parse_facts(criterion_id, raw_facts)
     protocol = read_protocol()
     chosen = reading or protocol.default_reading
-    if criterion_id == "I4":
-        part = criteria_imaging.mri_examinations(facts, chosen)
-    else:
-        part = _EVALUATORS[criterion_id](facts)
+    part = _EVALUATORS[criterion_id](facts, choices_of(chosen))
     criterion = protocol.criterion(criterion_id)
     return CriterionResult(
         criterion_id=criterion_id,
@@ -94,7 +97,7 @@ def evaluate_facts(
         observed_value=part.observed,
         threshold=criterion.threshold,
         protocol_version=protocol.protocol_version,
-        decision_ids=tuple(decision_ids_for(criterion_id)),
+        decision_ids=decision_ids_for(criterion_id),
     )
 
 

@@ -17,6 +17,8 @@ from tasks.eligibility.protocol import CRITERION_IDS, read_protocol
 NONE = "none"
 #: EDC codes for "nobody knows", "does not apply" and "not entered": all mean not recorded.
 _NOT_RECORDED = ("", "UK", "NA", "unknown")
+#: EDC code for "not done": a confirmed absence where a fact can have one.
+_NOT_DONE = "ND"
 
 _CODES: dict[str, tuple[str, ...]] = {
     "detected_by": ("US", "screening_CT", "MRI", "other"),
@@ -27,8 +29,18 @@ _CODES: dict[str, tuple[str, ...]] = {
     "route": ("pathology", "followup", "imaging", "clinical"),
     "inflammatory": ("yes", "no"),
 }
-_DATES = ("birth", "ct", "mri", "path_specimen", "path_report", "prior_tx_date")
+_DATES = (
+    "birth",
+    "ct",
+    "consent",
+    "mri",
+    "mri_later",
+    "path_specimen",
+    "path_report",
+    "prior_tx_date",
+)
 _DATES_OR_NONE = ("dce", "eob", "fu")
+_MAY_BE_NONE = (*_DATES_OR_NONE, "path")
 _FLAGS = ("ct_received", "fu_closed", "fu_treated", "eob_dynamic")
 _THICKNESSES = ("t1_mm", "t2_mm")
 
@@ -70,7 +82,7 @@ class Facts:
 
 
 def parse_facts(criterion_id: str, raw: Mapping[str, object]) -> Facts:
-    """Check and type the facts of one criterion.
+    """Check and type the facts of one criterion; facts of other criteria are passed over.
 
     Parameters
     ----------
@@ -82,7 +94,7 @@ def parse_facts(criterion_id: str, raw: Mapping[str, object]) -> Facts:
     Raises
     ------
     BadInputError
-        If the criterion is unknown, or a key or value is not of the format; the message
+        If the criterion or a key is unknown, or a value is not of the format; the message
         names the key, never the value.
     """
     if criterion_id not in CRITERION_IDS:
@@ -90,12 +102,13 @@ def parse_facts(criterion_id: str, raw: Mapping[str, object]) -> Facts:
     known = read_protocol().criterion(criterion_id).facts
     values: dict[str, object] = {}
     for key, value in raw.items():
-        if key not in known:
+        if key not in _PARSERS:
             raise BadInputError(
                 f"criterion {criterion_id} has no such fact", expected=", ".join(known)
             )
-        if value is not None and value not in _NOT_RECORDED:
-            values[key] = _PARSERS[key](key, value)
+        told = NONE if value == _NOT_DONE and key in _MAY_BE_NONE else value
+        if key in known and told is not None and told not in (*_NOT_RECORDED, _NOT_DONE):
+            values[key] = _PARSERS[key](key, told)
     return Facts(values)
 
 

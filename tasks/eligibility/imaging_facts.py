@@ -16,8 +16,9 @@ from schemas.records import SeriesLabel
 from tasks.eligibility.facts import NONE
 from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.subjects import Exam, SubjectRecord
+from tasks.eligibility.verdicts import Choices
 
-_CT, _DCE, _EOB = "baseline_ct", "dce_mri", "eob_mri"
+BASELINE_ROLES = _CT, _DCE, _EOB = "baseline_ct", "dce_mri", "eob_mri"
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,19 @@ class BaselineExams:
     @property
     def baseline_mri(self) -> dt.date | None:
         """Return the day of the earlier MRI within its window; else of the earlier MRI (D10)."""
+        return next(iter(self._qualifying_days()), None)
+
+    @property
+    def later_mri(self) -> dt.date | None:
+        """Return the day of the later MRI within its window; else of the later MRI (D10)."""
+        return next(iter(reversed(self._qualifying_days())), None)
+
+    def _qualifying_days(self) -> list[dt.date]:
         days = sorted(day for role in (_DCE, _EOB) if (day := self.date(role)) is not None)
         ct, window = self.date(_CT), int(read_protocol().limit("mri_window_days"))
         if ct is not None:
             days = [day for day in days if abs((day - ct).days) <= window] or days
-        return days[0] if days else None
+        return days
 
 
 def find_baseline_exams(subject: SubjectRecord) -> BaselineExams:
@@ -56,7 +65,7 @@ def find_baseline_exams(subject: SubjectRecord) -> BaselineExams:
     exams: dict[str, Exam] = {}
     not_done: set[str] = set()
     problems: list[tuple[str, str]] = []
-    for role in (_CT, _DCE, _EOB):
+    for role in BASELINE_ROLES:
         candidates = _candidates(subject, role)
         said_not_done = _said_not_done(subject.demographics, role)
         if said_not_done and not candidates:
@@ -72,16 +81,19 @@ def find_baseline_exams(subject: SubjectRecord) -> BaselineExams:
     return BaselineExams(exams, frozenset(not_done), tuple(problems))
 
 
-def imaging_facts(baseline: BaselineExams) -> dict[str, dict[str, object]]:
-    """Return the facts that images give to I1, I3, I4, I5 and E1, in the facts format."""
+def imaging_facts(baseline: BaselineExams, choices: Choices) -> dict[str, dict[str, object]]:
+    """Return the facts that images give to I1, I3, I4, I5 and E1, in the facts format.
+
+    D08 says which T2 series count.
+    """
     ct = _iso(baseline.date(_CT))
     mri = {"dce": _mri_date(baseline, _DCE), "eob": _mri_date(baseline, _EOB)}
     return {
         "I1": {"ct": ct},
         "I3": {"ct": ct} | _ct_facts(baseline),
-        "I4": {"ct": ct} | mri | _technique(baseline),
-        "I5": {"mri": _iso(baseline.baseline_mri)},
-        "E1": {"ct": ct},
+        "I4": {"ct": ct} | mri | _technique(baseline, choices),
+        "I5": {"mri": _iso(baseline.baseline_mri), "mri_later": _iso(baseline.later_mri)},
+        "E1": {"ct": ct, "mri": _iso(baseline.baseline_mri)},
     }
 
 
@@ -155,7 +167,7 @@ def _mri_date(baseline: BaselineExams, role: str) -> str | None:
     return NONE if role in baseline.not_done else _iso(baseline.date(role))
 
 
-def _technique(baseline: BaselineExams) -> dict[str, object]:
+def _technique(baseline: BaselineExams, choices: Choices) -> dict[str, object]:
     """Return field strength, thicknesses, and whether the EOB-MRI has its dynamic phases."""
     found = {role: baseline.exams[role] for role in (_DCE, _EOB) if role in baseline.exams}
     if not found:
@@ -163,7 +175,7 @@ def _technique(baseline: BaselineExams) -> dict[str, object]:
     facts: dict[str, object] = {
         "field_t": _lowest_field(list(found.values())),
         "t1_mm": [mm for role, exam in found.items() for mm in _t1_slots(role, exam)],
-        "t2_mm": [mm for exam in found.values() for mm in _t2_series(exam)],
+        "t2_mm": [mm for exam in found.values() for mm in _t2_series(exam, choices)],
     }
     if _EOB in found:
         facts["eob_dynamic"] = _has_dynamic_phases(found[_EOB])
@@ -186,8 +198,9 @@ def _t1_slots(role: str, exam: Exam) -> list[float | None]:
     return [_thinnest([label for label in exam.labels if label.label == slot]) for slot in slots]
 
 
-def _t2_series(exam: Exam) -> list[float | None]:
-    labels = read_protocol().imaging.diagnostic_t2
+def _t2_series(exam: Exam, choices: Choices) -> list[float | None]:
+    rules = read_protocol().imaging
+    labels = rules.diagnostic_t2 + (rules.other_t2 if choices["D08"] == "all" else ())
     return [
         label.slice_thickness_mm
         for label in exam.labels

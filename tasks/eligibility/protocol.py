@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from schemas.errors import ContractError
+from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir
 
 CRITERION_IDS = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
@@ -20,6 +20,9 @@ CRITERION_IDS = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_R = TypeVar("_R", bound=_Model)
 
 
 class Limit(_Model):
@@ -42,13 +45,21 @@ class Criterion(_Model):
     facts: tuple[str, ...]
 
 
+class Option(_Model):
+    """One way to settle a decision, as it is computed; `text` is that of the register."""
+
+    decision: str
+    id: str
+    text: str
+
+
 class Reading(_Model):
-    """One way to read the registered text."""
+    """One way to read the registered text: the decisions in force, some of them replaced."""
 
     id: str
+    choices: dict[str, str]
     title_en: str
     title_zh: str
-    decision: str
 
 
 class Study(_Model):
@@ -69,6 +80,7 @@ class Imaging(_Model):
     required_t1: dict[str, tuple[str, ...]]
     dynamic_t1: tuple[str, ...]
     diagnostic_t2: tuple[str, ...]
+    other_t2: tuple[str, ...]
     unsettled: tuple[str, ...]
     decisive_orientation: str
 
@@ -92,6 +104,7 @@ class Protocol(_Model):
     study: Study
     limits: dict[str, Limit]
     criteria: tuple[Criterion, ...]
+    options: tuple[Option, ...]
     readings: tuple[Reading, ...]
     accepted_routes: dict[str, tuple[str, ...]]
     detection_routes: tuple[str, ...]
@@ -107,7 +120,16 @@ class Protocol(_Model):
             raise ValueError(f"criteria must be {', '.join(CRITERION_IDS)}, in this order")
         if self.default_reading not in {reading.id for reading in self.readings}:
             raise ValueError("default_reading is not among the readings")
+        known = {(option.decision, option.id) for option in self.options}
+        chosen = {pair for reading in self.readings for pair in reading.choices.items()}
+        if not chosen <= known:
+            raise ValueError("a reading chooses an option that is not listed")
         return self
+
+    @property
+    def proposals(self) -> dict[str, str]:
+        """The option of each decision that runs until somebody signs: the first listed."""
+        return {option.decision: option.id for option in reversed(self.options)}
 
     def criterion(self, criterion_id: str) -> Criterion:
         """Return one criterion by its id."""
@@ -178,25 +200,13 @@ def parse_protocol(path: Path) -> Protocol:
 @cache
 def read_reasons() -> dict[str, Reason]:
     """Read the closed list of reason codes."""
-    path = _folder() / "reasons.yaml"
-    try:
-        reasons = [Reason.model_validate(row) for row in _load_yaml(path)["reasons"]]
-    except (ValidationError, KeyError, TypeError) as error:
-        raise ContractError(f"a reason cannot be used: {error}", where=path.name) from None
-    _require_unique([reason.code for reason in reasons], path.name)
-    return {reason.code: reason for reason in reasons}
+    return _read_list("reasons", Reason, lambda reason: reason.code)
 
 
 @cache
 def read_evidence() -> dict[str, Evidence]:
     """Read the closed list of evidence, by fact."""
-    path = _folder() / "evidence.yaml"
-    try:
-        evidence = [Evidence.model_validate(row) for row in _load_yaml(path)["evidence"]]
-    except (ValidationError, KeyError, TypeError) as error:
-        raise ContractError(f"an evidence cannot be used: {error}", where=path.name) from None
-    _require_unique([item.fact for item in evidence], path.name)
-    return {item.fact: item for item in evidence}
+    return _read_list("evidence", Evidence, lambda item: item.fact)
 
 
 @cache
@@ -228,13 +238,71 @@ def parse_decisions(path: Path) -> tuple[Decision, ...]:
     return tuple(decisions)
 
 
-def decision_ids_for(criterion_id: str) -> list[str]:
+@cache
+def decision_ids_for(criterion_id: str) -> tuple[str, ...]:
     """Return the decisions that bear on one criterion, sorted."""
-    return sorted(
-        decision.decision_id
-        for decision in read_decisions()
-        if decision.criterion in (criterion_id, "all")
+    return tuple(
+        sorted(
+            decision.decision_id
+            for decision in read_decisions()
+            if decision.criterion in (criterion_id, "all")
+        )
     )
+
+
+@cache
+def choices_of(reading: str) -> Mapping[str, str]:
+    """Return the option of each decision under one reading.
+
+    Raises
+    ------
+    BadInputError
+        If no reading has this id.
+    """
+    protocol = read_protocol()
+    found = [one for one in protocol.readings if one.id == reading]
+    if not found:
+        known = ", ".join(one.id for one in protocol.readings)
+        raise BadInputError("there is no such reading", expected=known)
+    return {**options_in_force(protocol, read_decisions()), **found[0].choices}
+
+
+def options_in_force(protocol: Protocol, decisions: Sequence[Decision]) -> dict[str, str]:
+    """Return the option of each decision that runs: the signed one, else the proposal.
+
+    Raises
+    ------
+    ContractError
+        If a signed decision chose what nobody can compute yet, or an unsigned one runs with
+        anything but the proposal.
+    """
+    in_force = protocol.proposals
+    for decision in decisions:
+        texts = {o.text: o.id for o in protocol.options if o.decision == decision.decision_id}
+        if not texts:
+            continue
+        option = texts.get(decision.option_chosen)
+        if option is None or (not decision.signed and option != in_force[decision.decision_id]):
+            raise ContractError(
+                f"decision {decision.decision_id} chooses what it cannot",
+                expected=" | ".join(texts)
+                if decision.signed
+                else "the proposal until it is signed",
+                where="decisions.csv",
+            )
+        in_force[decision.decision_id] = option
+    return in_force
+
+
+def _read_list(name: str, model: type[_R], key: Callable[[_R], str]) -> dict[str, _R]:
+    """Read a closed list `<name>.yaml` and return its rows by their key."""
+    path = _folder() / f"{name}.yaml"
+    try:
+        rows = [model.model_validate(row) for row in _load_yaml(path)[name]]
+    except (ValidationError, KeyError, TypeError) as error:
+        raise ContractError(f"a row cannot be used: {error}", where=path.name) from None
+    _require_unique([key(row) for row in rows], path.name)
+    return {key(row): row for row in rows}
 
 
 def _folder() -> Path:

@@ -8,34 +8,19 @@ from collections.abc import Iterable
 from schemas.clinical_rows import ClinicalRow
 from schemas.partial_dates import PartialDate, completed_years
 from tasks.eligibility.clinical_facts import is_accepted, lesion_diagnosis
+from tasks.eligibility.consent import consent_status
+from tasks.eligibility.imaging_facts import BaselineExams
 from tasks.eligibility.protocol import read_protocol
+from tasks.eligibility.reference import (
+    is_partially_verified,
+    patient_reference,
+    patient_route,
+    reference_flags,
+)
+from tasks.eligibility.roles import NOT_ASSIGNED
 from tasks.eligibility.subjects import SubjectRecord
 
 Row = dict[str, object]
-
-
-def consent_status(subject: SubjectRecord) -> str:
-    """Return what the consent gate goes by; a waiver that names no document is unknown."""
-    row = subject.demographics
-    status = row.text("consent_status") if row else None
-    if row and status == "waived" and not row.text("consent_document"):
-        return "unknown"
-    return status or "unknown"
-
-
-def patient_reference(subject: SubjectRecord) -> str:
-    """Return malignant if any lesion is accepted as malignant, else what holds for all.
-
-    An unaccepted route leaves a lesion indeterminate; one pending lesion leaves the patient
-    pending.
-    """
-    lesions = subject.form("diagnosis")
-    accepted = {lesion_diagnosis(row) if is_accepted(row) else None for row in lesions}
-    if "malignant" in accepted:
-        return "malignant"
-    if not lesions or any(lesion_diagnosis(row) is None for row in lesions):
-        return "pending"
-    return "benign" if accepted == {"benign"} else "indeterminate"
 
 
 def subject_row(subject: SubjectRecord, ct: dt.date | None, batch_id: str) -> Row:
@@ -48,17 +33,19 @@ def subject_row(subject: SubjectRecord, ct: dt.date | None, batch_id: str) -> Ro
         "age_years": _age(row.date("birth_date") if row else None, ct),
         "ascertainment": row.text("ascertainment") if row else None,
         "detected_by": row.text("detected_by") if row else None,
-        "analysis_role": "not_assigned",
+        "analysis_role": NOT_ASSIGNED,
         "prior_training_exposure": (row.text("prior_training_exposure") if row else None)
         or "unknown",
         "consent_status": consent_status(subject),
         "patient_reference": patient_reference(subject),
+        "patient_reference_route": patient_route(subject),
+        "partially_verified": is_partially_verified(subject),
         "batch_id": row.batch_id if row else batch_id,
         "source_sha256": row.source_sha256 if row else None,
     }
 
 
-def lesion_rows(subject: SubjectRecord) -> list[Row]:
+def lesion_rows(subject: SubjectRecord, baseline: BaselineExams) -> list[Row]:
     """Return the rows of `lesion`."""
     rows = []
     for row in subject.form("diagnosis"):
@@ -74,6 +61,8 @@ def lesion_rows(subject: SubjectRecord) -> list[Row]:
                 "reference_class": row.text("reference_class") or "pending",
                 "malignant": {"malignant": True, "benign": False}.get(diagnosis or ""),
                 "reference_route": row.text("reference_route") or "none",
+                "reference_accepted": is_accepted(row),
+                "reference_flags": reference_flags(subject, row, baseline),
                 "lirads_category": row.text("lirads_category"),
                 "nonrim_aphe": row.text("nonrim_aphe"),
                 "nonperipheral_washout": row.text("nonperipheral_washout"),

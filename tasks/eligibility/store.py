@@ -10,6 +10,7 @@ from pathlib import Path
 from schemas.errors import BadInputError
 from tasks.eligibility.evaluate import evaluate_facts
 from tasks.eligibility.protocol import read_protocol
+from tasks.eligibility.roles import parse_roles
 
 _COLUMNS = ("case_id", "criterion", "inputs_json")
 
@@ -20,7 +21,8 @@ def evaluate_facts_file(path: Path, reading: str | None = None) -> list[dict[str
     Parameters
     ----------
     path : Path
-        CSV (UTF-8) with at least the columns `case_id,criterion,inputs_json`.
+        CSV (UTF-8) with at least the columns `case_id,criterion,inputs_json`, in any order;
+        blank `inputs_json` means that nothing is recorded.
     reading : str, optional
         A reading of `eligibility.yaml`; the default reading when not given.
 
@@ -46,6 +48,22 @@ def evaluate_facts_file(path: Path, reading: str | None = None) -> list[dict[str
         raise BadInputError("the facts file cannot be read", expected="CSV in UTF-8") from None
 
 
+def read_roles(path: Path) -> dict[str, str]:
+    """Return the signed analysis roles; {} while nobody has assigned any.
+
+    Raises
+    ------
+    BadInputError
+        If the file is there and cannot be used.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        return parse_roles(path.read_text(encoding="utf-8-sig"), path.name)
+    except (UnicodeDecodeError, csv.Error):
+        raise BadInputError("the analysis roles cannot be read", where=path.name) from None
+
+
 def _require_columns(found: Sequence[str]) -> None:
     lacking = [name for name in _COLUMNS if name not in found]
     if lacking:
@@ -55,14 +73,16 @@ def _require_columns(found: Sequence[str]) -> None:
 
 
 def _decide(row: dict[str, str], where: str, reading: str | None) -> dict[str, str]:
+    if row["inputs_json"] is None:
+        raise BadInputError("the row is cut off", where=where)
     try:
-        facts = json.loads(row["inputs_json"])
-    except (json.JSONDecodeError, TypeError):
+        facts = json.loads(row["inputs_json"].strip() or "{}")
+    except json.JSONDecodeError:
         raise BadInputError("inputs_json is not JSON", where=where) from None
     if not isinstance(facts, dict):
         raise BadInputError("inputs_json is not a JSON object", where=where)
     try:
-        result = evaluate_facts(row["criterion"], facts, reading)
+        result = evaluate_facts((row["criterion"] or "").strip(), facts, reading)
     except BadInputError as error:
         raise BadInputError(error.found, expected=error.expected, where=where) from None
     return {

@@ -16,6 +16,11 @@ from schemas.vault import Vault
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.eligibility.persons import check_persons
 from tasks.eligibility.protocol import read_protocol
+from tasks.eligibility.roles import assign_roles
+from tasks.eligibility.store import read_roles
+
+#: Signed by hand and never written by us; it is restricted because it names subjects.
+ROLES_NAME = "analysis_roles.csv"
 
 
 @task(name="eligibility", task_run_name="eligibility", retries=0)
@@ -31,10 +36,12 @@ def evaluate_cohort() -> dict[str, int]:
             batch_of_subject=bench.get("batch_of_subject"),
             shift_days=_shift_days(vault, {site for site, _ in bench.get("batches")}),
         )
-        bench.put("cohort_rows", dict(cohort.tables))
-        subjects = {str(row["subject_id"]) for row in cohort.tables["subject"]}
-        twice = check_persons(vault.subjects_sharing_a_person(), subjects)
-        bench.put("cohort_findings", [*cohort.findings, *twice])
+        roles = read_roles(settings.zones.restricted / ROLES_NAME)
+        subjects, forbidden = assign_roles(cohort.tables["subject"], roles)
+        bench.put("cohort_rows", {**cohort.tables, "subject": subjects})
+        known = {str(row["subject_id"]) for row in subjects}
+        twice = check_persons(vault.subjects_sharing_a_person(), known)
+        bench.put("cohort_findings", [*cohort.findings, *forbidden, *twice])
         versions = {
             "protocol": read_protocol().protocol_version,
             "mapping": bench.get("mapping_version"),

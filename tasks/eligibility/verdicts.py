@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.states import Effect, Verdict
 from tasks.eligibility.facts import Facts
 from tasks.eligibility.protocol import read_evidence
+
+#: Decision id → option, under one reading.
+Choices = Mapping[str, str]
 
 
 @dataclass(frozen=True)

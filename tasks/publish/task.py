@@ -7,16 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.contracts import conform, read_code_lists, read_table_contracts
 from schemas.identifiers import BatchId
 from schemas.package_data import data_contracts_dir
-from schemas.record_tables import records_from_table
-from schemas.records import Finding
 from schemas.run_context import release_bench, require_key, run_context
 from schemas.settings import read_settings
 from schemas.sites import read_registered_sites, read_sites
@@ -26,9 +22,6 @@ from tasks.publish import rows, store, store_batches
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.gates import require_releasable
-
-#: Rules of the form intake: their findings stand until the next release, as the batch left them.
-_INTAKE_RULES = "CLIN_"
 
 
 @task(name="rows", task_run_name="rows", retries=0)
@@ -74,7 +67,6 @@ def collect_batches() -> dict[str, int]:
         bench.put("instances", committed.instances)
         bench.put("batches", [(b.site_code, b.batch_id) for b in committed.batches])
         bench.put("batch_of_subject", _batch_of_subject(committed))
-        bench.put("intake_findings", _intake_findings(committed))
     return {"batches": len(committed.batches), "instances": len(committed.instances)}
 
 
@@ -156,20 +148,6 @@ def _batch_of_subject(committed: CommittedBatches) -> dict[str, str]:
         if subject not in first or rank[batch] < rank[BatchId(first[subject])]:
             first[subject] = batch
     return first
-
-
-def _intake_findings(committed: CommittedBatches) -> list[Finding]:
-    """Return what the intake found in each site's newest forms.
-
-    Every export of forms is a full one, so a finding that the newest no longer gives is mended.
-    """
-    table = committed.tables.get("finding")
-    newest = {b.site_code: b.batch_id for b in committed.batches if b.edc_export_as_of}
-    if table is None:
-        return []
-    current = table.filter(pc.is_in(table["batch_id"], value_set=pa.array(newest.values())))
-    found = records_from_table(current, Finding)
-    return [finding for finding in found if finding.rule_id.startswith(_INTAKE_RULES)]
 
 
 def _facts(versions: dict[str, str], committed: CommittedBatches, key_id: str) -> ReleaseFacts:

@@ -199,7 +199,13 @@ def _shared_context(
         "absent_tables": cohort.absent_tables if report.release else (),
         "sites": sites,
         "n_subjects": len(cohort.subjects),
-        "readings": tuple(_reading_view(cohort, name) for name in _readings(cohort)),
+        "readings": tuple(
+            _reading_view(cohort, name) for name in _readings(cohort) if _is_shown_whole(name)
+        ),
+        "side_by_side": tuple(
+            (name, count_statuses(cohort.eligibility, name, len(cohort.subjects)))
+            for name in _readings(cohort)
+        ),
         "unsigned": tuple(one for one in report.decisions if not one.decided_by),
         "severity_options": [
             (name, messages.english(f"severity.{name}"), messages.chinese(f"severity.{name}"))
@@ -215,6 +221,11 @@ def _shared_context(
 
 def _readings(cohort: Cohort) -> tuple[str, ...]:
     return list_readings((*cohort.eligibility, *cohort.criteria, *cohort.flow))
+
+
+def _is_shown_whole(reading: str) -> bool:
+    """Return whether a reading has words of its own; the others stand side by side in a table."""
+    return f"reading.{reading}" in messages.read_messages()
 
 
 def _reading_view(cohort: Cohort, name: str) -> ReadingView:

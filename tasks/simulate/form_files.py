@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zipfile
-from io import BytesIO
 from xml.etree import ElementTree
 
 from openpyxl import Workbook
 
+from schemas.workbook_bytes import workbook_bytes
+
 _ODM = "http://www.cdisc.org/ns/odm/v1.3"
 _STUDY = "ST.FICTITIOUS"
 _METADATA = "MDV.1"
-# Members of a zip and the properties of a workbook carry times; fixed ones keep the bytes the same.
-_ZIP_TIME = (2026, 11, 20, 0, 0, 0)
-_MODIFIED = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,3}")
 
 
@@ -27,25 +24,7 @@ def xlsx_bytes(form: str, table: list[list[str]], as_of: dt.date) -> bytes:
     for row in table:
         sheet.append([int(cell) if _WHOLE_NUMBER.fullmatch(cell) else cell for cell in row])
     made = dt.datetime.combine(as_of, dt.time())
-    book.properties.created = made
-    book.properties.creator = "EDC"
-    stream = BytesIO()
-    book.save(stream)
-    return _with_fixed_times(stream.getvalue(), made)
-
-
-def _with_fixed_times(data: bytes, made: dt.datetime) -> bytes:
-    stream = BytesIO()
-    with zipfile.ZipFile(BytesIO(data)) as before, zipfile.ZipFile(stream, "w") as after:
-        for name in before.namelist():
-            content = before.read(name)
-            if name == "docProps/core.xml":
-                stamp = made.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
-                content = _MODIFIED.sub(rb"\g<1>" + stamp, content)
-            member = zipfile.ZipInfo(name, _ZIP_TIME)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            after.writestr(member, content)
-    return stream.getvalue()
+    return workbook_bytes(book, creator="EDC", made=made)
 
 
 def odm_bytes(form: str, names: list[str], lines: list[list[str]], as_of: dt.date) -> bytes:

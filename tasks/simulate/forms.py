@@ -104,10 +104,11 @@ def write_form(habits: FormHabits, form: str, rows: list[FormRow], as_of: dt.dat
     headings = [_heading(field, habits.headings) for field in fields]
     table = _with_site_columns(habits, headings, lines, as_of)
     if habits.format is FormFormat.XLSX:
-        return xlsx_bytes(form, table, as_of)
+        stated = [] if rows or habits.as_of is not AsOf.COLUMN else [[_stated(as_of)]]
+        return xlsx_bytes(form, stated + table, as_of)
     stream = StringIO()
     if _states_first_line(habits, rows):
-        stream.write(f"# export_as_of: {as_of.isoformat()}\n")
+        stream.write(f"{_stated(as_of)}\n")
     csv.writer(stream, lineterminator="\r\n").writerows(table)
     return stream.getvalue().encode(habits.encoding)
 
@@ -119,6 +120,10 @@ def form_path(habits: FormHabits, form: str, as_of: dt.date) -> str:
     name = chinese if habits.chinese_file_names else names[0]
     suffix = f"__{as_of.isoformat()}" if habits.as_of is AsOf.FILE_NAME else ""
     return f"clinical/{name}{suffix}.{habits.format.value}"
+
+
+def _stated(as_of: dt.date) -> str:
+    return f"# export_as_of: {as_of.isoformat()}"
 
 
 def _states_first_line(habits: FormHabits, rows: list[FormRow]) -> bool:

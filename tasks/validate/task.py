@@ -40,7 +40,7 @@ def validate_release() -> dict[str, int]:
     bench = release_bench(settings)
     with redacted_errors("validate", settings.zones):
         report = validate_tables(bench.get("release_tables"), Stage.RELEASE)
-        sources = ("intake_findings", "merge_findings", "cohort_findings", "label_findings")
+        sources = ("merge_findings", "cohort_findings", "label_findings")
         findings = [finding for name in sources for finding in bench.get(name)]
         bench.put("release_findings", [*findings, *report.findings])
         require_passed(report)

@@ -13,9 +13,10 @@ from schemas.clinical_rows import Missing
 from schemas.keys import KeyRing
 from schemas.partial_dates import PartialDate
 from tasks.clinical.dates import parse_date
-from tasks.clinical.decode import FormRefusedError, decode_text
+from tasks.clinical.decode import decode_text
 from tasks.clinical.intake import read_form
 from tasks.clinical.pseudonymise import tables_for_batch
+from tasks.clinical.raw_form import FormRefusedError
 from tests.unit.clinical.forms import SITE, form_row, form_text, intake_of, read_rows
 
 RING = KeyRing(bytes(range(32)))

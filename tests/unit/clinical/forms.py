@@ -10,7 +10,8 @@ from schemas.atomic_files import sha256_of_bytes
 from schemas.identifiers import SiteCode
 from schemas.records import Finding
 from tasks.clinical.form_contracts import read_form_contracts
-from tasks.clinical.intake import ClinicalIntake, FormRows, read_form
+from tasks.clinical.form_rows import ClinicalIntake, FormRows
+from tasks.clinical.intake import read_form
 
 SITE = SiteCode("S91")
 AS_OF = "# export_as_of: 2026-11-20\r\n"
@@ -111,7 +112,13 @@ def form_text(
 def read_text(form: str, text: str) -> tuple[FormRows, list[Finding]]:
     """Read the text of a form as a file of site S91."""
     data = text.encode()
-    return read_form(f"{form}.csv", data, site=SITE, file_no=1, source_sha256=sha256_of_bytes(data))
+    return read_bytes(f"{form}.csv", data)
+
+
+def read_bytes(file_name: str, data: bytes) -> tuple[FormRows, list[Finding]]:
+    """Read the bytes of a form as a file of site S91."""
+    form = read_form(file_name, data, site=SITE, file_no=1, source_sha256=sha256_of_bytes(data))
+    return form, list(form.findings)
 
 
 def read_rows(form: str, *rows: Mapping[str, str]) -> tuple[FormRows, list[Finding]]:

@@ -7,7 +7,8 @@ import codecs
 import pytest
 
 from schemas.states import ReasonCode
-from tasks.clinical.decode import FormRefusedError, contract_for, decode_text, parse_form
+from tasks.clinical.decode import contract_for, decode_text, parse_form
+from tasks.clinical.raw_form import FormRefusedError
 
 TEXT = "研究编号,性别\r\nLC-1,男\r\n"
 
@@ -75,15 +76,20 @@ def test_linkage_is_never_read_as_a_form() -> None:
         contract_for("linkage.csv")
 
 
-@pytest.mark.parametrize("name", ["pathology.xlsx", "pathology.xml", "pathology"])
-def test_a_layout_that_is_not_read_yet_is_refused(name: str) -> None:
-    with pytest.raises(FormRefusedError, match="CSV and TSV"):
+@pytest.mark.parametrize("name", ["pathology.xls", "pathology.pdf", "pathology"])
+def test_a_format_that_is_not_of_the_contract_is_refused(name: str) -> None:
+    with pytest.raises(FormRefusedError, match="only the formats csv, tsv, txt, xlsx, xml"):
         parse_form(name, b"a,b")
 
 
 def test_broken_quotation_marks_are_refused_with_their_line() -> None:
     with pytest.raises(FormRefusedError, match="line 2"):
         parse_form("pathology.csv", b'a,b\n"x"y,z\n')
+
+
+def test_a_line_that_no_form_could_have_is_refused_before_it_is_divided() -> None:
+    with pytest.raises(FormRefusedError, match="line 2 has more than 8192 delimiters"):
+        parse_form("pathology.csv", b"a,b\n" + b"," * 9000)
 
 
 def test_an_empty_form_is_refused() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from schemas.states import ReasonCode
-from tasks.clinical.decode import FormRefusedError
 from tasks.clinical.direct_identifiers import identifier_kind_of_heading, identifier_kind_of_value
+from tasks.clinical.raw_form import FormRefusedError
 from tests.unit.clinical.forms import form_row, form_text, read_rows, read_text
 
 VALID_ID = "11010519491231002X"

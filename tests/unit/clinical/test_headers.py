@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from schemas.states import ReasonCode
-from tasks.clinical.decode import FormRefusedError
 from tasks.clinical.form_contracts import FormContract, read_form_contracts
 from tasks.clinical.headers import map_headings
+from tasks.clinical.raw_form import FormRefusedError
 
 
 def diagnosis() -> FormContract:
@@ -58,3 +58,26 @@ def test_the_order_of_columns_changes_nothing() -> None:
     assert {c.field.name: PLAIN[c.index] for c in forward.columns} == {
         c.field.name: PLAIN[::-1][c.index] for c in backward.columns
     }
+
+
+def test_a_missing_required_column_names_the_column_most_like_it_by_number() -> None:
+    headings = [*PLAIN[:4], "最终的诊断", *PLAIN[5:]]
+    with pytest.raises(FormRefusedError, match=r"最终诊断 \(column 5 is nearest\)") as refusal:
+        map_headings(diagnosis(), headings)
+    assert "最终的诊断" not in str(refusal.value)
+
+
+def test_columns_without_a_heading_are_set_apart() -> None:
+    assert map_headings(diagnosis(), [*PLAIN, "", " "]).unnamed == (7, 8)
+
+
+def test_the_name_of_a_field_and_the_heading_of_the_blanks_are_accepted() -> None:
+    headings = [
+        "subject_no",
+        "病灶编号 lesion_no",
+        "segment",
+        "最大径 diameter_mm (mm)",
+        *PLAIN[4:],
+    ]
+    columns = map_headings(diagnosis(), headings)
+    assert len(columns.columns) == len(PLAIN)

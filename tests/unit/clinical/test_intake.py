@@ -6,14 +6,12 @@ import datetime as dt
 
 import pytest
 
-from schemas.atomic_files import sha256_of_bytes
 from schemas.clinical_rows import Missing
 from schemas.partial_dates import PartialDate
 from schemas.states import ReasonCode
-from tasks.clinical.decode import FormRefusedError
 from tasks.clinical.form_contracts import read_form_contracts
-from tasks.clinical.intake import read_form
-from tests.unit.clinical.forms import ROWS, SITE, form_row, form_text, read_rows, read_text
+from tasks.clinical.raw_form import FormRefusedError
+from tests.unit.clinical.forms import ROWS, form_row, form_text, read_bytes, read_rows, read_text
 
 
 @pytest.mark.parametrize("form", sorted(ROWS))
@@ -135,7 +133,7 @@ def test_the_export_date_stands_in_the_first_line_or_the_file_name(
     as_of: str, file_name: str
 ) -> None:
     data = form_text("treatment", [form_row("treatment")], as_of=as_of).encode()
-    form, _ = read_form(file_name, data, site=SITE, file_no=1, source_sha256=sha256_of_bytes(data))
+    form, _ = read_bytes(file_name, data)
     assert form.export_as_of == dt.date(2026, 11, 20)
 
 

@@ -6,10 +6,13 @@ import itertools
 
 import pytest
 
+from schemas.finding_texts import make_finding
 from schemas.identifiers import BatchId, SiteCode, SubjectNo
 from schemas.keys import KeyRing
-from tasks.clinical.intake import FormRows
-from tasks.clinical.merge import BatchForms, check_linkage, merge_batches
+from tasks.clinical.form_rows import ClinicalIntake, FormRows
+from tasks.clinical.linkage_checks import check_linkage
+from tasks.clinical.merge import BatchForms, merge_batches
+from tasks.clinical.raw_form import FormRefusedError
 from tests.unit.clinical.forms import SITE, form_row, form_text, intake_of, read_rows, read_text
 
 
@@ -85,7 +88,82 @@ def test_the_same_subject_number_at_two_sites_is_two_subjects(ring: KeyRing) -> 
 
 def test_a_subject_without_linkage_is_a_finding_by_pseudonym(ring: KeyRing) -> None:
     form, _ = read_rows("diagnosis", form_row("diagnosis"), form_row("diagnosis", lesion_no="2"))
-    (finding,) = check_linkage(intake_of(form), set(), SITE, ring)
+    rows = merge_batches([batch("b", form)], ring).rows
+    (finding,) = check_linkage(rows, {SITE: set()})
     assert finding.rule_id == "CLIN_NOT_LINKED"
     assert "LC-0001" not in repr(finding)
-    assert check_linkage(intake_of(form), {SubjectNo("LC-0001")}, SITE, ring) == []
+    assert check_linkage(rows, {SITE: {SubjectNo("LC-0001")}}) == []
+
+
+def incremental(as_of: str, *rows: dict[str, str]) -> FormRows:
+    comment = f"# export_as_of: {as_of}\n# export_kind: 增量\n"
+    return read_text("diagnosis", form_text("diagnosis", rows, as_of=comment))[0]
+
+
+def rules_of(ring: KeyRing, *batches: BatchForms) -> list[str]:
+    return sorted(finding.rule_id for finding in merge_batches(batches, ring).findings)
+
+
+TWO = batch("b1", export("2026-11-20", *(form_row("diagnosis", lesion_no=n) for n in "12")))
+
+
+def test_an_incremental_export_misses_nobody(ring: KeyRing) -> None:
+    only = batch("c2", incremental("2026-11-21", form_row("diagnosis", subject_no="LC-0002")))
+    merged = merge_batches([TWO, only], ring)
+    assert len(merged.rows) == 3
+    assert merged.findings == ()
+
+
+def test_an_incremental_row_replaces_its_key(ring: KeyRing) -> None:
+    row = form_row("diagnosis", lesion_no="2", reference_class="ICC")
+    merged = merge_batches([TWO, batch("c2", incremental("2026-11-21", row))], ring)
+    assert [r.text("reference_class") for r in merged.rows] == ["HCC", "ICC"]
+
+
+def test_a_full_export_after_an_incremental_one_misses_who_is_not_in_it(ring: KeyRing) -> None:
+    more = batch("c2", incremental("2026-11-21", form_row("diagnosis", subject_no="LC-0002")))
+    full = batch("d3", export("2026-11-22", *(form_row("diagnosis", lesion_no=n) for n in "12")))
+    assert rules_of(ring, TWO, more, full) == ["CLIN_SUBJECT_GONE"]
+
+
+BAD = export("2026-11-20", form_row("diagnosis", diameter_mm="big"))
+
+
+def test_what_reading_found_stands_until_that_form_comes_again(ring: KeyRing) -> None:
+    other = export("2026-11-22", form_row("treatment"), form="treatment")
+    assert rules_of(ring, batch("b1", BAD), batch("c2", other)) == ["CLIN_VALUE_UNREADABLE"]
+    assert rules_of(ring, batch("b1", BAD), NEW) == []
+
+
+def test_an_incremental_export_mends_the_rows_it_repeats_and_no_other(ring: KeyRing) -> None:
+    same = batch("c2", incremental("2026-11-21", form_row("diagnosis")))
+    other = batch("c2", incremental("2026-11-21", form_row("diagnosis", lesion_no="2")))
+    assert rules_of(ring, batch("b1", BAD), same) == []
+    assert rules_of(ring, batch("b1", BAD), other) == ["CLIN_VALUE_UNREADABLE"]
+
+
+def test_a_refused_form_stands_until_it_is_taken_in_from_a_later_export(ring: KeyRing) -> None:
+    refusal = make_finding(
+        "site_delivery", "CLIN_FORM_REFUSED", SITE, object_type="file", object_id="3"
+    )
+    treatment = export("2026-11-20", form_row("treatment"), form="treatment")
+    refused = BatchForms(
+        SITE, BatchId("b1"), ClinicalIntake((treatment,), refusals=(("diagnosis", refusal),))
+    )
+    assert rules_of(ring, refused) == ["CLIN_FORM_REFUSED"]
+    later = export("2026-11-21", form_row("treatment"), form="treatment")
+    assert rules_of(ring, refused, batch("c2", later)) == ["CLIN_FORM_REFUSED"]
+    assert rules_of(ring, refused, NEW) == []
+
+
+@pytest.mark.parametrize("kind", ["sometimes", "全量\n# export_kind: 增量"])
+def test_a_kind_of_export_that_is_unknown_or_two_refuses_the_form(kind: str) -> None:
+    comment = f"# export_as_of: 2026-11-20\n# export_kind: {kind}\n"
+    with pytest.raises(FormRefusedError, match="export_kind"):
+        read_text("diagnosis", form_text("diagnosis", [form_row("diagnosis")], as_of=comment))
+
+
+def test_the_kind_may_stand_in_a_column() -> None:
+    text = form_text("diagnosis", [form_row("diagnosis")], more=["导出类型"])
+    form, findings = read_text("diagnosis", text.rstrip("\r\n") + "incremental\r\n")
+    assert (form.incremental, findings) == (True, [])

@@ -14,9 +14,12 @@ from tasks.eligibility.clinical_facts import (
     quality_facts,
     treatment_facts,
 )
+from tasks.eligibility.protocol import choices_of
 from tests.unit.eligibility.cohort import CT, record, row
 
 BASELINE = PartialDate.of(CT)
+
+LITERAL = choices_of("literal")
 
 
 def rating(exam: str, value: Cell, rater: str = "R-1", day: int = 1, **more: Cell) -> ClinicalRow:
@@ -83,23 +86,25 @@ def treated(number: int, **values: Cell) -> ClinicalRow:
 
 
 def test_no_treatment_record_is_no_fact() -> None:
-    assert treatment_facts(record([row("demographics")])) == [{}]
+    assert treatment_facts(record([row("demographics")]), LITERAL) == [{}]
 
 
 def test_a_row_that_says_no_is_a_no() -> None:
-    assert treatment_facts(record([row("treatment")])) == [{"prior_tx": "no"}]
+    assert treatment_facts(record([row("treatment")]), LITERAL) == [{"prior_tx": "no"}]
 
 
 def test_each_treatment_of_the_liver_is_a_set_of_facts() -> None:
     rows = [treated(1, start_date=PartialDate(2024)), treated(2, start_date=Missing.UNKNOWN)]
-    assert [one["prior_tx_date"] for one in treatment_facts(record(rows))] == ["2024", None]
+    facts = treatment_facts(record(rows), LITERAL)
+    assert [one["prior_tx_date"] for one in facts] == ["2024", None]
 
 
 def test_extrahepatic_treatment_counts_only_when_it_is_systemic() -> None:
     radiotherapy = treated(1, type="radiotherapy", target="extrahepatic")
     systemic = treated(2, type="systemic", target="extrahepatic")
-    assert treatment_facts(record([radiotherapy])) == [{}]
-    assert len(treatment_facts(record([radiotherapy, systemic]))) == 1
+    assert treatment_facts(record([radiotherapy]), LITERAL) == [{}]
+    assert len(treatment_facts(record([radiotherapy, systemic]), LITERAL)) == 1
+    assert treatment_facts(record([radiotherapy, systemic]), choices_of("no_systemic")) == [{}]
 
 
 def test_pathology_confirmed_absent_is_none_and_no_row_is_no_fact() -> None:

@@ -10,6 +10,7 @@ from schemas.clinical_rows import Cell, Missing
 from schemas.partial_dates import PartialDate
 from schemas.records import CohortLabels
 from tasks.eligibility.imaging_facts import find_baseline_exams, imaging_facts
+from tasks.eligibility.protocol import choices_of
 from tests.unit.eligibility.cohort import (
     CT,
     CT_LABELS,
@@ -26,7 +27,8 @@ from tests.unit.eligibility.cohort import (
 
 
 def facts(labels: CohortLabels, **edc: Cell) -> dict[str, dict[str, object]]:
-    return imaging_facts(find_baseline_exams(record([row("demographics", **edc)], labels)))
+    baseline = find_baseline_exams(record([row("demographics", **edc)], labels))
+    return imaging_facts(baseline, choices_of("literal"))
 
 
 def problems(labels: CohortLabels, **edc: Cell) -> list[tuple[str, str]]:

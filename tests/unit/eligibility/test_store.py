@@ -42,6 +42,38 @@ def test_a_file_without_the_columns_is_refused(tmp_path: Path) -> None:
         evaluate_facts_file(path)
 
 
+def test_columns_may_stand_in_any_order_beside_others(tmp_path: Path) -> None:
+    path = tmp_path / "facts.csv"
+    text = '\ufeffinputs_json,note,criterion,case_id\n"{""iq"": ""limited""}",x, E2 ,a\n'
+    path.write_text(text, encoding="utf-8")
+    (row,) = evaluate_facts_file(path)
+    assert (row["case_id"], row["effect"], row["note"]) == ("a", "pass", "x")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    ["", " ", "{}", '{"iq": null}', '{"iq": ""}', '{"iq": "UK"}', '{"iq": "NA"}', '{"iq": "ND"}'],
+)
+def test_a_blank_fact_is_a_fact_not_recorded(tmp_path: Path, facts: str) -> None:
+    path = tmp_path / "facts.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([["case_id", "criterion", "inputs_json"], ["a", "E2", facts]])
+    (row,) = evaluate_facts_file(path)
+    assert (row["effect"], row["missing_evidence"]) == ("undetermined", "edc.image_quality.rating")
+
+
+def test_facts_of_other_criteria_are_passed_over_and_unknown_ones_refused(tmp_path: Path) -> None:
+    known = 'a,E2,"{""iq"": ""adequate"", ""birth"": ""1966""}"'
+    assert evaluate_facts_file(facts_file(tmp_path, known))[0]["effect"] == "pass"
+    with pytest.raises(BadInputError, match="no such fact"):
+        evaluate_facts_file(facts_file(tmp_path, 'a,E2,"{""qi"": ""adequate""}"'))
+
+
+def test_not_done_confirms_an_absence_where_there_can_be_one(tmp_path: Path) -> None:
+    line = 'a,I4,"{""dce"": ""ND"", ""ct"": ""2025-03-01""}"'
+    assert evaluate_facts_file(facts_file(tmp_path, line))[0]["reason_code"] == "MRI_NOT_DONE"
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="cannot be read"):
         evaluate_facts_file(tmp_path / "none.csv")

@@ -100,6 +100,8 @@ def test_a_measure_is_a_finite_number(value: object) -> None:
         "segment": "IV",
         "reference_class": "HCC",
         "reference_route": "pathology",
+        "reference_accepted": True,
+        "reference_flags": [],
         "batch_id": "b",
     }
     conform(CONTRACTS["lesion"], [row | {"diameter_mm": 12}])

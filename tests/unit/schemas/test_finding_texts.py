@@ -8,6 +8,7 @@ import pytest
 
 from schemas.errors import ContractError
 from schemas.finding_texts import make_finding, read_finding_texts
+from schemas.records import Finding
 
 ROW = """\
   - rule_id: {rule}
@@ -24,23 +25,27 @@ def write_texts(tmp_path: Path, *rows: tuple[str, str]) -> Path:
     return path
 
 
-def test_a_finding_fills_in_its_texts_and_keeps_its_id(tmp_path: Path) -> None:
-    text = read_finding_texts(write_texts(tmp_path, ("A", "minor")))["A"]
-    first, second = (
-        make_finding(text, "S91", object_type="form", object_id="x:3", form="x", row=row)
-        for row in (3, 4)
+def found(object_id: str, row: int) -> Finding:
+    return make_finding(
+        "site_delivery",
+        "CLIN_KEY_MISSING",
+        "S91",
+        object_type="form",
+        object_id=object_id,
+        form="x",
+        row=row,
     )
-    assert first.message_en == "Row 3 of x"
-    assert first.message_zh == "x 第 3 行"
+
+
+def test_a_finding_fills_in_its_texts_and_keeps_its_id() -> None:
+    first, second = (found("x:3", row) for row in (3, 4))
+    assert "Form x row 3" in first.message_en
+    assert "表单 x 第 3 行" in first.message_zh
     assert first.finding_id == second.finding_id, "the id names the object, not the words"
 
 
-def test_another_object_is_another_finding(tmp_path: Path) -> None:
-    text = read_finding_texts(write_texts(tmp_path, ("A", "minor")))["A"]
-    ids = {
-        make_finding(text, "S91", object_type="form", object_id=name).finding_id for name in "xy"
-    }
-    assert len(ids) == 2
+def test_another_object_is_another_finding() -> None:
+    assert len({found(name, 3).finding_id for name in "xy"}) == 2
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import BadInputError
-from schemas.sites import is_fictitious, read_registered_sites, read_site, read_sites
+from schemas.sites import (
+    SiteConfig,
+    _why_not,
+    is_fictitious,
+    read_registered_sites,
+    read_site,
+    read_sites,
+    why_waiting,
+)
 
 
 def test_the_registry_lists_28_hospitals_with_names_of_their_own() -> None:
@@ -24,6 +32,34 @@ def test_only_fictitious_sites_may_deliver_until_an_approval_is_recorded() -> No
 def test_a_site_without_a_file_is_refused(code: str) -> None:
     with pytest.raises(BadInputError, match="site"):
         read_site(code)
+
+
+def site_file(**changes: object) -> SiteConfig:
+    facts = read_site("S91").model_dump() | {"code": "S01", "fictitious": False}
+    return SiteConfig.model_validate(facts | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"ethics_ref": ""}, "no recorded ethics approval"),
+        ({"ethics_date": None}, "no recorded ethics approval"),
+        ({"code": "S40"}, "neither registered nor added"),
+        ({"code": "S40", "amendment_ref": "amendment 2"}, ""),
+    ],
+)
+def test_a_site_waits_until_approval_and_registration_are_on_record(
+    changes: dict[str, object], reason: str
+) -> None:
+    found = _why_not(site_file(**changes))
+    assert reason in found
+    assert bool(found) == bool(reason)
+
+
+def test_exports_of_a_site_without_a_file_wait_and_say_why() -> None:
+    assert why_waiting("S01") == "this site has no file"
+    assert why_waiting("S91") == ""
 
 
 @pytest.mark.parametrize(

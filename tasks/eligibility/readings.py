@@ -1,0 +1,87 @@
+"""One subject under every reading; what a reading leaves as it is, is decided once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from schemas.partial_dates import PartialDate
+from schemas.states import Effect
+from tasks.eligibility import clinical_facts
+from tasks.eligibility.evaluate import CriterionResult, evaluate_facts
+from tasks.eligibility.imaging_facts import BaselineExams, imaging_facts
+from tasks.eligibility.protocol import (
+    CRITERION_IDS,
+    choices_of,
+    decision_ids_for,
+    read_protocol,
+)
+from tasks.eligibility.subjects import SubjectRecord
+from tasks.eligibility.verdicts import Choices
+
+_Candidates = dict[str, Sequence[Mapping[str, object]]]
+#: What several records of one kind mean together: the best specimen decides I5, the worst
+#: treatment E1.
+_BEST_FIRST = (Effect.PASS, Effect.UNDETERMINED, Effect.FAIL)
+_WORST_FIRST = (Effect.FAIL, Effect.UNDETERMINED, Effect.PASS)
+
+
+def evaluate_subject(
+    subject: SubjectRecord, baseline: BaselineExams
+) -> dict[str, dict[str, CriterionResult]]:
+    """Return what each criterion says of one subject, by reading and criterion."""
+    decided: dict[tuple[str, ...], CriterionResult] = {}
+    by_reading: dict[str, dict[str, CriterionResult]] = {}
+    for reading in read_protocol().readings:
+        choices = choices_of(reading.id)
+        candidates: _Candidates = {}
+        results: dict[str, CriterionResult] = {}
+        for criterion_id in CRITERION_IDS:
+            same = (criterion_id, *_that_bear_on(criterion_id, choices))
+            if same not in decided:
+                candidates = candidates or _candidates(subject, baseline, choices)
+                decided[same] = _decide(criterion_id, candidates[criterion_id], reading.id)
+            results[criterion_id] = replace(decided[same], reading=reading.id)
+        by_reading[reading.id] = results
+    return by_reading
+
+
+def _that_bear_on(criterion_id: str, choices: Choices) -> list[str]:
+    return [choices.get(decision, "") for decision in decision_ids_for(criterion_id)]
+
+
+def _candidates(subject: SubjectRecord, baseline: BaselineExams, choices: Choices) -> _Candidates:
+    """Return the sets of facts by which each criterion may be decided."""
+    image = imaging_facts(baseline, choices)
+    person = clinical_facts.demographic_facts(subject)
+    ct = baseline.date("baseline_ct")
+    follow_up = clinical_facts.follow_up_facts(subject, PartialDate.of(ct) if ct else None)
+    consent = clinical_facts.consent_facts(subject)
+    treatments = clinical_facts.treatment_facts(subject, choices)
+    return {
+        "I1": [image["I1"] | person["I1"] | consent],
+        "I2": [person["I2"]],
+        "I3": [image["I3"]],
+        "I4": [image["I4"]],
+        "I5": [image["I5"] | one | follow_up for one in clinical_facts.pathology_facts(subject)],
+        "E1": [image["E1"] | consent | one for one in treatments],
+        "E2": [clinical_facts.quality_facts(subject)],
+        "E3": clinical_facts.diagnosis_facts(subject),
+        "E4": [clinical_facts.inflammation_facts(subject)],
+    }
+
+
+def _decide(
+    criterion_id: str, candidates: Sequence[Mapping[str, object]], reading: str
+) -> CriterionResult:
+    """Decide by each set of facts and return the one that counts.
+
+    Any specimen may fulfil I5 and any treatment may exclude by E1. A malignant lesion with
+    an accepted diagnosis settles E3 for the patient; else the worst lesion does.
+    """
+    results = [evaluate_facts(criterion_id, facts, reading) for facts in candidates]
+    order = _BEST_FIRST if criterion_id == "I5" else _WORST_FIRST
+    if criterion_id == "E3":
+        settled = [r for r in results if r.observed_value == "malignant/pathology"]
+        results = settled or results
+    return min(results, key=lambda result: order.index(result.effect))

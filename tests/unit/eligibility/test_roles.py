@@ -1,0 +1,71 @@
+"""Analysis roles: signed, one per subject, and never a leak into phase 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import BadInputError
+from tasks.eligibility.published import subject_row
+from tasks.eligibility.roles import assign_roles
+from tasks.eligibility.store import read_roles
+from tests.unit.eligibility.cohort import CT, SUBJECT, record, row
+
+HEAD = "subject_id,analysis_role,model_version,assigned_by,assigned_on,document\n"
+LINE = f"{SUBJECT},phase1_validation,1.0,PI,2026-12-01,minutes 7\n"
+
+
+def roles_file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "analysis_roles.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_a_signed_file_nobody_has_a_role(tmp_path: Path) -> None:
+    assert read_roles(tmp_path / "none.csv") == {}
+    rows, findings = assign_roles([subject_row(record([row("demographics")]), CT, "b")], {})
+    assert rows[0]["analysis_role"] == "not_assigned"
+    assert findings == []
+
+
+@pytest.mark.parametrize(
+    ("ascertainment", "exposure", "role"),
+    [
+        ("prospective", "no", "phase1_validation"),
+        ("prospective", "yes", "not_assigned"),
+        ("prospective", None, "not_assigned"),
+        ("retrospective", "no", "not_assigned"),
+    ],
+)
+def test_phase_1_takes_prospective_subjects_that_trained_nothing(
+    tmp_path: Path, ascertainment: str, exposure: str | None, role: str
+) -> None:
+    demographics = row("demographics", ascertainment=ascertainment)
+    if exposure:
+        demographics = row(
+            "demographics", ascertainment=ascertainment, prior_training_exposure=exposure
+        )
+    subject = subject_row(record([demographics]), CT, "b")
+    rows, findings = assign_roles([subject], read_roles(roles_file(tmp_path, HEAD + LINE)))
+    assert rows[0]["analysis_role"] == role
+    assert [f.rule_id for f in findings] == (
+        [] if role == "phase1_validation" else ["ELIG_ROLE_NOT_ALLOWED"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (HEAD + LINE.replace("PI", ""), "assigned_by cannot be used.*line 2"),
+        (HEAD + LINE.replace("phase1_validation", "phase9"), "analysis_role cannot be used"),
+        (HEAD + LINE + LINE, "two roles.*line 3"),
+        (HEAD.replace(",document", "") + LINE.replace(",minutes 7", ""), "document cannot"),
+    ],
+)
+def test_a_role_that_is_unsigned_unknown_or_twice_refuses_the_file(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    with pytest.raises(BadInputError, match=complaint) as refusal:
+        read_roles(roles_file(tmp_path, text))
+    assert "phase9" not in str(refusal.value)
