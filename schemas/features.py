@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
 
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as SqItems
@@ -113,62 +116,29 @@ def read_features(header: Dataset, *, subject_id: str | None = None) -> Instance
     subject_id : str, optional
         The pseudonym; without it the record has no subject.
     """
-    file_meta = getattr(header, "file_meta", None)
-    found = InstanceFeatures(
-        subject_id=subject_id,
-        study_uid=_text(header, "StudyInstanceUID"),
-        series_uid=_text(header, "SeriesInstanceUID"),
-        sop_uid=_text(header, "SOPInstanceUID"),
-        sop_class_uid=_text(header, "SOPClassUID"),
-        frame_of_reference_uid=_text(header, "FrameOfReferenceUID"),
-        transfer_syntax_uid=_text(file_meta, "TransferSyntaxUID") if file_meta else None,
-        modality=_code(header, "Modality"),
-        manufacturer=vendor_of(_text(header, "Manufacturer")),
-        model=_model(header),
-        patient_sex=_sex(header),
-        patient_age_years=_age_years(header),
-        study_date=_date(header, "StudyDate"),
-        series_date=_date(header, "SeriesDate"),
-        acquisition_date=_date(header, "AcquisitionDate") or _date(header, "AcquisitionDateTime"),
-        study_time_s=_time_s(header, "StudyTime"),
-        series_time_s=_time_s(header, "SeriesTime"),
-        acquisition_time_s=_acquisition_time_s(header),
-        content_time_s=_time_s(header, "ContentTime"),
-        contrast_start_time_s=_time_s(header, "ContrastBolusStartTime"),
-        trigger_time_ms=_number(header, "TriggerTime"),
-        series_number=_integer(header, "SeriesNumber"),
-        instance_number=_integer(header, "InstanceNumber"),
-        acquisition_number=_integer(header, "AcquisitionNumber"),
-        temporal_position=_integer(header, "TemporalPositionIdentifier"),
-        image_type=_codes(header, "ImageType"),
-        scanning_sequence=_codes(header, "ScanningSequence"),
-        sequence_variant=_codes(header, "SequenceVariant"),
-        scan_options=_codes(header, "ScanOptions"),
-        mr_acquisition_type=_code(header, "MRAcquisitionType"),
-        field_strength_raw=_number(header, "MagneticFieldStrength"),
-        repetition_time_ms=_number(header, "RepetitionTime"),
-        echo_time_ms=_number(header, "EchoTime"),
-        inversion_time_ms=_number(header, "InversionTime"),
-        flip_angle_deg=_number(header, "FlipAngle"),
-        echo_train_length=_integer(header, "EchoTrainLength"),
-        b_value=read_b_value(header),
-        rows=_integer(header, "Rows"),
-        columns=_integer(header, "Columns"),
-        number_of_frames=_integer(header, "NumberOfFrames"),
-        samples_per_pixel=_integer(header, "SamplesPerPixel"),
-        bits_allocated=_integer(header, "BitsAllocated"),
-        pixel_spacing_mm=_numbers(header, "PixelSpacing", 2),
-        slice_thickness_mm=_number(header, "SliceThickness"),
-        spacing_between_slices_mm=_number(header, "SpacingBetweenSlices"),
-        position_lps=_numbers(header, "ImagePositionPatient", 3),
-        orientation_lps=_numbers(header, "ImageOrientationPatient", 6),
-        gantry_tilt_deg=_number(header, "GantryDetectorTilt"),
-        agent_class=_agent_class(header),
-        series_description=clean_descriptor(_text(header, "SeriesDescription") or ""),
-        protocol_name=clean_descriptor(_text(header, "ProtocolName") or ""),
-        sequence_name=clean_descriptor(_text(header, "SequenceName") or ""),
+    read = {name: field.read(header) for name, field in _fields().items()}
+    return _with_frames(InstanceFeatures(subject_id=subject_id, **read), header)
+
+
+def fields_of_tags(tags: Iterable[int]) -> tuple[str, ...]:
+    """Return the fields that read any of these attributes; private ones may tell a b-value."""
+    keywords = {keyword_for_tag(tag) for tag in tags if tag >> 16 & 1 == 0}
+    private = any(tag >> 16 & 1 for tag in tags)
+    return tuple(
+        name
+        for name, field in _fields().items()
+        if keywords & set(field.keywords) or (private and name == "b_value")
     )
-    return _with_frames(found, header)
+
+
+def reread_features(
+    known: InstanceFeatures, header: Dataset, fields: Iterable[str]
+) -> InstanceFeatures:
+    """Return `known` with some fields read from another header of a single-frame object.
+
+    What frames say of themselves is not read again: multi-frame objects need `read_features`.
+    """
+    return replace(known, **{name: _fields()[name].read(header) for name in fields})
 
 
 def _with_frames(found: InstanceFeatures, header: Dataset) -> InstanceFeatures:
@@ -303,6 +273,23 @@ def _acquisition_time_s(header: Dataset) -> float | None:
     return _time_s(header, "AcquisitionDateTime", skip=8) if time_s is None else time_s
 
 
+def _acquisition_date(header: Dataset) -> str | None:
+    return _date(header, "AcquisitionDate") or _date(header, "AcquisitionDateTime")
+
+
+def _transfer_syntax(header: Dataset) -> str | None:
+    file_meta = getattr(header, "file_meta", None)
+    return _text(file_meta, "TransferSyntaxUID") if file_meta else None
+
+
+def _manufacturer(header: Dataset) -> str | None:
+    return vendor_of(_text(header, "Manufacturer"))
+
+
+def _words(header: Dataset, keyword: str) -> str:
+    return clean_descriptor(_text(header, keyword) or "")
+
+
 def _model(header: Dataset) -> str | None:
     text = _text(header, "ManufacturerModelName") or ""
     return text if _MODEL.fullmatch(text) else None
@@ -323,3 +310,90 @@ def _age_years(header: Dataset) -> float | None:
 
 def _agent_class(header: Dataset) -> str | None:
     return read_agent_class(_text(header, "ContrastBolusAgent") or "")
+
+
+@dataclass(frozen=True)
+class _Field:
+    """How a field is read, and from which attributes."""
+
+    read: Callable[[Dataset], Any]
+    keywords: tuple[str, ...]
+
+
+def _each(read: Callable[..., Any], **keywords: str) -> dict[str, _Field]:
+    return {name: _Field(partial(read, keyword=k), (k,)) for name, k in keywords.items()}
+
+
+@cache
+def _fields() -> dict[str, _Field]:
+    return {
+        **_each(
+            _text,
+            study_uid="StudyInstanceUID",
+            series_uid="SeriesInstanceUID",
+            sop_uid="SOPInstanceUID",
+            sop_class_uid="SOPClassUID",
+            frame_of_reference_uid="FrameOfReferenceUID",
+        ),
+        **_each(_code, modality="Modality", mr_acquisition_type="MRAcquisitionType"),
+        **_each(_date, study_date="StudyDate", series_date="SeriesDate"),
+        **_each(
+            _time_s,
+            study_time_s="StudyTime",
+            series_time_s="SeriesTime",
+            content_time_s="ContentTime",
+            contrast_start_time_s="ContrastBolusStartTime",
+        ),
+        **_each(
+            _number,
+            trigger_time_ms="TriggerTime",
+            field_strength_raw="MagneticFieldStrength",
+            repetition_time_ms="RepetitionTime",
+            echo_time_ms="EchoTime",
+            inversion_time_ms="InversionTime",
+            flip_angle_deg="FlipAngle",
+            slice_thickness_mm="SliceThickness",
+            spacing_between_slices_mm="SpacingBetweenSlices",
+            gantry_tilt_deg="GantryDetectorTilt",
+        ),
+        **_each(
+            _integer,
+            series_number="SeriesNumber",
+            instance_number="InstanceNumber",
+            acquisition_number="AcquisitionNumber",
+            temporal_position="TemporalPositionIdentifier",
+            echo_train_length="EchoTrainLength",
+            rows="Rows",
+            columns="Columns",
+            number_of_frames="NumberOfFrames",
+            samples_per_pixel="SamplesPerPixel",
+            bits_allocated="BitsAllocated",
+        ),
+        **_each(
+            _codes,
+            image_type="ImageType",
+            scanning_sequence="ScanningSequence",
+            sequence_variant="SequenceVariant",
+            scan_options="ScanOptions",
+        ),
+        **_each(partial(_numbers, count=2), pixel_spacing_mm="PixelSpacing"),
+        **_each(partial(_numbers, count=3), position_lps="ImagePositionPatient"),
+        **_each(partial(_numbers, count=6), orientation_lps="ImageOrientationPatient"),
+        **_each(
+            _words,
+            series_description="SeriesDescription",
+            protocol_name="ProtocolName",
+            sequence_name="SequenceName",
+        ),
+        "transfer_syntax_uid": _Field(_transfer_syntax, ()),
+        "manufacturer": _Field(_manufacturer, ("Manufacturer",)),
+        "model": _Field(_model, ("ManufacturerModelName",)),
+        "patient_sex": _Field(_sex, ("PatientSex",)),
+        "patient_age_years": _Field(_age_years, ("PatientAge",)),
+        "acquisition_date": _Field(_acquisition_date, ("AcquisitionDate", "AcquisitionDateTime")),
+        "acquisition_time_s": _Field(
+            _acquisition_time_s, ("AcquisitionTime", "AcquisitionDateTime")
+        ),
+        "b_value": _Field(read_b_value, ("DiffusionBValue",)),
+        "agent_class": _Field(_agent_class, ("ContrastBolusAgent",)),
+    }

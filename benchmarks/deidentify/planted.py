@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydicom.tag import Tag
 
-from tasks.deidentify.objects import DeidentifiedObject
+from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.parse import PIXEL_DATA, ScanError, scan_file
 from tests.unit.deidentify.helpers import run
 from tests.unit.deidentify.planted import (

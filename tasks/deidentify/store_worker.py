@@ -95,7 +95,8 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
     if isinstance(done, ReasonCode):
         return JobResult(job.file_no, len(data), source_sha256, done)
     staged = state.staging / f"{job.file_no:09d}.part"
-    staged.write_bytes(done.output)
+    with staged.open("wb") as stream:
+        stream.writelines(done.parts)
     return JobResult(
         file_no=job.file_no,
         size_bytes=len(data),

@@ -7,7 +7,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from schemas.states import ReasonCode
-from tasks.deidentify.objects import DeidentifiedObject
+from tasks.deidentify.deidentified import DeidentifiedObject
 from tests.builders import COLUMNS, ROWS, make_instance
 from tests.unit.deidentify.codestreams import jpeg, jpeg_2000, jpeg_ls, rle, segment
 from tests.unit.deidentify.helpers import run
