@@ -19,6 +19,7 @@ from tasks.deidentify.identifiers import Identifier, harvest_element
 from tasks.deidentify.memory import Memory
 from tasks.deidentify.parse import RawElement
 from tasks.deidentify.profile import Profile, tag_of
+from tasks.deidentify.runs import tags_of
 from tasks.deidentify.template import Own, Source, Template, can_be_learned, learn
 
 _PATIENT_ID = tag_of("PatientID")
@@ -50,9 +51,10 @@ def replay(
     """Return what the plain path would, or None for a file that has to go there."""
     for at, reference in enumerate(memory.references):
         template = reference.template
-        elements = template.differing_elements(data)
-        if elements is None or not _is_same_person(reference, profile, assign, map_uid):
+        found = template.runs.find(data)
+        if found is None or not _is_same_person(reference, profile, assign, map_uid):
             continue
+        elements = found.elements
         if check_instance(template.header_with(elements)) is not None:
             return None
         own = template.plan(elements)
@@ -114,21 +116,17 @@ def remember(memory: Memory, source: Source, written: Dataset, done: Deidentifie
     """Let the files to come be replayed from this one, where that is possible."""
     if not can_be_learned(source):
         return
-    shape = (source.header.transfer_syntax, source.tags)
+    shape = (source.header.transfer_syntax, tags_of(source.header))
     differing = memory.differing.get(shape, frozenset())
-    before = next((r for r in memory.references if _is_same_series(r.template, source)), None)
+    before = next((r for r in memory.references if r.template.is_same_series(source)), None)
     template = learn(source, before.template if before else None, differing)
     if len(memory.differing) >= _MOST_SHAPES:
         memory.differing.clear()
-    memory.differing[shape] = template.differing
+    memory.differing[shape] = template.runs.differing
     if before is not None and before.template.outcomes.items() <= template.outcomes.items():
         memory.references.remove(before)
     memory.references.insert(0, _reference(template, source, written, done))
     del memory.references[_MOST_REFERENCES:]
-
-
-def _is_same_series(template: Template, source: Source) -> bool:
-    return template.context == source.context and template.is_same_series(source)
 
 
 def _reference(
@@ -143,11 +141,11 @@ def _reference(
         patient_id=RawPatientId(decode_text(elements[_PATIENT_ID].value, charset)),
         done=replace(done, parts=()),
         written=written,
-        fields=fields_of_tags(template.differing),
+        fields=fields_of_tags(template.runs.differing),
         days={
             a.tag: days_written((a,), written)
             for a in source.actions
-            if a.days and a.tag not in template.differing
+            if a.days and a.tag not in template.runs.differing
         },
         identifiers=frozenset().union(*harvested),
     )

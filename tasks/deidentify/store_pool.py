@@ -39,6 +39,9 @@ class Pool(Generic[_Item, _Result]):
         initializer: Callable[..., None],
         initargs: tuple[object, ...],
     ) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        # Imported once in the server that workers are forked from, not once in each of them.
+        self._context.set_forkserver_preload([work.__module__])
         self._work = work
         self._on_death = on_death
         self._workers = workers
@@ -87,7 +90,7 @@ class Pool(Generic[_Item, _Result]):
     def _executor(self, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
             max_workers=workers,
-            mp_context=multiprocessing.get_context("forkserver"),
+            mp_context=self._context,
             initializer=self._initializer,
             initargs=self._initargs,
         )

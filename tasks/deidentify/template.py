@@ -24,15 +24,10 @@ from tasks.deidentify.actions import Context, ElementAction
 from tasks.deidentify.admission import READ_BY_SERIES_CHECKS
 from tasks.deidentify.encode import OutElement, element_parts, encode_start
 from tasks.deidentify.parse import (
-    FIRST_ELEMENT,
-    META_ENCODING,
     PIXEL_DATA,
     Encoding,
     Header,
     RawElement,
-    ScanError,
-    Scanner,
-    is_dicom,
 )
 from tasks.deidentify.plan import (
     BIRTH_DATE,
@@ -44,8 +39,9 @@ from tasks.deidentify.plan import (
 from tasks.deidentify.plan_private import is_creator, private_creators
 from tasks.deidentify.profile import ROOT, Action, Profile, tag_of
 from tasks.deidentify.rebuild import file_meta, out_elements
+from tasks.deidentify.runs import Runs, bytes_by_tag, can_have_runs, runs_of, tags_of
 
-_META_GROUP, _META_LENGTH, _META_SOP_UID, _META_SYNTAX = 2, 0x00020000, 0x00020003, 0x00020010
+_META_LENGTH, _META_SOP_UID, _META_SYNTAX = 0x00020000, 0x00020003, 0x00020010
 #: Different in every file, whatever the series.
 _NEVER_ALIKE = frozenset((_META_LENGTH, _META_SOP_UID, tag_of("SOPInstanceUID"), PIXEL_DATA))
 #: What decisions about other elements depend on: a file in which one differs does not follow.
@@ -61,13 +57,6 @@ _DECIDED_BY_OTHERS = (Action.EMPTY, Action.PSEUDONYM, Action.FIXED)
 _PER_FRAME_GROUPS, _UIH_GROUP, _UIH_FRAMES = 0x52009230, 0x0065, 0x51
 
 Outcome = tuple[object, ...]
-
-
-class Step(NamedTuple):
-    """Bytes that must be there, then the tag of an element that may differ."""
-
-    run: bytes
-    tag: int
 
 
 class Own(NamedTuple):
@@ -89,60 +78,27 @@ class Source:
     context: Context = field(repr=False)
     actions: Sequence[ElementAction] = field(repr=False)
 
-    @property
-    def tags(self) -> tuple[int, ...]:
-        """The tags of file meta and data set, in the order of the file."""
-        return tuple(span.tag for span in self.header.spans)
-
-    def bytes_by_tag(self) -> dict[int, bytes]:
-        """Return each element as it stands in the file, pixels apart."""
-        spans = self.header.spans
-        return {s.tag: self.data[s.start : s.end] for s in spans if s.tag != PIXEL_DATA}
-
 
 @dataclass(frozen=True)
 class Template:
     """What a series has in common (restricted: holds its header)."""
 
     header: Header = field(repr=False)
-    tags: tuple[int, ...]
-    differing: frozenset[int]
+    runs: Runs = field(repr=False)
     context: Context = field(repr=False)
     creators: Mapping[int, str] = field(repr=False)
-    by_tag: Mapping[int, bytes] = field(repr=False)
-    steps: tuple[Step, ...] = field(repr=False)
     outcomes: Mapping[int, Outcome] = field(repr=False)
     body: tuple[bytes | int, ...] = field(repr=False)
     out: Mapping[int, OutElement] = field(repr=False)
 
     def is_same_series(self, source: Source) -> bool:
         """Return whether a file has the same tags, and alike what is alike in a series."""
+        if self.context != source.context or self.runs.tags != tags_of(source.header):
+            return False
         if self.header.transfer_syntax != source.header.transfer_syntax:
             return False
-        if self.tags != source.tags:
-            return False
-        changed = (t for t, raw in source.bytes_by_tag().items() if raw != self.by_tag[t])
+        changed = self.runs.changed(bytes_by_tag(source.data, source.header))
         return not any(_is_always_alike(t, self.context.profile) for t in changed)
-
-    def differing_elements(self, data: bytes) -> dict[int, RawElement] | None:
-        """Return the elements between the runs, None when something else differs."""
-        if not is_dicom(data):
-            return None
-        position, end = FIRST_ELEMENT, len(data)
-        found: dict[int, RawElement] = {}
-        meta, body = Scanner(data, META_ENCODING), Scanner(data, self.header.encoding)
-        try:
-            for run, tag in self.steps:
-                if not data.startswith(run, position):
-                    return None
-                scanner = meta if tag >> 16 == _META_GROUP else body
-                element, position = scanner.element(position + len(run), end, 0)
-                if element.tag != tag:
-                    return None
-                found[tag] = element
-        except ScanError:
-            return None
-        return {tag: element for tag, element in found.items() if tag >> 16 != _META_GROUP}
 
     def header_with(self, elements: Mapping[int, RawElement]) -> Header:
         """Return the header of a file that follows."""
@@ -191,15 +147,11 @@ def outcome_of(action: ElementAction) -> Outcome:
 
 
 def can_be_learned(source: Source) -> bool:
-    """Return whether files like this one can be replayed: native pixels, one frame, no repeat."""
-    tags = source.tags
-    if not tags or not is_dicom(source.data) or len(set(tags)) != len(tags):
-        return False
-    pixels = source.header.elements.get(PIXEL_DATA)
-    if tags[-1] != PIXEL_DATA or pixels is None or pixels.undefined_length:
-        return False
+    """Return whether files like this one can be replayed: laid out for it, and one frame."""
+    tags = tags_of(source.header)
     grid = any(t >> 16 == _UIH_GROUP and t & 0xFF == _UIH_FRAMES for t in tags)
-    return not grid and _PER_FRAME_GROUPS not in tags
+    frames = grid or _PER_FRAME_GROUPS in tags
+    return not frames and can_have_runs(source.data, source.header)
 
 
 def learn(source: Source, known: Template | None, differing: Collection[int]) -> Template:
@@ -214,23 +166,20 @@ def learn(source: Source, known: Template | None, differing: Collection[int]) ->
     differing : collection of int
         Tags that differed within other series of this shape.
     """
-    by_tag = source.bytes_by_tag()
-    changed = set(differing)
-    if known is not None:
-        changed |= known.differing
-        changed |= {tag for tag, raw in by_tag.items() if raw != known.by_tag[tag]}
-    own = frozenset(source.tags) & (_NEVER_ALIKE | changed)
-    out = out_elements(source.actions)
-    elements = {t: e for t, e in source.header.elements.items() if t not in own}
     header = source.header
+    by_tag = bytes_by_tag(source.data, header)
+    changed = _NEVER_ALIKE | set(differing)
+    if known is not None:
+        changed |= known.runs.differing | known.runs.changed(by_tag)
+    runs = runs_of(header, by_tag, changed)
+    own = runs.differing
+    out = out_elements(source.actions)
+    elements = {t: e for t, e in header.elements.items() if t not in own}
     return Template(
         header=Header(header.transfer_syntax, header.encoding, elements, {}),
-        tags=source.tags,
-        differing=own,
+        runs=runs,
         context=source.context,
         creators=private_creators(elements),
-        by_tag=by_tag,
-        steps=_steps(source.tags, by_tag, own),
         outcomes={a.tag: outcome_of(a) for a in source.actions if a.tag in own},
         body=_body(out, own, header.encoding),
         out={t: o for t, o in out.items() if t not in own},
@@ -241,20 +190,6 @@ def _is_always_alike(tag: int, profile: Profile) -> bool:
     rule = profile.rules[ROOT].get(tag)
     decided = rule is not None and rule.action in _DECIDED_BY_OTHERS
     return decided or tag in _ALWAYS_ALIKE or is_creator(tag)
-
-
-def _steps(
-    tags: Collection[int], by_tag: Mapping[int, bytes], own: Collection[int]
-) -> tuple[Step, ...]:
-    steps: list[Step] = []
-    run: list[bytes] = []
-    for tag in tags:
-        if tag in own:
-            steps.append(Step(b"".join(run), tag))
-            run = []
-        else:
-            run.append(by_tag[tag])
-    return tuple(steps)
 
 
 def _body(
