@@ -8,18 +8,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from schemas.identifiers import SiteCode
-from schemas.keys import KeyRing
-from tasks.deidentify.store_folder import deidentify_folder
-
-RING = KeyRing(bytes(range(32)))
-
 
 def main() -> None:
     """Every PatientID is a subject; the key is the benchmark's own."""
+    # Here, as in the command line: a worker process imports this module anew.
+    from schemas.identifiers import SiteCode
+    from schemas.keys import KeyRing
+    from tasks.deidentify.store_folder import deidentify_folder
+
     src, dst, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     summary = deidentify_folder(
-        src, dst, SiteCode("S91"), RING, subject_from="patient_id", workers=workers
+        src,
+        dst,
+        SiteCode("S91"),
+        KeyRing(bytes(range(32))),
+        subject_from="patient_id",
+        workers=workers,
     )
     print(summary.files, dict(summary.states))
 
