@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pydicom import dcmread
@@ -14,17 +17,20 @@ from pydicom.uid import ImplicitVRLittleEndian
 from schemas.identifiers import RawPatientId
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
-from tasks.deidentify import admission, template
+from tasks.deidentify import admission, plan, template
+from tasks.deidentify import replay as replay_module
 from tasks.deidentify.admission import READ_BY_SERIES_CHECKS, check_admission
 from tasks.deidentify.deidentified import DeidentifiedObject
+from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.layouts import Layouts
 from tasks.deidentify.memory import Memory
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.parse import PIXEL_DATA, Header, RawElement, scan_file
-from tasks.deidentify.profile import load_profile, tag_of
+from tasks.deidentify.profile import Action, load_profile, tag_of
 from tasks.deidentify.replay import replay
+from tasks.deidentify.store_worker import Subjects, run_job, start_worker
 from tests.builders import make_series, to_bytes
-from tests.unit.deidentify.helpers import RING, anyone
+from tests.unit.deidentify.helpers import RING, SITE, anyone
 from tests.unit.deidentify.test_memory import as_big_endian, as_implicit, corpus
 
 Mutation = Callable[[Dataset], object]
@@ -246,3 +252,71 @@ def test_real_series_are_replayed_to_the_same_bytes(real_dicom: Path, folder: st
             n_replayed += 1
             require_same(done, raw)
     assert n_replayed > 30
+
+
+class PlantedError(Exception):
+    """What no code expects."""
+
+
+def _fail(*args: object, **kwargs: object) -> None:
+    raise PlantedError("Zhang^Weiming 88123456")
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Callable[[], JobResult]]:
+    """Two files of a series have been learned; returns what becomes of the third."""
+    paths = [tmp_path / f"{number}" for number in range(3)]
+    for path, raw in zip(paths, series(3), strict=True):
+        path.write_bytes(raw)
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    start_worker(Subjects(RING, site=SITE), staging, 60.0)
+    jobs = [Job(number, path, path.stat().st_size) for number, path in enumerate(paths)]
+    assert all(run_job(job).reason is None for job in jobs[:2])
+    yield lambda: run_job(jobs[2])
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (replay_module, "check_instance"),
+        (replay_module, "harvest_element"),
+        (replay_module, "reread_features"),
+        (template, "plan_element"),
+        (template, "outcome_of"),
+        (template, "element_parts"),
+        (template, "encode_start"),
+        (template, "file_meta"),
+        (template, "read_dataset"),
+        (plan, "texts_of"),
+    ],
+)
+def test_a_fault_while_replaying_holds_the_object(
+    module: ModuleType,
+    name: str,
+    worker: Callable[[], JobResult],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, name, _fail)
+    result = worker()
+    assert result.reason is ReasonCode.STAGE_FAILED
+    assert result.error == "PlantedError"
+    assert "Zhang" not in repr(result)
+
+
+@pytest.mark.parametrize("action", [Action.KEEP, Action.UID, Action.PIXELS], ids=str)
+def test_a_fault_in_a_rule_while_replaying_holds_the_object(
+    action: Action, worker: Callable[[], JobResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(plan._ACTORS, action, _fail)
+    assert worker().reason is ReasonCode.STAGE_FAILED
+
+
+def test_without_a_fault_the_third_file_is_replayed_and_written(
+    worker: Callable[[], JobResult],
+) -> None:
+    result = worker()
+    assert result.reason is None
+    assert result.staged is not None
+    assert hashlib.sha256(result.staged.read_bytes()).hexdigest() == result.output_sha256
