@@ -95,7 +95,12 @@ def run_jobs(
     staging.mkdir(parents=True, mode=0o700)
     try:
         pool = Pool(
-            run_job, worker_died, workers, start_worker, (subjects, staging, seconds_per_file)
+            run_job,
+            worker_died,
+            workers,
+            start_worker,
+            (subjects, staging, seconds_per_file),
+            together=lambda job: job.path.parent,
         )
         results = list(pool.run(jobs))
         _log_errors(results)
