@@ -1,10 +1,10 @@
 """Run another tool over a folder, in that tool's own environment; prints its CPU seconds.
 
-    PEERS/bin/python benchmarks/deidentify/peer_runner.py TOOL SRC DST
+    PEERS/bin/python benchmarks/deidentify/peer_runner.py TOOL SRC DST [I/N]
 
 TOOL is `dicom-anonymizer` (its newest table), `deid` (stock recipe, private removed),
 `dicognito`, or `read-write` (pydicom, nothing done). A file that a tool cannot handle is
-left out of DST.
+left out of DST. I/N takes every N-th file, from I. Files come out as their number in SRC.
 """
 
 from __future__ import annotations
@@ -83,11 +83,13 @@ def main() -> None:
     tool, src, dst = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
+    part, parts = (int(n) for n in (sys.argv[4] if len(sys.argv) > 4 else "0/1").split("/"))
     work = TOOLS[tool]()
-    files = sorted(p for p in src.rglob("*") if p.is_file())
+    found = enumerate(sorted(p for p in src.rglob("*") if p.is_file()), start=1)
+    files = [(number, path) for number, path in found if number % parts == part]
     failed = 0
     start = resource.getrusage(resource.RUSAGE_SELF)
-    for number, path in enumerate(files, start=1):
+    for number, path in files:
         target = dst / f"{number:06d}.dcm"
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -1,91 +1,98 @@
-"""Planted identifiers left by each tool in one CT, in six character-set situations.
+"""Planted identifiers left by each tool, by the place they stand in.
 
-    python benchmarks/deidentify/planted.py [--peers PEERS/bin/python]
+    livercohort simulate DELIVERY --sites 2 --subjects 4 --nights 1 --seed 7
+    python benchmarks/deidentify/planted.py DELIVERY --peers PEERS_FOLDER
 
-Every planted value is counted in every encoding outside the pixels, before and after; what
-a tool leaves is printed per situation, ours first.
+The files: the first of each series of a simulated delivery (all vendors, all leak places), and
+one CT planted in six character-set situations. Every tool gets the same files. In what it
+writes, every planted value is searched outside the pixels, in all encodings, by bytes; a hit
+counts once per file, value and place. A file that a tool does not write is counted beside.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
+import sys
 import tempfile
+from bisect import bisect_right
+from collections import Counter
 from pathlib import Path
 
-from pydicom.tag import Tag
+from peer_environment import RUNNER, peers_python
+from planted_values import Planted, hits, patterns_of, places, read_planted, without_pixels
 
-from tasks.deidentify.objects import DeidentifiedObject
-from tasks.deidentify.parse import PIXEL_DATA, ScanError, scan_file
-from tests.unit.deidentify.helpers import run
-from tests.unit.deidentify.planted import (
-    BIRTH_DATE,
-    LATIN_NAME,
-    REAL_DATE,
-    SITUATIONS,
-    VALUES,
-    Situation,
-    plant,
-)
+from tests.unit.deidentify.planted import LATIN_NAME, SITUATIONS, VALUES, plant
 
-RUNNER = Path(__file__).with_name("peer_runner.py")
-PEERS = ("dicom-anonymizer", "deid", "dicognito")
-CODECS = ("utf-8", "gb18030", "big5", "utf-16-le", "utf-16-be")
-VALUES_PLANTED = (*VALUES, LATIN_NAME, BIRTH_DATE, REAL_DATE)
+OURS, PEERS = "livercohort", ("dicom-anonymizer", "deid", "dicognito")
+OWN_RUNNER = Path(__file__).with_name("own_runner.py")
+Table = list[tuple[Planted, frozenset[bytes]]]
 
 
 def main() -> None:
-    """Print the table."""
+    """Print planted and left, by place and tool."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", type=Path, help="Python of the peers' environment")
+    parser.add_argument("delivery", type=Path)
+    parser.add_argument("--peers", type=Path, required=True, help="folder of their environment")
     options = parser.parse_args()
-    tools = ("livercohort", *(PEERS if options.peers else ()))
-    print(f"{'situation':<22}{'planted':>8}" + "".join(f"{t:>18}" for t in tools))
-    for name, situation in SITUATIONS.items():
-        source, _ = plant(situation)
-        left = [_left(_output(tool, source, options.peers), situation) for tool in tools]
-        cells = "".join(f"{'no output' if n is None else n:>18}" for n in left)
-        print(f"{name:<22}{_count(source, situation):>8}{cells}")
-    print(f"group 7FE0 is not counted: {Tag(PIXEL_DATA)}")
+    python = peers_python(options.peers)
+    values = _values(options.delivery)
+    with tempfile.TemporaryDirectory() as scratch:
+        src = Path(scratch, "src")
+        n_files = _gather(options.delivery, src)
+        counts = {"planted": _count(src, values)}
+        written = {}
+        for tool in (OURS, *PEERS):
+            dst = Path(scratch, tool)
+            _run(tool, src, dst, python)
+            counts[tool] = _count(dst, values)
+            written[tool] = sum(1 for p in dst.rglob("*.dcm") if p.is_file())
+    _print(counts, written, n_files)
+    sys.exit(1 if counts[OURS].total() else 0)
 
 
-def _output(tool: str, source: bytes, peers: Path | None) -> bytes | None:
-    if tool == "livercohort":
-        done = run(source)
-        return done.output if isinstance(done, DeidentifiedObject) else None
-    with tempfile.TemporaryDirectory() as folder:
-        src, dst = Path(folder, "src"), Path(folder, "dst")
-        src.mkdir()
-        dst.mkdir()
-        (src / "planted.dcm").write_bytes(source)
-        command = [str(peers), str(RUNNER), tool, str(src), str(dst)]
-        subprocess.run(command, capture_output=True, check=False)
-        made = sorted(dst.iterdir())
-        return made[0].read_bytes() if made else None
+def _values(delivery: Path) -> Table:
+    own = {Planted("", "", "planted CT", v) for v in (*VALUES, LATIN_NAME)}
+    return [(p, patterns_of(p.value)) for p in sorted({*read_planted(delivery), *own})]
 
 
-def _left(output: bytes | None, situation: Situation) -> int | None:
-    return None if output is None else _count(output, situation)
+def _gather(delivery: Path, src: Path) -> int:
+    src.mkdir()
+    folders = sorted({p.parent for p in delivery.glob("*/*/dicom/**/*") if p.is_file()})
+    firsts = [min(p for p in folder.iterdir() if p.is_file()) for folder in folders]
+    for number, path in enumerate(firsts, start=1):
+        shutil.copy(path, src / f"{number:06d}.dcm")
+    for number, situation in enumerate(SITUATIONS.values(), start=len(firsts) + 1):
+        (src / f"{number:06d}.dcm").write_bytes(plant(situation)[0])
+    return len(firsts) + len(SITUATIONS)
 
 
-def _count(data: bytes, situation: Situation) -> int:
-    try:
-        pixels = scan_file(data).get(PIXEL_DATA)
-        data = data.replace(pixels, b"") if pixels else data
-    except ScanError:
-        pass
-    total = 0
-    for value in VALUES_PLANTED:
-        forms = {situation.encode(value)}
-        for codec in CODECS:
-            try:
-                forms.add(value.encode(codec))
-            except UnicodeEncodeError:
-                continue
-        # A longer form that holds a shorter one would count twice.
-        alone = [f for f in forms if not any(f != g and f in g and g in data for g in forms)]
-        total += sum(data.count(form) for form in alone)
-    return total
+def _run(tool: str, src: Path, dst: Path, python: Path) -> None:
+    command = [str(python), str(RUNNER), tool, str(src), str(dst)]
+    if tool == OURS:
+        command = [sys.executable, str(OWN_RUNNER), str(src), str(dst), "2"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _count(folder: Path, values: Table) -> Counter[str]:
+    found: set[tuple[Path, Planted, str]] = set()
+    for path in folder.rglob("*.dcm"):
+        data = without_pixels(path.read_bytes())
+        starts = places(data)
+        for planted, at in hits(data, values):
+            where = starts[bisect_right(starts, (at, "\uffff")) - 1][1]
+            found.add((path, planted, where))
+    return Counter(where for _, _, where in found)
+
+
+def _print(counts: dict[str, Counter[str]], written: dict[str, int], n_files: int) -> None:
+    print(f"{'place':<38}" + "".join(f"{name:>18}" for name in counts))
+    for place in sorted(set().union(*counts.values())):
+        print(f"{place:<38}" + "".join(f"{c[place]:>18}" for c in counts.values()))
+    print(f"{'all':<38}" + "".join(f"{c.total():>18}" for c in counts.values()))
+    files = [n_files, *written.values()]
+    print(f"{'files written':<38}" + "".join(f"{n:>18}" for n in files))
 
 
 if __name__ == "__main__":

@@ -3,19 +3,35 @@
     livercohort simulate OUT --sites 2 --subjects 4 --nights 1 --seed 7
     python benchmarks/deidentify/score.py OUT
 
-Categories as in the MIDI-B challenge: tag_retained, text_notnull, text_retained,
-text_removed, date_shifted, uid_changed, uid_consistent, patid_consistent, pixels_hidden,
-pixels_retained. Each check of each file counts once. A file that should have come out and did
-not fails all of its checks; one that should not and did fails pixels_hidden. What is planted
-is searched in every byte written, in every encoding. Source and output are both read by
-pydicom. Prints a table; exit 1 when a category is below the goal.
+Categories as in the MIDI-B challenge; each check of each file counts once, and a file that
+should have come out and did not fails all of its checks.
+
+tag_retained      attributes of `RETAINED` that the source has: same value in the output
+text_notnull      attributes of `NOT_NULL`: there and not empty
+text_retained     words of the series description that the simulator wrote (answer key, table
+                  `labels`), planted values taken out: found in the output's description.
+                  Numbers alone (`5.0`) are dropped by rule, since nothing tells a thickness from
+                  a number of a person; how many is printed beside and not scored
+text_removed      values planted for the file's subject (answer key): in no byte outside the
+                  pixels, in any encoding; a value of another subject found is a failure more
+date_shifted      dates of the source: moved by the person's days, or removed; one shift a person
+uid_changed       UIDs of the source that DICOM does not register: others in the output
+uid_consistent    one new UID for each old one over all files, and the other way round
+patid_consistent  one pseudonym for each subject
+pixels_retained   pixel bytes of the output are those of the source
+pixels_hidden     files that the key wants set aside: their object (by the UID in the key or in
+                  the file) is not among the outputs. One whose UID nobody knows passes only when
+                  every output is one that the key wants; so does one that cannot be read.
+
+Source and output are read by pydicom. Prints a table, and the words that were lost; exit 1
+when a category is below the goal.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
+import re
 import sys
 import tempfile
 import warnings
@@ -24,11 +40,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
+from planted_values import Planted, hits, patterns_of, read_planted, without_pixels
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from schemas.descriptors import clean_descriptor
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.records import SubjectAssignment
@@ -38,7 +56,6 @@ from tasks.deidentify.values import is_registered_uid, read_date
 
 GOAL = 0.9995
 RING = KeyRing(bytes(range(32)))
-CODECS = ("utf-8", "gb18030", "utf-16-le", "utf-16-be", "big5")
 RETAINED = [
     "Modality",
     "SOPClassUID",
@@ -78,7 +95,7 @@ NOT_NULL = [
     "Columns",
     "PixelData",
 ]
-DESCRIPTORS = ("SeriesDescription", "ProtocolName", "StudyDescription")
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass
@@ -91,6 +108,8 @@ class Score:
     origins: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     patients: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     shifts: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    lost_words: Counter[str] = field(default_factory=Counter)
+    numbers: Counter[bool] = field(default_factory=Counter)
 
     def check(self, category: str, *, ok: bool, times: int = 1) -> None:
         """Count one check, or several that stand or fall together."""
@@ -105,9 +124,9 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     score = Score()
-    planted = _planted(options.delivery)
+    key = _read_key(options.delivery)
     for export, rows in _exports(options.delivery):
-        _score_export(export, rows, planted, score)
+        _score_export(export, rows, key, score)
     _score_consistency(score)
     total = sum(score.made.values())
     for category in sorted(score.made):
@@ -115,37 +134,49 @@ def main() -> None:
         print(f"{category:<18}{passed:>10} of {made:<10}{100 * passed / made:9.4f} %")
     share = sum(score.passed.values()) / total
     print(f"{'all actions':<18}{sum(score.passed.values()):>10} of {total:<10}{100 * share:9.4f} %")
+    print(f"numbers in descriptions, not scored: {score.numbers[True]} kept, ", end="")
+    print(f"{score.numbers[False]} dropped")
+    for word, times in score.lost_words.most_common(20):
+        print(f"lost word: {word} ({times})")
     worst = min(score.passed[c] / score.made[c] for c in score.made)
     sys.exit(0 if worst >= GOAL else 1)
 
 
+@dataclass(frozen=True)
+class Key:
+    """The answer key: what was planted, the series' names, and objects of faults by path."""
+
+    planted: list[tuple[Planted, frozenset[bytes]]]
+    descriptions: dict[str, str]
+    fault_uids: dict[tuple[str, str], str]
+
+
+def _read_key(delivery: Path) -> Key:
+    labels = _rows(delivery, "labels")
+    faults = _rows(delivery, "faults")
+    return Key(
+        [(p, patterns_of(p.value)) for p in read_planted(delivery)],
+        {r["series_uid"]: r["series_description"] for r in labels},
+        {(r["site"], r["path"]): r["sop_uid"] for r in faults if r["path"] and r["sop_uid"]},
+    )
+
+
+def _rows(delivery: Path, table: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(
+        delivery / "answer_key" / f"{table}.parquet"
+    ).to_pylist()
+    return rows
+
+
 def _exports(delivery: Path) -> Iterator[tuple[Path, list[dict[str, object]]]]:
     by_export: dict[tuple[str, str], list[dict[str, object]]] = defaultdict(list)
-    for line in (delivery / "answer_key" / "files.jsonl").read_text().splitlines():
-        row = json.loads(line)
+    for row in _rows(delivery, "files"):
         by_export[row["site"], row["export"]].append(row)
     for (site, export), rows in sorted(by_export.items()):
         yield delivery / site / export, [{**r, "site": site} for r in rows]
 
 
-def _planted(delivery: Path) -> list[tuple[str, bytes]]:
-    """Return each planted value in every encoding, once, with what may hold it."""
-    found = set()
-    text = (delivery / "answer_key" / "identifiers.jsonl").read_text(encoding="utf-8")
-    for row in map(json.loads, text.splitlines()):
-        if row["scope"] != "everywhere" or len(row["value"]) < 2:
-            continue
-        for codec in CODECS:
-            try:
-                found.add((row["kind"], row["value"].encode(codec)))
-            except UnicodeEncodeError:
-                continue
-    return sorted((kind, pattern) for kind, pattern in found if len(pattern) >= 6)
-
-
-def _score_export(
-    export: Path, rows: list[dict[str, object]], planted: list[tuple[str, bytes]], score: Score
-) -> None:
+def _score_export(export: Path, rows: list[dict[str, object]], key: Key, score: Score) -> None:
     site = SiteCode(str(rows[0]["site"]))
     links = _linkage(export, site)
     images = {str(r["path"]): r for r in rows if str(r["path"]).startswith("dicom/")}
@@ -153,62 +184,75 @@ def _score_export(
         out = Path(scratch, "out")
         deidentify_folder(export / "dicom", out, site, RING, assignments=links, workers=2)
         outputs = {p.stem: p for p in out.rglob("*.dcm")}
-        if first_broken_row(_audit(out)) is not None:
+        if first_broken_row(pq.read_table(out / "audit.parquet")) is not None:
             raise SystemExit("the audit's chain is broken")
-        wanted = set()
+        wanted = {
+            _score_file(export / path, links, outputs, key, score)
+            for path, row in sorted(images.items())
+            if row["state"] == "accepted"
+        }
         for path, row in sorted(images.items()):
-            wanted |= _score_file(export / path, row, links, outputs, planted, score)
+            if row["state"] == "quarantined":
+                uid = key.fault_uids.get((site, path)) or _sop_uid(export / path)
+                ok = RING.uid(uid) not in outputs if uid else set(outputs) <= wanted
+                score.check("pixels_hidden", ok=ok)
         for _ in set(outputs) - wanted:
             score.check("pixels_hidden", ok=False)
 
 
-def _audit(out: Path) -> object:
-    import pyarrow.parquet as pq
-
-    return pq.read_table(out / "audit.parquet")
-
-
 def _score_file(
     path: Path,
-    row: dict[str, object],
     links: dict[RawPatientId, SubjectAssignment],
     outputs: dict[str, Path],
-    planted: list[tuple[str, bytes]],
+    key: Key,
     score: Score,
-) -> set[str]:
+) -> str:
     """Score one delivered file; return the name of the object it should have become."""
-    if row["state"] == "duplicate":
-        return set()
-    if row["state"] != "accepted":
-        hidden = str(row.get("reason") or row.get("fault") or "")
-        score.check("pixels_hidden", ok=_is_absent(path, outputs), times=1 if hidden else 0)
-        return set()
     source = dcmread(path)
     name = RING.uid(str(source.SOPInstanceUID))
     subject = links[RawPatientId(str(source.PatientID).strip())]
     made = outputs.get(name)
     written = dcmread(made) if made else None
     _score_tags(source, written, score)
+    _score_words(key, source, written, score)
     _score_dates(source, written, subject, score)
     _score_uids(source, written, score)
     same = written is not None and written.PixelData == source.PixelData
     score.check("pixels_retained", ok=same)
     patient = str(written.PatientID) if written is not None else ""
     score.patients[f"{subject.site} {subject.subject_no}"].add(patient)
-    raw = made.read_bytes().replace(source.PixelData, b"") if made else b""
-    left = {kind for kind, pattern in planted if pattern in raw}
-    for kind in sorted({kind for kind, _ in planted}):
-        score.check("text_removed", ok=made is not None and kind not in left)
-    return {name}
+    raw = without_pixels(made.read_bytes()) if made else b""
+    left = {planted for planted, _ in hits(raw, key.planted)}
+    whose = (subject.site, subject.subject_no)
+    own = {p for p, _ in key.planted if (p.site, p.subject_no) == whose}
+    for planted in own:
+        score.check("text_removed", ok=made is not None and planted not in left)
+    for _ in left - own:
+        score.check("text_removed", ok=False)
+    return name
 
 
-def _is_absent(path: Path, outputs: dict[str, Path]) -> bool:
+def _sop_uid(path: Path) -> str:
+    """Return the UID a file states, empty when it cannot be read."""
     try:
-        uid = str(dcmread(path, stop_before_pixels=True).get("SOPInstanceUID", ""))
+        return str(dcmread(path, stop_before_pixels=True).get("SOPInstanceUID", ""))
     except Exception:
-        # No UID to look for: counted as hidden without a proof, which flatters the score.
-        return True
-    return RING.uid(uid) not in outputs
+        return ""
+
+
+def _score_words(key: Key, source: Dataset, written: Dataset | None, score: Score) -> None:
+    text = key.descriptions.get(str(source.SeriesInstanceUID), "")
+    for planted, _ in key.planted:
+        text = text.replace(planted.value, " ")
+    kept = str(written.get("SeriesDescription", "")).casefold() if written else ""
+    for word in _WORD.findall(text):
+        ok = word.casefold() in kept
+        if word.isdigit():
+            score.numbers[ok] += 1
+            continue
+        score.check("text_retained", ok=ok)
+        if not ok:
+            score.lost_words[word] += 1
 
 
 def _score_tags(source: Dataset, written: Dataset | None, score: Score) -> None:
@@ -219,11 +263,6 @@ def _score_tags(source: Dataset, written: Dataset | None, score: Score) -> None:
     for keyword in NOT_NULL:
         ok = written is not None and written.get(keyword) not in (None, "", b"")
         score.check("text_notnull", ok=ok)
-    for keyword in DESCRIPTORS:
-        words = clean_descriptor(str(source.get(keyword, ""))).split()
-        kept = clean_descriptor(str(written.get(keyword, ""))).split() if written else []
-        for word in words:
-            score.check("text_retained", ok=word in kept)
 
 
 def _score_dates(

@@ -1,14 +1,19 @@
-"""CPU and wall time of de-identification as ratios to floors and to other tools.
+"""CPU and files per second of de-identification beside another tool and beside copying.
 
-    python benchmarks/deidentify/speed.py FOLDER... [--peers PEERS/bin/python] [--rounds 3]
+    python benchmarks/deidentify/speed.py FOLDER... --peers PEERS_FOLDER [--rounds 3]
 
-Runs are interleaved; medians are compared. Ours includes the hashes of source and output,
-the scan of what was written, and the audit.
+Each command runs as a process of its own, start included, with 1 and with 2 workers: ours
+(hashes of source and output, search of what was written, audit), dicom-anonymizer with its
+newest table (two processes take half of the files each), and `cp -r` followed by `sha256sum`.
+Runs are interleaved and medians compared. CPU is user and system time of the whole tree of
+processes: this one adopts what a command leaves behind, so that workers of a server count.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import os
 import resource
 import shutil
 import statistics
@@ -16,103 +21,98 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from schemas.identifiers import SiteCode
-from schemas.keys import KeyRing
-from tasks.deidentify.store_folder import deidentify_folder
+from peer_environment import RUNNER, peers_python
 
-RUNNER = Path(__file__).with_name("peer_runner.py")
-FLOOR = "cp -r + sha256sum"
+OURS, PEER, FLOOR = "livercohort", "dicom-anonymizer", "cp -r + sha256sum"
+OWN_RUNNER = Path(__file__).with_name("own_runner.py")
+WORKERS = (1, 2)
+_PR_SET_CHILD_SUBREAPER = 36
+
+Case = tuple[str, int]
 
 
 def main() -> None:
-    """Print one line per tool: CPU, wall, ratios."""
+    """Print one line per tool and number of workers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--peers", type=Path, help="Python of the peers' environment")
+    parser.add_argument("--peers", type=Path, required=True, help="folder of their environment")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
+    python = peers_python(options.peers)
+    _adopt_orphans()
+    measured: dict[Case, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        src = Path(scratch, "src")
+        src, dst = Path(scratch, "src"), Path(scratch, "dst")
         for number, folder in enumerate(options.folders):
             shutil.copytree(folder, src / str(number))
-        measured = _measure(src, Path(scratch, "dst"), options)
-    n_files = sum(1 for f in options.folders for p in f.rglob("*") if p.is_file())
-    _print(measured, n_files)
+        files = sorted(p for p in src.rglob("*") if p.is_file())
+        n_bytes = sum(p.stat().st_size for p in files)
+        for _ in range(options.rounds):
+            for case, commands in _cases(src, dst, python).items():
+                measured.setdefault(case, []).append(_measure(commands, dst))
+    print(f"{len(files)} files, {n_bytes / 1e6:.0f} MB, {options.rounds} rounds, medians")
+    _print(measured, len(files))
 
 
-def _measure(
-    src: Path, dst: Path, options: argparse.Namespace
-) -> dict[str, list[tuple[float, float]]]:
-    runs: dict[str, Callable[[], object]] = {
-        FLOOR: lambda: _copy_and_hash(src, dst),
-        "livercohort": lambda: deidentify_folder(
-            src,
-            dst,
-            SiteCode("S91"),
-            KeyRing(bytes(range(32))),
-            subject_from="patient_id",
-            workers=options.workers,
-        ),
-    }
-    runs["pydicom read + save"] = lambda: _peer(Path(sys.executable), "read-write", src, dst)
-    if options.peers:
-        for tool in ("dicom-anonymizer", "dicognito", "deid"):
-            runs[tool] = lambda tool=tool: _peer(options.peers, tool, src, dst)  # type: ignore[misc]
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
-    for _ in range(options.rounds):
-        for name, run in runs.items():
-            shutil.rmtree(dst, ignore_errors=True)
-            before, start = _cpu(), time.perf_counter()
-            run()
-            measured[name].append((_cpu() - before, time.perf_counter() - start))
-    return measured
+def _cases(src: Path, dst: Path, python: Path) -> dict[Case, list[list[str]]]:
+    cases: dict[Case, list[list[str]]] = {}
+    for n in WORKERS:
+        cases[OURS, n] = [[sys.executable, str(OWN_RUNNER), str(src), str(dst), str(n)]]
+        cases[PEER, n] = [
+            [str(python), str(RUNNER), PEER, str(src), str(dst / str(i)), f"{i}/{n}"]
+            for i in range(n)
+        ]
+    hashing = f"cp -r '{src}' '{dst}' && find '{dst}' -type f -print0 | xargs -0 sha256sum"
+    cases[FLOOR, 1] = [["sh", "-c", hashing]]
+    return cases
 
 
-def _copy_and_hash(src: Path, dst: Path) -> None:
-    subprocess.run(["cp", "-r", str(src), str(dst)], check=True)
-    files = [str(p) for p in dst.rglob("*") if p.is_file()]
-    subprocess.run(["sha256sum", *files], check=True, stdout=subprocess.DEVNULL)
+def _measure(commands: list[list[str]], dst: Path) -> tuple[float, float]:
+    """Run commands side by side; return CPU and wall seconds."""
+    shutil.rmtree(dst, ignore_errors=True)
+    before, start = _cpu(), time.perf_counter()
+    running = [
+        subprocess.Popen(c, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for c in commands
+    ]
+    codes = [process.wait() for process in running]
+    if any(codes):
+        raise SystemExit("a command failed")
+    wall = time.perf_counter() - start
+    _wait_for_orphans()
+    return _cpu() - before, wall
 
 
-def _peer(python: Path, tool: str, src: Path, dst: Path) -> None:
-    dst.mkdir()
-    command = [str(python), str(RUNNER), tool, str(src), str(dst)]
-    subprocess.run(command, check=True, capture_output=True)
+def _adopt_orphans() -> None:
+    if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise SystemExit("this system cannot count the CPU of whole process trees")
+
+
+def _wait_for_orphans() -> None:
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            return
 
 
 def _cpu() -> float:
-    both = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(u.ru_utime + u.ru_stime for u in both) + _forkserver_cpu()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
-def _forkserver_cpu() -> float:
-    """CPU of the fork server's workers that ended: they are not children of this process."""
-    from multiprocessing import forkserver
-
-    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001  no public way
-    if pid is None:
-        return 0.0
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(n) for n in fields[11:15]) / 100.0
-
-
-def _print(measured: dict[str, list[tuple[float, float]]], n_files: int) -> None:
+def _print(measured: dict[Case, list[tuple[float, float]]], n_files: int) -> None:
     medians = {
-        name: tuple(statistics.median(run[i] for run in runs) for i in (0, 1))
-        for name, runs in measured.items()
+        case: (statistics.median(c for c, _ in runs), statistics.median(w for _, w in runs))
+        for case, runs in measured.items()
     }
-    floor, ours = medians[FLOOR], medians["livercohort"]
-    print(f"{n_files} files, {len(next(iter(measured.values())))} rounds, medians")
-    head = ("CPU ms/file", "wall ms/file", "CPU / floor", "wall / floor", "CPU / ours")
-    print(f"{'':<22}" + "".join(f"{h:>14}" for h in head))
-    for name, (cpu, wall) in medians.items():
-        cells = (1000 * cpu / n_files, 1000 * wall / n_files)
-        ratios = (cpu / floor[0], wall / floor[1], cpu / ours[0])
-        print(f"{name:<22}" + "".join(f"{c:>14.2f}" for c in (*cells, *ratios)))
+    ours, floor = medians[OURS, 1], medians[FLOOR, 1]
+    head = ("CPU ms/file", "files/s", "CPU / ours", "CPU / floor")
+    print(f"{'':<20}{'workers':>8}" + "".join(f"{h:>13}" for h in head))
+    for (tool, workers), (cpu, wall) in sorted(medians.items(), key=lambda item: item[1][0]):
+        cells = (1000 * cpu / n_files, n_files / wall, cpu / ours[0], cpu / floor[0])
+        print(f"{tool:<20}{workers:>8}" + "".join(f"{c:>13.2f}" for c in cells))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from schemas.features import PER_SLICE, InstanceFeatures, features_of_sibling, read_features
+from schemas.features import InstanceFeatures, read_features, reread_features
 from tasks.convert.header_scan import PIXEL_DATA, ScannedHeader
 from tasks.convert.header_values import ATTRIBUTES, NotPlainError, plain_value
 
@@ -29,7 +29,21 @@ _PRIVATE_VRS = {
     ("GEMS_PARM_01", 0x39): "IS",
     ("Philips Imaging DD 001", 0x03): "FL",
 }
-_KEYWORD_OF = {ATTRIBUTES[keyword][0]: keyword for keyword in PER_SLICE}
+#: Attributes that slices of one series differ in, and the one field that each decides.
+_PER_SLICE = {
+    "SOPInstanceUID": "sop_uid",
+    "InstanceNumber": "instance_number",
+    "ImagePositionPatient": "position_lps",
+    "ImageOrientationPatient": "orientation_lps",
+    "EchoTime": "echo_time_ms",
+    "DiffusionBValue": "b_value",
+    "ContentTime": "content_time_s",
+    "AcquisitionTime": "acquisition_time_s",
+    "TriggerTime": "trigger_time_ms",
+    "AcquisitionNumber": "acquisition_number",
+    "TemporalPositionIdentifier": "temporal_position",
+}
+_FIELD_OF = {ATTRIBUTES[keyword][0]: field for keyword, field in _PER_SLICE.items()}
 _Asked = tuple[bytes, bytes] | None
 
 
@@ -151,7 +165,7 @@ class FeatureHarvest:
             return None
         changed = None if self._known is None else _changed(self._known[0], scanned)
         if self._known is not None and changed is not None:
-            features = features_of_sibling(self._known[1], view, changed)
+            features = reread_features(self._known[1], view, changed)
         else:
             features = read_features(view)
         plain = cast("HeaderView", view)
@@ -163,18 +177,18 @@ class FeatureHarvest:
 
 
 def _changed(before: HeaderView, scanned: ScannedHeader) -> list[str] | None:
-    """Return the keywords of slices in which a header differs; None where it is another series."""
+    """Return the fields in which a header of one series differs; None for another series."""
     if before.file_meta.TransferSyntaxUID != scanned.syntax:
         return None
     changed = []
     for tag, value in before.asked.items():
         if _bytes_of(scanned, tag) != value:
-            keyword = _KEYWORD_OF.get(tag)
-            if keyword is None:
+            field = _FIELD_OF.get(tag)
+            if field is None:
                 return None
-            changed.append(keyword)
+            changed.append(field)
     private = before.asked_private.items()
     if any(_private(scanned, group) != elements for group, elements in private):
         # Of private attributes only a b-value is ever asked for.
-        changed.append("DiffusionBValue")
+        changed.append("b_value")
     return changed

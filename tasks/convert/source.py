@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.functional_groups import MAX_FRAMES, FunctionalGroups
+from schemas.siemens_csa import read_csa
 from schemas.sub_stacks import slice_normal
 from tasks.convert.codes import Code
-from tasks.convert.csa import read_csa_tags
 from tasks.convert.encoded import DEFLATED, EXPLICIT_BIG_ENDIAN, NATIVE, PROVABLE, ends_too_early
 from tasks.convert.header_scan import (
     BITS_ALLOCATED,
@@ -315,7 +315,7 @@ def _mosaic_layout(header: Dataset) -> Mosaic:
 
 
 def _csa_image_header(header: Dataset) -> dict[str, tuple[str, ...]]:
-    return read_csa_tags(bytes(header.private_block(0x0029, "SIEMENS CSA HEADER")[0x10].value))
+    return read_csa(bytes(header.private_block(0x0029, "SIEMENS CSA HEADER")[0x10].value))
 
 
 def stored_values(raw: NDArray[np.generic], bits_stored: int) -> NDArray[np.generic]:

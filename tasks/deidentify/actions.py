@@ -8,11 +8,16 @@ from datetime import date
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from schemas.identifiers import RawPatientId
+from schemas.records import SubjectAssignment
 from tasks.deidentify.encode import OutElement
 from tasks.deidentify.memory import Decisions
 from tasks.deidentify.parse import PIXEL_DATA, Encoding, RawElement
 from tasks.deidentify.profile import Action, Option, Profile
 from tasks.deidentify.values import TEXT_VRS
+
+#: Gives the subject of a raw PatientID, or None when no row links it.
+Assign = Callable[[RawPatientId], SubjectAssignment | None]
 
 
 @dataclass(frozen=True)

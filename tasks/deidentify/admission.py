@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydicom.uid import (
     CTImageStorage,
     EnhancedCTImageStorage,
@@ -45,6 +47,12 @@ _RECONSTRUCTION_WORDS = (
     | {"CSA", "MULTIPLANAR", "COMBINED", "VOLUME", "DIXON"}
 )
 _ONE_BYTE = 8
+#: What the checks of class, burned-in text, origin and frames read; overlays count by being
+#: there. Where all this is alike, these checks say the same of every instance of a series.
+READ_BY_SERIES_CHECKS = frozenset(
+    tag_of(keyword)
+    for keyword in ("SOPClassUID", "BurnedInAnnotation", "ImageType", "ConversionType")
+) | {_SHARED, _PER_FRAME, tag_of("NumberOfFrames")}
 _OVERLAY_FIRST, _OVERLAY_LAST = 0x6000, 0x60FF
 
 
@@ -53,18 +61,26 @@ def check_admission(header: Header) -> ReasonCode | None:
 
     The checks run from identity to pixels; the first that says no gives the reason.
     """
-    for check in (
+    return _first_reason(
+        header,
         _class_reason,
         _uid_reason,
         _burned_in_reason,
         _origin_reason,
         _frames_reason,
         _pixel_reason,
-    ):
-        reason = check(header)
-        if reason is not None:
-            return reason
-    return None
+    )
+
+
+def check_instance(header: Header) -> ReasonCode | None:
+    """Check what differs between the instances of a series; see `READ_BY_SERIES_CHECKS`."""
+    return _first_reason(header, _uid_reason, _pixel_reason)
+
+
+def _first_reason(
+    header: Header, *checks: Callable[[Header], ReasonCode | None]
+) -> ReasonCode | None:
+    return next((reason for check in checks if (reason := check(header)) is not None), None)
 
 
 def _texts(header: Header, keyword: str) -> tuple[str, ...]:

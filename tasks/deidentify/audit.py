@@ -7,6 +7,7 @@ the source. Changing, dropping or moving a row breaks the chain from there on.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.json as pj
 
 from schemas.records import FileOutcome
 from schemas.states import FileState, ReasonCode
@@ -68,7 +70,7 @@ def audit_table(
     versions : AuditVersions
         Rules, key and software.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[str] = []
     link = FIRST_LINK
     for outcome in sorted(outcomes, key=lambda o: o.file_no):
         number = outcome.file_no
@@ -78,8 +80,18 @@ def audit_table(
         row["options"] = list(options.get(number, ()))
         row["prev_sha256"] = link
         row["row_sha256"] = link = _seal(row)
-        rows.append(row)
-    return pa.Table.from_pylist(rows, schema=_schema())
+        rows.append(_json(row))
+    return _table(rows)
+
+
+def _table(rows: Sequence[str]) -> pa.Table:
+    # By way of JSON: from Python objects, pyarrow would load pandas for nothing.
+    schema = _schema()
+    if not rows:
+        return schema.empty_table()
+    options = pj.ParseOptions(explicit_schema=schema)
+    table = pj.read_json(io.BytesIO("\n".join(rows).encode()), parse_options=options)
+    return table.combine_chunks().cast(schema)
 
 
 def first_broken_row(table: pa.Table) -> int | None:
@@ -94,8 +106,11 @@ def first_broken_row(table: pa.Table) -> int | None:
 
 
 def _seal(row: Mapping[str, Any]) -> str:
-    text = json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_json(row).encode()).hexdigest()
+
+
+def _json(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _row(

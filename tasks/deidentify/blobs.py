@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from schemas.siemens_csa import CsaError, read_csa
 from tasks.deidentify.contract import Contract
 from tasks.deidentify.ge_blocks import (
+    BlobError,
     read_protocol,
     read_user_data,
     write_protocol,
     write_user_data,
 )
-from tasks.deidentify.siemens_csa import BlobError, read_csa, write_csa
+from tasks.deidentify.siemens_csa import write_csa
 
 _Fields = Mapping[str, tuple[str, tuple[str, ...]]]
 
@@ -57,7 +59,7 @@ def rebuild_blob(block: str, raw: bytes, allowed: Mapping[str, BlobField]) -> by
     """
     try:
         found = _READERS[block](raw)
-    except BlobError:
+    except (BlobError, CsaError):
         return None
     kept: dict[str, tuple[str, tuple[str, ...]]] = {}
     for name, rule in allowed.items():

@@ -20,7 +20,7 @@ RLE = "1.2.840.10008.1.2.5"
 
 #: Notes that encoders leave about themselves; they name software and nobody.
 _ENCODER_NOTE = re.compile(
-    rb"(\0\x01)?(Kakadu-v?\d[\d.]{0,10}[a-z]?|Created by OpenJPEG version \d[\d.]{0,10}"
+    rb"(\0\x01)?(Kakadu-v?\d[\d.]{0,10}[a-z]?|Created by (?:GDCM/)?OpenJPEG version \d[\d.]{0,10}"
     rb"|Created by Aware, ?Inc\.?|Creator: JasPer Version \d[\d.]{0,10}"
     rb"|LEAD Technologies Inc\. V\d\.\d{1,2})\0?"
 )

@@ -10,6 +10,7 @@ from typing import Literal
 from tasks.deidentify.parse import (
     DEFLATED_LITTLE,
     LONG_VRS,
+    META_ENCODING,
     UNDEFINED_LENGTH,
     Encoding,
     encoding_of,
@@ -37,27 +38,34 @@ def encode_file(
     meta: Iterable[OutElement], elements: Iterable[OutElement], transfer_syntax: str
 ) -> bytes:
     """Return a DICOM file: zero preamble, file meta, data set in `transfer_syntax`."""
-    explicit_little = Encoding(explicit=True, little=True)
-    meta_bytes = encode_elements(meta, explicit_little)
-    length = OutElement(0x00020000, "UL", len(meta_bytes).to_bytes(4, "little"))
     body = encode_elements(elements, encoding_of(transfer_syntax))
     if transfer_syntax == DEFLATED_LITTLE:
         deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         body = deflater.compress(body) + deflater.flush()
         body += b"\0" * (len(body) % 2)
-    return _PREAMBLE + encode_elements([length], explicit_little) + meta_bytes + body
+    return encode_start(meta) + body
+
+
+def encode_start(meta: Iterable[OutElement]) -> bytes:
+    """Return the zero preamble and the file meta with its length."""
+    meta_bytes = encode_elements(meta, META_ENCODING)
+    length = OutElement(0x00020000, "UL", len(meta_bytes).to_bytes(4, "little"))
+    return _PREAMBLE + encode_elements([length], META_ENCODING) + meta_bytes
 
 
 def encode_elements(elements: Iterable[OutElement], encoding: Encoding) -> bytes:
     """Return the elements in tag order as bytes."""
     parts: list[bytes] = []
     for element in sorted(elements, key=lambda e: e.tag):
-        parts += _element_bytes(element, encoding)
+        parts += element_parts(element, encoding)
     return b"".join(parts)
 
 
-def _element_bytes(element: OutElement, encoding: Encoding) -> tuple[bytes, ...]:
-    """Return the parts of an element; they are kept with it, since most are written again."""
+def element_parts(element: OutElement, encoding: Encoding) -> tuple[bytes, ...]:
+    """Return head and value of an element, and what ends it if its length is undefined.
+
+    They are kept with it, since most are written again.
+    """
     known = element.__dict__.get(_WRITTEN)
     if known is not None and known[0] == encoding:
         parts: tuple[bytes, ...] = known[1]

@@ -14,8 +14,6 @@ import struct
 import zlib
 from collections.abc import Mapping
 
-from tasks.deidentify.siemens_csa import BlobError
-
 _OFFSET_AT = 24
 _EPI_AT, _POLARITY_AT, _VIEW_ORDER_AT = 0x3A, 0x30, 0x394
 _EPI_BIT, _POLARITY_BIT = 0x800, 0x4
@@ -24,6 +22,10 @@ _MOVED_SINCE, _FLAGS_MOVED, _VIEW_MOVED = 25.002, 0x4C, 0x8C
 _SMALLEST_BYTES, _LARGEST_OFFSET = 916, 8192
 _MAX_PROTOCOL_BYTES = 1 << 20
 _LINE = re.compile(r'(?:set )?([A-Z][A-Z0-9_]{1,31})\s+"([^"\r\n]{0,128})"')
+
+
+class BlobError(Exception):
+    """A vendor's block cannot be read to its end; carries no value."""
 
 
 def read_user_data(raw: bytes) -> dict[str, tuple[str, ...]]:

@@ -107,17 +107,18 @@ def harvest_identifiers(header: Header, memory: Memory | None = None) -> frozens
     known = None if memory is None else memory.of(("identifiers", charset))
     found: set[Identifier] = set()
     for tag, element in header.elements.items():
-        if tag == PIXEL_DATA or (tag >> 16 & 1 and element.items is None):
-            continue
-        harvest = partial(_of_root_element, element, charset)
-        if known is None:
+        harvest = partial(harvest_element, element, charset)
+        if known is None or tag == PIXEL_DATA:
             found |= harvest()
         else:
             found |= known.recall("", tag, element.vr, element.value, harvest)
     return frozenset(found)
 
 
-def _of_root_element(root: RawElement, charset: str) -> frozenset[Identifier]:
+def harvest_element(root: RawElement, charset: str) -> frozenset[Identifier]:
+    """Return the identifiers in one top-level element and below it."""
+    if root.tag == PIXEL_DATA or (root.group % 2 and root.items is None):
+        return frozenset()
     return frozenset(
         identifier
         for element in walk((root,))

@@ -8,17 +8,26 @@ anew: that is the reference the tests hold this against.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
+
+if TYPE_CHECKING:
+    from tasks.deidentify.replay import Reference
 
 _T = TypeVar("_T")
 _MOST_CONTEXTS, _MOST_DECISIONS, _LONGEST_VALUE = 8, 20_000, 16 << 10
 
 
 class Memory:
-    """What one worker remembers (restricted: it holds values of headers)."""
+    """What one worker remembers (restricted: it holds values of headers).
+
+    Beside decisions, the files that series are replayed from, the last used first, and by
+    shape of header which elements differed within a series (`replay`).
+    """
 
     def __init__(self) -> None:
         self._contexts: dict[object, Decisions] = {}
+        self.references: list[Reference] = []
+        self.differing: dict[object, frozenset[int]] = {}
 
     def of(self, context: object) -> Decisions:
         """Return the decisions taken in one context; few contexts are kept at a time."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Callable, Sequence
 from functools import partial
 from io import BytesIO
 
@@ -17,12 +15,12 @@ from pydicom.dataset import Dataset, FileDataset
 from schemas.charsets import decode_text
 from schemas.features import InstanceFeatures, read_features
 from schemas.identifiers import RawPatientId, Sha256, SopUid
-from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
-from tasks.deidentify.actions import ElementAction, Person, every_action
+from tasks.deidentify.actions import Assign, ElementAction, Person, every_action
 from tasks.deidentify.admission import check_admission
 from tasks.deidentify.audit import options_of, trail_of
-from tasks.deidentify.identifiers import Identifier, harvest_identifiers
+from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError, days_written
+from tasks.deidentify.identifiers import harvest_identifiers
 from tasks.deidentify.memory import Memory
 from tasks.deidentify.parse import (
     PIXEL_DATA,
@@ -32,10 +30,11 @@ from tasks.deidentify.parse import (
     TruncatedError,
     scan_file,
 )
-from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET, plan_actions
+from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET, context_of, plan_actions
 from tasks.deidentify.profile import Profile, tag_of
 from tasks.deidentify.rebuild import rebuild
-from tasks.deidentify.values import read_date
+from tasks.deidentify.replay import remember, replay
+from tasks.deidentify.template import Source
 
 #: What the record of an instance is made of (`schemas.features`).
 _FEATURE_TAGS = tuple(
@@ -50,28 +49,6 @@ _FEATURE_TAGS = tuple(
     ContrastBolusAgent SeriesDescription ProtocolName SequenceName AcquisitionNumber
     """.split()  # noqa: SIM905  a list of so many words reads better so
 )
-
-Assign = Callable[[RawPatientId], SubjectAssignment | None]
-
-
-class NotAsPlannedError(Exception):
-    """What was written does not say what the plan said; the object is held."""
-
-
-@dataclass(frozen=True)
-class DeidentifiedObject:
-    """An object that passed: its new bytes, and what later checks need (restricted)."""
-
-    output: bytes = field(repr=False)
-    output_sha256: Sha256
-    pixel_sha256: Sha256
-    sop_uid: SopUid
-    features: InstanceFeatures
-    counts: Mapping[str, int]
-    trail: tuple[str, ...] = field(repr=False)
-    options: tuple[str, ...]
-    days: tuple[tuple[date, date], ...] = field(repr=False)
-    identifiers: frozenset[Identifier] = field(repr=False)
 
 
 def deidentify_object(
@@ -106,6 +83,10 @@ def deidentify_object(
     Exception
         Whatever a rule or the check of the result raises; the caller holds the object.
     """
+    if memory is not None:
+        done = replay(data, memory, profile, assign, map_uid)
+        if done is not None:
+            return done
     header = _scan(data)
     if isinstance(header, ReasonCode):
         return header
@@ -118,12 +99,13 @@ def deidentify_object(
     if subject is None:
         return ReasonCode.NO_LINKAGE
     person = Person(subject.subject_id, subject.shift_days, map_uid)
-    actions = plan_actions(header, profile, person, memory)
+    context = context_of(header, profile, person, memory)
+    actions = plan_actions(header, context)
     output = rebuild(actions, header.transfer_syntax)
     written = dcmread(BytesIO(output))
     pixel_sha256 = _require_same_pixels(header, written)
-    return DeidentifiedObject(
-        output=output,
+    done = DeidentifiedObject(
+        parts=(output,),
         output_sha256=Sha256(hashlib.sha256(output).hexdigest()),
         pixel_sha256=pixel_sha256,
         sop_uid=SopUid(str(written.SOPInstanceUID)),
@@ -131,9 +113,12 @@ def deidentify_object(
         counts=count_actions(actions),
         trail=trail_of(actions),
         options=options_of(actions),
-        days=_days_written(actions, written),
+        days=days_written(actions, written),
         identifiers=harvest_identifiers(header, memory),
     )
+    if memory is not None:
+        remember(memory, Source(data, header, context, actions), written, done)
+    return done
 
 
 def count_actions(actions: Sequence[ElementAction]) -> dict[str, int]:
@@ -179,24 +164,3 @@ def _features(written: FileDataset, subject_id: str, memory: Memory | None) -> I
 
 def _decoded(written: Dataset, tag: int) -> DataElement:
     return written[tag]
-
-
-def _days_written(
-    actions: Sequence[ElementAction], written: FileDataset
-) -> tuple[tuple[date, date], ...]:
-    """Pair each real day with the day that now stands in its place, read back by pydicom."""
-    days = []
-    for day in (day for action in actions for day in action.days):
-        after = read_date(str(_value_at(written, day.path))[:8])
-        if after is None:
-            raise NotAsPlannedError("a date was not written as one")
-        days.append((day.real, after))
-    return tuple(days)
-
-
-def _value_at(written: Dataset, path: tuple[int, ...]) -> object:
-    """Return a value read back by pydicom: tags, with the number of the item between."""
-    item: Dataset = written
-    for tag, number in zip(path[:-1:2], path[1::2], strict=True):
-        item = item[tag].value[number]
-    return item[path[-1]].value

@@ -28,6 +28,8 @@ MAX_DEPTH = 16
 
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PREAMBLE_BYTES = 128
+#: Where elements begin in a file with preamble (PS3.10 7.1).
+FIRST_ELEMENT = _PREAMBLE_BYTES + 4
 #: A deflated header that grows beyond this is a bomb, not an image.
 _MAX_INFLATED_BYTES = 2 << 30
 
@@ -52,6 +54,10 @@ class Encoding:
     little: bool
 
 
+#: Of file meta, in every file.
+META_ENCODING = Encoding(explicit=True, little=True)
+
+
 class RawElement(NamedTuple):
     """One element: tag, VR (None when the file does not say) and its bytes or items."""
 
@@ -71,14 +77,27 @@ class RawElement(NamedTuple):
         return self.tag >> 16
 
 
+class Span(NamedTuple):
+    """Where a top-level element stands in the file, its tag and length included."""
+
+    tag: int
+    start: int
+    end: int
+
+
 @dataclass(frozen=True)
 class Header:
-    """A scanned file: what it is encoded in and all its top-level elements."""
+    """A scanned file: what it is encoded in and all its top-level elements.
+
+    `spans` are those of file meta and data set in the order of the file; a deflated data set
+    has none.
+    """
 
     transfer_syntax: str
     encoding: Encoding
     elements: dict[int, RawElement]
     meta: dict[int, RawElement]
+    spans: tuple[Span, ...] = ()
 
     def get(self, tag: int) -> bytes:
         """Return the value bytes of a top-level element, empty when it is absent."""
@@ -104,14 +123,16 @@ def scan_file(data: bytes) -> Header:
         If it cannot be scanned for another reason, e.g. nesting beyond `MAX_DEPTH`.
     """
     start = _start_of_elements(data)
-    meta, body_start = _scan_meta(data, start)
+    spans: list[Span] = []
+    meta, body_start = _scan_meta(data, start, spans)
     syntax = _ascii(meta.get(0x00020010)) or _guess_syntax(data, body_start)
     if syntax == DEFLATED_LITTLE:
         data, body_start = _inflate(data[body_start:]), 0
     encoding = encoding_of(syntax)
-    scanner = _Scanner(data, encoding)
-    elements = {e.tag: e for e in scanner.elements(body_start, len(data), 0)}
-    return Header(syntax, encoding, elements, meta)
+    elements = _scan_body(Scanner(data, encoding), body_start, len(data), spans)
+    return Header(
+        syntax, encoding, elements, meta, () if syntax == DEFLATED_LITTLE else tuple(spans)
+    )
 
 
 def encoding_of(transfer_syntax: str) -> Encoding:
@@ -127,7 +148,7 @@ def scan_items(value: bytes) -> tuple[tuple[RawElement, ...], ...] | None:
     Such a sequence is in implicit VR little endian, whatever the file is (PS3.5 6.2.2).
     """
     try:
-        return _Scanner(value, Encoding(explicit=False, little=True)).items(0, len(value), 1)
+        return Scanner(value, Encoding(explicit=False, little=True)).items(0, len(value), 1)
     except ScanError:
         return None
 
@@ -148,22 +169,43 @@ def vr_from_dictionary(tag: int) -> str:
     return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"
 
 
+def is_dicom(data: bytes) -> bool:
+    """Return whether the bytes begin with a preamble and the DICM mark."""
+    return data[_PREAMBLE_BYTES:FIRST_ELEMENT] == b"DICM"
+
+
 def _start_of_elements(data: bytes) -> int:
-    if data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM":
-        return _PREAMBLE_BYTES + 4
+    if is_dicom(data):
+        return FIRST_ELEMENT
     if data[:2] in (b"\x02\x00", b"\x08\x00") and len(data) > 16:
         return 0
     raise NotDicomError("no DICM mark")
 
 
-def _scan_meta(data: bytes, start: int) -> tuple[dict[int, RawElement], int]:
-    scanner = _Scanner(data, Encoding(explicit=True, little=True))
+def _scan_meta(data: bytes, start: int, spans: list[Span]) -> tuple[dict[int, RawElement], int]:
+    scanner = Scanner(data, META_ENCODING)
     meta: dict[int, RawElement] = {}
     position = start
     while data[position : position + 2] == b"\x02\x00":
-        element, position = scanner.element(position, len(data), 0)
+        element, after = scanner.element(position, len(data), 0)
+        spans.append(Span(element.tag, position, after))
         meta[element.tag] = element
+        position = after
     return meta, position
+
+
+def _scan_body(
+    scanner: Scanner, position: int, end: int, spans: list[Span]
+) -> dict[int, RawElement]:
+    elements: dict[int, RawElement] = {}
+    while position < end and not scanner.is_item_end(position, end):
+        element, after = scanner.element(position, end, 0)
+        spans.append(Span(element.tag, position, after))
+        elements[element.tag] = element
+        if element.tag == PIXEL_DATA:
+            break  # what follows the pixels (padding, signatures) is never kept
+        position = after
+    return elements
 
 
 def _guess_syntax(data: bytes, start: int) -> str:
@@ -191,7 +233,9 @@ def _ascii(element: RawElement | None) -> str:
     return element.value.rstrip(b"\0 ").decode("ascii", "replace")
 
 
-class _Scanner:
+class Scanner:
+    """Reads elements of one encoding out of bytes, where they stand."""
+
     def __init__(self, data: bytes, encoding: Encoding) -> None:
         order = "<" if encoding.little else ">"
         self._data = data
@@ -200,17 +244,17 @@ class _Scanner:
         self._short = Struct(order + "H").unpack_from
         self._long = Struct(order + "L").unpack_from
 
+    def is_item_end(self, position: int, end: int) -> bool:
+        """Return whether an item delimiter stands here."""
+        return self._tag_at(position, end) == _ITEM_END
+
     def elements(self, start: int, end: int, depth: int) -> list[RawElement]:
         """Scan elements up to `end`, or up to an item delimiter."""
         found = []
         position = start
-        while position < end:
-            if self._tag_at(position, end) == _ITEM_END:
-                break
+        while position < end and not self.is_item_end(position, end):
             element, position = self.element(position, end, depth)
             found.append(element)
-            if depth == 0 and element.tag == PIXEL_DATA:
-                break  # what follows the pixels (padding, signatures) is never kept
         return found
 
     def element(self, position: int, end: int, depth: int) -> tuple[RawElement, int]:
@@ -257,7 +301,7 @@ class _Scanner:
         # UN of undefined length is a sequence in implicit VR little endian (PS3.5 6.2.2).
         inner = self
         if vr == "UN":
-            inner = _Scanner(self._data, Encoding(explicit=False, little=True))
+            inner = Scanner(self._data, Encoding(explicit=False, little=True))
         items, after = inner.undefined_items(start, end, depth)
         return RawElement(tag, "SQ", self._data[start:after], tuple(items), True), after
 

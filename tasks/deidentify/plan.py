@@ -13,7 +13,7 @@ from tasks.deidentify.contract import keep_words, vm_allows
 from tasks.deidentify.encode import OutElement
 from tasks.deidentify.memory import Memory
 from tasks.deidentify.parse import Header, RawElement, scan_items
-from tasks.deidentify.plan_private import plan_private
+from tasks.deidentify.plan_private import plan_private, plan_private_element
 from tasks.deidentify.profile import (
     ROOT,
     Action,
@@ -39,10 +39,10 @@ _LONGEST_TEXT = {"SH": 16, "LO": 64}
 _UID_LENGTH = 64
 
 
-def plan_actions(
+def context_of(
     header: Header, profile: Profile, person: Person, memory: Memory | None = None
-) -> list[ElementAction]:
-    """Plan the whole data set: one action per element found, and those always written.
+) -> Context:
+    """Return what the decisions about an object depend on beside the element.
 
     Parameters
     ----------
@@ -54,23 +54,28 @@ def plan_actions(
         Pseudonym, date shift and UID map of the person.
     memory : Memory, optional
         Decisions of objects before, replayed for the same bytes of the same person.
-
-    Returns
-    -------
-    list of ElementAction
-        In tag order. Attributes of action `fixed` are not in it: `rebuild` writes them.
     """
     charset = decode_text(header.get(SPECIFIC_CHARACTER_SET))
     decisions = None
     if memory is not None:
         whose = (person.subject_id, person.shift_days, header.encoding, charset)
         decisions = memory.of(whose)
-    context = Context(profile, person, header.encoding, charset, decisions)
-    rules = profile.rules[ROOT]
+    return Context(profile, person, header.encoding, charset, decisions)
+
+
+def plan_actions(header: Header, context: Context) -> list[ElementAction]:
+    """Plan the whole data set: one action per element found, and those always written.
+
+    Returns
+    -------
+    list of ElementAction
+        In tag order. Attributes of action `fixed` are not in it: `rebuild` writes them.
+    """
+    rules = context.profile.rules[ROOT]
     actions = _plan_elements(header.elements, ROOT, context)
     for rule in rules.values():
         if rule.action in (Action.EMPTY, Action.PSEUDONYM):
-            actions[rule.tag] = _written(rule, _always(rule, person))
+            actions[rule.tag] = _written(rule, _always(rule, context.person))
     stated = actions.get(PATIENT_AGE)
     if PATIENT_AGE in rules and (stated is None or stated.out is None):
         age = _age_from_birth(header)
@@ -83,17 +88,27 @@ def _plan_elements(
     elements: Mapping[int, RawElement], place: str, context: Context
 ) -> dict[int, ElementAction]:
     """Plan a data set or an item: public attributes by place, private ones by creator."""
-    rules = context.profile.rules.get(place, {})
     actions: dict[int, ElementAction] = {}
     for tag, element in elements.items():
         if tag >> 16 & 1 == 0:
-            rule = rules.get(tag)
-            if rule is None:
-                actions[tag] = removed(tag)
-            else:
-                act = partial(_act, element, rule, context)
-                actions[tag] = context.decide(place, element, act)
+            actions[tag] = _plan_public(element, place, context)
     return actions | {a.tag: a for a in plan_private(elements, context, _plan_all_items)}
+
+
+def _plan_public(element: RawElement, place: str, context: Context) -> ElementAction:
+    rule = context.profile.rules.get(place, {}).get(element.tag)
+    if rule is None:
+        return removed(element.tag)
+    return context.decide(place, element, partial(_act, element, rule, context))
+
+
+def plan_element(
+    element: RawElement, creators: Mapping[int, str], context: Context
+) -> ElementAction:
+    """Plan one top-level element alone, given the private creators of the data set."""
+    if element.group % 2:
+        return plan_private_element(element, creators, context, _plan_all_items)
+    return _plan_public(element, ROOT, context)
 
 
 def _written(rule: Rule, value: bytes, *, vr: str = "", dropped: int = 0) -> ElementAction:

@@ -23,20 +23,14 @@ def plan_private(
     elements: Mapping[int, RawElement], context: Context, plan_items: PlanItems
 ) -> Iterator[ElementAction]:
     """Plan the private attributes of a data set or an item; original blocks are kept."""
-    creators = _private_creators(elements)
+    creators = private_creators(elements)
     kept_blocks: set[int] = set()
     for tag, element in elements.items():
         if element.group % 2 == 0 or tag in creators:
             continue
-        creator_tag = element.group << 16 | (tag >> 8 & 0xFF)
-        creator = creators.get(creator_tag, "")
-        if (creator, element.group) not in context.profile.private:
-            yield removed(tag)
-            continue
-        act = partial(_act_private, element, creator, context, plan_items)
-        action = context.decide(f"private {creator}", element, act)
+        action = plan_private_element(element, creators, context, plan_items)
         if action.out is not None:
-            kept_blocks.add(creator_tag)
+            kept_blocks.add(_creator_tag(tag))
         yield action
     for tag, creator in creators.items():
         if tag in kept_blocks:
@@ -46,12 +40,30 @@ def plan_private(
             yield removed(tag)
 
 
-def _private_creators(elements: Mapping[int, RawElement]) -> dict[int, str]:
-    return {
-        tag: decode_text(element.value)
-        for tag, element in elements.items()
-        if element.group % 2 and _PRIVATE_CREATOR_FIRST <= tag & 0xFFFF <= _PRIVATE_CREATOR_LAST
-    }
+def plan_private_element(
+    element: RawElement, creators: Mapping[int, str], context: Context, plan_items: PlanItems
+) -> ElementAction:
+    """Plan one private attribute by the creator of its block."""
+    creator = creators.get(_creator_tag(element.tag), "")
+    if (creator, element.group) not in context.profile.private:
+        return removed(element.tag)
+    act = partial(_act_private, element, creator, context, plan_items)
+    return context.decide(f"private {creator}", element, act)
+
+
+def private_creators(elements: Mapping[int, RawElement]) -> dict[int, str]:
+    """Return the creators of the private blocks by the tag they stand at (PS3.5 7.8.1)."""
+    return {tag: decode_text(e.value) for tag, e in elements.items() if is_creator(tag)}
+
+
+def is_creator(tag: int) -> bool:
+    """Return whether the tag is that of a private creator."""
+    place = tag & 0xFFFF
+    return bool(tag >> 16 & 1) and _PRIVATE_CREATOR_FIRST <= place <= _PRIVATE_CREATOR_LAST
+
+
+def _creator_tag(tag: int) -> int:
+    return tag >> 16 << 16 | (tag >> 8 & 0xFF)
 
 
 def _act_private(

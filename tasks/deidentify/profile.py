@@ -28,8 +28,9 @@ from tasks.deidentify.contract import Contract, WordList, parse_contract
 ROOT = ""
 #: A place without public rows: only private attributes stay there.
 PRIVATE_ONLY = "PrivateOnly"
-#: Edition of PS3.15 table E.1-1 that the tables are tested against.
-TABLE_EDITION = "DICOM PS3.15 2026c"
+#: Editions of PS3.15 table E.1-1 that the tables are tested against: the actions of the basic
+#: profile are of one, the columns of the options of older ones.
+TABLE_EDITION = "DICOM PS3.15 2026c (options: 2024b, 2025b)"
 _T = TypeVar("_T")
 _PROFILE, _PRIVATE, _WORDS = "profile.csv", "private_attributes.csv", "words.csv"
 _BLOBS = "blob_fields.csv"

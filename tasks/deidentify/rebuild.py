@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tasks.deidentify.actions import ElementAction, options_run
 from tasks.deidentify.encode import OutElement, encode_file
@@ -48,14 +48,18 @@ class RebuildError(Exception):
 
 
 def rebuild(actions: Sequence[ElementAction], transfer_syntax: str) -> bytes:
-    """Return the new DICOM file.
+    """Return the new DICOM file; see `out_elements` and `file_meta`."""
+    elements = out_elements(actions)
+    return encode_file(file_meta(elements, transfer_syntax), elements.values(), transfer_syntax)
+
+
+def out_elements(actions: Sequence[ElementAction]) -> dict[int, OutElement]:
+    """Return the elements of the new data set, the marks of what was done among them.
 
     Parameters
     ----------
     actions : sequence of ElementAction
         The plan of `plan_actions`.
-    transfer_syntax : str
-        Transfer syntax of the source; it is kept, and so are the pixel bytes.
 
     Raises
     ------
@@ -64,16 +68,20 @@ def rebuild(actions: Sequence[ElementAction], transfer_syntax: str) -> bytes:
 
     Notes
     -----
-    DICOM PS3.10 7.1 (preamble, file meta), PS3.15 E.1.1 (marks of de-identification).
+    DICOM PS3.15 E.1.1 (marks of de-identification).
     """
     planned = {a.tag: a.out for a in actions if a.out is not None}
     missing = [tag for tag in _REQUIRED if tag not in planned]
     if missing:
         raise RebuildError(f"{len(missing)} required attributes did not fulfil their contract")
     marks = _marks(options_run(actions))
-    elements = {**planned, **{m.tag: m for m in marks}}
-    sop_class, sop_uid = (planned[tag_of(k)].value for k in ("SOPClassUID", "SOPInstanceUID"))
-    meta = [
+    return {**planned, **{m.tag: m for m in marks}}
+
+
+def file_meta(elements: Mapping[int, OutElement], transfer_syntax: str) -> list[OutElement]:
+    """Return the new file meta (PS3.10 7.1); the transfer syntax is that of the source."""
+    sop_class, sop_uid = (elements[tag_of(k)].value for k in ("SOPClassUID", "SOPInstanceUID"))
+    return [
         OutElement(0x00020001, "OB", b"\0\1"),
         OutElement(0x00020002, "UI", sop_class),
         OutElement(0x00020003, "UI", sop_uid),
@@ -81,7 +89,6 @@ def rebuild(actions: Sequence[ElementAction], transfer_syntax: str) -> bytes:
         OutElement(0x00020012, "UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
         OutElement(0x00020013, "SH", IMPLEMENTATION_VERSION.encode("ascii")),
     ]
-    return encode_file(meta, elements.values(), transfer_syntax)
 
 
 def _marks(options: Collection[Option]) -> list[OutElement]:

@@ -79,7 +79,9 @@ def deidentify_batch(
 ) -> DeidentifiedBatch:
     """Do as `deidentify_files`, and return action counts and identifiers as well."""
     jobs = [Job(f.file_no, f.path, f.size_bytes, f.sha256) for f in files]
-    return run_jobs(jobs, Subjects(ring, assignments), out_dir, workers)
+    batch = run_jobs(jobs, Subjects(ring, assignments), out_dir, workers)
+    sync_tree(out_dir)
+    return batch
 
 
 def run_jobs(
@@ -89,13 +91,21 @@ def run_jobs(
     workers: int,
     seconds_per_file: float = SECONDS_PER_FILE,
 ) -> DeidentifiedBatch:
-    """Run the workers over `jobs`, settle who is kept, and put the kept objects in place."""
+    """Run the workers over `jobs`, settle who is kept, and put the kept objects in place.
+
+    What is written is not flushed: who publishes the folder does that.
+    """
     staging = out_dir / _STAGING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True, mode=0o700)
     try:
         pool = Pool(
-            run_job, worker_died, workers, start_worker, (subjects, staging, seconds_per_file)
+            run_job,
+            worker_died,
+            workers,
+            start_worker,
+            (subjects, staging, seconds_per_file),
+            together=lambda job: job.path.parent,
         )
         results = list(pool.run(jobs))
         _log_errors(results)
@@ -103,7 +113,6 @@ def run_jobs(
         _place(results, outcomes, out_dir)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    sync_tree(out_dir)
     return DeidentifiedBatch(
         outcomes=tuple(outcomes),
         counts={r.file_no: r.counts for r in results},

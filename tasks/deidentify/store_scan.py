@@ -18,6 +18,7 @@ from struct import unpack_from
 
 from tasks.deidentify.admission import compressed_is_only_image
 from tasks.deidentify.identifiers import IdentifierKind
+from tasks.deidentify.layouts import Layouts
 from tasks.deidentify.parse import PIXEL_DATA, ScanError, scan_file
 from tasks.deidentify.profile import tag_of
 from tasks.deidentify.residual_scan import Dictionary, Match, search_generic
@@ -50,6 +51,14 @@ class _Piece:
     is_text: bool = False
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What is searched for, and how the files searched so far are laid out (restricted)."""
+
+    dictionary: Dictionary = field(repr=False)
+    layouts: Layouts = field(default_factory=Layouts, repr=False)
+
+
 def scan_paths(
     paths: Iterable[Path], dictionary: Dictionary, *, hospitals_allowed_in: Collection[str] = ()
 ) -> list[ScanHit]:
@@ -75,44 +84,45 @@ def scan_paths(
     OSError
         If a file cannot be read: what was not searched is not clean.
     """
+    known = _Known(dictionary)
     hits: set[ScanHit] = set()
     for root in paths:
         files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
         for path in files:
             relative = path.relative_to(root).as_posix() if root.is_dir() else path.name
             allowed = any(fnmatch(relative, pattern) for pattern in hospitals_allowed_in)
-            for match in _scan_file(path, relative, dictionary):
+            for match in _scan_file(path, relative, known):
                 if not (allowed and match.kind is IdentifierKind.HOSPITAL):
                     hits.add(ScanHit(path, match.kind, match.subject_id))
     return sorted(hits)
 
 
-def _scan_file(path: Path, relative: str, dictionary: Dictionary) -> frozenset[Match]:
-    owner = dictionary.owner_of(relative)
+def _scan_file(path: Path, relative: str, known: _Known) -> frozenset[Match]:
+    owner = known.dictionary.owner_of(relative)
     name = relative.encode("utf-8", "surrogateescape")
-    found = set(dictionary.search(name, owner) | search_generic(name))
-    for piece in _pieces_of_file(path, owner, dictionary):
-        found |= dictionary.search(piece.data, piece.owner)
+    found = set(known.dictionary.search(name, owner) | search_generic(name))
+    for piece in _pieces_of_file(path, owner, known):
+        found |= known.dictionary.search(piece.data, piece.owner)
         if piece.is_text:
             found |= search_generic(piece.data)
     return frozenset(found)
 
 
-def _pieces_of_file(path: Path, owner: str | None, dictionary: Dictionary) -> Iterator[_Piece]:
+def _pieces_of_file(path: Path, owner: str | None, known: _Known) -> Iterator[_Piece]:
     with path.open("rb") as stream:
         head = stream.read(1024)
     for magic, read_cells in TABLE_READERS.items():
         if magic in head[: len(magic) + 8]:
-            yield from _pieces_of_cells(read_cells(path), dictionary)
+            yield from _pieces_of_cells(read_cells(path), known)
     if path.stat().st_size > _CHUNK_BYTES and _kind(head) == "bytes":
-        yield from _chunks(path, owner, dictionary.longest)
+        yield from _chunks(path, owner, known.dictionary.longest)
     else:
-        yield from _pieces(path.read_bytes(), owner, dictionary, 0)
+        yield from _pieces(path.read_bytes(), owner, known, 0)
 
 
-def _pieces_of_cells(cells: Cells, dictionary: Dictionary) -> Iterator[_Piece]:
+def _pieces_of_cells(cells: Cells, known: _Known) -> Iterator[_Piece]:
     for row_owner, text in cells:
-        owner = row_owner if row_owner in dictionary.subject_ids else None
+        owner = row_owner if row_owner in known.dictionary.subject_ids else None
         yield _Piece(text.encode("utf-8", "surrogateescape"), owner, is_text=True)
 
 
@@ -136,28 +146,34 @@ def _kind(head: bytes) -> str:
     return "text" if b"\0" not in head else "bytes"
 
 
-def _pieces(data: bytes, owner: str | None, dictionary: Dictionary, depth: int) -> Iterator[_Piece]:
+def _pieces(data: bytes, owner: str | None, known: _Known, depth: int) -> Iterator[_Piece]:
     kind = _kind(data[:1024])
     if kind == "dicom":
-        yield from _pieces_of_dicom(data, owner, dictionary)
+        yield from _pieces_of_dicom(data, owner, known)
     elif kind == "nifti":
         yield _Piece(data[: _voxels_begin(data)], owner)
     elif kind == "gzip" and depth < _MAX_NESTING:
-        yield from _pieces(_gunzip(data), owner, dictionary, depth + 1)
+        yield from _pieces(_gunzip(data), owner, known, depth + 1)
     elif kind == "zip" and depth < _MAX_NESTING:
-        yield from _pieces_of_zip(data, owner, dictionary, depth)
+        yield from _pieces_of_zip(data, owner, known, depth)
     else:
         yield _Piece(data, owner, is_text=kind == "text")
 
 
-def _pieces_of_dicom(data: bytes, owner: str | None, dictionary: Dictionary) -> Iterator[_Piece]:
+def _pieces_of_dicom(data: bytes, owner: str | None, known: _Known) -> Iterator[_Piece]:
+    place = known.layouts.find(data)
+    if place is not None:
+        owner = _owner(place.patient_id, known) or owner
+        yield _Piece(data[: place.pixels_begin], owner)
+        yield _Piece(data[place.pixels_end :], owner)
+        return
     try:
         header = scan_file(data)
     except ScanError:
         yield _Piece(data, owner)
         return
-    patient_id = header.get(tag_of("PatientID")).decode("latin-1").strip("\0 ")
-    owner = patient_id if patient_id in dictionary.subject_ids else owner
+    known.layouts.learn(data, header)
+    owner = _owner(header.get(tag_of("PatientID")), known) or owner
     pixels = header.get(PIXEL_DATA)
     # Deflated headers do not stand in the file as they are; there the scanned values count.
     begin = data.find(pixels) if pixels else len(data)
@@ -175,15 +191,18 @@ def _pieces_of_dicom(data: bytes, owner: str | None, dictionary: Dictionary) -> 
         yield _Piece(pixels, owner)
 
 
-def _pieces_of_zip(
-    data: bytes, owner: str | None, dictionary: Dictionary, depth: int
-) -> Iterator[_Piece]:
+def _owner(patient_id: bytes, known: _Known) -> str | None:
+    text = patient_id.decode("latin-1").strip("\0 ")
+    return text if text in known.dictionary.subject_ids else None
+
+
+def _pieces_of_zip(data: bytes, owner: str | None, known: _Known, depth: int) -> Iterator[_Piece]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for member in archive.infolist():
             yield _Piece(member.filename.encode("utf-8", "surrogateescape"), owner, is_text=True)
             with archive.open(member) as stream:
                 inner = stream.read(_MAX_DECODED_BYTES)
-            yield from _pieces(inner, owner, dictionary, depth + 1)
+            yield from _pieces(inner, owner, known, depth + 1)
 
 
 def _gunzip(data: bytes) -> bytes:

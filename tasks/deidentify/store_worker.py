@@ -16,13 +16,14 @@ from schemas.identifiers import RawPatientId, Sha256, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
+from tasks.deidentify.actions import Assign
 from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.memory import Memory
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.profile import Profile, load_profile
 
 SECONDS_PER_FILE = 120.0
-_UIDS_REMEMBERED = 1 << 17
+_UIDS_REMEMBERED, _PEOPLE_REMEMBERED = 1 << 17, 1 << 10
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ class Subjects:
 @dataclass(frozen=True)
 class _State:
     profile: Profile
-    subjects: Subjects
     map_uid: Callable[[str], str]
     staging: Path
     seconds: float
+    assign: Assign = field(repr=False)
     memory: Memory = field(default_factory=Memory, repr=False)
 
 
@@ -67,7 +68,8 @@ def start_worker(subjects: Subjects, staging: Path, seconds: float) -> None:
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGALRM, _out_of_time)
     map_uid = lru_cache(_UIDS_REMEMBERED)(subjects.ring.uid)
-    _state[:] = [_State(load_profile(), subjects, map_uid, staging, seconds)]
+    assign = lru_cache(_PEOPLE_REMEMBERED)(subjects.assign)
+    _state[:] = [_State(load_profile(), map_uid, staging, seconds, assign)]
 
 
 def run_job(job: Job) -> JobResult:
@@ -89,13 +91,12 @@ def run_job(job: Job) -> JobResult:
 
 def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
     state = _state[0]
-    done = deidentify_object(
-        data, state.profile, state.subjects.assign, state.map_uid, state.memory
-    )
+    done = deidentify_object(data, state.profile, state.assign, state.map_uid, state.memory)
     if isinstance(done, ReasonCode):
         return JobResult(job.file_no, len(data), source_sha256, done)
     staged = state.staging / f"{job.file_no:09d}.part"
-    staged.write_bytes(done.output)
+    with staged.open("wb") as stream:
+        stream.writelines(done.parts)
     return JobResult(
         file_no=job.file_no,
         size_bytes=len(data),

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from schemas.finding_texts import make_finding, read_finding_texts
-from schemas.package_data import data_contracts_dir
+from schemas.finding_texts import make_finding
 from schemas.records import Finding
 
 
@@ -23,14 +22,12 @@ def check_persons(groups: Iterable[tuple[str, ...]], subjects: Collection[str]) 
     subjects : collection of subject_id
         The subjects of the cohort; others of a group are in no table and are left out.
     """
-    text = read_finding_texts(data_contracts_dir() / "protocol" / "findings.yaml")[
-        "ELIG_ONE_PERSON_SEVERAL_SUBJECTS"
-    ]
     known = ({one for one in group if one in subjects} for group in groups)
     people = sorted({tuple(sorted(group)) for group in known if len(group) > 1})
     return [
         make_finding(
-            text,
+            "protocol",
+            "ELIG_ONE_PERSON_SEVERAL_SUBJECTS",
             _only_site(group),
             object_type="subject",
             object_id="/".join(group),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from schemas.finding_texts import make_finding, read_finding_texts
-from schemas.package_data import data_contracts_dir
+from schemas.finding_texts import make_finding
 from schemas.records import CohortLabels, Finding
 from tasks.harmonise.overrides import Key, Override, stale_overrides
+
+_FOLDER = "sequence_labels"
 
 
 def label_findings(
@@ -19,12 +20,12 @@ def label_findings(
     about a series of which nothing is left, as after a withdrawal, concerns no site and is
     left out.
     """
-    texts = read_finding_texts(data_contracts_dir() / "sequence_labels" / "findings.yaml")
     site_of = {s.series_uid: (s.subject_id or "").partition("-")[0] for s in labels.series}
     present = {(s.series_uid, s.sub_stack_digest) for s in labels.series}
     findings = [
         make_finding(
-            texts["LABEL_OVERRIDE_STALE"],
+            _FOLDER,
+            "LABEL_OVERRIDE_STALE",
             site_of[stale.series_uid],
             object_type="series",
             object_id=f"{stale.series_uid}/{stale.sub_stack_digest}",
@@ -36,7 +37,8 @@ def label_findings(
     if kept_version is not None:
         findings += [
             make_finding(
-                texts["LABEL_RULES_REFUSED"],
+                _FOLDER,
+                "LABEL_RULES_REFUSED",
                 site,
                 object_type="table",
                 object_id="sequence_labels",

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.charsets import decode_text
+from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.encode import OutElement, encode_file
 from tasks.deidentify.intervals import check_intervals
-from tasks.deidentify.objects import DeidentifiedObject
 from tasks.deidentify.parse import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,

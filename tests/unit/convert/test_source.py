@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from tasks.convert.csa import read_csa_tags
+from schemas.siemens_csa import read_csa
 from tasks.convert.source import Mosaic, stored_values, tile_origin_lps
 
 
@@ -25,7 +25,7 @@ def csa_header(tags: dict[str, list[str]]) -> bytes:
 
 def test_tags_of_a_csa_header_are_read() -> None:
     raw = csa_header({"NumberOfImagesInMosaic": ["45"], "SliceNormalVector": ["0", "0.6", "0.8"]})
-    assert read_csa_tags(raw) == {
+    assert read_csa(raw) == {
         "NumberOfImagesInMosaic": ("45",),
         "SliceNormalVector": ("0", "0.6", "0.8"),
     }
@@ -35,15 +35,15 @@ def test_tags_of_a_csa_header_are_read() -> None:
 def test_a_csa_header_cut_short_is_refused(kept: int) -> None:
     raw = csa_header({"NumberOfImagesInMosaic": ["45"], "SliceNormalVector": ["0", "0", "1"]})
     with pytest.raises(ValueError, match="CSA"):
-        read_csa_tags(raw[:kept])
+        read_csa(raw[:kept])
 
 
 @pytest.mark.parametrize("count", [2**31 - 1, -1])
 def test_an_absurd_count_of_items_is_refused(count: int) -> None:
     raw = bytearray(csa_header({"NumberOfImagesInMosaic": ["45"]}))
     raw[16 + 76 : 16 + 80] = struct.pack("<i", count)
-    with pytest.raises(ValueError, match="too many CSA items"):
-        read_csa_tags(bytes(raw))
+    with pytest.raises(ValueError, match="too many items"):
+        read_csa(bytes(raw))
 
 
 @pytest.mark.parametrize(("n_tiles", "across"), [(1, 1), (5, 3), (9, 3), (45, 7), (64, 8)])

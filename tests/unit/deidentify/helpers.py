@@ -13,7 +13,8 @@ from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
 from schemas.keys import KeyRing
 from schemas.records import DeliveredFile, FileKind, SubjectAssignment
 from schemas.states import ReasonCode
-from tasks.deidentify.objects import DeidentifiedObject, deidentify_object
+from tasks.deidentify.deidentified import DeidentifiedObject
+from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.profile import load_profile
 from tests.builders import to_bytes
 

@@ -15,7 +15,8 @@ from pydicom.uid import (
 
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
-from tasks.deidentify.objects import DeidentifiedObject, deidentify_object
+from tasks.deidentify.deidentified import DeidentifiedObject
+from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.profile import load_profile
 from tests.builders import make_instance, to_bytes
 from tests.unit.deidentify.helpers import RING, run

@@ -7,7 +7,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from schemas.states import ReasonCode
-from tasks.deidentify.objects import DeidentifiedObject
+from tasks.deidentify.deidentified import DeidentifiedObject
 from tests.builders import COLUMNS, ROWS, make_instance
 from tests.unit.deidentify.codestreams import jpeg, jpeg_2000, jpeg_ls, rle, segment
 from tests.unit.deidentify.helpers import run
@@ -36,6 +36,7 @@ def compressed(syntax: str, *frames: bytes) -> DeidentifiedObject | ReasonCode:
         (JPEG2000Lossless, jpeg_2000()),
         (JPEG2000Lossless, jpeg_2000(segment(0x64, b"\0\1Kakadu-v5.2.1"))),
         (JPEG2000Lossless, jpeg_2000(segment(0x64, b"\0\1Created by OpenJPEG version 2.0.0"))),
+        (JPEG2000Lossless, jpeg_2000(segment(0x64, b"\0\1Created by GDCM/OpenJPEG version 2.3.0"))),
         (RLELossless, rle(PLANE, PLANE)),
     ],
     ids=str,

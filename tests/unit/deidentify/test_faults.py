@@ -167,7 +167,12 @@ def test_a_date_written_otherwise_than_planned_holds_the_person(
 def test_an_object_that_cannot_be_written_is_held(
     outcome: Callable[[], tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    opened = Path.open
+
+    def only_to_read(path: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        return fail() if "w" in mode else opened(path, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", only_to_read)
     assert outcome() == (FileState.QUARANTINED, ReasonCode.STAGE_FAILED)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.states import ReasonCode
-from tasks.deidentify.objects import DeidentifiedObject
+from tasks.deidentify.deidentified import DeidentifiedObject
 from tests.builders import make_instance, to_bytes
 from tests.unit.deidentify.helpers import run
 

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from tasks.deidentify.actions import Person
 from tasks.deidentify.parse import scan_file
-from tasks.deidentify.plan import plan_actions
+from tasks.deidentify.plan import context_of, plan_actions
 from tasks.deidentify.profile import Action, load_profile
 from tests.builders import make_instance, to_bytes
 from tests.unit.deidentify.helpers import RING, SHIFT_DAYS, written
@@ -27,7 +27,7 @@ def with_private(group: int, creator: str, block: int, **elements: tuple[str, An
 
 def test_every_element_found_has_one_action_and_no_rule_means_removed() -> None:
     header = scan_file(to_bytes(make_instance(InstitutionName="x", PatientComments="y")))
-    actions = {a.tag: a for a in plan_actions(header, load_profile(), PERSON)}
+    actions = {a.tag: a for a in plan_actions(header, context_of(header, load_profile(), PERSON))}
     assert set(actions) >= set(header.elements)
     assert actions[0x00080080].action is actions[0x00104000].action is Action.REMOVE
 

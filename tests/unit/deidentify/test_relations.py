@@ -8,7 +8,8 @@ from pydicom.dataset import Dataset
 
 from schemas.identifiers import RawPatientId
 from schemas.keys import KeyRing
-from tasks.deidentify.objects import DeidentifiedObject, deidentify_object
+from tasks.deidentify.deidentified import DeidentifiedObject
+from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.profile import load_profile
 from tasks.deidentify.values import read_date
 from tests.builders import make_instance, make_series, make_uid, to_bytes

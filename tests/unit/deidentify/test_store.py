@@ -125,7 +125,7 @@ def test_a_file_that_changed_since_it_was_received_is_held(tmp_path: Path) -> No
         "dcmread",
         "_require_same_pixels",
         "read_features",
-        "_days_written",
+        "days_written",
         "harvest_identifiers",
     ],
 )
@@ -181,7 +181,7 @@ def no_preparation() -> None:
 
 
 def test_a_dying_worker_loses_its_own_item_only() -> None:
-    pool = Pool(double_or_die, lost, 2, no_preparation, ())
+    pool = Pool(double_or_die, lost, 2, no_preparation, (), lambda n: n // 8)
     assert list(pool.run(range(60))) == [-1 if n == 13 else 2 * n for n in range(60)]
 
 
