@@ -18,6 +18,7 @@ from enum import StrEnum
 from multiprocessing import connection, get_context
 from multiprocessing.context import ForkContext, ForkServerContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -68,7 +69,8 @@ def run_isolated(
     timeout_s : callable
         Wall time for an item; then its process and all its children are killed.
     memory_bytes : callable
-        Address space of the process and of each of its children for an item.
+        Address space for an item, of the process beyond what it starts with from the run
+        that forked it, and of each of its children.
     """
     context = _context()
     forker = os.getpid() if isinstance(context, ForkContext) else None
@@ -152,6 +154,12 @@ def _die_with_parent(forker: int | None) -> None:
         os._exit(1)
 
 
+def _address_space_bytes() -> int:
+    """Return how much address space this process has, shared pages included."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
+    return int(pages) * resource.getpagesize()
+
+
 def _work(
     send: connection.Connection,
     function: Callable[[Item], Result],
@@ -163,7 +171,8 @@ def _work(
     # Its report would quote paths; what ended a worker is told by its code.
     faulthandler.disable()
     _die_with_parent(forker)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    limit = memory_bytes + _address_space_bytes()
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     outcome: Result | Loss
     try:

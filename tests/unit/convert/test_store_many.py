@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from schemas.features import read_features
 from schemas.sub_stacks import split_series
 from tasks.convert import store_series
 from tasks.convert.proof import prove
-from tasks.convert.store import convert_many
+from tasks.convert.store import convert_many, worker_memory
 from tasks.convert.store_series import SeriesJob
 from tests.builders import make_series, write_files
 
@@ -61,3 +62,10 @@ def test_small_series_give_the_same_records_together_and_apart(tmp_path: Path) -
     together = convert_many(jobs, tmp_path / "scratch", workers=1)
     apart = [convert_many([job], tmp_path / "scratch", workers=1)[0] for job in jobs]
     assert together == apart
+
+
+def test_what_the_run_itself_holds_is_not_taken_from_its_workers(tmp_path: Path) -> None:
+    jobs = [job_of(tmp_path, 1)]
+    with mmap.mmap(-1, worker_memory(jobs[0].paths.values())):
+        (records,) = convert_many(jobs, tmp_path / "scratch", workers=1)
+    assert [r.codes for r in records] == [(), ()]
