@@ -146,3 +146,14 @@ def test_one_slice_after_another_gives_what_each_gives_alone(
         scanned = scan_header(raw)
         assert scanned is not None
         assert harvest.read(scanned) == reference(raw)
+
+
+def test_an_agent_that_stands_in_a_sequence_is_left_to_the_full_parser() -> None:
+    data = make_instance(modality="MR")
+    agent = pydicom.Dataset()
+    agent.CodeValue, agent.CodeMeaning = "440223009", "Gadoxetate"
+    data.ContrastBolusAgentSequence = [agent]
+    raw = to_bytes(data)
+    known = reference(raw)
+    assert known is not None
+    assert (fast(raw), known.agent_class) == (None, "gadoxetate")
