@@ -11,7 +11,7 @@ from tasks.report.completeness import (
     tabulate_thickness,
     total_slots,
 )
-from tasks.report.model import SeriesRow, StudyRow, SubjectRow
+from tasks.report.tables import SeriesRow, StudyRow, SubjectRow
 
 SUBJECT = SubjectRow("S91-A", "S91", "F", 61.0, None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.report.model import CriterionRow, EligibilityRow, FlowRow
+from tasks.report.tables import CriterionRow, EligibilityRow, FlowRow
 from tasks.report.verdicts import (
     CRITERIA,
     count_criteria,
