@@ -23,11 +23,13 @@ from tasks.report.tables import (
     LesionRow,
     PathologyRow,
     QualityRow,
+    QueryRow,
     SeriesRow,
     SiteRow,
     StudyRow,
     SubjectRow,
     TreatmentRow,
+    VolumePictures,
     VolumeRow,
 )
 
@@ -65,6 +67,29 @@ class PreviousRelease:
     tables: Mapping[str, pa.Table]
 
 
+@dataclass(frozen=True)
+class ColumnLine:
+    """One line of the data dictionary."""
+
+    table: str
+    column: str
+    type: str
+    unit: str
+    nullable: str
+    description_en: str
+    description_zh: str
+
+
+@dataclass(frozen=True)
+class ReleaseDocuments:
+    """Texts of the release folder, as they stand in it."""
+
+    changelog: str
+    queries_sql: str
+    dictionary: tuple[ColumnLine, ...]
+    checksums: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportInput:
     """Everything a report shows; no identifier, no clock value, no path of a machine.
@@ -91,6 +116,16 @@ class ReportInput:
         Files of the release folder worth a link, relative to it, as they exist.
     previous : PreviousRelease, optional
         Absent for the first release.
+    limits : mapping of str to float
+        Windows of the protocol: `mri_window_days`, `pathology_window_days`, `follow_up_months`.
+    evidence : mapping of str to (str, str)
+        What a missing fact is called, English and Chinese.
+    pictures : mapping of str to VolumePictures
+        Pictures by sub-stack digest; a volume without any is said to have none.
+    documents : ReleaseDocuments, optional
+        What the release page quotes.
+    queries : tuple of QueryRow
+        Queries to sites.
     """
 
     run: str
@@ -103,6 +138,11 @@ class ReportInput:
     versions: Mapping[str, str]
     release_files: tuple[str, ...] = ()
     previous: PreviousRelease | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+    evidence: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    pictures: Mapping[str, VolumePictures] = field(default_factory=dict)
+    documents: ReleaseDocuments | None = None
+    queries: tuple[QueryRow, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,22 +45,6 @@ class PicturePlan:
     groups: tuple[PictureGroup, ...]
 
 
-@dataclass(frozen=True)
-class VolumePictures:
-    """Names of the pictures of one volume below `img/`, and the size of one slice, pixels."""
-
-    mosaic: str
-    sheets: tuple[str, ...]
-    n_frames: int
-    width: int
-    height: int
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All pictures."""
-        return (self.mosaic, *self.sheets)
-
-
 def plan_pictures(cohort: Cohort) -> PicturePlan:
     """Return the volumes to draw, grouped by exam where their phases are compared."""
     role_of = {study.study_uid: study.role for study in cohort.studies}

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from schemas.atomic_files import (
-    canonical_json,
-    directory_published_as,
-    sha256_of_bytes,
-    sha256_of_file,
-)
-from schemas.errors import BadInputError
+from schemas.atomic_files import canonical_json, directory_published_as, sha256_of_bytes
 from schemas.identifiers import Sha256
 from tasks.report.model import ReportInput
-from tasks.report.render import render_site
-
-MANIFEST = "report.json"
+from tasks.report.render import RenderedReport, render_report
+from tasks.report.reviews import SignOff
+from tasks.report.store_builds import (
+    MANIFEST,
+    PICTURES,
+    STATE,
+    builds_of,
+    hash_report,
+    next_build,
+)
+from tasks.report.store_pictures import PictureStore
+from tasks.report.store_reviews import Imported, ratings_in_force, sign_offs_of
 
 
 @dataclass(frozen=True)
@@ -31,80 +36,105 @@ class WrittenReport:
     written: bool
 
 
-def write_report(report: ReportInput, out_dir: Path) -> WrittenReport:
+def write_report(
+    report: ReportInput,
+    reports: Path,
+    pictures: PictureStore,
+    reviews: Sequence[Imported] = (),
+) -> WrittenReport:
     """Render a report and publish its folder with one rename.
 
-    Building the same report again into the same folder writes nothing.
+    Building the same report again writes nothing; a report that says something else, or is
+    signed by now, becomes the next build beside the ones before.
 
     Parameters
     ----------
     report : ReportInput
         What to show.
-    out_dir : Path
-        `reports/<run>`; links to the release expect `releases/` beside `reports/`.
+    reports : Path
+        Folder of all reports; links to the release expect `releases/` beside it.
+    pictures : PictureStore
+        Where the pictures are that the report names.
+    reviews : sequence of Imported
+        What reviewers have sent back.
 
     Returns
     -------
     WrittenReport
         Where it is and its hash; `written` is False when it was there already.
-
-    Raises
-    ------
-    BadInputError
-        If another report stands in `out_dir`: nothing published is ever overwritten.
     """
-    files = render_site(report)
-    report_sha256 = hash_report(files)
-    written = not out_dir.exists()
-    if written:
-        _publish(report, files, report_sha256, out_dir)
-    elif hash_folder(out_dir) != report_sha256:
-        raise BadInputError(
-            "another report stands under this run name",
-            where=f"reports/{report.run}",
-            expected="a run name without a report",
-            hint="Give the report a new run name; published reports are never overwritten.",
-        )
+    rendered = render_report(report)
+    shown = {f"{PICTURES}/{name}": Path(name).stem for name in rendered.pictures}
+    report_sha256 = hash_report(rendered.files, shown)
+    knowledge = _state(report, report_sha256, reviews)
+    builds = builds_of(reports, report.run)
+    if builds and _says(builds[-1]) == (report_sha256, knowledge):
+        out_dir, written = builds[-1], False
+    else:
+        out_dir, written = next_build(reports, report.run), True
+        _publish(report, rendered, report_sha256, knowledge, out_dir, pictures)
     return WrittenReport(
         index=out_dir / "index.html",
         report_sha256=report_sha256,
-        n_files=len(files) + 1,
-        n_bytes=sum(map(len, files.values())),
+        n_files=len(rendered.files) + len(shown) + 2,
+        n_bytes=sum(map(len, rendered.files.values())),
         written=written,
     )
 
 
-def hash_report(files: Mapping[str, bytes]) -> Sha256:
-    """Return the SHA-256 over the names and contents of all files of a report."""
-    return _hash_of({name: sha256_of_bytes(data) for name, data in files.items()})
+def _state(
+    report: ReportInput, report_sha256: Sha256, reviews: Sequence[Imported]
+) -> dict[str, Any]:
+    """Return what is known of a report and is no part of it: who signed, who rated."""
+    ratings: dict[str, int] = {}
+    for kept in ratings_in_force(reviews):
+        key = f"{kept.rating.subject_id}_{kept.rating.exam}"
+        ratings[key] = ratings.get(key, 0) + 1
+    return {
+        "release": report.release,
+        "report_sha256": report_sha256,
+        "ratings": ratings,
+        "sign_offs": [
+            {
+                "reviewer": one.reviewer,
+                "made_on": one.made_on.isoformat(),
+                "decision": one.content.decision,
+                "comment": one.content.comment,
+            }
+            for one in sign_offs_of(reviews, report_sha256)
+            if isinstance(one.content, SignOff)
+        ],
+    }
 
 
-def hash_folder(folder: Path) -> Sha256:
-    """Return the same hash from a folder on disk; its manifest does not count."""
-    return _hash_of(
-        {
-            path.relative_to(folder).as_posix(): sha256_of_file(path)
-            for path in folder.rglob("*")
-            if path.is_file() and path != folder / MANIFEST
-        }
-    )
-
-
-def _hash_of(hashes: Mapping[str, str]) -> Sha256:
-    return sha256_of_bytes(canonical_json(hashes))
+def _says(folder: Path) -> tuple[str, Any]:
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return manifest["report_sha256"], manifest["state"]
 
 
 def _publish(
-    report: ReportInput, files: Mapping[str, bytes], report_sha256: Sha256, out_dir: Path
+    report: ReportInput,
+    rendered: RenderedReport,
+    report_sha256: Sha256,
+    knowledge: dict[str, Any],
+    out_dir: Path,
+    pictures: PictureStore,
 ) -> None:
     manifest = {
-        "run": report.run,
+        "run": out_dir.name,
         "release": report.release,
         "report_sha256": report_sha256,
-        "files": {name: sha256_of_bytes(data) for name, data in files.items()},
+        "state": knowledge,
+        "exams": rendered.exams,
+        "files": {name: sha256_of_bytes(data) for name, data in rendered.files.items()},
+        "n_pictures": len(rendered.pictures),
     }
+    known = canonical_json({"run": out_dir.name, **knowledge}).decode().rstrip()
+    state = f"livercohort.takeState({known});\n".encode()
     with directory_published_as(out_dir) as staging:
-        for name, data in {**files, MANIFEST: canonical_json(manifest)}.items():
+        written = {**rendered.files, STATE: state, MANIFEST: canonical_json(manifest)}
+        for name, data in written.items():
             path = staging / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+        pictures.link(rendered.pictures, staging / PICTURES)

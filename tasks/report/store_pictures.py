@@ -21,7 +21,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from schemas.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from tasks.report import pictures
-from tasks.report.picture_plan import PictureGroup, PicturePlan, VolumePictures
+from tasks.report.picture_plan import PictureGroup, PicturePlan
+from tasks.report.tables import VolumePictures
 
 #: Raise it when the drawing changes: then every picture is made anew.
 DRAWING_VERSION = 1

@@ -63,6 +63,7 @@ class SeriesRow:
     conversion_codes: tuple[str, ...]
     n_slices: int | None
     acquisition_time_offset_seconds: float | None
+    batch_id: str
     n_missing_slices: int | None
     slice_thickness_mm: float | None
     thickness_limit_mm: float | None
@@ -176,3 +177,31 @@ class QualityRow:
     rating: str | None
     viewed: str | None
     rater_id: str | None
+
+
+@dataclass(frozen=True)
+class QueryRow:
+    """One query to a site; days count from the day it was raised."""
+
+    query_id: str
+    site_code: str
+    rule_id: str
+    status: str
+    age_days: int | None
+    days_to_close: int | None
+
+
+@dataclass(frozen=True)
+class VolumePictures:
+    """Names of the pictures of one volume below `img/`, and the size of one slice, pixels."""
+
+    mosaic: str
+    sheets: tuple[str, ...]
+    n_frames: int
+    width: int
+    height: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All pictures."""
+        return (self.mosaic, *self.sheets)

@@ -7,8 +7,7 @@ from prefect.logging import get_run_logger
 
 from schemas.settings import read_settings
 from schemas.stage_errors import redacted_errors
-from tasks.report.store import write_report
-from tasks.report.store_release import read_report_input
+from tasks.report.store_release import build_report
 
 
 @task(name="report", task_run_name="report", retries=0)
@@ -23,7 +22,7 @@ def write_release_report(version: str) -> str:
     settings = read_settings()
     zones = settings.zones
     with redacted_errors("report", zones):
-        report = read_report_input(zones, version)
-        written = write_report(report, zones.reports / report.run)
-    get_run_logger().info("report %s: %d files", report.run, written.n_files)
-    return report.run
+        written = build_report(zones, version, settings.workers)
+    name = written.index.parent.name
+    get_run_logger().info("report %s: %d files", name, written.n_files)
+    return name
