@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flows import cli_cohort, cli_night, cli_planned, cli_simulate, cli_stages, cli_system
+from flows import (
+    cli_cohort,
+    cli_night,
+    cli_planned,
+    cli_review,
+    cli_simulate,
+    cli_stages,
+    cli_system,
+)
 from schemas.errors import ExitCode, LivercohortError
 
 app = typer.Typer(
@@ -32,6 +40,7 @@ app.command(rich_help_panel=_NIGHT)(cli_night.status)
 app.command(rich_help_panel=_COHORT)(cli_cohort.release)
 app.command(rich_help_panel=_COHORT)(cli_cohort.verify)
 app.command(rich_help_panel=_COHORT)(cli_cohort.report)
+app.add_typer(cli_review.signoff_app, name="signoff", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)
 app.command(rich_help_panel=_STAGES)(cli_stages.convert)
 app.command(rich_help_panel=_STAGES)(cli_stages.label)

@@ -26,7 +26,7 @@ from tasks.publish.task import (
     stage_release_tables,
 )
 from tasks.receive.store_lease import lease
-from tasks.report.task import write_release_report
+from tasks.report.task import add_reviewer_ratings, write_release_report
 from tasks.validate.task import validate_release
 
 
@@ -53,6 +53,7 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
         collect_batches()
         label_cohort()
         merge_forms()
+        add_reviewer_ratings()
         evaluate_cohort()
         stage_release_tables()
         validate_release()

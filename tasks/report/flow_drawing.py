@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from tasks.report.verdicts import FlowNode
 
 _GOAL = "eligible"
-_TRUNK_X, _TRUNK_WIDTH = 10.0, 300.0
-_SIDE_X, _SIDE_WIDTH = 370.0, 580.0
+_TRUNK_X, _TRUNK_WIDTH = 10.0, 400.0
+_SIDE_X, _SIDE_WIDTH = 440.0, 560.0
 _LINE, _PAD, _GAP = 20.0, 12.0, 26.0
 _LEAVES_PER_ROW = 4
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a box: its node, where it stands, and whether it is the head."""
+    """One line of a box: its node, where words and number stand, and whether it is the head."""
 
     node: FlowNode
     y: float
+    number_y: float
     head: bool
 
 
@@ -126,22 +127,24 @@ def _box(
     side: bool,
 ) -> Box:
     rows = tuple(
-        Row(nodes[number], y + _PAD + _LINE * (place + 0.7), head=place == 0)
+        _row(nodes[number], y + _PAD + _LINE * (place + 0.7), 0.0, head=place == 0)
         for place, number in enumerate(members)
     )
     return Box(x, y, width, 2 * _PAD + _LINE * len(rows), side, rows)
 
 
+def _row(node: FlowNode, y: float, below: float, *, head: bool) -> Row:
+    return Row(node, y, y + below, head)
+
+
 def _ends(nodes: Sequence[FlowNode], members: Sequence[int], y: float) -> list[Box]:
+    """Return the last boxes side by side; they are narrow, so the number stands below."""
     width = (_SIDE_X + _SIDE_WIDTH - _TRUNK_X - 10 * (_LEAVES_PER_ROW - 1)) / _LEAVES_PER_ROW
-    return [
-        _box(
-            _TRUNK_X + place % _LEAVES_PER_ROW * (width + 10),
-            y + place // _LEAVES_PER_ROW * (2 * _PAD + _LINE + 10),
-            width,
-            nodes,
-            [number],
-            side=False,
-        )
-        for place, number in enumerate(members)
-    ]
+    height = 2 * _PAD + 2 * _LINE
+    boxes = []
+    for place, number in enumerate(members):
+        row, column = divmod(place, _LEAVES_PER_ROW)
+        left, top = _TRUNK_X + column * (width + 10), y + row * (height + 10)
+        words = _row(nodes[number], top + _PAD + _LINE * 0.7, _LINE, head=True)
+        boxes.append(Box(left, top, width, height, False, (words,)))
+    return boxes

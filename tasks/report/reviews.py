@@ -10,9 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from schemas.atomic_files import sha256_of_bytes
 from schemas.errors import BadInputError
@@ -75,6 +75,26 @@ class Review:
 
 
 @dataclass(frozen=True)
+class Imported:
+    """A review that was taken in; `new` is False when it was there already.
+
+    `viewed` says how a rated exam was viewed, and is empty for a sign-off.
+    """
+
+    review: Review
+    viewed: str
+    new: bool
+
+
+class KeptRating(NamedTuple):
+    """A rating as it counts: the newest of one reviewer on one exam."""
+
+    review: Review
+    rating: Rating
+    viewed: str
+
+
+@dataclass(frozen=True)
 class RatedExam:
     """What a report's rating page of one exam showed: frames per series."""
 
@@ -132,6 +152,27 @@ def viewed_as(rating: Rating, exam: RatedExam) -> str:
         _refuse("the review counts series or slices that its report does not have")
     full = all(one.n_seen == one.n_frames for one in rating.series)
     return "full_series" if full else "mosaic"
+
+
+def ratings_in_force(reviews: Iterable[Imported]) -> tuple[KeptRating, ...]:
+    """Return the newest rating of each reviewer on each exam, with how it was viewed."""
+    newest: dict[tuple[str, str, str], KeptRating] = {}
+    for one in reviews:
+        if isinstance(one.review.content, Rating):
+            rating = one.review.content
+            key = (rating.subject_id, rating.exam, one.review.reviewer)
+            newest[key] = KeptRating(one.review, rating, one.viewed)
+    return tuple(newest[key] for key in sorted(newest))
+
+
+def sign_offs_of(reviews: Iterable[Imported], report_sha256: Sha256) -> tuple[Review, ...]:
+    """Return the sign-offs of exactly this report: the newest of each reviewer."""
+    newest = {
+        one.review.reviewer: one.review
+        for one in reviews
+        if isinstance(one.review.content, SignOff) and one.review.report_sha256 == report_sha256
+    }
+    return tuple(newest[name] for name in sorted(newest))
 
 
 def _typed(facts: Mapping[str, Any]) -> Review:

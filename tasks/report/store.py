@@ -12,7 +12,7 @@ from schemas.atomic_files import canonical_json, directory_published_as, sha256_
 from schemas.identifiers import Sha256
 from tasks.report.model import ReportInput
 from tasks.report.render import RenderedReport, render_report
-from tasks.report.reviews import SignOff
+from tasks.report.reviews import Imported, SignOff, ratings_in_force, sign_offs_of
 from tasks.report.store_builds import (
     MANIFEST,
     PICTURES,
@@ -22,7 +22,6 @@ from tasks.report.store_builds import (
     next_build,
 )
 from tasks.report.store_pictures import PictureStore
-from tasks.report.store_reviews import Imported, ratings_in_force, sign_offs_of
 
 
 @dataclass(frozen=True)

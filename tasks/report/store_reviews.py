@@ -6,17 +6,16 @@ They lie in `warehouse/reviews/`, append-only like all that cannot be made again
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from schemas.atomic_files import canonical_json, write_bytes
 from schemas.errors import BadInputError, GateBlockedError
-from schemas.identifiers import Sha256
 from schemas.zones import Zones
 from tasks.report.reviews import (
     MAX_BYTES,
+    Imported,
     RatedExam,
     Rating,
     Review,
@@ -25,24 +24,6 @@ from tasks.report.reviews import (
     viewed_as,
 )
 from tasks.report.store_builds import MANIFEST, builds_of, hash_folder
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A review that was taken in; `new` is False when it was there already."""
-
-    review: Review
-    viewed: str
-    new: bool
-
-
-@dataclass(frozen=True)
-class KeptRating:
-    """A rating as it counts: the newest of one reviewer on one exam."""
-
-    review: Review
-    rating: Rating
-    viewed: str
 
 
 def import_review(zones: Zones, path: Path) -> Imported:
@@ -85,27 +66,6 @@ def read_reviews(zones: Zones) -> tuple[Imported, ...]:
         review = read_review(json.dumps(kept["review"], ensure_ascii=False).encode())
         found.append(Imported(review, kept["viewed"], new=False))
     return tuple(sorted(found, key=lambda one: (one.review.made_on, one.review.sha256)))
-
-
-def ratings_in_force(reviews: Iterable[Imported]) -> tuple[KeptRating, ...]:
-    """Return the newest rating of each reviewer on each exam, with how it was viewed."""
-    newest: dict[tuple[str, str, str], KeptRating] = {}
-    for one in reviews:
-        if isinstance(one.review.content, Rating):
-            rating = one.review.content
-            key = (rating.subject_id, rating.exam, one.review.reviewer)
-            newest[key] = KeptRating(one.review, rating, one.viewed)
-    return tuple(newest[key] for key in sorted(newest))
-
-
-def sign_offs_of(reviews: Iterable[Imported], report_sha256: Sha256) -> tuple[Review, ...]:
-    """Return the sign-offs of exactly this report: the newest of each reviewer."""
-    newest = {
-        one.review.reviewer: one.review
-        for one in reviews
-        if isinstance(one.review.content, SignOff) and one.review.report_sha256 == report_sha256
-    }
-    return tuple(newest[name] for name in sorted(newest))
 
 
 def _folder(zones: Zones) -> Path:

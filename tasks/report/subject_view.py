@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ from tasks.report.verdicts import CRITERIA
 from tasks.report.worklist import order_findings
 
 _ROLE_ORDER = ("baseline_ct", "dce_mri", "eob_mri")
+_EXAM_PREFIX = {"dce_mri": "DCE ", "eob_mri": "EOB "}
 _LABEL_ORDER = ("_NC", "_PRE", "_ART", "_PVP", "_TRANS", "_DEL", "_HBP")
 
 
@@ -165,7 +166,7 @@ def _view(
 def rating_series(exams: Sequence[ExamView], exam: str) -> tuple[SeriesView, ...]:
     """Return the series that the rating page of an exam shows, in reading order."""
     return tuple(
-        one
+        replace(one, title=f"{_EXAM_PREFIX.get(view.study.role, '')}{one.title}")
         for view in exams
         if view.study.role in EXAM_ROLES[exam]
         for one in (*view.phases, *view.others)

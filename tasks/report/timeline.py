@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 LANES = ("ct", "mri", "pathology", "follow_up", "treatment")
-_LEFT, _RIGHT, _TOP, _LANE, _LABEL = 10.0, 990.0, 10.0, 40.0, 62.0
+_LEFT, _RIGHT, _TOP, _LANE, _LABEL = 10.0, 990.0, 10.0, 46.0, 62.0
 _SHOWN_BEFORE, _SHOWN_AFTER = -45, 130
 _FARTHEST_BEFORE, _FARTHEST_AFTER = -90, 400
 _STEPS = (15, 30, 60, 90)
 _MOST_TICKS = 12
+_WORD = 140.0
+_TEXT_DY = (4.0, 19.0, -9.0)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Mark:
     y: float
     beyond: str
     anchor: str
+    text_y: float
 
 
 @dataclass(frozen=True)
@@ -140,12 +143,18 @@ def _marks(
     low: int,
     high: int,
 ) -> Iterable[Mark]:
+    last_x: dict[str, tuple[float, int]] = {}
     for event in events:
         assert event.day is not None
         beyond = "before" if event.day < low else "after" if event.day > high else ""
         x = place(event.day)
-        anchor = "end" if x > _RIGHT - 120 else "start"
-        yield Mark(event, x, y_of[event.lane], beyond, anchor)
+        anchor = "end" if x > _RIGHT - _WORD else "start"
+        near_x, level = last_x.get(event.lane, (-_WORD, 0))
+        # Words of events close together stand at different heights.
+        level = level + 1 if x - near_x < _WORD else 0
+        last_x[event.lane] = (x, level)
+        y = y_of[event.lane]
+        yield Mark(event, x, y, beyond, anchor, y + _TEXT_DY[level % len(_TEXT_DY)])
 
 
 def _band(window: Window, place: Callable[[float], float], y: float, high: int) -> Band:

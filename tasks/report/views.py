@@ -226,12 +226,12 @@ def queries_context(queries: Sequence[QueryRow]) -> dict[str, Any]:
 def completeness_lines(
     cohort: Cohort, lines: Sequence[SiteLine], matrices: Mapping[str, Sequence[MatrixRow]]
 ) -> tuple[SiteSlots, ...]:
-    """Return one line per registered site and per site that delivered, sorted by code."""
+    """Return one line per site that delivered, then one per registered site that has not."""
     named = {site.site_code: (site.name_en, site.name_zh) for site in cohort.sites}
     registered = [s.site_code for s in cohort.sites if s.registration_status == "registered"]
     delivered = {line.site_code: line for line in lines}
     found = []
-    for code in sorted({*registered, *delivered}):
+    for code in sorted({*registered, *delivered}, key=lambda one: (one not in delivered, one)):
         matrix = matrices.get(code, ())
         totals = total_slots(matrix) if matrix else ()
         name_en, name_zh = named.get(code, (code, code))
