@@ -137,24 +137,29 @@ def draw_timeline(events: Sequence[Event], spans: Sequence[Window]) -> Timeline 
 
 
 def _marks(
-    events: Iterable[Event],
+    events: Sequence[Event],
     place: Callable[[float], float],
     y_of: Mapping[str, float],
     low: int,
     high: int,
 ) -> Iterable[Mark]:
-    last_x: dict[str, tuple[float, int]] = {}
-    for event in events:
+    for number, event in enumerate(events):
         assert event.day is not None
         beyond = "before" if event.day < low else "after" if event.day > high else ""
-        x = place(event.day)
-        anchor = "end" if x > _RIGHT - _WORD else "start"
-        near_x, level = last_x.get(event.lane, (-_WORD, 0))
-        # Words of events close together stand at different heights.
-        level = level + 1 if x - near_x < _WORD else 0
-        last_x[event.lane] = (x, level)
-        y = y_of[event.lane]
-        yield Mark(event, x, y, beyond, anchor, y + _TEXT_DY[level % len(_TEXT_DY)])
+        x, y = place(event.day), y_of[event.lane]
+        near = [
+            abs(place(other.day) - x) < _WORD
+            for other in (*events[:number], *events[number + 1 :])
+            if other.lane == event.lane and other.day is not None
+        ]
+        before = sum(
+            other.lane == event.lane and x - place(other.day or 0) < _WORD
+            for other in events[:number]
+        )
+        # Of two events close together one has its word on the left, the other on the right.
+        left = x > _RIGHT - _WORD or (any(near) and before == 0)
+        level = max(0, before - 1) % len(_TEXT_DY)
+        yield Mark(event, x, y, beyond, "end" if left else "start", y + _TEXT_DY[level])
 
 
 def _band(window: Window, place: Callable[[float], float], y: float, high: int) -> Band:
