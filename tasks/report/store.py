@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schemas.atomic_files import canonical_json, directory_published_as, sha256_of_bytes
+from schemas.atomic_files import (
+    canonical_json,
+    directory_published_as,
+    sha256_of_bytes,
+    write_bytes,
+)
 from schemas.identifiers import Sha256
 from tasks.report.model import ReportInput
 from tasks.report.render import RenderedReport, render_report
@@ -19,6 +24,8 @@ from tasks.report.store_builds import (
     STATE,
     builds_of,
     hash_report,
+    link_or_write,
+    newest_files,
     next_build,
 )
 from tasks.report.store_pictures import PictureStore
@@ -119,7 +126,7 @@ def _publish(
     out_dir: Path,
     pictures: PictureStore,
 ) -> None:
-    manifest = {
+    manifest: dict[str, Any] = {
         "run": out_dir.name,
         "release": report.release,
         "report_sha256": report_sha256,
@@ -130,10 +137,11 @@ def _publish(
     }
     known = canonical_json({"run": out_dir.name, **knowledge}).decode().rstrip()
     state = f"livercohort.takeState({known});\n".encode()
+    before = newest_files(out_dir.parent)
     with directory_published_as(out_dir) as staging:
-        written = {**rendered.files, STATE: state, MANIFEST: canonical_json(manifest)}
-        for name, data in written.items():
-            path = staging / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+        for name, data in rendered.files.items():
+            same = before.get((name, manifest["files"][name]))
+            link_or_write(staging / name, data, same)
+        write_bytes(staging / STATE, state)
+        write_bytes(staging / MANIFEST, canonical_json(manifest))
         pictures.link(rendered.pictures, staging / PICTURES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +29,31 @@ def next_build(reports: Path, name: str) -> Path:
     """Return the folder of the next build; nothing published is ever overwritten."""
     builds = builds_of(reports, name)
     return reports / (f"{name}-build-{_number(builds[-1].name) + 1}" if builds else name)
+
+
+def newest_files(reports: Path) -> dict[tuple[str, str], Path]:
+    """Return the files of the newest report by name and SHA-256: what has not changed is linked."""
+    manifests = sorted(reports.glob(f"*/{MANIFEST}"), key=lambda path: path.stat().st_mtime_ns)
+    if not manifests:
+        return {}
+    facts = json.loads(manifests[-1].read_text(encoding="utf-8"))
+    folder = manifests[-1].parent
+    return {(name, sha256): folder / name for name, sha256 in facts["files"].items()}
+
+
+def link_or_write(path: Path, data: bytes, same: Path | None) -> None:
+    """Link a file to one with the same bytes, or write it.
+
+    The bytes of the other are not believed: a file that somebody changed is written anew.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if same is not None and same.read_bytes() == data:
+            os.link(same, path)
+            return
+    except OSError:
+        pass  # another file system, or the old report is gone: then it is written
+    path.write_bytes(data)
 
 
 def hash_report(files: Mapping[str, bytes], pictures: Mapping[str, str]) -> Sha256:
