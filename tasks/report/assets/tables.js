@@ -275,6 +275,7 @@
 
   LongTable.prototype.refresh = function () {
     var self = this, turn = (this.turnNumber += 1), candidates = this.candidates();
+    this.table.setAttribute("aria-busy", "true");
     var total = candidates.reduce(function (sum, one) { return sum + one.n; }, 0);
     if (this.isCounted()) {
       var before = 0, skipped = 0;
@@ -314,6 +315,7 @@
   };
 
   LongTable.prototype.say = function (key) {
+    this.table.setAttribute("aria-busy", "false");
     var body = this.table.tBodies[0];
     body.textContent = "";
     var cell = body.insertRow().insertCell();
@@ -324,6 +326,7 @@
 
   LongTable.prototype.draw = function (page, total) {
     var self = this;
+    this.table.setAttribute("aria-busy", "false");
     var body = this.table.tBodies[0];
     body.textContent = "";
     page.forEach(function (row) {
