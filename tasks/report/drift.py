@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import fmean, pstdev
+from statistics import fmean
 
 from tasks.report.model import BatchAccount, Cohort
 from tasks.report.tables import SeriesRow, StudyRow
@@ -20,6 +20,8 @@ from tasks.report.tables import SeriesRow, StudyRow
 MIN_SERIES = 5
 #: Half a standard error is let pass; five of them together raise the flag (k and h of CUSUM).
 SLACK, THRESHOLD = 0.5, 5.0
+#: Where all values are the same: less is rounding.
+_LEAST_SPREAD = 1e-3
 #: Labels with one explicit source at least; C, X and none are not sure.
 _SURE_TIERS = ("A", "B")
 
@@ -127,8 +129,9 @@ def measure_drift(cohort: Cohort, batches: Iterable[BatchAccount]) -> tuple[Site
 def watch(metric: str, by_month: Mapping[str, Sequence[float]]) -> Series:
     """Return the months of one measure with the running sums.
 
-    The target is the mean of the first month with enough series; a site is compared with
-    itself, since sites differ by their scanners.
+    A site is compared with itself, since sites differ by their scanners: each month with the
+    mean of all its months before (a self-starting CUSUM, Hawkins 1987), in standard errors
+    of that difference.
 
     Parameters
     ----------
@@ -138,19 +141,29 @@ def watch(metric: str, by_month: Mapping[str, Sequence[float]]) -> Series:
         Values by month `YYYY-MM`.
     """
     ordered = sorted(by_month.items())
-    first = next((values for _, values in ordered if len(values) >= MIN_SERIES), None)
-    everything = [value for _, values in ordered for value in values]
-    spread = max(pstdev(everything), 1e-9) if len(everything) > 1 else 1e-9
-    target = fmean(first) if first else 0.0
-    above = below = 0.0
+    spread = _spread(list(by_month.values()))
+    above = below = total = 0.0
+    n_before = 0
     months = []
     for month, values in ordered:
-        mean = fmean(values)
-        if first is not None and len(values) >= MIN_SERIES:
-            z = (mean - target) / (spread / sqrt(len(values)))
-            above, below = max(0.0, above + z - SLACK), max(0.0, below - z - SLACK)
-        months.append(Month(month, len(values), mean, above, below))
+        mean, n = fmean(values), len(values)
+        if n >= MIN_SERIES:
+            if n_before:
+                error = spread * sqrt(1 / n + 1 / n_before)
+                z = (mean - total / n_before) / error
+                above, below = max(0.0, above + z - SLACK), max(0.0, below - z - SLACK)
+            total, n_before = total + sum(values), n_before + n
+        months.append(Month(month, n, mean, above, below))
     return Series(metric, tuple(months), _line([month.mean for month in months]))
+
+
+def _spread(groups: Sequence[Sequence[float]]) -> float:
+    """Return the standard deviation within months, so that a drift does not hide itself."""
+    squares = sum(
+        (value - mean) ** 2 for group in groups for mean in [fmean(group)] for value in group
+    )
+    freedom = sum(len(group) - 1 for group in groups)
+    return max(sqrt(squares / freedom), _LEAST_SPREAD) if freedom > 0 else _LEAST_SPREAD
 
 
 def _line(means: Sequence[float], width: float = 120.0, height: float = 28.0) -> str:
