@@ -115,7 +115,7 @@ def _state(
 
 def _says(folder: Path) -> tuple[str, Any]:
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    return manifest["report_sha256"], manifest["state"]
+    return manifest["report_sha256"], manifest.get("state")
 
 
 def _publish(

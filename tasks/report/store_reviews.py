@@ -113,7 +113,7 @@ def _require_newest(zones: Zones, review: Review) -> None:
 
 
 def _exam_of(manifest: Mapping[str, Any], rating: Rating) -> RatedExam:
-    facts = manifest["exams"].get(f"{rating.subject_id}/{rating.exam}")
+    facts = manifest.get("exams", {}).get(f"{rating.subject_id}/{rating.exam}")
     if facts is None:
         raise BadInputError("the report has no such exam to rate", where="the review file")
     return RatedExam(facts["exam_sha256"], facts["frames"])
