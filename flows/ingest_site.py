@@ -10,14 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
 
+from flows.run_console import progress_shown
 from schemas.errors import LivercohortError, NightIncompleteError
 from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
 from schemas.settings import read_settings
@@ -57,11 +53,7 @@ def ingest_site(site: str) -> dict[str, Any]:
         received = receive_exports(code)
         refused = list(received["refused"])
         batches = received["batches"]
-        progress = create_progress_artifact(
-            0.0 if batches else 100.0,
-            key=f"progress-{code.lower()}",
-            description=f"Batches of the night at {code}",
-        )
+        move = progress_shown(f"progress-{code.lower()}", f"Batches of the night at {code}")
         for number, batch in enumerate(batches, start=1):
             try:
                 committed.append(ingest_batch(code, batch))
@@ -69,7 +61,7 @@ def ingest_site(site: str) -> dict[str, Any]:
                 refused.append(f"batch {batch}: {error.message}")
             except Exception as error:
                 refused.append(f"batch {batch}: {redacted(error, 'night', settings.zones).message}")
-            update_progress_artifact(progress, 100.0 * number / len(batches))
+            move(100.0 * number / len(batches))
     for message in refused:
         get_run_logger().error("%s", message)
     create_table_artifact(

@@ -11,13 +11,9 @@ from functools import partial
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from flows.run_console import progress_shown
 from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
 from schemas.settings import Settings, read_settings
 from tasks.clinical.task import merge_forms
@@ -55,21 +51,21 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
     redact_handlers(*PREFECT_LOGGERS)
     settings = read_settings()
     with lease(settings.zones, "release"):
-        progress = create_progress_artifact(0.0, key="release-progress", description="The release")
+        move = progress_shown("release-progress", "Steps of the release")
         collect_batches()
         label_cohort()
         merge_forms()
         add_reviewer_ratings()
         evaluate_cohort()
         stage_release_tables()
-        update_progress_artifact(progress, 50.0)
+        move(50.0)
         validate_release()
         inspect = partial(require_no_identifiers, settings)
         result = publish_release(bump, dry_run=dry_run, inspect=inspect)
         if not dry_run:
             result["report"] = write_release_report(str(result["version"]))
         close_release()
-        update_progress_artifact(progress, 100.0)
+        move(100.0)
     show_release(result, settings)
     return result
 

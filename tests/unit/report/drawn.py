@@ -21,7 +21,8 @@ def write_phantom(path: Path, *, bright: float = 200.0, n_slices: int = N_SLICES
     body = ((x - 32) / 28) ** 2 + ((y - 24) / 20) ** 2 < 1
     organ = ((x - 44) / 9) ** 2 + ((y - 26) / 9) ** 2 < 1
     voxels = (body * 100.0 + organ * bright).astype(np.int16)
-    image = nibabel.Nifti1Image(voxels, np.diag([4.0, 4.0, 5.0, 1.0]))
+    affine = np.diag([4.0, 4.0, 5.0, 1.0])
+    image = nibabel.Nifti1Image(voxels, affine)  # type: ignore[no-untyped-call]  # nibabel's own
     nibabel.save(image, path)
     return path
 
