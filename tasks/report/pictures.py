@@ -81,7 +81,8 @@ def frame(stack: Stack, number: int) -> FloatArray:
     """
     per_volume = stack.voxels.shape[stack.through]
     volume, place = divmod(number, per_volume)
-    chosen = stack.voxels[..., volume].take(per_volume - 1 - place, axis=stack.through)
+    # A view: taking along an axis would copy the whole volume for every slice.
+    chosen = np.moveaxis(stack.voxels[..., volume], stack.through, 0)[per_volume - 1 - place]
     return np.ascontiguousarray(chosen[::-1, ::-1].T)
 
 

@@ -13,6 +13,7 @@ from schemas.errors import BadInputError
 from tasks.report.frame import NAVIGATION, STATE_SCRIPT
 from tasks.report.model import ReportInput
 from tasks.report.render import render_site
+from tasks.report.tables import QueryRow
 from tasks.report.worklist import order_findings
 from tests.unit.report.synthetic import make_report
 
@@ -235,3 +236,72 @@ def test_many_nights_of_a_site_stay_one_short_table_that_sums_up() -> None:
     page = render_site(given)["sites/S01.html"].decode()
     assert "170 earlier batches" in page
     assert f"{sum(one.n_files for one in given.batches):,}" in page
+
+
+def test_a_site_page_names_no_subject_so_that_it_may_be_mailed_alone(
+    files: dict[str, bytes],
+) -> None:
+    subjects = make_report().tables["subject"]["subject_id"].to_pylist()
+    for name, page in files.items():
+        if name.startswith("sites/"):
+            assert not [one for one in subjects if one.encode() in page], name
+            assert b"<style>" in page
+
+
+def test_a_subject_page_says_what_is_missing_in_words(files: dict[str, bytes]) -> None:
+    rows = make_report().tables["criterion_result"].to_pylist()
+    lacking = next(
+        row
+        for row in rows
+        if row["reading"] == "literal"
+        and row["missing_evidence"] == ["edc.treatment.prior_treatment"]
+    )
+    page = files[f"subjects/{lacking['subject_id']}.html"].decode()
+    shown = page.split(f'data-criterion="{lacking["criterion_id"]}"')[1].split("</tr>")[0]
+    assert "whether treated before" in shown
+    assert "是否既往治疗" in shown
+    assert "undetermined" in shown
+
+
+def test_a_subject_page_holds_all_findings_of_the_subject_with_observed_expected_and_fix(
+    files: dict[str, bytes],
+) -> None:
+    rows = unpack(files, "findings")
+    subject = rows[0]["subject"]
+    page = files[f"subjects/{subject}.html"].decode().split("<h2>")
+    (shown,) = [part for part in page if part.startswith('<span lang="en">Findings')]
+    own = [row for row in rows if row["subject"] == subject]
+    assert shown.count('class="severity') == len(own)
+    for row in own:
+        assert all(row[name] in shown for name in ("observed", "expected_en", "fix_en", "fix_zh"))
+
+
+def test_a_subject_page_draws_the_windows_of_the_protocol(files: dict[str, bytes]) -> None:
+    studies = make_report().tables["imaging_study"].to_pylist()
+    with_all = next(
+        row["subject_id"]
+        for row in studies
+        if {one["role"] for one in studies if one["subject_id"] == row["subject_id"]}
+        == {"baseline_ct", "dce_mri", "eob_mri"}
+    )
+    page = files[f"subjects/{with_all}.html"].decode()
+    assert page.count('<rect class="window') == 3
+    assert "2021-" not in page
+    assert "2022-" not in page
+
+
+def test_without_pictures_a_series_says_so_and_no_exam_is_rated(files: dict[str, bytes]) -> None:
+    subject = next(name for name in files if name.startswith("subjects/"))
+    assert b"no volume to show" in files[subject]
+    assert not [name for name in files if name.startswith("rating/")]
+
+
+def test_queries_are_counted_per_site_with_the_oldest_and_the_median() -> None:
+    queries = (
+        QueryRow("q1", "S01", "R", "open", 12, None),
+        QueryRow("q2", "S01", "R", "closed", None, 4),
+        QueryRow("q3", "S01", "R", "closed", None, 7),
+    )
+    page = render_site(dataclasses.replace(make_report(n_sites=1), queries=queries))["queries.html"]
+    cells = re.findall(r'<td class="number[^>]*>([^<]*)</td>', page.decode())
+    assert cells == ["1", "0", "2", "12", "5.5"]
