@@ -23,7 +23,9 @@ SIZES = [(1366, 768), (1920, 1080)]
 
 
 def pages_of(site: Path) -> list[Path]:
-    return sorted(site.rglob("*.html"))
+    """Return every page of the cohort and of a site, and some of those per subject."""
+    singles = [sorted((site / name).glob("*.html"))[:8] for name in ("subjects", "rating")]
+    return [*site.glob("*.html"), *(site / "sites").glob("*.html"), *singles[0], *singles[1]]
 
 
 def open_page(page: Page, site: Path, name: str, query: str = "") -> None:

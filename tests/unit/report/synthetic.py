@@ -107,7 +107,7 @@ FLOW = (
 def make_report(
     *,
     n_sites: int = 28,
-    subjects_per_site: int = 12,
+    subjects_per_site: int = 4,
     findings_per_site: int = 45,
     batches_per_site: int = 2,
     fictitious: bool = False,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -66,6 +68,21 @@ def test_a_changed_file_changes_the_hash(tmp_path: Path, store: PictureStore, na
     with (written.index.parent / name).open("ab") as stream:
         stream.write(b" ")
     assert hash_folder(written.index.parent) != written.report_sha256
+
+
+def test_every_link_picture_and_script_of_every_page_is_there(tmp_path: Path) -> None:
+    report, store = with_pictures(make_report(n_sites=3), tmp_path / "drawn")
+    folder = write_report(report, tmp_path / "reports", store).index.parent
+    (tmp_path / "releases" / "1.2.0").mkdir(parents=True)
+    for name in report.release_files:
+        (tmp_path / "releases" / "1.2.0" / name).touch()
+    for page in folder.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        named = re.findall(r'(?:href|src)="([^"#?]+)[^"]*"', text)
+        for sheets in re.findall(r'data-sheets="([^"]+)"', text):
+            named += [f"../img/{one}" for one in sheets.split()]
+        files = {one for one in named if not one.startswith("data:")}
+        assert not [one for one in files if not (page.parent / unquote(one)).is_file()], page.name
 
 
 def test_a_changed_picture_changes_the_hash(tmp_path: Path) -> None:
