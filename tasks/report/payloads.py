@@ -81,8 +81,12 @@ def pack_matrix(folder: str, rows: Iterable[MatrixRow]) -> dict[str, bytes]:
 
 
 def pack_exams(rows: Iterable[tuple[str, str, int, int]]) -> dict[str, bytes]:
-    """Return the exams to rate: subject, exam, series, and readers of the full series so far."""
-    packed = [(key, exam, f"{key}_{exam}", str(n), str(m)) for key, exam, n, m in rows]
+    """Return the exams to rate: subject, exam, series, and readers of the full series so far.
+
+    Those that nobody has rated come first.
+    """
+    ordered = sorted(rows, key=lambda row: (row[3], row[0], row[1]))
+    packed = [(key, exam, f"{key}_{exam}", str(n), str(m)) for key, exam, n, m in ordered]
     return _pack("exams", "", ("subject", "exam", "page", "series", "readers"), packed, ("exam",))
 
 
