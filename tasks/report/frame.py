@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from schemas.atomic_files import sha256_of_bytes
 from tasks.report import charts, messages
 from tasks.report.verdicts import CriterionCount
 from tasks.report.worklist import readable_limit
@@ -28,6 +29,13 @@ STATE_SCRIPT = "data/run.js"
 def read_asset(name: str) -> bytes:
     """Return a style sheet or script of this package."""
     return (_HERE / "assets" / name).read_bytes()
+
+
+@cache
+def code_sha256() -> str:
+    """Return the hash of the code, templates and messages that make a page."""
+    parts = sorted(path for path in _HERE.rglob("*") if path.suffix in (".py", ".j2", ".yaml"))
+    return sha256_of_bytes(b"".join(path.read_bytes() for path in parts))
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,12 +38,21 @@ class RenderedReport:
     """Every file of a report folder but its pictures; which pictures; which exams are rated.
 
     `exams` says for each `subject/exam` which images its rating page shows: their common
-    hash, and the slices of each series.
+    hash, and the slices of each series. `page_keys` says what went into each subject's pages.
     """
 
     files: dict[str, bytes]
     pictures: tuple[str, ...]
     exams: dict[str, dict[str, Any]]
+    page_keys: dict[str, str]
+
+
+#: Pages of a subject from an earlier build, asked for by subject, key and names.
+TakePages = Callable[[str, str, Sequence[str]], dict[str, bytes] | None]
+
+
+def no_pages(_subject: str, _key: str, _names: Sequence[str]) -> None:
+    """Keep nothing from earlier builds."""
 
 
 def render_site(report: ReportInput) -> dict[str, bytes]:
@@ -51,7 +60,7 @@ def render_site(report: ReportInput) -> dict[str, bytes]:
     return render_report(report).files
 
 
-def render_report(report: ReportInput) -> RenderedReport:
+def render_report(report: ReportInput, take_pages: TakePages = no_pages) -> RenderedReport:
     """Return the whole report.
 
     Parameters
@@ -59,6 +68,8 @@ def render_report(report: ReportInput) -> RenderedReport:
     report : ReportInput
         Tables, accounts, findings and names of pictures; nothing is read from elsewhere but
         templates and messages of this package.
+    take_pages : callable
+        Gives the pages of a subject whose key has not changed since an earlier build.
 
     Returns
     -------
@@ -90,9 +101,23 @@ def render_report(report: ReportInput) -> RenderedReport:
     files |= _site_pages(shared, report, sites, owner)
     exams = dict(_rated_exams(subjects))
     files |= _cohort_pages(shared, report, cohort, lines, sites, len(exams))
+    keys = {view.subject.subject_id: _page_key(shared, report, view) for view in subjects}
     for view in subjects:
-        files |= _subject_pages(shared, report, view)
-    return RenderedReport(dict(sorted(files.items())), _pictures_of(subjects), exams)
+        subject = view.subject.subject_id
+        kept = take_pages(subject, keys[subject], _page_names(view))
+        files |= _subject_pages(shared, report, view) if kept is None else kept
+    return RenderedReport(dict(sorted(files.items())), _pictures_of(subjects), exams, keys)
+
+
+def _page_key(shared: Mapping[str, Any], report: ReportInput, view: SubjectView) -> str:
+    """Return the hash of everything that the pages of a subject are made from."""
+    facts = (frame.code_sha256(), bool(shared["sites"].fictitious), report.evidence, view)
+    return sha256_of_bytes(repr(facts).encode())
+
+
+def _page_names(view: SubjectView) -> list[str]:
+    key = view.subject.subject_id
+    return [f"subjects/{key}.html", *(f"rating/{key}_{exam}.html" for exam in view.rated_exams)]
 
 
 def _require_site_codes(codes: Iterable[str]) -> None:

@@ -22,10 +22,11 @@ from tasks.report.store_builds import (
     MANIFEST,
     PICTURES,
     STATE,
+    NewestReport,
     builds_of,
     hash_report,
     link_or_write,
-    newest_files,
+    newest_report,
     next_build,
 )
 from tasks.report.store_pictures import PictureStore
@@ -69,7 +70,8 @@ def write_report(
     WrittenReport
         Where it is and its hash; `written` is False when it was there already.
     """
-    rendered = render_report(report)
+    before = newest_report(reports)
+    rendered = render_report(report, before.take_pages)
     shown = {f"{PICTURES}/{name}": Path(name).stem for name in rendered.pictures}
     report_sha256 = hash_report(rendered.files, shown)
     knowledge = _state(report, report_sha256, reviews)
@@ -78,7 +80,8 @@ def write_report(
         out_dir, written = builds[-1], False
     else:
         out_dir, written = next_build(reports, report.run), True
-        _publish(report, rendered, report_sha256, knowledge, out_dir, pictures)
+        manifest = _manifest(report, rendered, report_sha256, knowledge, out_dir.name)
+        _publish(rendered, manifest, out_dir, pictures, before)
     return WrittenReport(
         index=out_dir / "index.html",
         report_sha256=report_sha256,
@@ -118,30 +121,37 @@ def _says(folder: Path) -> tuple[str, Any]:
     return manifest["report_sha256"], manifest.get("state")
 
 
-def _publish(
+def _manifest(
     report: ReportInput,
     rendered: RenderedReport,
     report_sha256: Sha256,
     knowledge: dict[str, Any],
-    out_dir: Path,
-    pictures: PictureStore,
-) -> None:
-    manifest: dict[str, Any] = {
-        "run": out_dir.name,
+    run: str,
+) -> dict[str, Any]:
+    return {
+        "run": run,
         "release": report.release,
         "report_sha256": report_sha256,
         "state": knowledge,
         "exams": rendered.exams,
         "files": {name: sha256_of_bytes(data) for name, data in rendered.files.items()},
+        "page_keys": rendered.page_keys,
         "n_pictures": len(rendered.pictures),
     }
-    known = canonical_json({"run": out_dir.name, **knowledge}).decode().rstrip()
-    state = f"livercohort.takeState({known});\n".encode()
-    before = newest_files(out_dir.parent)
+
+
+def _publish(
+    rendered: RenderedReport,
+    manifest: dict[str, Any],
+    out_dir: Path,
+    pictures: PictureStore,
+    before: NewestReport,
+) -> None:
+    known = canonical_json({"run": manifest["run"], **manifest["state"]}).decode().rstrip()
     with directory_published_as(out_dir) as staging:
         for name, data in rendered.files.items():
-            same = before.get((name, manifest["files"][name]))
+            same = before.same_as(name, manifest["files"][name])
             link_or_write(staging / name, data, same)
-        write_bytes(staging / STATE, state)
+        write_bytes(staging / STATE, f"livercohort.takeState({known});\n".encode())
         write_bytes(staging / MANIFEST, canonical_json(manifest))
         pictures.link(rendered.pictures, staging / PICTURES)

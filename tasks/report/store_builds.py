@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
@@ -31,14 +32,40 @@ def next_build(reports: Path, name: str) -> Path:
     return reports / (f"{name}-build-{_number(builds[-1].name) + 1}" if builds else name)
 
 
-def newest_files(reports: Path) -> dict[tuple[str, str], Path]:
-    """Return the files of the newest report by name and SHA-256: what has not changed is linked."""
+@dataclass(frozen=True)
+class NewestReport:
+    """The newest report of all: what has not changed is taken from it."""
+
+    folder: Path
+    files: Mapping[str, str]
+    page_keys: Mapping[str, str]
+
+    def same_as(self, name: str, sha256: str) -> Path | None:
+        """Return its file of that name when it has these bytes."""
+        return self.folder / name if self.files.get(name) == sha256 else None
+
+    def take_pages(self, subject: str, key: str, names: Sequence[str]) -> dict[str, bytes] | None:
+        """Return its pages of a subject made from the same facts; None when it has none.
+
+        A page that somebody changed on disk is not taken.
+        """
+        if self.page_keys.get(subject) != key:
+            return None
+        try:
+            pages = {name: (self.folder / name).read_bytes() for name in names}
+        except OSError:
+            return None
+        whole = all(sha256_of_bytes(data) == self.files.get(n) for n, data in pages.items())
+        return pages if whole else None
+
+
+def newest_report(reports: Path) -> NewestReport:
+    """Return the report that was written last; one without anything when there is none."""
     manifests = sorted(reports.glob(f"*/{MANIFEST}"), key=lambda path: path.stat().st_mtime_ns)
     if not manifests:
-        return {}
+        return NewestReport(reports, {}, {})
     facts = json.loads(manifests[-1].read_text(encoding="utf-8"))
-    folder = manifests[-1].parent
-    return {(name, sha256): folder / name for name, sha256 in facts["files"].items()}
+    return NewestReport(manifests[-1].parent, facts["files"], facts.get("page_keys", {}))
 
 
 def link_or_write(path: Path, data: bytes, same: Path | None) -> None:

@@ -95,6 +95,36 @@ def test_a_changed_picture_changes_the_hash(tmp_path: Path) -> None:
     assert hash_folder(folder) != before
 
 
+def test_the_next_report_takes_over_what_has_not_changed(
+    tmp_path: Path, store: PictureStore
+) -> None:
+    given = make_report(n_sites=2)
+    first = write_report(given, tmp_path / "kept", store).index.parent
+    later = dataclasses.replace(given, run="release-1.3.0", findings=given.findings[:-1])
+    second = write_report(later, tmp_path / "kept", store)
+    alone = write_report(later, tmp_path / "alone", store)
+    assert second.report_sha256 == alone.report_sha256
+    pages = sorted(path.name for path in (first / "subjects").iterdir())
+    linked = [
+        name
+        for name in pages
+        if (first / "subjects" / name).samefile(second.index.parent / "subjects" / name)
+    ]
+    assert len(linked) == len(pages) - 1
+
+
+def test_a_page_that_was_changed_on_disk_is_not_taken_over(
+    tmp_path: Path, store: PictureStore
+) -> None:
+    given = make_report(n_sites=1)
+    first = write_report(given, tmp_path / "kept", store).index.parent
+    page = next((first / "subjects").iterdir())
+    page.write_text("changed", encoding="utf-8")
+    second = write_report(dataclasses.replace(given, run="release-1.3.0"), tmp_path / "kept", store)
+    assert (second.index.parent / "subjects" / page.name).read_text(encoding="utf-8") != "changed"
+    assert hash_folder(second.index.parent) == second.report_sha256
+
+
 def test_a_report_that_cannot_be_made_leaves_nothing(tmp_path: Path, store: PictureStore) -> None:
     given = make_report(n_sites=1)
     tables = {**given.tables, "subject": given.tables["subject"].drop_columns(["sex"])}
