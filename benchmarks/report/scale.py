@@ -42,7 +42,7 @@ def size_with_data(page: Path) -> int:
     """Return the bytes of a page with every script, style sheet and part it loads at once."""
     text = page.read_text(encoding="utf-8")
     loaded = re.findall(r'<(?:script src|link rel="stylesheet" href)="([^"]+)"', text)
-    return page.stat().st_size + sum((page.parent / one).stat().st_size for one in loaded)
+    return page.stat().st_size + sum(int((page.parent / one).stat().st_size) for one in loaded)
 
 
 def print_pages(folder: Path) -> None:
