@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 LANES = ("ct", "mri", "pathology", "follow_up", "treatment")
-_LEFT, _RIGHT, _TOP, _LANE, _LABEL = 10.0, 990.0, 10.0, 46.0, 62.0
+_LEFT, _RIGHT, _TOP, _LANE, _LABEL = 10.0, 990.0, 10.0, 46.0, 84.0
 _SHOWN_BEFORE, _SHOWN_AFTER = -45, 130
 _FARTHEST_BEFORE, _FARTHEST_AFTER = -90, 400
 _STEPS = (15, 30, 60, 90)
