@@ -107,16 +107,14 @@ def report(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Build the static report of a release, if it is not there yet.
+    """Build the static report of a release; one that says the same writes nothing.
 
     Example: livercohort report 1.0.0
     """
-    from tasks.report.store import write_report
-    from tasks.report.store_release import read_report_input
+    from tasks.report.store_release import build_report
 
     settings = apply_environment(home=home)
-    content = read_report_input(settings.zones, run.removeprefix("release-"))
-    written = write_report(content, settings.zones.reports / content.run)
+    written = build_report(settings.zones, run.removeprefix("release-"), settings.workers)
     if as_json:
         say_json({"index": str(written.index), "report_sha256": written.report_sha256})
     else:

@@ -12,7 +12,6 @@ _PLANNED = {
     "diff": "what changed between two releases",
     "evaluate": "taking in an index-test run and its outcomes",
     "queries": "queries to sites and their answers",
-    "signoff": "a reviewer's sign-off",
     "withdraw": "withdrawal of consent",
     "share": "the individual-participant-data package",
 }

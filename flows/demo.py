@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
+from prefect.artifacts import create_markdown_artifact
 
 from flows.ingest_site import run_night
 from flows.release_cohort import release_cohort
@@ -73,4 +74,8 @@ def demo(subjects: int = 3, seed: int = 1) -> dict[str, Any]:
             nights.append(run_night(site))
         announce(f"night {night}: the cohort is released")
         releases.append(release_cohort())
+    report = zones.reports / str(releases[-1]["report"]) / "index.html"
+    create_markdown_artifact(
+        key="demo", markdown=f"{len(releases)} releases. [Report]({report.as_uri()})"
+    )
     return {"nights": nights, "releases": releases}

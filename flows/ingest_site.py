@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
 
+from flows.run_console import progress_shown
 from schemas.errors import LivercohortError, NightIncompleteError
 from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
 from schemas.settings import read_settings
@@ -51,19 +52,27 @@ def ingest_site(site: str) -> dict[str, Any]:
     with lease(settings.zones, code):
         received = receive_exports(code)
         refused = list(received["refused"])
-        for batch in received["batches"]:
+        batches = received["batches"]
+        move = progress_shown(f"progress-{code.lower()}", f"Batches of the night at {code}")
+        for number, batch in enumerate(batches, start=1):
             try:
                 committed.append(ingest_batch(code, batch))
             except LivercohortError as error:
                 refused.append(f"batch {batch}: {error.message}")
             except Exception as error:
                 refused.append(f"batch {batch}: {redacted(error, 'night', settings.zones).message}")
+            move(100.0 * number / len(batches))
     for message in refused:
         get_run_logger().error("%s", message)
     create_table_artifact(
         key=f"night-{code.lower()}",
         table=[{"batch": r["batch_id"], "state": r["state"], **_counts(r)} for r in committed],
         description=f"Files of the night at {code}, by state",
+    )
+    create_markdown_artifact(
+        key=f"summary-{code.lower()}",
+        markdown=f"{code}: {len(committed)} batches taken in, {len(refused)} refused. "
+        "What was found stands in the report of the next release.",
     )
     night = {"site_code": code, "batches": committed, "refused": refused}
     if refused or any(record["state"] == "held" for record in committed):

@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from flows.run_console import progress_shown
 from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
-from schemas.settings import read_settings
+from schemas.settings import Settings, read_settings
 from tasks.clinical.task import merge_forms
 from tasks.deidentify.store_scan_release import require_no_identifiers
 from tasks.eligibility.task import evaluate_cohort
@@ -26,7 +27,7 @@ from tasks.publish.task import (
     stage_release_tables,
 )
 from tasks.receive.store_lease import lease
-from tasks.report.task import write_release_report
+from tasks.report.task import add_reviewer_ratings, write_release_report
 from tasks.validate.task import validate_release
 
 
@@ -50,18 +51,34 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
     redact_handlers(*PREFECT_LOGGERS)
     settings = read_settings()
     with lease(settings.zones, "release"):
+        move = progress_shown("release-progress", "Steps of the release")
         collect_batches()
         label_cohort()
         merge_forms()
+        add_reviewer_ratings()
         evaluate_cohort()
         stage_release_tables()
+        move(50.0)
         validate_release()
         inspect = partial(require_no_identifiers, settings)
         result = publish_release(bump, dry_run=dry_run, inspect=inspect)
         if not dry_run:
             result["report"] = write_release_report(str(result["version"]))
         close_release()
-    create_markdown_artifact(
-        key="release", markdown=f"Release **{result['version']}**: {result['status']}"
-    )
+        move(100.0)
+    show_release(result, settings)
     return result
+
+
+def show_release(result: dict[str, Any], settings: Settings) -> None:
+    """Show a release in the run console: what it is, its report, and its rows."""
+    text = f"Release **{result['version']}**: {result['status']}"
+    if "report" in result:
+        index = settings.zones.reports / str(result["report"]) / "index.html"
+        text += f"\n\n[Report {result['report']}]({index.as_uri()})"
+    create_markdown_artifact(key="release", markdown=text)
+    create_table_artifact(
+        key="release-rows",
+        table=[{"table": name, "rows": n} for name, n in sorted(result["rows"].items())],
+        description="Rows of the release by table",
+    )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = [
@@ -39,11 +39,16 @@ class Watch:
 
     def listen(self, page: Page) -> None:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url}"))
+        page.on("requestfailed", self.fail)
         page.on(
             "console",
             lambda said: self.errors.append(said.text) if said.type == "error" else None,
         )
+
+    def fail(self, request: Request) -> None:
+        # Leaving a page breaks off what it was still loading: no file is missing.
+        if request.failure != "net::ERR_ABORTED":
+            self.errors.append(f"failed: {request.url}")
 
 
 def find_chromium() -> str | None:

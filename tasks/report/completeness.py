@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from schemas.states import Verdict
-from tasks.report.model import SeriesRow, StudyRow, SubjectRow
+from tasks.report.tables import SeriesRow, StudyRow, SubjectRow
 
 MRI_ROLES = ("dce_mri", "eob_mri")
 

@@ -72,7 +72,12 @@ def text(key: str, **values: object) -> Markup:
     KeyError
         If there is no such message: a page with a hole is never written.
     """
-    return bilingual(*read_messages()[key].fill(values))
+    return bilingual(*read_messages()[key].fill(values)) if values else _plain_text(key)
+
+
+@cache
+def _plain_text(key: str) -> Markup:
+    return bilingual(*read_messages()[key].fill({}))
 
 
 def english(key: str, **values: object) -> str:

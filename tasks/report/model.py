@@ -1,7 +1,7 @@
 """What the report is built from: the tables of a release and the accounts around them.
 
-The fields of each row class below are the columns the report reads; a table that lacks one
-is refused by name, so a page never shows an empty column as if nothing had happened.
+A table that lacks a column the report reads is refused by name, so a page never shows an
+empty column as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -15,94 +15,25 @@ import pyarrow as pa
 
 from schemas.errors import BadInputError
 from schemas.records import Finding
+from tasks.report.tables import (
+    CriterionRow,
+    EligibilityRow,
+    FlowRow,
+    FollowUpRow,
+    LesionRow,
+    PathologyRow,
+    QualityRow,
+    QueryRow,
+    SeriesRow,
+    SiteRow,
+    StudyRow,
+    SubjectRow,
+    TreatmentRow,
+    VolumePictures,
+    VolumeRow,
+)
 
 REGISTERED_POPULATION = 3000  # ChiCTR2500107646@V1.0, target condition
-
-
-@dataclass(frozen=True)
-class SiteRow:
-    """One hospital of the site table."""
-
-    site_code: str
-    name_en: str
-    name_zh: str
-    registration_status: str
-
-
-@dataclass(frozen=True)
-class SubjectRow:
-    """One subject of the release."""
-
-    subject_id: str
-    site_code: str
-    sex: str | None
-    age_years: float | None
-    ascertainment: str | None
-
-
-@dataclass(frozen=True)
-class StudyRow:
-    """One exam and its role in the protocol."""
-
-    study_uid: str
-    subject_id: str
-    modality: str
-    role: str
-    field_strength_t: float | None
-
-
-@dataclass(frozen=True)
-class SeriesRow:
-    """One sub-stack with its label and its slice thickness against the limit."""
-
-    series_uid: str
-    sub_stack_digest: str
-    study_uid: str
-    subject_id: str
-    label: str
-    weighting: str
-    conversion_verdict: str
-    n_missing_slices: int | None
-    slice_thickness_mm: float | None
-    thickness_limit_mm: float | None
-    thickness_verdict: str | None
-
-
-@dataclass(frozen=True)
-class CriterionRow:
-    """One criterion of one subject under one reading."""
-
-    subject_id: str
-    criterion_id: str
-    reading: str
-    status: str
-    effect: str
-    missing_evidence: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class EligibilityRow:
-    """The verdict on one subject under one reading."""
-
-    subject_id: str
-    reading: str
-    status: str
-    first_failing_criterion: str | None
-    all_undetermined: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FlowRow:
-    """One node of the STARD flow."""
-
-    reading: str
-    site_code: str
-    node_id: str
-    parent_id: str | None
-    node_order: int
-    label_en: str
-    label_zh: str
-    n: int
 
 
 @dataclass(frozen=True)
@@ -136,6 +67,29 @@ class PreviousRelease:
     tables: Mapping[str, pa.Table]
 
 
+@dataclass(frozen=True)
+class ColumnLine:
+    """One line of the data dictionary."""
+
+    table: str
+    column: str
+    type: str
+    unit: str
+    nullable: str
+    description_en: str
+    description_zh: str
+
+
+@dataclass(frozen=True)
+class ReleaseDocuments:
+    """Texts of the release folder, as they stand in it."""
+
+    changelog: str
+    queries_sql: str
+    dictionary: tuple[ColumnLine, ...]
+    checksums: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportInput:
     """Everything a report shows; no identifier, no clock value, no path of a machine.
@@ -162,6 +116,16 @@ class ReportInput:
         Files of the release folder worth a link, relative to it, as they exist.
     previous : PreviousRelease, optional
         Absent for the first release.
+    limits : mapping of str to float
+        Windows of the protocol: `mri_window_days`, `pathology_window_days`, `follow_up_months`.
+    evidence : mapping of str to (str, str)
+        What a missing fact is called, English and Chinese.
+    pictures : mapping of str to VolumePictures
+        Pictures by sub-stack digest; a volume without any is said to have none.
+    documents : ReleaseDocuments, optional
+        What the release page quotes.
+    queries : tuple of QueryRow
+        Queries to sites.
     """
 
     run: str
@@ -174,6 +138,11 @@ class ReportInput:
     versions: Mapping[str, str]
     release_files: tuple[str, ...] = ()
     previous: PreviousRelease | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+    evidence: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    pictures: Mapping[str, VolumePictures] = field(default_factory=dict)
+    documents: ReleaseDocuments | None = None
+    queries: tuple[QueryRow, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +156,12 @@ class Cohort:
     criteria: tuple[CriterionRow, ...]
     eligibility: tuple[EligibilityRow, ...]
     flow: tuple[FlowRow, ...]
+    volumes: tuple[VolumeRow, ...]
+    pathology: tuple[PathologyRow, ...]
+    follow_up: tuple[FollowUpRow, ...]
+    treatment: tuple[TreatmentRow, ...]
+    lesions: tuple[LesionRow, ...]
+    ratings: tuple[QualityRow, ...]
     absent_tables: tuple[str, ...]
 
 
@@ -198,6 +173,12 @@ ROW_OF_TABLE: dict[str, type[Any]] = {
     "criterion_result": CriterionRow,
     "eligibility": EligibilityRow,
     "stard_flow": FlowRow,
+    "nifti_volume": VolumeRow,
+    "pathology": PathologyRow,
+    "follow_up": FollowUpRow,
+    "treatment": TreatmentRow,
+    "lesion": LesionRow,
+    "image_quality": QualityRow,
 }
 
 _Row = TypeVar("_Row")
@@ -219,6 +200,12 @@ def read_cohort(tables: Mapping[str, pa.Table]) -> Cohort:
         criteria=_rows(tables, "criterion_result", CriterionRow),
         eligibility=_rows(tables, "eligibility", EligibilityRow),
         flow=_rows(tables, "stard_flow", FlowRow),
+        volumes=_rows(tables, "nifti_volume", VolumeRow),
+        pathology=_rows(tables, "pathology", PathologyRow),
+        follow_up=_rows(tables, "follow_up", FollowUpRow),
+        treatment=_rows(tables, "treatment", TreatmentRow),
+        lesions=_rows(tables, "lesion", LesionRow),
+        ratings=_rows(tables, "image_quality", QualityRow),
         absent_tables=tuple(name for name in ROW_OF_TABLE if name not in tables),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.records import Finding
@@ -11,9 +12,11 @@ from tasks.report.completeness import SLOTS, MatrixRow
 from tasks.report.messages import read_messages
 from tasks.report.model import Cohort
 from tasks.report.verdicts import DEFAULT_READING, missing_of_subject
-from tasks.report.worklist import find_subject, order_findings
+from tasks.report.worklist import find_subject, order_findings, readable_limit
 
-_UI_PREFIXES = ("table.", "severity.", "status.", "ascertainment.")
+_UI_PREFIXES = ("table.", "severity.", "status.", "ascertainment.", "state_of.", "rate.", "sign.")
+#: Rows of one script: a page loads the parts it shows, not the whole table.
+PART_ROWS = 400
 _FINDING_COLUMNS = (
     "severity",
     "site",
@@ -23,7 +26,8 @@ _FINDING_COLUMNS = (
     "object_id",
     "column_name",
     "observed",
-    "expected",
+    "expected_en",
+    "expected_zh",
     "message_en",
     "message_zh",
     "fix_en",
@@ -44,8 +48,10 @@ def pack_ui() -> bytes:
     return f"livercohort.ui = {_json(words)};\n".encode()
 
 
-def pack_findings(findings: Iterable[Finding], owner: Mapping[str, str]) -> bytes:
-    """Return findings in worklist order with the subject each belongs to."""
+def pack_findings(
+    folder: str, findings: Iterable[Finding], owner: Mapping[str, str]
+) -> dict[str, bytes]:
+    """Return findings in worklist order with the subject each belongs to, in parts."""
     rows = [
         (
             one.severity.value,
@@ -56,7 +62,7 @@ def pack_findings(findings: Iterable[Finding], owner: Mapping[str, str]) -> byte
             one.object_id,
             one.column_name,
             one.observed,
-            one.expected,
+            *readable_limit(one.expected),
             one.message_en,
             one.message_zh,
             one.fix_en,
@@ -65,17 +71,32 @@ def pack_findings(findings: Iterable[Finding], owner: Mapping[str, str]) -> byte
         )
         for one in order_findings(findings)
     ]
-    return _pack("findings", _FINDING_COLUMNS, rows)
+    return _pack("findings", folder, _FINDING_COLUMNS, rows, ("severity", "site", "rule_id"))
 
 
-def pack_matrix(rows: Iterable[MatrixRow]) -> bytes:
-    """Return the completeness matrix of one site."""
+def pack_matrix(folder: str, rows: Iterable[MatrixRow]) -> dict[str, bytes]:
+    """Return the completeness matrix of one site, in parts."""
     columns = ("subject", *(f"slot_{position}" for position in range(len(SLOTS))))
-    return _pack("matrix", columns, [(row.subject_id, *row.cells) for row in rows])
+    return _pack("matrix", folder, columns, [(row.subject_id, *row.cells) for row in rows], ())
 
 
-def pack_subjects(cohort: Cohort, readings: Sequence[str], findings_of: Mapping[str, int]) -> bytes:
-    """Return one row per subject with its verdict under every reading."""
+def pack_exams(rows: Iterable[tuple[str, str, int, int]]) -> dict[str, bytes]:
+    """Return the exams to rate: subject, exam, series, and readers of the full series so far.
+
+    Those that nobody has rated come first.
+    """
+    ordered = sorted(rows, key=lambda row: (row[3], row[0], row[1]))
+    packed = [(key, exam, f"{key}_{exam}", str(n), str(m)) for key, exam, n, m in ordered]
+    return _pack("exams", "", ("subject", "exam", "page", "series", "readers"), packed, ("exam",))
+
+
+def pack_subjects(
+    cohort: Cohort,
+    readings: Sequence[str],
+    findings_of: Mapping[str, int],
+    evidence: Mapping[str, tuple[str, str]],
+) -> dict[str, bytes]:
+    """Return one row per subject with its verdict under every reading, in parts."""
     verdicts = {(row.subject_id, row.reading): row for row in cohort.eligibility}
     missing = missing_of_subject(cohort.criteria, DEFAULT_READING)
     rows = []
@@ -91,23 +112,54 @@ def pack_subjects(cohort: Cohort, readings: Sequence[str], findings_of: Mapping[
                 "" if subject.age_years is None else str(math.floor(subject.age_years)),
                 subject.ascertainment or "",
                 (in_force.first_failing_criterion or "") if in_force else "",
-                ", ".join(missing.get(key, ())),
+                *_named(missing.get(key, ()), evidence),
                 str(findings_of.get(key, 0)),
                 *(row.status if row else "undetermined" for row in decided),
             )
         )
     columns = (
-        *("subject", "site", "sex", "age", "ascertainment", "first_failing", "missing", "findings"),
+        *("subject", "site", "sex", "age", "ascertainment", "first_failing"),
+        *("missing", "missing_en", "missing_zh", "findings"),
         *(f"status_{reading}" for reading in readings),
     )
-    return _pack("subjects", columns, rows)
+    return _pack("subjects", "", columns, rows, ("site",))
 
 
-def _pack(name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
-    number: dict[str, int] = {}
-    packed = [[number.setdefault(value, len(number)) for value in row] for row in rows]
-    table = {"columns": list(columns), "strings": list(number), "rows": packed}
-    return f"livercohort.tables.{name} = {_json(table)};\n".encode()
+def _named(names: Sequence[str], evidence: Mapping[str, tuple[str, str]]) -> tuple[str, str, str]:
+    texts = [evidence.get(name, (name, name)) for name in names]
+    return "; ".join(names), "; ".join(en for en, _ in texts), "; ".join(zh for _, zh in texts)
+
+
+def _pack(
+    name: str,
+    folder: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    groups: Sequence[str],
+) -> dict[str, bytes]:
+    """Return the table of contents `data/<folder><name>.js` and the parts beside it.
+
+    The contents count the rows of each part by the `groups` columns, so that a page knows
+    which parts a filter needs before it has loaded any.
+    """
+    places = [columns.index(column) for column in groups]
+    parts, files = [], {}
+    for number, first in enumerate(range(0, len(rows), PART_ROWS)):
+        members = rows[first : first + PART_ROWS]
+        counted = Counter(tuple(row[place] for place in places) for row in members)
+        file = f"{folder}{name}_{number:03d}.js"
+        parts.append({"file": file, "counts": [[*key, n] for key, n in sorted(counted.items())]})
+        files[f"data/{file}"] = _part(name, number, members)
+    contents = {"columns": list(columns), "groups": list(groups), "parts": parts}
+    files[f"data/{folder}{name}.js"] = f"livercohort.tables.{name} = {_json(contents)};\n".encode()
+    return files
+
+
+def _part(name: str, number: int, rows: Sequence[Sequence[str]]) -> bytes:
+    place: dict[str, int] = {}
+    packed = [[place.setdefault(value, len(place)) for value in row] for row in rows]
+    part = {"strings": list(place), "rows": packed}
+    return f'livercohort.takePart("{name}", {number}, {_json(part)});\n'.encode()
 
 
 def _json(value: object) -> str:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from schemas.atomic_files import (
     canonical_json,
     directory_published_as,
     sha256_of_bytes,
-    sha256_of_file,
+    write_bytes,
 )
-from schemas.errors import BadInputError
 from schemas.identifiers import Sha256
 from tasks.report.model import ReportInput
-from tasks.report.render import render_site
-
-MANIFEST = "report.json"
+from tasks.report.render import RenderedReport, render_report
+from tasks.report.reviews import Imported, SignOff, ratings_in_force, sign_offs_of
+from tasks.report.store_builds import (
+    MANIFEST,
+    PICTURES,
+    STATE,
+    NewestReport,
+    builds_of,
+    hash_report,
+    link_or_write,
+    newest_report,
+    next_build,
+)
+from tasks.report.store_pictures import PictureStore
 
 
 @dataclass(frozen=True)
@@ -31,80 +43,115 @@ class WrittenReport:
     written: bool
 
 
-def write_report(report: ReportInput, out_dir: Path) -> WrittenReport:
+def write_report(
+    report: ReportInput,
+    reports: Path,
+    pictures: PictureStore,
+    reviews: Sequence[Imported] = (),
+) -> WrittenReport:
     """Render a report and publish its folder with one rename.
 
-    Building the same report again into the same folder writes nothing.
+    Building the same report again writes nothing; a report that says something else, or is
+    signed by now, becomes the next build beside the ones before.
 
     Parameters
     ----------
     report : ReportInput
         What to show.
-    out_dir : Path
-        `reports/<run>`; links to the release expect `releases/` beside `reports/`.
+    reports : Path
+        Folder of all reports; links to the release expect `releases/` beside it.
+    pictures : PictureStore
+        Where the pictures are that the report names.
+    reviews : sequence of Imported
+        What reviewers have sent back.
 
     Returns
     -------
     WrittenReport
         Where it is and its hash; `written` is False when it was there already.
-
-    Raises
-    ------
-    BadInputError
-        If another report stands in `out_dir`: nothing published is ever overwritten.
     """
-    files = render_site(report)
-    report_sha256 = hash_report(files)
-    written = not out_dir.exists()
-    if written:
-        _publish(report, files, report_sha256, out_dir)
-    elif hash_folder(out_dir) != report_sha256:
-        raise BadInputError(
-            "another report stands under this run name",
-            where=f"reports/{report.run}",
-            expected="a run name without a report",
-            hint="Give the report a new run name; published reports are never overwritten.",
-        )
+    before = newest_report(reports)
+    rendered = render_report(report, before.take_pages)
+    shown = {f"{PICTURES}/{name}": Path(name).stem for name in rendered.pictures}
+    report_sha256 = hash_report(rendered.files, shown)
+    knowledge = _state(report, report_sha256, reviews)
+    builds = builds_of(reports, report.run)
+    if builds and _says(builds[-1]) == (report_sha256, knowledge):
+        out_dir, written = builds[-1], False
+    else:
+        out_dir, written = next_build(reports, report.run), True
+        manifest = _manifest(report, rendered, report_sha256, knowledge, out_dir.name)
+        _publish(rendered, manifest, out_dir, pictures, before)
     return WrittenReport(
         index=out_dir / "index.html",
         report_sha256=report_sha256,
-        n_files=len(files) + 1,
-        n_bytes=sum(map(len, files.values())),
+        n_files=len(rendered.files) + len(shown) + 2,
+        n_bytes=sum(map(len, rendered.files.values())),
         written=written,
     )
 
 
-def hash_report(files: Mapping[str, bytes]) -> Sha256:
-    """Return the SHA-256 over the names and contents of all files of a report."""
-    return _hash_of({name: sha256_of_bytes(data) for name, data in files.items()})
+def _state(
+    report: ReportInput, report_sha256: Sha256, reviews: Sequence[Imported]
+) -> dict[str, Any]:
+    """Return what is known of a report and is no part of it: who signed, who rated."""
+    ratings: dict[str, int] = {}
+    for kept in ratings_in_force(reviews):
+        key = f"{kept.rating.subject_id}_{kept.rating.exam}"
+        ratings[key] = ratings.get(key, 0) + 1
+    return {
+        "release": report.release,
+        "report_sha256": report_sha256,
+        "ratings": ratings,
+        "sign_offs": [
+            {
+                "reviewer": one.reviewer,
+                "made_on": one.made_on.isoformat(),
+                "decision": one.content.decision,
+                "comment": one.content.comment,
+            }
+            for one in sign_offs_of(reviews, report_sha256)
+            if isinstance(one.content, SignOff)
+        ],
+    }
 
 
-def hash_folder(folder: Path) -> Sha256:
-    """Return the same hash from a folder on disk; its manifest does not count."""
-    return _hash_of(
-        {
-            path.relative_to(folder).as_posix(): sha256_of_file(path)
-            for path in folder.rglob("*")
-            if path.is_file() and path != folder / MANIFEST
-        }
-    )
+def _says(folder: Path) -> tuple[str, Any]:
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return manifest["report_sha256"], manifest.get("state")
 
 
-def _hash_of(hashes: Mapping[str, str]) -> Sha256:
-    return sha256_of_bytes(canonical_json(hashes))
+def _manifest(
+    report: ReportInput,
+    rendered: RenderedReport,
+    report_sha256: Sha256,
+    knowledge: dict[str, Any],
+    run: str,
+) -> dict[str, Any]:
+    return {
+        "run": run,
+        "release": report.release,
+        "report_sha256": report_sha256,
+        "state": knowledge,
+        "exams": rendered.exams,
+        "files": {name: sha256_of_bytes(data) for name, data in rendered.files.items()},
+        "page_keys": rendered.page_keys,
+        "n_pictures": len(rendered.pictures),
+    }
 
 
 def _publish(
-    report: ReportInput, files: Mapping[str, bytes], report_sha256: Sha256, out_dir: Path
+    rendered: RenderedReport,
+    manifest: dict[str, Any],
+    out_dir: Path,
+    pictures: PictureStore,
+    before: NewestReport,
 ) -> None:
-    manifest = {
-        "run": report.run,
-        "release": report.release,
-        "report_sha256": report_sha256,
-        "files": {name: sha256_of_bytes(data) for name, data in files.items()},
-    }
+    known = canonical_json({"run": manifest["run"], **manifest["state"]}).decode().rstrip()
     with directory_published_as(out_dir) as staging:
-        for name, data in {**files, MANIFEST: canonical_json(manifest)}.items():
-            path = staging / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+        for name, data in rendered.files.items():
+            same = before.same_as(name, manifest["files"][name])
+            link_or_write(staging / name, data, same)
+        write_bytes(staging / STATE, f"livercohort.takeState({known});\n".encode())
+        write_bytes(staging / MANIFEST, canonical_json(manifest))
+        pictures.link(rendered.pictures, staging / PICTURES)

@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from schemas.errors import BadInputError
+from schemas.package_data import data_contracts_dir
 from schemas.record_tables import records_from_table
 from schemas.records import Finding
 from schemas.sites import read_sites
 from schemas.zones import Zones
-from tasks.report.model import BatchAccount, Decision, PreviousRelease, ReportInput
+from tasks.report.model import (
+    BatchAccount,
+    ColumnLine,
+    Decision,
+    PreviousRelease,
+    ReleaseDocuments,
+    ReportInput,
+    read_cohort,
+)
+from tasks.report.picture_plan import plan_pictures
+from tasks.report.store import WrittenReport, write_report
+from tasks.report.store_pictures import PictureStore
+from tasks.report.store_reviews import read_reviews
 
 LATEST = "latest"
+PICTURE_STORE = ".pictures"
+_LIMITS = ("mri_window_days", "pathology_window_days", "follow_up_months")
 _LINKED_FILES = (
     "README.md",
     "CHANGELOG.md",
@@ -32,8 +50,33 @@ _LINKED_FILES = (
 )
 
 
+def build_report(zones: Zones, version: str = LATEST, workers: int = 2) -> WrittenReport:
+    """Draw what is new, and write the report of a release if it is not there yet.
+
+    Parameters
+    ----------
+    zones : Zones
+        Whose release.
+    version : str
+        A version, or `latest`.
+    workers : int
+        Threads that draw.
+    """
+    report = read_report_input(zones, version)
+    pictures = PictureStore(zones.reports / PICTURE_STORE, workers)
+    drawn = pictures.make(
+        plan_pictures(read_cohort(report.tables)), zones.releases / str(report.release)
+    )
+    return write_report(
+        dataclasses.replace(report, pictures=drawn),
+        zones.reports,
+        pictures,
+        read_reviews(zones),
+    )
+
+
 def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
-    """Return everything the report of a release shows.
+    """Return everything the report of a release shows but its pictures.
 
     Parameters
     ----------
@@ -72,6 +115,9 @@ def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
         },
         release_files=tuple(name for name in _LINKED_FILES if (folder / name).is_file()),
         previous=_read_previous(zones.releases / previous) if previous else None,
+        limits=_read_limits(),
+        evidence=_read_evidence(),
+        documents=_read_documents(folder),
     )
 
 
@@ -119,3 +165,35 @@ def _read_decisions(path: Path) -> tuple[Decision, ...]:
     rows = csv.DictReader(StringIO(path.read_text(encoding="utf-8-sig")))
     names = ("decision_id", "criterion", "question", "option_chosen", "decided_by")
     return tuple(Decision(**{name: row[name] for name in names}) for row in rows)
+
+
+def _read_limits() -> dict[str, float]:
+    limits = _protocol("eligibility.yaml")["limits"]
+    return {name: float(limits[name]["value"]) for name in _LIMITS}
+
+
+def _read_evidence() -> dict[str, tuple[str, str]]:
+    return {row["name"]: (row["en"], row["zh"]) for row in _protocol("evidence.yaml")["evidence"]}
+
+
+def _protocol(name: str) -> Any:
+    return yaml.safe_load((data_contracts_dir() / "protocol" / name).read_text(encoding="utf-8"))
+
+
+def _read_documents(folder: Path) -> ReleaseDocuments:
+    def text(name: str) -> str:
+        path = folder / name
+        return path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+
+    sums = (line.split(maxsplit=1) for line in text("SHA256SUMS").splitlines())
+    names = [item.name for item in dataclasses.fields(ColumnLine)]
+    return ReleaseDocuments(
+        changelog=text("CHANGELOG.md"),
+        queries_sql=text("examples/queries.sql"),
+        dictionary=tuple(
+            ColumnLine(**{name: row[name] for name in names})
+            for row in csv.DictReader(StringIO(text("data_dictionary.csv")))
+        ),
+        # The volumes have their hashes in the file itself; a page shows what is opened by name.
+        checksums=tuple((name, digest) for digest, name in sums if not name.startswith("nifti/")),
+    )

@@ -13,7 +13,8 @@ from schemas.records import Finding
 from schemas.sites import is_fictitious, read_registered_sites
 from tasks.report.accounts import FileSum, sites_off, sum_files
 from tasks.report.messages import bilingual, chinese, english, text
-from tasks.report.model import BatchAccount, Cohort, EligibilityRow, ReportInput
+from tasks.report.model import BatchAccount, Cohort, ReportInput
+from tasks.report.tables import EligibilityRow
 from tasks.report.verdicts import DEFAULT_READING
 from tasks.report.worklist import count_severities
 

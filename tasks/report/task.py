@@ -1,14 +1,19 @@
-"""The report site as a Prefect task: from a release and the batches behind it."""
+"""The report site as Prefect tasks: from a release and its batches, and back into the next."""
 
 from __future__ import annotations
 
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.keys import read_key_file
+from schemas.run_context import release_bench
 from schemas.settings import read_settings
 from schemas.stage_errors import redacted_errors
-from tasks.report.store import write_report
-from tasks.report.store_release import read_report_input
+from schemas.vault import Vault
+from tasks.report.rating_rows import rating_rows
+from tasks.report.reviews import ratings_in_force
+from tasks.report.store_release import build_report
+from tasks.report.store_reviews import read_reviews
 
 
 @task(name="report", task_run_name="report", retries=0)
@@ -23,7 +28,25 @@ def write_release_report(version: str) -> str:
     settings = read_settings()
     zones = settings.zones
     with redacted_errors("report", zones):
-        report = read_report_input(zones, version)
-        written = write_report(report, zones.reports / report.run)
-    get_run_logger().info("report %s: %d files", report.run, written.n_files)
-    return report.run
+        written = build_report(zones, version, settings.workers)
+    name = written.index.parent.name
+    get_run_logger().info("report %s: %d files", name, written.n_files)
+    return name
+
+
+@task(name="ratings", task_run_name="ratings", retries=0)
+def add_reviewer_ratings() -> dict[str, int]:
+    """Put the ratings made in reports beside those that sites delivered (criterion E2)."""
+    settings = read_settings()
+    bench = release_bench(settings)
+    with redacted_errors("report", settings.zones):
+        ratings = ratings_in_force(read_reviews(settings.zones))
+        rows = rating_rows(
+            ratings,
+            bench.get("clinical_rows"),
+            bench.get("batch_of_subject"),
+            Vault(settings.zones.vault_file, read_key_file(settings.master_key_file)).shift_days,
+        )
+        if rows:
+            bench.put("clinical_rows", (*bench.get("clinical_rows"), *rows))
+    return {"ratings": len(ratings), "in force": len(rows)}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from schemas.states import Effect
-from tasks.report.model import CriterionRow, EligibilityRow, FlowRow
+from tasks.report.tables import CriterionRow, EligibilityRow, FlowRow
 
 CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
 DEFAULT_READING = "literal"

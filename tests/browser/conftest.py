@@ -1,4 +1,4 @@
-"""A report on disk and a page that is watched."""
+"""A report on disk and a browser that may not speak to anybody."""
 
 from __future__ import annotations
 
@@ -8,27 +8,33 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from schemas.zones import Zones
 from tasks.report.model import ReportInput
 from tasks.report.store import write_report
+from tasks.report.store_reviews import read_reviews
 from tests.chromium import Watch
+from tests.unit.report.drawn import with_pictures
 from tests.unit.report.synthetic import make_report
+
+#: 28 sites, few subjects: many kinds of pages, not many pages.
+REPORT = make_report(subjects_per_site=2)
 
 
 def publish(report: ReportInput, home: Path) -> Path:
-    """Write a report and the release files it links to; return its folder."""
+    """Write a report with pictures and the release files it links to; return its folder."""
     release = home / "releases" / str(report.release)
-    release.mkdir(parents=True)
+    release.mkdir(parents=True, exist_ok=True)
     for name in report.release_files:
         (release / name).write_text(name, encoding="utf-8")
-    folder = home / "reports" / report.run
-    write_report(report, folder)
-    return folder
+    drawn, store = with_pictures(report, home / "drawn")
+    reviews = read_reviews(Zones(home))
+    return write_report(drawn, home / "reports", store, reviews).index.parent
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report over 28 sites with some 1 200 findings."""
-    return publish(make_report(), tmp_path_factory.mktemp("home"))
+    return publish(REPORT, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture

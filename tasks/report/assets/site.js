@@ -5,7 +5,7 @@
 
   var LANGUAGE_KEY = "livercohort-language";
   var root = document.documentElement;
-  var app = (window.livercohort = { tables: {}, ui: {}, onLanguage: [] });
+  var app = (window.livercohort = { tables: {}, parts: {}, ui: {}, onLanguage: [], state: null });
 
   function storedLanguage() {
     try {
@@ -31,7 +31,12 @@
 
   app.language = chosenLanguage();
   root.lang = app.language === "zh" ? "zh-CN" : "en";
+  root.classList.add("with-script");
   root.classList.toggle("zh", app.language === "zh");
+
+  /* Data scripts call these: a part of a long table, and what is known of the report. */
+  app.takePart = function (table, number, part) { app.parts[table + "/" + number] = part; };
+  app.takeState = function (state) { app.state = state; };
 
   app.say = function (key, values) {
     var text = (app.ui[app.language] || {})[key];
@@ -53,6 +58,50 @@
     container.querySelectorAll("a[data-page]").forEach(carryLanguage);
   };
 
+  function fill(name, act) {
+    document.querySelectorAll("[data-state=" + name + "]").forEach(act);
+  }
+
+  function namesOf(decision) {
+    return app.state.sign_offs.filter(function (one) { return one.decision === decision; })
+      .map(function (one) { return one.reviewer + " (" + one.made_on + ")"; }).join(", ");
+  }
+
+  function showSigned(place) {
+    var accepted = namesOf("accepted"), returned = namesOf("returned");
+    place.textContent = returned ? app.say("state_of.returned", { names: returned })
+      : accepted ? app.say("state_of.signed", { names: accepted }) : app.say("state_of.unsigned");
+    place.className = "signed " + (returned ? "returned" : accepted ? "accepted" : "waiting");
+  }
+
+  function listSignOffs(list) {
+    list.textContent = "";
+    app.state.sign_offs.forEach(function (one) {
+      var line = document.createElement("li");
+      line.textContent = app.say("state_of.sign_off", {
+        reviewer: one.reviewer,
+        made_on: one.made_on,
+        decision: app.say(one.decision === "accepted" ? "state_of.accepted" : "state_of.sent_back")
+      }) + (one.comment ? " – " + one.comment : "");
+      list.appendChild(line);
+    });
+  }
+
+  /* What is known of the report and stands in no page: its name, its hash, who signed it. */
+  function showState() {
+    var state = app.state;
+    if (!state) return;
+    fill("where", function (place) {
+      place.textContent = app.say(
+        state.release ? "state_of.where" : "state_of.no_release", state);
+    });
+    fill("run", function (place) { place.textContent = state.run; });
+    fill("hash", function (place) { place.textContent = state.report_sha256; });
+    fill("signed", showSigned);
+    fill("sign_offs", listSignOffs);
+    fill("unsigned", function (place) { place.hidden = state.sign_offs.length > 0; });
+  }
+
   function showLanguage(language) {
     app.language = language;
     root.lang = language === "zh" ? "zh-CN" : "en";
@@ -65,6 +114,7 @@
         "aria-pressed", String(button.getAttribute("data-set-language") === language));
     });
     app.carryLanguageIn(document);
+    showState();
     app.onLanguage.forEach(function (react) { react(); });
   }
 

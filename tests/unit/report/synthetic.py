@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 
@@ -13,10 +13,21 @@ from schemas.contracts import read_table_contracts
 from schemas.records import Finding
 from schemas.sites import read_registered_sites
 from schemas.states import Severity
-from tasks.report.model import BatchAccount, Decision, PreviousRelease, ReportInput
+from tasks.report.model import (
+    BatchAccount,
+    ColumnLine,
+    Decision,
+    PreviousRelease,
+    ReleaseDocuments,
+    ReportInput,
+    columns_read,
+)
 
 READINGS = ("literal", "combined_exam")
 CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
+VENDORS = ("SIEMENS", "GE", "UIH", "Philips")
+AGENTS = {"baseline_ct": "iodinated", "dce_mri": "extracellular", "eob_mri": "gadoxetate"}
+LIMITS = {"mri_window_days": 15.0, "pathology_window_days": 30.0, "follow_up_months": 3.0}
 MISSING = (
     "edc.pathology.specimen_date",
     "edc.follow_up.image_date",
@@ -96,11 +107,11 @@ FLOW = (
 def make_report(
     *,
     n_sites: int = 28,
-    subjects_per_site: int = 12,
+    subjects_per_site: int = 4,
     findings_per_site: int = 45,
     batches_per_site: int = 2,
     fictitious: bool = False,
-    run: str = "2026-11-21-night",
+    run: str = "release-1.2.0",
     blockers: bool = True,
     seed: int = 7,
 ) -> ReportInput:
@@ -131,6 +142,31 @@ def make_report(
         versions={"software": "0.1.0", "protocol": "ChiCTR2500107646@V1.0", "mapping": "1.0.0"},
         release_files=("README.md", "CHANGELOG.md", "cohort.duckdb", "data_dictionary.csv"),
         previous=PreviousRelease("1.1.0", before),
+        limits=LIMITS,
+        evidence={"edc.treatment.prior_treatment": ("whether treated before", "是否既往治疗")},
+        documents=make_documents(),
+    )
+
+
+def make_documents() -> ReleaseDocuments:
+    contracts = read_table_contracts().values()
+    return ReleaseDocuments(
+        changelog="# Changelog of the cohort\n\n## 1.2.0\n\n- subject: 9 rows added\n",
+        queries_sql="SELECT count(*) FROM subject;\n",
+        dictionary=tuple(
+            ColumnLine(
+                table=contract.name,
+                column=column.name,
+                type=column.duckdb_type,
+                unit=column.unit or "",
+                nullable="yes" if column.nullable else "no",
+                description_en=column.description_en,
+                description_zh=column.description_zh,
+            )
+            for contract in contracts
+            for column in contract.columns
+        ),
+        checksums=(("README.md", "0" * 64),),
     )
 
 
@@ -157,7 +193,9 @@ def make_rows(random: Random, codes: list[str], per_site: int) -> dict[str, list
             if code.startswith("S9")
         ],
         **{name: [] for name in ("subject", "imaging_study", "series")},
-        **{name: [] for name in ("criterion_result", "eligibility")},
+        **{name: [] for name in ("criterion_result", "eligibility", "nifti_volume")},
+        **{name: [] for name in ("pathology", "follow_up", "treatment", "lesion")},
+        "image_quality": [],
     }
     for code in codes:
         for _ in range(random.randint(max(1, per_site // 2), max(1, per_site * 3 // 2))):
@@ -175,11 +213,15 @@ def add_subject(random: Random, code: str, rows: dict[str, list[dict[str, Any]]]
             "sex": random.choice("MF"),
             "age_years": round(random.uniform(18, 90), 2),
             "ascertainment": random.choice(["prospective", "retrospective", None]),
+            "detected_by": random.choice(["US", "screening_CT"]),
         }
     )
+    ct_day = date(2021, 1, 1) + timedelta(days=random.randint(0, 700))
+    vendor = VENDORS[int(code[1:]) % len(VENDORS)]
     for role, (modality, labels) in EXAMS.items():
         if random.random() < 0.12:
             continue
+        day = 0 if role == "baseline_ct" else random.randint(-12, 14)
         study_uid = f"2.25.{int(digest(subject_id, role)[:12], 16)}"
         rows["imaging_study"].append(
             {
@@ -187,12 +229,20 @@ def add_subject(random: Random, code: str, rows: dict[str, list[dict[str, Any]]]
                 "subject_id": subject_id,
                 "modality": modality,
                 "role": role,
+                "study_date_shifted": ct_day + timedelta(days=day),
+                "days_from_baseline_ct": day,
+                "manufacturer": vendor,
+                "model": f"{vendor} {modality}",
                 "field_strength_t": None if modality == "CT" else random.choice([1.5, 3.0]),
+                "contrast_agent_class": AGENTS[role],
             }
         )
         for label in labels:
             if random.random() > 0.08:
-                rows["series"].append(make_series_row(random, subject_id, study_uid, label))
+                series = make_series_row(random, subject_id, study_uid, label)
+                rows["series"].append(series | {"batch_id": batch_id(code, random.randint(0, 1))})
+                rows["nifti_volume"].append(make_volume_row(rows["series"][-1]))
+    add_clinical(random, subject_id, ct_day, rows)
     for reading in READINGS:
         add_verdicts(random, subject_id, reading, rows)
 
@@ -213,12 +263,89 @@ def make_series_row(random: Random, subject_id: str, study_uid: str, label: str)
         "subject_id": subject_id,
         "label": label,
         "weighting": weighting,
+        "label_tier": random.choice("AAAB" if label != "MR_DWI" else "ABCX"),
+        "orientation": "axial",
         "conversion_verdict": "OK",
+        "conversion_codes": [],
+        "n_slices": 40,
+        "acquisition_time_offset_seconds": None,
         "n_missing_slices": int(random.random() < 0.04),
         "slice_thickness_mm": thickness,
         "thickness_limit_mm": limit,
         "thickness_verdict": verdict,
     }
+
+
+def make_volume_row(series: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "series_uid": series["series_uid"],
+        "sub_stack_digest": series["sub_stack_digest"],
+        "subject_id": series["subject_id"],
+        "rel_path": f"nifti/{series['sub_stack_digest']}.nii.gz",
+        "sha256": digest(series["sub_stack_digest"], "volume"),
+        "dim_z": 40,
+        "n_volumes": 1,
+    }
+
+
+def add_clinical(
+    random: Random, subject_id: str, ct_day: date, rows: dict[str, list[dict[str, Any]]]
+) -> None:
+    """Add a lesion, pathology or follow-up, now and then a treatment, and two ratings."""
+    lesion = f"{subject_id}-L1"
+    malignant = random.random() < 0.6
+    rows["lesion"].append(
+        {
+            "subject_id": subject_id,
+            "lesion_no": 1,
+            "segment": "IV",
+            "diameter_mm": 31.0,
+            "reference_class": "HCC" if malignant else "FNH",
+            "reference_route": "pathology" if malignant else "followup",
+        }
+    )
+    taken = ct_day + timedelta(days=random.randint(5, 40))
+    if malignant:
+        rows["pathology"].append(
+            {
+                "subject_id": subject_id,
+                "lesion_id": lesion,
+                "specimen_date_shifted": taken,
+                "report_date_shifted": taken + timedelta(days=6),
+                "procedure": "biopsy",
+                "diagnosis_code": "HCC",
+            }
+        )
+    else:
+        rows["follow_up"].append(
+            {
+                "subject_id": subject_id,
+                "image_date_shifted": taken + timedelta(days=90),
+                "modality": "MR",
+                "conclusion": "benign_stable",
+                "followup_status": "complete",
+            }
+        )
+    if random.random() < 0.05:
+        rows["treatment"].append(
+            {
+                "subject_id": subject_id,
+                "type": "TACE",
+                "start_date_shifted": ct_day - timedelta(days=900),
+                "target": "this_lesion",
+            }
+        )
+    rows["image_quality"] += [
+        {
+            "subject_id": subject_id,
+            "exam": exam,
+            "rating": "adequate",
+            "viewed": "full_series",
+            "rater_id": "R-1",
+        }
+        for exam in ("ct", "mri")
+        if random.random() < 0.9
+    ]
 
 
 def add_verdicts(
@@ -236,6 +363,9 @@ def add_verdicts(
                 "reading": reading,
                 "status": "undetermined" if missing else "met",
                 "effect": effect,
+                "observed_value": None if missing else "seen",
+                "threshold": "as the protocol says",
+                "reason_code": "MET",
                 "missing_evidence": missing,
             }
         )
@@ -282,6 +412,10 @@ def make_flow(rows: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return flow
 
 
+def batch_id(code: str, night: int) -> str:
+    return digest(code, night)[:16]
+
+
 def make_batch(random: Random, code: str, night: int) -> BatchAccount:
     held = random.randint(0, 9)
     counts = {
@@ -293,11 +427,11 @@ def make_batch(random: Random, code: str, night: int) -> BatchAccount:
     }
     return BatchAccount(
         site_code=code,
-        batch_id=digest(code, night)[:16],
+        batch_id=batch_id(code, night),
         n_files=sum(counts.values()),
         counts=counts,
         reasons={"TRUNCATED": held} if held else {},
-        edc_export_as_of=date(2026, 11, 19 + night % 11),
+        edc_export_as_of=date(2026, 10 + night % 2, 19 + night % 11),
     )
 
 
@@ -333,8 +467,9 @@ def make_findings(random: Random, code: str, series: list[dict[str, Any]], n: in
 def to_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
     """Return rows as an Arrow table, the columns present typed as the data contract says."""
     schema = read_table_contracts()[name].arrow_schema()
-    columns = [field for field in schema if field.name in rows[0]]
-    assert len(columns) == len(rows[0])
+    wanted = rows[0] if rows else columns_read(name)
+    columns = [field for field in schema if field.name in wanted]
+    assert len(columns) == len(wanted)
     return pa.Table.from_pylist(rows, schema=pa.schema(columns))
 
 

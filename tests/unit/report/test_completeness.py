@@ -11,9 +11,9 @@ from tasks.report.completeness import (
     tabulate_thickness,
     total_slots,
 )
-from tasks.report.model import SeriesRow, StudyRow, SubjectRow
+from tasks.report.tables import SeriesRow, StudyRow, SubjectRow
 
-SUBJECT = SubjectRow("S91-A", "S91", "F", 61.0, None)
+SUBJECT = SubjectRow("S91-A", "S91", "F", 61.0, None, "US")
 
 
 def series(label: str = "MR_T1_ART", study: str = "dce", **changes: object) -> SeriesRow:
@@ -23,8 +23,14 @@ def series(label: str = "MR_T1_ART", study: str = "dce", **changes: object) -> S
         "study_uid": study,
         "subject_id": "S91-A",
         "label": label,
+        "label_tier": "A",
         "weighting": "T1",
+        "orientation": "axial",
         "conversion_verdict": "OK",
+        "conversion_codes": (),
+        "n_slices": 40,
+        "acquisition_time_offset_seconds": None,
+        "batch_id": "b",
         "n_missing_slices": 0,
         "slice_thickness_mm": 3.0,
         "thickness_limit_mm": 5.0,
@@ -33,12 +39,16 @@ def series(label: str = "MR_T1_ART", study: str = "dce", **changes: object) -> S
     return SeriesRow(**(values | changes))  # type: ignore[arg-type]  # values are of mixed type
 
 
+def study(uid: str, modality: str, role: str) -> StudyRow:
+    return StudyRow(uid, "S91-A", modality, role, None, None, None, None, 3.0, None)
+
+
 def cells(*members: SeriesRow) -> dict[tuple[str, str], str]:
     studies = [
-        StudyRow("ct", "S91-A", "CT", "baseline_ct", None),
-        StudyRow("dce", "S91-A", "MR", "dce_mri", 3.0),
-        StudyRow("eob", "S91-A", "MR", "eob_mri", 3.0),
-        StudyRow("late", "S91-A", "MR", "followup", 3.0),
+        study("ct", "CT", "baseline_ct"),
+        study("dce", "MR", "dce_mri"),
+        study("eob", "MR", "eob_mri"),
+        study("late", "MR", "followup"),
     ]
     (row,) = complete_matrix([SUBJECT], studies, members)
     return {(slot.exam, slot.title): state for slot, state in zip(SLOTS, row.cells, strict=True)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.report.model import CriterionRow, EligibilityRow, FlowRow
+from tasks.report.tables import CriterionRow, EligibilityRow, FlowRow
 from tasks.report.verdicts import (
     CRITERIA,
     count_criteria,
@@ -17,7 +17,7 @@ from tasks.report.verdicts import (
 def criterion(
     subject: str, effect: str, *missing: str, name: str = "I1", reading: str = "literal"
 ) -> CriterionRow:
-    return CriterionRow(subject, name, reading, "met", effect, missing)
+    return CriterionRow(subject, name, reading, "met", effect, None, None, None, missing)
 
 
 def node(name: str, parent: str | None, n: int, order: int = 1) -> FlowRow:

@@ -1,0 +1,28 @@
+"""What a flow run shows of itself in Prefect's console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+
+def progress_shown(key: str, description: str) -> Callable[[float], None]:
+    """Show a progress bar at 0 and return what moves it, in percent.
+
+    Parameters
+    ----------
+    key : str
+        Its name in the console; site codes and fixed words only.
+    description : str
+        What it counts.
+    """
+    made = create_progress_artifact(0.0, key=key, description=description)
+    if not isinstance(made, UUID):
+        raise TypeError("progress is shown from synchronous flows only")
+
+    def move(percent: float) -> None:
+        update_progress_artifact(made, percent)
+
+    return move

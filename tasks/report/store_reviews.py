@@ -1,0 +1,127 @@
+"""Reviews on disk: taken in once, checked against the report they name, never changed.
+
+They lie in `warehouse/reviews/`, append-only like all that cannot be made again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from schemas.atomic_files import canonical_json, write_bytes
+from schemas.errors import BadInputError, GateBlockedError
+from schemas.zones import Zones
+from tasks.report.reviews import (
+    MAX_BYTES,
+    Imported,
+    RatedExam,
+    Rating,
+    Review,
+    SignOff,
+    read_review,
+    viewed_as,
+)
+from tasks.report.store_builds import MANIFEST, builds_of, hash_folder
+
+
+def import_review(zones: Zones, path: Path) -> Imported:
+    """Take in a reviewer's file.
+
+    Raises
+    ------
+    BadInputError
+        If the file is no review, was changed, or names a report that is not here.
+    GateBlockedError
+        If the report has changed since: signed is what was looked at, nothing else.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError:
+        raise BadInputError("the review file cannot be read", expected="a file") from None
+    review = read_review(data)
+    folder = zones.reports / review.run
+    manifest = _require_same_report(folder, review)
+    viewed = ""
+    if isinstance(review.content, SignOff):
+        _require_newest(zones, review)
+    else:
+        viewed = viewed_as(review.content, _exam_of(manifest, review.content))
+        _require_same_images(zones, review.content)
+    place = _folder(zones) / f"{review.sha256}.json"
+    new = not place.is_file()
+    if new:
+        kept = {"review": json.loads(data.decode("utf-8-sig")), "viewed": viewed}
+        write_bytes(place, canonical_json(kept))
+    return Imported(review, viewed, new)
+
+
+def read_reviews(zones: Zones) -> tuple[Imported, ...]:
+    """Return every review taken in, oldest first."""
+    found = []
+    for path in sorted(_folder(zones).glob("*.json")):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        review = read_review(json.dumps(kept["review"], ensure_ascii=False).encode())
+        found.append(Imported(review, kept["viewed"], new=False))
+    return tuple(sorted(found, key=lambda one: (one.review.made_on, one.review.sha256)))
+
+
+def _folder(zones: Zones) -> Path:
+    return zones.warehouse / "reviews"
+
+
+def _manifest(folder: Path) -> Mapping[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BadInputError(
+            "the report that was reviewed is not here",
+            where=f"reports/{folder.name}",
+            hint="Import the file where the report was built.",
+        )
+    facts: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return facts
+
+
+def _require_same_report(folder: Path, review: Review) -> Mapping[str, Any]:
+    manifest = _manifest(folder)
+    if review.report_sha256 != manifest["report_sha256"]:
+        raise GateBlockedError(
+            "the review is of another report than the one here",
+            where=f"reports/{folder.name}",
+            expected="the hash that the review names",
+            hint="Review the report that is here.",
+        )
+    if isinstance(review.content, SignOff) and hash_folder(folder) != review.report_sha256:
+        raise GateBlockedError(
+            "the report was changed after it was built",
+            where=f"reports/{folder.name}",
+            hint="Remove the folder, build the report again and review it again.",
+        )
+    return manifest
+
+
+def _require_newest(zones: Zones, review: Review) -> None:
+    newest = builds_of(zones.reports, review.run.split("-build-")[0])[-1]
+    if _manifest(newest)["report_sha256"] != review.report_sha256:
+        raise GateBlockedError(
+            f"the report was built anew as {newest.name} and says something else",
+            where=f"reports/{review.run}",
+            hint="Sign off the newest build.",
+        )
+
+
+def _exam_of(manifest: Mapping[str, Any], rating: Rating) -> RatedExam:
+    facts = manifest.get("exams", {}).get(f"{rating.subject_id}/{rating.exam}")
+    if facts is None:
+        raise BadInputError("the report has no such exam to rate", where="the review file")
+    return RatedExam(facts["exam_sha256"], facts["frames"])
+
+
+def _require_same_images(zones: Zones, rating: Rating) -> None:
+    """Refuse when the newest release shows other images of this exam."""
+    latest = (zones.releases / "latest").resolve().name
+    builds = builds_of(zones.reports, f"release-{latest}")
+    if builds:
+        viewed_as(rating, _exam_of(_manifest(builds[-1]), rating))

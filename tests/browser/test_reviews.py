@@ -1,0 +1,150 @@
+"""A reviewer's decision: made by keyboard, saved, taken in, shown; never of another report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from schemas.errors import BadInputError, GateBlockedError
+from schemas.zones import Zones
+from tasks.report.reviews import checksum, ratings_in_force
+from tasks.report.store_reviews import import_review, read_reviews
+from tests.browser.conftest import publish
+from tests.browser.test_report import one_of, open_page
+from tests.unit.report.synthetic import make_report
+
+pytestmark = pytest.mark.browser
+
+SMALL = make_report(n_sites=2, subjects_per_site=2)
+
+
+def save(page: Page, folder: Path) -> Path:
+    """Press Enter where the cursor is and keep what the page hands out."""
+    with page.expect_download() as handed:
+        page.keyboard.press("Enter")
+    path = folder / handed.value.suggested_filename
+    handed.value.save_as(path)
+    return path
+
+
+def rate(page: Page, report: Path, into: Path, *, answer: str = "1", whole: bool = True) -> Path:
+    """Rate the first exam by keyboard alone; look at every slice, or at the first ones."""
+    open_page(page, report, f"{one_of(report, 'rating')}.html")
+    n_series = page.locator("[data-series]").count()
+    expect(page.locator("[data-seen]").first).to_have_text("1/20")
+    for _ in range(n_series):
+        for _ in range(19 if whole else 3):
+            page.keyboard.press("ArrowDown")
+        page.keyboard.press("n")
+    if whole:
+        expect(page.locator(".seen.all")).to_have_count(n_series)
+    page.keyboard.press(answer)
+    page.keyboard.type("QC01")
+    return save(page, into)
+
+
+def sign(page: Page, report: Path, into: Path, decision: str = "Accepted") -> Path:
+    """Sign a report off."""
+    open_page(page, report, "signoff.html")
+    page.get_by_label(decision).check()
+    page.get_by_label("Your reviewer code").fill("QC02")
+    page.get_by_label("Comment").fill('看过全部 ✓ "quoted"\nsecond line')
+    page.get_by_label("Your reviewer code").focus()
+    return save(page, into)
+
+
+def test_a_rating_by_keyboard_is_saved_taken_in_and_shown_in_the_next_build(
+    page: Page, tmp_path: Path
+) -> None:
+    report = publish(SMALL, tmp_path)
+    saved = rate(page, report, tmp_path)
+    taken = import_review(Zones(tmp_path), saved)
+    assert (taken.viewed, taken.new) == ("full_series", True)
+    (kept,) = ratings_in_force(read_reviews(Zones(tmp_path)))
+    assert kept.rating.assessable
+    assert kept.review.reviewer == "QC01"
+    following = publish(SMALL, tmp_path)
+    open_page(page, following, "rating.html")
+    line = page.locator("tbody tr", has_text=Path(one_of(report, "rating")).name)
+    expect(line).to_contain_text("1 received")
+
+
+def test_a_rating_of_a_few_slices_is_kept_and_does_not_decide(page: Page, tmp_path: Path) -> None:
+    report = publish(SMALL, tmp_path)
+    saved = rate(page, report, tmp_path, answer="2", whole=False)
+    expect(page.locator("[data-told]")).to_contain_text("will not decide")
+    assert import_review(Zones(tmp_path), saved).viewed == "mosaic"
+
+
+def test_a_rating_page_shows_nothing_of_reference_treatment_or_verdict(
+    page: Page, tmp_path: Path
+) -> None:
+    report = publish(SMALL, tmp_path)
+    for path in (report / "rating").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for word in (
+            "HCC",
+            "FNH",
+            "TACE",
+            "biopsy",
+            "benign",
+            "malignant",
+            "eligible",
+            "subjects/",
+        ):
+            assert word not in text, path.name
+        page.goto(path.as_uri())
+        loaded = page.eval_on_selector_all("script[src]", "all => all.map(one => one.src)")
+        assert not [one for one in loaded if "subjects" in one or "findings" in one]
+
+
+def test_a_sign_off_is_taken_in_and_the_next_build_is_shown_as_signed(
+    page: Page, tmp_path: Path
+) -> None:
+    report = publish(SMALL, tmp_path)
+    open_page(page, report, "index.html")
+    expect(page.locator("[data-state=signed]")).to_have_text("Not signed yet")
+    assert import_review(Zones(tmp_path), sign(page, report, tmp_path)).new
+    following = publish(SMALL, tmp_path)
+    assert following.name == "release-1.2.0-build-2"
+    open_page(page, following, "index.html")
+    expect(page.locator("[data-state=signed]")).to_contain_text("Signed by QC02")
+    open_page(page, following, "signoff.html")
+    expect(page.locator("[data-state=sign_offs] li")).to_contain_text("QC02")
+
+
+def test_taking_a_file_in_twice_changes_nothing(page: Page, tmp_path: Path) -> None:
+    saved = sign(page, publish(SMALL, tmp_path), tmp_path)
+    assert [import_review(Zones(tmp_path), saved).new for _ in range(2)] == [True, False]
+
+
+def test_a_changed_report_refuses_an_old_sign_off(page: Page, tmp_path: Path) -> None:
+    report = publish(SMALL, tmp_path)
+    saved = sign(page, report, tmp_path)
+    publish(dataclasses.replace(SMALL, findings=SMALL.findings[:-1]), tmp_path)
+    with pytest.raises(GateBlockedError, match="built anew"):
+        import_review(Zones(tmp_path), saved)
+    assert read_reviews(Zones(tmp_path)) == ()
+
+
+def test_a_report_edited_on_disk_refuses_its_sign_off(page: Page, tmp_path: Path) -> None:
+    report = publish(SMALL, tmp_path)
+    saved = sign(page, report, tmp_path)
+    with (report / "worklist.html").open("a", encoding="utf-8") as stream:
+        stream.write(" ")
+    with pytest.raises(GateBlockedError, match="changed after it was built"):
+        import_review(Zones(tmp_path), saved)
+
+
+def test_a_tampered_file_is_refused(page: Page, tmp_path: Path) -> None:
+    saved = sign(page, publish(SMALL, tmp_path), tmp_path, "Returned")
+    facts = json.loads(saved.read_text(encoding="utf-8"))
+    assert facts["sha256"] == checksum(facts)
+    facts["content"]["decision"] = "accepted"
+    saved.write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(BadInputError, match="changed after it was made"):
+        import_review(Zones(tmp_path), saved)
