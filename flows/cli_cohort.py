@@ -1,4 +1,4 @@
-"""Commands of the cohort: release, verify, report."""
+"""Commands of the cohort: release, verify, diff, report."""
 
 from __future__ import annotations
 
@@ -100,6 +100,35 @@ def verify(
         say(f"release {folder.name}: checksums, contracts, counts and sums hold; {scanned}")
     if rows:
         raise typer.Exit(ExitCode.BLOCKED)
+
+
+def diff(
+    before: Annotated[str, typer.Argument(help="A version or a release folder.")],
+    after: Annotated[str, typer.Argument(help="A version, `latest`, or a release folder.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    out: OutOption = None,
+) -> None:
+    """Say what changed between two releases; with --csv, --json or --out every row and value.
+
+    Example: livercohort diff 1.0.0 1.1.0
+    Example: livercohort diff 1.0.0 latest --out changes.parquet
+    """
+    from tasks.publish.diff_files import summary
+    from tasks.publish.store import diff_releases
+    from tasks.publish.store_write import summary_lines
+
+    settings = apply_environment(home=home)
+    one, other = (_release_folder(settings, name) for name in (before, after))
+    found = diff_releases(one, other)
+    if as_json or as_csv or out:
+        rows = found.rows.to_pylist()
+        give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="changes")
+        return
+    say(f"{one.name} → {other.name}: {found.bump.value}")
+    for line in summary_lines(summary(one.name, other.name, found)):
+        say(f"  {line}")
 
 
 def report(

@@ -7,12 +7,13 @@ finding about one of their images.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.contracts import TableContract
+from tasks.publish.reasons import CONSENT_WITHDRAWN, SUPPRESSED
 
 RELEASED_CONSENT = ("consented", "waived")
 _PARTS = re.compile(r"[A-Za-z0-9._-]+")
@@ -21,16 +22,34 @@ _KEEP_ROWS = {"screening_log"}
 
 
 def released_tables(
-    tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
+    tables: Mapping[str, pa.Table],
+    contracts: Mapping[str, TableContract],
+    suppressed: Collection[str] = (),
 ) -> dict[str, pa.Table]:
-    """Return the tables with the rows of released subjects only.
+    """Return the tables with the rows of released subjects only; `suppressed` ones are not.
 
     A row of the screening log stays, without its pseudonym. Findings that name a removed
     object are removed.
     """
     subject = tables["subject"]
     consented = pc.is_in(subject["consent_status"], value_set=pa.array(RELEASED_CONSENT))
-    released = subject.filter(consented)["subject_id"].combine_chunks()
+    kept_out = pc.is_in(subject["subject_id"], value_set=pa.array(sorted(suppressed), pa.string()))
+    inside = pc.and_(consented, pc.invert(kept_out))
+    released = subject.filter(inside)["subject_id"].combine_chunks()
+    return rows_of(tables, contracts, released)
+
+
+def reasons_of_removal(subject: pa.Table, suppressed: Collection[str]) -> dict[str, str]:
+    """Return pseudonym → why the subject is not released, where the consent or a list says it."""
+    withdrawn = subject.filter(pc.equal(subject["consent_status"], "withdrawn"))
+    found = dict.fromkeys(withdrawn["subject_id"].to_pylist(), CONSENT_WITHDRAWN)
+    return found | dict.fromkeys(suppressed, SUPPRESSED)
+
+
+def rows_of(
+    tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract], released: pa.Array
+) -> dict[str, pa.Table]:
+    """Return the tables with the rows of the subjects named, and rows of nobody."""
     kept: dict[str, pa.Table] = {}
     removed: set[str] = set()
     for name, table in tables.items():

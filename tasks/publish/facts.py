@@ -28,6 +28,8 @@ class ReleaseFacts:
         Id of the master key: pseudonyms of another key are other persons.
     as_of : date, optional
         Latest export date among the batches.
+    suppressed : frozenset of str
+        Pseudonyms kept out of this release though their consent would let them in.
     """
 
     software_version: str
@@ -37,6 +39,7 @@ class ReleaseFacts:
     input_ledger_sha256: Sha256
     key_id: str
     as_of: dt.date | None = None
+    suppressed: frozenset[str] = frozenset()
 
     @property
     def registers(self) -> dict[str, str]:

@@ -20,10 +20,10 @@ from schemas.finding_ids import finding_id
 from schemas.records import Finding
 from schemas.states import Severity
 from tasks.publish.checks import Problem, check_flow, check_roll_up, check_volumes
-from tasks.publish.content import content_hash
+from tasks.publish.content import content_hash, split_tables, table_hash
 from tasks.publish.manifest import SUMS, read_manifest, read_sums
-from tasks.publish.store import DATABASE
 from tasks.publish.store_tables import count_database_rows, read_release_tables
+from tasks.publish.store_write import DATABASE
 
 
 def verify_release(release: Path) -> list[Finding]:
@@ -125,7 +125,9 @@ def _check_content(
     stated = {name: entry["sha256"] for name, entry in manifest["contracts"].items()}
     if stated != {name: contract.sha256 for name, contract in contracts.items()}:
         return
-    computed = content_hash(tables, contracts, manifest["registers"])
+    parts = split_tables(tables, contracts)
+    hashes = {path: table_hash(part) for path, part in parts.items()}
+    computed = content_hash(hashes, contracts, manifest["registers"])
     if computed != manifest["content_hash"]:
         yield Problem(
             "REL-CONTENT", "release", manifest["semver"], computed, manifest["content_hash"]

@@ -135,7 +135,7 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         "version": result.version,
         "predecessor": result.predecessor,
         "content_hash": result.content_hash,
-        "changes": dict(Counter(change.kind for change in result.differences.changes)),
+        "changes": dict(Counter(result.differences.rows["kind"].to_pylist())),
         "rows": result.rows,
     }
 

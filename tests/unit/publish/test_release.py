@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import BadInputError, BusyError, ContractError
-from tasks.publish import checks, store, store_verify
+from tasks.publish import checks, store, store_verify, store_write
 from tasks.publish.facts import ReleaseResult, ReleaseStatus
 from tasks.publish.store import build_release, diff_releases, newest_release, sweep_staging
 from tasks.publish.store_tables import write_parquet
@@ -58,9 +58,12 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
         "cohort.duckdb",
         "data_dictionary.csv",
         "decisions.csv",
+        "diff",
         "examples",
+        "id_history.csv",
         "manifest.json",
         "nifti",
+        "removed_ids.csv",
         "tables",
     }
     assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
@@ -210,7 +213,7 @@ def test_a_build_that_fails_leaves_the_releases_as_they_were(
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "write_database", full_disk)
+    monkeypatch.setattr(store_write, "write_database", full_disk)
     with pytest.raises(OSError, match="No space left"):
         release(tmp_path, make_cohort(age=61.0))
     assert files_below(tmp_path / "releases") == before

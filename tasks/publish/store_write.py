@@ -1,0 +1,243 @@
+"""Write one release into a staged folder: tables, volumes, documents, sums, database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
+from schemas.contracts import TableContract
+from schemas.errors import ContractError
+from schemas.identifiers import Sha256
+from tasks.publish.compare import ROW_ADDED, ROW_REMOVED
+from tasks.publish.diff_files import (
+    CHANGES,
+    changelog_lines,
+    diff_documents,
+    published_changes,
+    summary,
+)
+from tasks.publish.differences import Differences
+from tasks.publish.documents import changelog, data_dictionary, examples, readme
+from tasks.publish.facts import ReleaseFacts
+from tasks.publish.id_history import (
+    ID_HISTORY,
+    ID_TABLES,
+    REMOVED_IDS,
+    OldId,
+    RemovedSubject,
+    extend_history,
+    history_csv,
+    parse_history,
+    parse_removed,
+    removed_csv,
+)
+from tasks.publish.manifest import SUMS, build_manifest, read_sums
+from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
+from tasks.publish.store_tables import write_database, write_parquet
+
+DATABASE = "cohort.duckdb"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything decided before the first byte is written.
+
+    Parameters
+    ----------
+    version : str
+        Version of the release.
+    tables : mapping of str to pyarrow.Table
+        Every table, `release` included.
+    parts, part_hashes : mapping
+        Path inside the release → rows that lie there, and their `table_hash`.
+    unchanged : frozenset of str
+        Paths whose rows are those of the release before.
+    contracts, facts, differences, content_hash
+        What the rows mean, what the release was told, and what changed.
+    previous : Path, optional
+        The release before.
+    """
+
+    version: str
+    tables: Mapping[str, pa.Table]
+    parts: Mapping[str, pa.Table]
+    part_hashes: Mapping[str, Sha256]
+    unchanged: frozenset[str]
+    contracts: Mapping[str, TableContract]
+    facts: ReleaseFacts
+    differences: Differences
+    content_hash: Sha256
+    previous: Path | None
+
+
+def write_release(staging: Path, plan: Plan, nifti_sources: Mapping[str, Path]) -> None:
+    """Write everything a release holds; `SHA256SUMS` comes last."""
+    old_sums = read_sums(plan.previous) if plan.previous else {}
+    sums = _write_tables(staging, plan, old_sums)
+    sums |= _link_volumes(staging, plan, nifti_sources, old_sums)
+    write_parquet(published_changes(plan.differences), staging / CHANGES)
+    sums[CHANGES] = sha256_of_file(staging / CHANGES)
+    for path, data in _documents(plan).items():
+        target = staging / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        sums[path] = sha256_of_bytes(data)
+    # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS.
+    manifest = _manifest(plan, sums)
+    (staging / "manifest.json").write_bytes(manifest)
+    sums["manifest.json"] = sha256_of_bytes(manifest)
+    write_database(staging / DATABASE, plan.tables, plan.contracts)
+    sums[DATABASE] = sha256_of_file(staging / DATABASE)
+    lines = [f"{digest}  {path}\n" for path, digest in sorted(sums.items())]
+    (staging / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def summary_lines(numbers: Mapping[str, Any]) -> list[str]:
+    """Return a difference in words, one line for each kind of change."""
+    return changelog_lines(numbers, _reason_words())
+
+
+def share(source: Path, target: Path) -> None:
+    """Give a file a second name; on another file system, a copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _write_tables(staging: Path, plan: Plan, old_sums: Mapping[str, str]) -> dict[str, Sha256]:
+    """Write the parts that changed; the others are the files of the release before."""
+    sums: dict[str, Sha256] = {}
+    for path, part in plan.parts.items():
+        if plan.previous and path in plan.unchanged:
+            share(plan.previous / path, staging / path)
+            sums[path] = Sha256(old_sums[path])
+        else:
+            write_parquet(part, staging / path)
+            sums[path] = sha256_of_file(staging / path)
+    return sums
+
+
+def _link_volumes(
+    staging: Path, plan: Plan, sources: Mapping[str, Path], old_sums: Mapping[str, str]
+) -> dict[str, Sha256]:
+    sums: dict[str, Sha256] = {}
+    for row in plan.tables["nifti_volume"].select(["volume_id", "rel_path", "sha256"]).to_pylist():
+        source, path = sources.get(row["volume_id"]), row["rel_path"]
+        if source is None or not source.is_file():
+            raise ContractError("the file of a volume is not there", where=row["volume_id"])
+        # A volume of the release before was hashed when it was linked there.
+        shared = plan.previous and old_sums.get(path) == row["sha256"]
+        if not shared and sha256_of_file(source) != row["sha256"]:
+            raise ContractError(
+                "the file of a volume is not the one that was proven",
+                where=row["volume_id"],
+                hint="Convert the series again; the file in the warehouse was changed.",
+            )
+        share(plan.previous / path if plan.previous and shared else source, staging / path)
+        sums[path] = row["sha256"]
+        for suffix in SIDECAR_SUFFIXES:
+            beside = Path(sidecar_path(str(source), suffix))
+            if beside.is_file():
+                share(beside, staging / sidecar_path(path, suffix))
+                sums[sidecar_path(path, suffix)] = sha256_of_file(beside)
+    return sums
+
+
+def _documents(plan: Plan) -> dict[str, bytes]:
+    before = plan.previous.name if plan.previous else None
+    rows = {name: table.num_rows for name, table in plan.tables.items()}
+    lines = ["First release."]
+    if before:
+        lines = summary_lines(summary(before, plan.version, plan.differences))
+    return {
+        "README.md": readme(plan.version, plan.facts, rows),
+        "CHANGELOG.md": changelog(
+            plan.version, plan.facts, lines, _text(plan.previous, "CHANGELOG.md")
+        ),
+        "data_dictionary.csv": data_dictionary(plan.contracts),
+        "decisions.csv": plan.facts.decisions_csv,
+        ID_HISTORY: history_csv(_history(plan)),
+        REMOVED_IDS: removed_csv(_removed(plan)),
+        **diff_documents(before, plan.version, plan.differences),
+        **examples(),
+    }
+
+
+def _history(plan: Plan) -> list[OldId]:
+    if plan.previous is None:
+        return []
+    rows = plan.differences.rows
+    rows = rows.filter(pc.is_in(rows["table"], value_set=pa.array(ID_TABLES)))
+    after = plan.differences.successors
+    gone = [
+        OldId(
+            table=row["table"],
+            old_id=row["key"],
+            subject_id=row["subject_id"],
+            last_release=plan.previous.name,
+            successor=after.get((row["table"], row["key"]), ""),
+            reason=row["reason"],
+        )
+        for row in rows.filter(pc.equal(rows["kind"], ROW_REMOVED)).to_pylist()
+    ]
+    added = rows.filter(pc.equal(rows["kind"], ROW_ADDED))
+    back = frozenset(zip(added["table"].to_pylist(), added["key"].to_pylist(), strict=True))
+    history = parse_history(_text(plan.previous, ID_HISTORY))
+    removed = frozenset(plan.differences.subjects_removed)
+    return extend_history(history, gone, back, removed)
+
+
+def _removed(plan: Plan) -> list[RemovedSubject]:
+    """Return who was removed up to this release; who came back is released again."""
+    known = {row.subject_id: row for row in parse_removed(_text(plan.previous, REMOVED_IDS))}
+    known |= {
+        subject: RemovedSubject(subject, plan.version, reason)
+        for subject, reason in plan.differences.removed_because.items()
+    }
+    for subject in plan.differences.subjects_added:
+        known.pop(subject, None)
+    return sorted(known.values())
+
+
+def _manifest(plan: Plan, sums: Mapping[str, Sha256]) -> bytes:
+    table_rows: dict[str, dict[str, int]] = {name: {} for name in sorted(plan.tables)}
+    for path, part in plan.parts.items():
+        table_rows[path.split("/")[1]][path] = part.num_rows
+    return canonical_json(
+        build_manifest(
+            version=plan.version,
+            previous=plan.previous.name if plan.previous else None,
+            content_hash=plan.content_hash,
+            facts=plan.facts,
+            contracts=plan.contracts,
+            table_rows=table_rows,
+            part_hashes=plan.part_hashes,
+            sums=sums,
+        )
+    )
+
+
+def _text(release: Path | None, name: str) -> str:
+    if release is None or not (release / name).is_file():
+        return ""
+    return (release / name).read_text(encoding="utf-8")
+
+
+@cache
+def _reason_words() -> dict[str, str]:
+    text = files("tasks.publish").joinpath("change_reasons.yaml").read_text(encoding="utf-8")
+    return {row["reason"]: row["text_en"] for row in yaml.safe_load(text)}
