@@ -70,7 +70,7 @@ def table_hash(table: pa.Table) -> Sha256:
 
 def content_hash(
     parts: Mapping[str, str],
-    contracts: Mapping[str, TableContract],
+    contracts: Mapping[str, str],
     registers: Mapping[str, str],
 ) -> Sha256:
     """Return the hash that names the content of a release.
@@ -82,13 +82,15 @@ def content_hash(
     ----------
     parts : mapping of str to str
         Path inside the release → `table_hash` of the rows that lie there.
-    contracts, registers
-        What the rows mean.
+    contracts : mapping of str to str
+        Table → SHA-256 of its contract.
+    registers : mapping of str to str
+        What people decided.
     """
     own = f"tables/{RELEASE_TABLE}/"
     whole = {
         "tables": {path: digest for path, digest in parts.items() if not path.startswith(own)},
-        "contracts": {name: contract.sha256 for name, contract in contracts.items()},
+        "contracts": dict(contracts),
         "registers": dict(registers),
     }
     return sha256_of_bytes(canonical_json(whole))

@@ -1,4 +1,4 @@
-"""The documents inside a release: README, changelog, dictionary, examples. Pure."""
+"""The documents inside a release: README, changelog, examples. Pure."""
 
 from __future__ import annotations
 
@@ -8,54 +8,15 @@ from importlib.resources import files
 from io import StringIO
 from string import Template
 
-from schemas.contracts import TableContract
 from tasks.publish.facts import ReleaseFacts
 
 #: File inside a release → template beside this module; the examples run as they are.
 EXAMPLES = {
     "examples/queries.sql": "queries.sql",
     "examples/read_cohort.py": "read_cohort.py.txt",
+    "examples/read_cohort.R": "read_cohort.R",
+    "examples/cohort.ipynb": "cohort.ipynb",
 }
-_DICTIONARY_COLUMNS = (
-    "table",
-    "position",
-    "column",
-    "type",
-    "unit",
-    "nullable",
-    "primary_key",
-    "references",
-    "allowed_values",
-    "description_en",
-    "description_zh",
-    "contract_version",
-)
-
-
-def data_dictionary(contracts: Mapping[str, TableContract]) -> bytes:
-    """Return the data dictionary as CSV (UTF-8 with BOM, so that Excel reads the Chinese)."""
-    text = StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(_DICTIONARY_COLUMNS)
-    for table in contracts.values():
-        for position, column in enumerate(table.columns, start=1):
-            rows.writerow(
-                [
-                    table.name,
-                    position,
-                    column.name,
-                    column.duckdb_type,
-                    column.unit or "",
-                    "yes" if column.nullable else "no",
-                    "yes" if column.name in table.primary_key else "no",
-                    ".".join(column.references) if column.references else "",
-                    " ".join(column.allowed_values or ()),
-                    column.description_en,
-                    column.description_zh,
-                    table.version,
-                ]
-            )
-    return text.getvalue().encode("utf-8-sig")
 
 
 def examples() -> dict[str, bytes]:

@@ -15,6 +15,7 @@ from schemas.identifiers import Sha256
 from tasks.publish.facts import ReleaseFacts
 
 SUMS = "SHA256SUMS"
+MANIFEST = "manifest.json"
 
 
 def build_manifest(
@@ -72,7 +73,7 @@ def read_manifest(release: Path) -> dict[str, Any]:
         If the folder has no readable manifest: then it is not a release.
     """
     try:
-        manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         manifest = None
     if not isinstance(manifest, dict) or "content_hash" not in manifest:

@@ -209,7 +209,8 @@ def _plan(
     released = released_tables(tables, contracts, facts.suppressed)
     parts = split_tables(released, contracts)
     hashes = {path: table_hash(part) for path, part in parts.items()}
-    name_of_content = content_hash(hashes, contracts, facts.registers)
+    meanings = {name: contract.sha256 for name, contract in contracts.items()}
+    name_of_content = content_hash(hashes, meanings, facts.registers)
     plan = Plan(
         version=previous.name if previous else "",
         tables=released,

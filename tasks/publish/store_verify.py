@@ -127,7 +127,7 @@ def _check_content(
         return
     parts = split_tables(tables, contracts)
     hashes = {path: table_hash(part) for path, part in parts.items()}
-    computed = content_hash(hashes, contracts, manifest["registers"])
+    computed = content_hash(hashes, stated, manifest["registers"])
     if computed != manifest["content_hash"]:
         yield Problem(
             "REL-CONTENT", "release", manifest["semver"], computed, manifest["content_hash"]

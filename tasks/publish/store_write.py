@@ -20,6 +20,12 @@ from schemas.contracts import TableContract
 from schemas.errors import ContractError
 from schemas.identifiers import Sha256
 from tasks.publish.compare import ROW_ADDED, ROW_REMOVED
+from tasks.publish.dictionary import (
+    DICTIONARY_COLUMNS,
+    data_dictionary,
+    dictionary_html,
+    dictionary_rows,
+)
 from tasks.publish.diff_files import (
     CHANGES,
     changelog_lines,
@@ -28,7 +34,7 @@ from tasks.publish.diff_files import (
     summary,
 )
 from tasks.publish.differences import Differences
-from tasks.publish.documents import changelog, data_dictionary, examples, readme
+from tasks.publish.documents import changelog, examples, readme
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.id_history import (
     ID_HISTORY,
@@ -42,8 +48,10 @@ from tasks.publish.id_history import (
     parse_removed,
     removed_csv,
 )
-from tasks.publish.manifest import SUMS, build_manifest, read_sums
+from tasks.publish.manifest import MANIFEST, SUMS, build_manifest, read_sums
+from tasks.publish.metadata import Described, metadata_files, ro_crate
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
+from tasks.publish.store_excel import EXCEL_ROWS, workbook, write_csv
 from tasks.publish.store_tables import write_database, write_parquet
 
 DATABASE = "cohort.duckdb"
@@ -88,19 +96,65 @@ def write_release(staging: Path, plan: Plan, nifti_sources: Mapping[str, Path]) 
     sums |= _link_volumes(staging, plan, nifti_sources, old_sums)
     write_parquet(published_changes(plan.differences), staging / CHANGES)
     sums[CHANGES] = sha256_of_file(staging / CHANGES)
-    for path, data in _documents(plan).items():
+    csv_files = _write_csv_files(staging, plan, sums, old_sums)
+    sums |= _write_files(staging, _documents(plan))
+    described = _described(plan, csv_files)
+    sums |= _write_files(staging, metadata_files(described, sums))
+    crate = ro_crate(described, sums, [DATABASE, MANIFEST, SUMS])
+    sums |= _write_files(staging, {"ro-crate-metadata.json": canonical_json(crate)})
+    # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS.
+    sums |= _write_files(staging, {MANIFEST: _manifest(plan, sums)})
+    write_database(staging / DATABASE, plan.tables, plan.contracts)
+    sums[DATABASE] = sha256_of_file(staging / DATABASE)
+    write_sums(staging, sums)
+
+
+def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    """Write `SHA256SUMS` as `sha256sum -c` reads it."""
+    lines = [f"{digest}  {path}\n" for path, digest in sorted(sums.items())]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _write_files(staging: Path, documents: Mapping[str, bytes]) -> dict[str, Sha256]:
+    sums = {}
+    for path, data in documents.items():
         target = staging / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
         sums[path] = sha256_of_bytes(data)
-    # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS.
-    manifest = _manifest(plan, sums)
-    (staging / "manifest.json").write_bytes(manifest)
-    sums["manifest.json"] = sha256_of_bytes(manifest)
-    write_database(staging / DATABASE, plan.tables, plan.contracts)
-    sums[DATABASE] = sha256_of_file(staging / DATABASE)
-    lines = [f"{digest}  {path}\n" for path, digest in sorted(sums.items())]
-    (staging / SUMS).write_text("".join(lines), encoding="utf-8")
+    return sums
+
+
+def _write_csv_files(
+    staging: Path, plan: Plan, sums: dict[str, Sha256], old_sums: Mapping[str, str]
+) -> dict[str, str]:
+    """Write a CSV file of every table that Excel can hold; return table → path."""
+    csv_files = {}
+    for name, table in plan.tables.items():
+        if table.num_rows > EXCEL_ROWS:
+            continue
+        path = f"excel/{name}.csv"
+        csv_files[name] = path
+        own = {part for part in plan.parts if part.split("/")[1] == name}
+        if plan.previous and path in old_sums and own <= plan.unchanged:
+            share(plan.previous / path, staging / path)
+            sums[path] = Sha256(old_sums[path])
+        else:
+            write_csv(table, staging / path)
+            sums[path] = sha256_of_file(staging / path)
+    return csv_files
+
+
+def _described(plan: Plan, csv_files: Mapping[str, str]) -> Described:
+    return Described(
+        version=plan.version,
+        content_hash=plan.content_hash,
+        predecessor=plan.previous.name if plan.previous else None,
+        facts=plan.facts,
+        contracts=plan.contracts,
+        csv_files=csv_files,
+        rows={name: table.num_rows for name, table in plan.tables.items()},
+    )
 
 
 def summary_lines(numbers: Mapping[str, Any]) -> list[str]:
@@ -169,6 +223,10 @@ def _documents(plan: Plan) -> dict[str, bytes]:
             plan.version, plan.facts, lines, _text(plan.previous, "CHANGELOG.md")
         ),
         "data_dictionary.csv": data_dictionary(plan.contracts),
+        "data_dictionary.html": dictionary_html(plan.contracts),
+        "data_dictionary.xlsx": workbook(
+            "dictionary", DICTIONARY_COLUMNS, dictionary_rows(plan.contracts)
+        ),
         "decisions.csv": plan.facts.decisions_csv,
         ID_HISTORY: history_csv(_history(plan)),
         REMOVED_IDS: removed_csv(_removed(plan)),

@@ -53,17 +53,25 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "CHANGELOG.md",
+        "CITATION.cff",
         "README.md",
         "SHA256SUMS",
         "cohort.duckdb",
+        "croissant.json",
         "data_dictionary.csv",
+        "data_dictionary.html",
+        "data_dictionary.xlsx",
+        "datacite.json",
+        "datapackage.json",
         "decisions.csv",
         "diff",
         "examples",
+        "excel",
         "id_history.csv",
         "manifest.json",
         "nifti",
         "removed_ids.csv",
+        "ro-crate-metadata.json",
         "tables",
     }
     assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
