@@ -24,15 +24,16 @@ METADATA = ("frictionless", "mlcroissant", "rocrate", "nbclient", "ipykernel", "
 OPEN_DATABASE = """
 import sys, duckdb
 c = duckdb.connect(sys.argv[1] + "/cohort.duckdb", read_only=True)
-tables = [r[0] for r in c.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()]
-rows = sum(c.execute(f'SELECT count(*) FROM "{t}"').fetchone()[0] for t in tables)
-views = [r[0] for r in c.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()]
-for v in views: c.execute(f'SELECT * FROM "{v}"').fetchall()
-bare = sum(c.execute(f"SELECT count(*) FROM {k}() WHERE NOT internal AND comment IS NULL").fetchone()[0]
+def ask(sql): return [r[0] for r in c.execute(sql).fetchall()]
+tables = ask("SELECT table_name FROM duckdb_tables() WHERE NOT internal")
+rows = sum(ask(f'SELECT count(*) FROM "{t}"')[0] for t in tables)
+views = ask("SELECT view_name FROM duckdb_views() WHERE NOT internal")
+for v in views: ask(f'SELECT * FROM "{v}"')
+bare = sum(ask(f"SELECT count(*) FROM {k}() WHERE NOT internal AND comment IS NULL")[0]
            for k in ("duckdb_tables", "duckdb_views", "duckdb_columns"))
-columns = c.execute("SELECT count(*) FROM duckdb_columns() WHERE NOT internal").fetchone()[0]
-print(f"DuckDB {duckdb.__version__}: {len(tables)} tables, {rows} rows, {len(views)} views queried, "
-      f"{columns} columns, {bare} without comment")
+columns = ask("SELECT count(*) FROM duckdb_columns() WHERE NOT internal")[0]
+print(f"DuckDB {duckdb.__version__}: {len(tables)} tables, {rows} rows, "
+      f"{len(views)} views queried, {columns} columns, {bare} without comment")
 sys.exit(bool(bare))
 """
 FRICTIONLESS = """
@@ -46,11 +47,13 @@ sys.exit(not report.valid)
 """
 CROISSANT = """
 import sys, logging, warnings
+from importlib.metadata import version
 logging.disable(logging.CRITICAL); warnings.simplefilter("ignore")
 import mlcroissant
 d = mlcroissant.Dataset(jsonld=sys.argv[1] + "/croissant.json")
 rows = {r.uuid: sum(1 for _ in d.records(r.uuid)) for r in d.metadata.record_sets}
-import importlib.metadata as m; print(f"mlcroissant {m.version('mlcroissant')}: {len(rows)} record sets loaded, {sum(rows.values())} records, "
+print(f"mlcroissant {version('mlcroissant')}: {len(rows)} record sets loaded, "
+      f"{sum(rows.values())} records, "
       f"{len(d.metadata.issues.errors)} errors")
 sys.exit(bool(d.metadata.issues.errors))
 """
@@ -62,9 +65,11 @@ listed = {e.id: e for e in c.get_entities() if "File" in str(e.type)}
 own = {"ro-crate-metadata.json"}
 present = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()} - own
 hashed = {i for i, e in listed.items() if e.get("sha256")}
-wrong = [i for i in hashed if hashlib.sha256((root / i).read_bytes()).hexdigest() != listed[i]["sha256"]]
-print(f"rocrate {importlib.metadata.version('rocrate')}: {len(listed)} files listed, {len(hashed)} with sha256, "
-      f"{len(wrong)} wrong, {len(present - listed.keys())} not listed, {len(listed.keys() - present)} not there; "
+def digest(i): return hashlib.sha256((root / i).read_bytes()).hexdigest()
+wrong = [i for i in hashed if digest(i) != listed[i]["sha256"]]
+print(f"rocrate {importlib.metadata.version('rocrate')}: {len(listed)} files listed, "
+      f"{len(hashed)} with sha256, {len(wrong)} wrong, {len(present - listed.keys())} not listed, "
+      f"{len(listed.keys() - present)} not there; "
       f"without sha256: {sorted(listed.keys() - hashed)}")
 sys.exit(bool(wrong or present ^ listed.keys()))
 """
@@ -78,7 +83,8 @@ print(f"notebook: {sum(c.cell_type == 'code' for c in nb.cells)} cells ran")
 """
 EXAMPLE = """
 import runpy, sys, contextlib, io
-with contextlib.redirect_stdout(io.StringIO()) as out: runpy.run_path(sys.argv[1] + "/examples/read_cohort.py")
+with contextlib.redirect_stdout(io.StringIO()) as out:
+    runpy.run_path(sys.argv[1] + "/examples/read_cohort.py")
 print("examples/read_cohort.py:", out.getvalue().splitlines()[0])
 """
 

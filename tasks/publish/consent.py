@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.contracts import TableContract
-from tasks.publish.reasons import CONSENT_WITHDRAWN, SUPPRESSED
+from tasks.publish.reasons import CONSENT_WITHDRAWN
 
 RELEASED_CONSENT = ("consented", "waived")
 _PARTS = re.compile(r"[A-Za-z0-9._-]+")
@@ -24,26 +24,26 @@ _KEEP_ROWS = {"screening_log"}
 def released_tables(
     tables: Mapping[str, pa.Table],
     contracts: Mapping[str, TableContract],
-    suppressed: Collection[str] = (),
+    kept_out: Collection[str] = (),
 ) -> dict[str, pa.Table]:
-    """Return the tables with the rows of released subjects only; `suppressed` ones are not.
+    """Return the tables with the rows of released subjects only; those `kept_out` are not.
 
     A row of the screening log stays, without its pseudonym. Findings that name a removed
     object are removed.
     """
     subject = tables["subject"]
     consented = pc.is_in(subject["consent_status"], value_set=pa.array(RELEASED_CONSENT))
-    kept_out = pc.is_in(subject["subject_id"], value_set=pa.array(sorted(suppressed), pa.string()))
-    inside = pc.and_(consented, pc.invert(kept_out))
+    barred = pc.is_in(subject["subject_id"], value_set=pa.array(sorted(kept_out), pa.string()))
+    inside = pc.and_(consented, pc.invert(barred))
     released = subject.filter(inside)["subject_id"].combine_chunks()
     return rows_of(tables, contracts, released)
 
 
-def reasons_of_removal(subject: pa.Table, suppressed: Collection[str]) -> dict[str, str]:
+def reasons_of_removal(subject: pa.Table, kept_out: Mapping[str, str]) -> dict[str, str]:
     """Return pseudonym → why the subject is not released, where the consent or a list says it."""
     withdrawn = subject.filter(pc.equal(subject["consent_status"], "withdrawn"))
     found = dict.fromkeys(withdrawn["subject_id"].to_pylist(), CONSENT_WITHDRAWN)
-    return found | dict.fromkeys(suppressed, SUPPRESSED)
+    return found | dict(kept_out)
 
 
 def rows_of(

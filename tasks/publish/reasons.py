@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from tasks.publish.compare import RowPairs
 
-CONSENT_WITHDRAWN, SUPPRESSED = "consent_withdrawn", "suppressed"
+CONSENT_WITHDRAWN, SUPPRESSED, ERASED = "consent_withdrawn", "suppressed", "erased"
 SUBJECT_REMOVED, NEW_SUBJECT = "subject_removed", "new_subject"
 NEW_DELIVERY, LABELLING_RULES = "new_delivery", "labelling_rules"
 DECISION, EVIDENCE, CONTRACT = "decision", "evidence", "contract"

@@ -38,6 +38,7 @@ from tasks.publish.store_write import Plan, write_release
 
 LATEST = "latest"
 _STAGING = re.compile(r"\.\d+\.\d+\.\d+\.[0-9a-f]{8}\.part")
+_SET_ASIDE = re.compile(r"\.(\d+\.\d+\.\d+)\.[0-9a-f]{8}\.erased")
 _LATEST_STAGING = re.compile(r"\.latest\.[0-9a-f]{8}\.part")
 
 
@@ -133,8 +134,15 @@ def _publish(
 
 def newest_release(releases_dir: Path) -> Path | None:
     """Return the folder with the highest version, or None when there is no release."""
+    return max(
+        release_folders(releases_dir), key=lambda path: parse_version(path.name), default=None
+    )
+
+
+def release_folders(releases_dir: Path) -> list[Path]:
+    """Return the folders of all releases, oldest version first."""
     found = [path for path in releases_dir.glob("*.*.*") if _is_release(path)]
-    return max(found, key=lambda path: parse_version(path.name), default=None)
+    return sorted(found, key=lambda path: parse_version(path.name))
 
 
 def diff_releases(before: Path, after: Path) -> Differences:
@@ -156,12 +164,21 @@ def diff_releases(before: Path, after: Path) -> Differences:
 def sweep_staging(releases_dir: Path) -> int:
     """Remove what killed builds left behind; call it while no other build can run.
 
+    A release that an interrupted erasure had set aside is put back in its place.
+
     Returns
     -------
     int
         How many staged folders and links were removed.
     """
     removed = 0
+    for path in sorted(releases_dir.glob(".*.erased")):
+        found = _SET_ASIDE.fullmatch(path.name)
+        if found and (releases_dir / found[1]).exists():
+            shutil.rmtree(path)
+            removed += 1
+        elif found:
+            path.rename(releases_dir / found[1])
     for path in sorted(releases_dir.glob(".*.part")):
         if _STAGING.fullmatch(path.name) and path.is_dir():
             shutil.rmtree(path)
@@ -206,7 +223,7 @@ def _plan(
     previous: Path | None,
     bump: str,
 ) -> Plan:
-    released = released_tables(tables, contracts, facts.suppressed)
+    released = released_tables(tables, contracts, facts.kept_out)
     parts = split_tables(released, contracts)
     hashes = {path: table_hash(part) for path, part in parts.items()}
     meanings = {name: contract.sha256 for name, contract in contracts.items()}
@@ -228,7 +245,7 @@ def _plan(
     elif read_manifest(previous)["content_hash"] == name_of_content:
         return plan
     else:
-        because = reasons_of_removal(tables["subject"], facts.suppressed)
+        because = reasons_of_removal(tables["subject"], facts.kept_out)
         differences = _differences(plan, previous, because)
     before = previous.name if previous else None
     if previous is None or differences.bump is not Bump.NONE:

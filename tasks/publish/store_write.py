@@ -135,8 +135,10 @@ def _write_csv_files(
             continue
         path = f"excel/{name}.csv"
         csv_files[name] = path
-        own = {part for part in plan.parts if part.split("/")[1] == name}
-        if plan.previous and path in old_sums and own <= plan.unchanged:
+        folder = f"tables/{name}/"
+        own = {part for part in plan.parts if part.startswith(folder)}
+        same = own == {part for part in old_sums if part.startswith(folder)}
+        if plan.previous and path in old_sums and same and own <= plan.unchanged:
             share(plan.previous / path, staging / path)
             sums[path] = Sha256(old_sums[path])
         else:

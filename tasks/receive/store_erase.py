@@ -110,7 +110,7 @@ def _theirs(name: str, table: pa.Table, named: set[str]) -> pa.Array:
         texts = table["object_id"].to_pylist()
         return pa.array([not named.isdisjoint(str(text).split("/")) for text in texts], pa.bool_())
     else:
-        return pa.repeat(pa.scalar(False), table.num_rows)  # noqa: FBT003
+        return pa.repeat(pa.scalar(False), table.num_rows)
     values = pa.array(sorted(named), pa.string())
     return pc.is_in(table[column], value_set=values)
 
