@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flows import cli_cohort, cli_night, cli_planned, cli_simulate, cli_stages, cli_system
+from flows import (
+    cli_cohort,
+    cli_night,
+    cli_planned,
+    cli_simulate,
+    cli_stages,
+    cli_system,
+    cli_withdraw,
+)
 from schemas.errors import ExitCode, LivercohortError
 
 app = typer.Typer(
@@ -33,6 +41,7 @@ app.command(rich_help_panel=_COHORT)(cli_cohort.release)
 app.command(rich_help_panel=_COHORT)(cli_cohort.verify)
 app.command(rich_help_panel=_COHORT)(cli_cohort.diff)
 app.command(rich_help_panel=_COHORT)(cli_cohort.report)
+app.command(rich_help_panel=_COHORT)(cli_withdraw.withdraw)
 app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)
 app.command(rich_help_panel=_STAGES)(cli_stages.convert)
 app.command(rich_help_panel=_STAGES)(cli_stages.label)

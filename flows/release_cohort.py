@@ -22,6 +22,7 @@ from tasks.harmonise.task import label_cohort
 from tasks.publish.task import (
     close_release,
     collect_batches,
+    keep_out_withdrawn,
     publish_release,
     stage_release_tables,
 )
@@ -53,6 +54,7 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
         collect_batches()
         label_cohort()
         merge_forms()
+        keep_out_withdrawn()
         evaluate_cohort()
         stage_release_tables()
         validate_release()

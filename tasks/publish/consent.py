@@ -7,11 +7,13 @@ finding about one of their images.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.clinical_rows import ClinicalRow
 from schemas.contracts import TableContract
 from tasks.publish.reasons import CONSENT_WITHDRAWN
 
@@ -37,6 +39,18 @@ def released_tables(
     inside = pc.and_(consented, pc.invert(barred))
     released = subject.filter(inside)["subject_id"].combine_chunks()
     return rows_of(tables, contracts, released)
+
+
+def withdrawn_rows(
+    rows: Iterable[ClinicalRow], withdrawn: Collection[str]
+) -> tuple[ClinicalRow, ...]:
+    """Return the form rows with the consent of the subjects named set to `withdrawn`."""
+    return tuple(
+        replace(row, values={**row.values, "consent_status": "withdrawn"})
+        if row.subject_id in withdrawn and "consent_status" in row.values
+        else row
+        for row in rows
+    )
 
 
 def reasons_of_removal(subject: pa.Table, kept_out: Mapping[str, str]) -> dict[str, str]:

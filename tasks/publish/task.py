@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pyarrow.compute as pc
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.clinical_rows import ClinicalRow
 from schemas.contracts import conform, read_code_lists, read_table_contracts
 from schemas.identifiers import BatchId
+from schemas.keys import read_key_file
 from schemas.package_data import data_contracts_dir
 from schemas.record_tables import records_from_table
 from schemas.records import Finding
@@ -22,10 +25,13 @@ from schemas.settings import read_settings
 from schemas.sites import read_registered_sites, read_sites
 from schemas.software import software_version
 from schemas.stage_errors import redacted_errors
+from schemas.suppression import suppressed_among
 from tasks.publish import rows, store, store_batches
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
+from tasks.publish.consent import withdrawn_rows
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.gates import require_releasable
+from tasks.publish.reasons import SUPPRESSED
 
 #: Rules of the form intake: their findings stand until the next release, as the batch left them.
 _INTAKE_RULES = "CLIN_"
@@ -78,6 +84,25 @@ def collect_batches() -> dict[str, int]:
     return {"batches": len(committed.batches), "instances": len(committed.instances)}
 
 
+@task(name="keep-out", task_run_name="keep-out", retries=0)
+def keep_out_withdrawn() -> dict[str, int]:
+    """Give every subject on the suppression list the consent `withdrawn`, whatever the form says.
+
+    The consent gate then leaves them out, and the flow counts them where it counts the others.
+    """
+    settings = read_settings()
+    bench = release_bench(settings)
+    with redacted_errors("keep-out", settings.zones):
+        found: tuple[ClinicalRow, ...] = bench.get("clinical_rows")
+        ring = read_key_file(settings.master_key_file)
+        listed = suppressed_among(
+            settings.zones.restricted, ring, {row.subject_id for row in found}
+        )
+        bench.put("clinical_rows", withdrawn_rows(found, listed))
+        bench.put("kept_out", dict.fromkeys(listed, SUPPRESSED))
+    return {"kept_out": len(listed)}
+
+
 @task(name="release-tables", task_run_name="release-tables", retries=0)
 def stage_release_tables() -> dict[str, int]:
     """Bring everything into the form of the contracts."""
@@ -124,7 +149,10 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
             {**tables, "finding": finding},
             releases_dir=zones.releases,
             nifti_sources=sources,
-            facts=_facts(bench.get("versions"), committed, bench.get("key_id")),
+            facts=replace(
+                _facts(bench.get("versions"), committed, bench.get("key_id")),
+                kept_out=bench.get("kept_out"),
+            ),
             bump=bump,
             dry_run=dry_run,
             inspect=inspect,
