@@ -12,6 +12,7 @@ from flows import (
     cli_cohort,
     cli_night,
     cli_planned,
+    cli_share,
     cli_simulate,
     cli_stages,
     cli_system,
@@ -48,6 +49,7 @@ app.command(rich_help_panel=_STAGES)(cli_stages.label)
 app.command(rich_help_panel=_STAGES)(cli_stages.eligibility)
 app.command(rich_help_panel=_STAGES)(cli_stages.rules)
 app.command(rich_help_panel=_SYSTEM)(cli_system.doctor)
+app.add_typer(cli_share.share_app, name="share", rich_help_panel=_COHORT)
 app.add_typer(cli_system.key_app, name="key", rich_help_panel=_SYSTEM)
 cli_planned.add_planned_commands(app)
 

@@ -79,7 +79,7 @@ def verify(
     from tasks.publish.store_verify import verify_release
 
     settings = apply_environment(home=home)
-    folder = _release_folder(settings, release)
+    folder = release_folder(settings, release)
     rows: list[dict[str, Any]] = [
         {
             "rule_id": finding.rule_id,
@@ -120,7 +120,7 @@ def diff(
     from tasks.publish.store_write import summary_lines
 
     settings = apply_environment(home=home)
-    one, other = (_release_folder(settings, name) for name in (before, after))
+    one, other = (release_folder(settings, name) for name in (before, after))
     found = diff_releases(one, other)
     if as_json or as_csv or out:
         rows = found.rows.to_pylist()
@@ -153,7 +153,8 @@ def report(
         say(f"{written.n_files} files, sha256 {written.report_sha256}")
 
 
-def _release_folder(settings: Settings, release: str) -> Path:
+def release_folder(settings: Settings, release: str) -> Path:
+    """Return the folder of a release given by version, `latest` or path."""
     named = settings.zones.releases / release
     folder = named if named.is_dir() else Path(release)
     if not folder.is_dir():

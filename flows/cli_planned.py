@@ -13,7 +13,6 @@ _PLANNED = {
     "queries": "queries to sites and their answers",
     "signoff": "a reviewer's sign-off",
     "reidentify": "the logged look-up of a person",
-    "share": "the individual-participant-data package",
 }
 
 

@@ -34,6 +34,14 @@ from tasks.publish.diff_files import (
     summary,
 )
 from tasks.publish.differences import Differences
+from tasks.publish.disclosure import (
+    SHARED_COUNTS,
+    SHARED_PER_SITE,
+    counts_csv,
+    flow_counts,
+    parse_counts,
+    protect,
+)
 from tasks.publish.documents import changelog, examples, readme
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.id_history import (
@@ -53,6 +61,7 @@ from tasks.publish.metadata import Described, metadata_files, ro_crate
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
 from tasks.publish.store_excel import EXCEL_ROWS, workbook, write_csv
 from tasks.publish.store_tables import write_database, write_parquet
+from tasks.publish.views import DEFAULT_READING
 
 DATABASE = "cohort.duckdb"
 
@@ -230,11 +239,19 @@ def _documents(plan: Plan) -> dict[str, bytes]:
             "dictionary", DICTIONARY_COLUMNS, dictionary_rows(plan.contracts)
         ),
         "decisions.csv": plan.facts.decisions_csv,
+        SHARED_COUNTS: _shared_counts(plan),
         ID_HISTORY: history_csv(_history(plan)),
         REMOVED_IDS: removed_csv(_removed(plan)),
         **diff_documents(before, plan.version, plan.differences),
         **examples(),
     }
+
+
+def _shared_counts(plan: Plan) -> bytes:
+    rows = plan.tables["stard_flow"].to_pylist()
+    before = parse_counts(_text(plan.previous, SHARED_COUNTS))
+    held = protect(flow_counts(rows, SHARED_PER_SITE, DEFAULT_READING), before)
+    return counts_csv(held)
 
 
 def _history(plan: Plan) -> list[OldId]:

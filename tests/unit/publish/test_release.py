@@ -72,6 +72,7 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
         "nifti",
         "removed_ids.csv",
         "ro-crate-metadata.json",
+        "shared_counts.csv",
         "tables",
     }
     assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
