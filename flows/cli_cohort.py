@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -154,16 +157,33 @@ def report(
 
 
 def release_folder(settings: Settings, release: str) -> Path:
-    """Return the folder of a release given by version, `latest` or path."""
+    """Return the folder of a release given by version, `latest`, path or URL.
+
+    A release at a URL is fetched to the scratch zone and removed when the command ends.
+    """
+    if "://" in release:
+        return _fetched(settings, release)
     named = settings.zones.releases / release
     folder = named if named.is_dir() else Path(release)
     if not folder.is_dir():
         raise BadInputError(
             f"there is no release {release}",
             where=str(settings.zones.releases),
-            expected="a version, `latest`, or a release folder",
+            expected="a version, `latest`, a release folder, or a URL that ends in one",
         )
     return folder.resolve()
+
+
+def _fetched(settings: Settings, url: str) -> Path:
+    """Fetch `s3://bucket/prefix/1.0.0?...` or `file:///place/latest`."""
+    from tasks.publish.store_remote import fetch_release
+
+    place, question, options = url.partition("?")
+    parent, _, version = place.rpartition("/")
+    settings.zones.work.mkdir(parents=True, exist_ok=True, mode=0o700)
+    scratch = Path(tempfile.mkdtemp(prefix="fetched-", dir=settings.zones.work))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return fetch_release(parent + question + options, version, scratch)
 
 
 def _scan_rows(settings: Settings, folder: Path) -> list[dict[str, Any]]:
@@ -196,5 +216,7 @@ def _say_release(settings: Settings, result: dict[str, Any]) -> None:
         say(f"A release now would be {version}. Nothing was written.")
     else:
         say(f"Release {version} published: {settings.zones.releases / str(version)}")
+    if "pushed" in result:
+        say("The store has it." if result["pushed"] else "The store had it already.")
     if "report" in result:
         say(f"Report: {settings.zones.reports / str(result['report']) / 'index.html'}")

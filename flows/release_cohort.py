@@ -24,6 +24,7 @@ from tasks.publish.task import (
     collect_batches,
     keep_out_withdrawn,
     publish_release,
+    push_to_stores,
     stage_release_tables,
 )
 from tasks.receive.store_lease import lease
@@ -61,6 +62,8 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
         inspect = partial(require_no_identifiers, settings)
         result = publish_release(bump, dry_run=dry_run, inspect=inspect)
         if not dry_run:
+            if settings.releases_url or settings.warehouse_url:
+                result["pushed"] = push_to_stores(str(result["version"]))
             result["report"] = write_release_report(str(result["version"]))
         close_release()
     create_markdown_artifact(

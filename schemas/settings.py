@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     load_sites: Path | None = Field(
         default=None, description="Site files X001 and up of a load test; none without it."
     )
+    releases_url: str | None = Field(
+        default=None, description="Where releases are published as well: a path or s3:// URL."
+    )
+    warehouse_url: str | None = Field(
+        default=None, description="Where the warehouse is kept as well: a path or s3:// URL."
+    )
     workers: int = Field(default=2, ge=1, le=256, description="Processes in a stage's pool.")
 
     @property
@@ -52,6 +58,13 @@ class Settings(BaseSettings):
 def read_settings() -> Settings:
     """Read the settings of this process from its environment."""
     return Settings()
+
+
+def read_s3_credentials() -> tuple[str, str, str]:
+    """Return access key, secret key and session token, as every S3 tool reads them."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    access, secret, token = (os.environ.get(name, "") for name in names)
+    return access, secret, token
 
 
 def apply_environment(

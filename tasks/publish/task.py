@@ -26,7 +26,7 @@ from schemas.sites import read_registered_sites, read_sites
 from schemas.software import software_version
 from schemas.stage_errors import redacted_errors
 from schemas.suppression import suppressed_among
-from tasks.publish import rows, store, store_batches
+from tasks.publish import rows, store, store_batches, store_remote
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
 from tasks.publish.consent import withdrawn_rows
 from tasks.publish.facts import ReleaseFacts
@@ -166,6 +166,25 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         "changes": dict(Counter(result.differences.rows["kind"].to_pylist())),
         "rows": result.rows,
     }
+
+
+@task(name="push", task_run_name="push", retries=2, retry_delay_seconds=10)
+def push_to_stores(version: str) -> bool:
+    """Copy the warehouse and the release to the stores the settings name; repeats are harmless.
+
+    Returns
+    -------
+    bool
+        Whether the release was new at its store.
+    """
+    settings = read_settings()
+    with redacted_errors("push", settings.zones):
+        if settings.warehouse_url:
+            store_remote.push_warehouse(settings.warehouse_url, settings.zones)
+        if settings.releases_url:
+            release = settings.zones.releases / version
+            return store_remote.push_release(settings.releases_url, release)
+    return False
 
 
 @task(name="close-release", task_run_name="close-release", retries=0)
