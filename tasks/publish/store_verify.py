@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import yaml
 
 from schemas.atomic_files import sha256_of_file
-from schemas.contracts import TableContract, conform, read_table_contracts
+from schemas.contracts import TableContract, read_table_contracts
 from schemas.errors import BadInputError, LivercohortError
 from schemas.finding_ids import finding_id
 from schemas.records import Finding
 from schemas.states import Severity
-from tasks.publish.checks import Problem, check_flow, check_roll_up, check_volumes
+from tasks.publish.checks import Problem, check_contract, check_flow, check_roll_up, check_volumes
 from tasks.publish.content import content_hash, split_tables, table_hash
 from tasks.publish.manifest import SUMS, read_manifest, read_sums
 from tasks.publish.store_tables import count_database_rows, read_release_tables
@@ -110,10 +110,7 @@ def _check_contracts(
         if not table.schema.equals(contract.arrow_schema()):
             yield Problem("REL-CONTRACT", "table", name, "other columns or types", contract.version)
             continue
-        try:
-            conform(contract, table.to_pylist())
-        except LivercohortError as error:
-            yield Problem("REL-CONTRACT", "table", name, error.found, error.where)
+        yield from check_contract(contract, table)
 
 
 def _check_content(

@@ -31,6 +31,7 @@ from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches,
 from tasks.publish.consent import withdrawn_rows
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.gates import require_releasable
+from tasks.publish.instances import instance_table
 from tasks.publish.reasons import SUPPRESSED
 
 #: Rules of the form intake: their findings stand until the next release, as the batch left them.
@@ -119,6 +120,13 @@ def stage_release_tables() -> dict[str, int]:
             "code_list": rows.code_list_rows(read_code_lists()),
         }
         tables = {name: conform(contracts[name], found[name]) for name in sorted(found)}
+        labels = bench.get("labels")
+        tables["instance"] = instance_table(
+            labels,
+            rows.labelled_stacks(labels, committed),
+            committed.batch_of_instance,
+            contracts["instance"],
+        )
         bench.put("release_tables", tables)
     return {name: table.num_rows for name, table in tables.items()}
 

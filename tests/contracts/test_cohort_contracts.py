@@ -26,6 +26,7 @@ PUBLISHED = {
     "subject",
     "imaging_study",
     "series",
+    "instance",
     "nifti_volume",
     "image_quality",
     "lesion",

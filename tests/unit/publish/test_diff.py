@@ -65,6 +65,7 @@ def test_an_injected_add_remove_and_change_come_out_exactly(tmp_path: Path) -> N
         "subject",
         "imaging_study",
         "series",
+        "instance",
         "nifti_volume",
         "criterion_result",
         "eligibility",

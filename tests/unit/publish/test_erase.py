@@ -11,7 +11,7 @@ import pytest
 from tasks.publish.store import build_release, sweep_staging
 from tasks.publish.store_erase import erase_from_releases, publish_without
 from tasks.publish.store_verify import verify_release
-from tests.unit.publish.cohort import digest_of, make_cohort, make_facts, make_sources
+from tests.unit.publish.cohort import CONTRACTS, digest_of, make_cohort, make_facts, make_sources
 from tests.unit.publish.test_release import files_below, query
 
 GONE, STAYS, NEW = "S91-AAAA2222", "S92-CCCC4444", "S92-DDDD5555"
@@ -79,7 +79,7 @@ def test_the_database_of_an_erased_release_keeps_keys_views_and_comments(release
             sql = f"SELECT * FROM {catalogue}() WHERE NOT internal AND comment IS NULL"
             assert cohort.execute(sql).fetchall() == []
         sql = "SELECT count(*) FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY'"
-        assert cohort.execute(sql).fetchall() == [(18,)]
+        assert cohort.execute(sql).fetchall() == [(len(CONTRACTS),)]
         assert cohort.execute("SELECT subject_id FROM analysis_set").fetchall() == [(STAYS,)]
 
 
