@@ -169,11 +169,10 @@ def make_facts() -> ReleaseFacts:
 
 def _instances(stack: dict[str, np.ndarray], series: int, instances: int) -> pa.Table:
     of = np.arange(instances) // max(1, -(-instances // series))
-    first = np.searchsorted(of, of, side="left")
-    number = np.arange(instances) - first + 1
-    columns = {name: pa.array(values).take(pa.array(of)) for name, values in stack.items()}
-    table = {
-        **columns,
+    number = np.arange(instances) % max(1, -(-instances // series)) + 1
+    wanted = ("series_uid", "sub_stack_digest", "subject_id", "batch_id")
+    table: dict[str, object] = {
+        **{name: pa.array(stack[name]).take(pa.array(of)) for name in wanted},
         "sop_uid": pc.binary_join_element_wise(
             "2.25.3", pa.array(np.arange(instances)).cast(pa.string()), ""
         ),
@@ -193,6 +192,8 @@ def _table(name: str, rows: int, given: dict[str, object]) -> pa.Table:
         for column in contract.columns
     ]
     table = pa.table(arrays, schema=contract.arrow_schema())
+    if name == "instance":  # made in the order of its key
+        return table
     return table.sort_by([(key, "ascending") for key in contract.primary_key]).combine_chunks()
 
 

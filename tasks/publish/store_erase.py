@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -36,22 +35,15 @@ from tasks.publish.facts import ReleaseFacts
 from tasks.publish.manifest import MANIFEST, SUMS, content_of_parts, read_manifest, read_sums
 from tasks.publish.reasons import ERASED
 from tasks.publish.store import build_release, newest_release, release_folders
+from tasks.publish.store_database import DATABASE, rewrite_database
 from tasks.publish.store_excel import write_csv
 from tasks.publish.store_tables import read_parts, write_parquet
-from tasks.publish.store_write import DATABASE, share, write_sums
+from tasks.publish.store_write import share, write_sums
 
 CHANGES = "diff/changes.parquet"
 CRATE = "ro-crate-metadata.json"
 #: Documents that quote hashes of other files or of the content.
 _QUOTING = ("datapackage.json", "croissant.json", "datacite.json", "CITATION.cff", CRATE)
-_WORDS = """
-SELECT 'TABLE', '"' || table_name || '"', comment FROM duckdb_tables() WHERE NOT internal
-UNION ALL
-SELECT 'VIEW', '"' || view_name || '"', comment FROM duckdb_views() WHERE NOT internal
-UNION ALL
-SELECT 'COLUMN', '"' || table_name || '"."' || column_name || '"', comment
-FROM duckdb_columns() WHERE NOT internal AND comment IS NOT NULL
-"""
 _LISTS = ("id_history.csv", "diff/subjects.csv", "diff/labels.csv", "diff/eligibility.csv")
 
 
@@ -168,7 +160,7 @@ def _erase_from(
     sums |= {path: sha256_of_file(staging / path) for path in _QUOTING if path in sums}
     _write_manifest(staging, manifest, sums, parts, hashes, new_hash)
     sums[MANIFEST] = sha256_of_file(staging / MANIFEST)
-    _rewrite_database(folder / DATABASE, staging / DATABASE, kept)
+    rewrite_database(folder / DATABASE, staging / DATABASE, kept)
     sums[DATABASE] = sha256_of_file(staging / DATABASE)
     (staging / SUMS).unlink(missing_ok=True)
     write_sums(staging, sums)
@@ -294,44 +286,6 @@ def _write_manifest(
     apart = {*parts, MANIFEST, DATABASE}
     manifest["files"] = {path: sums[path] for path in sorted(sums) if path not in apart}
     (staging / MANIFEST).write_bytes(canonical_json(manifest))
-
-
-def _rewrite_database(old: Path, new: Path, tables: Mapping[str, pa.Table]) -> None:
-    """Write the database anew from its own statements: deleted rows would stay in its blocks."""
-    with duckdb.connect(str(old), read_only=True) as source:
-        statements = _statements(source)
-    with duckdb.connect() as target:
-        name = str(new).replace("'", "''")
-        target.execute(f"ATTACH '{name}' AS cohort (STORAGE_VERSION 'v1.0.0')")
-        target.execute("USE cohort")
-        for statement in statements["table"]:
-            target.execute(statement)
-        for table, rows in tables.items():
-            target.register("incoming", rows)
-            target.execute(f'INSERT INTO "{table}" SELECT * FROM incoming')  # noqa: S608  # names of the release itself
-            target.unregister("incoming")
-        for statement in statements["view"] + statements["comment"]:
-            target.execute(statement)
-        target.execute("USE memory")
-        target.execute("DETACH cohort")
-
-
-def _statements(source: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    def rows(sql: str) -> list[tuple[str, ...]]:
-        return source.execute(sql).fetchall()
-
-    comments = [
-        f"COMMENT ON {kind} {name} IS {_literal(text)}" for kind, name, text in rows(_WORDS)
-    ]
-    return {
-        "table": [sql for (sql,) in rows("SELECT sql FROM duckdb_tables() WHERE NOT internal")],
-        "view": [sql for (sql,) in rows("SELECT sql FROM duckdb_views() WHERE NOT internal")],
-        "comment": comments,
-    }
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _take_the_place_of(folder: Path, staging: Path) -> None:

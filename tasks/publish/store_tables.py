@@ -1,21 +1,17 @@
-"""Tables on disk: Parquet that repeats byte for byte, and the DuckDB file made from it."""
+"""Tables on disk: Parquet that repeats byte for byte."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.contracts import TableContract
 from schemas.errors import BadInputError
 from tasks.publish.content import part_path
-from tasks.publish.views import views
 
-#: Read by DuckDB 1.1 and newer; the default of 2.0 is unreadable by all older ones.
-STORAGE_VERSION = "v1.0.0"
 _ROWS_PER_GROUP = 1 << 17
 
 
@@ -67,46 +63,3 @@ def _sorted(table: pa.Table, contract: TableContract | None) -> pa.Table:
     names = contract.primary_key if contract else ()
     keys = [(name, "ascending") for name in names if name in table.column_names]
     return (table.sort_by(keys) if keys and table.num_rows else table).combine_chunks()
-
-
-def write_database(
-    path: Path, tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
-) -> None:
-    """Write `cohort.duckdb`: tables with keys, CHECKs and comments, and the views.
-
-    Materialised: views over relative Parquet paths break when somebody else opens the file.
-    """
-    with duckdb.connect() as connection:
-        target = str(path).replace("'", "''")
-        connection.execute(f"ATTACH '{target}' AS cohort (STORAGE_VERSION '{STORAGE_VERSION}')")
-        connection.execute("USE cohort")
-        for name, table in tables.items():
-            connection.execute(contracts[name].ddl())
-            connection.register("incoming", table)
-            connection.execute(f'INSERT INTO "{name}" SELECT * FROM incoming')  # noqa: S608  # names of our own contracts
-            connection.unregister("incoming")
-        for view in views(_codes(contracts, "series", "label"), _criteria(contracts)):
-            for statement in view.statements():
-                connection.execute(statement)
-        connection.execute("USE memory")
-        connection.execute("DETACH cohort")
-
-
-def count_database_rows(path: Path) -> dict[str, int]:
-    """Return the number of rows of every table of a `cohort.duckdb`."""
-    with duckdb.connect(str(path), read_only=True) as connection:
-        names = connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
-        ).fetchall()
-        return {
-            name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0]  # noqa: S608  # names from the catalogue
-            for (name,) in names
-        }
-
-
-def _codes(contracts: Mapping[str, TableContract], table: str, column: str) -> tuple[str, ...]:
-    return contracts[table].column(column).allowed_values or ()
-
-
-def _criteria(contracts: Mapping[str, TableContract]) -> tuple[str, ...]:
-    return _codes(contracts, "criterion_result", "criterion_id")

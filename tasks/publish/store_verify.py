@@ -22,8 +22,8 @@ from schemas.states import Severity
 from tasks.publish.checks import Problem, check_contract, check_flow, check_roll_up, check_volumes
 from tasks.publish.content import content_hash, split_tables, table_hash
 from tasks.publish.manifest import SUMS, read_manifest, read_sums
-from tasks.publish.store_tables import count_database_rows, read_release_tables
-from tasks.publish.store_write import DATABASE
+from tasks.publish.store_database import DATABASE, count_database_rows
+from tasks.publish.store_tables import read_release_tables
 
 
 def verify_release(release: Path) -> list[Finding]:

@@ -56,14 +56,19 @@ from tasks.publish.id_history import (
     parse_removed,
     removed_csv,
 )
-from tasks.publish.manifest import MANIFEST, SUMS, build_manifest, read_sums
+from tasks.publish.manifest import MANIFEST, SUMS, build_manifest, read_manifest, read_sums
 from tasks.publish.metadata import Described, metadata_files, ro_crate
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
+from tasks.publish.store_database import (
+    DATABASE,
+    UPDATE_UP_TO,
+    count_database_rows,
+    update_database,
+    write_database,
+)
 from tasks.publish.store_excel import EXCEL_ROWS, workbook, write_csv
-from tasks.publish.store_tables import write_database, write_parquet
+from tasks.publish.store_tables import write_parquet
 from tasks.publish.views import DEFAULT_READING
-
-DATABASE = "cohort.duckdb"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,9 +118,54 @@ def write_release(staging: Path, plan: Plan, nifti_sources: Mapping[str, Path]) 
     sums |= _write_files(staging, {"ro-crate-metadata.json": canonical_json(crate)})
     # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS.
     sums |= _write_files(staging, {MANIFEST: _manifest(plan, sums)})
-    write_database(staging / DATABASE, plan.tables, plan.contracts)
+    _write_database(staging / DATABASE, plan)
     sums[DATABASE] = sha256_of_file(staging / DATABASE)
     write_sums(staging, sums)
+
+
+def _write_database(path: Path, plan: Plan) -> None:
+    """Update a copy of the database before where little changed; else make it anew.
+
+    It is made anew, too, when somebody was removed: nothing of them may stay in its blocks.
+    """
+    changed = _changed_parts(plan)
+    number = sum(part.num_rows for parts in changed.values() for part in parts.values())
+    whole = sum(table.num_rows for table in plan.tables.values())
+    if (
+        plan.previous is None
+        or not plan.previous.joinpath(DATABASE).is_file()
+        or plan.differences.subjects_removed
+        or not _same_meaning(plan, plan.previous)
+        or number > UPDATE_UP_TO * whole
+    ):
+        write_database(path, plan.tables, plan.contracts)
+        return
+    update_database(plan.previous / DATABASE, path, changed, plan.contracts)
+    expected = {name: table.num_rows for name, table in plan.tables.items()}
+    if count_database_rows(path) != expected:
+        path.unlink()
+        write_database(path, plan.tables, plan.contracts)
+
+
+def _same_meaning(plan: Plan, previous: Path) -> bool:
+    """Whether tables and views of the release before were made from the same definitions."""
+    manifest = read_manifest(previous)
+    stated = {name: entry["sha256"] for name, entry in manifest["contracts"].items()}
+    now = {name: contract.sha256 for name, contract in plan.contracts.items()}
+    return stated == now and manifest["software_version"] == plan.facts.software_version
+
+
+def _changed_parts(plan: Plan) -> dict[str, dict[str, pa.Table]]:
+    """Return table → site → rows, for what is not as in the release before."""
+    before = set(read_sums(plan.previous)) if plan.previous else set()
+    gone = {path for path in before if path.startswith("tables/")} - set(plan.parts)
+    changed: dict[str, dict[str, pa.Table]] = {}
+    for path in sorted({*plan.parts, *gone} - plan.unchanged):
+        _, name, file = path.split("/")
+        if name in plan.tables:
+            rows = plan.parts.get(path, plan.tables[name].slice(0, 0))
+            changed.setdefault(name, {})[file.removesuffix(".parquet")] = rows
+    return changed
 
 
 def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
