@@ -143,6 +143,16 @@ def test_a_signed_decision_is_a_patch_though_no_row_changed(tmp_path: Path) -> N
     assert signed.differences.registers_changed == ("decisions_sha256",)
 
 
+def test_another_decision_is_major_and_named(tmp_path: Path) -> None:
+    head = b"decision_id,option_chosen,decided_by\n"
+    release(tmp_path, make_cohort(), decisions_csv=head + b"D05,both exams,\n")
+    decided = release(tmp_path, make_cohort(), decisions_csv=head + b"D05,one exam is enough,PI\n")
+    assert decided.version == "2.0.0"
+    assert decided.differences.meanings_changed == ("decision D05",)
+    assert decided.path is not None
+    assert "meaning changed: decision D05" in (decided.path / "CHANGELOG.md").read_text()
+
+
 def test_a_bump_that_hides_a_larger_change_is_refused(tmp_path: Path) -> None:
     release(tmp_path, make_cohort())
     with pytest.raises(BadInputError, match="would hide a minor change"):

@@ -20,9 +20,7 @@ from schemas.suppression import (
 RING = KeyRing(bytes(range(32)))
 SUBJECT, OTHER = "S91-AAAA2222", "S91-BBBB3333"
 LETTER = Withdrawal(scope=Scope.SUPPRESS, reason="letter of Zhang San")
-ERASE = Withdrawal(
-    scope=Scope.ERASE, reason="request", document="E-7", by="Li", approved_by="Wang"
-)
+ERASE = Withdrawal(scope=Scope.ERASE, reason="request", document="E-7", by="Li", approved_by="Wang")
 
 
 def test_a_suppressed_subject_is_known_by_key_and_named_nowhere(tmp_path: Path) -> None:
