@@ -13,6 +13,7 @@ from tasks.clinical import store
 from tasks.clinical.merge import BatchForms, check_linkage, merge_batches
 from tasks.clinical.pseudonymise import tables_for_batch
 from tasks.clinical.real_dates import real_dates_of
+from tasks.clinical.store_erase import keep_out_erased
 
 
 @task(name="clinical", task_run_name="clinical", retries=0)
@@ -22,7 +23,8 @@ def take_in_forms(site: str, batch: str) -> dict[str, int]:
     bench = context.bench
     with redacted_errors("clinical", context.zones):
         ring = context.ring()
-        intake = store.read_forms(bench.get("delivery").files, site=context.site)
+        delivered = store.read_forms(bench.get("delivery").files, site=context.site)
+        intake = keep_out_erased(delivered, context.zones, ring, context.site)
         linked = {assignment.subject_no for assignment in bench.get("assignments").values()}
         findings = [*intake.findings, *check_linkage(intake, linked, context.site, ring)]
         bench.put("clinical_outcomes", list(intake.outcomes))
