@@ -63,14 +63,14 @@ def make_tables(
     series = subjects * SERIES_PER_SUBJECT
     of = np.repeat(np.arange(subjects), SERIES_PER_SUBJECT)
     stack = {
-        "series_uid": np.array([f"2.25.2{n:012d}" for n in range(series)]),
-        "sub_stack_digest": np.array([f"{n:016x}" for n in range(series)]),
+        "series_uid": np.sort([_uid(f"series {n}") for n in range(series)]),
+        "sub_stack_digest": np.array([f"{_number(f'stack {n}'):032x}"[:16] for n in range(series)]),
         "subject_id": ids[of],
         "batch_id": batch[of],
-        "study_uid": np.array([f"2.25.1{n:012d}" for n in of * 2 + np.arange(series) % 2]),
+        "study_uid": np.array([_uid(f"study {n}") for n in of * 2 + np.arange(series) % 2]),
     }
     studies = {
-        "study_uid": np.array([f"2.25.1{n:012d}" for n in range(2 * subjects)]),
+        "study_uid": np.array([_uid(f"study {n}") for n in range(2 * subjects)]),
         "subject_id": np.repeat(ids, 2),
         "batch_id": np.repeat(batch, 2),
         "modality": np.tile(["CT", "MR"], subjects),
@@ -173,14 +173,27 @@ def _instances(stack: dict[str, np.ndarray], series: int, instances: int) -> pa.
     wanted = ("series_uid", "sub_stack_digest", "subject_id", "batch_id")
     table: dict[str, object] = {
         **{name: pa.array(stack[name]).take(pa.array(of)) for name in wanted},
-        "sop_uid": pc.binary_join_element_wise(
-            "2.25.3", pa.array(np.arange(instances)).cast(pa.string()), ""
-        ),
+        "sop_uid": _random_uids(instances),
         "slice_no": number,
         "slice_position_mm": (number - 1) * 2.5 + (of % 7),
         "instance_number": number,
     }
     return _table("instance", instances, table)
+
+
+def _uid(name: str) -> str:
+    """Return a UID as the keyed map makes them: incompressible digits."""
+    return f"2.25.{_number(name)}"
+
+
+def _number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")
+
+
+def _random_uids(number: int) -> pa.Array:
+    digits = np.random.default_rng(9).integers(10**18, 10**19, (2, number), dtype=np.uint64)
+    halves = [pa.array(half).cast(pa.string()) for half in digits]
+    return pc.binary_join_element_wise("2.25.", *halves, "")
 
 
 def _table(name: str, rows: int, given: dict[str, object]) -> pa.Table:

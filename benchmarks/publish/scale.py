@@ -37,7 +37,7 @@ DUCKDB_QUERIES = {
     "join and aggregate": "SELECT r.label, count(*), avg(i.slice_position_mm) FROM instance i "
     "JOIN series r USING (series_uid, sub_stack_digest) GROUP BY 1 ORDER BY 1",
     "slices of a series": "SELECT slice_no, sop_uid, slice_position_mm FROM instance "
-    "WHERE series_uid = '2.25.2000000000777' ORDER BY slice_no",
+    "WHERE series_uid = (SELECT max(series_uid) FROM series) ORDER BY slice_no",
     "slice gaps": "SELECT count(*) FROM (SELECT slice_position_mm - lag(slice_position_mm) OVER "
     "(PARTITION BY series_uid, sub_stack_digest ORDER BY slice_no) AS gap FROM instance) "
     "WHERE gap > 2.6",
@@ -69,8 +69,9 @@ def pandas_():
         i = t("instance", [*key, "slice_position_mm"]).merge(t("series", [*key, "label"]), on=key)
         return i.groupby("label").slice_position_mm.agg(["size", "mean"])
     def slices():
+        uid = t("series", ["series_uid"]).series_uid.max()
         i = pd.read_parquet(f"{place}/tables/instance", columns=["slice_no", "sop_uid"],
-                            filters=[("series_uid", "==", "2.25.2000000000777")])
+                            filters=[("series_uid", "==", uid)])
         return i.sort_values("slice_no")
     def gaps():
         i = t("instance", [*key, "slice_no", "slice_position_mm"])

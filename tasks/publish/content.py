@@ -31,11 +31,17 @@ def split_by_site(table: pa.Table, contract: TableContract) -> dict[str, pa.Tabl
     """
     if contract.site_column is None or table.num_rows == 0:
         return {ALL_SITES: table.combine_chunks()}
-    codes = pc.replace_substring_regex(table[contract.site_column], "-.*$", "")
-    codes = pc.fill_null(codes, ALL_SITES)
+    # Millions of rows name few subjects: the site is read once from each name.
+    names = pc.dictionary_encode(table[contract.site_column].combine_chunks())
+    names = names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names
+    sites = pc.dictionary_encode(pc.replace_substring_regex(names.dictionary, "-.*$", ""))
+    numbers = pc.fill_null(sites.indices.take(names.indices), -1)
+    known = [(site, number) for number, site in enumerate(sites.dictionary.to_pylist())]
+    if names.null_count:
+        known.append((ALL_SITES, -1))
     return {
-        site: table.filter(pc.equal(codes, site)).combine_chunks()
-        for site in sorted(pc.unique(codes).to_pylist())
+        site: table.filter(pc.equal(numbers, number)).combine_chunks()
+        for site, number in sorted(known)
     }
 
 

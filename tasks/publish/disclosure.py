@@ -1,9 +1,9 @@
 """Counts that may be shared: no small cell is shown, and none follows from what is shown. Pure.
 
 A count is the sum of atoms (who is where in the flow). Counts of 1 to `threshold` - 1 are left
-out; then an attacker is played who knows every shown count of this and of the release before,
-and bounds each left-out one by linear programming. While one can be bounded below the
-threshold, another count is left out with it.
+out, and so are counts that changed by as little since the release before. Then an attacker is
+played who knows every shown count of both and bounds each left-out one by linear programming.
+While one can be bounded below the threshold, or is certain, another is left out with it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from io import StringIO
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
-from scipy.sparse import csr_array, hstack, vstack
+from scipy.sparse import csr_array, vstack
 
 THRESHOLD = 5
 SHARED_COUNTS = "shared_counts.csv"
@@ -91,18 +91,12 @@ def protect(
     threshold : int
         The smallest number other than zero that may be shown.
     """
-    before = previous or {}
+    before = _known_before(counts, previous or {})
     held = [replace(count, shown=_may_stand(count, before, threshold)) for count in counts]
-    while True:
-        open_ones = recovered(held, before, threshold)
-        if not open_ones:
-            return held
-        for at in open_ones:
-            other = _companion(held, at)
-            if other is not None:
-                held[other] = replace(held[other], shown=False)
-        if all(_companion(held, at) is None for at in open_ones):
-            return [replace(count, shown=False) for count in held]
+    while open_ones := _told(held, before, threshold):
+        for other in open_ones.values():
+            held[other] = replace(held[other], shown=False)
+    return held
 
 
 def recovered(
@@ -113,17 +107,29 @@ def recovered(
     A small count is told when every solution puts it below the threshold or on one number;
     a small change likewise.
     """
-    attack = _Attack(counts, previous)
-    told = []
+    return list(_told(counts, previous, threshold))
+
+
+def _told(
+    counts: Sequence[Count], previous: Mapping[tuple[str, ...], int], threshold: int
+) -> dict[int, int]:
+    """Return each count that is told → the shown count to leave out with it.
+
+    That is one of those by which the attacker tells it: the one that covers least, then the
+    smallest; zero goes only when nothing else is left, for leaving it out hides nothing.
+    """
+    attack = _Attack(counts, {at: c.n for at, c in enumerate(counts) if c.shown})
+    told: dict[int, int] = {}
     for at, count in enumerate(counts):
-        if count.shown:
+        is_small = 0 < count.n < threshold
+        moved = count.key in previous and 0 < abs(count.n - previous[count.key]) < threshold
+        if count.shown or not (is_small or moved):
             continue
-        if 0 < count.n < threshold and _is_told(attack.bounds(at), threshold):
-            told.append(at)
-        elif count.key in previous and 0 < abs(count.n - previous[count.key]) < threshold:
-            low, high = attack.bounds(at)
-            if high - low < 1 - _NEARLY:
-                told.append(at)
+        low, high, by = attack.bounds(at)
+        if high - low < 1 - _NEARLY or (is_small and high < threshold - _NEARLY):
+            told[at] = min(
+                by, key=lambda i: (counts[i].n == 0, len(counts[i].atoms), counts[i].n, i)
+            )
     return told
 
 
@@ -147,63 +153,56 @@ def parse_counts(text: str) -> dict[tuple[str, ...], int]:
 
 
 class _Attack:
-    """Everything an attacker knows, as a linear system over the atoms of both releases."""
+    """What an attacker knows of one release, as a linear system over its atoms.
 
-    def __init__(self, counts: Sequence[Count], previous: Mapping[tuple[str, ...], int]) -> None:
-        self.n_atoms = max((max(c.atoms, default=-1) for c in counts), default=-1) + 1
-        self.rows = [_indicator(count.atoms, self.n_atoms) for count in counts]
-        known = [at for at, count in enumerate(counts) if count.shown]
-        old = [at for at, count in enumerate(counts) if count.key in previous]
-        self.blocks = [(self.rows[at], counts[at].n, 0) for at in known]
-        self.blocks += [(self.rows[at], previous[counts[at].key], 1) for at in old]
+    Nothing ties the atoms of two releases: people come, and move from leaf to leaf. What an
+    older release adds is known numbers, see `_known_before`.
+    """
 
-    def bounds(self, at: int) -> tuple[float, float]:
-        """Return the least and the largest value the count may have."""
-        if not self.blocks:
-            return 0.0, float("inf")
-        empty = csr_array((1, self.n_atoms))
-        lines = [hstack([row, empty] if not age else [empty, row]) for row, _, age in self.blocks]
-        equal = vstack(lines).tocsr()
-        totals = np.array([n for _, n, _ in self.blocks], dtype=float)
-        aim = hstack([self.rows[at], empty]).toarray()[0]
-        return _extreme(aim, equal, totals, 1.0), _extreme(-aim, equal, totals, -1.0)
+    def __init__(self, counts: Sequence[Count], known: Mapping[int, int]) -> None:
+        size = max((max(c.atoms, default=-1) for c in counts), default=-1) + 1
+        self._aims = [_indicator(count.atoms, size) for count in counts]
+        self._known = list(known)
+        self._equal = vstack([self._aims[at] for at in known]).tocsr() if known else None
+        self._totals = np.array(list(known.values()), dtype=float)
+
+    def bounds(self, at: int) -> tuple[float, float, list[int]]:
+        """Return the least and the largest value a count may have, and the counts that say so."""
+        if self._equal is None:
+            return 0.0, float("inf"), []
+        aim = self._aims[at].toarray()[0]
+        low, below = self._least(aim)
+        high, above = self._least(-aim)
+        return low, -high, sorted(below | above)
+
+    def _least(self, aim: Matrix) -> tuple[float, set[int]]:
+        found = linprog(aim, A_eq=self._equal, b_eq=self._totals, bounds=(0, None))
+        if found.status != 0:
+            return float("-inf"), set()
+        weights = np.abs(found.eqlin.marginals)
+        return float(found.fun), {self._known[i] for i in np.flatnonzero(weights > _NEARLY)}
 
 
-def _extreme(aim: Matrix, equal: csr_array, totals: Matrix, sign: float) -> float:
-    found = linprog(aim, A_eq=equal, b_eq=totals, bounds=(0, None), method="highs")
-    return sign * float(found.fun) if found.status == 0 else sign * float("-inf")
-
-
-def _is_told(bounds: tuple[float, float], threshold: int) -> bool:
-    low, high = bounds
-    return high < threshold - _NEARLY or high - low < 1 - _NEARLY
+def _known_before(
+    counts: Sequence[Count], previous: Mapping[tuple[str, ...], int]
+) -> dict[tuple[str, ...], int]:
+    """Return what the release before showed, and what followed from that."""
+    known = {at: previous[c.key] for at, c in enumerate(counts) if c.key in previous}
+    if not known:
+        return dict(previous)
+    attack = _Attack(counts, known)
+    found = dict(previous)
+    for at, count in enumerate(counts):
+        if at not in known:
+            low, high, _ = attack.bounds(at)
+            if high - low < 1 - _NEARLY:
+                found[count.key] = round(low)
+    return found
 
 
 def _may_stand(count: Count, before: Mapping[tuple[str, ...], int], threshold: int) -> bool:
     small_change = count.key in before and 0 < abs(count.n - before[count.key]) < threshold
     return not (0 < count.n < threshold or small_change)
-
-
-def _companion(counts: Sequence[Count], at: int) -> int | None:
-    """Return the shown count to leave out with another: the one that shares most and says least.
-
-    Zero tells nothing that leaving it out would hide, so it goes only when nothing else is left.
-    """
-    target = counts[at].atoms
-    found = [
-        (count.n == 0, len(count.atoms), count.n, number)
-        for number, count in enumerate(counts)
-        if count.shown and _tied(count.atoms, target, counts)
-    ]
-    return min(found)[-1] if found else None
-
-
-def _tied(one: frozenset[int], other: frozenset[int], counts: Sequence[Count]) -> bool:
-    """Whether two counts stand in one sum: they share atoms, or lie in the same larger count."""
-    if one & other:
-        return True
-    joined = one | other
-    return any(joined <= count.atoms and count.shown for count in counts)
 
 
 def _leaves_below(node: str, leaves: Sequence[str], parents: Mapping[str, object]) -> list[str]:

@@ -18,9 +18,7 @@ ERASE = Withdrawal(scope=Scope.ERASE, reason="r", document="E-1", by="Li", appro
 
 
 def intake() -> ClinicalIntake:
-    rows = tuple(
-        FormRow(n, SubjectNo(f"P{n}"), (f"P{n}",), {"sex": "F"}) for n in (1, 2, 3)
-    )
+    rows = tuple(FormRow(n, SubjectNo(f"P{n}"), (f"P{n}",), {"sex": "F"}) for n in (1, 2, 3))
     form = FormRows(
         form="demographics",
         file_no=1,
