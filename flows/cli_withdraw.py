@@ -87,19 +87,33 @@ def _erase(
     from schemas.vault import Vault
     from tasks.clinical.store_erase import erase_from_forms
     from tasks.deidentify.store_erase import erase_from_identifiers
-    from tasks.publish.store import sweep_staging
+    from tasks.publish.store import release_folders, sweep_staging
     from tasks.publish.store_erase import erase_from_releases, publish_without
-    from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse
+    from tasks.publish.store_remote import (
+        erase_at_batches,
+        erase_at_releases,
+        erase_series,
+        push_release,
+    )
+    from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse, series_of
 
     zones = settings.zones
     assigned = Vault(zones.vault_file, ring).assignments(site)
     patients = [str(patient) for patient, a in assigned.items() if a.subject_id == subject_id]
     sweep_staging(zones.releases)
+    if settings.warehouse_url:
+        erase_series(settings.warehouse_url, site, series_of(zones, site, subject_id))
     warehouse = erase_from_warehouse(zones, site, subject_id, patients)
     form_rows = erase_from_forms(zones, ring, site, subject_id)
     erase_from_identifiers(zones, ring, site, subject_id)
     issued = publish_without(zones.releases, subject_id)
     erased = erase_from_releases(zones.releases, subject_id)
+    if settings.warehouse_url:
+        erase_at_batches(settings.warehouse_url, zones, site)
+    if settings.releases_url:
+        erase_at_releases(settings.releases_url, release_folders(zones.releases))
+        if (zones.releases / "latest").exists():
+            push_release(settings.releases_url, (zones.releases / "latest").resolve())
     for version in erased:
         shutil.rmtree(zones.reports / f"release-{version}", ignore_errors=True)
     return {

@@ -13,7 +13,7 @@ import os
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -77,6 +77,11 @@ class Store:
             self.files.open_output_stream(target, compression=None) as out,
         ):
             shutil.copyfileobj(stream, out, 1 << 22)
+
+    def delete(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        if self.exists(name):
+            self.files.delete_file(self.path(name))
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a small file only if there is none; return whether it is ours."""
@@ -160,6 +165,50 @@ def publish_tree(store: Store, name: str, local: Path, mark: str) -> bool:
         store.write(f"{name}/{path.relative_to(local).as_posix()}", path)
     store.write(f"{name}/{mark}", local / mark)
     return True
+
+
+def replace_tree(store: Store, name: str, local: Path, mark: str) -> bool:
+    """Put a folder in the place of one from which a subject was erased; the one exception.
+
+    The mark goes first, so that nobody reads a mixture; killed, the tree stays invisible until
+    the next call ends the work. Returns False when the store has the same content already, or
+    never had the name.
+    """
+    wanted = (local / mark).read_bytes()
+    there = set(store.names(name))
+    if not there or (mark in there and store.read(f"{name}/{mark}") == wanted):
+        return False
+    store.delete(f"{name}/{mark}")
+    store.delete(f"{name}/{_CLAIM}")
+    paths = {p.relative_to(local).as_posix() for p in local.rglob("*") if p.is_file()}
+    for path in sorted(there - paths - {_CLAIM}):
+        store.delete(f"{name}/{path}")
+    return publish_tree(store, name, local, mark)
+
+
+def erase_at_releases(url: str, releases: list[Path]) -> list[str]:
+    """Bring releases at the URL in line with the local ones after an erasure; return versions."""
+    store = open_store(url)
+    return [r.name for r in releases if replace_tree(store, r.name, r, SUMS)]
+
+
+def erase_series(url: str, site: str, series: Iterable[str]) -> None:
+    """Remove the images and volumes of series from the warehouse at the URL."""
+    store = open_store(url)
+    for uid in sorted(series):
+        for kind in ("dicom", "nifti"):
+            for path in store.names(f"{kind}/{site}/{uid}"):
+                store.delete(f"{kind}/{site}/{uid}/{path}")
+
+
+def erase_at_batches(url: str, zones: Zones, site: str) -> list[str]:
+    """Bring the batches of a site at the URL in line with the local ones after an erasure."""
+    store = open_store(url)
+    marks = sorted((zones.warehouse / "batches" / site).glob(f"[!.]*/{BATCH_MARK}"))
+    folders = [mark.parent for mark in marks]
+    names = [folder.relative_to(zones.warehouse).as_posix() for folder in folders]
+    pairs = zip(names, folders, strict=True)
+    return [name for name, folder in pairs if replace_tree(store, name, folder, BATCH_MARK)]
 
 
 def push_release(url: str, release: Path) -> bool:

@@ -38,8 +38,7 @@ def erase_from_warehouse(
 ) -> Erased:
     """Remove images, volumes, rows and quarantined files of one subject; repeat at will.
 
-    Tables go first and name what is to go; a kill leaves images without rows, which the next
-    call finds by what it keeps of the tables: nothing, so images go before their rows.
+    Images go before the rows that name them, so that after a kill the next call finds both.
 
     Parameters
     ----------
@@ -58,6 +57,11 @@ def erase_from_warehouse(
         for folder in sorted((zones.warehouse / "batches" / site).glob("[!.]*"))
     )
     return Erased(len(series), rows, _erase_quarantined(zones, site, set(patient_ids)))
+
+
+def series_of(zones: Zones, site: SiteCode, subject_id: str) -> list[str]:
+    """Return the series of a subject that the warehouse knows, sorted."""
+    return sorted(_uids(zones, site, subject_id)["series_uid"])
 
 
 def count_in_inbox(zones: Zones, site: SiteCode, patient_ids: Collection[str]) -> int:

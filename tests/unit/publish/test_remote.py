@@ -16,8 +16,13 @@ from pyarrow import fs
 
 from schemas.errors import BadInputError, BusyError
 from schemas.zones import Zones
+from tasks.publish.store import release_folders
+from tasks.publish.store_erase import erase_from_releases, publish_without
 from tasks.publish.store_remote import (
     Store,
+    erase_at_batches,
+    erase_at_releases,
+    erase_series,
     fetch_release,
     open_store,
     publish_tree,
@@ -185,3 +190,41 @@ def test_only_the_same_content_takes_a_claim_up(url: str, tmp_path: Path) -> Non
     assert store.create("x/.claim", b"someone else")
     with pytest.raises(BusyError):
         publish_tree(store, "x", tree, "mark")
+
+
+def test_an_erasure_reaches_the_store(url: str, tmp_path: Path) -> None:
+    made = release(tmp_path, make_cohort()).path
+    assert made is not None
+    push_release(url, made)
+    publish_without(tmp_path / "releases", "S91-AAAA2222")
+    erase_from_releases(tmp_path / "releases", "S91-AAAA2222")
+    with pytest.raises(BusyError):
+        push_release(url, made)
+    folders = release_folders(tmp_path / "releases")
+    assert erase_at_releases(url, folders) == ["1.0.0"]
+    assert erase_at_releases(url, folders) == []
+    back = fetch_release(url, "1.0.0", tmp_path / "back")
+    assert files_below(back) == files_below(made)
+    names = list(open_store(url).names("1.0.0"))
+    assert not [name for name in names if "AAAA2222" in name]
+
+
+def test_series_and_rows_of_an_erased_subject_leave_the_warehouse_at_the_store(
+    url: str, tmp_path: Path
+) -> None:
+    zones = Zones(home=tmp_path / "home")
+    batch = zones.warehouse / "batches" / "S91" / "b1"
+    volume = zones.warehouse / "nifti" / "S91" / "2.25.1" / "a.nii.gz"
+    for path, data in ((batch / "instance.parquet", b"two"), (batch / "batch.json", b"{}")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    volume.parent.mkdir(parents=True)
+    volume.write_bytes(b"v")
+    push_warehouse(url, zones)
+    erase_series(url, "S91", ["2.25.1"])
+    (batch / "instance.parquet").write_bytes(b"one")
+    (batch / "batch.json").write_bytes(b"{1}")
+    assert erase_at_batches(url, zones, "S91") == ["batches/S91/b1"]
+    store = open_store(url)
+    assert list(store.names("nifti")) == []
+    assert store.read("batches/S91/b1/instance.parquet") == b"one"
