@@ -63,7 +63,7 @@ def make_tables(
     series = subjects * SERIES_PER_SUBJECT
     of = np.repeat(np.arange(subjects), SERIES_PER_SUBJECT)
     stack = {
-        "series_uid": np.sort([_uid(f"series {n}") for n in range(series)]),
+        "series_uid": np.array([_rising_uid(n) for n in range(series)]),
         "sub_stack_digest": np.array([f"{_number(f'stack {n}'):032x}"[:16] for n in range(series)]),
         "subject_id": ids[of],
         "batch_id": batch[of],
@@ -184,6 +184,11 @@ def _instances(stack: dict[str, np.ndarray], series: int, instances: int) -> pa.
 def _uid(name: str) -> str:
     """Return a UID as the keyed map makes them: incompressible digits."""
     return f"2.25.{_number(name)}"
+
+
+def _rising_uid(number: int) -> str:
+    """Return a UID of its own for each number, in the order of the numbers."""
+    return f"2.25.1{number:08d}{_number(f'series {number}') % 10**29:029d}"
 
 
 def _number(name: str) -> int:

@@ -94,7 +94,8 @@ def test_only_subjects_with_consent_enter_and_the_others_leave_no_trace(tmp_path
 
 def test_two_builds_of_the_same_inputs_differ_in_the_database_file_only(tmp_path: Path) -> None:
     one = release(tmp_path / "one", make_cohort()).path
-    other = release(tmp_path / "other", make_cohort()).path
+    backwards = dict(reversed(make_cohort().items()))
+    other = release(tmp_path / "other", backwards).path
     assert one is not None
     assert other is not None
     first, second = files_below(one), files_below(other)
