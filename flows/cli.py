@@ -13,10 +13,12 @@ from flows import (
     cli_night,
     cli_planned,
     cli_review,
+    cli_share,
     cli_simulate,
     cli_stages,
     cli_system,
     cli_vault,
+    cli_withdraw,
 )
 from schemas.errors import ExitCode, LivercohortError
 
@@ -40,9 +42,11 @@ app.command(rich_help_panel=_NIGHT)(cli_night.ingest)
 app.command(rich_help_panel=_NIGHT)(cli_night.status)
 app.command(rich_help_panel=_COHORT)(cli_cohort.release)
 app.command(rich_help_panel=_COHORT)(cli_cohort.verify)
+app.command(rich_help_panel=_COHORT)(cli_cohort.diff)
 app.command(rich_help_panel=_COHORT)(cli_cohort.report)
 app.command(rich_help_panel=_COHORT)(cli_vault.reidentify)
 app.add_typer(cli_review.signoff_app, name="signoff", rich_help_panel=_COHORT)
+app.command(rich_help_panel=_COHORT)(cli_withdraw.withdraw)
 app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)
 app.command(rich_help_panel=_STAGES)(cli_stages.convert)
 app.command(rich_help_panel=_STAGES)(cli_stages.label)
@@ -52,6 +56,7 @@ app.command(rich_help_panel=_STAGES)(cli_stages.rules)
 app.command(rich_help_panel=_SYSTEM)(cli_system.doctor)
 cli_system.key_app.command("rotate")(cli_vault.rotate_key)
 cli_system.key_app.command("check")(cli_vault.check_key)
+app.add_typer(cli_share.share_app, name="share", rich_help_panel=_COHORT)
 app.add_typer(cli_system.key_app, name="key", rich_help_panel=_SYSTEM)
 cli_planned.add_planned_commands(app)
 

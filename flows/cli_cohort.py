@@ -1,7 +1,10 @@
-"""Commands of the cohort: release, verify, report."""
+"""Commands of the cohort: release, verify, diff, report."""
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,7 +82,7 @@ def verify(
     from tasks.publish.store_verify import verify_release
 
     settings = apply_environment(home=home)
-    folder = _release_folder(settings, release)
+    folder = release_folder(settings, release)
     rows: list[dict[str, Any]] = [
         {
             "rule_id": finding.rule_id,
@@ -102,6 +105,35 @@ def verify(
         raise typer.Exit(ExitCode.BLOCKED)
 
 
+def diff(
+    before: Annotated[str, typer.Argument(help="A version or a release folder.")],
+    after: Annotated[str, typer.Argument(help="A version, `latest`, or a release folder.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    out: OutOption = None,
+) -> None:
+    """Say what changed between two releases; with --csv, --json or --out every row and value.
+
+    Example: livercohort diff 1.0.0 1.1.0
+    Example: livercohort diff 1.0.0 latest --out changes.parquet
+    """
+    from tasks.publish.diff_files import summary
+    from tasks.publish.store import diff_releases
+    from tasks.publish.store_write import summary_lines
+
+    settings = apply_environment(home=home)
+    one, other = (release_folder(settings, name) for name in (before, after))
+    found = diff_releases(one, other)
+    if as_json or as_csv or out:
+        rows = found.rows.to_pylist()
+        give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="changes")
+        return
+    say(f"{one.name} → {other.name}: {found.bump.value}")
+    for line in summary_lines(summary(one.name, other.name, found)):
+        say(f"  {line}")
+
+
 def report(
     run: Annotated[str, typer.Argument(help="A release version, or `latest`.")] = "latest",
     home: HomeOption = None,
@@ -122,16 +154,34 @@ def report(
         say(f"{written.n_files} files, sha256 {written.report_sha256}")
 
 
-def _release_folder(settings: Settings, release: str) -> Path:
+def release_folder(settings: Settings, release: str) -> Path:
+    """Return the folder of a release given by version, `latest`, path or URL.
+
+    A release at a URL is fetched to the scratch zone and removed when the command ends.
+    """
+    if "://" in release:
+        return _fetched(settings, release)
     named = settings.zones.releases / release
     folder = named if named.is_dir() else Path(release)
     if not folder.is_dir():
         raise BadInputError(
             f"there is no release {release}",
             where=str(settings.zones.releases),
-            expected="a version, `latest`, or a release folder",
+            expected="a version, `latest`, a release folder, or a URL that ends in one",
         )
     return folder.resolve()
+
+
+def _fetched(settings: Settings, url: str) -> Path:
+    """Fetch `s3://bucket/prefix/1.0.0?...` or `file:///place/latest`."""
+    from tasks.publish.store_remote import fetch_release
+
+    place, question, options = url.partition("?")
+    parent, _, version = place.rpartition("/")
+    settings.zones.work.mkdir(parents=True, exist_ok=True, mode=0o700)
+    scratch = Path(tempfile.mkdtemp(prefix="fetched-", dir=settings.zones.work))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return fetch_release(parent + question + options, version, scratch)
 
 
 def _scan_rows(settings: Settings, folder: Path) -> list[dict[str, Any]]:
@@ -164,5 +214,7 @@ def _say_release(settings: Settings, result: dict[str, Any]) -> None:
         say(f"A release now would be {version}. Nothing was written.")
     else:
         say(f"Release {version} published: {settings.zones.releases / str(version)}")
+    if "pushed" in result:
+        say("The store has it." if result["pushed"] else "The store had it already.")
     if "report" in result:
         say(f"Report: {settings.zones.reports / str(result['report']) / 'index.html'}")

@@ -9,11 +9,8 @@ import typer
 from schemas.errors import BadInputError
 
 _PLANNED = {
-    "diff": "what changed between two releases",
     "evaluate": "taking in an index-test run and its outcomes",
     "queries": "queries to sites and their answers",
-    "withdraw": "withdrawal of consent",
-    "share": "the individual-participant-data package",
 }
 
 

@@ -23,7 +23,9 @@ from tasks.harmonise.task import label_cohort
 from tasks.publish.task import (
     close_release,
     collect_batches,
+    keep_out_withdrawn,
     publish_release,
+    push_to_stores,
     stage_release_tables,
 )
 from tasks.receive.store_lease import lease
@@ -56,6 +58,7 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
         label_cohort()
         merge_forms()
         add_reviewer_ratings()
+        keep_out_withdrawn()
         evaluate_cohort()
         stage_release_tables()
         move(50.0)
@@ -63,6 +66,8 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
         inspect = partial(require_no_identifiers, settings)
         result = publish_release(bump, dry_run=dry_run, inspect=inspect)
         if not dry_run:
+            if settings.releases_url or settings.warehouse_url:
+                result["pushed"] = push_to_stores(str(result["version"]))
             result["report"] = write_release_report(str(result["version"]))
         close_release()
         move(100.0)

@@ -37,7 +37,8 @@ class Settings:
     `home` is the root of all zones; `key_file` the master key, by default in restricted/;
     `inbox` where sites deliver, by default home/inbox; `load_sites` site files X001 and up of
     a load test; `vault_url` the PostgreSQL database of the vault, by default a file in
-    restricted/; `workers` the processes in a stage's pool. Plain, because every command reads
+    restricted/; `releases_url` and `warehouse_url` where these are kept as well, a path or an
+    s3:// URL; `workers` the processes in a stage's pool. Plain, because every command reads
     them before it does anything else.
     """
 
@@ -46,6 +47,8 @@ class Settings:
     inbox: Path | None = None
     load_sites: Path | None = None
     vault_url: SecretStr | None = None
+    releases_url: str | None = None
+    warehouse_url: str | None = None
     workers: int = 2
 
     @property
@@ -74,6 +77,8 @@ def read_settings() -> Settings:
         inbox=_path("INBOX"),
         load_sites=_path("LOAD_SITES"),
         vault_url=_secret("VAULT_URL"),
+        releases_url=os.environ.get(_PREFIX + "RELEASES_URL"),
+        warehouse_url=os.environ.get(_PREFIX + "WAREHOUSE_URL"),
         workers=_workers(),
     )
 
@@ -99,6 +104,13 @@ def _workers() -> int:
             "LIVERCOHORT_WORKERS is not a usable number", expected=f"1 to {_MAX_WORKERS}"
         )
     return int(text)
+
+
+def read_s3_credentials() -> tuple[str, str, str]:
+    """Return access key, secret key and session token, as every S3 tool reads them."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    access, secret, token = (os.environ.get(name, "") for name in names)
+    return access, secret, token
 
 
 def apply_environment(

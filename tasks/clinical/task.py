@@ -22,6 +22,7 @@ from tasks.clinical.pseudonymise import tables_for_batch
 from tasks.clinical.real_dates import real_dates_of
 from tasks.clinical.reconcile import check_rows, check_sexes
 from tasks.clinical.residents import check_residents, read_residents
+from tasks.clinical.store_erase import keep_out_erased
 
 
 @task(name="clinical", task_run_name="clinical", retries=0)
@@ -33,7 +34,8 @@ def take_in_forms(site: str, batch: str) -> dict[str, int]:
         ring = context.ring()
         linked = {assignment.subject_no for assignment in bench.get("assignments").values()}
         files = bench.get("delivery").files
-        intake = store.read_forms(files, site=context.site)
+        delivered = store.read_forms(files, site=context.site)
+        intake = keep_out_erased(delivered, context.zones, ring, context.site)
         intake = without_lost_zeros(intake, linked, context.site)
         residents = read_residents(store.read_linkage(files))
         intake = check_residents(intake, residents, context.site, ring)

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.contracts import ColumnContract, TableContract
 
 CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
 ALL_SITES = "all"
@@ -24,6 +27,40 @@ class Problem:
     object_id: str
     observed: str
     expected: str
+
+
+def check_contract(contract: TableContract, table: pa.Table) -> list[Problem]:
+    """Return what in a table of the right columns is not as its contract states.
+
+    Missing values, values that are no code of their list, repeated keys: by column, never by
+    value.
+    """
+    found = [
+        _contract_problem(contract.name, what, column.name)
+        for column in contract.columns
+        for what in _column_problems(column, table[column.name])
+    ]
+    keys = table.select(list(contract.primary_key))
+    if keys.group_by(keys.column_names).aggregate([]).num_rows < table.num_rows:
+        found.append(_contract_problem(contract.name, "rows repeat a key", "primary key"))
+    return found
+
+
+def _column_problems(column: ColumnContract, values: pa.ChunkedArray) -> list[str]:
+    found = []
+    if not column.nullable and values.null_count:
+        found.append("a value is missing")
+    if pa.types.is_list(values.type):
+        values = pc.list_flatten(values)
+    if column.allowed_values is not None:
+        codes = pa.array([*column.allowed_values, None], values.type)
+        if not pc.all(pc.is_in(values, value_set=codes), min_count=0).as_py():
+            found.append("a value is not an allowed code")
+    return found
+
+
+def _contract_problem(table: str, found: str, where: str) -> Problem:
+    return Problem("REL-CONTRACT", "table", table, found, where)
 
 
 def check_roll_up(criterion_result: pa.Table, eligibility: pa.Table) -> list[Problem]:

@@ -7,12 +7,15 @@ finding about one of their images.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.clinical_rows import ClinicalRow
 from schemas.contracts import TableContract
+from tasks.publish.reasons import CONSENT_WITHDRAWN
 
 RELEASED_CONSENT = ("consented", "waived")
 _PARTS = re.compile(r"[A-Za-z0-9._-]+")
@@ -21,16 +24,46 @@ _KEEP_ROWS = {"screening_log"}
 
 
 def released_tables(
-    tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
+    tables: Mapping[str, pa.Table],
+    contracts: Mapping[str, TableContract],
+    kept_out: Collection[str] = (),
 ) -> dict[str, pa.Table]:
-    """Return the tables with the rows of released subjects only.
+    """Return the tables with the rows of released subjects only; those `kept_out` are not.
 
     A row of the screening log stays, without its pseudonym. Findings that name a removed
     object are removed.
     """
     subject = tables["subject"]
     consented = pc.is_in(subject["consent_status"], value_set=pa.array(RELEASED_CONSENT))
-    released = subject.filter(consented)["subject_id"].combine_chunks()
+    barred = pc.is_in(subject["subject_id"], value_set=pa.array(sorted(kept_out), pa.string()))
+    inside = pc.and_(consented, pc.invert(barred))
+    released = subject.filter(inside)["subject_id"].combine_chunks()
+    return rows_of(tables, contracts, released)
+
+
+def withdrawn_rows(
+    rows: Iterable[ClinicalRow], withdrawn: Collection[str]
+) -> tuple[ClinicalRow, ...]:
+    """Return the form rows with the consent of the subjects named set to `withdrawn`."""
+    return tuple(
+        replace(row, values={**row.values, "consent_status": "withdrawn"})
+        if row.subject_id in withdrawn and "consent_status" in row.values
+        else row
+        for row in rows
+    )
+
+
+def reasons_of_removal(subject: pa.Table, kept_out: Mapping[str, str]) -> dict[str, str]:
+    """Return pseudonym → why the subject is not released, where the consent or a list says it."""
+    withdrawn = subject.filter(pc.equal(subject["consent_status"], "withdrawn"))
+    found = dict.fromkeys(withdrawn["subject_id"].to_pylist(), CONSENT_WITHDRAWN)
+    return found | dict(kept_out)
+
+
+def rows_of(
+    tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract], released: pa.Array
+) -> dict[str, pa.Table]:
+    """Return the tables with the rows of the subjects named, and rows of nobody."""
     kept: dict[str, pa.Table] = {}
     removed: set[str] = set()
     for name, table in tables.items():

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.contracts import TableContract
 from schemas.errors import BadInputError
+from tasks.publish.compare import (
+    NO_CHANGES,
+    ROW_ADDED,
+    ROW_REMOVED,
+    RowPairs,
+    change_rows,
+    pair_rows,
+)
+from tasks.publish.id_history import ID_TABLES, successors
+from tasks.publish.reasons import DERIVED_TABLES, SUBJECT_REMOVED, ChangeContext, row_reasons
 
 #: Describes the release itself; everything else is content.
 RELEASE_TABLE = "release"
@@ -38,14 +48,32 @@ class Change:
     table: str
     kind: str
     key: str
+    subject_id: str = ""
     column: str = ""
     before: str = ""
     after: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Differences:
-    """Everything that differs between two releases, sorted; equal releases give an empty one."""
+    """Everything that differs between two releases, sorted; equal releases give an empty one.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        One row per changed row or value, of `compare.CHANGE_SCHEMA`; `changes` gives them as
+        records.
+    removed_because : mapping of str to str
+        Pseudonym → reason, for removed subjects of whom it is known.
+    registers_changed : tuple of str
+        Registers and contracts that differ.
+    meanings_changed : tuple of str
+        Those of them after which a value no longer means what it meant: decided otherwise,
+        another protocol version, a contract of another major version.
+    successors : mapping of (table, key) to str
+        Removed rows → the id that stands in their place, where there is one.
+    """
 
     tables_added: tuple[str, ...] = ()
     tables_removed: tuple[str, ...] = ()
@@ -54,42 +82,86 @@ class Differences:
     columns_retyped: tuple[tuple[str, str], ...] = ()
     subjects_added: tuple[str, ...] = ()
     subjects_removed: tuple[str, ...] = ()
-    changes: tuple[Change, ...] = ()
+    removed_because: Mapping[str, str] = field(default_factory=dict)
+    rows: pa.Table = field(default_factory=lambda: NO_CHANGES)
     registers_changed: tuple[str, ...] = ()
+    meanings_changed: tuple[str, ...] = ()
+    successors: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changed rows and values as records."""
+        return tuple(Change(**row) for row in self.rows.to_pylist())
 
     @property
     def bump(self) -> Bump:
         """The smallest bump that is honest about these differences."""
-        kinds = {change.kind for change in self.changes}
         removed = self.tables_removed or self.columns_removed or self.columns_retyped
-        if removed or self.subjects_removed:
+        if removed or self.subjects_removed or self.meanings_changed or self._ids_removed():
             return Bump.MAJOR
+        kinds = set(self.rows["kind"].to_pylist())
         added = self.tables_added or self.columns_added or self.subjects_added
-        if added or kinds & {"row_added", "row_removed"}:
+        if added or kinds & {ROW_ADDED, ROW_REMOVED}:
             return Bump.MINOR
         return Bump.PATCH if kinds or self.registers_changed else Bump.NONE
 
-    def counts(self) -> list[tuple[str, str, int]]:
-        """Return (table, kind, n) for rows and values, sorted."""
-        numbers = Counter((change.table, change.kind) for change in self.changes)
-        return sorted((table, kind, n) for (table, kind), n in numbers.items())
+    def counts(self) -> list[tuple[str, str, str, int]]:
+        """Return (table, kind, reason, n) for rows and values, sorted."""
+        names = ["table", "kind", "reason"]
+        grouped = self.rows.group_by(names, use_threads=False).aggregate([([], "count_all")])
+        return sorted(
+            (row["table"], row["kind"], row["reason"], row["count_all"])
+            for row in grouped.to_pylist()
+        )
+
+    def _ids_removed(self) -> bool:
+        """Whether an id that others may hold is gone without a successor."""
+        gone = self.rows.filter(pc.equal(self.rows["kind"], ROW_REMOVED))
+        gone = gone.filter(pc.is_in(gone["table"], value_set=pa.array(ID_TABLES)))
+        keys = zip(gone["table"].to_pylist(), gone["key"].to_pylist(), strict=True)
+        return any(key not in self.successors for key in keys)
 
 
 def compare_tables(
     before: Mapping[str, pa.Table],
     after: Mapping[str, pa.Table],
     contracts: Mapping[str, TableContract],
+    *,
+    removed_because: Mapping[str, str] | None = None,
+    registers_changed: tuple[str, ...] = (),
+    known_batches: frozenset[str] = frozenset(),
 ) -> Differences:
-    """Return what differs; the `release` table, which names the release itself, is left aside."""
+    """Return what differs; the `release` table, which names the release itself, is left aside.
+
+    Parameters
+    ----------
+    before, after : mapping of str to pyarrow.Table
+        Rows by table. Parts known to be equal may be left out of both.
+    contracts : mapping of str to TableContract
+        The primary keys.
+    removed_because : mapping of str to str, optional
+        Pseudonym → reason, for subjects of whom it is known why they are not released.
+    registers_changed : tuple of str
+        Registers and contracts that differ: they may be the reason of a change.
+    known_batches : frozenset of str
+        Batches the release before was made of.
+    """
     old, new = _content(before), _content(after)
-    common = sorted(old.keys() & new.keys())
-    columns = {name: (old[name].schema, new[name].schema) for name in common}
-    changes = [
-        change
-        for name in common
-        for change in _table_changes(name, old[name], new[name], contracts[name].primary_key)
-    ]
     subjects_old, subjects_new = _subjects(old), _subjects(new)
+    removed = subjects_old - subjects_new
+    context = ChangeContext(
+        known_batches=known_batches,
+        subjects_added=frozenset(subjects_new - subjects_old),
+        subjects_removed=frozenset(removed),
+        removed_because=removed_because or {},
+        registers_changed=registers_changed,
+    )
+    columns = {name: (old[name].schema, new[name].schema) for name in sorted(old.keys() & new)}
+    pairs = [
+        pair_rows(name, old[name], new[name], contracts[name].primary_key)
+        for name, (one, other) in columns.items()
+        if set(contracts[name].primary_key) <= set(one.names) & set(other.names)
+    ]
     return Differences(
         tables_added=tuple(sorted(new.keys() - old.keys())),
         tables_removed=tuple(sorted(old.keys() - new.keys())),
@@ -101,10 +173,31 @@ def compare_tables(
             for field in one
             if field.name in other.names and other.field(field.name).type != field.type
         ),
-        subjects_added=tuple(sorted(subjects_new - subjects_old)),
-        subjects_removed=tuple(sorted(subjects_old - subjects_new)),
-        changes=tuple(changes),
+        subjects_added=tuple(sorted(context.subjects_added)),
+        subjects_removed=tuple(sorted(removed)),
+        removed_because={s: context.removed_because.get(s, SUBJECT_REMOVED) for s in removed},
+        rows=_all_changes(pairs, context),
+        registers_changed=registers_changed,
+        successors={
+            (pair.name, key): after
+            for pair in pairs
+            if pair.name in ID_TABLES
+            for key, after in successors(pair).items()
+            if after
+        },
     )
+
+
+def _all_changes(pairs: Sequence[RowPairs], context: ChangeContext) -> pa.Table:
+    """Return all changes; those of sources come first, as reasons of what is derived."""
+    found: dict[str, pa.Table] = {}
+    touched: frozenset[str] = frozenset()
+    for pair in sorted(pairs, key=lambda item: item.name in DERIVED_TABLES):
+        changes = change_rows(pair, row_reasons(pair, context, touched))
+        found[pair.name] = changes
+        if pair.name not in DERIVED_TABLES:
+            touched |= frozenset(pc.unique(changes["subject_id"]).to_pylist()) - {""}
+    return pa.concat_tables([NO_CHANGES, *(found[name] for name in sorted(found))]).combine_chunks()
 
 
 def next_version(previous: str | None, needed: Bump, wanted: str = "auto") -> str:
@@ -164,31 +257,3 @@ def _columns_only_in(
         for name, pair in columns.items()
         for column in sorted(set(pair[index].names) - set(pair[1 - index].names))
     )
-
-
-def _table_changes(name: str, old: pa.Table, new: pa.Table, key: Sequence[str]) -> Iterator[Change]:
-    shared = [column for column in new.column_names if column in old.column_names]
-    if not set(key) <= set(shared) or old.select(shared).equals(new.select(shared)):
-        return
-    before, after = _by_key(old.select(shared), key), _by_key(new.select(shared), key)
-    for row in sorted(before.keys() | after.keys()):
-        text = "/".join(row)
-        if row not in before or row not in after:
-            yield Change(name, "row_added" if row in after else "row_removed", text)
-            continue
-        for column, one, other in zip(shared, before[row], after[row], strict=True):
-            if one != other:
-                yield Change(name, "value_changed", text, column, _text(one), _text(other))
-
-
-def _by_key(table: pa.Table, key: Sequence[str]) -> dict[tuple[str, ...], tuple[object, ...]]:
-    columns = [table.column(name).to_pylist() for name in table.column_names]
-    at = [table.column_names.index(name) for name in key]
-    rows = zip(*columns, strict=True)
-    return {tuple(str(row[i]) for i in at): row for row in rows}
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return ";".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,4 +1,4 @@
-"""The documents inside a release: README, changelog, dictionary, examples. Pure."""
+"""The documents inside a release: README, changelog, examples. Pure."""
 
 from __future__ import annotations
 
@@ -8,55 +8,15 @@ from importlib.resources import files
 from io import StringIO
 from string import Template
 
-from schemas.contracts import TableContract
-from tasks.publish.differences import Bump, Differences
 from tasks.publish.facts import ReleaseFacts
 
 #: File inside a release → template beside this module; the examples run as they are.
 EXAMPLES = {
     "examples/queries.sql": "queries.sql",
     "examples/read_cohort.py": "read_cohort.py.txt",
+    "examples/read_cohort.R": "read_cohort.R",
+    "examples/cohort.ipynb": "cohort.ipynb",
 }
-_DICTIONARY_COLUMNS = (
-    "table",
-    "position",
-    "column",
-    "type",
-    "unit",
-    "nullable",
-    "primary_key",
-    "references",
-    "allowed_values",
-    "description_en",
-    "description_zh",
-    "contract_version",
-)
-
-
-def data_dictionary(contracts: Mapping[str, TableContract]) -> bytes:
-    """Return the data dictionary as CSV (UTF-8 with BOM, so that Excel reads the Chinese)."""
-    text = StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(_DICTIONARY_COLUMNS)
-    for table in contracts.values():
-        for position, column in enumerate(table.columns, start=1):
-            rows.writerow(
-                [
-                    table.name,
-                    position,
-                    column.name,
-                    column.duckdb_type,
-                    column.unit or "",
-                    "yes" if column.nullable else "no",
-                    "yes" if column.name in table.primary_key else "no",
-                    ".".join(column.references) if column.references else "",
-                    " ".join(column.allowed_values or ()),
-                    column.description_en,
-                    column.description_zh,
-                    table.version,
-                ]
-            )
-    return text.getvalue().encode("utf-8-sig")
 
 
 def examples() -> dict[str, bytes]:
@@ -86,45 +46,13 @@ def count_unsigned(decisions_csv: bytes) -> int:
     return sum(not (row.get("decided_by") or "").strip() for row in rows)
 
 
-def changelog(
-    version: str, facts: ReleaseFacts, differences: Differences, previous: str, first: bool
-) -> bytes:
+def changelog(version: str, facts: ReleaseFacts, lines: Iterable[str], previous: str) -> bytes:
     """Return CHANGELOG.md: this release computed from the tables, then the older entries."""
     when = f" (data as of {facts.as_of.isoformat()})" if facts.as_of else ""
     head = "# Changelog of the cohort\n\nComputed from the tables; nobody writes it by hand.\n"
-    lines = ["First release."] if first else list(_lines(differences))
     entry = f"\n## {version}{when}\n\n" + "".join(f"- {line}\n" for line in lines)
     older = previous.removeprefix(head)
     return (head + entry + older).encode()
-
-
-def _lines(differences: Differences) -> Iterable[str]:
-    yield from _named("tables removed", differences.tables_removed)
-    yield from _named("tables added", differences.tables_added)
-    yield from _named("columns removed", map(".".join, differences.columns_removed))
-    yield from _named("columns added", map(".".join, differences.columns_added))
-    yield from _named("columns of another type", map(".".join, differences.columns_retyped))
-    yield from _named("subjects removed", differences.subjects_removed)
-    if differences.subjects_added:
-        yield f"{len(differences.subjects_added)} subjects added"
-    for table, kind, number in differences.counts():
-        yield f"{table}: {number} {_KINDS[kind]}"
-    yield from _named("registers changed", differences.registers_changed)
-    if differences.bump is Bump.NONE:
-        yield "no change of content"
-
-
-_KINDS = {
-    "row_added": "rows added",
-    "row_removed": "rows removed",
-    "value_changed": "values changed",
-}
-
-
-def _named(what: str, names: Iterable[str]) -> Iterable[str]:
-    listed = ", ".join(names)
-    if listed:
-        yield f"{what}: {listed}"
 
 
 def _template(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +29,8 @@ class ReleaseFacts:
         Id of the master key: pseudonyms of another key are other persons.
     as_of : date, optional
         Latest export date among the batches.
+    kept_out : mapping of str to str
+        Pseudonyms kept out of this release though their consent would let them in, and why.
     """
 
     software_version: str
@@ -37,6 +40,7 @@ class ReleaseFacts:
     input_ledger_sha256: Sha256
     key_id: str
     as_of: dt.date | None = None
+    kept_out: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def registers(self) -> dict[str, str]:

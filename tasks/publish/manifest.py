@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from schemas.identifiers import Sha256
 from tasks.publish.facts import ReleaseFacts
 
 SUMS = "SHA256SUMS"
+MANIFEST = "manifest.json"
 
 
 def build_manifest(
@@ -23,9 +26,14 @@ def build_manifest(
     facts: ReleaseFacts,
     contracts: Mapping[str, TableContract],
     table_rows: Mapping[str, Mapping[str, int]],
+    part_hashes: Mapping[str, Sha256],
     sums: Mapping[str, Sha256],
 ) -> dict[str, Any]:
-    """Return the manifest; `table_rows` is rows per file per table, `sums` covers all files."""
+    """Return the manifest.
+
+    `table_rows` is rows per file per table, `part_hashes` the `table_hash` of each such file,
+    `sums` covers all files.
+    """
     in_tables = {path for files in table_rows.values() for path in files}
     return {
         "release_id": f"livercohort:{version}",
@@ -46,7 +54,8 @@ def build_manifest(
             name: {
                 "rows": sum(files.values()),
                 "files": {
-                    path: {"sha256": sums[path], "rows": rows} for path, rows in files.items()
+                    path: {"sha256": sums[path], "rows": rows, "content": part_hashes[path]}
+                    for path, rows in files.items()
                 },
             }
             for name, files in table_rows.items()
@@ -64,7 +73,7 @@ def read_manifest(release: Path) -> dict[str, Any]:
         If the folder has no readable manifest: then it is not a release.
     """
     try:
-        manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         manifest = None
     if not isinstance(manifest, dict) or "content_hash" not in manifest:
@@ -97,3 +106,37 @@ def contract_registers(contracts: Mapping[str, TableContract]) -> dict[str, str]
 def changed_registers(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of registers that differ or came anew, sorted."""
     return tuple(name for name in sorted(after) if before.get(name) != after[name])
+
+
+def content_of_parts(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return path → `table_hash` of the rows that lie there."""
+    return {
+        path: str(facts.get("content", ""))
+        for entry in manifest["tables"].values()
+        for path, facts in entry["files"].items()
+    }
+
+
+def changed_meanings(
+    before: Mapping[str, Any],
+    decisions_before: bytes,
+    facts: ReleaseFacts,
+    contracts: Mapping[str, TableContract],
+) -> tuple[str, ...]:
+    """Return what was decided or defined otherwise, sorted; a signature alone is not that."""
+    found = []
+    if before.get("registers", {}).get("protocol_version") != facts.protocol_version:
+        found.append("protocol_version")
+    old, new = _decided(decisions_before), _decided(facts.decisions_csv)
+    found += [f"decision {name}" for name in new if name in old and old[name] != new[name]]
+    found += [f"decision {name}" for name in old if name not in new]
+    for name, entry in before.get("contracts", {}).items():
+        contract = contracts.get(name)
+        if contract and contract.version.split(".")[0] != str(entry["version"]).split(".")[0]:
+            found.append(f"contract {name}")
+    return tuple(sorted(found))
+
+
+def _decided(decisions_csv: bytes) -> dict[str, str]:
+    rows = csv.DictReader(StringIO(decisions_csv.decode("utf-8-sig")))
+    return {row.get("decision_id", ""): row.get("option_chosen") or "" for row in rows}

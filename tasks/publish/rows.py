@@ -120,16 +120,21 @@ def nifti_volume_rows(
     return rows
 
 
+def labelled_stacks(labels: CohortLabels, committed: CommittedBatches) -> list[SubStack]:
+    """Return the sub-stacks of the series that have labels."""
+    wanted = {label.series_uid for label in labels.series}
+    groups = group_by_series(committed.instances)
+    return [
+        stack for uid, members in groups.items() if uid in wanted for stack in split_series(members)
+    ]
+
+
 def image_rows(labels: CohortLabels, committed: CommittedBatches) -> dict[str, list[Row]]:
     """Return the rows of `imaging_study`, `series` and `nifti_volume` for the labels given.
 
     `labels` are those of the instances in `committed`, or of some of their series.
     """
-    wanted = {label.series_uid for label in labels.series}
-    groups = group_by_series(committed.instances)
-    stacks = [
-        stack for uid, members in groups.items() if uid in wanted for stack in split_series(members)
-    ]
+    stacks = labelled_stacks(labels, committed)
     origin = (committed.batch_of_instance, committed.batch_order)
     series = series_rows(labels, stacks, committed.volumes, *origin)
     return {

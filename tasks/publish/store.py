@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
-from schemas.atomic_files import (
-    canonical_json,
-    directory_published_as,
-    sha256_of_bytes,
-    sha256_of_file,
-    sync_directory,
-)
+from schemas.atomic_files import directory_published_as, sync_directory
 from schemas.contracts import TableContract, conform, read_table_contracts
 from schemas.errors import BadInputError, BusyError, ContractError
-from schemas.identifiers import Sha256
-from tasks.publish.consent import released_tables
-from tasks.publish.content import content_hash
+from tasks.publish.consent import reasons_of_removal, released_tables
+from tasks.publish.content import content_hash, part_path, split_tables, table_hash
 from tasks.publish.differences import (
     RELEASE_TABLE,
     Bump,
@@ -32,42 +24,22 @@ from tasks.publish.differences import (
     next_version,
     parse_version,
 )
-from tasks.publish.documents import changelog, data_dictionary, examples, readme
 from tasks.publish.facts import ReleaseFacts, ReleaseResult, ReleaseStatus
 from tasks.publish.manifest import (
-    SUMS,
-    build_manifest,
+    changed_meanings,
     changed_registers,
+    content_of_parts,
     contract_registers,
     read_manifest,
-    read_sums,
     registers_of,
 )
-from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
-from tasks.publish.store_tables import (
-    read_release_tables,
-    split_by_site,
-    write_database,
-    write_parquet,
-)
+from tasks.publish.store_tables import read_parts, read_release_tables
+from tasks.publish.store_write import Plan, write_release
 
 LATEST = "latest"
-DATABASE = "cohort.duckdb"
 _STAGING = re.compile(r"\.\d+\.\d+\.\d+\.[0-9a-f]{8}\.part")
+_SET_ASIDE = re.compile(r"\.(\d+\.\d+\.\d+)\.[0-9a-f]{8}\.erased")
 _LATEST_STAGING = re.compile(r"\.latest\.[0-9a-f]{8}\.part")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """Everything decided before the first byte is written."""
-
-    version: str
-    tables: Mapping[str, pa.Table]
-    contracts: Mapping[str, TableContract]
-    facts: ReleaseFacts
-    differences: Differences
-    content_hash: Sha256
-    previous: Path | None
 
 
 def build_release(
@@ -117,7 +89,7 @@ def build_release(
     contracts = read_table_contracts()
     _require_contracts(tables, contracts)
     previous = previous.resolve() if previous else newest_release(releases_dir)
-    plan = _plan(released_tables(tables, contracts), contracts, facts, previous, bump)
+    plan = _plan(tables, contracts, facts, previous, bump)
     rows = {name: table.num_rows for name, table in plan.tables.items()}
     before = previous.name if previous else None
     if previous and plan.differences.bump is Bump.NONE:
@@ -143,13 +115,13 @@ def build_release(
 
 def _publish(
     path: Path,
-    plan: _Plan,
+    plan: Plan,
     nifti_sources: Mapping[str, Path],
     inspect: Callable[[Path], None] | None,
 ) -> None:
     try:
         with directory_published_as(path) as staging:
-            _write_release(staging, plan, nifti_sources)
+            write_release(staging, plan, nifti_sources)
             if inspect is not None:
                 inspect(staging)
     except FileExistsError:
@@ -162,22 +134,37 @@ def _publish(
 
 def newest_release(releases_dir: Path) -> Path | None:
     """Return the folder with the highest version, or None when there is no release."""
+    return max(
+        release_folders(releases_dir), key=lambda path: parse_version(path.name), default=None
+    )
+
+
+def release_folders(releases_dir: Path) -> list[Path]:
+    """Return the folders of all releases, oldest version first."""
     found = [path for path in releases_dir.glob("*.*.*") if _is_release(path)]
-    return max(found, key=lambda path: parse_version(path.name), default=None)
+    return sorted(found, key=lambda path: parse_version(path.name))
 
 
 def diff_releases(before: Path, after: Path) -> Differences:
     """Return what changed between two release folders, rows and values included."""
     contracts = read_table_contracts()
-    one, other = (read_release_tables(path, contracts) for path in (before, after))
-    registers = changed_registers(
-        registers_of(read_manifest(before)), registers_of(read_manifest(after))
+    old, new = read_manifest(before), read_manifest(after)
+    one, other = content_of_parts(old), content_of_parts(new)
+    same = {path for path in one if one[path] and one[path] == other.get(path)}
+    registers = changed_registers(registers_of(old), registers_of(new))
+    return compare_tables(
+        read_release_tables(before, contracts, without=same),
+        read_release_tables(after, contracts, without=same),
+        contracts,
+        registers_changed=registers,
+        known_batches=_batches_of(before),
     )
-    return replace(compare_tables(one, other, contracts), registers_changed=registers)
 
 
 def sweep_staging(releases_dir: Path) -> int:
     """Remove what killed builds left behind; call it while no other build can run.
+
+    A release that an interrupted erasure had set aside is put back in its place.
 
     Returns
     -------
@@ -185,6 +172,13 @@ def sweep_staging(releases_dir: Path) -> int:
         How many staged folders and links were removed.
     """
     removed = 0
+    for path in sorted(releases_dir.glob(".*.erased")):
+        found = _SET_ASIDE.fullmatch(path.name)
+        if found and (releases_dir / found[1]).exists():
+            shutil.rmtree(path)
+            removed += 1
+        elif found:
+            path.rename(releases_dir / found[1])
     for path in sorted(releases_dir.glob(".*.part")):
         if _STAGING.fullmatch(path.name) and path.is_dir():
             shutil.rmtree(path)
@@ -223,52 +217,97 @@ def _require_contracts(
 
 
 def _plan(
-    released: Mapping[str, pa.Table],
+    tables: Mapping[str, pa.Table],
     contracts: Mapping[str, TableContract],
     facts: ReleaseFacts,
     previous: Path | None,
     bump: str,
-) -> _Plan:
-    name_of_content = content_hash(released, contracts, facts.registers)
-    if previous is None:
-        differences = compare_tables({}, released, contracts)
-    elif read_manifest(previous)["content_hash"] == name_of_content:
-        differences = Differences()
-    else:
-        differences = _differences(previous, released, contracts, facts)
-    before = previous.name if previous else None
-    if previous and differences.bump is Bump.NONE:
-        version = previous.name
-    else:
-        version = next_version(before, differences.bump, bump)
-    plan = _Plan(
-        version=version,
+) -> Plan:
+    # In which order the tables are given changes no byte.
+    released = dict(sorted(released_tables(tables, contracts, facts.kept_out).items()))
+    parts = split_tables(released, contracts)
+    hashes = {path: table_hash(part) for path, part in parts.items()}
+    meanings = {name: contract.sha256 for name, contract in contracts.items()}
+    name_of_content = content_hash(hashes, meanings, facts.registers)
+    plan = Plan(
+        version=previous.name if previous else "",
         tables=released,
+        parts=parts,
+        part_hashes=hashes,
+        unchanged=_unchanged(previous, hashes),
         contracts=contracts,
         facts=facts,
-        differences=differences,
+        differences=Differences(),
         content_hash=name_of_content,
         previous=previous,
     )
-    return replace(plan, tables={**released, RELEASE_TABLE: _release_table(plan)})
+    if previous is None:
+        differences = compare_tables({}, released, contracts)
+    elif read_manifest(previous)["content_hash"] == name_of_content:
+        return plan
+    else:
+        because = reasons_of_removal(tables["subject"], facts.kept_out)
+        differences = _differences(plan, previous, because)
+    before = previous.name if previous else None
+    if previous is None or differences.bump is not Bump.NONE:
+        plan = replace(plan, version=next_version(before, differences.bump, bump))
+    return _with_release_table(replace(plan, differences=differences))
 
 
-def _differences(
-    previous: Path,
-    released: Mapping[str, pa.Table],
-    contracts: Mapping[str, TableContract],
-    facts: ReleaseFacts,
-) -> Differences:
-    differences = compare_tables(read_release_tables(previous, contracts), released, contracts)
+def _unchanged(previous: Path | None, hashes: Mapping[str, str]) -> frozenset[str]:
+    if previous is None:
+        return frozenset()
+    before = content_of_parts(read_manifest(previous))
+    return frozenset(path for path in hashes if before.get(path) == hashes[path])
+
+
+def _differences(plan: Plan, previous: Path, because: Mapping[str, str]) -> Differences:
+    """Compare with the release before; what is unchanged is not even read."""
+    manifest = read_manifest(previous)
     # Another decision or wording of a contract may change no row, but the release says so.
-    changed = changed_registers(
-        registers_of(read_manifest(previous)),
-        {**facts.registers, **contract_registers(contracts)},
+    registers = {**plan.facts.registers, **contract_registers(plan.contracts)}
+    changed = {
+        name: [
+            part
+            for path, part in plan.parts.items()
+            if path.split("/")[1] == name and path not in plan.unchanged
+        ]
+        for name in plan.tables
+    }
+    after = {
+        name: pa.concat_tables(parts) if parts else plan.tables[name].slice(0, 0)
+        for name, parts in changed.items()
+    }
+    differences = compare_tables(
+        read_release_tables(previous, plan.contracts, without=plan.unchanged),
+        after,
+        plan.contracts,
+        removed_because=because,
+        registers_changed=changed_registers(registers_of(manifest), registers),
+        known_batches=_batches_of(previous),
     )
-    return replace(differences, registers_changed=changed)
+    decisions = (previous / "decisions.csv").read_bytes()
+    meanings = changed_meanings(manifest, decisions, plan.facts, plan.contracts)
+    return replace(differences, meanings_changed=meanings)
 
 
-def _release_table(plan: _Plan) -> pa.Table:
+def _batches_of(release: Path) -> frozenset[str]:
+    table = read_parts(release, "ingest_batch")
+    return frozenset(table["batch_id"].to_pylist())
+
+
+def _with_release_table(plan: Plan) -> Plan:
+    table = _release_table(plan)
+    path = part_path(RELEASE_TABLE, "all")
+    return replace(
+        plan,
+        tables={**plan.tables, RELEASE_TABLE: table},
+        parts={**plan.parts, path: table},
+        part_hashes={**plan.part_hashes, path: table_hash(table)},
+    )
+
+
+def _release_table(plan: Plan) -> pa.Table:
     facts, tables = plan.facts, plan.tables
     row = {
         "release_id": f"livercohort:{plan.version}",
@@ -286,105 +325,6 @@ def _release_table(plan: _Plan) -> pa.Table:
         "n_volumes": tables["nifti_volume"].num_rows,
     }
     return conform(plan.contracts[RELEASE_TABLE], [row])
-
-
-def _write_release(staging: Path, plan: _Plan, nifti_sources: Mapping[str, Path]) -> None:
-    sums: dict[str, Sha256] = {}
-    old_sums = read_sums(plan.previous) if plan.previous else {}
-    table_rows = _write_tables(staging, plan, sums, old_sums)
-    _link_volumes(staging, plan, nifti_sources, sums, old_sums)
-    for path, data in _documents(plan).items():
-        target = staging / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-        sums[path] = sha256_of_bytes(data)
-    # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS.
-    manifest = canonical_json(
-        build_manifest(
-            version=plan.version,
-            previous=plan.previous.name if plan.previous else None,
-            content_hash=plan.content_hash,
-            facts=plan.facts,
-            contracts=plan.contracts,
-            table_rows=table_rows,
-            sums=sums,
-        )
-    )
-    (staging / "manifest.json").write_bytes(manifest)
-    sums["manifest.json"] = sha256_of_bytes(manifest)
-    write_database(staging / DATABASE, plan.tables, plan.contracts)
-    sums[DATABASE] = sha256_of_file(staging / DATABASE)
-    lines = [f"{digest}  {path}\n" for path, digest in sorted(sums.items())]
-    (staging / SUMS).write_text("".join(lines), encoding="utf-8")
-
-
-def _write_tables(
-    staging: Path, plan: _Plan, sums: dict[str, Sha256], old_sums: Mapping[str, str]
-) -> dict[str, dict[str, int]]:
-    rows: dict[str, dict[str, int]] = {}
-    for name, table in plan.tables.items():
-        rows[name] = {}
-        for stem, part in split_by_site(table, plan.contracts[name]).items():
-            path = f"tables/{name}/{stem}.parquet"
-            write_parquet(part, staging / path)
-            sums[path] = sha256_of_file(staging / path)
-            rows[name][path] = part.num_rows
-            if plan.previous and old_sums.get(path) == sums[path]:
-                _share(plan.previous / path, staging / path)
-    return rows
-
-
-def _link_volumes(
-    staging: Path,
-    plan: _Plan,
-    sources: Mapping[str, Path],
-    sums: dict[str, Sha256],
-    old_sums: Mapping[str, str],
-) -> None:
-    for row in plan.tables["nifti_volume"].select(["volume_id", "rel_path", "sha256"]).to_pylist():
-        source, path = sources.get(row["volume_id"]), row["rel_path"]
-        if source is None or not source.is_file():
-            raise ContractError("the file of a volume is not there", where=row["volume_id"])
-        # A volume of the release before was hashed when it was linked there.
-        shared = plan.previous and old_sums.get(path) == row["sha256"]
-        if not shared and sha256_of_file(source) != row["sha256"]:
-            raise ContractError(
-                "the file of a volume is not the one that was proven",
-                where=row["volume_id"],
-                hint="Convert the series again; the file in the warehouse was changed.",
-            )
-        _share(plan.previous / path if plan.previous and shared else source, staging / path)
-        sums[path] = row["sha256"]
-        for suffix in SIDECAR_SUFFIXES:
-            beside = Path(sidecar_path(str(source), suffix))
-            if beside.is_file():
-                _share(beside, staging / sidecar_path(path, suffix))
-                sums[sidecar_path(path, suffix)] = sha256_of_file(beside)
-
-
-def _documents(plan: _Plan) -> dict[str, bytes]:
-    older = ""
-    if plan.previous and (plan.previous / "CHANGELOG.md").is_file():
-        older = (plan.previous / "CHANGELOG.md").read_text(encoding="utf-8")
-    rows = {name: table.num_rows for name, table in plan.tables.items()}
-    first = plan.previous is None
-    return {
-        "README.md": readme(plan.version, plan.facts, rows),
-        "CHANGELOG.md": changelog(plan.version, plan.facts, plan.differences, older, first),
-        "data_dictionary.csv": data_dictionary(plan.contracts),
-        "decisions.csv": plan.facts.decisions_csv,
-        **examples(),
-    }
-
-
-def _share(source: Path, target: Path) -> None:
-    """Give a file a second name; on another file system, a copy."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _point_latest(releases_dir: Path, version: str) -> None:

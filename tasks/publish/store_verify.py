@@ -14,16 +14,16 @@ import pyarrow.parquet as pq
 import yaml
 
 from schemas.atomic_files import sha256_of_file
-from schemas.contracts import TableContract, conform, read_table_contracts
+from schemas.contracts import TableContract, read_table_contracts
 from schemas.errors import BadInputError, LivercohortError
 from schemas.finding_ids import finding_id
 from schemas.records import Finding
 from schemas.states import Severity
-from tasks.publish.checks import Problem, check_flow, check_roll_up, check_volumes
-from tasks.publish.content import content_hash
+from tasks.publish.checks import Problem, check_contract, check_flow, check_roll_up, check_volumes
+from tasks.publish.content import content_hash, split_tables, table_hash
 from tasks.publish.manifest import SUMS, read_manifest, read_sums
-from tasks.publish.store import DATABASE
-from tasks.publish.store_tables import count_database_rows, read_release_tables
+from tasks.publish.store_database import DATABASE, count_database_rows
+from tasks.publish.store_tables import read_release_tables
 
 
 def verify_release(release: Path) -> list[Finding]:
@@ -110,10 +110,7 @@ def _check_contracts(
         if not table.schema.equals(contract.arrow_schema()):
             yield Problem("REL-CONTRACT", "table", name, "other columns or types", contract.version)
             continue
-        try:
-            conform(contract, table.to_pylist())
-        except LivercohortError as error:
-            yield Problem("REL-CONTRACT", "table", name, error.found, error.where)
+        yield from check_contract(contract, table)
 
 
 def _check_content(
@@ -125,7 +122,9 @@ def _check_content(
     stated = {name: entry["sha256"] for name, entry in manifest["contracts"].items()}
     if stated != {name: contract.sha256 for name, contract in contracts.items()}:
         return
-    computed = content_hash(tables, contracts, manifest["registers"])
+    parts = split_tables(tables, contracts)
+    hashes = {path: table_hash(part) for path, part in parts.items()}
+    computed = content_hash(hashes, stated, manifest["registers"])
     if computed != manifest["content_hash"]:
         yield Problem(
             "REL-CONTENT", "release", manifest["semver"], computed, manifest["content_hash"]

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.clinical_rows import ClinicalRow
 from schemas.contracts import conform, read_code_lists, read_table_contracts
 from schemas.identifiers import BatchId
+from schemas.keys import read_key_file
 from schemas.package_data import data_contracts_dir
 from schemas.run_context import release_bench, require_key, run_context
 from schemas.settings import read_settings
 from schemas.sites import read_registered_sites, read_sites
 from schemas.software import software_version
 from schemas.stage_errors import redacted_errors
-from tasks.publish import rows, store, store_batches
+from schemas.suppression import suppressed_among
+from tasks.publish import rows, store, store_batches, store_remote
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
+from tasks.publish.consent import withdrawn_rows
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.gates import require_releasable
+from tasks.publish.instances import instance_table
+from tasks.publish.reasons import SUPPRESSED
 
 
 @task(name="rows", task_run_name="rows", retries=0)
@@ -70,6 +77,25 @@ def collect_batches() -> dict[str, int]:
     return {"batches": len(committed.batches), "instances": len(committed.instances)}
 
 
+@task(name="keep-out", task_run_name="keep-out", retries=0)
+def keep_out_withdrawn() -> dict[str, int]:
+    """Give every subject on the suppression list the consent `withdrawn`, whatever the form says.
+
+    The consent gate then leaves them out, and the flow counts them where it counts the others.
+    """
+    settings = read_settings()
+    bench = release_bench(settings)
+    with redacted_errors("keep-out", settings.zones):
+        found: tuple[ClinicalRow, ...] = bench.get("clinical_rows")
+        ring = read_key_file(settings.master_key_file)
+        listed = suppressed_among(
+            settings.zones.restricted, ring, {row.subject_id for row in found}
+        )
+        bench.put("clinical_rows", withdrawn_rows(found, listed))
+        bench.put("kept_out", dict.fromkeys(listed, SUPPRESSED))
+    return {"kept_out": len(listed)}
+
+
 @task(name="release-tables", task_run_name="release-tables", retries=0)
 def stage_release_tables() -> dict[str, int]:
     """Bring everything into the form of the contracts."""
@@ -86,6 +112,13 @@ def stage_release_tables() -> dict[str, int]:
             "code_list": rows.code_list_rows(read_code_lists()),
         }
         tables = {name: conform(contracts[name], found[name]) for name in sorted(found)}
+        labels = bench.get("labels")
+        tables["instance"] = instance_table(
+            labels,
+            rows.labelled_stacks(labels, committed),
+            committed.batch_of_instance,
+            contracts["instance"],
+        )
         bench.put("release_tables", tables)
     return {name: table.num_rows for name, table in tables.items()}
 
@@ -116,7 +149,10 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
             {**tables, "finding": finding},
             releases_dir=zones.releases,
             nifti_sources=sources,
-            facts=_facts(bench.get("versions"), committed, bench.get("key_id")),
+            facts=replace(
+                _facts(bench.get("versions"), committed, bench.get("key_id")),
+                kept_out=bench.get("kept_out"),
+            ),
             bump=bump,
             dry_run=dry_run,
             inspect=inspect,
@@ -127,9 +163,28 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         "version": result.version,
         "predecessor": result.predecessor,
         "content_hash": result.content_hash,
-        "changes": dict(Counter(change.kind for change in result.differences.changes)),
+        "changes": dict(Counter(result.differences.rows["kind"].to_pylist())),
         "rows": result.rows,
     }
+
+
+@task(name="push", task_run_name="push", retries=2, retry_delay_seconds=10)
+def push_to_stores(version: str) -> bool:
+    """Copy the warehouse and the release to the stores the settings name; repeats are harmless.
+
+    Returns
+    -------
+    bool
+        Whether the release was new at its store.
+    """
+    settings = read_settings()
+    with redacted_errors("push", settings.zones):
+        if settings.warehouse_url:
+            store_remote.push_warehouse(settings.warehouse_url, settings.zones)
+        if settings.releases_url:
+            release = settings.zones.releases / version
+            return store_remote.push_release(settings.releases_url, release)
+    return False
 
 
 @task(name="close-release", task_run_name="close-release", retries=0)

@@ -15,6 +15,7 @@ from schemas.sites import read_site, site_code
 from schemas.software import software_version
 from schemas.stage_errors import redacted, redacted_errors
 from schemas.states import ReasonCode, Severity
+from schemas.suppression import erased_among
 from schemas.workbench import Workbench
 from tasks.receive import store, store_commit
 from tasks.receive.accounting import (
@@ -70,8 +71,15 @@ def link_batch(site: str, batch: str) -> dict[str, int]:
     context = run_context(site, batch)
     with redacted_errors("link", context.zones):
         delivery = context.bench.get("delivery")
-        linkage = link_subjects(context.zones, context.ring(), delivery)
-        context.bench.put("assignments", linkage.assignments)
+        ring = context.ring()
+        linkage = link_subjects(context.zones, ring, delivery)
+        everybody = {a.subject_id for a in linkage.assignments.values()}
+        # Nothing of an erased subject is taken in again: its images find no linkage.
+        erased = erased_among(context.zones.restricted, ring, everybody)
+        context.bench.put(
+            "assignments",
+            {p: a for p, a in linkage.assignments.items() if a.subject_id not in erased},
+        )
         context.bench.put("resident_ids", linkage.resident_ids)
         context.bench.put("control_outcomes", linkage.outcomes)
     return {"patient_ids": len(linkage.assignments), **count_states(linkage.outcomes)}

@@ -45,7 +45,7 @@ def add_reviewer_ratings() -> dict[str, int]:
             ratings,
             bench.get("clinical_rows"),
             bench.get("batch_of_subject"),
-            Vault(settings.zones.vault_file, read_key_file(settings.master_key_file)).shift_days,
+            Vault(settings.zones.vault, read_key_file(settings.master_key_file)).shift_days,
         )
         if rows:
             bench.put("clinical_rows", (*bench.get("clinical_rows"), *rows))

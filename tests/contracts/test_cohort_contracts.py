@@ -15,7 +15,7 @@ from open_data_contract_standard.model import OpenDataContractStandard
 
 from schemas.contracts import read_code_lists, read_table_contracts
 from schemas.package_data import data_contracts_dir
-from tasks.publish.documents import data_dictionary
+from tasks.publish.dictionary import data_dictionary
 
 FOLDER = data_contracts_dir() / "cohort"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -26,6 +26,7 @@ PUBLISHED = {
     "subject",
     "imaging_study",
     "series",
+    "instance",
     "nifti_volume",
     "image_quality",
     "lesion",

@@ -140,6 +140,18 @@ def _add_subject(
             **own,
         )
     )
+    rows["instance"] += [
+        make_row(
+            "instance",
+            series_uid=series,
+            sub_stack_digest=digest,
+            slice_no=slice_no,
+            sop_uid=f"{series}.{slice_no}",
+            slice_position_mm=3.0 * slice_no,
+            **own,
+        )
+        for slice_no in (1, 2)
+    ]
     for criterion in CRITERIA:
         rows["criterion_result"].append(
             make_row(

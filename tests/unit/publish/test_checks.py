@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from tasks.publish.checks import check_flow, check_roll_up, check_volumes
-from tests.unit.publish.cohort import CRITERIA, make_cohort, make_row, make_table
+from tasks.publish.checks import check_contract, check_flow, check_roll_up, check_volumes
+from tests.unit.publish.cohort import CONTRACTS, CRITERIA, make_cohort, make_row, make_table
 
 SUBJECT = "S91-AAAA2222"
 
@@ -94,3 +94,21 @@ def test_a_volume_without_its_file_is_named() -> None:
     sums = {row["rel_path"]: row["sha256"] for row in volumes.to_pylist()}
     assert check_volumes(volumes, sums) == []
     assert len(check_volumes(volumes, {})) == volumes.num_rows
+
+
+def test_a_table_is_held_against_its_contract_by_column() -> None:
+    contract = CONTRACTS["series"]
+    good = make_table("series", [make_row("series", series_uid=f"2.25.{n}") for n in range(3)])
+    assert check_contract(contract, good) == []
+
+    def found(column: str, values: list[object]) -> list[tuple[str, str]]:
+        at = good.schema.get_field_index(column)
+        field = good.schema.field(at)
+        bad = good.set_column(at, field, pa.array(values, field.type))
+        return [(problem.observed, problem.expected) for problem in check_contract(contract, bad)]
+
+    assert found("label", ["CT_PVP", "NO_SUCH", "CT_PVP"]) == [
+        ("a value is not an allowed code", "label")
+    ]
+    assert found("batch_id", ["b", None, "b"]) == [("a value is missing", "batch_id")]
+    assert found("series_uid", ["1", "1", "2"]) == [("rows repeat a key", "primary key")]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
+from schemas.clinical_rows import ClinicalRow
 from schemas.contracts import conform
-from tasks.publish.consent import released_tables
+from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectId, SubjectNo
+from tasks.publish.consent import released_tables, withdrawn_rows
 from tests.unit.publish.cohort import CONTRACTS, SUBJECTS, make_cohort
 
 GONE = "S91-BBBB3333"
@@ -44,3 +48,36 @@ def test_counts_of_the_flow_and_of_screening_stay_whole() -> None:
     released = released_tables(tables, CONTRACTS)
     assert released["stard_flow"].equals(tables["stard_flow"])
     assert released["screening_log"].num_rows == tables["screening_log"].num_rows
+
+
+def test_a_subject_kept_out_leaves_with_all_its_rows_though_it_consented() -> None:
+    tables = released_tables(make_cohort(), CONTRACTS, ["S91-AAAA2222"])
+    assert tables["subject"]["subject_id"].to_pylist() == ["S92-CCCC4444"]
+    assert set(tables["instance"]["subject_id"].to_pylist()) == {"S92-CCCC4444"}
+    assert tables["screening_log"].num_rows == 3
+
+
+def test_the_form_of_a_withdrawn_subject_says_withdrawn_to_the_flow() -> None:
+    def form(subject: str, **values: str) -> ClinicalRow:
+        return ClinicalRow(
+            form="demographics",
+            site=SiteCode("S91"),
+            subject_no=SubjectNo("1"),
+            subject_id=SubjectId(subject),
+            enrolled=True,
+            shift_days=400,
+            key=("1",),
+            values=values,
+            export_as_of=dt.date(2026, 11, 20),
+            batch_id=BatchId("b"),
+            source_sha256=Sha256("a" * 64),
+        )
+
+    said = [("A", "consented"), ("B", "waived")]
+    rows = [form("A", sex="F"), *(form(who, consent_status=what) for who, what in said)]
+    changed = withdrawn_rows(rows, {"A"})
+    assert [dict(row.values) for row in changed] == [
+        {"sex": "F"},
+        {"consent_status": "withdrawn"},
+        {"consent_status": "waived"},
+    ]

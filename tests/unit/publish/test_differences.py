@@ -33,9 +33,10 @@ def test_a_changed_value_is_a_patch_and_named() -> None:
     found = compare_tables(subjects(0, 1), subjects(0, 1, sex="F"), CONTRACTS)
     assert found.bump is Bump.PATCH
     assert found.changes == tuple(
-        Change("subject", "value_changed", f"S91-AAAA222{n}", "sex", "M", "F") for n in (0, 1)
+        Change("subject", "value_changed", subject, subject, "sex", "M", "F")
+        for subject in ("S91-AAAA2220", "S91-AAAA2221")
     )
-    assert found.counts() == [("subject", "value_changed", 2)]
+    assert found.counts() == [("subject", "value_changed", "", 2)]
 
 
 def test_a_removed_table_or_column_is_major_and_an_added_one_minor() -> None:
@@ -52,6 +53,41 @@ def test_a_column_of_another_type_is_major() -> None:
     column = whole["subject"].column(at).cast(pa.float32())
     retyped = whole["subject"].set_column(at, "age_years", column)
     assert bump(whole, {"subject": retyped}) is Bump.MAJOR
+
+
+def test_an_id_that_is_gone_is_major_unless_another_stands_in_its_place() -> None:
+    def series(digest: str, label: str) -> dict[str, pa.Table]:
+        row = make_row("series", series_uid="2.25.7", sub_stack_digest=digest, label=label)
+        return {"series": make_table("series", [row])}
+
+    grown = compare_tables(series("a" * 16, "CT_PVP"), series("b" * 16, "CT_PVP"), CONTRACTS)
+    assert grown.bump is Bump.MINOR
+    assert grown.successors == {("series", f"2.25.7/{'a' * 16}"): f"2.25.7/{'b' * 16}"}
+    other = compare_tables(series("a" * 16, "CT_PVP"), series("b" * 16, "CT_ART"), CONTRACTS)
+    assert other.bump is Bump.MAJOR
+
+
+def test_reasons_are_given_where_the_tables_tell_them() -> None:
+    def tables(batch: str, mapping: str, effect: str) -> dict[str, pa.Table]:
+        own = {"subject_id": "S91-AAAA2222"}
+        series = make_row(
+            "series", series_uid="2.25.7", batch_id=batch, mapping_version=mapping, **own
+        )
+        result = make_row("criterion_result", criterion_id="I1", effect=effect, **own)
+        return {
+            "series": make_table("series", [series]),
+            "criterion_result": make_table("criterion_result", [result]),
+        }
+
+    def reasons(after: dict[str, pa.Table], **context: tuple[str, ...]) -> dict[str, str]:
+        found = compare_tables(tables("b1", "1", "pass"), after, CONTRACTS, **context)  # type: ignore[arg-type]  # one named argument
+        return {change.column: change.reason for change in found.changes}
+
+    assert reasons(tables("b2", "1", "fail")) == {"batch_id": "new_delivery", "effect": "evidence"}
+    assert reasons(tables("b1", "2", "pass")) == {"mapping_version": "labelling_rules"}
+    decided = {"registers_changed": ("decisions_sha256",)}
+    assert reasons(tables("b1", "1", "fail"), **decided) == {"effect": "decision"}
+    assert reasons(tables("b1", "1", "fail")) == {"effect": ""}
 
 
 def test_the_table_that_names_the_release_is_no_difference() -> None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import BadInputError, BusyError, ContractError
-from tasks.publish import checks, store, store_verify
+from tasks.publish import checks, store, store_verify, store_write
 from tasks.publish.facts import ReleaseResult, ReleaseStatus
 from tasks.publish.store import build_release, diff_releases, newest_release, sweep_staging
 from tasks.publish.store_tables import write_parquet
@@ -53,14 +53,26 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "CHANGELOG.md",
+        "CITATION.cff",
         "README.md",
         "SHA256SUMS",
         "cohort.duckdb",
+        "croissant.json",
         "data_dictionary.csv",
+        "data_dictionary.html",
+        "data_dictionary.xlsx",
+        "datacite.json",
+        "datapackage.json",
         "decisions.csv",
+        "diff",
         "examples",
+        "excel",
+        "id_history.csv",
         "manifest.json",
         "nifti",
+        "removed_ids.csv",
+        "ro-crate-metadata.json",
+        "shared_counts.csv",
         "tables",
     }
     assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
@@ -82,7 +94,8 @@ def test_only_subjects_with_consent_enter_and_the_others_leave_no_trace(tmp_path
 
 def test_two_builds_of_the_same_inputs_differ_in_the_database_file_only(tmp_path: Path) -> None:
     one = release(tmp_path / "one", make_cohort()).path
-    other = release(tmp_path / "other", make_cohort()).path
+    backwards = dict(reversed(make_cohort().items()))
+    other = release(tmp_path / "other", backwards).path
     assert one is not None
     assert other is not None
     first, second = files_below(one), files_below(other)
@@ -129,6 +142,16 @@ def test_a_signed_decision_is_a_patch_though_no_row_changed(tmp_path: Path) -> N
     )
     assert signed.version == "1.0.1"
     assert signed.differences.registers_changed == ("decisions_sha256",)
+
+
+def test_another_decision_is_major_and_named(tmp_path: Path) -> None:
+    head = b"decision_id,option_chosen,decided_by\n"
+    release(tmp_path, make_cohort(), decisions_csv=head + b"D05,both exams,\n")
+    decided = release(tmp_path, make_cohort(), decisions_csv=head + b"D05,one exam is enough,PI\n")
+    assert decided.version == "2.0.0"
+    assert decided.differences.meanings_changed == ("decision D05",)
+    assert decided.path is not None
+    assert "meaning changed: decision D05" in (decided.path / "CHANGELOG.md").read_text()
 
 
 def test_a_bump_that_hides_a_larger_change_is_refused(tmp_path: Path) -> None:
@@ -210,7 +233,7 @@ def test_a_build_that_fails_leaves_the_releases_as_they_were(
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "write_database", full_disk)
+    monkeypatch.setattr(store_write, "write_database", full_disk)
     with pytest.raises(OSError, match="No space left"):
         release(tmp_path, make_cohort(age=61.0))
     assert files_below(tmp_path / "releases") == before

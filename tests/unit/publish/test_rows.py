@@ -13,12 +13,14 @@ from schemas.sites import read_registered_sites, read_sites
 from schemas.states import Severity, Verdict
 from schemas.sub_stacks import split_series
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
+from tasks.publish.instances import instance_table
 from tasks.publish.rows import (
     Row,
     code_list_rows,
     finding_rows,
     image_rows,
     ingest_batch_rows,
+    labelled_stacks,
     site_rows,
 )
 from tests.unit.publish.cohort import CONTRACTS
@@ -202,6 +204,18 @@ def test_only_a_proven_volume_is_published_and_the_series_says_what_became_of_th
     held = image_rows(LABELS, committed(volume_verdict="QUARANTINE"))
     assert held["nifti_volume"] == []
     assert held["series"][0]["conversion_verdict"] == "QUARANTINE"
+
+
+def test_images_are_listed_in_slice_order_and_lead_back_to_their_objects() -> None:
+    stacks = labelled_stacks(LABELS, committed())
+    table = instance_table(LABELS, stacks, committed().batch_of_instance, CONTRACTS["instance"])
+    assert table.schema.equals(CONTRACTS["instance"].arrow_schema())
+    assert conform(CONTRACTS["instance"], table.to_pylist()).equals(table)
+    ct = [row for row in table.to_pylist() if row["series_uid"] == "1.1.1"]
+    assert [row["sop_uid"] for row in ct] == ["1.1.1.0", "1.1.1.1", "1.1.1.2"]
+    assert [row["slice_no"] for row in ct] == [1, 2, 3]
+    assert [row["slice_position_mm"] for row in ct] == [0.0, 2.5, 5.0]
+    assert {row["batch_id"] for row in table.to_pylist()} == {"first", "second"}
 
 
 def test_all_registered_hospitals_are_listed_and_fictitious_ones_say_so() -> None:

@@ -1,0 +1,65 @@
+"""The command `share`: individual data for others, behind signed gates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli_cohort import release_folder
+from flows.console import HomeOption, JsonOption, say, say_json
+from schemas.settings import apply_environment
+
+share_app = typer.Typer(no_args_is_help=True, help="Individual data for others.")
+
+
+@share_app.callback()
+def about() -> None:
+    """Individual data for others, behind signed gates."""
+
+
+@share_app.command()
+def resman(
+    out: Annotated[Path, typer.Option(help="A new folder for the package.")],
+    release: Annotated[str, typer.Option(help="A version, `latest`, or a release folder.")] = (
+        "latest"
+    ),
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build the package for ResMan: only when completion and clearance are signed.
+
+    Only subjects who consented themselves are in it, and the scan for residual identifiers
+    goes over every file before the folder gets its name.
+
+    Example: livercohort share resman --release 3.0.0 --out /data/resman
+    """
+    from functools import partial
+
+    from schemas.keys import read_key_file
+    from schemas.suppression import suppressed_among
+    from tasks.deidentify.store_scan_release import require_no_identifiers
+    from tasks.publish.store_share import share_for_resman
+
+    settings = apply_environment(home=home)
+    ring = read_key_file(settings.master_key_file)
+    made = share_for_resman(
+        release_folder(settings, release),
+        out,
+        kept_out=partial(suppressed_among, settings.zones.restricted, ring),
+        inspect=partial(require_no_identifiers, settings),
+    )
+    if as_json:
+        say_json(
+            {
+                "path": str(made.path),
+                "subjects": made.subjects,
+                "withheld": made.withheld,
+                "volumes": made.volumes,
+                "files": made.files,
+            }
+        )
+    else:
+        say(f"{made.path}: {made.subjects} subjects, {made.volumes} volumes, {made.files} files")
+        say(f"{made.withheld} subjects of the release lack their own consent")

@@ -1,0 +1,146 @@
+"""The command `withdraw`: keep a subject out of releases to come, or erase it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import Annotated
+
+import typer
+
+from flows.cli_night import prepare_home
+from flows.console import HomeOption, JsonOption, say, say_json
+from schemas.errors import BadInputError
+from schemas.identifiers import SiteCode, SubjectId
+from schemas.keys import KeyRing
+from schemas.settings import Settings, apply_environment
+from schemas.suppression import Scope, Withdrawal, record_withdrawal, require_complete
+
+_PSEUDONYM = re.compile(r"([SX][0-9]{2,3})-[A-Z2-7]{8}")
+_LEFT = {
+    "files_in_inbox": "files in the inbox of the site carry its PatientID: remove them there",
+    "vault_rows": "the vault still knows who the subject was: it only ever grows",
+}
+
+
+def withdraw(
+    subject: Annotated[str, typer.Argument(help="A pseudonym, e.g. S91-7K3QF2ZN.")],
+    reason: Annotated[str, typer.Option(help="Why; it stays sealed in the restricted zone.")],
+    scope: Annotated[Scope, typer.Option(help="suppress, or erase everything.")] = Scope.SUPPRESS,
+    document: Annotated[str, typer.Option(help="The request an erasure rests on.")] = "",
+    by: Annotated[str, typer.Option(help="Who asks for the erasure.")] = "",
+    approved_by: Annotated[str, typer.Option(help="Who approves it: somebody else.")] = "",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep a subject out of every release to come; with --scope erase, destroy its data.
+
+    Suppression destroys nothing. Erasure cannot be undone: it takes the subject out of
+    warehouse, quarantine, sealed forms, reports and all releases, and issues a new major version.
+
+    Example: livercohort withdraw S91-7K3QF2ZN --reason "letter of 3 March"
+    """
+    from schemas.keys import read_key_file
+    from tasks.receive.store_lease import lease
+
+    act = Withdrawal(scope=scope, reason=reason, document=document, by=by, approved_by=approved_by)
+    require_complete(act)
+    settings = apply_environment(home=home)
+    ring = read_key_file(settings.master_key_file)
+    site, subject_id = _known_subject(settings, ring, subject)
+    prepare_home(settings)
+    with lease(settings.zones, SiteCode("release")), lease(settings.zones, site):
+        record_withdrawal(settings.zones.restricted, ring, subject_id, act)
+        done: dict[str, object] = {"subject_id": subject_id, "scope": scope.value}
+        if scope is Scope.ERASE:
+            done |= _erase(settings, ring, site, subject_id)
+    if as_json:
+        say_json(done)
+    else:
+        _say_done(done)
+
+
+def _known_subject(settings: Settings, ring: KeyRing, subject: str) -> tuple[SiteCode, SubjectId]:
+    from schemas.suppression import suppressed_among
+    from schemas.vault import Vault
+
+    found = _PSEUDONYM.fullmatch(subject)
+    if found is None:
+        raise BadInputError(f"{subject} is no pseudonym", expected="e.g. S91-7K3QF2ZN")
+    site = SiteCode(found[1])
+    known = {
+        a.subject_id for a in Vault(settings.zones.vault, ring).assignments(site).values()
+    }
+    listed = suppressed_among(settings.zones.restricted, ring, [subject])
+    if subject not in known and subject not in listed:
+        raise BadInputError(
+            f"nobody at {site} has the pseudonym {subject}",
+            hint="Look it up in the table `subject` of a release; nothing was recorded.",
+        )
+    return site, SubjectId(subject)
+
+
+def _erase(
+    settings: Settings, ring: KeyRing, site: SiteCode, subject_id: SubjectId
+) -> dict[str, object]:
+    """Take the subject out of every zone; each step may be repeated."""
+    from schemas.vault import Vault
+    from tasks.clinical.store_erase import erase_from_forms
+    from tasks.deidentify.store_erase import erase_from_identifiers
+    from tasks.publish.store import release_folders, sweep_staging
+    from tasks.publish.store_erase import erase_from_releases, publish_without
+    from tasks.publish.store_remote import (
+        erase_at_batches,
+        erase_at_releases,
+        erase_series,
+        push_release,
+    )
+    from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse, series_of
+
+    zones = settings.zones
+    assigned = Vault(zones.vault, ring).assignments(site)
+    patients = [str(patient) for patient, a in assigned.items() if a.subject_id == subject_id]
+    sweep_staging(zones.releases)
+    if settings.warehouse_url:
+        erase_series(settings.warehouse_url, site, series_of(zones, site, subject_id))
+    warehouse = erase_from_warehouse(zones, site, subject_id, patients)
+    form_rows = erase_from_forms(zones, ring, site, subject_id)
+    erase_from_identifiers(zones, ring, site, subject_id)
+    issued = publish_without(zones.releases, subject_id)
+    erased = erase_from_releases(zones.releases, subject_id)
+    if settings.warehouse_url:
+        erase_at_batches(settings.warehouse_url, zones, site)
+    if settings.releases_url:
+        erase_at_releases(settings.releases_url, release_folders(zones.releases))
+        if (zones.releases / "latest").exists():
+            push_release(settings.releases_url, (zones.releases / "latest").resolve())
+    for version in erased:
+        shutil.rmtree(zones.reports / f"release-{version}", ignore_errors=True)
+    return {
+        "series": warehouse.series,
+        "warehouse_rows": warehouse.rows,
+        "quarantined_files": warehouse.quarantined,
+        "form_rows": form_rows,
+        "releases": erased,
+        "new_version": issued,
+        "left": {
+            "files_in_inbox": count_in_inbox(zones, site, patients),
+            "vault_rows": len(patients),
+        },
+    }
+
+
+def _say_done(done: dict[str, object]) -> None:
+    if done["scope"] == Scope.SUPPRESS:
+        say(f"{done['subject_id']} is in no release from the next on. Nothing was destroyed.")
+        return
+    say(f"{done['subject_id']} was erased:")
+    for name in ("series", "warehouse_rows", "quarantined_files", "form_rows"):
+        say(f"  {name.replace('_', ' ')}: {done[name]}")
+    releases = done["releases"]
+    say(f"  releases: {', '.join(map(str, releases)) if isinstance(releases, list) else ''}")
+    say(f"  new version: {done['new_version'] or 'none, the newest did not hold the subject'}")
+    left = done["left"]
+    for name, number in left.items() if isinstance(left, dict) else ():
+        if number:
+            say(f"  left: {number}: {_LEFT[name]}")

@@ -1,0 +1,54 @@
+"""Take one person's rows out of the sealed forms of every batch of a site, and keep them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from schemas.identifiers import BatchId, SiteCode, SubjectNo
+from schemas.keys import KeyRing
+from schemas.suppression import erased_among
+from schemas.zones import Zones
+from tasks.clinical.intake import ClinicalIntake
+from tasks.clinical.store import SEALED_NAME, read_sealed, write_sealed
+
+
+def erase_from_forms(zones: Zones, ring: KeyRing, site: SiteCode, subject_id: str) -> int:
+    """Seal the forms anew without the rows of the subject; return how many rows went."""
+    removed = 0
+    for path in sorted((zones.restricted / "batches" / site).glob(f"*/{SEALED_NAME}")):
+        batch = BatchId(path.parent.name)
+        intake = read_sealed(path.parent, ring, site=site, batch_id=batch)
+        kept = _without(intake, lambda person: ring.subject_id(site, person) == subject_id)
+        gone = _n_rows(intake) - _n_rows(kept)
+        if gone:
+            write_sealed(path.parent, kept, ring, site=site, batch_id=batch)
+        removed += gone
+    return removed
+
+
+def keep_out_erased(
+    intake: ClinicalIntake, zones: Zones, ring: KeyRing, site: SiteCode
+) -> ClinicalIntake:
+    """Return the forms of a delivery without the rows of subjects that were erased before.
+
+    Every export of forms is a full one: without this, erasure would last until the next night.
+    """
+    people = {row.person for form in intake.forms for row in form.rows}
+    subject_of = {person: ring.subject_id(site, person) for person in people}
+    erased = erased_among(zones.restricted, ring, subject_of.values())
+    if not erased:
+        return intake
+    return _without(intake, lambda person: subject_of[person] in erased)
+
+
+def _without(intake: ClinicalIntake, gone: Callable[[SubjectNo], bool]) -> ClinicalIntake:
+    forms = tuple(
+        replace(form, rows=tuple(row for row in form.rows if not gone(row.person)))
+        for form in intake.forms
+    )
+    return replace(intake, forms=forms)
+
+
+def _n_rows(intake: ClinicalIntake) -> int:
+    return sum(len(form.rows) for form in intake.forms)

@@ -1,0 +1,171 @@
+"""`cohort.duckdb`: materialised tables with keys, CHECKs and comments, and the views.
+
+Views over relative Parquet paths break when somebody else opens the file, so the rows are in
+it. The file of a release is made from that of the release before where little changed and
+nobody was removed: rows that are taken out of a DuckDB file stay in its blocks for a while.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from schemas.contracts import TableContract
+from tasks.publish.content import ALL_SITES
+from tasks.publish.views import views
+
+DATABASE = "cohort.duckdb"
+#: Read by DuckDB 1.1 and newer; the default of 2.0 is unreadable by all older ones.
+STORAGE_VERSION = "v1.0.0"
+#: Up to this share of changed rows a copy is updated; beyond it the file is made anew.
+UPDATE_UP_TO = 0.25
+
+
+def write_database(
+    path: Path, tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
+) -> None:
+    """Write the database with all tables and views."""
+    with duckdb.connect() as connection:
+        _attach(connection, path)
+        for name, table in tables.items():
+            connection.execute(contracts[name].ddl())
+            _insert(connection, name, table)
+        for view in views(_codes(contracts, "series", "label"), _criteria(contracts)):
+            for statement in view.statements():
+                connection.execute(statement)
+        _detach(connection)
+
+
+def update_database(
+    previous: Path,
+    path: Path,
+    changed: Mapping[str, Mapping[str, pa.Table]],
+    contracts: Mapping[str, TableContract],
+) -> None:
+    """Write the database of the release before with the rows of some sites replaced.
+
+    Parameters
+    ----------
+    previous, path : Path
+        The database before, and the new one.
+    changed : mapping of str to mapping of str to pyarrow.Table
+        Table → site or `all` → the rows now in place of theirs; no rows where a site has none
+        any more. `all` alone stands for the whole table.
+    contracts : mapping of str to TableContract
+        By which column a table is split; the same as for the database before.
+    """
+    shutil.copyfile(previous, path)
+    with duckdb.connect() as connection:
+        _attach(connection, path)
+        for name, parts in changed.items():
+            column = contracts[name].site_column
+            for stem in parts:
+                _delete(connection, name, column, stem, whole=column is None)
+        for name, parts in changed.items():
+            for part in parts.values():
+                _insert(connection, name, part)
+        connection.execute("CHECKPOINT cohort")
+        _detach(connection)
+
+
+def count_database_rows(path: Path) -> dict[str, int]:
+    """Return the number of rows of every table of a `cohort.duckdb`."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        names = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
+        ).fetchall()
+        return {
+            name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0]  # noqa: S608  # names from the catalogue
+            for (name,) in names
+        }
+
+
+def rewrite_database(old: Path, new: Path, tables: Mapping[str, pa.Table]) -> None:
+    """Write the database anew from its own statements with other rows."""
+    with duckdb.connect(str(old), read_only=True) as source:
+        before, after = _statements(source)
+    with duckdb.connect() as connection:
+        _attach(connection, new)
+        for statement in before:
+            connection.execute(statement)
+        for name, table in tables.items():
+            _insert(connection, name, table)
+        for statement in after:
+            connection.execute(statement)
+        _detach(connection)
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    target = str(path).replace("'", "''")
+    version = "" if path.exists() else f" (STORAGE_VERSION '{STORAGE_VERSION}')"
+    connection.execute(f"ATTACH '{target}' AS cohort{version}")
+    connection.execute("USE cohort")
+
+
+def _detach(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("USE memory")
+    connection.execute("DETACH cohort")
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    connection.register("incoming", table)
+    connection.execute(f'INSERT INTO "{name}" SELECT * FROM incoming')  # noqa: S608  # names of our own contracts
+    connection.unregister("incoming")
+
+
+def _delete(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    column: str | None,
+    stem: str,
+    *,
+    whole: bool,
+) -> None:
+    statement = f'DELETE FROM "{name}"'  # noqa: S608  # names of our own contracts
+    if whole:
+        connection.execute(statement)
+    elif stem == ALL_SITES:
+        connection.execute(f'{statement} WHERE "{column}" IS NULL')
+    else:
+        connection.execute(
+            f"{statement} WHERE regexp_replace(\"{column}\", '-.*$', '') = ?", [stem]
+        )
+
+
+_WORDS = """
+SELECT 'TABLE', '"' || table_name || '"', comment FROM duckdb_tables() WHERE NOT internal
+UNION ALL
+SELECT 'VIEW', '"' || view_name || '"', comment FROM duckdb_views() WHERE NOT internal
+UNION ALL
+SELECT 'COLUMN', '"' || table_name || '"."' || column_name || '"', comment
+FROM duckdb_columns() WHERE NOT internal AND comment IS NOT NULL
+"""
+
+
+def _statements(source: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
+    """Return what to run before the rows go in, and after."""
+
+    def rows(sql: str) -> Iterable[tuple[str, ...]]:
+        return source.execute(sql).fetchall()
+
+    tables = [sql for (sql,) in rows("SELECT sql FROM duckdb_tables() WHERE NOT internal")]
+    made = [sql for (sql,) in rows("SELECT sql FROM duckdb_views() WHERE NOT internal")]
+    words = rows(_WORDS)
+    comments = [f"COMMENT ON {kind} {name} IS {_literal(text)}" for kind, name, text in words]
+    return tables, [*made, *comments]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _codes(contracts: Mapping[str, TableContract], table: str, column: str) -> tuple[str, ...]:
+    return contracts[table].column(column).allowed_values or ()
+
+
+def _criteria(contracts: Mapping[str, TableContract]) -> tuple[str, ...]:
+    return _codes(contracts, "criterion_result", "criterion_id")

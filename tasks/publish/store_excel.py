@@ -1,0 +1,76 @@
+"""Files for Excel: CSV with a byte order mark, and workbooks whose bytes repeat."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+from openpyxl import Workbook
+
+#: Rows that a sheet of Excel can show, without the head.
+EXCEL_ROWS = 1_048_575
+_BOM = b"\xef\xbb\xbf"
+_LONG_AGO = dt.datetime(2000, 1, 1)  # noqa: DTZ001  # workbooks know no time zones
+_ZIP_TIME = (2000, 1, 1, 0, 0, 0)
+
+
+def write_csv(table: pa.Table, path: Path) -> None:
+    """Write a table as UTF-8 with BOM; the elements of a list stand in one cell, with `;`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {name: _flat(table[name]) for name in table.column_names}
+    with path.open("wb") as stream:
+        stream.write(_BOM)
+        options = pa_csv.WriteOptions(quoting_style="needed")
+        pa_csv.write_csv(pa.table(columns), stream, options)
+
+
+def workbook(title: str, head: Sequence[str], rows: Iterable[Sequence[str | int]]) -> bytes:
+    """Return a workbook of one sheet; the same rows give the same bytes."""
+    book = Workbook(write_only=True)
+    book.properties.created = book.properties.modified = _LONG_AGO
+    book.properties.creator = "livercohort"
+    sheet = book.create_sheet(title)
+    sheet.freeze_panes = "A2"
+    sheet.append(list(head))
+    for row in rows:
+        sheet.append(list(row))
+    made = BytesIO()
+    book.save(made)
+    return _without_times(made)
+
+
+def _without_times(made: BytesIO) -> bytes:
+    """Pack a workbook again: openpyxl writes the clock into every member and its properties."""
+    packed = BytesIO()
+    with zipfile.ZipFile(made) as source, zipfile.ZipFile(packed, "w") as target:
+        for name in sorted(source.namelist()):
+            data = source.read(name)
+            if name == "docProps/core.xml":
+                data = _core_properties(data)
+            member = zipfile.ZipInfo(name, _ZIP_TIME)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            target.writestr(member, data)
+    return packed.getvalue()
+
+
+def _core_properties(data: bytes) -> bytes:
+    head, found, rest = data.partition(b"<dcterms:modified")
+    if not found:
+        return data
+    inner, _, tail = rest.partition(b"</dcterms:modified>")
+    attributes = inner.partition(b">")[0]
+    stamp = _LONG_AGO.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    return head + found + attributes + b">" + stamp + b"</dcterms:modified>" + tail
+
+
+def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_list(column.type):
+        return column
+    texts = column.cast(pa.list_(pa.string()))
+    return pc.binary_join(texts, ";")

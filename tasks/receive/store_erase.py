@@ -1,0 +1,150 @@
+"""Take one person's data out of the warehouse and the quarantine of a site."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+from schemas.atomic_files import canonical_json, sha256_of_bytes, write_bytes
+from schemas.identifiers import SiteCode
+from schemas.zones import Zones
+
+#: Which column of a batch's table says whose row it is.
+_BY_UID = {"file": "sop_uid", "instance": "sop_uid", "hold": "sop_uid", "volume": "series_uid"}
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was taken away, in numbers."""
+
+    series: int
+    rows: int
+    quarantined: int
+
+
+def erase_from_warehouse(
+    zones: Zones, site: SiteCode, subject_id: str, patient_ids: Collection[str]
+) -> Erased:
+    """Remove images, volumes, rows and quarantined files of one subject; repeat at will.
+
+    Images go before the rows that name them, so that after a kill the next call finds both.
+
+    Parameters
+    ----------
+    zones, site, subject_id
+        Whose data.
+    patient_ids : collection of str
+        The raw PatientIDs of the subject (restricted): quarantined files are known by them.
+    """
+    uids = _uids(zones, site, subject_id)
+    series = uids["series_uid"]
+    for uid in sorted(series):
+        for kind in ("dicom", "nifti"):
+            shutil.rmtree(zones.warehouse / kind / site / uid, ignore_errors=True)
+    rows = sum(
+        _erase_rows(folder, subject_id, uids)
+        for folder in sorted((zones.warehouse / "batches" / site).glob("[!.]*"))
+    )
+    return Erased(len(series), rows, _erase_quarantined(zones, site, set(patient_ids)))
+
+
+def series_of(zones: Zones, site: SiteCode, subject_id: str) -> list[str]:
+    """Return the series of a subject that the warehouse knows, sorted."""
+    return sorted(_uids(zones, site, subject_id)["series_uid"])
+
+
+def count_in_inbox(zones: Zones, site: SiteCode, patient_ids: Collection[str]) -> int:
+    """Return how many files in the site's inbox carry one of the PatientIDs.
+
+    The inbox is the site's and read-only for us: the data manager removes them there.
+    """
+    folder = zones.inbox / site
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sum(_patient_id(path) in set(patient_ids) for path in files)
+
+
+def _uids(zones: Zones, site: SiteCode, subject_id: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {"sop_uid": set(), "series_uid": set(), "study_uid": set()}
+    for path in sorted((zones.warehouse / "batches" / site).glob("[!.]*/instance.parquet")):
+        table = pq.read_table(path, columns=["subject_id", *found])
+        theirs = table.filter(pc.equal(table["subject_id"], subject_id))
+        for name, values in found.items():
+            values |= set(theirs[name].to_pylist()) - {None}
+    return found
+
+
+def _erase_rows(folder: Path, subject_id: str, uids: Mapping[str, set[str]]) -> int:
+    record = json.loads((folder / "batch.json").read_text(encoding="utf-8"))
+    named = {subject_id} | set().union(*uids.values())
+    removed = 0
+    for path in sorted(folder.glob("*.parquet")):
+        table = pq.read_table(path)
+        kept = table.filter(pc.invert(_theirs(path.stem, table, named)))
+        if kept.num_rows == table.num_rows:
+            continue
+        removed += table.num_rows - kept.num_rows
+        stream = BytesIO()
+        pq.write_table(kept, stream, compression="zstd", store_schema=False)
+        data = stream.getvalue()
+        write_bytes(path, data)
+        note = {"rows": kept.num_rows, "sha256": sha256_of_bytes(data)}
+        record.setdefault("tables", {})[path.stem] = note
+    if removed:
+        write_bytes(folder / "batch.json", canonical_json(record))
+    return removed
+
+
+def _theirs(name: str, table: pa.Table, named: set[str]) -> pa.Array:
+    if "subject_id" in table.column_names:
+        column = "subject_id"
+    elif name in _BY_UID:
+        column = _BY_UID[name]
+    elif "object_id" in table.column_names:
+        texts = table["object_id"].to_pylist()
+        return pa.array([not named.isdisjoint(str(text).split("/")) for text in texts], pa.bool_())
+    else:
+        return pa.repeat(pa.scalar(False), table.num_rows)
+    values = pa.array(sorted(named), pa.string())
+    return pc.is_in(table[column], value_set=values)
+
+
+def _erase_quarantined(zones: Zones, site: SiteCode, patient_ids: set[str]) -> int:
+    removed = 0
+    for listing in sorted((zones.restricted / "quarantine" / site).glob("*/reasons.csv")):
+        text = listing.read_bytes().decode("utf-8", "surrogateescape")
+        rows = list(csv.DictReader(StringIO(text)))
+        gone = {
+            row["sha256"]
+            for row in rows
+            if _patient_id(listing.parent / row["sha256"]) in patient_ids
+        }
+        if not gone:
+            continue
+        out = StringIO()
+        writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for row in rows if row["sha256"] not in gone)
+        write_bytes(listing, out.getvalue().encode("utf-8", "surrogateescape"), mode=0o600)
+        for name in gone:
+            (listing.parent / name).unlink(missing_ok=True)
+        removed += len(gone)
+    return removed
+
+
+def _patient_id(path: Path) -> str | None:
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"])
+    except (OSError, InvalidDicomError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return str(header.get("PatientID", "")) or None

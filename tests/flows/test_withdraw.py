@@ -1,0 +1,82 @@
+"""A subject that withdraws is gone from every zone that is ours, and everything still verifies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.flows.conftest import Demo, require_one_error, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+
+WHO = ("--document", "E-1", "--by", "Li", "--approved-by", "Wang")
+
+
+@pytest.fixture(scope="module")
+def home(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of two releases that may be damaged."""
+    copy = tmp_path_factory.mktemp("withdraw") / "home"
+    for zone in ("inbox", "releases", "restricted", "warehouse"):
+        shutil.copytree(demo.home / zone, copy / zone, symlinks=True)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def subject(home: Path) -> str:
+    """A subject of the first release."""
+    table = pq.read_table(home / "releases" / "1.0.0" / "tables" / "subject")
+    return str(min(table["subject_id"].to_pylist()))
+
+
+def test_an_unknown_or_unapproved_withdrawal_is_refused(home: Path, subject: str) -> None:
+    ended = run("withdraw", f"{subject[:4]}AAAAAAAA", "--reason", "x", "--home", home)
+    require_one_error(ended, 2, about="nobody")
+    ended = run("withdraw", subject, "--reason", "x", "--scope", "erase", "--home", home)
+    require_one_error(ended, 2, about="without a document")
+    assert not (home / "restricted" / "withdrawn.jsonl").exists()
+
+
+def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject: str) -> None:
+    instances = [
+        row
+        for path in (home / "warehouse" / "batches").glob("*/*/instance.parquet")
+        for row in pq.read_table(path).to_pylist()
+        if row["subject_id"] == subject
+    ]
+    ended = run(
+        "withdraw", subject, "--reason", "r", "--scope", "erase", *WHO, "--home", home, "--json"
+    )
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert told["releases"] == ["1.0.0", "1.1.0"]
+    assert told["new_version"] == "2.0.0"
+    assert told["series"] == len({row["series_uid"] for row in instances})
+    for version in ("1.0.0", "1.1.0", "2.0.0"):
+        assert run("verify", version, "--home", home).code == 0
+    named = {subject, *(row["series_uid"] for row in instances)}
+    left = [
+        path
+        for zone in ("warehouse", "releases")
+        for path in (home / zone).rglob("*")
+        if path.is_file() and any(name in path.as_posix() for name in named)
+    ]
+    assert left == []
+    for path in (home / "warehouse" / "batches").glob("*/*/*.parquet"):
+        table = pq.read_table(path)
+        cells = {str(v) for name in table.column_names for v in table[name].to_pylist()}
+        assert not named & cells, path.stem
+    again = run(
+        "withdraw", subject, "--reason", "r", "--scope", "erase", *WHO, "--home", home, "--json"
+    )
+    assert json.loads(again.out) | {"left": None} == told | {
+        "left": None,
+        "releases": [],
+        "new_version": None,
+        "series": 0,
+        "warehouse_rows": 0,
+        "form_rows": 0,
+    }

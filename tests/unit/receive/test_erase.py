@@ -1,0 +1,93 @@
+"""Erasure takes one subject's images, rows and quarantined files, and nothing of the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.atomic_files import sha256_of_file
+from schemas.identifiers import SiteCode
+from schemas.zones import Zones
+from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse
+from tests.builders import make_instance
+
+SITE, GONE, STAYS = SiteCode("S91"), "S91-AAAA2222", "S91-CCCC4444"
+
+
+def write_batch(zones: Zones) -> Path:
+    folder = zones.warehouse / "batches" / SITE / "b1"
+    folder.mkdir(parents=True)
+    tables = {
+        "instance": [
+            {
+                "subject_id": who,
+                "study_uid": f"1.{n}",
+                "series_uid": f"1.{n}.1",
+                "sop_uid": f"1.{n}.1.1",
+            }
+            for n, who in enumerate((GONE, STAYS))
+        ],
+        "file": [{"file_no": n, "sop_uid": f"1.{n}.1.1"} for n in range(2)],
+        "volume": [{"series_uid": f"1.{n}.1"} for n in range(2)],
+        "finding": [{"object_id": f"1.{n}.1/abc"} for n in range(2)],
+        "clinical_demographics": [{"subject_id": who} for who in (GONE, STAYS)],
+    }
+    for name, rows in tables.items():
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
+    (folder / "batch.json").write_text(json.dumps({"n_files": 2, "tables": {}}))
+    for kind in ("dicom", "nifti"):
+        for n in range(2):
+            place = zones.warehouse / kind / SITE / f"1.{n}.1"
+            place.mkdir(parents=True)
+            (place / "x").write_bytes(b"x")
+    return folder
+
+
+def write_quarantine(zones: Zones) -> Path:
+    folder = zones.restricted / "quarantine" / SITE / "b1"
+    folder.mkdir(parents=True)
+    names = []
+    for patient in ("P-1", "P-2"):
+        path = folder / "new.dcm"
+        make_instance(PatientID=patient).save_as(path, enforce_file_format=True)
+        names.append(sha256_of_file(path))
+        path.rename(folder / names[-1])
+    lines = [f"{n},dicom/{n}.dcm,{name},NO_LINKAGE,x\n" for n, name in enumerate(names)]
+    (folder / "reasons.csv").write_text(
+        "file_no,relative_path,sha256,reason,meaning\n" + "".join(lines)
+    )
+    return folder
+
+
+def test_only_what_is_the_subjects_goes(tmp_path: Path) -> None:
+    zones = Zones(home=tmp_path)
+    batch, quarantine = write_batch(zones), write_quarantine(zones)
+    done = erase_from_warehouse(zones, SITE, GONE, ["P-1"])
+    assert (done.series, done.rows, done.quarantined) == (1, 5, 1)
+    for path in batch.glob("*.parquet"):
+        cells = str(pq.read_table(path).to_pylist())
+        assert GONE not in cells
+        assert "1.0.1" not in cells
+        assert pq.read_metadata(path).num_rows == 1
+        note = json.loads((batch / "batch.json").read_text())["tables"][path.stem]
+        assert note == {"rows": 1, "sha256": sha256_of_file(path)}
+    for kind in ("dicom", "nifti"):
+        assert [p.name for p in (zones.warehouse / kind / SITE).iterdir()] == ["1.1.1"]
+    assert len(list(quarantine.iterdir())) == 2
+    assert len((quarantine / "reasons.csv").read_text().splitlines()) == 2
+    again = erase_from_warehouse(zones, SITE, GONE, ["P-1"])
+    assert (again.series, again.rows, again.quarantined) == (0, 0, 0)
+
+
+def test_files_in_the_inbox_are_counted_and_left(tmp_path: Path) -> None:
+    zones = Zones(home=tmp_path)
+    export = zones.inbox / SITE / "e"
+    export.mkdir(parents=True)
+    make_instance(PatientID="P-1").save_as(export / "a", enforce_file_format=True)
+    make_instance(PatientID="P-2").save_as(export / "b", enforce_file_format=True)
+    (export / "linkage.csv").write_text("study_subject_no,patient_id\n")
+    assert count_in_inbox(zones, SITE, ["P-1"]) == 1
+    assert len(list(export.iterdir())) == 3
