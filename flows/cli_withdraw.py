@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from typing import Annotated
 
 import typer
@@ -68,9 +67,7 @@ def _known_subject(settings: Settings, ring: KeyRing, subject: str) -> tuple[Sit
     if found is None:
         raise BadInputError(f"{subject} is no pseudonym", expected="e.g. S91-7K3QF2ZN")
     site = SiteCode(found[1])
-    known = {
-        a.subject_id for a in Vault(settings.zones.vault, ring).assignments(site).values()
-    }
+    known = {a.subject_id for a in Vault(settings.zones.vault, ring).assignments(site).values()}
     listed = suppressed_among(settings.zones.restricted, ring, [subject])
     if subject not in known and subject not in listed:
         raise BadInputError(
@@ -96,6 +93,7 @@ def _erase(
         push_release,
     )
     from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse, series_of
+    from tasks.report.store_erase import erase_from_reports
 
     zones = settings.zones
     assigned = Vault(zones.vault, ring).assignments(site)
@@ -114,13 +112,13 @@ def _erase(
         erase_at_releases(settings.releases_url, release_folders(zones.releases))
         if (zones.releases / "latest").exists():
             push_release(settings.releases_url, (zones.releases / "latest").resolve())
-    for version in erased:
-        shutil.rmtree(zones.reports / f"release-{version}", ignore_errors=True)
+    reports = erase_from_reports(zones, subject_id)
     return {
         "series": warehouse.series,
         "warehouse_rows": warehouse.rows,
         "quarantined_files": warehouse.quarantined,
         "form_rows": form_rows,
+        "reports": reports,
         "releases": erased,
         "new_version": issued,
         "left": {
@@ -135,7 +133,7 @@ def _say_done(done: dict[str, object]) -> None:
         say(f"{done['subject_id']} is in no release from the next on. Nothing was destroyed.")
         return
     say(f"{done['subject_id']} was erased:")
-    for name in ("series", "warehouse_rows", "quarantined_files", "form_rows"):
+    for name in ("series", "warehouse_rows", "quarantined_files", "form_rows", "reports"):
         say(f"  {name.replace('_', ' ')}: {done[name]}")
     releases = done["releases"]
     say(f"  releases: {', '.join(map(str, releases)) if isinstance(releases, list) else ''}")

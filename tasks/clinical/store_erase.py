@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from schemas.identifiers import BatchId, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.suppression import erased_among
 from schemas.zones import Zones
-from tasks.clinical.intake import ClinicalIntake
+from tasks.clinical.form_rows import ClinicalIntake, FormRows
 from tasks.clinical.store import SEALED_NAME, read_sealed, write_sealed
 
 
@@ -19,7 +19,9 @@ def erase_from_forms(zones: Zones, ring: KeyRing, site: SiteCode, subject_id: st
     for path in sorted((zones.restricted / "batches" / site).glob(f"*/{SEALED_NAME}")):
         batch = BatchId(path.parent.name)
         intake = read_sealed(path.parent, ring, site=site, batch_id=batch)
-        kept = _without(intake, lambda person: ring.subject_id(site, person) == subject_id)
+        kept = _without(
+            intake, lambda person: ring.subject_id(site, person) == subject_id, {subject_id}
+        )
         gone = _n_rows(intake) - _n_rows(kept)
         if gone:
             write_sealed(path.parent, kept, ring, site=site, batch_id=batch)
@@ -39,15 +41,20 @@ def keep_out_erased(
     erased = erased_among(zones.restricted, ring, subject_of.values())
     if not erased:
         return intake
-    return _without(intake, lambda person: subject_of[person] in erased)
+    return _without(intake, lambda person: subject_of[person] in erased, erased)
 
 
-def _without(intake: ClinicalIntake, gone: Callable[[SubjectNo], bool]) -> ClinicalIntake:
-    forms = tuple(
-        replace(form, rows=tuple(row for row in form.rows if not gone(row.person)))
-        for form in intake.forms
-    )
-    return replace(intake, forms=forms)
+def _without(
+    intake: ClinicalIntake, gone: Callable[[SubjectNo], bool], subjects: Collection[str]
+) -> ClinicalIntake:
+    """Return the forms without rows of people that are gone, and without findings about them."""
+
+    def without(form: FormRows) -> FormRows:
+        rows = tuple(row for row in form.rows if not gone(row.person))
+        findings = tuple(f for f in form.findings if not any(s in f.object_id for s in subjects))
+        return replace(form, rows=rows, findings=findings)
+
+    return replace(intake, forms=tuple(without(form) for form in intake.forms))
 
 
 def _n_rows(intake: ClinicalIntake) -> int:

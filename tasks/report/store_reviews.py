@@ -50,7 +50,7 @@ def import_review(zones: Zones, path: Path) -> Imported:
     else:
         viewed = viewed_as(review.content, _exam_of(manifest, review.content))
         _require_same_images(zones, review.content)
-    place = _folder(zones) / f"{review.sha256}.json"
+    place = reviews_folder(zones) / f"{review.sha256}.json"
     new = not place.is_file()
     if new:
         kept = {"review": json.loads(data.decode("utf-8-sig")), "viewed": viewed}
@@ -61,14 +61,15 @@ def import_review(zones: Zones, path: Path) -> Imported:
 def read_reviews(zones: Zones) -> tuple[Imported, ...]:
     """Return every review taken in, oldest first."""
     found = []
-    for path in sorted(_folder(zones).glob("*.json")):
+    for path in sorted(reviews_folder(zones).glob("*.json")):
         kept = json.loads(path.read_text(encoding="utf-8"))
         review = read_review(json.dumps(kept["review"], ensure_ascii=False).encode())
         found.append(Imported(review, kept["viewed"], new=False))
     return tuple(sorted(found, key=lambda one: (one.review.made_on, one.review.sha256)))
 
 
-def _folder(zones: Zones) -> Path:
+def reviews_folder(zones: Zones) -> Path:
+    """Return where reviews lie."""
     return zones.warehouse / "reviews"
 
 

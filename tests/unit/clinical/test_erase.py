@@ -9,7 +9,7 @@ from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.suppression import Scope, Withdrawal, record_withdrawal
 from schemas.zones import Zones
-from tasks.clinical.intake import ClinicalIntake, FormRow, FormRows
+from tasks.clinical.form_rows import ClinicalIntake, FormRow, FormRows
 from tasks.clinical.store import read_sealed, write_sealed
 from tasks.clinical.store_erase import erase_from_forms, keep_out_erased
 

@@ -13,7 +13,16 @@ from schemas.settings import Settings, read_settings
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "KEY_FILE", "INBOX", "LOAD_SITES", "VAULT_URL", "WORKERS"):
+    for name in (
+        "HOME",
+        "KEY_FILE",
+        "INBOX",
+        "LOAD_SITES",
+        "VAULT_URL",
+        "RELEASES_URL",
+        "WAREHOUSE_URL",
+        "WORKERS",
+    ):
         monkeypatch.delenv(f"LIVERCOHORT_{name}", raising=False)
 
 
@@ -26,8 +35,17 @@ def test_each_variable_decides_its_setting(monkeypatch: pytest.MonkeyPatch) -> N
     for name, value in values.items():
         monkeypatch.setenv(f"LIVERCOHORT_{name}", value)
     monkeypatch.setenv("LIVERCOHORT_VAULT_URL", "postgresql://vault@/v")
+    monkeypatch.setenv("LIVERCOHORT_RELEASES_URL", "s3://releases")
+    monkeypatch.setenv("LIVERCOHORT_WAREHOUSE_URL", "s3://warehouse")
     expected = Settings(
-        Path("h"), Path("k"), Path("i"), Path("l"), SecretStr("postgresql://vault@/v"), 5
+        home=Path("h"),
+        key_file=Path("k"),
+        inbox=Path("i"),
+        load_sites=Path("l"),
+        vault_url=SecretStr("postgresql://vault@/v"),
+        releases_url="s3://releases",
+        warehouse_url="s3://warehouse",
+        workers=5,
     )
     assert read_settings() == expected
     assert "vault@" not in repr(expected)

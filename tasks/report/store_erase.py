@@ -1,0 +1,43 @@
+"""Take one person out of what reports keep: pages, pictures and reviews."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from schemas.zones import Zones
+from tasks.report.store_builds import MANIFEST
+from tasks.report.store_release import PICTURE_STORE
+from tasks.report.store_reviews import reviews_folder
+
+_TEXT = frozenset({".html", ".js", ".json"})
+
+
+def erase_from_reports(zones: Zones, subject_id: str) -> int:
+    """Remove every report that names the subject, its reviews, and all pictures.
+
+    A report is removed whole: the release it shows has lost the subject, and building it again
+    is one command. The pictures are a store of all subjects, named by content; the next build
+    draws those that it needs.
+
+    Returns
+    -------
+    int
+        How many report folders went.
+    """
+    folders = [path.parent for path in sorted(zones.reports.glob(f"*/{MANIFEST}"))]
+    named = [folder for folder in folders if _names(folder, subject_id)]
+    for folder in named:
+        shutil.rmtree(folder)
+    shutil.rmtree(zones.reports / PICTURE_STORE, ignore_errors=True)
+    for review in sorted(reviews_folder(zones).glob("*.json")):
+        if subject_id.encode() in review.read_bytes():
+            review.unlink()
+    return len(named)
+
+
+def _names(folder: Path, subject_id: str) -> bool:
+    files = (path for path in folder.rglob("*") if path.suffix in _TEXT and path.is_file())
+    return any(
+        subject_id in path.name or subject_id.encode() in path.read_bytes() for path in files
+    )
