@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flows import cli_cohort, cli_night, cli_planned, cli_simulate, cli_stages, cli_system
+from flows import (
+    cli_cohort,
+    cli_night,
+    cli_planned,
+    cli_simulate,
+    cli_stages,
+    cli_system,
+    cli_vault,
+)
 from schemas.errors import ExitCode, LivercohortError
 
 app = typer.Typer(
@@ -32,12 +40,15 @@ app.command(rich_help_panel=_NIGHT)(cli_night.status)
 app.command(rich_help_panel=_COHORT)(cli_cohort.release)
 app.command(rich_help_panel=_COHORT)(cli_cohort.verify)
 app.command(rich_help_panel=_COHORT)(cli_cohort.report)
+app.command(rich_help_panel=_COHORT)(cli_vault.reidentify)
 app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)
 app.command(rich_help_panel=_STAGES)(cli_stages.convert)
 app.command(rich_help_panel=_STAGES)(cli_stages.label)
 app.command(rich_help_panel=_STAGES)(cli_stages.eligibility)
 app.command(rich_help_panel=_STAGES)(cli_stages.rules)
 app.command(rich_help_panel=_SYSTEM)(cli_system.doctor)
+cli_system.key_app.command("rotate")(cli_vault.rotate_key)
+cli_system.key_app.command("check")(cli_vault.check_key)
 app.add_typer(cli_system.key_app, name="key", rich_help_panel=_SYSTEM)
 cli_planned.add_planned_commands(app)
 

@@ -13,7 +13,6 @@ _PLANNED = {
     "evaluate": "taking in an index-test run and its outcomes",
     "queries": "queries to sites and their answers",
     "signoff": "a reviewer's sign-off",
-    "reidentify": "the logged look-up of a person",
     "withdraw": "withdrawal of consent",
     "share": "the individual-participant-data package",
 }

@@ -12,6 +12,7 @@ from schemas.errors import LivercohortError
 from schemas.keys import read_key_file
 from schemas.settings import QUIET_ENVIRONMENT, Settings
 from schemas.vault import Vault
+from schemas.vault_look_ups import read_log
 
 #: The software is younger than this; an older clock shifts windows and leases.
 _EARLIEST_PLAUSIBLE_CLOCK = 1_760_000_000
@@ -62,16 +63,19 @@ def _check_key(settings: Settings) -> Check:
 
 
 def _check_vault(settings: Settings) -> Check:
-    path = settings.zones.vault_file
-    if not path.is_file():
+    path, is_file = settings.zones.vault_file, not settings.vault_url
+    if is_file and not path.is_file():
         return Check("vault", ok=True, found="none yet; the first ingest makes it")
     try:
-        Vault(path, read_key_file(settings.master_key_file)).check()
+        vault = Vault(settings.zones.vault, read_key_file(settings.master_key_file))
+        fields = vault.check()
+        entries = len(read_log(vault, settings.zones.look_up_head))
     except LivercohortError as error:
         return Check("vault", ok=False, found=error.found, mend=error.hint)
-    closed = not path.stat().st_mode & 0o077
-    found = "opens with the key" if closed else "can be read by other users"
-    return Check("vault", closed, found, f"Run: chmod 600 {path}")
+    if is_file and path.stat().st_mode & 0o077:
+        return Check("vault", ok=False, found="can be read by others", mend=f"chmod 600 {path}")
+    found = f"opens with the key: {fields} fields, {entries} look-ups logged"
+    return Check("vault", ok=True, found=f"{found}{'' if is_file else ' (PostgreSQL)'}")
 
 
 def _check_converter() -> Check:

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from schemas.errors import BadInputError, EnvironmentProblemError
 from schemas.identifiers import SiteCode, SubjectId, SubjectNo
+from schemas.resident_ids import normalise_resident_id
 
 KEY_BYTES = 32
 SHIFT_DAYS_MIN = 366
@@ -46,6 +47,7 @@ class Purpose(StrEnum):
     PERSON = "cross-site-person/v1"
     VAULT = "vault/v1"
     LOOKUP = "vault-lookup/v1"
+    LOOK_UP_LOG = "look-up-log/v1"
     SAMPLE = "pixel-sample/v1"
 
 
@@ -116,7 +118,7 @@ class KeyRing:
 
     def person_token(self, resident_id: str) -> str:
         """Return the keyed token that links one person across sites."""
-        return self.mac(Purpose.PERSON, resident_id.strip().upper()).hex()[:32]
+        return self.mac(Purpose.PERSON, normalise_resident_id(resident_id)).hex()[:32]
 
     def seal(self, plain: bytes, *, context: str) -> bytes:
         """Encrypt bytes with AES-256-GCM; `context` is authenticated, not stored."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
-from schemas.errors import BadInputError
+from schemas.errors import BadInputError, EnvironmentProblemError
 from schemas.identifiers import BatchId, SiteCode
 from schemas.keys import KeyRing, read_key_file
 from schemas.settings import Settings, read_settings
@@ -53,7 +54,7 @@ def require_key(settings: Settings, site: SiteCode) -> KeyRing:
     Raises
     ------
     EnvironmentProblemError
-        If there is none, or it cannot be used.
+        If there is none, it cannot be used, or this home was started with another.
     BadInputError
         If it is the demo's key and the site is a registered hospital.
     """
@@ -64,7 +65,25 @@ def require_key(settings: Settings, site: SiteCode) -> KeyRing:
             where=site,
             hint="Make a key of your own: livercohort key create --home NEW_HOME",
         )
+    _require_key_of_home(settings.zones, ring)
     return ring
+
+
+def _require_key_of_home(zones: Zones, ring: KeyRing) -> None:
+    """Refuse a key other than that of a committed batch: the vault may be new or restored."""
+    record = next((zones.warehouse / "batches").glob("*/*/batch.json"), None)
+    if record is None:
+        return
+    try:
+        key_id = json.loads(record.read_bytes()).get("key_id")
+    except (ValueError, AttributeError):
+        return  # a record that cannot be read is told by whoever needs it
+    if key_id not in (None, ring.key_id):
+        raise EnvironmentProblemError(
+            f"this home cannot be continued with this key ({ring.key_id})",
+            expected=f"key {key_id}",
+            hint="Use the key with which this home was started (`livercohort key show-id`).",
+        )
 
 
 def release_bench(settings: Settings) -> Workbench:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.zones import Zones
@@ -36,12 +36,16 @@ class Settings(BaseSettings):
     load_sites: Path | None = Field(
         default=None, description="Site files X001 and up of a load test; none without it."
     )
+    vault_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL database of the vault; default restricted/vault.sqlite.",
+    )
     workers: int = Field(default=2, ge=1, le=256, description="Processes in a stage's pool.")
 
     @property
     def zones(self) -> Zones:
         """Zones on disk below `home`."""
-        return Zones(home=self.home.absolute(), inbox_dir=self.inbox)
+        return Zones(self.home.absolute(), inbox_dir=self.inbox, vault_url=self.vault_url)
 
     @property
     def master_key_file(self) -> Path:

@@ -1,40 +1,50 @@
 """The vault: who a subject is. Apart from everything else, encrypted, append-only.
 
-Values are filed under keyed tokens and sealed with AES-256-GCM, so the file alone tells
-neither a number nor a shift. An assignment, once made, never changes: the date shift of a
-person must be the same on every night.
+Values are filed under keyed tokens and sealed with AES-256-GCM, so the database alone tells
+neither a number nor a shift. An assignment, once made, never changes and never goes: the date
+shift of a person must be the same on every night, and no pseudonym may come to mean another.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
+import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
+from sqlalchemy.engine import Connection
 
 from schemas.errors import EnvironmentProblemError, LivercohortError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
-from schemas.keys import KeyRing
+from schemas.keys import KeyRing, sealed_version
 from schemas.records import SubjectAssignment
+from schemas.vault_database import (
+    Layout,
+    VaultDatabase,
+    VaultPlace,
+    patient_link,
+    person_link,
+    seal,
+    subject,
+)
 
-_SCHEMA = """
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS subject (
-    token TEXT PRIMARY KEY, site TEXT NOT NULL, subject_id TEXT NOT NULL UNIQUE,
-    key_id TEXT NOT NULL, sealed BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS patient_link (
-    token TEXT PRIMARY KEY, site TEXT NOT NULL,
-    subject_id TEXT NOT NULL REFERENCES subject(subject_id), sealed BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS person_link (
-    token TEXT NOT NULL, subject_id TEXT NOT NULL REFERENCES subject(subject_id),
-    PRIMARY KEY (token, subject_id));
-COMMIT;
-"""
+Row = dict[str, object]
+
+#: Seals of the look-up log stand under `look-up/<number>`, which is their context too.
+LOOK_UP_SEALS = "look-up/"
+_SEAL = (seal.c.token, seal.c.version, seal.c.sealed)
+_SUBJECT_SEALS = sa.select(*_SEAL, subject.c.subject_id.label("context")).join(
+    subject, subject.c.token == seal.c.token
+)
+_SEALS = sa.union_all(
+    _SUBJECT_SEALS,
+    sa.select(*_SEAL, patient_link.c.subject_id.label("context")).join(
+        patient_link, patient_link.c.token == seal.c.token
+    ),
+    sa.select(*_SEAL, seal.c.token.label("context")).where(seal.c.token.startswith(LOOK_UP_SEALS)),
+)
 
 
 @dataclass(frozen=True)
@@ -55,15 +65,15 @@ class Vault:
 
     Parameters
     ----------
-    path : Path
-        The SQLite file, inside the restricted zone.
+    place : Path or SecretStr
+        A SQLite file inside the restricted zone, or the URL of a PostgreSQL database.
     ring : KeyRing
         Its seals and tokens come from this key.
     """
 
-    def __init__(self, path: Path, ring: KeyRing) -> None:
-        self._path = path
-        self._ring = ring
+    def __init__(self, place: VaultPlace, ring: KeyRing) -> None:
+        self.ring = ring
+        self._database = VaultDatabase(place)
 
     def assign(
         self, site: SiteCode, rows: Iterable[LinkageRow]
@@ -79,39 +89,29 @@ class Vault:
             If the vault was made with another key: rows of two keys in one vault could never
             be read again with either.
         """
-        with self._transaction() as database:
-            self._require_own_key(database)
+        with self.writing() as connection:
+            filing = _Filing(self, connection, site)
             for row in rows:
-                self._file(database, site, row)
+                filing.add(row)
+            filing.write(connection)
         return self.assignments(site)
 
     def assignments(self, site: SiteCode) -> dict[RawPatientId, SubjectAssignment]:
         """Return who every known PatientID of a site is."""
-        if not self._is_begun():
-            return {}
-        with closing(self._connect()) as database:
-            links = database.execute(
-                "SELECT subject_id, sealed FROM patient_link WHERE site = ?", (site,)
-            ).fetchall()
-            subjects = {
-                SubjectId(row[0]): self._open(row[1], row[0])
-                for row in database.execute(
-                    "SELECT subject_id, sealed FROM subject WHERE site = ?", (site,)
-                )
-            }
-        patients: dict[SubjectId, list[RawPatientId]] = {}
-        for subject_id, sealed in links:
-            patient_id = RawPatientId(str(self._open(sealed, subject_id)["patient_id"]))
-            patients.setdefault(subject_id, []).append(patient_id)
-        assignments = {
-            subject_id: self._assignment(site, subject_id, subjects[subject_id], sorted(ids))
-            for subject_id, ids in patients.items()
-        }
-        return {
-            patient_id: assignments[subject_id]
-            for subject_id, ids in sorted(patients.items())
-            for patient_id in sorted(ids)
-        }
+        with self.reading() as connection:
+            if connection is None:
+                return {}
+            known = self._read_assignments(connection, subject.c.site == site)
+        by_patient = [(number, a) for a in known for number in a.patient_ids]
+        return dict(by_patient)
+
+    def assignment(self, subject_id: SubjectId) -> SubjectAssignment | None:
+        """Return who one subject is; None for one that was never assigned (restricted)."""
+        with self.reading() as connection:
+            if connection is None:
+                return None
+            known = self._read_assignments(connection, subject.c.subject_id == subject_id)
+        return known[0] if known else None
 
     def shift_days(self, site: SiteCode) -> dict[SubjectId, int]:
         """Return by how many days each subject's dates were moved back (restricted)."""
@@ -119,140 +119,218 @@ class Vault:
 
     def subjects_sharing_a_person(self) -> list[tuple[SubjectId, ...]]:
         """Return groups of subjects that one resident ID links, for a finding."""
-        if not self._is_begun():
-            return []
-        with closing(self._connect()) as database:
-            groups = database.execute(
-                "SELECT group_concat(subject_id, ' ') FROM "
-                "(SELECT token, subject_id FROM person_link ORDER BY token, subject_id) "
-                "GROUP BY token HAVING count(*) > 1"
-            ).fetchall()
-        return sorted(tuple(SubjectId(s) for s in group[0].split()) for group in groups)
+        with self.reading() as connection:
+            if connection is None:
+                return []
+            links = connection.execute(sa.select(person_link)).all()
+        groups: dict[str, set[SubjectId]] = {}
+        for token, subject_id in links:
+            groups.setdefault(token, set()).add(SubjectId(subject_id))
+        # Two numbers of one person may link the same subjects twice.
+        return sorted({tuple(sorted(group)) for group in groups.values() if len(group) > 1})
 
-    def check(self) -> None:
-        """Open one seal, to show that the key belongs to this vault.
+    def check(self) -> int:
+        """Open every seal, to show that the key belongs to this vault; return how many.
 
         Raises
         ------
         EnvironmentProblemError
             If the vault was made with another key or is damaged.
         """
-        if not self._is_begun():
-            return
-        with closing(self._connect()) as database:
-            self._require_own_key(database)
-
-    def _is_begun(self) -> bool:
-        # A kill while the vault is made leaves an empty file, which is no vault yet.
-        return self._path.is_file() and self._path.stat().st_size > 0
-
-    def _require_own_key(self, database: sqlite3.Connection) -> None:
-        row = database.execute("SELECT sealed, subject_id FROM subject LIMIT 1").fetchone()
-        if row is not None:
-            self._open(row[0], row[1])
+        with self.reading() as connection:
+            if connection is None:
+                return 0
+            rows = connection.execute(_SEALS).all()
+        for row in rows:
+            self.open_seal(row.sealed, row.context)
+        return len(rows)
 
     def rewrap(self) -> int:
         """Seal every field anew with the newest secret, all or none; return how many.
 
         Assignments, pseudonyms and shifts stay as they are.
         """
-        if not self._path.is_file():
+        if self._database.layout() is Layout.NONE:
             return 0
-        with self._transaction() as database:
-            done = 0
-            for table in ("subject", "patient_link"):
-                rows = database.execute(
-                    f"SELECT token, subject_id, sealed FROM {table}"  # noqa: S608  fixed names
-                ).fetchall()
-                for token, subject_id, sealed in rows:
-                    anew = self._seal(self._open(sealed, subject_id), subject_id)
-                    database.execute(
-                        f"UPDATE {table} SET sealed = ? WHERE token = ?",  # noqa: S608  fixed
-                        (anew, token),
-                    )
-                    done += 1
-        return done
+        with self.writing() as connection:
+            rows = connection.execute(_SEALS).all()
+            anew = [
+                self.seal_row(row.token, row.context, self.open_seal(row.sealed, row.context))
+                for row in rows
+            ]
+            known = {(row.token, row.version) for row in rows}
+            newer = [row for row in anew if (row["token"], row["version"]) not in known]
+            if newer:
+                connection.execute(sa.insert(seal), newer)
+                connection.execute(sa.delete(seal).where(seal.c.version < self.ring.vault_version))
+        return len(newer)
 
-    def _file(self, database: sqlite3.Connection, site: SiteCode, row: LinkageRow) -> None:
-        subject_id = self._ring.subject_id(site, row.subject_no)
-        subject_token = self._ring.lookup_token("subject", site, row.subject_no)
-        patient_token = self._ring.lookup_token("patient", site, row.patient_id)
-        shift = self._ring.date_shift_days(site, row.subject_no)
-        facts = {"subject_no": row.subject_no, "shift_days": shift}
+    @contextmanager
+    def reading(self) -> Iterator[Connection | None]:
+        """Give a connection that sees one state of the vault; None if nothing was ever filed.
+
+        Raises
+        ------
+        EnvironmentProblemError
+            If the vault was made with another key.
+        """
+        layout = self._database.layout()
+        if layout is Layout.NONE:
+            yield None
+            return
+        if layout is Layout.OLD:
+            with self.writing():
+                pass  # to be allowed to write is to have today's tables
+        with self._database.reading() as connection:
+            self._require_own_key(connection)
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give the only connection that may write now, after the key has opened a seal.
+
+        Raises
+        ------
+        EnvironmentProblemError
+            If the vault was made with another key; nothing is written then.
+        """
+        with self._database.writing() as connection:
+            self._require_own_key(connection)
+            yield connection
+
+    def seal_row(self, token: str, context: str, facts: Mapping[str, object]) -> Row:
+        """Return the row that files facts under a token; `context` binds them to their place."""
+        plain = json.dumps(facts, sort_keys=True).encode()
+        sealed = self.ring.seal(plain, context=context)
+        return {"token": token, "version": sealed_version(sealed), "sealed": sealed}
+
+    def open_seal(self, sealed: bytes, context: str) -> Row:
+        """Return the facts of a sealed field.
+
+        Raises
+        ------
+        EnvironmentProblemError
+            If this key did not seal them, or they stand in another place than they were put.
+        """
         try:
-            database.execute(
-                "INSERT INTO subject VALUES (?, ?, ?, ?, ?) ON CONFLICT (token) DO NOTHING",
-                (subject_token, site, subject_id, self._ring.key_id, self._seal(facts, subject_id)),
-            )
-        except sqlite3.IntegrityError:
-            raise LinkageConflictError(
-                f"two subject numbers would share the pseudonym {subject_id}",
-                hint="Report this: 40 bits of HMAC have collided and must be lengthened.",
-            ) from None
-        known = database.execute(
-            "SELECT subject_id FROM patient_link WHERE token = ?", (patient_token,)
-        ).fetchone()
-        if known is not None and known[0] != subject_id:
-            raise LinkageConflictError(
-                f"a PatientID of linkage.csv is linked to {subject_id} and to {known[0]}",
-                expected="one subject for each PatientID",
-                hint="Ask the site which is right; nothing of this linkage was used.",
-            )
-        sealed = self._seal({"patient_id": row.patient_id}, subject_id)
-        database.execute(
-            "INSERT INTO patient_link VALUES (?, ?, ?, ?) ON CONFLICT (token) DO NOTHING",
-            (patient_token, site, subject_id, sealed),
-        )
-        if row.resident_id:
-            token = self._ring.person_token(row.resident_id)
-            database.execute("INSERT OR IGNORE INTO person_link VALUES (?, ?)", (token, subject_id))
-
-    def _assignment(
-        self,
-        site: SiteCode,
-        subject_id: SubjectId,
-        facts: Mapping[str, object],
-        patient_ids: list[RawPatientId],
-    ) -> SubjectAssignment:
-        return SubjectAssignment(
-            site=site,
-            subject_id=subject_id,
-            subject_no=SubjectNo(str(facts["subject_no"])),
-            patient_ids=tuple(patient_ids),
-            shift_days=int(str(facts["shift_days"])),
-            key_id=self._ring.key_id,
-        )
-
-    def _seal(self, facts: Mapping[str, object], context: str) -> bytes:
-        return self._ring.seal(json.dumps(facts, sort_keys=True).encode(), context=context)
-
-    def _open(self, sealed: bytes, context: str) -> dict[str, object]:
-        try:
-            facts: dict[str, object] = json.loads(self._ring.unseal(sealed, context=context))
+            facts: Row = json.loads(self.ring.unseal(bytes(sealed), context=context))
         except InvalidTag:
             raise EnvironmentProblemError(
                 "the vault cannot be opened with this key",
-                where=self._path.name,
+                where=self._database.name,
                 hint="Use the key with which this home was started (`livercohort key show-id`).",
             ) from None
         return facts
 
-    def _connect(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, isolation_level=None)
-        database.execute("PRAGMA foreign_keys = ON")
-        return database
+    def _require_own_key(self, connection: Connection) -> None:
+        row = connection.execute(_SUBJECT_SEALS.limit(1)).first()
+        if row is not None:
+            self.open_seal(row.sealed, row.context)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self._path.exists():
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        with closing(self._connect()) as database:
-            database.executescript(_SCHEMA)
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                yield database
-            except BaseException:
-                database.execute("ROLLBACK")
-                raise
-            database.execute("COMMIT")
+    def _read_assignments(
+        self, connection: Connection, chosen: sa.ColumnElement[bool]
+    ) -> list[SubjectAssignment]:
+        """Return the chosen subjects to whom a PatientID is linked, by subject."""
+        facts = connection.execute(
+            sa.select(subject.c.subject_id, subject.c.site, seal.c.sealed)
+            .join(seal, seal.c.token == subject.c.token)
+            .where(chosen)
+        ).all()
+        links = connection.execute(
+            sa.select(patient_link.c.subject_id, seal.c.sealed)
+            .join(seal, seal.c.token == patient_link.c.token)
+            .join(subject, subject.c.subject_id == patient_link.c.subject_id)
+            .where(chosen)
+        ).all()
+        numbers: dict[str, list[RawPatientId]] = {}
+        for subject_id, sealed in links:
+            number = RawPatientId(str(self.open_seal(sealed, subject_id)["patient_id"]))
+            numbers.setdefault(subject_id, []).append(number)
+        return [
+            self._assignment(SiteCode(site), SubjectId(subject_id), sealed, numbers[subject_id])
+            for subject_id, site, sealed in sorted(facts, key=lambda row: str(row.subject_id))
+            if subject_id in numbers
+        ]
+
+    def _assignment(
+        self, site: SiteCode, subject_id: SubjectId, sealed: bytes, numbers: list[RawPatientId]
+    ) -> SubjectAssignment:
+        facts = self.open_seal(sealed, subject_id)
+        return SubjectAssignment(
+            site=site,
+            subject_id=subject_id,
+            subject_no=SubjectNo(str(facts["subject_no"])),
+            patient_ids=tuple(sorted(numbers)),
+            shift_days=int(str(facts["shift_days"])),
+            key_id=self.ring.key_id,
+        )
+
+
+class _Filing:
+    """What one linkage adds to a site, beside what the vault knows of it."""
+
+    def __init__(self, vault: Vault, connection: Connection, site: SiteCode) -> None:
+        self._vault, self._ring, self._site = vault, vault.ring, site
+        subjects = sa.select(subject.c.subject_id, subject.c.token).where(subject.c.site == site)
+        links = sa.select(patient_link.c.token, patient_link.c.subject_id)
+        persons = sa.select(person_link).join(subject).where(subject.c.site == site)
+        self._token_of = _pairs(connection, subjects)
+        self._owner_of = _pairs(connection, links.where(patient_link.c.site == site))
+        self._persons = {(row.token, row.subject_id) for row in connection.execute(persons)}
+        self._new: dict[sa.Table, list[Row]] = {subject: [], patient_link: [], person_link: []}
+        self._seals: list[Row] = []
+
+    def add(self, row: LinkageRow) -> None:
+        """File one row, or refuse it."""
+        subject_id = self._ring.subject_id(self._site, row.subject_no)
+        self._add_subject(subject_id, row.subject_no)
+        self._add_patient(subject_id, row.patient_id)
+        if row.resident_id:
+            link = (self._ring.person_token(row.resident_id), subject_id)
+            if link not in self._persons:
+                self._persons.add(link)
+                self._new[person_link].append({"token": link[0], "subject_id": link[1]})
+
+    def write(self, connection: Connection) -> None:
+        """Add the new rows."""
+        for table, rows in (*self._new.items(), (seal, self._seals)):
+            if rows:
+                connection.execute(sa.insert(table), rows)
+
+    def _add_subject(self, subject_id: SubjectId, subject_no: SubjectNo) -> None:
+        token = self._ring.lookup_token("subject", self._site, subject_no)
+        known = self._token_of.get(subject_id)
+        if known is None:
+            self._token_of[subject_id] = token
+            shift = self._ring.date_shift_days(self._site, subject_no)
+            facts: Row = {"subject_no": subject_no, "shift_days": shift}
+            self._file(subject, token, subject_id, facts, key_id=self._ring.key_id)
+        elif known != token:
+            raise LinkageConflictError(
+                f"two subject numbers would share the pseudonym {subject_id}",
+                hint="Report this: 40 bits of HMAC have collided and must be lengthened.",
+            )
+
+    def _add_patient(self, subject_id: SubjectId, patient_id: RawPatientId) -> None:
+        token = self._ring.lookup_token("patient", self._site, patient_id)
+        owner = self._owner_of.get(token)
+        if owner is None:
+            self._owner_of[token] = subject_id
+            self._file(patient_link, token, subject_id, {"patient_id": patient_id})
+        elif owner != subject_id:
+            raise LinkageConflictError(
+                f"a PatientID of linkage.csv is linked to {subject_id} and to {owner}",
+                expected="one subject for each PatientID",
+                hint="Ask the site which is right; nothing of this linkage was used.",
+            )
+
+    def _file(
+        self, table: sa.Table, token: str, subject_id: SubjectId, facts: Row, **more: str
+    ) -> None:
+        row: Row = {"token": token, "site": self._site, "subject_id": subject_id, **more}
+        self._new[table].append(row)
+        self._seals.append(self._vault.seal_row(token, subject_id, facts))
+
+
+def _pairs(connection: Connection, chosen: sa.Select[str, str]) -> dict[str, str]:
+    return {row[0]: row[1] for row in connection.execute(chosen)}

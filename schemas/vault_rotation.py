@@ -16,21 +16,22 @@ from schemas.atomic_files import write_bytes
 from schemas.errors import EnvironmentProblemError
 from schemas.keys import KEY_BYTES, KeyRing, key_file_text, read_key_file
 from schemas.vault import Vault
+from schemas.vault_look_ups import HEAD_CONTEXT
 from schemas.zones import Zones
 
 _KEY_MODE = 0o600
 
 
 @dataclass(frozen=True)
-class Rotation:
-    """What a rotation did: the version now in force, and how much was sealed anew."""
+class Sealed:
+    """The version of the secret in force, and how much is sealed with it."""
 
     version: int
     vault_fields: int
     files: int
 
 
-def rotate_vault_secret(key_file: Path, zones: Zones) -> Rotation:
+def rotate_vault_secret(key_file: Path, zones: Zones) -> Sealed:
     """Seal the vault and all sealed files of the restricted zone with a new secret.
 
     Run it while no night is running. Back up the key file afterwards: the old copy no
@@ -43,22 +44,34 @@ def rotate_vault_secret(key_file: Path, zones: Zones) -> Rotation:
         then but a secret more in the key file.
     """
     ring = read_key_file(key_file)
-    vault_file = zones.vault_file
-    Vault(vault_file, ring).check()
+    Vault(zones.vault, ring).check()
     version = ring.vault_version + 1
     both = {**ring.vault_secrets, version: secrets.token_bytes(KEY_BYTES)}
     ring = replace(ring, vault_secrets=both)
     write_bytes(key_file, key_file_text(ring).encode("ascii"), mode=_KEY_MODE)
     contexts = sealed_files(zones)
-    fields = Vault(vault_file, ring).rewrap()
+    fields = Vault(zones.vault, ring).rewrap()
     for path, context in contexts.items():
         _reseal(path, context, ring)
     newest = replace(ring, vault_secrets={version: both[version]})
-    for path, context in contexts.items():
-        _open(path, context, newest)
-    Vault(vault_file, newest).check()
+    check_sealed(newest, zones)
     write_bytes(key_file, key_file_text(newest).encode("ascii"), mode=_KEY_MODE)
-    return Rotation(version, fields, len(contexts))
+    return Sealed(version, fields, len(contexts))
+
+
+def check_sealed(ring: KeyRing, zones: Zones) -> Sealed:
+    """Open the whole vault and every sealed file of the restricted zone.
+
+    Raises
+    ------
+    EnvironmentProblemError
+        If one of them does not open with this key.
+    """
+    fields = Vault(zones.vault, ring).check()
+    contexts = sealed_files(zones)
+    for path, context in contexts.items():
+        _open(path, context, ring)
+    return Sealed(ring.vault_version, fields, len(contexts))
 
 
 def sealed_files(zones: Zones) -> Mapping[Path, str]:
@@ -83,6 +96,8 @@ def sealed_files(zones: Zones) -> Mapping[Path, str]:
                 hint="Nothing was changed. Report this as a defect.",
             )
         found[path] = contexts[path.name]
+    if zones.look_up_head.is_file():
+        found[zones.look_up_head] = HEAD_CONTEXT
     return found
 
 
@@ -96,6 +111,13 @@ def _open(path: Path, context: str, ring: KeyRing) -> bytes:
     except Exception:
         raise EnvironmentProblemError(
             f"{path.name} cannot be opened with this key",
-            where=f"batch {path.parent.name} of {path.parent.parent.name}",
+            where=_place(path),
             hint="Use the key with which this home was started (`livercohort key show-id`).",
         ) from None
+
+
+def _place(path: Path) -> str:
+    folder, parent = path.parent, path.parent.parent
+    if parent.parent.name == "batches":
+        return f"batch {folder.name} of {parent.name}"
+    return folder.name

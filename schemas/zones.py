@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from schemas.identifiers import BatchId, SeriesUid, SiteCode
 
 
@@ -14,6 +16,7 @@ class Zones:
 
     home: Path
     inbox_dir: Path | None = None
+    vault_url: SecretStr | None = None
 
     @property
     def inbox(self) -> Path:
@@ -27,8 +30,18 @@ class Zones:
 
     @property
     def vault_file(self) -> Path:
-        """The pseudonym vault (SQLite, fields encrypted)."""
+        """The pseudonym vault where no PostgreSQL database is set (SQLite, fields encrypted)."""
         return self.restricted / "vault.sqlite"
+
+    @property
+    def vault(self) -> Path | SecretStr:
+        """Where the pseudonym vault lies."""
+        return self.vault_url or self.vault_file
+
+    @property
+    def look_up_head(self) -> Path:
+        """How long the look-up log was and its last link, sealed, apart from the log."""
+        return self.restricted / "look_up_head.sealed"
 
     def quarantine(self, site: SiteCode, batch: BatchId) -> Path:
         """Bytes set aside of one batch, with `reasons.csv`."""

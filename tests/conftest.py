@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser
+from pydantic import SecretStr
 
 from schemas.keys import KeyRing
 from tests.chromium import find_chromium, started_chromium
+from tests.postgres import postgres_programs, running_postgres
 
 # The machine is shared: a slow example says nothing about the law it tries.
 settings.register_profile("livercohort", deadline=None)
@@ -47,3 +51,26 @@ def browser() -> Iterator[Browser]:
         pytest.skip(reason)
     with started_chromium(executable) as chromium:
         yield chromium
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Path]:
+    """The socket folder of a running PostgreSQL of our own."""
+    programs = postgres_programs()
+    if programs is None:
+        message = "no PostgreSQL here: apt-get install postgresql"
+        if os.environ.get("LIVERCOHORT_REQUIRE_POSTGRES"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with running_postgres(programs) as folder:
+        yield folder
+
+
+@pytest.fixture
+def postgres_url(postgres: Path) -> SecretStr:
+    """The address of an empty database."""
+    name = f"vault_{uuid.uuid4().hex[:12]}"
+    server = f"host={postgres} user=vault dbname=postgres"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return SecretStr(f"postgresql://vault@/{name}?host={postgres}")

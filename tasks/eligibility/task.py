@@ -10,10 +10,11 @@ from prefect.logging import get_run_logger
 from schemas.identifiers import SiteCode
 from schemas.keys import read_key_file
 from schemas.run_context import release_bench
-from schemas.settings import Settings, read_settings
+from schemas.settings import read_settings
 from schemas.stage_errors import redacted_errors
 from schemas.vault import Vault
 from tasks.eligibility.assemble import assemble_cohort
+from tasks.eligibility.persons import check_persons
 from tasks.eligibility.protocol import read_protocol
 
 
@@ -23,14 +24,17 @@ def evaluate_cohort() -> dict[str, int]:
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("eligibility", settings.zones):
+        vault = Vault(settings.zones.vault, read_key_file(settings.master_key_file))
         cohort = assemble_cohort(
             bench.get("clinical_rows"),
             bench.get("labels"),
             batch_of_subject=bench.get("batch_of_subject"),
-            shift_days=_shift_days(settings, {site for site, _ in bench.get("batches")}),
+            shift_days=_shift_days(vault, {site for site, _ in bench.get("batches")}),
         )
         bench.put("cohort_rows", dict(cohort.tables))
-        bench.put("cohort_findings", list(cohort.findings))
+        subjects = {str(row["subject_id"]) for row in cohort.tables["subject"]}
+        twice = check_persons(vault.subjects_sharing_a_person(), subjects)
+        bench.put("cohort_findings", [*cohort.findings, *twice])
         versions = {
             "protocol": read_protocol().protocol_version,
             "mapping": bench.get("mapping_version"),
@@ -41,8 +45,7 @@ def evaluate_cohort() -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _shift_days(settings: Settings, sites: set[SiteCode]) -> dict[str, int]:
-    vault = Vault(settings.zones.vault_file, read_key_file(settings.master_key_file))
+def _shift_days(vault: Vault, sites: set[SiteCode]) -> dict[str, int]:
     return {
         str(subject): days
         for site in sorted(sites)

@@ -36,7 +36,7 @@ def link_subjects(zones: Zones, ring: KeyRing, delivery: Delivery) -> Linkage:
     A linkage that cannot be used is set aside and files nothing; what earlier deliveries have
     linked stays linked, and images of anyone else are held for want of a linkage.
     """
-    vault = Vault(zones.vault_file, ring)
+    vault = Vault(zones.vault, ring)
     outcomes: list[FileOutcome] = []
     resident_ids: dict[SubjectNo, frozenset[str]] = {}
     for file in delivery.files:
@@ -68,7 +68,7 @@ def linkage_of_folder(
     path = src / LINKAGE_NAME
     if not path.is_file():
         return None
-    return Vault(zones.vault_file, ring).assign(site, read_linkage(path.read_bytes()))
+    return Vault(zones.vault, ring).assign(site, read_linkage(path.read_bytes()))
 
 
 def _file_linkage(vault: Vault, site: SiteCode, file: DeliveredFile) -> list[LinkageRow] | None:

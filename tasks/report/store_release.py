@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -60,7 +62,7 @@ def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
         release=folder.name,
         tables=tables,
         batches=_read_batches(zones, tables["ingest_batch"]),
-        findings=tuple(records_from_table(tables["finding"], Finding)),
+        findings=tuple(_findings(tables["finding"])),
         decisions=_read_decisions(folder / "decisions.csv"),
         active_sites=tuple(site.code for site in read_sites() if site.schedule is not None),
         versions={
@@ -105,6 +107,12 @@ def _read_batches(zones: Zones, released: pa.Table) -> tuple[BatchAccount, ...]:
             )
         )
     return tuple(accounts)
+
+
+def _findings(table: pa.Table) -> Iterator[Finding]:
+    """Read findings; that of no one site has an empty code here and none in the release."""
+    for finding in records_from_table(table, Finding):
+        yield replace(finding, site_code=finding.site_code or "")
 
 
 def _read_decisions(path: Path) -> tuple[Decision, ...]:

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
 
 from schemas.errors import EnvironmentProblemError
-from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
+from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
 from schemas.keys import KeyRing
 from schemas.vault import LinkageConflictError, LinkageRow, Vault
+from schemas.vault_database import VaultDatabase, VaultPlace, metadata
 
-SITE = SiteCode("S91")
+SITE, OTHER_SITE = SiteCode("S91"), SiteCode("S92")
+RESIDENT = "11010519491231002X"
 
 
 def row(subject: str, patient: str, resident: str | None = None) -> LinkageRow:
     return LinkageRow(SubjectNo(subject), RawPatientId(patient), resident)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> VaultPlace:
+    if request.param == "sqlite":
+        return tmp_path / "vault.sqlite"
+    url: SecretStr = request.getfixturevalue("postgres_url")
+    return url
+
+
 @pytest.fixture
-def vault(tmp_path: Path, ring: KeyRing) -> Vault:
-    return Vault(tmp_path / "vault.sqlite", ring)
+def vault(place: VaultPlace, ring: KeyRing) -> Vault:
+    return Vault(place, ring)
+
+
+def everything(place: VaultPlace) -> dict[str, list[tuple[object, ...]]]:
+    """Return all rows of all tables."""
+    with VaultDatabase(place).reading() as connection:
+        return {
+            table.name: sorted(map(tuple, connection.execute(sa.select(table))), key=repr)
+            for table in metadata.sorted_tables
+        }
 
 
 def test_several_patient_ids_of_one_subject_share_pseudonym_and_shift(vault: Vault) -> None:
@@ -30,14 +56,17 @@ def test_several_patient_ids_of_one_subject_share_pseudonym_and_shift(vault: Vau
     assert known[RawPatientId("P3")].subject_id != known[RawPatientId("P1")].subject_id
 
 
-def test_the_same_linkage_again_changes_nothing(vault: Vault) -> None:
-    first = vault.assign(SITE, [row("A01", "P1")])
-    assert vault.assign(SITE, [row("A01", "P1")]) == first
+def test_the_same_linkage_again_changes_nothing(vault: Vault, place: VaultPlace) -> None:
+    rows = [row("A01", "P1", RESIDENT), row("A01", "P1", RESIDENT)]
+    first = vault.assign(SITE, rows)
+    before = everything(place)
+    assert vault.assign(SITE, rows) == first
+    assert everything(place) == before
 
 
 def test_the_same_number_at_two_sites_is_two_subjects(vault: Vault) -> None:
     one = vault.assign(SITE, [row("A01", "P1")])[RawPatientId("P1")]
-    two = vault.assign(SiteCode("S92"), [row("A01", "P1")])[RawPatientId("P1")]
+    two = vault.assign(OTHER_SITE, [row("A01", "P1")])[RawPatientId("P1")]
     assert one.subject_id != two.subject_id
     assert list(vault.assignments(SITE)) == ["P1"]
 
@@ -50,22 +79,237 @@ def test_a_patient_id_that_moves_to_another_subject_is_refused_whole(vault: Vaul
     assert list(vault.assignments(SITE)) == ["P1"]
 
 
-def test_no_value_stands_in_the_file(vault: Vault, tmp_path: Path) -> None:
-    vault.assign(SITE, [row("SUBJECT-77", "PATIENT-88", "11010519491231002X")])
-    data = (tmp_path / "vault.sqlite").read_bytes()
-    for value in (b"SUBJECT-77", b"PATIENT-88", b"11010519491231002X"):
+def test_no_value_stands_in_the_database(vault: Vault, place: VaultPlace) -> None:
+    vault.assign(SITE, [row("SUBJECT-77", "PATIENT-88", RESIDENT)])
+    data = place.read_bytes() if isinstance(place, Path) else repr(everything(place)).encode()
+    for value in (b"SUBJECT-77", b"PATIENT-88", RESIDENT.encode()):
         assert value not in data
-    assert (tmp_path / "vault.sqlite").stat().st_mode & 0o077 == 0
+    if isinstance(place, Path):
+        assert place.stat().st_mode & 0o077 == 0
 
 
 def test_one_resident_id_links_subjects_across_sites(vault: Vault) -> None:
-    vault.assign(SITE, [row("A01", "P1", "11010519491231002x")])
-    vault.assign(SiteCode("S92"), [row("B01", "P1", "11010519491231002X")])
+    vault.assign(SITE, [row("A01", "P1", RESIDENT.lower()), row("A02", "P2", "other")])
+    vault.assign(OTHER_SITE, [row("B01", "P1", RESIDENT)])
     (group,) = vault.subjects_sharing_a_person()
     assert [subject[:3] for subject in group] == ["S91", "S92"]
 
 
-def test_a_vault_of_another_key_says_so(vault: Vault, tmp_path: Path) -> None:
+def test_several_patient_ids_of_one_person_are_no_two_subjects(vault: Vault) -> None:
+    vault.assign(SITE, [row("A01", "P1", RESIDENT), row("A01", "P2", RESIDENT)])
+    assert vault.subjects_sharing_a_person() == []
+
+
+def test_a_vault_of_another_key_says_so_and_takes_nothing(vault: Vault, place: VaultPlace) -> None:
     vault.assign(SITE, [row("A01", "P1")])
+    before, other = everything(place), Vault(place, KeyRing(bytes(32)))
+    for attempt in (
+        other.check,
+        lambda: other.assign(SITE, [row("A02", "P2")]),
+        lambda: other.assignments(SITE),
+        lambda: other.assignment(SubjectId("S91-AAAAAAAA")),
+        other.subjects_sharing_a_person,
+    ):
+        with pytest.raises(EnvironmentProblemError, match="cannot be opened with this key"):
+            attempt()
+    assert everything(place) == before
+
+
+STATEMENTS = {
+    "update": "UPDATE subject SET site = 'S99'",
+    "delete": "DELETE FROM subject",
+    "delete of a link": "DELETE FROM patient_link",
+    "delete of a person": "DELETE FROM person_link",
+    "delete of a seal in force": "DELETE FROM seal",
+    "update of a seal": "UPDATE seal SET sealed = ''",
+}
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_the_database_itself_refuses_to_change_or_take_away_a_row(
+    statement: str, vault: Vault, place: VaultPlace
+) -> None:
+    vault.assign(SITE, [row("A01", "P1", RESIDENT)])
+    before = everything(place)
+    with (
+        pytest.raises(EnvironmentProblemError, match="refused"),
+        VaultDatabase(place).writing() as connection,
+    ):
+        connection.exec_driver_sql(STATEMENTS[statement])
+    assert everything(place) == before
+
+
+def test_sqlite_refuses_a_replacement_that_no_delete_trigger_sees(
+    tmp_path: Path, ring: KeyRing
+) -> None:
+    path = tmp_path / "vault.sqlite"
+    Vault(path, ring).assign(SITE, [row("A01", "P1")])
+    before = everything(path)
+    with sqlite3.connect(path) as database:
+        ((token, subject_id),) = database.execute("SELECT token, subject_id FROM subject")
+        for key, name in ((token, "S91-OTHER"), ("another", subject_id)):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                database.execute("REPLACE INTO subject VALUES (?, 'S91', ?, 'k')", (key, name))
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            database.execute("REPLACE INTO seal SELECT token, version, x'00' FROM seal")
+    assert everything(path) == before
+
+
+def test_postgresql_refuses_to_truncate(postgres_url: SecretStr, ring: KeyRing) -> None:
+    Vault(postgres_url, ring).assign(SITE, [row("A01", "P1")])
+    with (
+        pytest.raises(EnvironmentProblemError, match="refused"),
+        VaultDatabase(postgres_url).writing() as connection,
+    ):
+        connection.exec_driver_sql("TRUNCATE seal")
+    assert len(Vault(postgres_url, ring).assignments(SITE)) == 1
+
+
+class CollidingRing(KeyRing):
+    """A key under which every subject would get the same pseudonym."""
+
+    def subject_id(self, site: SiteCode, subject_no: SubjectNo) -> SubjectId:
+        return SubjectId(f"{site}-AAAAAAAA")
+
+
+def test_a_pseudonym_once_given_is_never_given_to_another_number(place: VaultPlace) -> None:
+    vault = Vault(place, CollidingRing(bytes(range(32))))
+    known = vault.assign(SITE, [row("A01", "P1")])
+    with pytest.raises(LinkageConflictError, match="would share the pseudonym"):
+        vault.assign(SITE, [row("A02", "P2")])
+    assert vault.assignments(SITE) == known
+
+
+_ASSIGN = """
+import json, sys
+from pathlib import Path
+from pydantic import SecretStr
+from schemas.keys import KeyRing
+from schemas.vault import LinkageRow, Vault
+place, site, rows = json.loads(sys.stdin.read())
+place = SecretStr(place) if place.startswith("postgresql") else Path(place)
+vault = Vault(place, KeyRing(bytes(range(32))))
+for number in range(0, rows, 5):
+    vault.assign(site, [LinkageRow(f"A{n}", f"P{n}", f"R{n}") for n in range(number, number + 5)])
+"""
+
+
+def address(place: VaultPlace) -> str:
+    return str(place) if isinstance(place, Path) else place.get_secret_value()
+
+
+@pytest.mark.slow
+def test_nights_of_two_sites_at_once_assign_every_subject_once(
+    place: VaultPlace, ring: KeyRing
+) -> None:
+    # Two processes a site, from nothing: they also make the tables at once.
+    sites = (SITE, OTHER_SITE, SITE, OTHER_SITE)
+    started = [
+        subprocess.Popen([sys.executable, "-c", _ASSIGN], stdin=subprocess.PIPE, text=True)
+        for _ in sites
+    ]
+    for process, site in zip(started, sites, strict=True):
+        assert process.stdin
+        process.stdin.write(json.dumps([address(place), site, 50]))
+        process.stdin.close()
+    assert [process.wait(timeout=120) for process in started] == [0, 0, 0, 0]
+    vault = Vault(place, ring)
+    for site in (SITE, OTHER_SITE):
+        known = vault.assignments(site)
+        assert sorted(known) == sorted(f"P{n}" for n in range(50))
+        assert len({a.subject_id for a in known.values()}) == 50
+        assert {a.subject_no for a in known.values()} == {f"A{n}" for n in range(50)}
+    assert len(vault.subjects_sharing_a_person()) == 50
+    assert {name: len(rows) for name, rows in everything(place).items()} == {
+        "subject": 100,
+        "patient_link": 100,
+        "person_link": 100,
+        "seal": 200,
+        "look_up": 0,
+    }
+
+
+OLD_LAYOUT = """
+CREATE TABLE subject (token TEXT PRIMARY KEY, site TEXT NOT NULL, subject_id TEXT NOT NULL UNIQUE,
+    key_id TEXT NOT NULL, sealed BLOB NOT NULL);
+CREATE TABLE patient_link (token TEXT PRIMARY KEY, site TEXT NOT NULL,
+    subject_id TEXT NOT NULL REFERENCES subject(subject_id), sealed BLOB NOT NULL);
+CREATE TABLE person_link (token TEXT NOT NULL,
+    subject_id TEXT NOT NULL REFERENCES subject(subject_id), PRIMARY KEY (token, subject_id));
+"""
+
+
+@pytest.fixture
+def old_file(tmp_path: Path, ring: KeyRing) -> Path:
+    """A vault as version 0.1 wrote it."""
+    path = tmp_path / "vault.sqlite"
+    subject_id = ring.subject_id(SITE, SubjectNo("A01"))
+    facts = {"subject_no": "A01", "shift_days": ring.date_shift_days(SITE, SubjectNo("A01"))}
+    sealed = ring.seal(json.dumps(facts).encode(), context=subject_id)
+    with sqlite3.connect(path) as database:
+        database.executescript(OLD_LAYOUT)
+        token = ring.lookup_token("subject", SITE, "A01")
+        values = (token, SITE, subject_id, ring.key_id, sealed)
+        database.execute("INSERT INTO subject VALUES (?, ?, ?, ?, ?)", values)
+        for patient in ("P1", "P2"):
+            sealed = ring.seal(json.dumps({"patient_id": patient}).encode(), context=subject_id)
+            link = (ring.lookup_token("patient", SITE, patient), SITE, subject_id, sealed)
+            database.execute("INSERT INTO patient_link VALUES (?, ?, ?, ?)", link)
+        person = (ring.person_token(RESIDENT), subject_id)
+        database.execute("INSERT INTO person_link VALUES (?, ?)", person)
+    return path
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda vault: vault.check(),
+        lambda vault: vault.assignments(SITE),
+        lambda vault: vault.assign(SITE, [row("A01", "P1")]),
+        lambda vault: vault.rewrap(),
+    ],
+    ids=["check", "read", "assign", "rewrap"],
+)
+def test_a_vault_of_the_old_layout_is_taken_over_by_whatever_opens_it_first(
+    first: Callable[[Vault], object], old_file: Path, tmp_path: Path, ring: KeyRing
+) -> None:
+    vault = Vault(old_file, ring)
+    first(vault)
+    fresh = Vault(tmp_path / "fresh.sqlite", ring)
+    fresh.assign(SITE, [row("A01", "P1", RESIDENT), row("A01", "P2")])
+    assert vault.assignments(SITE) == fresh.assignments(SITE)
+    vault.assign(OTHER_SITE, [row("B01", "P1", RESIDENT)])
+    assert len(vault.subjects_sharing_a_person()) == 1
+    with pytest.raises(sqlite3.IntegrityError), sqlite3.connect(old_file) as database:
+        database.execute("DELETE FROM subject")
+
+
+def test_another_key_leaves_a_vault_of_the_old_layout_as_it_is(old_file: Path) -> None:
+    before = old_file.read_bytes()
     with pytest.raises(EnvironmentProblemError, match="cannot be opened with this key"):
-        Vault(tmp_path / "vault.sqlite", KeyRing(bytes(32))).check()
+        Vault(old_file, KeyRing(bytes(32))).assignments(SITE)
+    assert old_file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://vault:GEHEIM77@127.0.0.1:1/cohort",
+        "mysql://vault:GEHEIM77@127.0.0.1/cohort",
+        "GEHEIM77",
+        "postgresql://vault:GEHEIM77@127.0.0.1:port/cohort",
+    ],
+)
+def test_an_address_that_does_not_work_is_never_told(url: str, ring: KeyRing) -> None:
+    with pytest.raises(EnvironmentProblemError) as caught:
+        Vault(SecretStr(url), ring).assign(SITE, [row("A01", "P1")])
+    told = f"{caught.value} {caught.value!r} {caught.value.__cause__!r}"
+    assert "GEHEIM77" not in told
+    assert "127.0.0.1" not in told
+
+
+def test_a_damaged_file_is_an_error_of_the_environment(tmp_path: Path, ring: KeyRing) -> None:
+    path = tmp_path / "vault.sqlite"
+    path.write_bytes(b"no database" * 100)
+    with pytest.raises(EnvironmentProblemError, match=r"vault\.sqlite"):
+        Vault(path, ring).assignments(SITE)

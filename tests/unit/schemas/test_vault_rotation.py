@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
 
 from schemas import vault_rotation
 from schemas.atomic_files import write_bytes
@@ -14,7 +16,9 @@ from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
 from schemas.keys import KeyRing, create_key_file, read_key_file, sealed_version
 from schemas.vault import LinkageRow, Vault
-from schemas.vault_rotation import rotate_vault_secret
+from schemas.vault_database import VaultDatabase, seal
+from schemas.vault_look_ups import look_up_subject, read_log
+from schemas.vault_rotation import check_sealed, rotate_vault_secret
 from schemas.zones import Zones
 
 SITE = SiteCode("S91")
@@ -46,8 +50,7 @@ def key_of(zones: Zones) -> Path:
 
 def sealed_fields(zones: Zones) -> list[bytes]:
     with sqlite3.connect(zones.vault_file) as database:
-        tables = ("subject", "patient_link")
-        return [r[0] for t in tables for r in database.execute(f"SELECT sealed FROM {t}")]
+        return [r[0] for r in database.execute("SELECT sealed FROM seal ORDER BY token, version")]
 
 
 def test_pseudonyms_shifts_and_key_id_stay(zones: Zones) -> None:
@@ -107,6 +110,37 @@ def test_an_unknown_sealed_file_stops_the_rotation(zones: Zones) -> None:
     with pytest.raises(EnvironmentProblemError, match=r"odd\.sealed"):
         rotate_vault_secret(key_of(zones), zones)
     assert sealed_fields(zones) == fields
+
+
+def test_the_log_of_look_ups_stays_whole_and_its_head_is_sealed_anew(zones: Zones) -> None:
+    vault = Vault(zones.vault, read_key_file(key_of(zones)))
+    one = vault.assignments(SITE)[RawPatientId("P1")].subject_id
+    look_up_subject(vault, zones.look_up_head, one, reason="letter 7", by="ana")
+    log = read_log(vault, zones.look_up_head)
+    done = rotate_vault_secret(key_of(zones), zones)
+    assert (done.vault_fields, done.files) == (6, 3)
+    after = read_key_file(key_of(zones))
+    assert read_log(Vault(zones.vault, after), zones.look_up_head) == log
+    assert check_sealed(after, zones) == done
+    assert sealed_version(zones.look_up_head.read_bytes()) == 2
+
+
+def test_a_rotation_in_postgresql_leaves_no_old_seal(
+    tmp_path: Path, postgres_url: SecretStr
+) -> None:
+    zones = Zones(tmp_path, vault_url=postgres_url)
+    zones.create()
+    before = create_key_file(key_of(zones))
+    known = Vault(zones.vault, before).assign(SITE, ROWS)
+    assert rotate_vault_secret(key_of(zones), zones).vault_fields == 5
+    after = read_key_file(key_of(zones))
+    assert Vault(zones.vault, after).assignments(SITE) == known
+    with VaultDatabase(postgres_url).reading() as connection:
+        versions = connection.execute(sa.select(seal.c.version)).scalars().all()
+    assert set(versions) == {2}
+    # A night that had read the key before the rotation files nothing after it.
+    with pytest.raises(EnvironmentProblemError, match="this key"):
+        Vault(zones.vault, before).assign(SITE, [LinkageRow(SubjectNo("A9"), RawPatientId("P9"))])
 
 
 def test_bytes_sealed_before_versions_existed_still_open(ring: KeyRing) -> None:

@@ -1,0 +1,258 @@
+"""The vault's tables in SQLite or PostgreSQL, one writer at a time, append-only by triggers.
+
+Rows are only ever added. A seal alone may leave, and only after a newer seal of the same row
+stands beside it: that is how a new secret takes over from an old one. An owner of the database
+can drop triggers; they keep programs from mistakes, the look-up log's chain shows tampering.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.pool import NullPool
+
+from schemas.errors import EnvironmentProblemError
+from schemas.keys import sealed_version
+
+#: Where a vault lies: a SQLite file, or the URL of a PostgreSQL database.
+VaultPlace = Path | SecretStr
+
+_BUSY_SECONDS = 60
+_CONNECT_SECONDS = 10
+#: Names the lock that writers of one vault take in PostgreSQL.
+_LOCK_KEY = 0x4C435641
+_WRITES = "vault_writes"
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+metadata = sa.MetaData()
+subject = sa.Table(
+    "subject",
+    metadata,
+    sa.Column("token", _TEXT, primary_key=True),
+    sa.Column("site", _TEXT, nullable=False),
+    sa.Column("subject_id", _TEXT, nullable=False, unique=True),
+    sa.Column("key_id", _TEXT, nullable=False),
+)
+patient_link = sa.Table(
+    "patient_link",
+    metadata,
+    sa.Column("token", _TEXT, primary_key=True),
+    sa.Column("site", _TEXT, nullable=False),
+    sa.Column("subject_id", _TEXT, sa.ForeignKey("subject.subject_id"), nullable=False),
+)
+person_link = sa.Table(
+    "person_link",
+    metadata,
+    sa.Column("token", _TEXT, primary_key=True),
+    sa.Column("subject_id", _TEXT, sa.ForeignKey("subject.subject_id"), primary_key=True),
+)
+look_up = sa.Table(
+    "look_up",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at_utc", _TEXT, nullable=False),
+    sa.Column("subject_token", _TEXT, sa.ForeignKey("subject.token"), nullable=False),
+    sa.Column("previous_mac", _TEXT, nullable=False),
+    sa.Column("mac", _TEXT, nullable=False),
+)
+seal = sa.Table(
+    "seal",
+    metadata,
+    sa.Column("token", _TEXT, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+
+_REFUSED = "the vault is append-only"
+_SUPERSEDED = "SELECT 1 FROM seal WHERE token = OLD.token AND version > OLD.version"
+
+
+class Layout(Enum):
+    """Which tables a database has."""
+
+    NONE = "none"
+    OLD = "seals stand in the rows of subjects and PatientIDs (version 0.1)"
+    TODAY = "today's"
+
+
+class VaultDatabase:
+    """Connections to one vault; errors name neither its address nor a value.
+
+    Parameters
+    ----------
+    place : Path or SecretStr
+        The SQLite file, inside the restricted zone, or `postgresql://user@host/database`.
+    """
+
+    def __init__(self, place: VaultPlace) -> None:
+        self._file = place if isinstance(place, Path) else None
+        self.name = place.name if isinstance(place, Path) else "the vault's PostgreSQL database"
+        self._engine = _sqlite(place) if isinstance(place, Path) else _postgresql(place)
+
+    def layout(self) -> Layout:
+        """Return which tables are there."""
+        # A kill while the vault is made leaves an empty file, which is no vault yet.
+        if self._file and not (self._file.is_file() and self._file.stat().st_size > 0):
+            return Layout.NONE
+        with self.reading() as connection:
+            return _layout(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one state of the vault."""
+        with self._plain_errors(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give the only connection that may write now; all is kept, or nothing on an error."""
+        if self._file:
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self._file.exists():
+                os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
+        engine = self._engine.execution_options(**{_WRITES: True})
+        with self._plain_errors(), engine.connect() as connection, connection.begin():
+            _make_tables(connection)
+            yield connection
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            # What a driver says may quote the address and the user.
+            raise EnvironmentProblemError(
+                f"the vault's database refused: {type(error).__name__}",
+                where=self.name,
+                hint="Check with `livercohort doctor` that it is whole, reachable and writable.",
+            ) from None
+
+
+def _sqlite(file: Path) -> Engine:
+    url = URL.create("sqlite", database=str(file))
+    engine = _engine(url, {"timeout": _BUSY_SECONDS})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: object, _record: object) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]  # we begin ourselves
+        for pragma in ("foreign_keys = ON", "secure_delete = ON"):
+            connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]  # driver's own
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(place: SecretStr) -> Engine:
+    try:
+        url = make_url(place.get_secret_value())
+    except (sa.exc.ArgumentError, ValueError):
+        url = None
+    if url is None or url.get_backend_name() != "postgresql":
+        raise EnvironmentProblemError(
+            "the vault's address is not that of a PostgreSQL database",
+            expected="postgresql://user@host/database",
+            where="LIVERCOHORT_VAULT_URL",
+            hint="Unset it to keep the vault in a file below the home.",
+        )
+    engine = _engine(
+        url.set(drivername="postgresql+psycopg"), {"connect_timeout": _CONNECT_SECONDS}
+    )
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(_WRITES):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})")
+        else:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+    return engine
+
+
+def _engine(url: URL, arguments: dict[str, object]) -> Engine:
+    return sa.create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
+
+
+def _make_tables(connection: Connection) -> None:
+    layout = _layout(connection)
+    if layout is Layout.TODAY:
+        return
+    old = _take_out_old_rows(connection) if layout is Layout.OLD else {}
+    metadata.create_all(connection)
+    is_sqlite = connection.dialect.name == "sqlite"
+    for statement in _sqlite_triggers() if is_sqlite else _postgresql_triggers():
+        connection.exec_driver_sql(statement)
+    for name, rows in old.items():
+        if rows:
+            connection.execute(sa.insert(metadata.tables[name]), rows)
+
+
+def _sqlite_triggers() -> Iterator[str]:
+    stop = f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"
+    for table in metadata.sorted_tables:
+        name = table.name
+        may_go = f" WHEN NOT EXISTS ({_SUPERSEDED})" if name == "seal" else ""
+        # REPLACE takes rows away without a delete trigger: a second row of a key is refused.
+        keys = " AND ".join(f"{c.name} = NEW.{c.name}" for c in table.primary_key.columns)
+        same = f"({keys})" + (" OR subject_id = NEW.subject_id" if name == "subject" else "")
+        known = f"EXISTS (SELECT 1 FROM {name} WHERE {same})"  # noqa: S608  fixed names
+        yield f"CREATE TRIGGER {name}_update BEFORE UPDATE ON {name} {stop}"
+        yield f"CREATE TRIGGER {name}_delete BEFORE DELETE ON {name}{may_go} {stop}"
+        yield f"CREATE TRIGGER {name}_replace BEFORE INSERT ON {name} WHEN {known} {stop}"
+
+
+def _postgresql_triggers() -> Iterator[str]:
+    refuse = f"RAISE EXCEPTION '{_REFUSED}'"
+    gone = f"IF EXISTS ({_SUPERSEDED}) THEN RETURN OLD; END IF;"
+    for function, body in (("vault_refuse", ""), ("vault_superseded", gone)):
+        yield (
+            f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql "
+            f"AS $$ BEGIN {body} {refuse}; END $$"
+        )
+    for table in metadata.sorted_tables:
+        name = table.name
+        delete = "vault_superseded" if name == "seal" else "vault_refuse"
+        for event, level, function in (
+            ("UPDATE", "ROW", "vault_refuse"),
+            ("DELETE", "ROW", delete),
+            ("TRUNCATE", "STATEMENT", "vault_refuse"),
+        ):
+            yield (
+                f"CREATE TRIGGER {name}_{event.lower()} BEFORE {event} ON {name} "
+                f"FOR EACH {level} EXECUTE FUNCTION {function}()"
+            )
+
+
+def _layout(connection: Connection) -> Layout:
+    inspector = sa.inspect(connection)
+    if inspector.has_table("seal"):
+        return Layout.TODAY
+    return Layout.OLD if inspector.has_table("subject") else Layout.NONE
+
+
+def _take_out_old_rows(connection: Connection) -> dict[str, list[dict[str, object]]]:
+    """Drop the tables of the old layout and return their rows as today's tables want them."""
+    rows: dict[str, list[dict[str, object]]] = {}
+    seals: list[dict[str, object]] = []
+    for name in ("person_link", "patient_link", "subject"):
+        found = connection.exec_driver_sql(f"SELECT * FROM {name}").mappings()  # noqa: S608  fixed
+        rows[name] = [{key: row[key] for key in row if key != "sealed"} for row in found.all()]
+    for name in ("subject", "patient_link"):
+        for token, sealed in connection.exec_driver_sql(f"SELECT token, sealed FROM {name}"):  # noqa: S608  fixed
+            seals.append({"token": token, "version": sealed_version(sealed), "sealed": sealed})
+    for name in ("person_link", "patient_link", "subject"):
+        connection.exec_driver_sql(f"DROP TABLE {name}")
+    # In the order of their foreign keys.
+    return {name: rows[name] for name in ("subject", "patient_link", "person_link")} | {
+        "seal": seals
+    }
