@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,19 +11,26 @@ from pathlib import Path
 import pyarrow as pa
 import yaml
 
+from schemas.charsets import decode_table_text
 from schemas.contracts import TableContract, read_table_contracts
 from schemas.errors import ContractError, GateBlockedError
-from schemas.package_data import expectations_dir
+from schemas.finding_texts import read_finding_texts
+from schemas.hospital_day import hospital_today
+from schemas.package_data import data_contracts_dir, expectations_dir
+from schemas.records import Finding
 from schemas.settings import QUIET_ENVIRONMENT
 from schemas.states import Severity
+from schemas.zones import Zones
 from tasks.validate.conformity import check_conformity
 from tasks.validate.engine import run_rules
 from tasks.validate.frames import columns_for_rules, key_columns, prepare_frames
 from tasks.validate.report import ValidationReport, build_report, sites_of_rows
 from tasks.validate.suites import Stage, Suite, parse_suite, require_unique_ids
+from tasks.validate.waivers import FILE_NAME, apply_waivers, parse_waivers
 
 #: Made after validation: findings are its result, and the release names itself last.
 _MADE_LATER = frozenset({"finding", "release"})
+_FINDING_TEXTS = ("site_delivery/findings.yaml", "protocol/findings.yaml")
 
 
 def read_suites(
@@ -88,14 +95,42 @@ def validate_tables(
     return build_report(outcomes, violations, _words(), sites, contracts)
 
 
-def require_passed(report: ValidationReport) -> None:
-    """Raise GateBlockedError when a blocker stands; names the rules, not the rows."""
-    blockers = sorted({f.rule_id for f in report.findings if f.severity is Severity.BLOCKER})
-    if report.blocked:
+def require_passed(findings: Iterable[Finding], waived: Collection[str] = ()) -> None:
+    """Raise GateBlockedError when a blocker stands that is not waived; names the rules only."""
+    blocking = [
+        f for f in findings if f.severity is Severity.BLOCKER and f.finding_id not in waived
+    ]
+    blockers = sorted({finding.rule_id for finding in blocking})
+    if blockers:
         raise GateBlockedError(
             f"findings of severity blocker: {', '.join(blockers)}",
             hint="Look at the findings of the run; each says who does what.",
         )
+
+
+def read_waived(zones: Zones, findings: Iterable[Finding]) -> dict[str, str]:
+    """Return finding id → how its query closes, of findings that are waived today.
+
+    Raises
+    ------
+    ContractError
+        If the file of waivers has a row that cannot be used; names file and line.
+    """
+    path = zones.operations / FILE_NAME
+    if not path.is_file():
+        return {}
+    decoded = decode_table_text(path.read_bytes())
+    if decoded is None:
+        raise ContractError("neither UTF-8 nor GB18030", where=FILE_NAME)
+    waivers = parse_waivers(decoded[0], known_rules())
+    return apply_waivers(findings, waivers, hospital_today())
+
+
+def known_rules() -> frozenset[str]:
+    """Return the ids of all rules that can give a finding."""
+    suites = (r.meta.rule_id for suite in read_suites().values() for r in suite.expectations)
+    texts = (read_finding_texts(data_contracts_dir() / name) for name in _FINDING_TEXTS)
+    return frozenset(suites) | frozenset(_words()) | {rule for listed in texts for rule in listed}
 
 
 @cache
