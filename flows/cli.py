@@ -12,6 +12,7 @@ from flows import (
     cli_cohort,
     cli_night,
     cli_planned,
+    cli_queries,
     cli_simulate,
     cli_stages,
     cli_system,
@@ -41,6 +42,7 @@ app.command(rich_help_panel=_COHORT)(cli_cohort.release)
 app.command(rich_help_panel=_COHORT)(cli_cohort.verify)
 app.command(rich_help_panel=_COHORT)(cli_cohort.report)
 app.command(rich_help_panel=_COHORT)(cli_vault.reidentify)
+app.add_typer(cli_queries.queries_app, name="queries", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)
 app.command(rich_help_panel=_STAGES)(cli_stages.convert)
 app.command(rich_help_panel=_STAGES)(cli_stages.label)

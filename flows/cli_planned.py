@@ -11,7 +11,6 @@ from schemas.errors import BadInputError
 _PLANNED = {
     "diff": "what changed between two releases",
     "evaluate": "taking in an index-test run and its outcomes",
-    "queries": "queries to sites and their answers",
     "signoff": "a reviewer's sign-off",
     "withdraw": "withdrawal of consent",
     "share": "the individual-participant-data package",

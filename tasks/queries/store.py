@@ -21,17 +21,19 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
+import pyarrow as pa
 from openpyxl import Workbook, load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from schemas.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from schemas.charsets import decode_table_text
-from schemas.contracts import TableContract, read_table_contracts
+from schemas.contracts import TableContract, conform, read_table_contracts
 from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir
 from schemas.zones import Zones
 from tasks.queries.exchange import headings
 from tasks.queries.states import About, Answer, ClosedReason, Query, QueryEvent, Status, fold
+from tasks.queries.tables import event_rows, query_rows
 
 #: An answer file is a list of queries, never more.
 ANSWER_FILE_BYTES_MAX = 20_000_000
@@ -143,8 +145,8 @@ def read_answer_table(data: bytes) -> list[list[str]]:
     return table
 
 
-def keep_answer_file(zones: Zones, site: str, data: bytes, suffix: str) -> str:
-    """Keep an answer file as it came (restricted: comments may name people); return its SHA-256.
+def require_new_answer_file(zones: Zones, site: str, data: bytes) -> str:
+    """Return the SHA-256 of an answer file, after checking that it did not come before.
 
     Raises
     ------
@@ -152,16 +154,30 @@ def keep_answer_file(zones: Zones, site: str, data: bytes, suffix: str) -> str:
         If the same file was imported before.
     """
     digest = sha256_of_bytes(data)
-    folder = zones.answers(site)
-    if list(folder.glob(f"{digest}.*")):
+    if (zones.answers(site) / digest).exists():
         raise BadInputError(
             "this answer file was imported before",
             where=f"site {site}, sha256 {digest[:12]}",
             hint="Nothing was changed. `livercohort queries list` shows where each query stands.",
         )
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_bytes(folder / f"{digest}{suffix}", data, mode=0o600)
     return digest
+
+
+def keep_answer_file(zones: Zones, site: str, data: bytes, digest: str) -> None:
+    """Keep an answer file as it came (restricted: comments may name people)."""
+    folder = zones.answers(site)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_bytes(folder / digest, data, mode=0o600)
+
+
+def query_table(queries: Iterable[Query]) -> pa.Table:
+    """Return table `query` of its contract."""
+    return conform(read_query_contracts()["query"], query_rows(queries))
+
+
+def event_table(queries: Iterable[Query]) -> pa.Table:
+    """Return table `query_event` of its contract."""
+    return conform(read_query_contracts()["query_event"], event_rows(queries))
 
 
 def _folder(zones: Zones) -> Path:
