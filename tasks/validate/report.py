@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from schemas.contracts import TableContract
@@ -189,8 +190,8 @@ def _shown(value: object, outcome: Outcome, contracts: Mapping[str, TableContrac
         return "no such row"
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return "missing"
-    if isinstance(value, bool):
-        return _word(value)
+    if isinstance(value, bool | np.bool_):
+        return _word(bool(value))
     if not isinstance(value, str):
         return f"{value:.6g}" if isinstance(value, float) else str(value)
     column = outcome.rule.columns[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,11 +61,11 @@ def play(acts: list[tuple]) -> list[list[QueryEvent]]:  # type: ignore[type-arg]
 @given(ACTS)
 def test_history_only_grows_and_moves_only_as_allowed(acts: list[tuple]) -> None:  # type: ignore[type-arg]  # see play
     histories = play(acts)
-    for before, later in zip(histories, histories[1:], strict=False):
+    for before, later in pairwise(histories):
         assert later[: len(before)] == before
     for query in fold(histories[-1]).values():
         states = [None, *(event.status for event in query.events)]
-        assert all(new in MOVES[old] for old, new in zip(states, states[1:], strict=False))
+        assert all(new in MOVES[old] for old, new in pairwise(states))
 
 
 @given(ACTS)
