@@ -188,6 +188,8 @@ def _shown(value: object, outcome: Outcome, contracts: Mapping[str, TableContrac
     """Show numbers, truth values and known codes; of any other text only that it is there."""
     if outcome.rule.keys_of:
         return "no such row"
+    if outcome.rule.sql:
+        return str(value)
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return "missing"
     if isinstance(value, bool | np.bool_):
@@ -209,6 +211,8 @@ def expected_of(rule: Rule) -> str:
     kwargs = rule.kwargs
     if rule.keys_of:
         return f"a row of {rule.keys_of[0]}"
+    if rule.sql:
+        return str(kwargs["expected"])
     if "value_set" in kwargs:
         excluded = "none of " if rule.type.endswith("not_be_in_set") else ""
         return excluded + ", ".join(_word(value) for value in kwargs["value_set"])
@@ -240,7 +244,7 @@ def _evidence(outcomes: Sequence[Outcome]) -> dict[str, object]:
         for outcome in sorted(outcomes, key=lambda o: (o.table, o.rule.meta.rule_id))
     ]
     return {
-        "engine": "great_expectations",
+        "engines": ["duckdb", "great_expectations"],
         "results": listed,
         "success": all(outcome.ran and outcome.success for outcome in outcomes),
     }

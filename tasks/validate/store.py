@@ -23,8 +23,9 @@ from schemas.states import Severity
 from schemas.zones import Zones
 from tasks.validate.conformity import check_conformity
 from tasks.validate.engine import run_rules
-from tasks.validate.frames import columns_for_rules, key_columns, prepare_frames
+from tasks.validate.frames import INSTANCE_FEATURES, columns_for_rules, key_columns, prepare_frames
 from tasks.validate.report import ValidationReport, build_report, sites_of_rows
+from tasks.validate.store_sql import require_sql_runs, run_sql_rules
 from tasks.validate.suites import Stage, Suite, parse_suite, require_unique_ids
 from tasks.validate.waivers import FILE_NAME, apply_waivers, parse_waivers
 
@@ -50,7 +51,8 @@ def read_suites(
     ContractError
         If a suite cannot be used; names file, line and reason.
     """
-    columns = columns_for_rules(contracts or read_table_contracts())
+    contracts = contracts or read_table_contracts()
+    columns = columns_for_rules(contracts)
     suites = {
         path.stem: parse_suite(path.read_text(encoding="utf-8"), path.name, columns)
         for path in sorted((folder or expectations_dir()).glob("*.yaml"))
@@ -58,11 +60,16 @@ def read_suites(
     if not suites:
         raise ContractError("no suite found", where="expectations")
     require_unique_ids(suites)
+    require_sql_runs(suites, contracts)
     return suites
 
 
 def validate_tables(
-    tables: Mapping[str, pa.Table], stage: Stage, *, suites: Mapping[str, Suite] | None = None
+    tables: Mapping[str, pa.Table],
+    stage: Stage,
+    *,
+    suites: Mapping[str, Suite] | None = None,
+    instances: pa.Table | None = None,
 ) -> ValidationReport:
     """Validate published tables: contracts first, then the rules of the stage.
 
@@ -75,6 +82,8 @@ def validate_tables(
         BATCH or RELEASE.
     suites : mapping of str to Suite, optional
         Default: the ones that ship.
+    instances : pyarrow.Table, optional
+        One row per image as `InstanceFeatures`; without it the rules on images do not apply.
 
     Returns
     -------
@@ -87,10 +96,14 @@ def validate_tables(
     required = sorted(contracts.keys() - _MADE_LATER) if stage is Stage.RELEASE else []
     violations = check_conformity(tables, contracts, required)
     unusable = {item.table for item in violations if item.rule_id == "CON-COLUMNS"}
-    frames = prepare_frames({n: table for n, table in tables.items() if n not in unusable})
-    keys = {name: key_columns(name, contracts) for name in frames}
+    usable = {n: table for n, table in tables.items() if n not in unusable}
+    frames = prepare_frames(usable)
+    keys = {name: key_columns(name, contracts) for name in (*frames, INSTANCE_FEATURES)}
     rules = {name: suite.at(stage) for name, suite in suites.items()}
-    outcomes = run_rules(rules, frames, keys)
+    seen = usable | {name: pa.Table.from_pandas(frames[name]) for name in frames.keys() - usable}
+    if instances is not None:
+        seen[INSTANCE_FEATURES] = instances
+    outcomes = [*run_rules(rules, frames, keys), *run_sql_rules(rules, seen, keys)]
     sites = {name: sites_of_rows(frame, keys[name]) for name, frame in frames.items()}
     return build_report(outcomes, violations, _words(), sites, contracts)
 

@@ -8,9 +8,12 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
+from schemas.features import InstanceFeatures
+from schemas.record_tables import table_from_records
 from schemas.run_context import release_bench, run_context
 from schemas.settings import read_settings
 from schemas.stage_errors import redacted_errors
+from tasks.validate.frames import INSTANCE_KEY
 from tasks.validate.report import rules_summary
 from tasks.validate.store import read_waived, require_passed, validate_tables
 from tasks.validate.suites import Stage
@@ -22,7 +25,13 @@ def validate_batch(site: str, batch: str) -> dict[str, int]:
     context = run_context(site, batch)
     bench = context.bench
     with redacted_errors("validate", context.zones):
-        report = validate_tables(bench.get("published_rows"), Stage.BATCH)
+        report = validate_tables(
+            bench.get("published_rows"),
+            Stage.BATCH,
+            instances=table_from_records(
+                bench.get("exam_instances"), InstanceFeatures, key=INSTANCE_KEY
+            ),
+        )
         findings = [*bench.get("clinical_findings"), *report.findings]
         bench.put("findings", findings)
         bench.put("waived", read_waived(context.zones, findings))
