@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset
 
 from schemas.contracts import TableContract
 from schemas.errors import ContractError
@@ -25,7 +26,7 @@ _CLOSED = {"enable_external_access": "false", "lock_configuration": "true"}
 
 def run_sql_rules(
     rules: Mapping[str, Sequence[Rule]],
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, pa.Table | pa.dataset.Dataset],
     keys: Mapping[str, Sequence[str]],
 ) -> list[Outcome]:
     """Run the rules in SQL of every table that is given.
@@ -34,8 +35,8 @@ def run_sql_rules(
     ----------
     rules : mapping of str to sequence of Rule
         Rules by table; expectations are passed over.
-    tables : mapping of str to pyarrow.Table
-        What the statements may name.
+    tables : mapping of str to pyarrow.Table or pyarrow.dataset.Dataset
+        What the statements may name; a dataset is streamed, never held whole.
     keys : mapping of str to sequence of str
         Columns that name a row, by table: a statement returns them, and `observed`.
 
@@ -79,7 +80,7 @@ def require_sql_runs(suites: Mapping[str, Suite], contracts: Mapping[str, TableC
                     _require(database, table, rule, key_columns(table, contracts))
 
 
-def _database(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
+def _database(tables: Mapping[str, pa.Table | pa.dataset.Dataset]) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect(":memory:", config=_CLOSED)
     for name, table in tables.items():
         database.register(name, table)

@@ -132,7 +132,7 @@ def changed(column: str, **values: object) -> TableContract:
         (replace(SERIES, primary_key=("series_uid",)), Step.MAJOR),
         (changed("slice_thickness_mm", duckdb_type="VARCHAR"), Step.MAJOR),
         (changed("slice_thickness_mm", unit="cm"), Step.MAJOR),
-        (changed("modality", nullable=True), Step.MAJOR),
+        (changed("label", nullable=True), Step.MAJOR),
         (changed("label", allowed_values=("MR_T2",)), Step.MAJOR),
         (changed("label_tier", allowed_values=("A", "B", "C", "X", "none", "D")), Step.MINOR),
         (changed("thickness_limit_mm", name="limit_mm"), Step.MAJOR),
