@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _make_images(folder: Path, rows: int) -> None:
-    uid = "'2.25.' || (300000000000000000000000000000000000000::HUGEINT + {})::VARCHAR"
+    uid = "'2.25.' || (100000000000000000000000000000000000000::HUGEINT + {})::VARCHAR"
     with duckdb.connect() as database:
         database.execute(
             f"""COPY (SELECT {uid.format("i")} AS sop_uid, NULL::BIGINT AS frame_number,
