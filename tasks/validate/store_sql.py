@@ -21,7 +21,10 @@ from tasks.validate.frames import DERIVED_TABLES, INSTANCE_FEATURES, key_columns
 from tasks.validate.suites import Rule, Suite
 
 OBSERVED = "observed"
-_CLOSED = {"enable_external_access": "false", "lock_configuration": "true"}
+_CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "lock_configuration": "true",
+}
 
 
 def run_sql_rules(

@@ -79,7 +79,7 @@ def parse_waivers(text: str, known_rules: Iterable[str]) -> tuple[Waiver, ...]:
             expected=",".join(COLUMNS),
             where=f"{FILE_NAME} line 1",
         )
-    rules, waivers = frozenset(known_rules), []
+    rules, waivers = frozenset(known_rules), list[Waiver]()
     for row in reader:
         where = f"{FILE_NAME} line {reader.line_num}"
         try:

@@ -99,8 +99,8 @@ def volume(uid: str, **values: object) -> dict[str, object]:
 #: rule → tables that break it, and the keys of the rows that are at fault.
 FAULTS: dict[str, tuple[dict[str, list[dict[str, object]]], set[str]]] = {
     "SER-PHASE-ORDER": ({"series": [timed("a", "art", 90), timed("b", "pvp", 60)]}, {"b/b"}),
-    "SER-INSTANCES": (
-        {"series": [timed("a", "art", 1)], "nifti_volume": [volume("a", n_instances=7)]},
+    "SER-UNEQUAL-PHASES": (
+        {"series": [timed("a", "art", 1) | {"conversion_codes": ["UNEQUAL_PHASES"]}]},
         {"a/a"},
     ),
     "VOL-DUPLICATE": ({"nifti_volume": [volume("a"), volume("b")]}, {"a", "b"}),
@@ -108,6 +108,13 @@ FAULTS: dict[str, tuple[dict[str, list[dict[str, object]]], set[str]]] = {
         {
             "imaging_study": [make_row("imaging_study", study_uid=STUDY, n_series=2)],
             "series": [timed("a", "art", 1)],
+        },
+        {STUDY},
+    ),
+    "STU-IMAGE-COUNT": (
+        {
+            "imaging_study": [make_row("imaging_study", study_uid=STUDY, n_instances=9)],
+            "series": [timed("a", "art", 1), timed("b", "pvp", 1)],
         },
         {STUDY},
     ),
@@ -249,11 +256,11 @@ def test_a_rule_on_images_names_every_image_at_fault(rule_id: str) -> None:
 
 
 def test_a_statement_that_raises_or_lacks_a_table_did_not_run() -> None:
-    table, rule = RULES["SER-INSTANCES"]
+    table, rule = RULES["STU-SERIES-COUNT"]
     wrong = rule.model_copy(update={"kwargs": {**rule.kwargs, "sql": "SELECT 1 / 'a'"}})
     for broken, tables in (
         (wrong, empty()),
-        (rule, {"series": CONTRACTS["series"].arrow_schema().empty_table()}),
+        (rule, {"imaging_study": CONTRACTS["imaging_study"].arrow_schema().empty_table()}),
     ):
         keys = {table: CONTRACTS[table].primary_key}
         (outcome,) = run_sql_rules({table: [broken]}, tables, keys)
