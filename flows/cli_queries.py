@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 queries_app = typer.Typer(no_args_is_help=True, help="Queries to sites and their answers.")
 
 _SHOWN = ("query_id", "site_code", "status", "severity", "rule_id", "opened_on", "due_on", "answer")
+_AGEING_SHOWN = (
+    *("site_code", "open", "answered", "closed", "overdue"),
+    *("oldest_open_days", "median_days_to_close"),
+)
 
 
 @queries_app.command("export")
@@ -124,7 +128,7 @@ def list_queries(
     ]
     shown: tuple[str, ...] | None = None
     if ageing:
-        rows = ageing_rows(chosen, hospital_today())
+        rows, shown = ageing_rows(chosen, hospital_today()), _AGEING_SHOWN
     elif events:
         rows = event_table(chosen).to_pylist()
     else:
