@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test check docs lint types imports unit golden lock clean help
+.PHONY: demo test check contracts docs lint types imports unit golden lock clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -33,7 +33,10 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
-check: lint types imports ## format, lint, types, import order, fast tests with branch coverage
+contracts: $(STAMP)
+	$(BIN)/python .ci/lint_contracts.py
+
+check: lint types imports contracts ## format, lint, types, import order, fast tests with branch coverage
 	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 docs: $(STAMP) ## rewrite what the manual says of the code: commands, rules, reasons

@@ -12,6 +12,7 @@ from flows import (
     cli_cohort,
     cli_night,
     cli_planned,
+    cli_queries,
     cli_review,
     cli_share,
     cli_simulate,
@@ -47,6 +48,7 @@ app.command(rich_help_panel=_COHORT)(cli_cohort.report)
 app.command(rich_help_panel=_COHORT)(cli_vault.reidentify)
 app.add_typer(cli_review.signoff_app, name="signoff", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_COHORT)(cli_withdraw.withdraw)
+app.add_typer(cli_queries.queries_app, name="queries", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)
 app.command(rich_help_panel=_STAGES)(cli_stages.convert)
 app.command(rich_help_panel=_STAGES)(cli_stages.label)

@@ -10,7 +10,6 @@ from schemas.errors import BadInputError
 
 _PLANNED = {
     "evaluate": "taking in an index-test run and its outcomes",
-    "queries": "queries to sites and their answers",
 }
 
 

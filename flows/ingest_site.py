@@ -24,6 +24,7 @@ from tasks.convert.task import convert_batch
 from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch
 from tasks.harmonise.task import label_batch
 from tasks.publish.task import stage_rows
+from tasks.queries.task import sync_batch_queries
 from tasks.receive.store_lease import lease
 from tasks.receive.task import commit_batch, link_batch, receive_exports, settle_batch, stage_tables
 from tasks.validate.task import validate_batch
@@ -102,6 +103,7 @@ def ingest_batch(site: str, batch: str) -> dict[str, Any]:
     if scan_batch(site, batch)["hits"]:
         stage_tables(site, batch)
         require_clean(site, batch)
+    sync_batch_queries(site, batch)
     return commit_batch(site, batch)
 
 

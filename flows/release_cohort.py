@@ -28,9 +28,10 @@ from tasks.publish.task import (
     push_to_stores,
     stage_release_tables,
 )
+from tasks.queries.task import sync_release_queries
 from tasks.receive.store_lease import lease
 from tasks.report.task import add_reviewer_ratings, write_release_report
-from tasks.validate.task import validate_release
+from tasks.validate.task import require_release_passed, validate_release
 
 
 @flow(name="release-cohort", flow_run_name="release-cohort", retries=0)
@@ -63,6 +64,9 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
         stage_release_tables()
         move(50.0)
         validate_release()
+        if not dry_run:
+            sync_release_queries()
+        require_release_passed()
         inspect = partial(require_no_identifiers, settings)
         result = publish_release(bump, dry_run=dry_run, inspect=inspect)
         if not dry_run:

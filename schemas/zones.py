@@ -53,6 +53,14 @@ class Zones:
         """Sealed forms, file paths and identifier dictionary of one batch."""
         return self.restricted / "batches" / site / batch
 
+    def outgoing(self, site: str) -> Path:
+        """Return where files to one site lie, with its own numbers and real dates."""
+        return self.restricted / "outgoing" / site
+
+    def answers(self, site: str) -> Path:
+        """Return where answer files lie as one site sent them."""
+        return self.restricted / "answers" / site
+
     @property
     def work(self) -> Path:
         """Scratch of running batches (identifiable): mode 0700, safe to delete when idle."""

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,7 @@ def commit(
     outcomes: Sequence[FileOutcome],
     *,
     held: bool,
+    validation: Mapping[str, object],
     edc_export_as_of: str | None,
     key_id: str,
     software_version: str,
@@ -173,6 +174,7 @@ def commit(
             key_id=key_id,
             software_version=software_version,
         )
+        write_bytes(staging / "validation.json", canonical_json(validation))
         write_bytes(staging / "batch.json", canonical_json(record))
     note_export(zones, delivery)
     forget_received(zones, delivery)

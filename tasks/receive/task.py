@@ -121,7 +121,11 @@ def commit_batch(site: str, batch: str) -> dict[str, Any]:
             bench,
             bench.get("delivery"),
             store_commit.all_outcomes(bench),
-            held=any(f.severity is Severity.BLOCKER for f in bench.get("findings")),
+            held=any(
+                f.severity is Severity.BLOCKER and f.finding_id not in bench.get("waived")
+                for f in bench.get("findings")
+            ),
+            validation=bench.get("validation"),
             edc_export_as_of=bench.get("edc_export_as_of"),
             key_id=context.ring().key_id,
             software_version=software_version(),

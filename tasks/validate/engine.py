@@ -63,7 +63,8 @@ def run_rules(
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_pandas("frames")
     outcomes: list[Outcome] = []
-    for table, listed in rules.items():
+    for table, all_of_table in rules.items():
+        listed = [rule for rule in all_of_table if rule.sql is None]
         if table not in frames or not listed:
             continue
         asset = source.add_dataframe_asset(table)

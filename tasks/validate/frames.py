@@ -8,6 +8,8 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.contracts import TableContract
+from schemas.features import InstanceFeatures
+from schemas.record_tables import record_schema
 
 #: Columns added to a published table, and tables made for the rules only.
 DERIVED_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -21,6 +23,9 @@ DERIVED_COLUMNS: dict[str, tuple[str, ...]] = {
 DERIVED_TABLES: dict[str, tuple[str, ...]] = {
     "site_summary": ("site_code", "n_series", "unclassified_share", "accepted_tier_share"),
 }
+#: The headers as they were read, one row per image; no published table, for rules in SQL only.
+INSTANCE_FEATURES = "instance_features"
+INSTANCE_KEY = ("sop_uid", "frame_number")
 UNCLASSIFIED = "UNCLASSIFIED"
 _STATES = ("n_accepted", "n_quarantined", "n_duplicate", "n_clinical", "n_control")
 _NO_VOLUME_NEEDED = ("LOCALIZER", "NONIMAGE")
@@ -35,11 +40,15 @@ def columns_for_rules(contracts: Mapping[str, TableContract]) -> dict[str, froze
         | frozenset(DERIVED_COLUMNS.get(name, ()))
         for name, contract in contracts.items()
     }
-    return columns | {name: frozenset(listed) for name, listed in DERIVED_TABLES.items()}
+    features = frozenset(record_schema(InstanceFeatures).names)
+    derived = {name: frozenset(listed) for name, listed in DERIVED_TABLES.items()}
+    return columns | derived | {INSTANCE_FEATURES: features}
 
 
 def key_columns(table: str, contracts: Mapping[str, TableContract]) -> tuple[str, ...]:
     """Return the columns that name a row of a table, published or derived."""
+    if table == INSTANCE_FEATURES:
+        return INSTANCE_KEY
     return contracts[table].primary_key if table in contracts else DERIVED_TABLES[table][:1]
 
 

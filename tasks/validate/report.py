@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from schemas.contracts import TableContract
@@ -15,8 +17,17 @@ from schemas.sites import SITE_CODE_PATTERN
 from schemas.states import Severity
 from tasks.validate.conformity import Violation
 from tasks.validate.engine import FailingRow, Outcome
+from tasks.validate.suites import Rule
 
 RULE_FAILED = "RUN-FAILED"
+_EXPECTED_WORDS = {
+    "expect_column_values_to_not_be_null": "a value",
+    "expect_column_values_to_be_unique": "one row",
+    "expect_compound_columns_to_be_unique": "one row",
+    "expect_column_values_to_match_regex": "the form that the contract gives",
+    "expect_column_pair_values_to_be_equal": "the same value twice",
+    "expect_column_pair_values_a_to_be_greater_than_b": "the first greater than the second",
+}
 _SITE = re.compile(SITE_CODE_PATTERN)
 _SUBJECT_SITE = re.compile(rf"({SITE_CODE_PATTERN})-")
 
@@ -28,6 +39,7 @@ class ValidationReport:
     findings: tuple[Finding, ...]
     gx_json: dict[str, object]
     blocked: bool
+    rules_run: tuple[str, ...]
 
 
 def build_report(
@@ -67,7 +79,27 @@ def build_report(
         findings=tuple(listed),
         gx_json=_evidence(outcomes),
         blocked=any(finding.severity is Severity.BLOCKER for finding in listed),
+        rules_run=tuple(sorted(outcome.rule.meta.rule_id for outcome in outcomes if outcome.ran)),
     )
+
+
+def rules_summary(findings: Iterable[Finding], waived: Collection[str]) -> list[dict[str, object]]:
+    """Return one row per rule that found something: counts only, worst first."""
+    rank = list(Severity)
+    by_rule: dict[tuple[int, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        by_rule[rank.index(finding.severity), finding.rule_id].append(finding)
+    return [
+        {
+            "rule_id": rule,
+            "severity": rank[place].value,
+            "findings": len(found),
+            "waived": sum(finding.finding_id in waived for finding in found),
+            "message_en": found[0].message_en,
+            "message_zh": found[0].message_zh,
+        }
+        for (place, rule), found in sorted(by_rule.items())
+    ]
 
 
 def sites_of_rows(frame: pd.DataFrame, key: Sequence[str]) -> dict[tuple[str, ...], str]:
@@ -138,7 +170,7 @@ def _of_outcome(
             object_id=object_id,
             column_name=rule.columns[0] if rule.columns else "",
             observed=_shown(row.value, outcome, contracts),
-            expected=_expected(outcome),
+            expected=expected_of(rule),
             **_texts(rule.meta.model_dump()),
         )
 
@@ -156,9 +188,13 @@ def _shown(value: object, outcome: Outcome, contracts: Mapping[str, TableContrac
     """Show numbers, truth values and known codes; of any other text only that it is there."""
     if outcome.rule.keys_of:
         return "no such row"
+    if outcome.rule.sql:
+        return str(value)
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return "missing"
-    if isinstance(value, bool) or not isinstance(value, str):
+    if isinstance(value, bool | np.bool_):
+        return _word(bool(value))
+    if not isinstance(value, str):
         return f"{value:.6g}" if isinstance(value, float) else str(value)
     column = outcome.rule.columns[0]
     contract = contracts.get(outcome.table)
@@ -170,20 +206,28 @@ def _shown(value: object, outcome: Outcome, contracts: Mapping[str, TableContrac
     return value if known and value in known else "another value"
 
 
-def _expected(outcome: Outcome) -> str:
-    rule, kwargs = outcome.rule, outcome.rule.kwargs
+def expected_of(rule: Rule) -> str:
+    """Return what a rule expects, in words a person reads: `0`, `0 to 90`, `at least 1.45`."""
+    kwargs = rule.kwargs
     if rule.keys_of:
         return f"a row of {rule.keys_of[0]}"
+    if rule.sql:
+        return str(kwargs["expected"])
     if "value_set" in kwargs:
-        return ", ".join(map(str, kwargs["value_set"]))
-    limits = [
-        f"{sign} {kwargs[name]}"
-        for name, sign in (("min_value", ">="), ("max_value", "<="))
-        if kwargs.get(name) is not None
-    ]
-    if limits:
-        return " and ".join(limits)
-    return {"expect_column_values_to_not_be_null": "a value"}.get(rule.type, "unique")
+        excluded = "none of " if rule.type.endswith("not_be_in_set") else ""
+        return excluded + ", ".join(_word(value) for value in kwargs["value_set"])
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    if low is not None and high is not None:
+        return _word(low) if low == high else f"{_word(low)} to {_word(high)}"
+    if low is not None:
+        return f"at least {_word(low)}"
+    if high is not None:
+        return f"at most {_word(high)}"
+    return _EXPECTED_WORDS.get(rule.type, "")
+
+
+def _word(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _evidence(outcomes: Sequence[Outcome]) -> dict[str, object]:
@@ -200,7 +244,7 @@ def _evidence(outcomes: Sequence[Outcome]) -> dict[str, object]:
         for outcome in sorted(outcomes, key=lambda o: (o.table, o.rule.meta.rule_id))
     ]
     return {
-        "engine": "great_expectations",
+        "engines": ["duckdb", "great_expectations"],
         "results": listed,
         "success": all(outcome.ran and outcome.success for outcome in outcomes),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,19 +11,27 @@ from pathlib import Path
 import pyarrow as pa
 import yaml
 
+from schemas.charsets import decode_table_text
 from schemas.contracts import TableContract, read_table_contracts
 from schemas.errors import ContractError, GateBlockedError
-from schemas.package_data import expectations_dir
+from schemas.finding_texts import read_finding_texts
+from schemas.hospital_day import hospital_today
+from schemas.package_data import data_contracts_dir, expectations_dir
+from schemas.records import Finding
 from schemas.settings import QUIET_ENVIRONMENT
 from schemas.states import Severity
+from schemas.zones import Zones
 from tasks.validate.conformity import check_conformity
 from tasks.validate.engine import run_rules
-from tasks.validate.frames import columns_for_rules, key_columns, prepare_frames
+from tasks.validate.frames import INSTANCE_FEATURES, columns_for_rules, key_columns, prepare_frames
 from tasks.validate.report import ValidationReport, build_report, sites_of_rows
+from tasks.validate.store_sql import require_sql_runs, run_sql_rules
 from tasks.validate.suites import Stage, Suite, parse_suite, require_unique_ids
+from tasks.validate.waivers import FILE_NAME, apply_waivers, parse_waivers
 
 #: Made after validation: findings are its result, and the release names itself last.
 _MADE_LATER = frozenset({"finding", "release"})
+_FINDING_TEXTS = ("site_delivery/findings.yaml", "protocol/findings.yaml")
 
 
 def read_suites(
@@ -43,7 +51,8 @@ def read_suites(
     ContractError
         If a suite cannot be used; names file, line and reason.
     """
-    columns = columns_for_rules(contracts or read_table_contracts())
+    contracts = contracts or read_table_contracts()
+    columns = columns_for_rules(contracts)
     suites = {
         path.stem: parse_suite(path.read_text(encoding="utf-8"), path.name, columns)
         for path in sorted((folder or expectations_dir()).glob("*.yaml"))
@@ -51,11 +60,16 @@ def read_suites(
     if not suites:
         raise ContractError("no suite found", where="expectations")
     require_unique_ids(suites)
+    require_sql_runs(suites, contracts)
     return suites
 
 
 def validate_tables(
-    tables: Mapping[str, pa.Table], stage: Stage, *, suites: Mapping[str, Suite] | None = None
+    tables: Mapping[str, pa.Table],
+    stage: Stage,
+    *,
+    suites: Mapping[str, Suite] | None = None,
+    instances: pa.Table | None = None,
 ) -> ValidationReport:
     """Validate published tables: contracts first, then the rules of the stage.
 
@@ -68,6 +82,8 @@ def validate_tables(
         BATCH or RELEASE.
     suites : mapping of str to Suite, optional
         Default: the ones that ship.
+    instances : pyarrow.Table, optional
+        One row per image as `InstanceFeatures`; without it the rules on images do not apply.
 
     Returns
     -------
@@ -80,22 +96,54 @@ def validate_tables(
     required = sorted(contracts.keys() - _MADE_LATER) if stage is Stage.RELEASE else []
     violations = check_conformity(tables, contracts, required)
     unusable = {item.table for item in violations if item.rule_id == "CON-COLUMNS"}
-    frames = prepare_frames({n: table for n, table in tables.items() if n not in unusable})
-    keys = {name: key_columns(name, contracts) for name in frames}
+    usable = {n: table for n, table in tables.items() if n not in unusable}
+    frames = prepare_frames(usable)
+    keys = {name: key_columns(name, contracts) for name in (*frames, INSTANCE_FEATURES)}
     rules = {name: suite.at(stage) for name, suite in suites.items()}
-    outcomes = run_rules(rules, frames, keys)
+    seen = usable | {name: pa.Table.from_pandas(frames[name]) for name in frames.keys() - usable}
+    if instances is not None:
+        seen[INSTANCE_FEATURES] = instances
+    outcomes = [*run_rules(rules, frames, keys), *run_sql_rules(rules, seen, keys)]
     sites = {name: sites_of_rows(frame, keys[name]) for name, frame in frames.items()}
     return build_report(outcomes, violations, _words(), sites, contracts)
 
 
-def require_passed(report: ValidationReport) -> None:
-    """Raise GateBlockedError when a blocker stands; names the rules, not the rows."""
-    blockers = sorted({f.rule_id for f in report.findings if f.severity is Severity.BLOCKER})
-    if report.blocked:
+def require_passed(findings: Iterable[Finding], waived: Collection[str] = ()) -> None:
+    """Raise GateBlockedError when a blocker stands that is not waived; names the rules only."""
+    blocking = [
+        f for f in findings if f.severity is Severity.BLOCKER and f.finding_id not in waived
+    ]
+    blockers = sorted({finding.rule_id for finding in blocking})
+    if blockers:
         raise GateBlockedError(
             f"findings of severity blocker: {', '.join(blockers)}",
             hint="Look at the findings of the run; each says who does what.",
         )
+
+
+def read_waived(zones: Zones, findings: Iterable[Finding]) -> dict[str, str]:
+    """Return finding id → how its query closes, of findings that are waived today.
+
+    Raises
+    ------
+    ContractError
+        If the file of waivers has a row that cannot be used; names file and line.
+    """
+    path = zones.operations / FILE_NAME
+    if not path.is_file():
+        return {}
+    decoded = decode_table_text(path.read_bytes())
+    if decoded is None:
+        raise ContractError("neither UTF-8 nor GB18030", where=FILE_NAME)
+    waivers = parse_waivers(decoded[0], known_rules())
+    return apply_waivers(findings, waivers, hospital_today())
+
+
+def known_rules() -> frozenset[str]:
+    """Return the ids of all rules that can give a finding."""
+    suites = (r.meta.rule_id for suite in read_suites().values() for r in suite.expectations)
+    texts = (read_finding_texts(data_contracts_dir() / name) for name in _FINDING_TEXTS)
+    return frozenset(suites) | frozenset(_words()) | {rule for listed in texts for rule in listed}
 
 
 @cache

@@ -2,6 +2,7 @@
 
 A suite is `expectations/<table>.yaml` in Great Expectations' own keys (`type`, `kwargs`,
 `severity`, `meta`). A value set may be the keys of another table: `{keys_of: table.column}`.
+What GX has no expectation for is a `violations_of_sql`, in the same keys.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ EXPECTATIONS: dict[str, tuple[str, ...]] = {
     "expect_column_pair_values_a_to_be_greater_than_b": ("column_A", "column_B"),
     "expect_table_row_count_to_be_between": (),
 }
+#: A rule of ours: SQL over the tables that returns the key and `observed` of every violation.
+SQL_RULE = "violations_of_sql"
+_NEEDED = {**EXPECTATIONS, SQL_RULE: ("column", "expected", "sql")}
 _KEYS_OF = re.compile(r"([a-z_]+)\.([a-z_0-9]+)")
 Text = Annotated[str, Field(min_length=1)]
 
@@ -68,11 +72,18 @@ class Rule(_Model):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns the rule looks at."""
+        if self.type == SQL_RULE:
+            return (str(self.kwargs["column"]),)
         named: list[str] = []
         for key in EXPECTATIONS[self.type]:
             value = self.kwargs[key]
             named += [value] if isinstance(value, str) else list(value)
         return tuple(named)
+
+    @property
+    def sql(self) -> str | None:
+        """The statement of a rule in SQL; None for an expectation."""
+        return str(self.kwargs["sql"]) if self.type == SQL_RULE else None
 
     @property
     def keys_of(self) -> tuple[str, str] | None:
@@ -83,9 +94,9 @@ class Rule(_Model):
 
     @model_validator(mode="after")
     def _can_run(self) -> Self:
-        if self.type not in EXPECTATIONS:
+        if self.type not in _NEEDED:
             raise ValueError(f"{self.meta.rule_id}: unknown expectation {self.type}")
-        missing = [key for key in EXPECTATIONS[self.type] if key not in self.kwargs]
+        missing = [key for key in _NEEDED[self.type] if key not in self.kwargs]
         if missing:
             raise ValueError(f"{self.meta.rule_id}: kwargs lack {', '.join(missing)}")
         if isinstance(self.kwargs.get("value_set"), dict):

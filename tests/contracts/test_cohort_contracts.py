@@ -47,7 +47,10 @@ def test_every_published_table_has_a_contract() -> None:
     assert CONTRACTS.keys() == PUBLISHED
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+OPERATIONS = sorted((data_contracts_dir() / "operations").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", [*FILES, *OPERATIONS], ids=lambda path: path.stem)
 def test_a_contract_is_valid_in_the_open_data_contract_standard(path: Path) -> None:
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     standard = files("open_data_contract_standard").joinpath("schema.json")
@@ -56,6 +59,12 @@ def test_a_contract_is_valid_in_the_open_data_contract_standard(path: Path) -> N
     assert [error.message for error in validator.iter_errors(document)] == []
     OpenDataContractStandard.model_validate(document)
     assert document["apiVersion"] == "v3.1.0"
+
+
+def test_queries_and_their_events_have_contracts_and_are_in_no_release() -> None:
+    contracts = read_table_contracts(data_contracts_dir() / "operations")
+    assert contracts.keys() == {"query", "query_event"}
+    assert not contracts.keys() & PUBLISHED
 
 
 def test_every_code_list_is_used_and_every_code_has_both_labels() -> None:

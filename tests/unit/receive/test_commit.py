@@ -48,6 +48,7 @@ def commit(bench: Workbench, *, held: bool = False) -> dict[str, object]:
         bench.get("delivery"),
         store_commit.all_outcomes(bench),
         held=held,
+        validation={"success": True},
         edc_export_as_of=None,
         key_id="0" * 8,
         software_version="0.1.0",

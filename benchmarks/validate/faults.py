@@ -1,0 +1,156 @@
+"""Each named fault of the simulator against what must come of it: a table fault x rule.
+
+    livercohort simulate HOME/inbox --sites 9 --faults all ... ; livercohort ingest --all ; release
+    python benchmarks/validate/faults.py HOME
+
+The rules in force run over the tables of HOME's latest release; findings of forms come from its
+batches and the release. Who is meant is told by the key of the (simulated) home. Ends with 1 when
+a fault is not found, or when a home without faults has a blocker or major finding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from schemas.contracts import read_table_contracts
+from schemas.identifiers import SiteCode, SubjectNo
+from schemas.keys import read_key_file
+from schemas.record_tables import records_from_table
+from schemas.records import Finding
+from schemas.states import Severity
+from tasks.queries.raising import row_keys
+from tasks.validate.store import validate_tables
+from tasks.validate.suites import Stage
+
+EXPECTED = Path(__file__).with_name("faults.csv")
+Row = dict[str, Any]
+
+
+class Home:
+    """What a simulated home has to say: findings by subject, files by site, criteria."""
+
+    def __init__(self, home: Path) -> None:
+        key = home / "restricted" / "key"
+        self.ring = read_key_file(key) if key.is_file() else None  # a clean home needs none
+        tables = home / "releases" / "latest" / "tables"
+        contracts = read_table_contracts()
+        self.tables = {
+            name: pq.read_table(tables / name)
+            .select(contract.arrow_schema().names)
+            .cast(contract.arrow_schema())
+            for name, contract in contracts.items()
+            if (tables / name).exists() and name != "finding"
+        }
+        self.subject_of = {
+            (name, key): row.get("subject_id")
+            for name, table in self.tables.items()
+            for key, row in zip(
+                row_keys(table, contracts[name].primary_key), table.to_pylist(), strict=True
+            )
+        }
+        self.subjects = set(self.tables["subject"]["subject_id"].to_pylist())
+        released = {name: t for name, t in self.tables.items() if name != "release"}
+        report = validate_tables(released, Stage.RELEASE)
+        self.findings = report.findings
+        batches = home / "warehouse" / "batches"
+        self.of_batches = [
+            finding
+            for path in sorted(batches.glob("*/*/finding.parquet"))
+            for finding in records_from_table(pq.read_table(path), Finding)
+        ]
+        for path in sorted(batches.glob("*/*/volume.parquet")):
+            columns = ["series_uid", "sub_stack_digest", "subject_id"]
+            for row in pq.read_table(path, columns=columns).to_pylist():
+                key = f"{row['series_uid']}/{row['sub_stack_digest']}"
+                self.subject_of.setdefault(("series", key), row["subject_id"])
+        self.files = Counter(
+            (path.parents[1].name, value)
+            for path in sorted(batches.glob("*/*/file.parquet"))
+            for row in pq.read_table(path, columns=["state", "reason"]).to_pylist()
+            for value in (row["state"], row["reason"])
+        )
+
+    def subject(self, fault: Row) -> str | None:
+        """Return the pseudonym of the person of a fault."""
+        number = fault["subject_no"]
+        site = SiteCode(fault["site"])
+        return self.ring.subject_id(site, SubjectNo(number)) if number and self.ring else None
+
+    def rules_of(self, subject: str | None) -> set[str]:
+        """Return the rules that found something about a subject."""
+        return {
+            f.rule_id
+            for f in (*self.findings, *self.of_batches)
+            if subject and self._whose(f) == subject
+        }
+
+    def _whose(self, finding: Finding) -> str | None:
+        own = self.subject_of.get((finding.object_type, finding.object_id))
+        return own or (finding.object_id if finding.object_type == "subject" else None)
+
+
+def main() -> None:
+    """Print the table; end with 1 when a line is not as expected."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("home", type=Path)
+    home_dir = parser.parse_args().home
+    home = Home(home_dir)
+    faults = pq.read_table(home_dir / "inbox" / "answer_key" / "faults.parquet").to_pylist()
+    with EXPECTED.open(encoding="utf-8", newline="") as stream:
+        expected = {row["fault"]: row for row in csv.DictReader(stream)}
+    wrong = 0
+    for fault in faults:
+        row = expected.get(fault["fault"], {"kind": "unknown", "expected": "", "note": ""})
+        found = _found(home, fault, row)
+        verdict = "-" if row["kind"] == "nothing" else "ok" if found else "NOT FOUND"
+        if verdict == "NOT FOUND" and row["kind"] in ("finding", "criterion"):
+            left_out = home.subject(fault) not in home.subjects
+            verdict = "subject withdrawn" if left_out else verdict
+        wrong += verdict == "NOT FOUND"
+        print(
+            f"{fault['fault']:<32}{fault['site']:<5}{row['kind']:<13}"
+            f"{row['expected'] or row['note']:<36}{found or '':<36}{verdict}"
+        )
+    counts = Counter(f.severity for f in home.findings)
+    print("findings of the release:", {s.value: counts[s] for s in Severity})
+    if not faults and (counts[Severity.BLOCKER] or counts[Severity.MAJOR]):
+        wrong += 1
+        print({f.rule_id for f in home.findings if f.severity in ("blocker", "major")})
+    print(f"{len(faults)} faults, {wrong} not as expected")
+    sys.exit(1 if wrong else 0)
+
+
+def _found(home: Home, fault: Row, row: dict[str, str]) -> str:
+    wanted = set(row["expected"].split("|"))
+    site = fault["site"]
+    if row["kind"] in ("file", "state"):
+        n = home.files[site, row["expected"]]
+        return f"{n} files" if n else ""
+    if row["kind"] == "finding":
+        return ", ".join(sorted(home.rules_of(home.subject(fault)) & wanted))
+    if row["kind"] == "site finding":
+        rules = {f.rule_id for f in home.of_batches if f.site_code == site}
+        return ", ".join(sorted(rules & wanted))
+    if row["kind"] == "absent":
+        return "" if home.subject(fault) in home.subjects else "absent"
+    if row["kind"] == "criterion":
+        subject = home.subject(fault)
+        rows = home.tables["criterion_result"].to_pylist()
+        codes = {
+            r["reason_code"]
+            for r in rows
+            if r["subject_id"] == subject and r["criterion_id"] in wanted and r["effect"] != "pass"
+        }
+        return ", ".join(sorted(codes))
+    return ""
+
+
+if __name__ == "__main__":
+    main()

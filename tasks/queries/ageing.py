@@ -1,0 +1,82 @@
+"""How old queries are and how long closing takes, per site. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from tasks.queries.states import STANDING, Query, Status
+
+#: Upper bounds in days of the classes of age; the last is open-ended.
+AGE_CLASSES_DAYS = (7, 14, 28)
+ALL_SITES = "all"
+
+
+@dataclass(frozen=True)
+class SiteAgeing:
+    """The queries of one site, or of all.
+
+    `median_days_to_close` counts from telling the site to closing, each query once, the newest
+    time; None when nothing was closed after the site was told.
+    """
+
+    site_code: str
+    counts: dict[Status, int]
+    age_classes: tuple[int, ...]
+    overdue: int
+    oldest_open_days: int | None
+    median_days_to_close: float | None
+
+
+def ageing(queries: Iterable[Query], today: dt.date) -> list[SiteAgeing]:
+    """Return one row per site, by code, and one for all."""
+    listed = list(queries)
+    sites = sorted({query.about.site_code for query in listed})
+    own = [_row(s, [q for q in listed if q.about.site_code == s], today) for s in sites]
+    return [*own, _row(ALL_SITES, listed, today)]
+
+
+def ageing_rows(queries: Iterable[Query], today: dt.date) -> list[dict[str, object]]:
+    """Return the table as plain rows, one column per state and class of age."""
+    names = _class_names()
+    return [
+        {
+            "site_code": one.site_code,
+            **{status.value: one.counts[status] for status in Status},
+            **dict(zip(names, one.age_classes, strict=True)),
+            "overdue": one.overdue,
+            "oldest_open_days": one.oldest_open_days,
+            "median_days_to_close": one.median_days_to_close,
+        }
+        for one in ageing(queries, today)
+    ]
+
+
+def _row(site: str, queries: list[Query], today: dt.date) -> SiteAgeing:
+    counts = Counter(query.status for query in queries)
+    asked = [q for q in queries if q.status in STANDING and q.opened_on is not None]
+    ages = [(today - q.opened_on).days for q in asked if q.opened_on is not None]
+    closing = [days for q in queries if (days := q.days_to_close) is not None]
+    waiting = [q for q in asked if q.status is Status.OPEN]
+    return SiteAgeing(
+        site_code=site,
+        counts={status: counts[status] for status in Status},
+        age_classes=_classes(ages),
+        overdue=sum(q.due_on is not None and q.due_on < today for q in waiting),
+        oldest_open_days=max(ages, default=None),
+        median_days_to_close=float(median(closing)) if closing else None,
+    )
+
+
+def _classes(ages: Iterable[int]) -> tuple[int, ...]:
+    counts = Counter(sum(age > bound for bound in AGE_CLASSES_DAYS) for age in ages)
+    return tuple(counts[number] for number in range(len(AGE_CLASSES_DAYS) + 1))
+
+
+def _class_names() -> list[str]:
+    lower = (0, *(bound + 1 for bound in AGE_CLASSES_DAYS))
+    closed = [f"open_{low}_{high}_days" for low, high in zip(lower, AGE_CLASSES_DAYS, strict=False)]
+    return [*closed, f"open_over_{AGE_CLASSES_DAYS[-1]}_days"]

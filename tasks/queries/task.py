@@ -1,0 +1,98 @@
+"""The query loop as Prefect tasks: after a batch was checked, and after a release was."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.logging import get_run_logger
+
+from schemas.contracts import read_table_contracts
+from schemas.hospital_day import hospital_today
+from schemas.run_context import release_bench, run_context
+from schemas.settings import read_settings
+from schemas.stage_errors import redacted_errors
+from schemas.states import Severity
+from schemas.workbench import Workbench
+from schemas.zones import Zones
+from tasks.queries.ageing import ageing_rows
+from tasks.queries.raising import abouts_of, row_keys
+from tasks.queries.states import ClosedReason
+from tasks.queries.store import changing_queries, count_batches, read_queries
+from tasks.queries.sync import Night, Scope, plan_sync
+
+_WITHDRAWN = "withdrawn"
+
+
+@task(name="sync-queries", task_run_name="sync-queries", retries=0)
+def sync_batch_queries(site: str, batch: str) -> dict[str, int]:
+    """Raise, close or issue again what one batch's findings change; a held batch changes nothing.
+
+    A held batch is in no release, so what it has wrong or mended is not known to stand.
+    """
+    context = run_context(site, batch)
+    bench = context.bench
+    with redacted_errors("queries", context.zones):
+        findings, waived = bench.get("findings"), _waived(bench)
+        if any(f.severity is Severity.BLOCKER and f.finding_id not in waived for f in findings):
+            return {}
+        tables, contracts = bench.get("published_rows"), read_table_contracts()
+        objects = frozenset(
+            (name, key)
+            for name, table in tables.items()
+            for key in row_keys(table, contracts[name].primary_key)
+        )
+        counts = count_batches(context.zones)
+        # The batch is committed next; a site that said *corrected* has delivered with it.
+        counts[site] = counts.get(site, 0) + 1
+        night = Night(
+            today=hospital_today(),
+            abouts=tuple(abouts_of(findings, tables, contracts)),
+            scope=Scope(
+                site_code=site,
+                rules=frozenset(bench.get("rules_run")),
+                objects=objects,
+                with_forms=bool(bench.get("edc_export_as_of")),
+            ),
+            n_batches=counts,
+            waived=waived,
+        )
+        return _sync(context.zones, night)
+
+
+@task(name="sync-release-queries", task_run_name="sync-release-queries", retries=0)
+def sync_release_queries() -> dict[str, int]:
+    """Raise, close or issue again what the findings over the whole cohort change."""
+    settings = read_settings()
+    bench = release_bench(settings)
+    with redacted_errors("queries", settings.zones):
+        tables, contracts = bench.get("release_tables"), read_table_contracts()
+        subjects = tables["subject"].to_pylist()
+        night = Night(
+            today=hospital_today(),
+            abouts=tuple(abouts_of(bench.get("release_findings"), tables, contracts)),
+            scope=Scope(whole=True),
+            n_batches=count_batches(settings.zones),
+            waived=_waived(bench),
+            withdrawn=frozenset(
+                row["subject_id"] for row in subjects if row["consent_status"] == _WITHDRAWN
+            ),
+        )
+        done = _sync(settings.zones, night)
+        rows = ageing_rows(read_queries(settings.zones).values(), night.today)
+    create_table_artifact(key="queries", table=rows, description="Queries by site and state")
+    return done
+
+
+def _waived(bench: Workbench) -> dict[str, ClosedReason]:
+    return {name: ClosedReason(reason) for name, reason in bench.get("waived").items()}
+
+
+def _sync(zones: Zones, night: Night) -> dict[str, int]:
+    with changing_queries(zones) as register:
+        events = plan_sync(register.queries, night)
+        register.add(events)
+    done = dict(sorted(Counter(event.status.value for event in events).items()))
+    get_run_logger().info("queries: %s", done)
+    return done

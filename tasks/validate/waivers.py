@@ -1,0 +1,122 @@
+"""Waivers: a person says of one rule and one object that it may stand, until a day. Pure.
+
+A waived finding still stands in the finding table: the fact is what it is. It shuts no gate, and
+its query is closed, until the waiver ends.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from schemas.errors import ContractError
+from schemas.records import Finding
+
+FILE_NAME = "waivers.csv"
+COLUMNS = (
+    "rule_id",
+    "object_type",
+    "object_id",
+    "author",
+    "reason",
+    "granted_on",
+    "expires_on",
+    "closes_as",
+)
+#: A waiver is looked at again at least once a year.
+DAYS_MAX = 366
+#: Nobody can waive that a rule did not run or that a table is not what its contract says.
+NEVER_WAIVED = ("RUN-", "CON-")
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Waiver(BaseModel):
+    """One row of the file of waivers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule_id: Text
+    object_type: Text
+    object_id: Text
+    author: Text
+    reason: Annotated[str, Field(min_length=10)]
+    granted_on: dt.date
+    expires_on: dt.date
+    closes_as: Literal["confirmed_as_is", "wont_fix"]
+
+    @model_validator(mode="after")
+    def _may_be_granted(self) -> Waiver:
+        if self.rule_id.startswith(NEVER_WAIVED):
+            raise ValueError(f"{self.rule_id} cannot be waived")
+        if not 0 < (self.expires_on - self.granted_on).days <= DAYS_MAX:
+            raise ValueError(f"a waiver ends 1 to {DAYS_MAX} days after it was granted")
+        return self
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What is waived: the rule and the object."""
+        return (self.rule_id, self.object_type, self.object_id)
+
+
+def parse_waivers(text: str, known_rules: Iterable[str]) -> tuple[Waiver, ...]:
+    """Return the waivers of the file.
+
+    Raises
+    ------
+    ContractError
+        If a column is missing or unknown, a row cannot be used, a rule is unknown, or a rule
+        and object stand twice; names file and line. Then no waiver counts.
+    """
+    reader = csv.DictReader(StringIO(text, newline=""), strict=True, restkey="more_cells")
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise ContractError(
+            "the columns are not those of a file of waivers",
+            expected=",".join(COLUMNS),
+            where=f"{FILE_NAME} line 1",
+        )
+    rules, waivers = frozenset(known_rules), list[Waiver]()
+    for row in reader:
+        where = f"{FILE_NAME} line {reader.line_num}"
+        try:
+            waiver = Waiver.model_validate(row)
+        except ValidationError as problem:
+            raise ContractError(_told(problem), where=where) from None
+        if waiver.rule_id not in rules:
+            raise ContractError(f"no rule {waiver.rule_id}", where=where)
+        if waiver.place in {other.place for other in waivers}:
+            raise ContractError("rule and object stand twice", where=where)
+        waivers.append(waiver)
+    return tuple(waivers)
+
+
+def apply_waivers(
+    findings: Iterable[Finding], waivers: Sequence[Waiver], today: dt.date
+) -> dict[str, str]:
+    """Return finding id → how its query closes, for every finding waived today.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        What stands.
+    waivers : sequence of Waiver
+        From `parse_waivers`.
+    today : datetime.date
+        A waiver counts from the day it is granted to the day before it expires.
+    """
+    valid = {w.place: w.closes_as for w in waivers if w.granted_on <= today < w.expires_on}
+    return {
+        finding.finding_id: valid[place]
+        for finding in findings
+        if (place := (finding.rule_id, finding.object_type, finding.object_id)) in valid
+    }
+
+
+def _told(problem: ValidationError) -> str:
+    first = problem.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else str(first["msg"])
