@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tasks.convert.csa import read_csa_tags
-from tasks.convert.source import Mosaic, stored_values, tile_origin_lps
+from tasks.convert.mosaic import Mosaic
+from tasks.convert.source import stored_values, tile_origin_lps
 
 
 def csa_header(tags: dict[str, list[str]]) -> bytes:
