@@ -114,7 +114,7 @@ def test_the_layout_of_any_mosaic_is_read_alike_or_left_alone(
     n_blocks: int,
     implicit: bool,
 ) -> None:
-    given_spacing = {} if spacing is None else {"SpacingBetweenSlices": spacing}
+    given_spacing: dict[str, Any] = {} if spacing is None else {"SpacingBetweenSlices": spacing}
     data = make_instance(ImageType=image_type, **given_spacing)
     csa = csa_header(tags)
     for n in range(n_blocks):

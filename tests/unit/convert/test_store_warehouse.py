@@ -10,7 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from schemas.features import InstanceFeatures, read_features
-from schemas.identifiers import BatchId, Sha256, SiteCode, SopUid
+from schemas.identifiers import BatchId, SeriesUid, Sha256, SiteCode, SopUid
 from schemas.record_tables import table_from_records
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
 from schemas.states import FileState
@@ -53,7 +53,7 @@ def commit_earlier(home: Path, slices: Sequence[Dataset]) -> None:
     """Put slices where a committed night leaves them."""
     zones = Zones(home=home)
     for data in slices:
-        write(zones.dicom_series(SITE, str(data.SeriesInstanceUID)), data)
+        write(zones.dicom_series(SITE, SeriesUid(str(data.SeriesInstanceUID))), data)
     folder = zones.warehouse / "batches" / SITE / "b1"
     folder.mkdir(parents=True)
     rows = [read_features(data) for data in slices]
