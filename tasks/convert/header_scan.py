@@ -72,7 +72,8 @@ class ScannedHeader:
 
     def text(self, tag: int) -> str | None:
         """Return a string attribute, None when absent or empty."""
-        value = self.values.get(tag, b"").decode("ascii").strip(" \0")
+        # Padding only: a NUL before the value spoils it, the full parser says how.
+        value = self.values.get(tag, b"").decode("ascii").rstrip(" \0").lstrip(" ")
         return value or None
 
     def number(self, tag: int) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pydicom.data
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -137,6 +137,7 @@ def test_the_layout_of_any_mosaic_is_read_alike_or_left_alone(
     changes=st.lists(st.tuples(st.integers(0, 1700), st.integers(0, 255)), min_size=1, max_size=4),
     cut=st.one_of(st.none(), st.integers(0, 2000)),
 )
+@example(changes=[(1160, 0)], cut=None)
 def test_a_mutated_header_is_read_alike_or_left_alone(
     changes: list[tuple[int, int]], cut: int | None
 ) -> None:
