@@ -15,6 +15,7 @@ from typing import Any, NewType, TypeVar
 
 import pyarrow as pa
 
+from schemas.arrow_arrays import arrow_array
 from schemas.errors import ContractError
 
 Record = TypeVar("Record")
@@ -58,7 +59,7 @@ def table_from_records(
     rows = sorted(records, key=lambda record: tuple(_sortable(getattr(record, n)) for n in key))
     schema = record_schema(record_type, without=without)
     arrays = [
-        pa.array([_plain(getattr(row, field.name)) for row in rows], type=field.type)
+        arrow_array([_plain(getattr(row, field.name)) for row in rows], field.type)
         for field in schema
     ]
     return pa.table(arrays, schema=schema)

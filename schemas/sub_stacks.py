@@ -21,6 +21,7 @@ from schemas.errors import BadInputError
 from schemas.features import InstanceFeatures
 from schemas.frames import expand_frames, is_unsplit_multi_frame, member_key
 from schemas.identifiers import SubStackDigest
+from schemas.orientations import unit_normal
 from schemas.torn_series import join_torn
 
 FloatArray = NDArray[np.float64]
@@ -31,7 +32,6 @@ ORIENTATION_TOLERANCE_DEG = 0.1
 SAME_POSITION_MM = 0.05
 #: Without a header value that tells phases apart, so many positions must repeat.
 _PHASE_FRACTION = 0.5
-_UNIT_LENGTH_TOLERANCE = 1e-2
 
 
 class UnevenSpacingError(BadInputError):
@@ -134,15 +134,7 @@ def slice_normal(orientation_lps: Sequence[float]) -> FloatArray | None:
     -----
     DICOM PS3.3 C.7.6.2.1.1, Image Position and Image Orientation.
     """
-    if len(orientation_lps) != 6:
-        return None
-    # Plain arithmetic: numpy takes ten times as long for three numbers.
-    rx, ry, rz, cx, cy, cz = orientation_lps
-    normal = (ry * cz - rz * cy, rz * cx - rx * cz, rx * cy - ry * cx)
-    lengths = (math.hypot(rx, ry, rz), math.hypot(cx, cy, cz), math.hypot(*normal))
-    if not all(abs(length - 1.0) <= _UNIT_LENGTH_TOLERANCE for length in lengths):
-        return None
-    return np.asarray(normal, dtype=np.float64) / lengths[2]
+    return unit_normal(tuple(orientation_lps))
 
 
 def has_geometry(instance: InstanceFeatures) -> bool:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from schemas.frames import member_key
 from schemas.sub_stacks import SubStack, distinct_positions, slice_positions_mm
+from tasks.convert.mosaic import Mosaic
 from tasks.convert.plan import fit_line
-from tasks.convert.source import Mosaic, PixelFacts, tile_origin_lps, unit_axes_lps
+from tasks.convert.source import PixelFacts, tile_origin_lps, unit_axes_lps
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]

@@ -24,7 +24,7 @@ PHILIPS_BLOCK = b"Philips MR Imaging DD 001"
 PIXEL_DATA = 0x7FE00010
 
 #: Private groups that anything is ever asked of.
-_VENDOR_GROUPS = frozenset({0x0019, 0x0043, 0x0065, 0x2001, 0x2005})
+_VENDOR_GROUPS = frozenset({0x0019, 0x0029, 0x0043, 0x0065, 0x2001, 0x2005})
 _WANTED = {
     SOP_UID: b"UI",
     IMAGE_TYPE: b"CS",
@@ -72,7 +72,8 @@ class ScannedHeader:
 
     def text(self, tag: int) -> str | None:
         """Return a string attribute, None when absent or empty."""
-        value = self.values.get(tag, b"").decode("ascii").strip(" \0")
+        # Padding only: a NUL before the value spoils it, the full parser says how.
+        value = self.values.get(tag, b"").decode("ascii").rstrip(" \0").lstrip(" ")
         return value or None
 
     def number(self, tag: int) -> int | None:

@@ -18,6 +18,8 @@ from schemas.sub_stacks import SubStack
 from tasks.convert.codes import Code
 from tasks.convert.gradients import directions_agree
 from tasks.convert.grid import (
+    CORNER_TOLERANCE_MM,
+    CORNER_TOLERANCE_VOXEL,
     AxisMap,
     SourceGrid,
     corners_fit,
@@ -220,7 +222,7 @@ def _prove_order(
     if not _directions_agree(members, facts, converted):
         faults.append(Fault(Code.DIRECTIONS_DIFFER))
     shape = converted.data.shape
-    if not corners_fit(grid, axes, affine, shape):
+    if not (corners_fit(grid, axes, affine, shape) and _depth_fits(stack, grid, axes, affine)):
         # NIfTI keeps the affine in single precision: what is written is what is proven.
         fitted = fitted_affine_ras(grid, axes, shape)
         affine = fitted.astype(np.float32).astype(np.float64)
@@ -228,6 +230,16 @@ def _prove_order(
         faults.append(Fault(Code.AFFINE_REFITTED if mended else Code.GEOMETRY_DIFFERS))
     planes = tuple(tuple(map(member_key, found)) for found in members)
     return Proof(tuple(faults), affine, planes, b_values)
+
+
+def _depth_fits(stack: SubStack, grid: SourceGrid, axes: AxisMap, affine_ras: FloatArray) -> bool:
+    """Return whether a single slice is as deep as its header says: no other plane tells."""
+    first = stack.members[0]
+    stated_mm = first.spacing_between_slices_mm or first.slice_thickness_mm or 0.0
+    if grid.n_ranks > 1 or stated_mm <= 0.0:
+        return True
+    depth_mm = float(np.linalg.norm(affine_ras[:3, axes.axis[2]]))
+    return abs(depth_mm - stated_mm) <= min(CORNER_TOLERANCE_MM, CORNER_TOLERANCE_VOXEL * stated_mm)
 
 
 def _directions_agree(

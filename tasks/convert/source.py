@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.functional_groups import MAX_FRAMES, FunctionalGroups
-from schemas.siemens_csa import read_csa
 from schemas.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED, EXPLICIT_BIG_ENDIAN, NATIVE, PROVABLE, ends_too_early
@@ -37,6 +35,14 @@ from tasks.convert.header_scan import (
     scan_header,
     siemens_gradient,
 )
+from tasks.convert.mosaic import (
+    SIEMENS_CSA_BLOCK,
+    SIEMENS_CSA_GROUP,
+    SIEMENS_CSA_IMAGE,
+    Mosaic,
+    mosaic_layout,
+    scanned_mosaic,
+)
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -46,28 +52,11 @@ FloatArray = NDArray[np.float64]
 _PHILIPS_GROUP, _PHILIPS_BLOCK = 0x2005, "Philips MR Imaging DD 001"
 _PHILIPS_SLOPE_OFFSET = 0x0E
 _VALUE_TRANSFORM = "PixelValueTransformationSequence"
-_MAX_TILES = 4096
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
 class _NoLayoutError(Exception):
     """A mosaic does not say how its tiles lie."""
-
-
-@dataclass(frozen=True)
-class Mosaic:
-    """Layout of a Siemens mosaic: tiles row by row, the first at the stack's first slice.
-
-    `step_lps` leads from the centre of one slice to the next, in mm, DICOM LPS.
-    """
-
-    n_tiles: int
-    step_lps: tuple[float, float, float]
-
-    @property
-    def n_across(self) -> int:
-        """Tiles along each side of the square."""
-        return math.ceil(math.sqrt(self.n_tiles))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +198,7 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
     signed, high_bit, samples = (header.number(tag) for tag in (SIGNED, HIGH_BIT, SAMPLES))
     sop_uid, image_type = header.text(SOP_UID), header.text(IMAGE_TYPE) or ""
     rows, columns, bits, stored = (number or 0 for number in numbers)
+    kinds = [kind.strip() for kind in image_type.upper().split("\\")]
     # Whatever is not the usual single-frame slice is left to the full parser.
     usual = (
         rows > 0
@@ -219,7 +209,7 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
         and signed in (0, 1)
         and samples in (None, 1)
         and header.text(FRAMES) in (None, "1")
-        and "MOSAIC" not in image_type.upper()
+        and ("MOSAIC" in kinds or "MOSAIC" not in image_type.upper())
     )
     if not usual or sop_uid is None or not _UID.fullmatch(sop_uid):
         return None
@@ -236,6 +226,7 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
         slope=float(header.text(SLOPE) or 1.0),
         intercept=float(header.text(INTERCEPT) or 0.0),
         philips_slope=philips_slope(header),
+        mosaic=scanned_mosaic(header) if "MOSAIC" in kinds else None,
         gradient_lps=siemens_gradient(header),
     )
 
@@ -297,25 +288,11 @@ def _mosaic(header: Dataset) -> Mosaic | None:
     if "MOSAIC" not in [str(value).upper() for value in header.get("ImageType", None) or ()]:
         return None
     try:
-        return _mosaic_layout(header)
+        block = header.private_block(SIEMENS_CSA_GROUP, SIEMENS_CSA_BLOCK.decode())
+        csa = bytes(block[SIEMENS_CSA_IMAGE].value)
+        return mosaic_layout(csa, float(header.SpacingBetweenSlices))
     except Exception as error:
         raise _NoLayoutError from error
-
-
-def _mosaic_layout(header: Dataset) -> Mosaic:
-    tags = _csa_image_header(header)
-    n_tiles = int(tags["NumberOfImagesInMosaic"][0])
-    x, y, z = (float(value) for value in tags["SliceNormalVector"])
-    spacing = float(header.SpacingBetweenSlices)
-    length = math.sqrt(x * x + y * y + z * z)
-    if not (0 < n_tiles <= _MAX_TILES and spacing > 0 and abs(length - 1) < 1e-2):
-        raise ValueError("no usable mosaic layout")
-    scale = spacing / length
-    return Mosaic(n_tiles, (x * scale, y * scale, z * scale))
-
-
-def _csa_image_header(header: Dataset) -> dict[str, tuple[str, ...]]:
-    return read_csa(bytes(header.private_block(0x0029, "SIEMENS CSA HEADER")[0x10].value))
 
 
 def stored_values(raw: NDArray[np.generic], bits_stored: int) -> NDArray[np.generic]:

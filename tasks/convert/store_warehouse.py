@@ -33,25 +33,27 @@ def series_jobs(
         SOPInstanceUIDs of the warehouse that are held.
     """
     arrived = [o.features for o in outcomes if o.features]
-    new = group_by_series(arrived)
     stated = _stated_counts(bench.get("delivery"), outcomes)
-    delivered = {str(f.series_uid) for f in arrived}
-    earlier_of: dict[str, list[InstanceFeatures]] = {uid: [] for uid in delivered}
-    for f in read_instances(bench.zones, bench.site, column="series_uid", values=delivered):
-        if f.sop_uid not in held:
-            earlier_of[str(f.series_uid)].append(f)
+    paths = {str(f.sop_uid): bench.dicom / f"{f.series_uid}/{f.sop_uid}.dcm" for f in arrived}
+    delivered = {f.series_uid for f in arrived}
+    # Of the whole study: slices that each carry a series UID may come in several nights too.
+    studies = {str(f.study_uid) for f in arrived}
+    earlier = [
+        f
+        for f in read_instances(bench.zones, bench.site, column="study_uid", values=studies)
+        if f.sop_uid not in held
+    ]
+    paths = {str(f.sop_uid): _place(bench, f) for f in earlier} | paths
     jobs = []
-    for series_uid, instances in new.items():
+    for series_uid, members in group_by_series([*earlier, *arrived]).items():
         # A joined series has the slices of several; each lies under the UID it came with.
-        own = sorted({str(f.series_uid) for f in instances})
-        earlier = [f for uid in own for f in earlier_of[uid]]
-        paths = {str(f.sop_uid): _place(bench, f) for f in earlier}
-        paths |= {
-            str(f.sop_uid): bench.dicom / f"{f.series_uid}/{f.sop_uid}.dcm" for f in instances
-        }
+        own = sorted({str(f.series_uid) for f in members})
+        if delivered.isdisjoint(own):
+            continue
         said = next((stated[uid] for uid in own if uid in stated), NOTHING_STATED)
-        members = (*earlier, *instances)
-        jobs.append(SeriesJob(paths, members, bench.nifti / series_uid, stated=said))
+        of_series = {str(f.sop_uid): paths[str(f.sop_uid)] for f in members}
+        out_dir = bench.nifti / series_uid
+        jobs.append(SeriesJob(of_series, tuple(members), out_dir, stated=said))
     return jobs
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pydicom.data
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -17,6 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from tasks.convert.source import PixelFacts, scanned_facts
 from tasks.convert.store_source import read_facts_with_pydicom
 from tests.builders import make_instance, to_bytes
+from tests.unit.convert.test_source import csa_header
 
 ODD_FILES = sorted(
     path
@@ -91,11 +92,52 @@ def test_any_nesting_is_read_alike(
     assert found == reference(raw)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    image_type=st.sampled_from(
+        [["ORIGINAL", "PRIMARY", "M", "MOSAIC"], ["ORIGINAL", "MOSAICS"], ["ORIGINAL", "PRIMARY"]]
+    ),
+    tags=st.fixed_dictionaries(
+        {"SliceNormalVector": st.sampled_from([["0", "0.6", "0.8"], ["0", "0", "2"], ["1"], []])},
+        optional={"NumberOfImagesInMosaic": st.sampled_from([["4"], ["45"], ["0"], ["x"]])},
+    ),
+    spacing=st.sampled_from(["3", "3.3", "-1", None]),
+    cut=st.integers(0, 200),
+    n_blocks=st.integers(0, 2),
+    implicit=st.booleans(),
+)
+def test_the_layout_of_any_mosaic_is_read_alike_or_left_alone(
+    image_type: list[str],
+    tags: dict[str, list[str]],
+    spacing: str | None,
+    cut: int,
+    n_blocks: int,
+    implicit: bool,
+) -> None:
+    given_spacing: dict[str, Any] = {} if spacing is None else {"SpacingBetweenSlices": spacing}
+    data = make_instance(ImageType=image_type, **given_spacing)
+    csa = csa_header(tags)
+    for n in range(n_blocks):
+        creator = pydicom.dataelem.DataElement(0x00290010 + n, "LO", "SIEMENS CSA HEADER")
+        data.add(creator)
+        data.add_new(0x00291010 + n * 0x100, "OB", csa[: len(csa) - cut % 3 * 40])
+    data.file_meta.TransferSyntaxUID = (
+        ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    )
+    raw = to_bytes(data)
+    found = scanned(raw)
+    assert found in (None, reference(raw))
+    expected = reference(raw)
+    if expected is not None and expected.mosaic is not None and n_blocks == 1:
+        assert found is not None
+
+
 @settings(max_examples=1000, deadline=None)
 @given(
     changes=st.lists(st.tuples(st.integers(0, 1700), st.integers(0, 255)), min_size=1, max_size=4),
     cut=st.one_of(st.none(), st.integers(0, 2000)),
 )
+@example(changes=[(1160, 0)], cut=None)
 def test_a_mutated_header_is_read_alike_or_left_alone(
     changes: list[tuple[int, int]], cut: int | None
 ) -> None:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from pydicom.dataset import Dataset
 
 from schemas.features import read_features
-from schemas.identifiers import BatchId, Sha256, SiteCode, SopUid
-from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
-from schemas.states import FileState
 from schemas.sub_stacks import split_series
-from schemas.workbench import Workbench
-from schemas.zones import Zones
 from tasks.convert.codes import Code
 from tasks.convert.counts import StatedCounts, check_counts, counts_from_manifest
 from tasks.convert.plan import plan_series
 from tasks.convert.source import PixelFacts
-from tasks.convert.store_warehouse import series_jobs
 from tests.builders import make_series
 from tests.unit.convert.conftest import Convert
 
@@ -87,36 +79,6 @@ def test_only_the_folder_of_one_series_tells_whose_file_is_absent() -> None:
 def test_a_file_absent_from_a_shared_folder_is_remarked() -> None:
     slices = make_series(n_slices=6)
     assert codes(slices, StatedCounts(absent_beside=True)) == [{Code.FILES_ABSENT_BESIDE}]
-
-
-def test_a_night_hands_the_absent_files_of_its_manifest_to_conversion(tmp_path: Path) -> None:
-    slices = make_series(n_slices=4)
-    bench = Workbench(Zones(home=tmp_path), SiteCode("S91"), BatchId("b"))
-    bench.open()
-    files, outcomes = [], []
-    for number, data in enumerate(slices, start=1):
-        digest = Sha256(f"{number:064d}")
-        place = f"dicom/x/{number}"
-        files.append(DeliveredFile(number, place, tmp_path, 1, digest, FileKind.IMAGE))
-        outcomes.append(
-            FileOutcome(
-                file_no=number,
-                state=FileState.ACCEPTED,
-                source_sha256=digest,
-                size_bytes=1,
-                sop_uid=SopUid(str(data.SOPInstanceUID)),
-                features=read_features(data),
-            )
-        )
-    digest = Sha256("0" * 64)
-    bench.put(
-        "delivery",
-        Delivery(
-            SiteCode("S91"), BatchId("b"), digest, digest, tuple(files), ("dicom/x/5", "dicom/y/1")
-        ),
-    )
-    (job,) = series_jobs(bench, outcomes, ())
-    assert job.stated == StatedCounts(n_absent=1)
 
 
 def test_a_part_that_shows_a_loss_answers_for_the_count_alone() -> None:

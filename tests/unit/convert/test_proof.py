@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from schemas.features import read_features
 from schemas.sub_stacks import SubStack, split_series
 from tasks.convert.codes import Code
-from tasks.convert.proof import Converted, ReadPlane, prove
+from tasks.convert.proof import Converted, Proof, ReadPlane, prove
 from tasks.convert.source import PixelFacts
 from tests.builders import COLUMNS, ROWS, SPACING_MM, make_instance
 
@@ -117,6 +117,28 @@ def test_an_affine_that_is_off_is_fitted_anew(case: Case, row: int, column: int)
     proof = prove(stack, facts, replace(converted, affine_ras=affine), read_plane)
     assert [fault.code for fault in proof.faults] == [Code.AFFINE_REFITTED]
     assert np.allclose(proof.affine_ras, converted.affine_ras, atol=1e-4)
+
+
+@pytest.mark.parametrize("deeper", [0.9, 1.5])
+def test_a_single_slice_as_deep_as_its_header_does_not_say_is_fitted_anew(deeper: float) -> None:
+    data = make_instance(modality="MR", SpacingBetweenSlices=6.5, SliceThickness=5.0)
+    (stack,) = split_series([read_features(data)])
+    stored = np.frombuffer(data.PixelData, "<u2").reshape(ROWS, COLUMNS)
+    x, y, z = (float(value) for value in data.ImagePositionPatient)
+    affine = np.array([[-1.25, 0, 0, -x], [0, -1.0, 0, -y], [0, 0, 6.5, z], [0, 0, 0, 1]])
+    uid = str(data.SOPInstanceUID)
+    facts = {uid: PixelFacts(sop_uid=uid, rows=ROWS, columns=COLUMNS)}
+    voxels = np.asfortranarray(stored.T[:, :, None, None])
+
+    def proven(affine_ras: NDArray[np.float64]) -> Proof:
+        return prove(stack, facts, Converted(voxels, affine_ras, 1.0, 0.0, None), lambda *_: stored)
+
+    assert proven(affine).faults == ()
+    wrong = affine.copy()
+    wrong[2, 2] *= deeper
+    proof = proven(wrong)
+    assert [fault.code for fault in proof.faults] == [Code.AFFINE_REFITTED]
+    assert np.allclose(proof.affine_ras, affine)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

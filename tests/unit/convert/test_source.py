@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from schemas.siemens_csa import read_csa
-from tasks.convert.source import Mosaic, stored_values, tile_origin_lps
+from tasks.convert.mosaic import Mosaic
+from tasks.convert.source import stored_values, tile_origin_lps
 
 
 def csa_header(tags: dict[str, list[str]]) -> bytes:
@@ -42,7 +43,7 @@ def test_a_csa_header_cut_short_is_refused(kept: int) -> None:
 def test_an_absurd_count_of_items_is_refused(count: int) -> None:
     raw = bytearray(csa_header({"NumberOfImagesInMosaic": ["45"]}))
     raw[16 + 76 : 16 + 80] = struct.pack("<i", count)
-    with pytest.raises(ValueError, match="too many items"):
+    with pytest.raises(ValueError, match="too many CSA items"):
         read_csa(bytes(raw))
 
 
