@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +174,12 @@ def double_or_die(number: int) -> int:
     return 2 * number
 
 
+def double_or_be_killed(number: int) -> int:
+    if number == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * number
+
+
 def lost(number: int) -> int:
     return -1
 
@@ -180,8 +188,9 @@ def no_preparation() -> None:
     return
 
 
-def test_a_dying_worker_loses_its_own_item_only() -> None:
-    pool = Pool(double_or_die, lost, 2, no_preparation, (), lambda n: n // 8)
+@pytest.mark.parametrize("work", [double_or_die, double_or_be_killed])
+def test_a_dying_worker_loses_its_own_item_only(work: Callable[[int], int]) -> None:
+    pool = Pool(work, lost, 2, no_preparation, (), lambda n: n // 8)
     assert list(pool.run(range(60))) == [-1 if n == 13 else 2 * n for n in range(60)]
 
 
