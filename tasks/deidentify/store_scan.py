@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator
@@ -31,6 +32,7 @@ from tasks.deidentify.profile import tag_of
 from tasks.deidentify.residual_scan import Dictionary, Match, search_generic
 from tasks.deidentify.store_scan_tables import TABLE_READERS, Cells
 
+_HEAD_BYTES = 1024
 _CHUNK_BYTES = 64 << 20
 _MAX_DECODED_BYTES = 4 << 30
 _MAX_NESTING = 3
@@ -117,14 +119,17 @@ def _scan_file(path: Path, relative: str, known: _Known) -> frozenset[Match]:
 
 def _pieces_of_file(path: Path, owner: str | None, known: _Known) -> Iterator[_Piece]:
     with path.open("rb") as stream:
-        head = stream.read(1024)
-    for magic, read_cells in TABLE_READERS.items():
-        if magic in head[: len(magic) + 8]:
-            yield from _pieces_of_cells(read_cells(path), known)
-    if path.stat().st_size > _CHUNK_BYTES and _kind(head) == "bytes":
-        yield from _chunks(path, owner, known.dictionary.longest)
-    else:
-        yield from _pieces(path.read_bytes(), owner, known, 0)
+        head = stream.read(_HEAD_BYTES)
+        for magic, read_cells in TABLE_READERS.items():
+            if magic in head[: len(magic) + 8]:
+                yield from _pieces_of_cells(read_cells(path), known)
+        size = os.fstat(stream.fileno()).st_size
+        if size > _CHUNK_BYTES and _kind(head) == "bytes":
+            yield from _chunks(path, owner, known.dictionary.longest)
+            return
+        stream.seek(0)
+        data = stream.read()
+    yield from _pieces(data, owner, known, 0)
 
 
 def _pieces_of_cells(cells: Cells, known: _Known) -> Iterator[_Piece]:
@@ -154,7 +159,7 @@ def _kind(head: bytes) -> str:
 
 
 def _pieces(data: bytes, owner: str | None, known: _Known, depth: int) -> Iterator[_Piece]:
-    kind = _kind(data[:1024])
+    kind = _kind(data[:_HEAD_BYTES])
     if kind == "dicom":
         yield from _pieces_of_dicom(data, owner, known)
     elif kind == "nifti":
