@@ -54,15 +54,12 @@ def read_b_value(header: Dataset) -> float | None:
     public = number_of(header, "DiffusionBValue")
     if public is not None:
         return public
-    groups = {tag >> 16 for tag in header.keys()}  # noqa: SIM118  iterating a data set sorts it
     for group, creator, offset in (
         (0x0019, "SIEMENS MR HEADER", 0x0C),
         (0x0043, "GEMS_PARM_01", 0x39),
         (0x2001, "Philips Imaging DD 001", 0x03),
         (0x0065, "Image Private Header", 0x09),
     ):
-        if group not in groups:
-            continue
         try:
             value = header.private_block(group, creator)[offset].value
         except Exception:  # noqa: S112 - no such block, or one that cannot be decoded
