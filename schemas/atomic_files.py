@@ -8,12 +8,14 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.identifiers import Sha256
 
 _CHUNK_BYTES = 1 << 20
+_FLUSHED_AT_A_TIME = 8
 
 
 def sha256_of_file(path: Path) -> Sha256:
@@ -59,15 +61,22 @@ def sync_directory(path: Path) -> None:
 
 
 def sync_tree(root: Path) -> None:
-    """Flush every file and folder below `root`, once, before the rename that publishes it."""
-    for folder, _, names in os.walk(root):
-        for name in names:
-            descriptor = os.open(Path(folder, name), os.O_RDONLY | os.O_NOFOLLOW)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        sync_directory(Path(folder))
+    """Flush every file and folder below `root`, once, before the rename that publishes it.
+
+    Several at a time: a disk writes what waits together in one go.
+    """
+    found = list(os.walk(root))
+    with ThreadPoolExecutor(_FLUSHED_AT_A_TIME) as threads:
+        list(threads.map(_sync_file, (Path(folder, n) for folder, _, ns in found for n in ns)))
+        list(threads.map(sync_directory, (Path(folder) for folder, _, _ in found)))
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -69,6 +69,9 @@ class KeyRing:
     master: bytes = field(repr=False)
     is_demo: bool = False
     vault_secrets: Mapping[int, bytes] = field(default_factory=dict, repr=False, hash=False)
+    _subkeys: dict[Purpose, bytes] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if len(self.master) != KEY_BYTES:
@@ -79,14 +82,18 @@ class KeyRing:
             )
 
     def subkey(self, purpose: Purpose) -> bytes:
-        """Return the 32-byte subkey for one purpose."""
-        info = f"livercohort/{purpose}".encode()
-        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(self.master)
+        """Return the 32-byte subkey for one purpose; derived once for each."""
+        known = self._subkeys.get(purpose)
+        if known is None:
+            info = f"livercohort/{purpose}".encode()
+            hkdf = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info)
+            known = self._subkeys[purpose] = hkdf.derive(self.master)
+        return known
 
     def mac(self, purpose: Purpose, *parts: str) -> bytes:
         """Return the 32-byte HMAC-SHA-256 over unambiguously joined parts."""
         message = b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in parts)
-        return hmac.new(self.subkey(purpose), message, hashlib.sha256).digest()
+        return hmac.digest(self.subkey(purpose), message, "sha256")
 
     @property
     def key_id(self) -> str:

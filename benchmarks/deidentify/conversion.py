@@ -15,12 +15,14 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import dcm2niix
 import nibabel as nib
 import numpy as np
 from pydicom import dcmread
+from pydicom.uid import UID
 
 from schemas.identifiers import SiteCode
 from schemas.keys import KeyRing
@@ -57,30 +59,65 @@ FROM_PROTOCOL_TEXT = frozenset({"ParallelReductionFactorInPlane"})
 HEADER_KEYS = ("dim", "pixdim", "qform_code", "sform_code", "slice_code", "slice_duration")
 
 
+#: How the text of a difference begins.
+WHAT = ("files", "voxels", "affine", "header field", ".bval", ".bvec", "sidecar")
+COLUMNS = ("series", "volumes", "with bval", *WHAT, "equal", "held")
+
+Counts = dict[str, Counter[str]]
+
+
 def main() -> None:
-    """Print one line per series that differs, and the totals."""
+    """Print what differs, series by series, and a table by vendor and kind of object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    equal = different = held = 0
+    counts: Counts = defaultdict(Counter)
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch, "out")
         deidentify_folder(
             options.folder, out, SiteCode("S91"), RING, subject_from="patient_id", workers=2
         )
         for number, source in enumerate(_series_folders(options.folder)):
-            target = _target(source, out)
-            if target is None:
-                held += 1
-                continue
-            work = Path(scratch, str(number))
-            problems = _compare(_convert(source, work / "a"), _convert(target, work / "b"))
-            equal, different = equal + (not problems), different + bool(problems)
-            for problem in problems:
-                print(f"series {number}: {problem}")
-    print(f"{equal} series equal, {different} different, {held} with files held")
-    sys.exit(1 if different else 0)
+            _count(source, out, Path(scratch, str(number)), counts[_kind(source)])
+    _print(counts)
+    sys.exit(1 if any(c["series"] != c["equal"] + c["held"] for c in counts.values()) else 0)
+
+
+def _count(source: Path, out: Path, work: Path, counts: Counter[str]) -> None:
+    counts["series"] += 1
+    target = _target(source, out)
+    if target is None:
+        counts["held"] += 1
+        return
+    before, after = _convert(source, work / "a"), _convert(target, work / "b")
+    problems = _compare(before, after)
+    counts["volumes"] += sum(name.endswith(".nii") for name in before)
+    counts["with bval"] += sum(name.endswith(".bval") for name in before)
+    counts["equal"] += not problems
+    counts.update({what for what in WHAT for p in problems if p.startswith(what)})
+    for problem in problems:
+        print(f"{work.name}: {problem}")
+
+
+def _kind(source: Path) -> str:
+    for path in sorted(source.iterdir()):
+        if path.is_file() and _is_dicom(path):
+            header = dcmread(path, stop_before_pixels=True, force=True)
+            vendor = str(header.get("Manufacturer", "none")).split(" ")[0].upper()
+            name = UID(header.get("SOPClassUID", "")).name.removesuffix(" Image Storage")
+            return f"{vendor}, {name}, {header.file_meta.get('TransferSyntaxUID', UID('')).name}"
+    return "none"
+
+
+def _print(counts: Counts) -> None:
+    total: Counter[str] = Counter()
+    print("| vendor, object, transfer syntax | " + " | ".join(COLUMNS) + " |")
+    print("|---" * (len(COLUMNS) + 1) + "|")
+    for kind, found in sorted(counts.items()):
+        total.update(found)
+        print(f"| {kind} | " + " | ".join(str(found[c]) for c in COLUMNS) + " |")
+    print("| all | " + " | ".join(str(total[c]) for c in COLUMNS) + " |")
 
 
 def _series_folders(folder: Path) -> list[Path]:

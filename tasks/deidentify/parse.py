@@ -77,6 +77,14 @@ class RawElement(NamedTuple):
         return self.tag >> 16
 
 
+class Inflated(NamedTuple):
+    """A deflated data set, inflated, and the bytes of the file before and behind it."""
+
+    before: bytes
+    plain: bytes
+    behind: bytes
+
+
 class Span(NamedTuple):
     """Where a top-level element stands in the file, its tag and length included."""
 
@@ -127,12 +135,25 @@ def scan_file(data: bytes) -> Header:
     meta, body_start = _scan_meta(data, start, spans)
     syntax = _ascii(meta.get(0x00020010)) or _guess_syntax(data, body_start)
     if syntax == DEFLATED_LITTLE:
-        data, body_start = _inflate(data[body_start:]), 0
+        data, body_start = _inflate(data[body_start:]).plain, 0
     encoding = encoding_of(syntax)
     elements = _scan_body(Scanner(data, encoding), body_start, len(data), spans)
     return Header(
         syntax, encoding, elements, meta, () if syntax == DEFLATED_LITTLE else tuple(spans)
     )
+
+
+def inflate_file(data: bytes) -> Inflated:
+    """Return what a file with a deflated data set holds.
+
+    Raises
+    ------
+    ScanError
+        If the data set cannot be inflated.
+    """
+    _, body_start = _scan_meta(data, _start_of_elements(data), [])
+    inflated = _inflate(data[body_start:])
+    return inflated._replace(before=data[:body_start])
 
 
 def encoding_of(transfer_syntax: str) -> Encoding:
@@ -214,7 +235,7 @@ def _guess_syntax(data: bytes, start: int) -> str:
     return EXPLICIT_LITTLE if vr.isalpha() and vr.isupper() else IMPLICIT_LITTLE
 
 
-def _inflate(data: bytes) -> bytes:
+def _inflate(data: bytes) -> Inflated:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         plain = inflater.decompress(data, _MAX_INFLATED_BYTES)
@@ -224,7 +245,7 @@ def _inflate(data: bytes) -> bytes:
         raise ScanError("the deflated data set is too large")
     if not inflater.eof:
         raise TruncatedError("the deflated data set ends early")
-    return plain
+    return Inflated(b"", plain, inflater.unused_data)
 
 
 def _ascii(element: RawElement | None) -> str:

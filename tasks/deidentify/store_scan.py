@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator
@@ -19,11 +20,19 @@ from struct import unpack_from
 from tasks.deidentify.admission import compressed_is_only_image
 from tasks.deidentify.identifiers import IdentifierKind
 from tasks.deidentify.layouts import Layouts
-from tasks.deidentify.parse import PIXEL_DATA, ScanError, scan_file
+from tasks.deidentify.parse import (
+    DEFLATED_LITTLE,
+    PIXEL_DATA,
+    Header,
+    ScanError,
+    inflate_file,
+    scan_file,
+)
 from tasks.deidentify.profile import tag_of
 from tasks.deidentify.residual_scan import Dictionary, Match, search_generic
 from tasks.deidentify.store_scan_tables import TABLE_READERS, Cells
 
+_HEAD_BYTES = 1024
 _CHUNK_BYTES = 64 << 20
 _MAX_DECODED_BYTES = 4 << 30
 _MAX_NESTING = 3
@@ -110,14 +119,17 @@ def _scan_file(path: Path, relative: str, known: _Known) -> frozenset[Match]:
 
 def _pieces_of_file(path: Path, owner: str | None, known: _Known) -> Iterator[_Piece]:
     with path.open("rb") as stream:
-        head = stream.read(1024)
-    for magic, read_cells in TABLE_READERS.items():
-        if magic in head[: len(magic) + 8]:
-            yield from _pieces_of_cells(read_cells(path), known)
-    if path.stat().st_size > _CHUNK_BYTES and _kind(head) == "bytes":
-        yield from _chunks(path, owner, known.dictionary.longest)
-    else:
-        yield from _pieces(path.read_bytes(), owner, known, 0)
+        head = stream.read(_HEAD_BYTES)
+        for magic, read_cells in TABLE_READERS.items():
+            if magic in head[: len(magic) + 8]:
+                yield from _pieces_of_cells(read_cells(path), known)
+        size = os.fstat(stream.fileno()).st_size
+        if size > _CHUNK_BYTES and _kind(head) == "bytes":
+            yield from _chunks(path, owner, known.dictionary.longest)
+            return
+        stream.seek(0)
+        data = stream.read()
+    yield from _pieces(data, owner, known, 0)
 
 
 def _pieces_of_cells(cells: Cells, known: _Known) -> Iterator[_Piece]:
@@ -147,7 +159,7 @@ def _kind(head: bytes) -> str:
 
 
 def _pieces(data: bytes, owner: str | None, known: _Known, depth: int) -> Iterator[_Piece]:
-    kind = _kind(data[:1024])
+    kind = _kind(data[:_HEAD_BYTES])
     if kind == "dicom":
         yield from _pieces_of_dicom(data, owner, known)
     elif kind == "nifti":
@@ -175,20 +187,23 @@ def _pieces_of_dicom(data: bytes, owner: str | None, known: _Known) -> Iterator[
     known.layouts.learn(data, header)
     owner = _owner(header.get(tag_of("PatientID")), known) or owner
     pixels = header.get(PIXEL_DATA)
-    # Deflated headers do not stand in the file as they are; there the scanned values count.
-    begin = data.find(pixels) if pixels else len(data)
-    if begin < 0:
-        begin = len(data)
-        for tag, element in sorted(header.elements.items()):
-            if tag != PIXEL_DATA:
-                yield _Piece(element.value, owner)
-    yield _Piece(data[:begin], owner)
-    yield _Piece(data[begin + len(pixels) :], owner)
+    for part in _outside_pixels(data, header, pixels):
+        yield _Piece(part, owner)
     # Fragments that hold nothing but image are noise to a search: a short name in some encoding
     # stands in it by chance. Whatever else they carry is searched.
     compressed = pixels and header.elements[PIXEL_DATA].undefined_length
     if compressed and not compressed_is_only_image(header):
         yield _Piece(pixels, owner)
+
+
+def _outside_pixels(data: bytes, header: Header, pixels: bytes) -> Iterator[bytes]:
+    """Yield all but the pixels: a deflated data set inflated, since its bytes are noise too."""
+    if header.transfer_syntax == DEFLATED_LITTLE:
+        before, data, behind = inflate_file(data)
+        yield from (before, behind)
+    begin = data.find(pixels) if pixels else len(data)
+    yield data[:begin]
+    yield data[begin + len(pixels) :]
 
 
 def _owner(patient_id: bytes, known: _Known) -> str | None:

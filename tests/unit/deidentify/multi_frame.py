@@ -75,6 +75,7 @@ def _shared(modality: str) -> Dataset:
         shared.MRTimingAndRelatedParametersSequence = Sequence(
             [item(RepetitionTime=4500.0, FlipAngle=90.0, EchoTrainLength=1)]
         )
+        shared.MRFOVGeometrySequence = Sequence([item(InPlanePhaseEncodingDirection="COLUMN")])
         shared.MREchoSequence = Sequence([item(EffectiveEchoTime=72.5)])
         shared.MRReceiveCoilSequence = Sequence([item(ReceiveCoilName=NAME)])
     else:

@@ -171,7 +171,9 @@ def plant(situation: Situation) -> tuple[bytes, int]:
 
 
 def _plant(situation: Situation) -> tuple[bytes, int]:
-    data = make_instance(PatientBirthDate=BIRTH_DATE, PatientAge=None)
+    # An object of its own for each situation: of one object, only the first is written.
+    number = 1 + list(SITUATIONS.values()).index(situation)
+    data = make_instance(instance=number, PatientBirthDate=BIRTH_DATE, PatientAge=None)
     planter = _Planter(situation)
     for tag, value in _NAMES.items():
         data.add(planter.element(tag, "PN", value))

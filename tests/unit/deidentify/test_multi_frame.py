@@ -37,6 +37,9 @@ def test_what_conversion_needs_of_each_frame_stays(modality: str) -> None:
         shared.PixelMeasuresSequence
         == before.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
     )
+    if modality == "MR":
+        # COLUMN here, COL in classic objects (PS3.3 C.8.13.5.3, C.8.3.1).
+        assert shared.MRFOVGeometrySequence[0].InPlanePhaseEncodingDirection == "COLUMN"
     pointers = [i.DimensionIndexPointer for i in after.DimensionIndexSequence]
     assert pointers == [0x00209056, 0x00209057, 0x00189087]
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom import dcmread
 
-from schemas.records import FileOutcome
+from schemas.identifiers import RawPatientId
+from schemas.records import FileOutcome, SubjectAssignment
 from schemas.states import FileState, ReasonCode
 from tasks.deidentify import objects
 from tasks.deidentify.job_records import Job
@@ -172,6 +175,12 @@ def double_or_die(number: int) -> int:
     return 2 * number
 
 
+def double_or_be_killed(number: int) -> int:
+    if number == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * number
+
+
 def lost(number: int) -> int:
     return -1
 
@@ -180,9 +189,32 @@ def no_preparation() -> None:
     return
 
 
-def test_a_dying_worker_loses_its_own_item_only() -> None:
-    pool = Pool(double_or_die, lost, 2, no_preparation, (), lambda n: n // 8)
+@pytest.mark.parametrize("work", [double_or_die, double_or_be_killed])
+def test_a_dying_worker_loses_its_own_item_only(work: Callable[[int], int]) -> None:
+    pool = Pool(work, lost, 2, no_preparation, (), lambda n: n // 8)
     assert list(pool.run(range(60))) == [-1 if n == 13 else 2 * n for n in range(60)]
+
+
+class KilledBySubjectTwo(Subjects):
+    """Kills the worker, as the system does when memory runs out, on one person's files."""
+
+    def assign(self, patient_id: RawPatientId) -> SubjectAssignment | None:
+        if patient_id == "PID000002":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().assign(patient_id)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_worker_holds_the_file_that_killed_it_and_no_other(
+    tmp_path: Path, workers: int
+) -> None:
+    objects_in = [*make_series(n_slices=4), make_instance(subject=2), make_instance(study=2)]
+    paths = write_files(tmp_path / "in", objects_in)
+    jobs = [Job(n, path, 1) for n, path in enumerate(paths)]
+    batch = run_jobs(jobs, KilledBySubjectTwo(RING, LINKS), tmp_path / "out", workers)
+    held = [(o.file_no, o.reason) for o in batch.outcomes if o.state is not FileState.ACCEPTED]
+    assert held == [(4, ReasonCode.STAGE_FAILED)]
+    assert len(tree(tmp_path / "out")) == 5
 
 
 def test_what_the_source_said_is_kept_per_person_for_the_scan(tmp_path: Path) -> None:

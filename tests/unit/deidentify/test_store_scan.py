@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sqlite3
 import struct
 import zipfile
@@ -14,9 +15,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from tasks.deidentify.identifiers import Identifier, SubjectIdentifiers
 from tasks.deidentify.identifiers import IdentifierKind as K
+from tasks.deidentify.parse import inflate_file
 from tasks.deidentify.residual_scan import Dictionary
 from tasks.deidentify.store_scan import ScanHit, scan_paths
 from tests.builders import make_instance, to_bytes
@@ -168,6 +172,55 @@ def test_pixels_and_voxels_are_not_text(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(to_bytes(data))
     write_maybe_gzip(tmp_path / "a.nii.gz", nifti(text.ljust(64, b"\0")))
     assert scan_paths([tmp_path], DICTIONARY) == []
+
+
+def deflated(instance: Dataset) -> bytes:
+    instance.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    return to_bytes(instance)
+
+
+def test_a_name_in_a_deflated_data_set_is_found(tmp_path: Path) -> None:
+    data = deflated(make_instance(SpecificCharacterSet="ISO_IR 192", ImageComments=NAME))
+    assert NAME.encode() not in data
+    (tmp_path / "a.dcm").write_bytes(data)
+    assert [h.kind for h in scan_paths([tmp_path], DICTIONARY)] == [K.NAME]
+
+
+def test_a_name_behind_a_deflated_data_set_or_in_its_file_meta_is_found(tmp_path: Path) -> None:
+    instance = make_instance()
+    (tmp_path / "a.dcm").write_bytes(deflated(instance) + NAME.encode())
+    instance.file_meta.SourceApplicationEntityTitle = MRN
+    (tmp_path / "b.dcm").write_bytes(deflated(instance))
+    assert [h.kind for h in scan_paths([tmp_path], DICTIONARY)] == [K.NAME, K.PATIENT_ID]
+
+
+def test_pixels_in_a_deflated_data_set_are_not_text(tmp_path: Path) -> None:
+    instance = make_instance()
+    text = NAME.encode() + MRN.encode()
+    instance.PixelData = text + instance.PixelData[len(text) :]
+    (tmp_path / "a.dcm").write_bytes(deflated(instance))
+    assert scan_paths([tmp_path], DICTIONARY) == []
+
+
+def test_chance_bytes_of_the_deflated_stream_are_no_name(tmp_path: Path) -> None:
+    data, letters = object_with_letters_in_its_stream()
+    (tmp_path / "a.dcm").write_bytes(data)
+    names = frozenset({Identifier(K.NAME, "^".join(letters))})
+    dictionary = Dictionary([SubjectIdentifiers(ME, None, names)])
+    assert dictionary.search(data, ME)
+    assert scan_paths([tmp_path], dictionary) == []
+
+
+def object_with_letters_in_its_stream() -> tuple[bytes, str]:
+    """Return an object, and initials that stand in its deflated bytes by chance alone."""
+    for number in range(100):
+        data = deflated(make_instance(instance=number, PatientID=ME))
+        inflated = inflate_file(data)
+        stream = data[len(inflated.before) :]
+        for found in re.finditer(rb"(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])", stream):
+            if found.group() not in inflated.plain:
+                return data, found.group().decode()
+    raise AssertionError("no such object")
 
 
 def test_a_date_in_a_table_counts_in_the_persons_own_rows_only(tmp_path: Path) -> None:
