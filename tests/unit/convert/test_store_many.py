@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from schemas.features import read_features
 from schemas.sub_stacks import split_series
-from tasks.convert import store_series
+from tasks.convert import store_pool, store_series
 from tasks.convert.proof import prove
 from tasks.convert.store import convert_many, worker_memory
 from tasks.convert.store_series import SeriesJob
@@ -48,7 +49,8 @@ def test_a_death_costs_its_own_sub_stack_and_says_so(
             end()
         return prove(stack, *rest)
 
-    # Workers are forked from this process, so they have the spiteful one too.
+    # Workers are forked from this process, whatever threads it has, and so have the spiteful one.
+    monkeypatch.setattr(store_pool, "_context", lambda: get_context("fork"))
     monkeypatch.setattr(store_series, "prove", spiteful)
     records = [r for found in convert_many(jobs, tmp_path / "scratch", workers=1) for r in found]
     assert {r.codes for r in records if r.sub_stack_digest == victim} == {(code,)}

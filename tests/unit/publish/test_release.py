@@ -233,7 +233,7 @@ def test_a_build_that_fails_leaves_the_releases_as_they_were(
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store_write, "write_database", full_disk)
+    monkeypatch.setattr(store_write, "_write_database", full_disk)
     with pytest.raises(OSError, match="No space left"):
         release(tmp_path, make_cohort(age=61.0))
     assert files_below(tmp_path / "releases") == before
