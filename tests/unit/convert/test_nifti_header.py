@@ -45,8 +45,12 @@ def test_any_header_says_what_nibabel_reads(seed: int, sform: bool) -> None:
     assert found.shape == header.get_data_shape()
     assert (found.dtype, found.offset) == (header.get_data_dtype(), 352)
     assert (found.slope, found.intercept) == header.get_slope_inter()
-    assert np.allclose(found.affine_ras, header.get_best_affine(), atol=1e-5)
-    assert np.allclose(found.qform_ras, header.get_qform(), atol=1e-5)
+    # nibabel reckons the first quaternion number in single precision: near half a turn, where it
+    # is the root of a small difference, that is worth some um.
+    b, c, d = (float(header[f"quatern_{axis}"]) for axis in "bcd")
+    atol_mm = 5e-3 if b * b + c * c + d * d > 1 - 1e-4 else 1e-4
+    assert np.allclose(found.affine_ras, header.get_best_affine(), atol=atol_mm)
+    assert np.allclose(found.qform_ras, header.get_qform(), atol=atol_mm)
 
 
 @settings(max_examples=200, deadline=None)

@@ -43,7 +43,7 @@ def test_a_csa_header_cut_short_is_refused(kept: int) -> None:
 def test_an_absurd_count_of_items_is_refused(count: int) -> None:
     raw = bytearray(csa_header({"NumberOfImagesInMosaic": ["45"]}))
     raw[16 + 76 : 16 + 80] = struct.pack("<i", count)
-    with pytest.raises(ValueError, match="too many CSA items"):
+    with pytest.raises(ValueError, match="too many items"):
         read_csa(bytes(raw))
 
 
