@@ -35,7 +35,8 @@ def withdraw(
     """Keep a subject out of every release to come; with --scope erase, destroy its data.
 
     Suppression destroys nothing. Erasure cannot be undone: it takes the subject out of
-    warehouse, quarantine, sealed forms, reports and all releases, and issues a new major version.
+    warehouse, quarantine, sealed forms, queries, reports and all releases, and issues a new major
+    version if the newest held it.
 
     Example: livercohort withdraw S91-7K3QF2ZN --reason "letter of 3 March"
     """
@@ -92,12 +93,14 @@ def _erase(
         erase_series,
         push_release,
     )
+    from tasks.queries.store_erase import erase_from_queries
     from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse, series_of
     from tasks.report.store_erase import erase_from_reports
 
     zones = settings.zones
     assigned = Vault(zones.vault, ring).assignments(site)
-    patients = [str(patient) for patient, a in assigned.items() if a.subject_id == subject_id]
+    own = {patient: a for patient, a in assigned.items() if a.subject_id == subject_id}
+    patients = [str(patient) for patient in own]
     sweep_staging(zones.releases)
     if settings.warehouse_url:
         erase_series(settings.warehouse_url, site, series_of(zones, site, subject_id))
@@ -113,12 +116,14 @@ def _erase(
         if (zones.releases / "latest").exists():
             push_release(settings.releases_url, (zones.releases / "latest").resolve())
     reports = erase_from_reports(zones, subject_id)
+    queries = erase_from_queries(zones, subject_id, {str(a.subject_no) for a in own.values()})
     return {
         "series": warehouse.series,
         "warehouse_rows": warehouse.rows,
         "quarantined_files": warehouse.quarantined,
         "form_rows": form_rows,
         "reports": reports,
+        "queries": queries,
         "releases": erased,
         "new_version": issued,
         "left": {
@@ -133,7 +138,14 @@ def _say_done(done: dict[str, object]) -> None:
         say(f"{done['subject_id']} is in no release from the next on. Nothing was destroyed.")
         return
     say(f"{done['subject_id']} was erased:")
-    for name in ("series", "warehouse_rows", "quarantined_files", "form_rows", "reports"):
+    for name in (
+        "series",
+        "warehouse_rows",
+        "quarantined_files",
+        "form_rows",
+        "reports",
+        "queries",
+    ):
         say(f"  {name.replace('_', ' ')}: {done[name]}")
     releases = done["releases"]
     say(f"  releases: {', '.join(map(str, releases)) if isinstance(releases, list) else ''}")
