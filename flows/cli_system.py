@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from flows.console import HomeOption, JsonOption, say, say_json
-from schemas.errors import ExitCode
-from schemas.settings import apply_environment
+from schemas.errors import EnvironmentProblemError, ExitCode
+from schemas.settings import Settings, apply_environment
 
 key_app = typer.Typer(no_args_is_help=True, help="The master key of this installation.")
 
@@ -22,10 +22,23 @@ def create_key(home: HomeOption = None) -> None:
     from schemas.keys import create_key_file
 
     settings = apply_environment(home=home)
+    _require_no_other_key(settings)
     ring = create_key_file(settings.master_key_file)
     say(f"Key {ring.key_id} written to {settings.master_key_file}")
     say("Back it up apart from the data: without it the cohort cannot be continued,")
     say("and whoever has both the key and the vault can look persons up.")
+
+
+def _require_no_other_key(settings: Settings) -> None:
+    """Refuse a new key where another has sealed something: it would open none of that."""
+    zones = settings.zones
+    sealed = zones.vault_file.exists() or any((zones.restricted / "batches").glob("*/*"))
+    if sealed and not settings.master_key_file.exists():
+        raise EnvironmentProblemError(
+            "this home was started with a key that is not here",
+            where=str(zones.restricted),
+            hint="Restore the key file from its backup; a new key opens nothing of this home.",
+        )
 
 
 @key_app.command("show-id")

@@ -152,12 +152,14 @@ def _write_csv(rows: Sequence[Row], stream: TextIO) -> None:
 def _print_table(rows: Sequence[Row], title: str) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", show_lines=False)
+    # As text: brackets in a value are no markup.
+    table = Table(title=Text(title), title_justify="left", show_lines=False)
     for column in rows[0] if rows else ():
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column), overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
     Console().print(table)
     say(f"{len(rows)} rows")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from schemas.atomic_files import write_bytes
 from schemas.errors import EnvironmentProblemError
 from schemas.keys import KEY_BYTES, KeyRing, key_file_text, read_key_file
+from schemas.sealed_contexts import IDENTIFIERS_CONTEXT, forms_context
 from schemas.vault import Vault
 from schemas.vault_look_ups import HEAD_CONTEXT
 from schemas.zones import Zones
@@ -40,11 +41,10 @@ def rotate_vault_secret(key_file: Path, zones: Zones) -> Sealed:
     Raises
     ------
     EnvironmentProblemError
-        If the key is missing, or something cannot be opened with it; nothing is changed
-        then but a secret more in the key file.
+        If the key is missing, or something cannot be opened with it; nothing is changed then.
     """
     ring = read_key_file(key_file)
-    Vault(zones.vault, ring).check()
+    check_sealed(ring, zones)
     version = ring.vault_version + 1
     both = {**ring.vault_secrets, version: secrets.token_bytes(KEY_BYTES)}
     ring = replace(ring, vault_secrets=both)
@@ -86,8 +86,8 @@ def sealed_files(zones: Zones) -> Mapping[Path, str]:
     for path in sorted((zones.restricted / "batches").glob("*/*/*.sealed")):
         batch, site = path.parent.name, path.parent.parent.name
         contexts = {
-            "identifiers.sealed": "identifiers/v1",
-            "forms.sealed": f"clinical-forms/v1/{site}/{batch}",
+            "identifiers.sealed": IDENTIFIERS_CONTEXT,
+            "forms.sealed": forms_context(site, batch),
         }
         if path.name not in contexts:
             raise EnvironmentProblemError(

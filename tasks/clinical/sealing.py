@@ -15,6 +15,7 @@ from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.partial_dates import PartialDate
 from schemas.records import Finding
+from schemas.sealed_contexts import forms_context
 from schemas.states import Severity
 from tasks.clinical.form_rows import ClinicalIntake, FormRow, FormRows
 
@@ -28,7 +29,7 @@ def seal_intake(
         "refusals": [[form, dataclasses.asdict(finding)] for form, finding in intake.refusals],
     }
     plain = json.dumps(facts, ensure_ascii=False)
-    return ring.seal(plain.encode(), context=_context(site, batch_id))
+    return ring.seal(plain.encode(), context=forms_context(site, batch_id))
 
 
 def unseal_intake(
@@ -42,7 +43,7 @@ def unseal_intake(
         If the bytes are damaged, or were sealed with another key or for another batch.
     """
     try:
-        plain = ring.unseal(sealed, context=_context(site, batch_id))
+        plain = ring.unseal(sealed, context=forms_context(site, batch_id))
     except InvalidTag:
         raise EnvironmentProblemError(
             "the sealed forms cannot be opened",
@@ -54,10 +55,6 @@ def unseal_intake(
         forms=tuple(_form_from_json(form) for form in facts["forms"]),
         refusals=tuple((form, _finding(finding)) for form, finding in facts["refusals"]),
     )
-
-
-def _context(site: SiteCode, batch_id: BatchId) -> str:
-    return f"clinical-forms/v2/{site}/{batch_id}"
 
 
 def _form_to_json(form: FormRows) -> dict[str, object]:

@@ -11,14 +11,13 @@ from cryptography.exceptions import InvalidTag
 from schemas.atomic_files import canonical_json, write_bytes
 from schemas.errors import EnvironmentProblemError
 from schemas.keys import KeyRing
+from schemas.sealed_contexts import IDENTIFIERS_CONTEXT
 from tasks.deidentify.identifiers import (
     Identifier,
     IdentifierKind,
     SubjectIdentifiers,
     merge_identifiers,
 )
-
-_CONTEXT = "identifiers/v1"
 
 
 def write_identifiers(path: Path, ring: KeyRing, subjects: Iterable[SubjectIdentifiers]) -> None:
@@ -31,7 +30,7 @@ def write_identifiers(path: Path, ring: KeyRing, subjects: Iterable[SubjectIdent
         }
         for person in merge_identifiers(subjects)
     ]
-    write_bytes(path, ring.seal(canonical_json(rows), context=_CONTEXT), mode=0o600)
+    write_bytes(path, ring.seal(canonical_json(rows), context=IDENTIFIERS_CONTEXT), mode=0o600)
 
 
 def read_identifiers(path: Path, ring: KeyRing) -> list[SubjectIdentifiers]:
@@ -43,7 +42,7 @@ def read_identifiers(path: Path, ring: KeyRing) -> list[SubjectIdentifiers]:
         If the key is another one, or the file was changed.
     """
     try:
-        rows = json.loads(ring.unseal(path.read_bytes(), context=_CONTEXT))
+        rows = json.loads(ring.unseal(path.read_bytes(), context=IDENTIFIERS_CONTEXT))
     except InvalidTag:
         raise EnvironmentProblemError(
             "the sealed identifiers of a batch cannot be opened",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli_planned import _PLANNED
-from tests.flows.conftest import clean_environment, run
+from tests.flows.conftest import clean_environment, require_one_error, run
 from tests.flows.exports import new_home
 
 COMMANDS = (
@@ -145,3 +145,19 @@ def test_the_version_is_printed() -> None:
 def test_json_of_status_has_sorted_keys(tmp_path: Path) -> None:
     facts = json.loads(run("status", "--home", tmp_path, "--json").out)
     assert list(facts) == sorted(facts)
+
+
+def test_a_new_key_is_refused_where_another_has_sealed_something(tmp_path: Path) -> None:
+    vault = tmp_path / "home" / "restricted" / "vault.sqlite"
+    vault.parent.mkdir(parents=True)
+    vault.touch()
+    require_one_error(run("key", "create", "--home", tmp_path / "home"), 3, about="backup")
+    assert not (vault.parent / "key").exists()
+
+
+def test_brackets_in_a_value_are_printed_and_not_obeyed(tmp_path: Path) -> None:
+    strings = tmp_path / "names.csv"
+    strings.write_text("description,vendor,modality\n[/] T2 [red]x,GE,MR\n", encoding="utf-8")
+    ended = run("label", "--strings", strings)
+    assert ended.code == 0, ended.err
+    assert "[/]" in ended.out

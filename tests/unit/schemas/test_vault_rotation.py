@@ -15,6 +15,7 @@ from schemas.atomic_files import write_bytes
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
 from schemas.keys import KeyRing, create_key_file, read_key_file, sealed_version
+from schemas.sealed_contexts import IDENTIFIERS_CONTEXT, forms_context
 from schemas.vault import LinkageRow, Vault
 from schemas.vault_database import VaultDatabase, seal
 from schemas.vault_look_ups import look_up_subject, read_log
@@ -37,8 +38,8 @@ def zones(tmp_path: Path) -> Zones:
     Vault(zones.vault_file, ring).assign(SITE, ROWS)
     folder = zones.restricted / "batches" / "S91" / "b1"
     for name, context in (
-        ("identifiers.sealed", "identifiers/v1"),
-        ("forms.sealed", "clinical-forms/v1/S91/b1"),
+        ("identifiers.sealed", IDENTIFIERS_CONTEXT),
+        ("forms.sealed", forms_context("S91", "b1")),
     ):
         write_bytes(folder / name, ring.seal(b"facts", context=context), mode=0o600)
     return zones
@@ -62,6 +63,17 @@ def test_pseudonyms_shifts_and_key_id_stay(zones: Zones) -> None:
     assert Vault(zones.vault_file, after).assignments(SITE) == known
     assert (after.key_id, after.master) == (before.key_id, before.master)
     assert key_of(zones).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_cannot_be_opened_stops_rotation_before_anything_changes(
+    zones: Zones,
+) -> None:
+    damaged = zones.restricted / "batches" / "S91" / "b1" / "forms.sealed"
+    damaged.write_bytes(b"x" * 40)
+    before = (key_of(zones).read_bytes(), sealed_fields(zones))
+    with pytest.raises(EnvironmentProblemError, match="cannot be opened"):
+        rotate_vault_secret(key_of(zones), zones)
+    assert (key_of(zones).read_bytes(), sealed_fields(zones)) == before
 
 
 def test_nothing_opens_with_the_old_secret_any_more(zones: Zones) -> None:
