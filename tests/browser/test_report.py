@@ -49,6 +49,8 @@ def settled(page: Page) -> None:
 
 def total_shown(page: Page) -> int:
     settled(page)
+    # A page that has only just opened may not have begun to load.
+    expect(page.locator("[data-showing]").first).to_have_text(re.compile(r" of [\d,]+"))
     shown = page.locator("[data-showing]").first.inner_text()
     return int(shown.replace(",", "").split(" of ")[1])
 
