@@ -247,6 +247,15 @@ def test_a_rule_names_every_row_at_fault_and_no_other(rule_id: str) -> None:
     assert failing(rule_id, empty()) == set()
 
 
+def test_a_multi_frame_object_may_hold_several_stacks_of_its_study() -> None:
+    rows = {
+        "imaging_study": [make_row("imaging_study", study_uid=STUDY, n_instances=1)],
+        "series": [timed("a", "art", 1), timed("b", "pvp", 1)],
+    }
+    tables = {name: conform(CONTRACTS[name], listed) for name, listed in rows.items()}
+    assert failing("STU-IMAGE-COUNT", empty() | tables) == set()
+
+
 @pytest.mark.parametrize("rule_id", IMAGE_FAULTS)
 def test_a_rule_on_images_names_every_image_at_fault(rule_id: str) -> None:
     listed, expected = IMAGE_FAULTS[rule_id]
