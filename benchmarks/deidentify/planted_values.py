@@ -53,6 +53,7 @@ def without_pixels(data: bytes) -> bytes:
     try:
         pixels = dcmread(BytesIO(data), force=True).get_item(_PIXELS)
     except Exception:
+        # What pydicom cannot read is searched whole: that can only add hits, whichever the tool.
         return data
     return data if pixels is None else data.replace(bytes(pixels.value or b"\0"), b"")
 

@@ -41,6 +41,9 @@ _PADDED = re.compile(r"0{2,}")
 #: Excel keeps 15 significant digits: the sixteenth of a number is no longer what was typed.
 _EXACT_BELOW = 10**15
 _SUFFIX = re.compile(r"(?P<name>.+?)__(?P<date>[0-9-]+)")
+#: What openpyxl and the readers below it raise on bytes that are no usable workbook; each ends
+#: as a refused form with a reason. NotImplementedError and RuntimeError come from zip members
+#: that are packed or encrypted in ways that nobody here opens.
 _DAMAGED = (
     zipfile.BadZipFile, InvalidFileException, DefusedXmlException, ParseError,
     KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, EOFError,

@@ -6,11 +6,9 @@ alone: rows of it are counted, and a value that named it is left blank.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from io import StringIO
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +17,7 @@ import pyarrow.compute as pc
 from schemas.atomic_files import canonical_json
 from tasks.publish.compare import ROW_ADDED, ROW_REMOVED, VALUE_CHANGED
 from tasks.publish.differences import Change, Differences
-from tasks.publish.id_history import ID_TABLES
+from tasks.publish.id_history import ID_TABLES, csv_bytes
 
 SUMMARY = "diff/summary.json"
 CHANGES = "diff/changes.parquet"
@@ -49,15 +47,15 @@ def diff_documents(before: str | None, after: str, differences: Differences) -> 
     records = [Change(**row) for row in _of_interest(changes).to_pylist()]
     return {
         SUMMARY: canonical_json(summary(before, after, differences)),
-        "diff/subjects.csv": _csv(
+        "diff/subjects.csv": csv_bytes(
             ("subject_id", "change", "rows_added", "rows_removed", "values_changed"),
             _subject_rows(changes, differences),
         ),
-        "diff/labels.csv": _csv(
+        "diff/labels.csv": csv_bytes(
             ("series", "subject_id", "before", "after", "reason"),
             [(c.key, c.subject_id, c.before, c.after, c.reason) for c in label_changes(records)],
         ),
-        "diff/eligibility.csv": _csv(
+        "diff/eligibility.csv": csv_bytes(
             ("subject_id", "reading", "before", "after", "criteria", "reason"),
             eligibility_changes(records),
         ),
@@ -148,14 +146,6 @@ def _ids_of(rows: pa.Table) -> set[str]:
 
 def _blank(text: str, named: set[str]) -> str:
     return text if named.isdisjoint(_PARTS.findall(text)) else ""
-
-
-def _csv(names: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(rows)
-    return text.getvalue().encode()
 
 
 def changelog_lines(numbers: Mapping[str, Any], words: Mapping[str, str]) -> list[str]:

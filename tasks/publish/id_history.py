@@ -120,13 +120,13 @@ def extend_history(
 def history_csv(rows: Iterable[OldId]) -> bytes:
     """Return `id_history.csv`."""
     names = [field.name for field in fields(OldId)]
-    return _csv(names, [astuple(row) for row in rows])
+    return csv_bytes(names, [astuple(row) for row in rows])
 
 
 def removed_csv(rows: Iterable[RemovedSubject]) -> bytes:
     """Return `removed_ids.csv`."""
     names = [field.name for field in fields(RemovedSubject)]
-    return _csv(names, [astuple(row) for row in rows])
+    return csv_bytes(names, [astuple(row) for row in rows])
 
 
 def parse_history(text: str) -> list[OldId]:
@@ -143,7 +143,8 @@ def _places(table: pa.Table, columns: Iterable[str]) -> list[tuple[object, ...]]
     return list(zip(*(table[name].to_pylist() for name in columns), strict=True))
 
 
-def _csv(names: Iterable[str], rows: Iterable[Iterable[str]]) -> bytes:
+def csv_bytes(names: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
+    """Return a CSV file of UTF-8 text."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)

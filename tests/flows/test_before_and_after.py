@@ -83,6 +83,7 @@ def header_of(data: bytes) -> Dataset | None:
         try:
             return dcmread(io.BytesIO(data), stop_before_pixels=True, force=True)
         except Exception:
+            # A file that is no DICOM: the delivery has forms, control files and damaged ones.
             return None
 
 

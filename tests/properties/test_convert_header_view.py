@@ -37,6 +37,7 @@ def reference(raw: bytes) -> InstanceFeatures | None:
         try:
             return read_features(pydicom.dcmread(BytesIO(raw)))
         except Exception:
+            # No reference: pydicom raises many kinds on odd bytes.
             return None
 
 
