@@ -62,7 +62,11 @@ class Delivery:
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """Where one delivered file ended: one row per file, whatever happened to it."""
+    """Where one delivered file ended: one row per file, whatever happened to it.
+
+    Of an image, UIDs and pseudonym are given as far as its header told them, also of one that
+    was set aside: that is how a site learns which exam lacks what.
+    """
 
     file_no: int
     state: FileState
@@ -72,6 +76,8 @@ class FileOutcome:
     output_sha256: Sha256 | None = None
     pixel_sha256: Sha256 | None = None
     sop_uid: SopUid | None = None
+    study_uid: str | None = None
+    subject_id: str | None = None
     features: InstanceFeatures | None = None
 
 
@@ -85,6 +91,10 @@ class SubjectAssignment:
     patient_ids: tuple[RawPatientId, ...] = field(repr=False)
     shift_days: int = field(repr=False)
     key_id: str = ""
+
+
+#: Object of a finding about an exam of which perhaps nothing was taken in: `<subject>/<study>`.
+DELIVERED_STUDY = "delivered_study"
 
 
 @dataclass(frozen=True)

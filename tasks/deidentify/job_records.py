@@ -36,6 +36,8 @@ class JobResult:
     output_sha256: Sha256 | None = None
     pixel_sha256: Sha256 | None = None
     sop_uid: SopUid | None = None
+    study_uid: str | None = None
+    subject_id: str | None = None
     features: InstanceFeatures | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     trail: tuple[str, ...] = field(default=(), repr=False)

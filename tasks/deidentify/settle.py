@@ -55,6 +55,9 @@ def held(result: JobResult, reason: ReasonCode) -> FileOutcome:
         source_sha256=result.source_sha256,
         size_bytes=result.size_bytes,
         reason=reason,
+        sop_uid=result.sop_uid,
+        study_uid=result.study_uid,
+        subject_id=result.subject_id,
     )
 
 
@@ -81,6 +84,8 @@ def _accepted(result: JobResult) -> FileOutcome:
         output_sha256=result.output_sha256,
         pixel_sha256=result.pixel_sha256,
         sop_uid=result.sop_uid,
+        study_uid=result.study_uid,
+        subject_id=result.subject_id,
         features=result.features,
     )
 

@@ -142,7 +142,6 @@ def _withheld(outcome: FileOutcome) -> FileOutcome:
         reason=ReasonCode.IDENTIFIER_FOUND,
         output_sha256=None,
         pixel_sha256=None,
-        sop_uid=None,
         features=None,
     )
 

@@ -95,7 +95,6 @@ def _withheld(bench: Workbench, outcome: FileOutcome, found: set[str]) -> FileOu
         reason=ReasonCode.IDENTIFIER_FOUND,
         output_sha256=None,
         pixel_sha256=None,
-        sop_uid=None,
         features=None,
     )
 

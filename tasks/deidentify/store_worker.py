@@ -21,6 +21,7 @@ from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.memory import Memory
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.profile import Profile, load_profile
+from tasks.deidentify.whose import whose_object
 
 SECONDS_PER_FILE = 120.0
 _UIDS_REMEMBERED, _PEOPLE_REMEMBERED = 1 << 17, 1 << 10
@@ -93,7 +94,16 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
     state = _state[0]
     done = deidentify_object(data, state.profile, state.assign, state.map_uid, state.memory)
     if isinstance(done, ReasonCode):
-        return JobResult(job.file_no, len(data), source_sha256, done)
+        whose = whose_object(data, state.assign, state.map_uid)
+        return JobResult(
+            job.file_no,
+            len(data),
+            source_sha256,
+            done,
+            sop_uid=whose.sop_uid,
+            study_uid=whose.study_uid,
+            subject_id=whose.subject_id,
+        )
     staged = state.staging / f"{job.file_no:09d}.part"
     with staged.open("wb") as stream:
         stream.writelines(done.parts)
@@ -105,6 +115,8 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
         output_sha256=done.output_sha256,
         pixel_sha256=done.pixel_sha256,
         sop_uid=done.sop_uid,
+        study_uid=done.features.study_uid,
+        subject_id=done.features.subject_id,
         features=done.features,
         counts=done.counts,
         trail=done.trail,

@@ -72,6 +72,7 @@ def collect_batches() -> dict[str, int]:
             require_key(settings, code)
         bench.put("committed", committed)
         bench.put("instances", committed.instances)
+        bench.put("files", committed.tables["file"])
         bench.put("batches", [(b.site_code, b.batch_id) for b in committed.batches])
         bench.put("batch_of_subject", _batch_of_subject(committed))
     return {"batches": len(committed.batches), "instances": len(committed.instances)}

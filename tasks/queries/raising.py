@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from schemas.contracts import TableContract
-from schemas.records import Finding
+from schemas.records import DELIVERED_STUDY, Finding
 from schemas.sites import SITE_CODE_PATTERN
 from tasks.queries.states import About
 
@@ -52,7 +52,10 @@ def abouts_of(
         Their keys.
     """
     chosen = {f.finding_id: f for f in findings if is_for_site(f)}
-    wanted = {f.object_type for f in chosen.values()}
+    wanted = {
+        "imaging_study" if f.object_type == DELIVERED_STUDY else f.object_type
+        for f in chosen.values()
+    }
     places = {name: _places(name, tables, contracts) for name in wanted & tables.keys()}
     return [_about(chosen[name], places) for name in sorted(chosen)]
 
@@ -64,7 +67,10 @@ def row_keys(table: pa.Table, key: Sequence[str]) -> list[str]:
 
 
 def _about(finding: Finding, places: Mapping[str, Mapping[str, _Place]]) -> About:
-    place = places.get(finding.object_type, {}).get(finding.object_id, _Place())
+    table, key = finding.object_type, finding.object_id
+    if table == DELIVERED_STUDY:
+        table, key = "imaging_study", key.rpartition("/")[2]
+    place = places.get(table, {}).get(key, _Place())
     named = _SUBJECT.search(finding.object_id)
     return About(
         site_code=finding.site_code,

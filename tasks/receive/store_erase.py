@@ -20,7 +20,7 @@ from schemas.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from schemas.identifiers import SiteCode
 from schemas.zones import Zones
 
-#: Which column of a batch's table says whose row it is.
+#: Which column says whose row it is where the table has no pseudonym; of files, older batches.
 _BY_UID = {"file": "sop_uid", "instance": "sop_uid", "hold": "sop_uid", "volume": "series_uid"}
 
 

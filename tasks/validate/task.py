@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pyarrow as pa
 from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
 from schemas.features import InstanceFeatures
 from schemas.record_tables import table_from_records
+from schemas.records import FileOutcome, Finding
 from schemas.run_context import release_bench, run_context
 from schemas.settings import read_settings
 from schemas.stage_errors import redacted_errors
+from schemas.states import FileState
+from schemas.workbench import Workbench
+from tasks.validate.files_aside import findings_of_files
 from tasks.validate.frames import INSTANCE_KEY
 from tasks.validate.report import rules_summary
 from tasks.validate.store import read_waived, require_passed, validate_tables
@@ -32,7 +37,7 @@ def validate_batch(site: str, batch: str) -> dict[str, int]:
                 bench.get("exam_instances"), InstanceFeatures, key=INSTANCE_KEY
             ),
         )
-        findings = [*bench.get("clinical_findings"), *report.findings]
+        findings = [*bench.get("clinical_findings"), *_of_batch_files(bench), *report.findings]
         bench.put("findings", findings)
         bench.put("waived", read_waived(context.zones, findings))
         bench.put("validation", report.gx_json)
@@ -56,6 +61,7 @@ def validate_release() -> dict[str, int]:
         report = validate_tables(bench.get("release_tables"), Stage.RELEASE)
         sources = ("merge_findings", "cohort_findings", "label_findings")
         findings = [finding for name in sources for finding in bench.get(name)]
+        findings += _of_all_files(bench)
         findings += report.findings
         bench.put("release_findings", findings)
         bench.put("waived", read_waived(settings.zones, findings))
@@ -81,3 +87,21 @@ def require_release_passed() -> None:
     bench = release_bench(settings)
     with redacted_errors("validate", settings.zones):
         require_passed(bench.get("release_findings"), bench.get("waived"))
+
+
+def _of_batch_files(bench: Workbench) -> list[Finding]:
+    """Return what this batch has set aside; the release says what came again."""
+    stages = ("control_outcomes", "image_outcomes", "clinical_outcomes")
+    outcomes = [outcome for stage in stages for outcome in bench.get(stage)]
+    files = table_from_records(outcomes, FileOutcome, key=["file_no"], without=["features"])
+    for name, value in (("site_code", bench.site), ("batch_id", bench.batch)):
+        files = files.append_column(name, pa.array([str(value)] * len(outcomes), pa.string()))
+    accepted = (o.sop_uid for o in bench.get("image_outcomes") if o.state is FileState.ACCEPTED)
+    return findings_of_files(files, accepted, [bench.batch])
+
+
+def _of_all_files(bench: Workbench) -> list[Finding]:
+    """Return what of all batches is still missing."""
+    accepted = (instance.sop_uid for instance in bench.get("instances"))
+    order = [batch for _, batch in bench.get("batches")]
+    return findings_of_files(bench.get("files"), accepted, order)

@@ -81,8 +81,8 @@ def test_the_missing_codes_are_four_and_apart() -> None:
 def test_every_finding_says_in_both_languages_what_to_do() -> None:
     texts = read_finding_texts(FOLDER / "findings.yaml")
     for text in texts.values():
-        assert text.fix.en.startswith(("Site:", "Data manager:"))
-        assert text.fix.zh.startswith(("中心：", "数据管理员："))
+        assert text.fix.en.startswith(("Site:", "Data manager:", "QC reviewer:"))
+        assert text.fix.zh.startswith(("中心：", "数据管理员：", "质控审阅者："))
 
 
 @pytest.mark.parametrize(
