@@ -139,9 +139,11 @@ def list_queries(
 
 def _export_site(settings: Settings, site: str, due_days: int, by: str) -> dict[str, Any]:
     from schemas.hospital_day import hospital_today
+    from schemas.identifiers import SiteCode
     from tasks.queries.exchange import plan_export
     from tasks.queries.states import TO_BE_SENT, Status
     from tasks.queries.store import changing_queries, count_batches, write_outgoing
+    from tasks.queries.store_files import files_of_queries, write_files
 
     today, user = hospital_today(), _user(by)
     with changing_queries(settings.zones) as register:
@@ -164,7 +166,11 @@ def _export_site(settings: Settings, site: str, due_days: int, by: str) -> dict[
             rows = _outgoing_rows(
                 settings, site, asked, events, reason=f"query export {run}", by=user
             )
-            files = write_outgoing(settings.zones.outgoing(site), f"queries_{site}_{run}", rows)
+            folder = settings.zones.outgoing(site)
+            files = write_outgoing(folder, f"queries_{site}_{run}", rows)
+            if aside := files_of_queries(settings.zones, SiteCode(site), asked):
+                files.append(folder / f"files_{site}_{run}.csv")
+                write_files(files[-1], aside)
             register.add(events)
     return {
         "site_code": site,
