@@ -72,7 +72,10 @@ def status(
 
     Example: livercohort status S91 --json
     """
+    from schemas.hospital_day import hospital_today
     from schemas.sites import read_sites, site_code
+    from tasks.queries.ageing import oldest_open
+    from tasks.queries.store import read_queries
     from tasks.receive.ledger import status_of
     from tasks.receive.store import list_exports
     from tasks.receive.store_commit import read_batches
@@ -81,6 +84,10 @@ def status(
     zones = settings.zones
     only = site_code(site) if site else None
     facts = status_of(read_batches(zones, only))
+    queries = read_queries(zones).values()
+    facts["oldest_open_query"] = oldest_open(
+        (query for query in queries if only in (None, query.about.site_code)), hospital_today()
+    )
     facts["waiting_exports"] = {
         config.code: sum(not export.ready for export in exports)
         for config in read_sites()
@@ -270,3 +277,11 @@ def _say_status(facts: dict[str, Any]) -> None:
     for code, number in facts["waiting_exports"].items():
         if number:
             say(f"{code}: {number} exports wait for READY or the quiet period")
+    oldest = facts["oldest_open_query"]
+    if oldest:
+        say(
+            f"oldest open query: {oldest['query_id']} ({oldest['rule_id']}) at "
+            f"{oldest['site_code']}, {oldest['age_days']} days, due {oldest['due_on'] or '-'}"
+        )
+    else:
+        say("oldest open query: none is open")

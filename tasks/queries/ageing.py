@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from tasks.queries.states import STANDING, Query, Status
 
@@ -52,6 +53,44 @@ def ageing_rows(queries: Iterable[Query], today: dt.date) -> list[dict[str, obje
             "median_days_to_close": one.median_days_to_close,
         }
         for one in ageing(queries, today)
+    ]
+
+
+def oldest_open(queries: Iterable[Query], today: dt.date) -> dict[str, object] | None:
+    """Return the query that waits longest for its site, with its age in days; None without one."""
+    asked = [q for q in queries if q.status is Status.OPEN and q.opened_on is not None]
+    if not asked:
+        return None
+    query = min(asked, key=lambda q: (q.opened_on, q.query_id))
+    opened = query.opened_on or today
+    return {
+        "query_id": query.query_id,
+        "site_code": query.about.site_code,
+        "rule_id": query.about.rule_id,
+        "opened_on": opened.isoformat(),
+        "due_on": query.due_on.isoformat() if query.due_on else None,
+        "age_days": (today - opened).days,
+    }
+
+
+def report_rows(queries: Iterable[Query]) -> list[dict[str, Any]]:
+    """Return one row per query for the report, by id; ages in days since it was raised.
+
+    Counted to the newest event of the register and not to today: the report of one release and
+    one register is the same on every day.
+    """
+    listed = sorted(queries, key=lambda query: query.query_id)
+    newest = max((query.last.on for query in listed), default=dt.date.min)
+    return [
+        {
+            "query_id": query.query_id,
+            "site_code": query.about.site_code,
+            "rule_id": query.about.rule_id,
+            "status": query.status.value,
+            "age_days": (newest - query.raised_on).days if query.raised_on else None,
+            "days_to_close": query.days_to_close,
+        }
+        for query in listed
     ]
 
 

@@ -119,6 +119,17 @@ class Query:
         return self.events[-1]
 
     @property
+    def raised_on(self) -> dt.date | None:
+        """The day since which the finding stands; None when it ended."""
+        found = None
+        for event in self.events:
+            if event.status in ENDED:
+                found = None
+            elif found is None:
+                found = event.on
+        return found
+
+    @property
     def opened_on(self) -> dt.date | None:
         """The day the site was told, since the query last stood."""
         found = None

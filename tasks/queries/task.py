@@ -16,7 +16,7 @@ from schemas.stage_errors import redacted_errors
 from schemas.states import Severity
 from schemas.workbench import Workbench
 from schemas.zones import Zones
-from tasks.queries.ageing import ageing_rows
+from tasks.queries.ageing import ageing_rows, report_rows
 from tasks.queries.raising import abouts_of, row_keys
 from tasks.queries.states import ClosedReason
 from tasks.queries.store import changing_queries, count_batches, read_queries
@@ -80,7 +80,9 @@ def sync_release_queries() -> dict[str, int]:
             ),
         )
         done = _sync(settings.zones, night)
-        rows = ageing_rows(read_queries(settings.zones).values(), night.today)
+        queries = read_queries(settings.zones).values()
+        rows = ageing_rows(queries, night.today)
+        bench.put("query_rows", report_rows(queries))
     create_table_artifact(key="queries", table=rows, description="Queries by site and state")
     return done
 

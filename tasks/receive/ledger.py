@@ -81,7 +81,6 @@ def status_of(batches: Sequence[Mapping[str, object]]) -> dict[str, Any]:
             }
             for site, rows in sorted(sites.items())
         ],
-        "oldest_open_query": None,
     }
 
 

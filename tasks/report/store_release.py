@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -35,6 +35,7 @@ from tasks.report.picture_plan import plan_pictures
 from tasks.report.store import WrittenReport, write_report
 from tasks.report.store_pictures import PictureStore
 from tasks.report.store_reviews import read_reviews
+from tasks.report.tables import QueryRow
 
 LATEST = "latest"
 PICTURE_STORE = ".pictures"
@@ -50,7 +51,9 @@ _LINKED_FILES = (
 )
 
 
-def build_report(zones: Zones, version: str = LATEST, workers: int = 2) -> WrittenReport:
+def build_report(
+    zones: Zones, version: str = LATEST, workers: int = 2, queries: Sequence[QueryRow] = ()
+) -> WrittenReport:
     """Draw what is new, and write the report of a release if it is not there yet.
 
     Parameters
@@ -61,6 +64,8 @@ def build_report(zones: Zones, version: str = LATEST, workers: int = 2) -> Writt
         A version, or `latest`.
     workers : int
         Threads that draw.
+    queries : sequence of QueryRow
+        The register of queries, as it stands.
     """
     report = read_report_input(zones, version)
     pictures = PictureStore(zones.reports / PICTURE_STORE, workers)
@@ -68,7 +73,7 @@ def build_report(zones: Zones, version: str = LATEST, workers: int = 2) -> Writt
         plan_pictures(read_cohort(report.tables)), zones.releases / str(report.release)
     )
     return write_report(
-        dataclasses.replace(report, pictures=drawn),
+        dataclasses.replace(report, pictures=drawn, queries=tuple(queries)),
         zones.reports,
         pictures,
         read_reviews(zones),

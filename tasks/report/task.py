@@ -14,6 +14,7 @@ from tasks.report.rating_rows import rating_rows
 from tasks.report.reviews import ratings_in_force
 from tasks.report.store_release import build_report
 from tasks.report.store_reviews import read_reviews
+from tasks.report.tables import QueryRow
 
 
 @task(name="report", task_run_name="report", retries=0)
@@ -28,7 +29,8 @@ def write_release_report(version: str) -> str:
     settings = read_settings()
     zones = settings.zones
     with redacted_errors("report", zones):
-        written = build_report(zones, version, settings.workers)
+        queries = [QueryRow(**row) for row in release_bench(settings).get("query_rows")]
+        written = build_report(zones, version, settings.workers, queries)
     name = written.index.parent.name
     get_run_logger().info("report %s: %d files", name, written.n_files)
     return name

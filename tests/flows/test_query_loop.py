@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -142,6 +143,49 @@ def test_three_nights_raise_answer_close_and_reopen_without_a_duplicate(
     assert cli.run(["queries", "list", "--ageing", "--json"]) == ExitCode.DONE
     with capsys.disabled():
         _print_history(zones)
+
+
+@pytest.mark.slow
+def test_status_and_the_page_of_the_report_show_an_open_query(
+    released: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(released, home, symlinks=True)
+    monkeypatch.setenv("LIVERCOHORT_HOME", str(home))
+    zones = Zones(home)
+    raised = len(read_queries(zones))
+    assert raised
+    assert cli.run(["status", "--json"]) == ExitCode.DONE
+    assert json.loads(capsys.readouterr().out)["oldest_open_query"] is None
+    assert cli.run(["queries", "export", SITE]) == ExitCode.DONE
+    capsys.readouterr()
+
+    assert cli.run(["status", SITE, "--json"]) == ExitCode.DONE
+    oldest = json.loads(capsys.readouterr().out)["oldest_open_query"]
+    assert (oldest["site_code"], oldest["age_days"]) == (SITE, 0)
+    assert oldest["query_id"] in read_queries(zones)
+    assert cli.run(["status"]) == ExitCode.DONE
+    assert f"oldest open query: {oldest['query_id']}" in capsys.readouterr().out
+
+    assert cli.run(["report", "--json"]) == ExitCode.DONE
+    index = Path(json.loads(capsys.readouterr().out)["index"])
+    page = index.with_name("queries.html").read_text(encoding="utf-8")
+    (row,) = (line for line in page.splitlines() if f"sites/{SITE}.html" in line and "<td" in line)
+    assert f">{raised}<" in row
+
+    # The files that were set aside stand beside the queries, by the names the site gave them.
+    listed = outgoing_files(zones)
+    assert {row["reason（隔离原因）"] for row in listed} >= {"TRUNCATED"}
+    assert all(row["file（交付文件）"] for row in listed)
+
+
+def outgoing_files(zones: Zones) -> list[dict[str, str]]:
+    (path,) = zones.outgoing(SITE).glob("files_*.csv")
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def test_nothing_outside_restricted_has_the_sites_own_number(zones: Zones, key: KeyRing) -> None:

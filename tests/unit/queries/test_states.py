@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.errors import ContractError
-from tasks.queries.ageing import ageing, ageing_rows
+from tasks.queries.ageing import ageing, ageing_rows, oldest_open, report_rows
 from tasks.queries.exchange import plan_export
 from tasks.queries.states import (
     MOVES,
@@ -166,3 +166,30 @@ def test_ages_and_days_to_close_are_counted_from_telling_the_site() -> None:
     assert (rows[0].overdue, rows[0].oldest_open_days) == (1, 20)
     assert rows[0].median_days_to_close == 9
     assert ageing_rows(one_closed.values(), DAY)[0]["open_15_28_days"] == 0
+
+
+def test_the_oldest_open_query_is_the_one_whose_site_was_told_first() -> None:
+    early = exported(after(night(1, about("f1"))), DAY)
+    both = next_night(early, about("f1"), about("f2"), number=3)
+    late = exported(both, DAY + dt.timedelta(days=5))
+    found = oldest_open(late.values(), DAY + dt.timedelta(days=9))
+    assert found is not None
+    assert (found["query_id"], found["age_days"], found["site_code"]) == ("Q-f1", 9, "S91")
+
+
+def test_a_query_that_was_answered_or_not_sent_is_not_the_oldest_open_one() -> None:
+    raised = after(night(1, about()))
+    assert oldest_open(raised.values(), DAY) is None
+    assert oldest_open(answered(OPEN, Answer.CORRECTED, DAY).values(), DAY) is None
+    assert oldest_open([], DAY) is None
+
+
+def test_the_report_counts_ages_to_the_newest_event_and_none_for_what_ended() -> None:
+    raised = after(night(1, about("f1"), about("f2")))
+    closed = next_night(exported(raised, DAY + dt.timedelta(days=2)), about("f1"), number=8)
+    rows = report_rows(closed.values())
+    assert [(row["query_id"], row["status"], row["age_days"]) for row in rows] == [
+        ("Q-f1", "open", 7),
+        ("Q-f2", "closed", None),
+    ]
+    assert rows[1]["days_to_close"] == 6
