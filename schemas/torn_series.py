@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from schemas.features import InstanceFeatures
 
@@ -35,6 +37,19 @@ def find_torn(series: Mapping[str, Sequence[InstanceFeatures]]) -> list[list[str
             stacks.setdefault((*place, *axes, *kind), {})[uid] = m.position_lps
     torn = [sorted(found) for found in stacks.values() if len(set(found.values())) >= TORN_SLICES]
     return sorted(torn)
+
+
+def filed_instances(instances: Sequence[InstanceFeatures]) -> list[InstanceFeatures]:
+    """Return the instances with the series UID that their stack is filed under."""
+    series: dict[str, list[InstanceFeatures]] = defaultdict(list)
+    for member in instances:
+        if member.series_uid is not None:
+            series[member.series_uid].append(member)
+    filed = {uid: first for first, *others in find_torn(series) for uid in others}
+    return [
+        replace(member, series_uid=filed[uid]) if (uid := member.series_uid) in filed else member
+        for member in instances
+    ]
 
 
 def join_torn(

@@ -1,17 +1,19 @@
 """Each named fault of the simulator against what must come of it: a table fault x rule.
 
-    livercohort simulate HOME/inbox --sites 9 --faults all ... ; livercohort ingest --all ; release
+    livercohort simulate HOME/inbox --sites 9 --subjects 6 --nights 3 --faults all
+    livercohort ingest --all --home HOME ; livercohort release --home HOME
     python benchmarks/validate/faults.py HOME
 
-The rules in force run over the tables of HOME's latest release; findings of forms come from its
-batches and the release. Who is meant is told by the key of the (simulated) home. Ends with 1 when
-a fault is not found, or when a home without faults has a blocker or major finding.
+The rules in force run over the tables of HOME's latest release; findings of files and forms come
+from its batches. Who is meant is told by the key of the (simulated) home. Ends with 1 when
+a fault is not found, a batch is held, or a home without faults has a blocker or major finding.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 import sys
 from collections import Counter
@@ -66,11 +68,13 @@ class Home:
             for path in sorted(batches.glob("*/*/finding.parquet"))
             for finding in records_from_table(pq.read_table(path), Finding)
         ]
+        records = (json.loads(path.read_text()) for path in sorted(batches.glob("*/*/batch.json")))
+        self.held = [f"{r['site_code']}/{r['batch_id']}" for r in records if r["state"] == "held"]
         for path in sorted(batches.glob("*/*/volume.parquet")):
             columns = ["series_uid", "sub_stack_digest", "subject_id"]
             for row in pq.read_table(path, columns=columns).to_pylist():
-                key = f"{row['series_uid']}/{row['sub_stack_digest']}"
-                self.subject_of.setdefault(("series", key), row["subject_id"])
+                stack = f"{row['series_uid']}/{row['sub_stack_digest']}"
+                self.subject_of.setdefault(("series", stack), row["subject_id"])
         self.files = Counter(
             (path.parents[1].name, value)
             for path in sorted(batches.glob("*/*/file.parquet"))
@@ -111,7 +115,7 @@ def main() -> None:
         row = expected.get(fault["fault"], {"kind": "unknown", "expected": "", "note": ""})
         found = _found(home, fault, row)
         verdict = "-" if row["kind"] == "nothing" else "ok" if found else "NOT FOUND"
-        if verdict == "NOT FOUND" and row["expected"] == "UNREADABLE" and os.geteuid() == 0:
+        if verdict == "NOT FOUND" and row["expected"] == "FIL_UNREADABLE" and os.geteuid() == 0:
             verdict = "root reads it"
         if verdict == "NOT FOUND" and row["kind"] in ("finding", "criterion"):
             left_out = home.subject(fault) not in home.subjects
@@ -121,6 +125,9 @@ def main() -> None:
             f"{fault['fault']:<32}{fault['site']:<5}{row['kind']:<13}"
             f"{row['expected'] or row['note']:<36}{found or '':<36}{verdict}"
         )
+    held = home.held
+    wrong += len(held)
+    print("held batches:", ", ".join(held) or "none")
     counts = Counter(f.severity for f in home.findings)
     print("findings of the release:", {s.value: counts[s] for s in Severity})
     if not faults and (counts[Severity.BLOCKER] or counts[Severity.MAJOR]):
@@ -133,7 +140,7 @@ def main() -> None:
 def _found(home: Home, fault: Row, row: dict[str, str]) -> str:
     wanted = set(row["expected"].split("|"))
     site = fault["site"]
-    if row["kind"] in ("file", "state"):
+    if row["kind"] == "state":
         n = home.files[site, row["expected"]]
         return f"{n} files" if n else ""
     if row["kind"] == "finding":

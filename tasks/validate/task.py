@@ -16,6 +16,7 @@ from schemas.run_context import release_bench, run_context
 from schemas.settings import read_settings
 from schemas.stage_errors import redacted_errors
 from schemas.states import FileState
+from schemas.torn_series import filed_instances
 from schemas.workbench import Workbench
 from tasks.validate.files_aside import findings_of_files
 from tasks.validate.frames import INSTANCE_KEY
@@ -34,7 +35,7 @@ def validate_batch(site: str, batch: str) -> dict[str, int]:
             bench.get("published_rows"),
             Stage.BATCH,
             instances=table_from_records(
-                bench.get("exam_instances"), InstanceFeatures, key=INSTANCE_KEY
+                filed_instances(bench.get("exam_instances")), InstanceFeatures, key=INSTANCE_KEY
             ),
         )
         findings = [*bench.get("clinical_findings"), *_of_batch_files(bench), *report.findings]

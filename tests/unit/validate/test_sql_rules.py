@@ -103,6 +103,20 @@ FAULTS: dict[str, tuple[dict[str, list[dict[str, object]]], set[str]]] = {
         {"series": [timed("a", "art", 1) | {"conversion_codes": ["UNEQUAL_PHASES"]}]},
         {"a/a"},
     ),
+    "SER-LOCALIZER-INSIDE": (
+        {
+            "series": [
+                timed("a", "art", 1) | {"sub_stack_digest": "d", "label": "CT_ART"},
+                timed("a", "art", 1) | {"sub_stack_digest": "e", "label": "LOCALIZER"},
+                timed("b", "art", 1) | {"label": "LOCALIZER"},
+            ]
+        },
+        {"a/e"},
+    ),
+    "SER-UID-PER-SLICE": (
+        {"series": [timed("a", "art", 1) | {"conversion_codes": ["UID_PER_SLICE"]}]},
+        {"a/a"},
+    ),
     "VOL-DUPLICATE": ({"nifti_volume": [volume("a"), volume("b")]}, {"a", "b"}),
     "STU-SERIES-COUNT": (
         {

@@ -1,0 +1,21 @@
+"""A torn stack is filed under one series; what is whole keeps the UID it came with."""
+
+from __future__ import annotations
+
+from schemas.features import read_features
+from schemas.sub_stacks import group_by_series
+from schemas.torn_series import filed_instances, join_torn
+from tests.builders import make_series, make_uid
+
+
+def test_every_instance_is_filed_where_its_stack_is() -> None:
+    torn = make_series(n_slices=6)
+    for data in torn:
+        data.SeriesInstanceUID = make_uid("torn", data.InstanceNumber)
+    whole = make_series(n_slices=4, series=2)
+    instances = [read_features(data) for data in (*torn, *whole)]
+    filed = filed_instances(instances)
+    assert [one.sop_uid for one in filed] == [one.sop_uid for one in instances]
+    assert {one.series_uid for one in filed[:6]} == {min(d.SeriesInstanceUID for d in torn)}
+    assert filed[6:] == instances[6:]
+    assert {one.series_uid for one in filed} == join_torn(group_by_series(instances)).keys()
