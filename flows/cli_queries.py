@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.console import CsvOption, HomeOption, JsonOption, OutOption, give_rows, say, say_json
+from flows.console import (
+    CsvOption,
+    HomeOption,
+    JsonOption,
+    OutOption,
+    file_name,
+    give_rows,
+    naming_file,
+    say,
+    say_json,
+)
 from schemas.errors import BadInputError, ExitCode
 from schemas.settings import Settings, apply_environment
 
 if TYPE_CHECKING:
     from schemas.records import SubjectAssignment
     from schemas.vault import Vault
+    from tasks.queries.exchange import RowOutcome
     from tasks.queries.states import Query, QueryEvent
 
 queries_app = typer.Typer(no_args_is_help=True, help="Queries to sites and their answers.")
@@ -79,16 +90,20 @@ def import_answers(
 
     settings = apply_environment(home=home)
     if not file.is_file():
-        raise BadInputError("there is no such answer file")
-    rows = _import_file(settings, site_code(site), file)
+        raise BadInputError("there is no such answer file", where=file_name(file))
+    code = site_code(site)
+    with naming_file(file):
+        rows = _import_file(settings, code, file)
     refused = [row for row in rows if row["refused"]]
     if as_json or as_csv or out is not None:
         give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="answers")
     else:
         accepted = sum(row["outcome"] == "ACCEPTED" for row in rows)
         say(f"{accepted} answers taken in, {len(refused)} rows refused, {len(rows)} rows in all")
-        if refused:
-            give_rows(refused, as_json=False, as_csv=False, out=None, title="refused")
+        for row in refused:
+            query = f" {row['query_id']}" if row["query_id"] else ""
+            found = f"{row['found']} (expected: {row['expected']}). {row['to_do']}"
+            say(f"{row['file']} row {row['row']}{query}: {row['outcome']}: {found}")
     if refused:
         raise typer.Exit(ExitCode.BLOCKED)
 
@@ -226,7 +241,7 @@ def _look_up(
 def _import_file(settings: Settings, site: str, file: Path) -> list[dict[str, Any]]:
     from schemas.hospital_day import hospital_today
     from schemas.keys import read_key_file
-    from tasks.queries.exchange import PASSED_OVER, plan_answers, read_rows
+    from tasks.queries.exchange import plan_answers, read_rows, require_answers
     from tasks.queries.store import (
         changing_queries,
         count_batches,
@@ -239,8 +254,10 @@ def _import_file(settings: Settings, site: str, file: Path) -> list[dict[str, An
     data = file.read_bytes()
     with changing_queries(settings.zones) as register:
         digest = require_new_answer_file(settings.zones, site, data)
+        rows = read_rows(read_answer_table(data))
+        require_answers(rows)
         events, outcomes = plan_answers(
-            read_rows(read_answer_table(data)),
+            rows,
             register.queries,
             site=site,
             ring=ring,
@@ -250,15 +267,23 @@ def _import_file(settings: Settings, site: str, file: Path) -> list[dict[str, An
         )
         register.add(events)
         keep_answer_file(settings.zones, site, data, digest)
-    return [
-        {
-            "row": one.row_no,
-            "query_id": one.query_id,
-            "outcome": one.outcome.value,
-            "refused": one.outcome not in PASSED_OVER,
-        }
-        for one in outcomes
-    ]
+    return [_told(file, one) for one in outcomes]
+
+
+def _told(file: Path, one: RowOutcome) -> dict[str, Any]:
+    from tasks.queries.exchange import OUTCOME_TEXTS
+
+    text = OUTCOME_TEXTS.get(one.outcome)
+    return {
+        "file": file_name(file),
+        "row": one.row_no,
+        "query_id": one.query_id,
+        "outcome": one.outcome.value,
+        "refused": text is not None,
+        "found": text.found if text else "",
+        "expected": text.expected if text else "",
+        "to_do": text.to_do if text else "",
+    }
 
 
 def _user(by: str) -> str:

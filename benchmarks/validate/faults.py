@@ -18,6 +18,7 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -115,8 +116,8 @@ def main() -> None:
         row = expected.get(fault["fault"], {"kind": "unknown", "expected": "", "note": ""})
         found = _found(home, fault, row)
         verdict = "-" if row["kind"] == "nothing" else "ok" if found else "NOT FOUND"
-        if verdict == "NOT FOUND" and row["expected"] == "FIL_UNREADABLE" and os.geteuid() == 0:
-            verdict = "root reads it"
+        if verdict == "NOT FOUND" and row["expected"] == "FIL_UNREADABLE" and _reads_everything():
+            verdict = "all readable"
         if verdict == "NOT FOUND" and row["kind"] in ("finding", "criterion"):
             left_out = home.subject(fault) not in home.subjects
             verdict = "subject withdrawn" if left_out else verdict
@@ -135,6 +136,14 @@ def main() -> None:
         print({f.rule_id for f in home.findings if f.severity in ("blocker", "major")})
     print(f"{len(faults)} faults, {wrong} not as expected")
     sys.exit(1 if wrong else 0)
+
+
+def _reads_everything() -> bool:
+    """Return whether this user reads files that nobody may read, as root does."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "closed"
+        path.touch(mode=0)
+        return os.access(path, os.R_OK)
 
 
 def _found(home: Home, fault: Row, row: dict[str, str]) -> str:

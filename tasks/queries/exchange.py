@@ -67,8 +67,51 @@ class Outcome(StrEnum):
     QUERY_CLOSED = "QUERY_CLOSED"
 
 
-#: Neither accepted nor wrong: the site has not got to it yet.
-PASSED_OVER = frozenset({Outcome.ACCEPTED, Outcome.NO_ANSWER})
+@dataclass(frozen=True)
+class OutcomeText:
+    """What a refused row is told: found, expected, and who does what."""
+
+    found: str
+    expected: str
+    to_do: str
+
+
+_IN_ITS_FILE = (
+    "Ask the site to answer in the file it was sent, without changing query_id and check."
+)
+_NONE = "Nothing: `livercohort queries list` shows where the query stands."
+OUTCOME_TEXTS = {
+    Outcome.UNKNOWN_ANSWER: OutcomeText(
+        "the answer is none of the words",
+        ", ".join(ANSWER_WORDS),
+        "Ask the site to choose one; what it wants to say goes into answer_comment.",
+    ),
+    Outcome.UNKNOWN_QUERY: OutcomeText(
+        "no query has this id", "a query_id as it was sent", _IN_ITS_FILE
+    ),
+    Outcome.WRONG_SITE: OutcomeText(
+        "the query was put to another site",
+        "queries of the site that answers",
+        "Import the file under the site it was sent to.",
+    ),
+    Outcome.ID_EDITED: OutcomeText(
+        "query_id and check do not belong together", "both as they were sent", _IN_ITS_FILE
+    ),
+    Outcome.STANDS_TWICE: OutcomeText(
+        "the query stands in several rows",
+        "one row for each query",
+        "Ask the site which row holds.",
+    ),
+    Outcome.NOT_SENT: OutcomeText(
+        "the site was not told of this query since it last came up",
+        "a query that is open",
+        "Export the queries and ask the site to answer in the new file.",
+    ),
+    Outcome.ALREADY_ANSWERED: OutcomeText(
+        "the query has an answer already, which stays", "a query that is open", _NONE
+    ),
+    Outcome.QUERY_CLOSED: OutcomeText("the query is closed", "a query that is open", _NONE),
+}
 _NOT_ANSWERABLE = {
     Status.CANDIDATE: Outcome.NOT_SENT,
     Status.REISSUED: Outcome.NOT_SENT,
@@ -197,6 +240,17 @@ def read_rows(table: Sequence[Sequence[str]]) -> list[AnswerRow]:
         if any(values):
             rows.append(AnswerRow(number, *values))
     return rows
+
+
+def require_answers(rows: Sequence[AnswerRow]) -> None:
+    """Raise BadInputError when no row has an answer: a blank file is no reply."""
+    if not any(row.answer for row in rows):
+        raise BadInputError(
+            f"{len(rows)} rows, none with an answer",
+            where="column answer",
+            expected=", ".join(ANSWER_WORDS),
+            hint="Nothing was imported. Ask the site to fill in the column and send it again.",
+        )
 
 
 def plan_answers(

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import shutil
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 
 import pyarrow as pa
@@ -129,7 +130,6 @@ def test_three_nights_raise_answer_close_and_reopen_without_a_duplicate(
     assert run_night(zones, key, 2, {}) == 2
     closed = {rule: str(query.closed_reason) for rule, query in by_rule(zones).items()}
     assert closed == {"SER-MISSING-SLICES": "data_corrected", "SER-THICKNESS": "auto_resolved"}
-    assert cli.run(["queries", "import", SITE, str(outgoing(zones, "csv"))]) == ExitCode.DONE
 
     # Night 3: one comes back, as the same query, and is sent again.
     assert run_night(zones, key, 3, {"n_missing_slices": 2}) == 1
@@ -186,6 +186,46 @@ def outgoing_files(zones: Zones) -> list[dict[str, str]]:
     (path,) = zones.outgoing(SITE).glob("files_*.csv")
     with path.open(encoding="utf-8-sig", newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def test_a_blank_file_and_a_late_answer_are_told_by_file_row_and_what_to_do(
+    zones: Zones, key: KeyRing, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_night(zones, key, 1, {"n_missing_slices": 2}) == 1
+    assert cli.run(["queries", "export", SITE]) == ExitCode.DONE
+    assert run_night(zones, key, 2, {}) == 1
+    capsys.readouterr()
+    blank = outgoing(zones, "csv")
+    assert cli.run(["queries", "import", SITE, str(blank)]) == ExitCode.BAD_INPUT
+    assert f"1 rows, none with an answer in {blank.name}" in capsys.readouterr().err
+    assert not zones.answers(SITE).exists()
+    late = tmp_path / "answers_late.csv"
+    late.write_bytes(as_excel_in_china_saves(blank, "属实"))
+    assert cli.run(["queries", "import", SITE, str(late)]) == ExitCode.BLOCKED
+    told = capsys.readouterr().out
+    assert "answers_late.csv row 2 Q-" in told
+    assert "QUERY_CLOSED: the query is closed (expected: a query that is open)." in told
+
+
+def test_a_file_name_of_a_site_is_not_repeated(
+    zones: Zones, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "张伟的答复.csv"
+    path.write_bytes(b"\xff\xfe\xff")
+    assert cli.run(["queries", "import", SITE, str(path)]) == ExitCode.BAD_INPUT
+    told = capsys.readouterr().err
+    assert "in the file given" in told
+    assert "张伟" not in told
+
+
+def as_excel_in_china_saves(path: Path, answer: str) -> bytes:
+    """Return a file that went out as GBK without a mark, every row answered."""
+    rows = list(csv.reader(StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+    for row in rows[1:]:
+        row[15] = answer
+    text = StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode("gbk")
 
 
 def test_nothing_outside_restricted_has_the_sites_own_number(zones: Zones, key: KeyRing) -> None:

@@ -19,12 +19,14 @@ from schemas.zones import Zones
 from tasks.queries import store
 from tasks.queries.exchange import (
     COLUMNS,
+    OUTCOME_TEXTS,
     Outcome,
     check_of,
     outgoing_row,
     plan_answers,
     plan_export,
     read_rows,
+    require_answers,
 )
 from tasks.queries.states import Answer, Query, QueryEvent, Status, fold
 from tests.unit.queries.builders import DAY, about, after, night
@@ -215,3 +217,18 @@ def test_an_answer_file_comes_once(tmp_path: Path) -> None:
     store.keep_answer_file(zones, "S91", b"answers", digest)
     with pytest.raises(BadInputError, match="imported before"):
         store.require_new_answer_file(zones, "S91", b"answers")
+
+
+def test_every_refusal_says_what_was_found_what_was_expected_and_what_to_do() -> None:
+    assert OUTCOME_TEXTS.keys() == set(Outcome) - {Outcome.ACCEPTED, Outcome.NO_ANSWER}
+    for text in OUTCOME_TEXTS.values():
+        assert all((text.found, text.expected, text.to_do))
+
+
+def test_a_file_without_one_answer_is_no_reply(ring: KeyRing) -> None:
+    rows = outgoing(opened(), ring)
+    blank = read_rows([list(COLUMNS), *(list(row.values()) for row in rows)])
+    for listed in (blank, []):
+        with pytest.raises(BadInputError, match=f"{len(listed)} rows, none with an answer"):
+            require_answers(listed)
+    require_answers([*blank[1:], replace(blank[0], answer="属实")])
