@@ -31,6 +31,9 @@ class ReleaseFacts:
         Latest export date among the batches.
     kept_out : mapping of str to str
         Pseudonyms kept out of this release though their consent would let them in, and why.
+    validation : mapping, optional
+        What each rule said of the tables, in counts; no clock value and no value of a row. A
+        version that erasure makes is not validated anew and has none.
     """
 
     software_version: str
@@ -41,6 +44,7 @@ class ReleaseFacts:
     key_id: str
     as_of: dt.date | None = None
     kept_out: Mapping[str, str] = field(default_factory=dict, repr=False)
+    validation: Mapping[str, object] | None = None
 
     @property
     def registers(self) -> dict[str, str]:

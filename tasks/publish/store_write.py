@@ -70,6 +70,8 @@ from tasks.publish.store_excel import EXCEL_ROWS, workbook, write_csv
 from tasks.publish.store_tables import write_parquet
 from tasks.publish.views import DEFAULT_READING
 
+VALIDATION = "validation.json"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -289,12 +291,18 @@ def _documents(plan: Plan) -> dict[str, bytes]:
             "dictionary", DICTIONARY_COLUMNS, dictionary_rows(plan.contracts)
         ),
         "decisions.csv": plan.facts.decisions_csv,
+        **_validation(plan),
         SHARED_COUNTS: _shared_counts(plan),
         ID_HISTORY: history_csv(_history(plan)),
         REMOVED_IDS: removed_csv(_removed(plan)),
         **diff_documents(before, plan.version, plan.differences),
         **examples(),
     }
+
+
+def _validation(plan: Plan) -> dict[str, bytes]:
+    given = plan.facts.validation
+    return {} if given is None else {VALIDATION: canonical_json(given)}
 
 
 def _shared_counts(plan: Plan) -> bytes:

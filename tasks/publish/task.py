@@ -153,6 +153,7 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
             facts=replace(
                 _facts(bench.get("versions"), committed, bench.get("key_id")),
                 kept_out=bench.get("kept_out"),
+                validation=bench.get("validation"),
             ),
             bump=bump,
             dry_run=dry_run,

@@ -47,6 +47,7 @@ _LINKED_FILES = (
     "data_dictionary.csv",
     "decisions.csv",
     "manifest.json",
+    "validation.json",
     "SHA256SUMS",
 )
 

@@ -182,6 +182,19 @@ def test_status_and_the_page_of_the_report_show_an_open_query(
     assert all(row["file（交付文件）"] for row in listed)
 
 
+@pytest.mark.slow
+def test_a_release_keeps_of_each_rule_whether_it_ran_in_counts_only(released: Path) -> None:
+    kept = json.loads((released / "releases" / "latest" / "validation.json").read_bytes())
+    rules = {
+        rule.meta.rule_id for suite in read_suites().values() for rule in suite.at(Stage.RELEASE)
+    }
+    assert {one["rule_id"] for one in kept["results"]} == rules
+    assert all(one["ran"] for one in kept["results"])
+    words = {"table", "rule_id", "type", "severity"}
+    values = [v for one in kept["results"] for k, v in one.items() if k not in words]
+    assert all(isinstance(value, bool | int | float) for value in values)
+
+
 def outgoing_files(zones: Zones) -> list[dict[str, str]]:
     (path,) = zones.outgoing(SITE).glob("files_*.csv")
     with path.open(encoding="utf-8-sig", newline="") as stream:

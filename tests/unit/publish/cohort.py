@@ -205,5 +205,6 @@ def make_facts(**changes: object) -> ReleaseFacts:
         "decisions_csv": b"decision_id,decided_by\nD01,\nD02,PI\n",
         "input_ledger_sha256": Sha256(sha256_of_bytes(b"ledger")),
         "key_id": "k1",
+        "validation": {"success": True, "results": [{"rule_id": "SUB-KEY", "ran": True}]},
     }
     return ReleaseFacts(**(values | changes))  # type: ignore[arg-type]  # a test names what it changes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import re
 import runpy
 from pathlib import Path
@@ -74,7 +75,9 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
         "ro-crate-metadata.json",
         "shared_counts.csv",
         "tables",
+        "validation.json",
     }
+    assert json.loads((folder / "validation.json").read_bytes())["success"] is True
     assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
     assert "**Unsigned decisions of the register: 1.**" in (folder / "README.md").read_text()
 
