@@ -56,7 +56,7 @@ def simulate(
 
     summary = write_exports(
         out,
-        sites=sites or (N_LOAD_SITES if scale else _DEFAULT_SITES),
+        sites=sites if sites is not None else N_LOAD_SITES if scale else _DEFAULT_SITES,
         subjects=subjects,
         nights=nights,
         seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -98,6 +99,10 @@ def convert(
     """
     from tasks.convert.store_unchanged import unchanged_counts
 
+    if not 0 < timeout < math.inf:
+        raise BadInputError(
+            f"a time-out of {timeout:g} seconds", expected="more than 0", where="--timeout"
+        )
     found = None if rehash else unchanged_counts(src, dst)
     if found is None:
         settings = apply_environment(workers=workers)

@@ -121,12 +121,18 @@ def read_site(code: str) -> SiteConfig:
     if reason:
         known = ", ".join(site.code for site in read_sites())
         raise BadInputError(
-            reason,
+            f"{_shown(code)}: {reason}",
             expected=f"one of {known}",
             where="data_contracts/sites",
             hint="A site is taken in only after its file names an ethics approval.",
         )
     return _read_file(_folder_of(code) / f"{code}.yaml")
+
+
+def _shown(code: str) -> str:
+    """Return what was given as a code; longer texts may be anything and are not repeated."""
+    short = re.fullmatch(r"[A-Za-z0-9_-]{1,8}", code)
+    return code if short else f"a text of {len(code)} characters"
 
 
 def why_waiting(code: str) -> str:

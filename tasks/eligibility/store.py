@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from schemas.csv_tables import CSV_EXPECTED
 from schemas.errors import BadInputError
 from tasks.eligibility.evaluate import evaluate_facts
 from tasks.eligibility.protocol import read_protocol
@@ -44,8 +45,14 @@ def evaluate_facts_file(path: Path, reading: str | None = None) -> list[dict[str
             reader = csv.DictReader(stream, strict=True)
             _require_columns(reader.fieldnames or ())
             return [_decide(row, f"line {reader.line_num}", reading) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error):
+    except (OSError, UnicodeDecodeError):
         raise BadInputError("the facts file cannot be read", expected="CSV in UTF-8") from None
+    except csv.Error:
+        raise BadInputError(
+            "the facts file is no CSV table",
+            expected=CSV_EXPECTED,
+            where=f"the lines after {reader.line_num}",
+        ) from None
 
 
 def read_roles(path: Path) -> dict[str, str]:
@@ -73,12 +80,18 @@ def _require_columns(found: Sequence[str]) -> None:
 
 
 def _decide(row: dict[str, str], where: str, reading: str | None) -> dict[str, str]:
-    if row["inputs_json"] is None:
+    if None in row:  # where csv puts what has no heading
+        raise BadInputError(
+            "the row has more cells than there are headings",
+            where=where,
+            hint="Put cells that hold a comma in quotation marks.",
+        )
+    if None in row.values():
         raise BadInputError("the row is cut off", where=where)
     try:
         facts = json.loads(row["inputs_json"].strip() or "{}")
-    except json.JSONDecodeError:
-        raise BadInputError("inputs_json is not JSON", where=where) from None
+    except (ValueError, RecursionError):
+        raise BadInputError("inputs_json is not JSON, or too deep", where=where) from None
     if not isinstance(facts, dict):
         raise BadInputError("inputs_json is not a JSON object", where=where)
     try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from io import StringIO
 
+from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import ContractError
 from tasks.harmonise.decide import Decision
 from tasks.harmonise.vocabulary import UNCLASSIFIED, read_labels
@@ -57,7 +58,12 @@ def parse_overrides(text: str, file_name: str) -> dict[Key, Override]:
         For other columns, or a row without author, date or reason, with a label that does not
         exist or a key that names nothing; the message names file and line.
     """
-    reader = csv.DictReader(StringIO(text.removeprefix("\ufeff")))
+    with refusing_bad_csv(file_name, ContractError):
+        return _parse(text, file_name)
+
+
+def _parse(text: str, file_name: str) -> dict[Key, Override]:
+    reader = csv.DictReader(StringIO(text.removeprefix("\ufeff")), strict=True)
     if tuple(reader.fieldnames or ()) != OVERRIDE_COLUMNS:
         raise ContractError("other columns", expected=", ".join(OVERRIDE_COLUMNS), where=file_name)
     found: dict[Key, Override] = {}

@@ -10,6 +10,7 @@ from io import StringIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import ContractError, GateBlockedError
 
 GATES = ("completion", "clearance")
@@ -41,7 +42,9 @@ class SharingGate:
 def parse_gates(text: str, where: str) -> tuple[SharingGate, ...]:
     """Return the gates of a register; a bad row is refused by file, line and reason."""
     gates = []
-    for line, row in enumerate(csv.DictReader(StringIO(text)), start=2):
+    with refusing_bad_csv(where, ContractError):
+        rows = list(csv.DictReader(StringIO(text), strict=True))
+    for line, row in enumerate(rows, start=2):
         place = f"{where} line {line}"
         if tuple(row) != _COLUMNS or None in row.values():
             raise ContractError("a row has other columns", where=place, expected=",".join(_COLUMNS))

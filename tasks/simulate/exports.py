@@ -81,6 +81,11 @@ class Export:
         """Name of the export folder or zip, without suffix."""
         return self.as_of.isoformat()
 
+    @property
+    def file_name(self) -> str:
+        """Name of the export folder or zip as the site delivers it."""
+        return f"{self.name}.zip" if self.hospital.zipped else self.name
+
     def ledger(self, subject_no: str) -> Ledger:
         """Return a ledger that notes into this export."""
         return Ledger(self.hospital.code, subject_no, self.planted)

@@ -72,20 +72,35 @@ def plan_nights(request: Request) -> Iterator[PlannedNight]:
 
 def plan_site(request: Request, index: int) -> Iterator[PlannedNight]:
     """Yield the exports of one site, night by night; no site depends on another."""
-    hospital = request.hospitals[index]
-    faults = tuple(f for f in request.faults if home_of(f, request.sites) == index)
-    subjects = make_subjects(
-        hospital,
-        site_index=index,
-        per_site=request.subjects,
-        seed=request.seed,
-        change=change_of(faults, request.subjects),
-    )
+    hospital, faults = request.hospitals[index], _faults_of(request, index)
+    subjects = _subjects_of(request, index)
     before: Export | None = None
     for night in range(1, request.nights + 1):
         planned = _plan_night(hospital, subjects, night, request, faults, before)
         before = planned.export
         yield planned
+
+
+def export_names(request: Request) -> Iterator[tuple[int, str, str]]:
+    """Yield night, site and name of every export, before anything of it is made."""
+    for index, hospital in enumerate(request.hospitals):
+        subjects = _subjects_of(request, index)
+        for night in range(1, request.nights + 1):
+            yield night, hospital.code, Export(hospital, night, subjects).file_name
+
+
+def _faults_of(request: Request, index: int) -> tuple[str, ...]:
+    return tuple(f for f in request.faults if home_of(f, request.sites) == index)
+
+
+def _subjects_of(request: Request, index: int) -> list[Subject]:
+    return make_subjects(
+        request.hospitals[index],
+        site_index=index,
+        per_site=request.subjects,
+        seed=request.seed,
+        change=change_of(_faults_of(request, index), request.subjects),
+    )
 
 
 def _plan_night(

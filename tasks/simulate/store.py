@@ -22,7 +22,13 @@ from tasks.simulate.exports import Export, ExportFile
 from tasks.simulate.faults import DEFAULT_FAULTS
 from tasks.simulate.key_tables import KEY_SCHEMAS, PlantedLine, key_table, planted_lines
 from tasks.simulate.load_sites import SITE_FILES, site_file
-from tasks.simulate.nights import PlannedNight, Request, plan_site, require_possible
+from tasks.simulate.nights import (
+    PlannedNight,
+    Request,
+    export_names,
+    plan_site,
+    require_possible,
+)
 from tasks.simulate.store_writers import write_folder, write_zip
 from tasks.simulate.truth import Row
 
@@ -105,6 +111,7 @@ def simulate(
     """
     request = Request(sites, subjects, nights, seed, faults, full_exams, scale)
     require_possible(request)
+    _require_new(out, request, only_nights)
     write = partial(_write_site, out, request, only_nights)
     written = list(_mapped(write, sites, workers))
     tables = {
@@ -138,6 +145,18 @@ def _mapped(write: partial[_WrittenSite], sites: int, workers: int) -> Iterator[
         yield from pool.map(write, range(sites))
 
 
+def _require_new(out: Path, request: Request, only_nights: tuple[int, ...] | None) -> None:
+    """Refuse before the first byte when one of the exports is there already."""
+    for night, site, name in export_names(request):
+        if (only_nights is None or night in only_nights) and (out / site / name).exists():
+            raise BadInputError(
+                "an export of this night is there already",
+                where=f"{site}/{name}",
+                hint="Nothing was written. Choose an empty folder: what a site sent is never "
+                "overwritten.",
+            )
+
+
 def _write_site(
     out: Path, request: Request, only_nights: tuple[int, ...] | None, index: int
 ) -> _WrittenSite:
@@ -155,13 +174,7 @@ def _write_site(
 
 def _write_export(out: Path, export: Export, sizes: list[int]) -> Path:
     site = out / export.hospital.code
-    final = site / (f"{export.name}.zip" if export.hospital.zipped else export.name)
-    if final.exists():
-        raise BadInputError(
-            "an export of this night is there already",
-            where=f"{export.hospital.code}/{final.name}",
-            hint="Choose an empty folder: what a site sent is never overwritten.",
-        )
+    final = site / export.file_name
     site.mkdir(parents=True, exist_ok=True)
     staging = site / f".{export.name}.{uuid.uuid4().hex[:8]}.part"
     try:

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import ContractError
 from schemas.records import Finding
 
@@ -72,6 +73,11 @@ def parse_waivers(text: str, known_rules: Iterable[str]) -> tuple[Waiver, ...]:
         If a column is missing or unknown, a row cannot be used, a rule is unknown, or a rule
         and object stand twice; names file and line. Then no waiver counts.
     """
+    with refusing_bad_csv(FILE_NAME, ContractError):
+        return _parse(text, frozenset(known_rules))
+
+
+def _parse(text: str, rules: frozenset[str]) -> tuple[Waiver, ...]:
     reader = csv.DictReader(StringIO(text, newline=""), strict=True, restkey="more_cells")
     if tuple(reader.fieldnames or ()) != COLUMNS:
         raise ContractError(
@@ -79,7 +85,7 @@ def parse_waivers(text: str, known_rules: Iterable[str]) -> tuple[Waiver, ...]:
             expected=",".join(COLUMNS),
             where=f"{FILE_NAME} line 1",
         )
-    rules, waivers = frozenset(known_rules), list[Waiver]()
+    waivers = list[Waiver]()
     for row in reader:
         where = f"{FILE_NAME} line {reader.line_num}"
         try:

@@ -76,6 +76,8 @@ def test_a_planned_command_says_so(command: str) -> None:
         ["label", "--strings", "missing.csv"],
         ["label", "missing-folder"],
         ["convert", "missing-folder", "out"],
+        *(["convert", ".", "out", "--timeout", value] for value in ("0", "nan", "inf", "-1")),
+        ["simulate", "out", "--sites", "0"],
     ],
 )
 def test_bad_usage_is_one_error_and_writes_nothing(arguments: list[str], tmp_path: Path) -> None:

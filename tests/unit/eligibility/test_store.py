@@ -28,11 +28,26 @@ def test_each_row_gets_effect_reason_and_missing_evidence(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "line", ["b,E2,{", "b,E2,[]", "b,E7,{}", 'b,E2,"{""iq"": ""poor""}"', "b,E2"]
+    "line",
+    [
+        *("b,E2,{", "b,E2,[]", "b,E7,{}", 'b,E2,"{""iq"": ""poor""}"', "b,E2"),
+        "b,E2,{},more",
+        "b,E2," + "[" * 100_000,
+        "b,E2," + "9" * 5_000,
+    ],
+    ids=lambda line: line[:14],
 )
 def test_a_row_that_cannot_be_decided_refuses_the_file_by_line(tmp_path: Path, line: str) -> None:
     with pytest.raises(BadInputError, match="line 3"):
         evaluate_facts_file(facts_file(tmp_path, "a,E2,{}", line))
+
+
+@pytest.mark.parametrize("cell", ["x" * 140_000, '"never closed'], ids=["long", "open"])
+def test_a_file_that_is_no_csv_is_refused_after_the_last_good_line(
+    tmp_path: Path, cell: str
+) -> None:
+    with pytest.raises(BadInputError, match="no CSV table in the lines after 2"):
+        evaluate_facts_file(facts_file(tmp_path, "a,E2,{}", f"b,E2,{cell}"))
 
 
 def test_a_file_without_the_columns_is_refused(tmp_path: Path) -> None:

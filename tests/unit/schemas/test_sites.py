@@ -63,6 +63,17 @@ def test_exports_of_a_site_without_a_file_wait_and_say_why() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "shown"),
+    [("S77", "S77: this site"), ("s-1", "s-1: this is not"), ("张伟", "a text of 2 characters")],
+)
+def test_a_code_that_is_refused_is_named_when_it_can_name_nobody(given: str, shown: str) -> None:
+    with pytest.raises(BadInputError) as refusal:
+        read_site(given)
+    assert shown in refusal.value.found
+    assert ("张伟" in refusal.value.message) is False
+
+
+@pytest.mark.parametrize(
     ("code", "fictitious"), [("S91", True), ("S99", True), ("S90", False), ("S28", False)]
 )
 def test_the_code_tells_fictitious_sites_apart(code: str, fictitious: bool) -> None:

@@ -48,6 +48,16 @@ def test_an_export_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     assert bytes_below(tmp_path) == before
 
 
+def test_one_export_that_is_there_stops_all_sites_before_the_first_byte(tmp_path: Path) -> None:
+    simulate(tmp_path, sites=1, subjects=1, nights=1)
+    before = bytes_below(tmp_path)
+    (tmp_path / "S91").rename(tmp_path / "S92")  # what the second site would write
+    with pytest.raises(BadInputError, match="Nothing was written"):
+        simulate(tmp_path, sites=2, subjects=1, nights=1)
+    moved = {name.replace("S91/", "S92/"): data for name, data in before.items()}
+    assert bytes_below(tmp_path) == moved
+
+
 @pytest.mark.parametrize("wrong", [{"sites": 0}, {"sites": 10}, {"subjects": 0}, {"nights": 0}])
 def test_counts_out_of_range_are_refused_before_anything_is_written(
     tmp_path: Path, wrong: dict[str, int]

@@ -105,3 +105,9 @@ def test_the_file_of_a_home_is_read_and_its_absence_waives_nothing(tmp_path: Pat
     )
     (zones.operations / "waivers.csv").write_bytes(f"{HEAD}\r\n{row}\r\n".encode("utf-8-sig"))
     assert read_waived(zones, [WAIVED]) == {WAIVED.finding_id: "wont_fix"}
+
+
+@pytest.mark.parametrize("cell", ["x" * 140_000, '"never closed'], ids=["long", "open"])
+def test_a_file_of_waivers_that_is_no_csv_is_refused_whole(cell: str) -> None:
+    with pytest.raises(ContractError, match="no CSV table in waivers"):
+        parse(ROW, cell)
