@@ -64,9 +64,11 @@ def _check_rows(table: pa.Table, contract: TableContract) -> Iterator[Violation]
             for key in _keys(table.filter(_outside(values, column)), contract):
                 codes = ", ".join(column.allowed_values)
                 yield Violation("CON-CODE", contract.name, key, column.name, "another value", codes)
-    keys = _keys(table, contract)
-    for key in sorted({key for key, n in _count(keys).items() if n > 1}):
-        yield Violation("CON-KEY", contract.name, key, "", f"{keys.count(key)} rows", "1 row")
+    counted = table.group_by(list(contract.primary_key)).aggregate([([], "count_all")])
+    twice = counted.filter(pc.greater(counted["count_all"], 1))
+    counts = twice["count_all"].to_pylist()
+    for key, number in sorted(zip(_keys(twice, contract), counts, strict=True)):
+        yield Violation("CON-KEY", contract.name, key, "", f"{number} rows", "1 row")
 
 
 def _outside(values: pa.Array, column: ColumnContract) -> pa.Array:
@@ -80,10 +82,3 @@ def _outside(values: pa.Array, column: ColumnContract) -> pa.Array:
 def _keys(table: pa.Table, contract: TableContract) -> list[tuple[str, ...]]:
     columns = [map(str, table[name].to_pylist()) for name in contract.primary_key]
     return list(zip(*columns, strict=True))
-
-
-def _count(keys: list[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
-    counts: dict[tuple[str, ...], int] = {}
-    for key in keys:
-        counts[key] = counts.get(key, 0) + 1
-    return counts

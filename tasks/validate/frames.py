@@ -26,6 +26,9 @@ DERIVED_TABLES: dict[str, tuple[str, ...]] = {
 #: The headers as they were read, one row per image; no published table, for rules in SQL only.
 INSTANCE_FEATURES = "instance_features"
 INSTANCE_KEY = ("sop_uid", "frame_number")
+#: Published, with a row per image: never a frame in memory, rules in SQL only.
+PUBLISHED_IMAGES = "instance"
+SQL_ONLY = frozenset({INSTANCE_FEATURES, PUBLISHED_IMAGES})
 UNCLASSIFIED = "UNCLASSIFIED"
 _STATES = ("n_accepted", "n_quarantined", "n_duplicate", "n_clinical", "n_control")
 _NO_VOLUME_NEEDED = ("LOCALIZER", "NONIMAGE")
@@ -53,12 +56,12 @@ def key_columns(table: str, contracts: Mapping[str, TableContract]) -> tuple[str
 
 
 def prepare_frames(tables: Mapping[str, pa.Table]) -> dict[str, pd.DataFrame]:
-    """Return one frame per table, with derived columns, and the derived tables.
+    """Return a frame of every table but those of images, with derived columns and tables.
 
     A column that rests on a table which is not given is left out: the rule that needs it
     then cannot run, and says so.
     """
-    frames = {name: table.to_pandas() for name, table in tables.items()}
+    frames = {n: table.to_pandas() for n, table in tables.items() if n not in SQL_ONLY}
     for name, derive in _DERIVE.items():
         if name in frames:
             frames[name] = frames[name].assign(**derive(frames))

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 
 from schemas.charsets import decode_table_text
@@ -22,11 +23,24 @@ from schemas.settings import QUIET_ENVIRONMENT
 from schemas.states import Severity
 from schemas.zones import Zones
 from tasks.validate.conformity import check_conformity
-from tasks.validate.engine import run_rules
-from tasks.validate.frames import INSTANCE_FEATURES, columns_for_rules, key_columns, prepare_frames
+from tasks.validate.engine import Outcome, run_rules
+from tasks.validate.frames import (
+    INSTANCE_FEATURES,
+    PUBLISHED_IMAGES,
+    SQL_ONLY,
+    columns_for_rules,
+    key_columns,
+    prepare_frames,
+)
 from tasks.validate.report import ValidationReport, build_report, sites_of_rows
 from tasks.validate.store_sql import require_sql_runs, run_sql_rules
-from tasks.validate.suites import Stage, Suite, parse_suite, require_unique_ids
+from tasks.validate.suites import (
+    Stage,
+    Suite,
+    parse_suite,
+    require_sql_on,
+    require_unique_ids,
+)
 from tasks.validate.waivers import FILE_NAME, apply_waivers, parse_waivers
 
 #: Made after validation: findings are its result, and the release names itself last.
@@ -60,6 +74,7 @@ def read_suites(
     if not suites:
         raise ContractError("no suite found", where="expectations")
     require_unique_ids(suites)
+    require_sql_on(SQL_ONLY, suites)
     require_sql_runs(suites, contracts)
     return suites
 
@@ -98,14 +113,25 @@ def validate_tables(
     unusable = {item.table for item in violations if item.rule_id == "CON-COLUMNS"}
     usable = {n: table for n, table in tables.items() if n not in unusable}
     frames = prepare_frames(usable)
-    keys = {name: key_columns(name, contracts) for name in (*frames, INSTANCE_FEATURES)}
-    rules = {name: suite.at(stage) for name, suite in suites.items()}
     seen = usable | {name: pa.Table.from_pandas(frames[name]) for name in frames.keys() - usable}
     if instances is not None:
         seen[INSTANCE_FEATURES] = instances
+    keys = {name: key_columns(name, contracts) for name in seen}
+    rules = {name: suite.at(stage) for name, suite in suites.items()}
     outcomes = [*run_rules(rules, frames, keys), *run_sql_rules(rules, seen, keys)]
     sites = {name: sites_of_rows(frame, keys[name]) for name, frame in frames.items()}
+    if PUBLISHED_IMAGES in seen:
+        sites[PUBLISHED_IMAGES] = _sites_of_images(seen[PUBLISHED_IMAGES], outcomes)
     return build_report(outcomes, violations, _words(), sites, contracts)
+
+
+def _sites_of_images(table: pa.Table, outcomes: Iterable[Outcome]) -> dict[tuple[str, ...], str]:
+    """Return key → site of the images at fault only: a cohort has millions."""
+    key = key_columns(PUBLISHED_IMAGES, read_table_contracts())
+    own = (outcome for outcome in outcomes if outcome.table == PUBLISHED_IMAGES)
+    series = sorted({row.key[0] for outcome in own for row in outcome.failing})
+    wanted = pc.is_in(table[key[0]], value_set=pa.array(series, pa.string()))
+    return sites_of_rows(table.filter(wanted).select([*key, "subject_id"]).to_pandas(), key)
 
 
 def require_passed(findings: Iterable[Finding], waived: Collection[str] = ()) -> None:

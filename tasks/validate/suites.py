@@ -8,7 +8,7 @@ What GX has no expectation for is a `violations_of_sql`, in the same keys.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -164,6 +164,18 @@ def require_unique_ids(suites: Mapping[str, Suite]) -> None:
                 where = f"{seen[rule.meta.rule_id]}.yaml and {table}.yaml"
                 raise ContractError(f"rule id {rule.meta.rule_id} stands twice", where=where)
             seen[rule.meta.rule_id] = table
+
+
+def require_sql_on(tables: Collection[str], suites: Mapping[str, Suite]) -> None:
+    """Raise ContractError for an expectation on images: no frame holds them, so it never ran."""
+    for name in sorted(suites.keys() & set(tables)):
+        for rule in suites[name].expectations:
+            if rule.sql is None:
+                raise ContractError(
+                    f"rule {rule.meta.rule_id} is no rule in SQL",
+                    expected=f"{SQL_RULE}: images are too many for an expectation",
+                    where=f"{name}.yaml",
+                )
 
 
 def gx_severity(severity: Severity) -> Literal["critical", "warning", "info"]:

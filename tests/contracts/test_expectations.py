@@ -10,7 +10,7 @@ from schemas.errors import ContractError
 from schemas.package_data import expectations_dir
 from schemas.states import Severity
 from tasks.validate.engine import import_great_expectations
-from tasks.validate.frames import columns_for_rules
+from tasks.validate.frames import SQL_ONLY, columns_for_rules
 from tasks.validate.store import read_suites
 from tasks.validate.suites import EXPECTATIONS, Rule, Stage, parse_suite
 from tests.unit.publish.cohort import CONTRACTS
@@ -39,7 +39,7 @@ def test_a_rule_tells_in_both_languages_who_does_what(rule: Rule) -> None:
 
 def test_keys_of_every_table_with_a_suite_are_checked_and_block() -> None:
     for table, suite in SUITES.items():
-        if table in CONTRACTS:
+        if table in CONTRACTS.keys() - SQL_ONLY:  # of images, CON-KEY alone says it
             key = set(CONTRACTS[table].primary_key)
             guards = [r for r in suite.expectations if set(r.columns) == key and "unique" in r.type]
             assert [r.severity for r in guards] == [Severity.BLOCKER], table
@@ -92,4 +92,16 @@ def test_one_rule_id_twice_is_refused(tmp_path: Path) -> None:
     site = (expectations_dir() / "site.yaml").read_text(encoding="utf-8")
     (tmp_path / "site.yaml").write_text(site.replace("SIP-KEY", "SER-KEY"), encoding="utf-8")
     with pytest.raises(ContractError, match="SER-KEY stands twice"):
+        read_suites(tmp_path)
+
+
+@pytest.mark.parametrize("table", sorted(SQL_ONLY))
+def test_an_expectation_on_images_is_refused_because_it_would_never_run(
+    tmp_path: Path, table: str
+) -> None:
+    text = (expectations_dir() / f"{table}.yaml").read_text(encoding="utf-8")
+    rule = GOOD[GOOD.index("  - type:") :].split("  - type:")[1]
+    rule = rule.replace("column_list: [series_uid, sub_stack_digest]", "column_list: [sop_uid]")
+    (tmp_path / f"{table}.yaml").write_text(f"{text}  - type:{rule}", encoding="utf-8")
+    with pytest.raises(ContractError, match="SER-KEY is no rule in SQL"):
         read_suites(tmp_path)

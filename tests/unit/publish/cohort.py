@@ -106,6 +106,7 @@ def _add_subject(
             role="eob_mri",
             contrast_agent_class="gadoxetate",
             study_date_shifted=dt.date(2024, 3, 6),
+            n_instances=2,
             **own,
         )
     )
@@ -123,6 +124,7 @@ def _add_subject(
             thickness_limit_mm=5.0,
             thickness_verdict="met",
             n_slices=8,
+            n_instances=2,
             n_missing_slices=0,
             conversion_verdict="OK",
             **own,

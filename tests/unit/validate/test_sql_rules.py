@@ -91,6 +91,11 @@ def lesion(route: str) -> dict[str, object]:
     return make_row("lesion", lesion_id="l1", subject_id=WHO, reference_route=route)
 
 
+def image(series: str, number: int, sop_uid: str, **values: object) -> dict[str, object]:
+    own = {"series_uid": series, "sub_stack_digest": series, "slice_no": number}
+    return make_row("instance", sop_uid=sop_uid, **{"subject_id": WHO, **own, **values})
+
+
 def volume(uid: str, **values: object) -> dict[str, object]:
     own = {"series_uid": uid, "sub_stack_digest": uid, "study_uid": STUDY, "subject_id": WHO}
     return make_row("nifti_volume", volume_id=uid, pixel_sha256="p", **{**own, **values})
@@ -116,6 +121,31 @@ FAULTS: dict[str, tuple[dict[str, list[dict[str, object]]], set[str]]] = {
     "SER-UID-PER-SLICE": (
         {"series": [timed("a", "art", 1) | {"conversion_codes": ["UID_PER_SLICE"]}]},
         {"a/a"},
+    ),
+    "SER-IMAGE-COUNT": (
+        {
+            "series": [
+                timed("a", "art", 1) | {"n_instances": 2},
+                timed("b", "pvp", 1) | {"n_instances": 1},
+            ],
+            "instance": [image("a", 1, "1.1"), image("b", 1, "1.2")],
+        },
+        {"a/a"},
+    ),
+    "IMG-SERIES": (
+        {"series": [timed("a", "art", 1)], "instance": [image("a", 1, "1"), image("b", 1, "2")]},
+        {"b/b/1"},
+    ),
+    "IMG-SUBJECT": (
+        {
+            "series": [timed("a", "art", 1)],
+            "instance": [image("a", 1, "1"), image("a", 2, "2", subject_id="S91-BBBB2222")],
+        },
+        {"a/a/2"},
+    ),
+    "IMG-TWICE": (
+        {"instance": [image("a", 1, "1"), image("b", 1, "1"), image("b", 2, "2")]},
+        {"a/a/1", "b/b/1"},
     ),
     "VOL-DUPLICATE": ({"nifti_volume": [volume("a"), volume("b")]}, {"a", "b"}),
     "STU-SERIES-COUNT": (

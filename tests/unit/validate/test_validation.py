@@ -271,3 +271,28 @@ def test_the_frame_given_to_the_rules_has_the_shares_of_each_site() -> None:
     assert isinstance(summary, pd.DataFrame)
     assert summary["n_series"].tolist() == [2, 1]
     assert summary["unclassified_share"].tolist() == [0.0, 0.0]
+
+
+def test_an_image_at_fault_is_put_to_the_site_of_its_subject() -> None:
+    made = tables()
+    rows = made["instance"].to_pylist()
+    rows[0]["subject_id"] = "S91-ZZZZ2222"
+    report = validate_tables(
+        made | {"instance": conform(CONTRACTS["instance"], rows)},
+        Stage.RELEASE,
+        suites={"instance": SUITES["instance"]},
+    )
+    (finding,) = found(report, "IMG-SUBJECT")
+    assert finding.site_code == "S91"
+    assert finding.object_id.endswith("/1")
+
+
+def test_one_key_twice_is_found_with_the_number_of_its_rows() -> None:
+    made = tables()
+    row = made["instance"].slice(0, 1)
+    report = validate_tables(
+        made | {"instance": pa.concat_tables([made["instance"], row, row])},
+        Stage.RELEASE,
+        suites={"site": SUITES["site"]},
+    )
+    assert [one.observed for one in found(report, "CON-KEY")] == ["3 rows"]
