@@ -1,7 +1,10 @@
 """Seconds and memory of the rules at full size: images by SQL, series by Great Expectations.
 
     python benchmarks/validate/speed.py images 9000000
+    python benchmarks/validate/speed.py published 9000000
     python benchmarks/validate/speed.py series 60000
+
+`images` are the headers as a batch checks them, `published` the table of a release.
 
 The rows are made, with faults planted at known places, so a run that finds another number fails.
 Images are read from Parquet as a stream. Each mode is a process of its own: peak memory is that
@@ -24,28 +27,52 @@ import pyarrow.dataset as ds
 
 PER_SERIES = 150
 _FAULTY_EVERY = 1_000_000
+_UID = "'2.25.' || (100000000000000000000000000000000000000::HUGEINT + {})::VARCHAR"
 
 
 def main() -> None:
     """Print one line per rule and the totals."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("mode", choices=["images", "series", "check-images"])
+    parser.add_argument("mode", choices=["images", "published", "series", "check"])
     parser.add_argument("rows", type=int)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--what", default="images")
     options = parser.parse_args()
-    if options.mode == "images":
-        with tempfile.TemporaryDirectory() as folder:
-            _make_images(Path(folder), options.rows)
-            command = [sys.executable, __file__, "check-images", str(options.rows)]
-            subprocess.run([*command, "--folder", folder], check=True)
-    elif options.mode == "check-images":
-        _check_images(options.folder, options.rows)
-    else:
+    if options.mode == "series":
         _check_series(options.rows)
+    elif options.mode == "check":
+        _check_images(options.folder, options.rows, options.what)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            make = _make_images if options.mode == "images" else _make_published
+            make(Path(folder), options.rows)
+            command = [sys.executable, __file__, "check", str(options.rows)]
+            subprocess.run([*command, "--folder", folder, "--what", options.mode], check=True)
+
+
+def _make_published(folder: Path, rows: int) -> None:
+    series, subject = f"i // {PER_SERIES}", f"(i // {PER_SERIES * 24})"
+    with duckdb.connect() as database:
+        database.execute(
+            f"""COPY (SELECT {_UID.format(series)} AS series_uid,
+            lpad(({series})::VARCHAR, 16, '0') AS sub_stack_digest,
+            (i % {PER_SERIES} + 1)::INTEGER AS slice_no,
+            'S91-' || lpad({subject}::VARCHAR, 8, CASE WHEN i % {_FAULTY_EVERY} = 7 THEN 'B'
+            ELSE 'A' END) AS subject_id, {_UID.format("i")} AS sop_uid,
+            NULL::INTEGER AS frame_number
+            FROM range({rows}) AS t(i)) TO '{folder / "images.parquet"}'"""
+        )
+        database.execute(
+            f"""COPY (SELECT {_UID.format("i")} AS series_uid,
+            lpad(i::VARCHAR, 16, '0') AS sub_stack_digest,
+            'S91-' || lpad((i // 24)::VARCHAR, 8, 'A') AS subject_id,
+            least({PER_SERIES}, {rows} - i * {PER_SERIES})::INTEGER AS n_instances
+            FROM range({-(-rows // PER_SERIES)}) AS t(i)) TO '{folder / "series.parquet"}'"""
+        )
 
 
 def _make_images(folder: Path, rows: int) -> None:
-    uid = "'2.25.' || (100000000000000000000000000000000000000::HUGEINT + {})::VARCHAR"
+    uid = _UID
     with duckdb.connect() as database:
         database.execute(
             f"""COPY (SELECT {uid.format("i")} AS sop_uid, NULL::BIGINT AS frame_number,
@@ -63,30 +90,34 @@ def _make_images(folder: Path, rows: int) -> None:
         )
 
 
-def _check_images(folder: Path, rows: int) -> None:
-    from tasks.validate.frames import INSTANCE_FEATURES, INSTANCE_KEY
+def _check_images(folder: Path, rows: int, what: str) -> None:
+    from schemas.contracts import read_table_contracts
+    from tasks.validate.frames import INSTANCE_FEATURES, PUBLISHED_IMAGES, key_columns
     from tasks.validate.store import read_suites
     from tasks.validate.store_sql import run_sql_rules
     from tasks.validate.suites import Stage
 
-    rules = read_suites()[INSTANCE_FEATURES].at(Stage.BATCH)
-    tables = {
-        INSTANCE_FEATURES: ds.dataset(folder / "images.parquet"),
-        "series": ds.dataset(folder / "series.parquet"),
-    }
-    keys = {INSTANCE_FEATURES: INSTANCE_KEY}
+    suites, contracts = read_suites(), read_table_contracts()
+    name = INSTANCE_FEATURES if what == "images" else PUBLISHED_IMAGES
+    rules = [(name, rule) for rule in suites[name].expectations]
+    if what == "published":
+        named = [r for r in suites["series"].at(Stage.RELEASE) if PUBLISHED_IMAGES in (r.sql or "")]
+        rules += [("series", rule) for rule in named]
+    tables = {one: ds.dataset(folder / f"{one}.parquet") for one in ("images", "series")}
+    tables[name] = tables.pop("images")
     started, used = time.perf_counter(), _cpu()
     found = 0
-    for rule in rules:
+    for table, rule in rules:
         began = time.perf_counter()
-        (outcome,) = run_sql_rules({INSTANCE_FEATURES: [rule]}, tables, keys)
+        keys = {table: key_columns(table, contracts)}
+        (outcome,) = run_sql_rules({table: [rule]}, tables, keys)
         assert outcome.ran, rule.meta.rule_id
         found += len(outcome.failing)
         print(
-            f"{rule.meta.rule_id:<14}{time.perf_counter() - began:7.2f} s{len(outcome.failing):6}"
+            f"{rule.meta.rule_id:<16}{time.perf_counter() - began:7.2f} s{len(outcome.failing):6}"
         )
-    _say(rows, "images", len(rules), time.perf_counter() - started, _cpu() - used, found)
-    assert found == -(-rows // _FAULTY_EVERY), "another number of faults than planted"
+    _say(rows, what, len(rules), time.perf_counter() - started, _cpu() - used, found)
+    assert found == -(-(rows - 7) // _FAULTY_EVERY), "another number of faults than planted"
 
 
 def _check_series(rows: int) -> None:

@@ -33,7 +33,19 @@ EXPECTATIONS: dict[str, tuple[str, ...]] = {
 }
 #: A rule of ours: SQL over the tables that returns the key and `observed` of every violation.
 SQL_RULE = "violations_of_sql"
-_NEEDED = {**EXPECTATIONS, SQL_RULE: ("column", "expected", "sql")}
+_NEEDED = {
+    **EXPECTATIONS,
+    SQL_RULE: ("column", "expected", "sql"),
+    "expect_column_values_to_be_in_set": ("column", "value_set"),
+    "expect_column_values_to_not_be_in_set": ("column", "value_set"),
+    "expect_column_values_to_match_regex": ("column", "regex"),
+}
+#: What else kwargs may hold, by type; `_LIMITED` need one of the two limits at least.
+_MORE: dict[str, tuple[str, ...]] = {
+    "expect_column_pair_values_a_to_be_greater_than_b": ("or_equal",),
+}
+_LIMITED = frozenset({"expect_column_values_to_be_between", "expect_table_row_count_to_be_between"})
+_LIMITS = ("min_value", "max_value")
 _KEYS_OF = re.compile(r"([a-z_]+)\.([a-z_0-9]+)")
 Text = Annotated[str, Field(min_length=1)]
 
@@ -99,6 +111,9 @@ class Rule(_Model):
         missing = [key for key in _NEEDED[self.type] if key not in self.kwargs]
         if missing:
             raise ValueError(f"{self.meta.rule_id}: kwargs lack {', '.join(missing)}")
+        told = _wrong_kwargs(self.type, self.kwargs)
+        if told:
+            raise ValueError(f"{self.meta.rule_id}: {told}")
         if isinstance(self.kwargs.get("value_set"), dict):
             wanted = self.kwargs["value_set"].get("keys_of", "")
             if len(self.kwargs["value_set"]) != 1 or not _KEYS_OF.fullmatch(str(wanted)):
@@ -106,6 +121,23 @@ class Rule(_Model):
                     f"{self.meta.rule_id}: a value set reads {{keys_of: table.column}}"
                 )
         return self
+
+
+def _wrong_kwargs(kind: str, kwargs: Mapping[str, Any]) -> str:
+    """Return what Great Expectations would stumble over while it runs; "" for nothing."""
+    limits = _LIMITS if kind in _LIMITED else ()
+    known = {*_NEEDED[kind], *_MORE.get(kind, ()), *limits}
+    unknown = sorted(set(kwargs) - known)
+    if unknown:
+        return f"kwargs have {', '.join(unknown)}, which is none of {', '.join(sorted(known))}"
+    given = [kwargs[name] for name in limits if kwargs.get(name) is not None]
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in given):
+        return "min_value and max_value are numbers"
+    if limits and not given:
+        return "min_value or max_value is needed"
+    if len(given) == len(_LIMITS) and given[0] > given[1]:
+        return "min_value is greater than max_value"
+    return ""
 
 
 class Suite(_Model):

@@ -69,6 +69,11 @@ def test_great_expectations_knows_every_expectation_we_allow() -> None:
         ("stage: [batch, release]", "stage: []", "stage"),
         ("rule_id: SER-KEY", "rule_id: ser key", "rule_id"),
         ("  - type:", "  - kind:", "type"),
+        ("min_value: 0", "min_vale: 0", "min_vale, which is none of"),
+        ("min_value: 0", "min_value: many", "are numbers"),
+        ("min_value: 0", "min_value: 900", "is greater than max_value"),
+        ("min_value: 0, max_value: 0", "max_value: null", "is needed"),
+        ("value_set:", "values:", "lack value_set"),
     ],
 )
 def test_a_bad_rule_is_refused_by_file_line_and_reason(

@@ -222,6 +222,29 @@ def test_a_rule_that_cannot_run_blocks() -> None:
         require_passed(report.findings)
 
 
+@pytest.mark.parametrize(
+    ("kind", "kwargs"),
+    [
+        ("expect_column_values_to_match_regex", {"column": "label", "regex": "("}),
+        ("expect_column_values_to_be_between", {"column": "n_slices", "min_value": "many"}),
+        ("expect_column_values_to_be_between", {"column": "label", "min_value": 3}),
+    ],
+    ids=["raises", "is not taken", "another type"],
+)
+def test_a_rule_that_great_expectations_cannot_run_blocks_alone(
+    kind: str, kwargs: dict[str, object]
+) -> None:
+    good, *_ = SUITES["series"].expectations
+    meta = good.meta.model_copy(update={"rule_id": "SER-BAD"})
+    bad = good.model_copy(update={"type": kind, "kwargs": kwargs, "meta": meta})
+    suite = SUITES["series"].model_copy(update={"expectations": (good, bad)})
+    report = validate_tables({"series": tables()["series"]}, Stage.BATCH, suites={"series": suite})
+    assert [(f.object_id, f.severity) for f in found(report, "RUN-FAILED")] == [
+        ("SER-BAD", Severity.BLOCKER)
+    ]
+    assert report.rules_run == (good.meta.rule_id,)
+
+
 def test_a_table_with_other_columns_blocks_and_is_looked_at_no_further() -> None:
     made = tables()
     made["lesion"] = made["lesion"].drop_columns(["segment"])
