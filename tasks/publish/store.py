@@ -33,7 +33,7 @@ from tasks.publish.manifest import (
     read_manifest,
     registers_of,
 )
-from tasks.publish.store_tables import read_parts, read_release_tables
+from tasks.publish.store_tables import read_parts, read_release_tables, require_parts
 from tasks.publish.store_write import Plan, write_release
 
 LATEST = "latest"
@@ -146,10 +146,19 @@ def release_folders(releases_dir: Path) -> list[Path]:
 
 
 def diff_releases(before: Path, after: Path) -> Differences:
-    """Return what changed between two release folders, rows and values included."""
+    """Return what changed between two release folders, rows and values included.
+
+    Raises
+    ------
+    BadInputError
+        If a manifest or a file of a table is missing or cannot be read: what is damaged is
+        no difference.
+    """
     contracts = read_table_contracts()
     old, new = read_manifest(before), read_manifest(after)
     one, other = content_of_parts(old), content_of_parts(new)
+    require_parts(before, one)
+    require_parts(after, other)
     same = {path for path in one if one[path] and one[path] == other.get(path)}
     registers = changed_registers(registers_of(old), registers_of(new))
     return compare_tables(
