@@ -25,6 +25,7 @@ from tasks.publish.differences import (
     parse_version,
 )
 from tasks.publish.facts import ReleaseFacts, ReleaseResult, ReleaseStatus
+from tasks.publish.id_history import REMOVED_IDS, parse_removed
 from tasks.publish.manifest import (
     changed_meanings,
     changed_registers,
@@ -137,6 +138,15 @@ def newest_release(releases_dir: Path) -> Path | None:
     return max(
         release_folders(releases_dir), key=lambda path: parse_version(path.name), default=None
     )
+
+
+def removed_subjects(releases_dir: Path) -> list[str]:
+    """Return the pseudonyms that the newest release lists as not released any more."""
+    newest = newest_release(releases_dir)
+    if newest is None or not (newest / REMOVED_IDS).is_file():
+        return []
+    rows = parse_removed((newest / REMOVED_IDS).read_text(encoding="utf-8"))
+    return [row.subject_id for row in rows]
 
 
 def release_folders(releases_dir: Path) -> list[Path]:
