@@ -294,7 +294,7 @@ def _differences(plan: Plan, previous: Path, because: Mapping[str, str]) -> Diff
         for name in plan.tables
     }
     after = {
-        name: pa.concat_tables(parts) if parts else plan.tables[name].slice(0, 0)
+        name: pa.concat_tables(parts).combine_chunks() if parts else plan.tables[name].slice(0, 0)
         for name, parts in changed.items()
     }
     differences = compare_tables(

@@ -19,6 +19,7 @@ from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from schemas.contracts import TableContract
 from schemas.errors import ContractError
 from schemas.identifiers import Sha256
+from tasks.publish.bids import bids_files
 from tasks.publish.compare import ROW_ADDED, ROW_REMOVED
 from tasks.publish.dictionary import (
     DICTIONARY_COLUMNS,
@@ -295,6 +296,7 @@ def _documents(plan: Plan) -> dict[str, bytes]:
         REMOVED_IDS: removed_csv(_removed(plan)),
         **diff_documents(before, plan.version, plan.differences),
         **examples(),
+        **bids_files(plan.version, plan.facts),
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import runpy
 from pathlib import Path
 
@@ -297,6 +299,45 @@ def test_the_examples_in_a_release_run(tmp_path: Path, capsys: pytest.CaptureFix
     with duckdb.connect(str(folder / "cohort.duckdb"), read_only=True) as connection:
         for statement in duckdb.extract_statements(text):
             connection.execute(statement).fetchall()
+
+
+def test_the_cells_of_the_notebook_run_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    monkeypatch.setenv("RELEASE", str(folder))
+    notebook = json.loads((folder / "examples" / "cohort.ipynb").read_text())
+    code = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+    known: dict[str, object] = {}
+    for cell in code[:-1]:
+        exec(cell, known)
+    assert list(known["volumes"].rel_path) != []  # type: ignore[attr-defined]  # a pandas frame
+    exec(code[-1], known)
+
+
+def test_the_queries_of_the_r_example_run(tmp_path: Path) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    text = (folder / "examples" / "read_cohort.R").read_text()
+    asked = re.findall(r'dbGetQuery\(cohort, "(.*?)"\)', text, re.DOTALL)
+    assert len(asked) == text.count("dbGetQuery")
+    for statement in asked:
+        assert query(folder, statement)
+
+
+def test_the_folder_of_volumes_says_where_its_names_leave_bids(tmp_path: Path) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    description = json.loads((folder / "nifti" / "dataset_description.json").read_text())
+    assert {"Name", "BIDSVersion", "DatasetType", "License", "GeneratedBy"} <= description.keys()
+    assert description["GeneratedBy"] == [{"Name": "livercohort", "Version": "0.1.0"}]
+    told = (folder / "nifti" / "README.md").read_text()
+    for path in (folder / "nifti").rglob("*.nii.gz"):
+        _, session, kind, name = path.relative_to(folder / "nifti").parts
+        assert f"`{kind}/`" in told
+        assert session.removeprefix("ses-") in told
+        assert all(f"`{part.split('-')[0]}-`" in told for part in name.split("_")[2:-1])
 
 
 def test_the_difference_of_two_releases_names_rows_and_values(tmp_path: Path) -> None:
