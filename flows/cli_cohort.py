@@ -164,10 +164,14 @@ def release_folder(settings: Settings, release: str) -> Path:
     named = settings.zones.releases / release
     folder = named if named.is_dir() else Path(release)
     if not folder.is_dir():
+        from tasks.publish.store import release_folders
+
+        versions = [path.name for path in release_folders(settings.zones.releases)]
         raise BadInputError(
             f"there is no release {release}",
             where=str(settings.zones.releases),
             expected="a version, `latest`, a release folder, or a URL that ends in one",
+            hint=f"There are: {', '.join(versions)}." if versions else "There is none yet.",
         )
     return folder.resolve()
 
@@ -181,7 +185,14 @@ def _fetched(settings: Settings, url: str) -> Path:
     settings.zones.work.mkdir(parents=True, exist_ok=True, mode=0o700)
     scratch = Path(tempfile.mkdtemp(prefix="fetched-", dir=settings.zones.work))
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-    return fetch_release(parent + question + options, version, scratch)
+    try:
+        return fetch_release(parent + question + options, version, scratch)
+    except OSError as error:
+        raise EnvironmentProblemError(
+            "the store cannot be read",
+            where=place.partition("://")[0] + "://",
+            hint="Check bucket, endpoint_override, scheme and the AWS_ credentials.",
+        ) from error
 
 
 def _scan_rows(settings: Settings, folder: Path, *, damaged: bool) -> list[dict[str, Any]]:

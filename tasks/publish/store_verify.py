@@ -77,7 +77,7 @@ def _require_release(release: Path) -> None:
     known = any((release / name).exists() for name in (MANIFEST, SUMS, DATABASE, "tables"))
     if not known and _VERSION.fullmatch(release.name) is None:
         raise BadInputError(
-            "this folder is no release: nothing of one is in it",
+            "nothing of a release is to be found",
             where=release.name,
             expected="a folder under releases/, a copy of one, or `latest`",
         )

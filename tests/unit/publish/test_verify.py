@@ -54,7 +54,7 @@ def test_missing_and_foreign_files_are_named_without_a_foreign_name(tmp_path: Pa
 
 
 def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="this folder is no release"):
+    with pytest.raises(BadInputError, match="nothing of a release"):
         verify_release(tmp_path)
 
 
