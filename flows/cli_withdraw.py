@@ -26,7 +26,7 @@ _COUNTED = (
 )
 _PSEUDONYM = re.compile(r"([SX][0-9]{2,3})-[A-Z2-7]{8}")
 _LEFT = {
-    "files_in_inbox": "files in the inbox of the site carry its PatientID: remove them there",
+    "files_in_inbox": "files in the inbox of the site name the person: remove them there",
 }
 
 
@@ -129,8 +129,9 @@ def _erase(
         if (zones.releases / "latest").exists():
             push_release(settings.releases_url, (zones.releases / "latest").resolve())
     reports = erase_from_reports(zones, subject_id)
-    queries = erase_from_queries(zones, subject_id, {str(a.subject_no) for a in own.values()})
-    in_inbox = count_in_inbox(zones, site, patients)
+    numbers = {str(a.subject_no) for a in own.values()}
+    queries = erase_from_queries(zones, subject_id, numbers)
+    in_inbox = count_in_inbox(zones, site, {*patients, *numbers})
     # Last: the steps before find the person's files by what the vault knows.
     links = vault.erase(subject_id)
     return {
