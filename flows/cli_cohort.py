@@ -21,7 +21,7 @@ from flows.console import (
     say_json,
     show_progress,
 )
-from schemas.errors import BadInputError, EnvironmentProblemError, ExitCode
+from schemas.errors import BadInputError, EnvironmentProblemError, ExitCode, LivercohortError
 from schemas.settings import Settings, apply_environment
 
 _BUMPS = ("auto", "major", "minor", "patch")
@@ -95,7 +95,7 @@ def verify(
         for finding in verify_release(folder)
     ]
     if identifier_scan:
-        rows += _scan_rows(settings, folder)
+        rows += _scan_rows(settings, folder, damaged=bool(rows))
     if as_json or as_csv or out or rows:
         give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title=f"release {folder.name}")
     if not rows and not (as_json or as_csv or out):
@@ -169,10 +169,14 @@ def release_folder(settings: Settings, release: str) -> Path:
     named = settings.zones.releases / release
     folder = named if named.is_dir() else Path(release)
     if not folder.is_dir():
+        from tasks.publish.store import release_folders
+
+        versions = [path.name for path in release_folders(settings.zones.releases)]
         raise BadInputError(
             f"there is no release {release}",
             where=str(settings.zones.releases),
             expected="a version, `latest`, a release folder, or a URL that ends in one",
+            hint=f"There are: {', '.join(versions)}." if versions else "There is none yet.",
         )
     return folder.resolve()
 
@@ -186,10 +190,17 @@ def _fetched(settings: Settings, url: str) -> Path:
     settings.zones.work.mkdir(parents=True, exist_ok=True, mode=0o700)
     scratch = Path(tempfile.mkdtemp(prefix="fetched-", dir=settings.zones.work))
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-    return fetch_release(parent + question + options, version, scratch)
+    try:
+        return fetch_release(parent + question + options, version, scratch)
+    except OSError as error:
+        raise EnvironmentProblemError(
+            "the store cannot be read",
+            where=place.partition("://")[0] + "://",
+            hint="Check bucket, endpoint_override, scheme and the AWS_ credentials.",
+        ) from error
 
 
-def _scan_rows(settings: Settings, folder: Path) -> list[dict[str, Any]]:
+def _scan_rows(settings: Settings, folder: Path, *, damaged: bool) -> list[dict[str, Any]]:
     from tasks.deidentify.store_scan_release import scan_release
 
     if not settings.master_key_file.is_file():
@@ -198,17 +209,39 @@ def _scan_rows(settings: Settings, folder: Path) -> list[dict[str, Any]]:
             where=str(settings.master_key_file),
             hint="Run it where the key is, or add --no-identifier-scan.",
         )
+    try:
+        hits = scan_release(settings, [folder])
+    except LivercohortError:
+        raise
+    except Exception:
+        if not damaged:  # any reader may stumble over damage that the findings name already
+            raise
+        return [
+            _identifier_row(
+                "release",
+                "not searched",
+                "A damaged file stopped the search for residual identifiers.",
+            )
+        ]
     return [
-        {
-            "rule_id": "REL-IDENTIFIER",
-            "severity": "blocker",
-            "object": f"file {hit.path.relative_to(folder).as_posix()}",
-            "observed": f"{hit.kind} of {hit.subject_id or 'somebody'}",
-            "expected": "no identifier",
-            "message": "A residual identifier stands in the release.",
-        }
-        for hit in scan_release(settings, [folder])
+        _identifier_row(
+            f"file {hit.path.relative_to(folder).as_posix()}",
+            f"{hit.kind} of {hit.subject_id or 'somebody'}",
+            "A residual identifier stands in the release.",
+        )
+        for hit in hits
     ]
+
+
+def _identifier_row(place: str, observed: str, message: str) -> dict[str, Any]:
+    return {
+        "rule_id": "REL-IDENTIFIER",
+        "severity": "blocker",
+        "object": place,
+        "observed": observed,
+        "expected": "no identifier",
+        "message": message,
+    }
 
 
 def _say_release(settings: Settings, result: dict[str, Any]) -> None:

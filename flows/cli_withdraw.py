@@ -15,10 +15,18 @@ from schemas.keys import KeyRing
 from schemas.settings import Settings, apply_environment
 from schemas.suppression import Scope, Withdrawal, record_withdrawal, require_complete
 
+_COUNTED = (
+    "series",
+    "warehouse_rows",
+    "quarantined_files",
+    "form_rows",
+    "reports",
+    "queries",
+    "vault_links",
+)
 _PSEUDONYM = re.compile(r"([SX][0-9]{2,3})-[A-Z2-7]{8}")
 _LEFT = {
-    "files_in_inbox": "files in the inbox of the site carry its PatientID: remove them there",
-    "vault_rows": "the vault still knows who the subject was: it only ever grows",
+    "files_in_inbox": "files in the inbox of the site name the person: remove them there",
 }
 
 
@@ -35,8 +43,8 @@ def withdraw(
     """Keep a subject out of every release to come; with --scope erase, destroy its data.
 
     Suppression destroys nothing. Erasure cannot be undone: it takes the subject out of
-    warehouse, quarantine, sealed forms, queries, reports and all releases, and issues a new major
-    version if the newest held it.
+    warehouse, quarantine, sealed forms, queries, reports, vault and all releases, and issues a
+    new major version if the newest held it.
 
     Example: livercohort withdraw S91-7K3QF2ZN --reason "letter of 3 March"
     """
@@ -50,8 +58,12 @@ def withdraw(
     site, subject_id = _known_subject(settings, ring, subject)
     prepare_home(settings)
     with lease(settings.zones, SiteCode("release")), lease(settings.zones, site):
-        record_withdrawal(settings.zones.restricted, ring, subject_id, act)
-        done: dict[str, object] = {"subject_id": subject_id, "scope": scope.value}
+        fresh = record_withdrawal(settings.zones.restricted, ring, subject_id, act)
+        done: dict[str, object] = {
+            "subject_id": subject_id,
+            "scope": scope.value,
+            "recorded_before": not fresh,
+        }
         if scope is Scope.ERASE:
             done |= _erase(settings, ring, site, subject_id)
     if as_json:
@@ -98,7 +110,8 @@ def _erase(
     from tasks.report.store_erase import erase_from_reports
 
     zones = settings.zones
-    assigned = Vault(zones.vault, ring).assignments(site)
+    vault = Vault(zones.vault, ring)
+    assigned = vault.assignments(site)
     own = {patient: a for patient, a in assigned.items() if a.subject_id == subject_id}
     patients = [str(patient) for patient in own]
     sweep_staging(zones.releases)
@@ -116,7 +129,11 @@ def _erase(
         if (zones.releases / "latest").exists():
             push_release(settings.releases_url, (zones.releases / "latest").resolve())
     reports = erase_from_reports(zones, subject_id)
-    queries = erase_from_queries(zones, subject_id, {str(a.subject_no) for a in own.values()})
+    numbers = {str(a.subject_no) for a in own.values()}
+    queries = erase_from_queries(zones, subject_id, numbers)
+    in_inbox = count_in_inbox(zones, site, {*patients, *numbers})
+    # Last: the steps before find the person's files by what the vault knows.
+    links = vault.erase(subject_id)
     return {
         "series": warehouse.series,
         "warehouse_rows": warehouse.rows,
@@ -126,26 +143,23 @@ def _erase(
         "queries": queries,
         "releases": erased,
         "new_version": issued,
-        "left": {
-            "files_in_inbox": count_in_inbox(zones, site, patients),
-            "vault_rows": len(patients),
-        },
+        "vault_links": links,
+        "left": {"files_in_inbox": in_inbox},
     }
 
 
 def _say_done(done: dict[str, object]) -> None:
     if done["scope"] == Scope.SUPPRESS:
-        say(f"{done['subject_id']} is in no release from the next on. Nothing was destroyed.")
+        if done["recorded_before"]:
+            say(f"{done['subject_id']} was withdrawn before. Nothing was changed.")
+        else:
+            say(f"{done['subject_id']} is in no release from the next on. Nothing was destroyed.")
+        return
+    if done["recorded_before"] and not any(done[name] for name in (*_COUNTED, "new_version")):
+        say(f"{done['subject_id']} was erased before. Nothing of it was left to erase.")
         return
     say(f"{done['subject_id']} was erased:")
-    for name in (
-        "series",
-        "warehouse_rows",
-        "quarantined_files",
-        "form_rows",
-        "reports",
-        "queries",
-    ):
+    for name in _COUNTED:
         say(f"  {name.replace('_', ' ')}: {done[name]}")
     releases = done["releases"]
     say(f"  releases: {', '.join(map(str, releases)) if isinstance(releases, list) else ''}")

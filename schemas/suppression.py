@@ -74,13 +74,17 @@ def require_complete(withdrawal: Withdrawal) -> None:
 
 def record_withdrawal(
     restricted: Path, ring: KeyRing, subject_id: str, withdrawal: Withdrawal
-) -> None:
-    """Add the subject to the list; the same act twice is one entry."""
+) -> bool:
+    """Add the subject to the list; return False when an act of that scope stands there already.
+
+    An erased subject needs no suppression any more: that changes nothing either.
+    """
     require_complete(withdrawal)
     rows = _read(restricted)
     token = ring.lookup_token(_PURPOSE, subject_id)
-    if any(row["token"] == token and row["scope"] == withdrawal.scope for row in rows):
-        return
+    before = {row["scope"] for row in rows if row["token"] == token}
+    if before & {withdrawal.scope, Scope.ERASE}:
+        return False
     facts = {
         "reason": withdrawal.reason,
         "document": withdrawal.document,
@@ -97,6 +101,7 @@ def record_withdrawal(
     )
     data = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows).encode()
     write_bytes(restricted / SUPPRESSION_LIST, data, mode=0o600)
+    return True
 
 
 def suppressed_among(restricted: Path, ring: KeyRing, subject_ids: Iterable[str]) -> frozenset[str]:

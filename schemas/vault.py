@@ -1,8 +1,9 @@
 """The vault: who a subject is. Apart from everything else, encrypted, append-only.
 
 Values are filed under keyed tokens and sealed with AES-256-GCM, so the database alone tells
-neither a number nor a shift. An assignment, once made, never changes and never goes: the date
-shift of a person must be the same on every night, and no pseudonym may come to mean another.
+neither a number nor a shift. An assignment, once made, never changes: the date shift of a person
+must be the same on every night, and no pseudonym may come to mean another. It goes only when the
+subject is erased; then the pseudonym stays taken, and nothing links it to a person any more.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from schemas.vault_database import (
     Layout,
     VaultDatabase,
     VaultPlace,
+    erasure,
     patient_link,
     person_link,
     seal,
@@ -128,6 +130,32 @@ class Vault:
             groups.setdefault(token, set()).add(SubjectId(subject_id))
         # Two numbers of one person may link the same subjects twice.
         return sorted({tuple(sorted(group)) for group in groups.values() if len(group) > 1})
+
+    def erase(self, subject_id: SubjectId) -> int:
+        """Take away all that links a subject to a person, for good; repeats are harmless.
+
+        The pseudonym stays taken and the look-up log whole. A linkage that names the subject
+        again files nothing of it.
+
+        Returns
+        -------
+        int
+            How many links to a PatientID or a resident ID went.
+        """
+        if self._database.layout() is Layout.NONE:
+            return 0
+        theirs = {t: t.c.subject_id == subject_id for t in (subject, patient_link, person_link)}
+        with self.writing() as connection:
+            if connection.execute(sa.select(subject).where(theirs[subject])).first() is None:
+                return 0
+            recorded = sa.select(erasure).where(erasure.c.subject_id == subject_id)
+            if connection.execute(recorded).first() is None:
+                connection.execute(sa.insert(erasure), {"subject_id": subject_id})
+            for table in (subject, patient_link):
+                tokens = sa.select(table.c.token).where(theirs[table])
+                connection.execute(sa.delete(seal).where(seal.c.token.in_(tokens)))
+            links = (patient_link, person_link)
+            return sum(connection.execute(sa.delete(t).where(theirs[t])).rowcount for t in links)
 
     def check(self) -> int:
         """Open every seal, to show that the key belongs to this vault; return how many.
@@ -276,13 +304,16 @@ class _Filing:
         persons = sa.select(person_link).join(subject).where(subject.c.site == site)
         self._token_of = _pairs(connection, subjects)
         self._owner_of = _pairs(connection, links.where(patient_link.c.site == site))
+        self._erased = set(connection.execute(sa.select(erasure.c.subject_id)).scalars())
         self._persons = {(row.token, row.subject_id) for row in connection.execute(persons)}
         self._new: dict[sa.Table, list[Row]] = {subject: [], patient_link: [], person_link: []}
         self._seals: list[Row] = []
 
     def add(self, row: LinkageRow) -> None:
-        """File one row, or refuse it."""
+        """File one row, or refuse it; of an erased subject nothing is filed."""
         subject_id = self._ring.subject_id(self._site, row.subject_no)
+        if subject_id in self._erased:
+            return
         self._add_subject(subject_id, row.subject_no)
         self._add_patient(subject_id, row.patient_id)
         if row.resident_id:

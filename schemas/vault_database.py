@@ -1,8 +1,9 @@
 """The vault's tables in SQLite or PostgreSQL, one writer at a time, append-only by triggers.
 
-Rows are only ever added. A seal alone may leave, and only after a newer seal of the same row
-stands beside it: that is how a new secret takes over from an old one. An owner of the database
-can drop triggers; they keep programs from mistakes, the look-up log's chain shows tampering.
+Rows are only ever added, with two exceptions. A seal may leave after a newer seal of the same
+row stands beside it: that is how a new secret takes over from an old one. And what links a
+subject to a person may leave after its erasure was recorded. An owner of the database can drop
+triggers; they keep programs from mistakes, the look-up log's chain shows tampering.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ person_link = sa.Table(
     sa.Column("token", _TEXT, primary_key=True),
     sa.Column("subject_id", _TEXT, sa.ForeignKey("subject.subject_id"), primary_key=True),
 )
+erasure = sa.Table(
+    "erasure",
+    metadata,
+    sa.Column("subject_id", _TEXT, sa.ForeignKey("subject.subject_id"), primary_key=True),
+)
 look_up = sa.Table(
     "look_up",
     metadata,
@@ -71,7 +77,17 @@ seal = sa.Table(
 )
 
 _REFUSED = "the vault is append-only"
-_SUPERSEDED = "SELECT 1 FROM seal WHERE token = OLD.token AND version > OLD.version"
+_ERASED = "SELECT 1 FROM erasure WHERE subject_id = OLD.subject_id"
+#: When a row may leave, by table; a row of any other table never may.
+_MAY_GO = {
+    "patient_link": _ERASED,
+    "person_link": _ERASED,
+    "seal": "SELECT 1 FROM seal WHERE token = OLD.token AND version > OLD.version "
+    "UNION ALL SELECT 1 FROM erasure e JOIN subject s ON s.subject_id = e.subject_id "
+    "WHERE s.token = OLD.token "
+    "UNION ALL SELECT 1 FROM erasure e JOIN patient_link p ON p.subject_id = e.subject_id "
+    "WHERE p.token = OLD.token",
+}
 
 
 class Layout(Enum):
@@ -79,6 +95,7 @@ class Layout(Enum):
 
     NONE = "none"
     OLD = "seals stand in the rows of subjects and PatientIDs (version 0.1)"
+    NO_ERASURES = "nobody can be erased"
     TODAY = "today's"
 
 
@@ -188,8 +205,11 @@ def _make_tables(connection: Connection) -> None:
     if layout is Layout.TODAY:
         return
     old = _take_out_old_rows(connection) if layout is Layout.OLD else {}
-    metadata.create_all(connection)
     is_sqlite = connection.dialect.name == "sqlite"
+    if layout is Layout.NO_ERASURES:
+        for statement in _drop_triggers(is_sqlite):
+            connection.exec_driver_sql(statement)
+    metadata.create_all(connection)
     for statement in _sqlite_triggers() if is_sqlite else _postgresql_triggers():
         connection.exec_driver_sql(statement)
     for name, rows in old.items():
@@ -197,11 +217,20 @@ def _make_tables(connection: Connection) -> None:
             connection.execute(sa.insert(metadata.tables[name]), rows)
 
 
+def _drop_triggers(is_sqlite: bool) -> Iterator[str]:
+    events = ("update", "delete", "replace") if is_sqlite else ("update", "delete", "truncate")
+    for table in metadata.sorted_tables:
+        if table is not erasure:
+            for event in events:
+                place = "" if is_sqlite else f" ON {table.name}"
+                yield f"DROP TRIGGER {table.name}_{event}{place}"
+
+
 def _sqlite_triggers() -> Iterator[str]:
     stop = f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"
     for table in metadata.sorted_tables:
         name = table.name
-        may_go = f" WHEN NOT EXISTS ({_SUPERSEDED})" if name == "seal" else ""
+        may_go = f" WHEN NOT EXISTS ({_MAY_GO[name]})" if name in _MAY_GO else ""
         # REPLACE takes rows away without a delete trigger: a second row of a key is refused.
         keys = " AND ".join(f"{c.name} = NEW.{c.name}" for c in table.primary_key.columns)
         same = f"({keys})" + (" OR subject_id = NEW.subject_id" if name == "subject" else "")
@@ -213,15 +242,18 @@ def _sqlite_triggers() -> Iterator[str]:
 
 def _postgresql_triggers() -> Iterator[str]:
     refuse = f"RAISE EXCEPTION '{_REFUSED}'"
-    gone = f"IF EXISTS ({_SUPERSEDED}) THEN RETURN OLD; END IF;"
-    for function, body in (("vault_refuse", ""), ("vault_superseded", gone)):
+    bodies = {"vault_refuse": ""} | {
+        f"vault_{name}_may_go": f"IF EXISTS ({condition}) THEN RETURN OLD; END IF;"
+        for name, condition in _MAY_GO.items()
+    }
+    for function, body in bodies.items():
         yield (
             f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql "
             f"AS $$ BEGIN {body} {refuse}; END $$"
         )
     for table in metadata.sorted_tables:
         name = table.name
-        delete = "vault_superseded" if name == "seal" else "vault_refuse"
+        delete = f"vault_{name}_may_go" if name in _MAY_GO else "vault_refuse"
         for event, level, function in (
             ("UPDATE", "ROW", "vault_refuse"),
             ("DELETE", "ROW", delete),
@@ -236,7 +268,7 @@ def _postgresql_triggers() -> Iterator[str]:
 def _layout(connection: Connection) -> Layout:
     inspector = sa.inspect(connection)
     if inspector.has_table("seal"):
-        return Layout.TODAY
+        return Layout.TODAY if inspector.has_table("erasure") else Layout.NO_ERASURES
     return Layout.OLD if inspector.has_table("subject") else Layout.NONE
 
 

@@ -2,10 +2,10 @@
 
     PYTHONPATH=. python benchmarks/publish/readers.py RELEASE [--venvs DIR]
 
-DuckDB 1.1.3, 1.2.2, 1.4.4 and the one installed open `cohort.duckdb` read-only, count rows,
-query every view and look for comments. frictionless validates `datapackage.json` with its data,
-mlcroissant loads every record set of `croissant.json`, rocrate loads the crate and every file
-it lists, the notebook and the Python example run.
+DuckDB 1.1.3, 1.2.2, 1.4.4, 1.5.6 and the one installed (2.0.0) open `cohort.duckdb` read-only,
+count rows, query every view and look for comments. frictionless validates `datapackage.json`
+with its data, mlcroissant loads every record set of `croissant.json`, rocrate loads the crate
+and every file it lists, the notebook and the Python example run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-DUCKDB = ("1.1.3", "1.2.2", "1.4.4")
+DUCKDB = ("1.1.3", "1.2.2", "1.4.4", "1.5.6")
 METADATA = ("frictionless", "mlcroissant", "rocrate", "nbclient", "ipykernel", "duckdb", "pandas")
 
 OPEN_DATABASE = """

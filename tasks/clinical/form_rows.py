@@ -11,6 +11,7 @@ from schemas.identifiers import Sha256, SubjectNo
 from schemas.records import FileOutcome, Finding
 
 SCREENING_PERSON = "screening/"
+SCREENING_LOG = "screening_log"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class FormRows:
 
     An incremental export has only what changed: rows and subjects that it lacks are not
     missing, and a field that a row of it lacks stays as an earlier export had it.
+
+    `erased` are the screening numbers of erased persons: of a screening log they alone stay,
+    so that nobody is asked for what is missing.
     """
 
     form: str
@@ -48,6 +52,7 @@ class FormRows:
     rows: tuple[FormRow, ...] = field(repr=False)
     incremental: bool = False
     findings: tuple[Finding, ...] = ()
+    erased: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

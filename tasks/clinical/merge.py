@@ -26,10 +26,14 @@ class BatchForms:
 
 @dataclass(frozen=True)
 class MergedForms:
-    """The rows in force, by form and key, and what the merge found (restricted)."""
+    """The rows in force, by form and key, and what the merge found (restricted).
+
+    `erased` are the screening numbers of erased persons, by site.
+    """
 
     rows: tuple[ClinicalRow, ...] = field(repr=False)
     findings: tuple[Finding, ...] = ()
+    erased: Mapping[SiteCode, frozenset[str]] = field(default_factory=dict, repr=False)
 
 
 _Part = tuple[BatchForms, FormRows]
@@ -76,7 +80,16 @@ def merge_batches(batches: Iterable[BatchForms], ring: KeyRing) -> MergedForms:
     return MergedForms(
         tuple(in_force[where] for where in sorted(in_force)),
         tuple(unique[finding_id] for finding_id in sorted(unique)),
+        _erased(parts),
     )
+
+
+def _erased(parts: Sequence[_Part]) -> dict[SiteCode, frozenset[str]]:
+    numbers: dict[SiteCode, frozenset[str]] = {}
+    for batch, form in parts:
+        if form.erased:
+            numbers[batch.site] = numbers.get(batch.site, frozenset()) | set(form.erased)
+    return numbers
 
 
 def _clinical_row(

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.finding_texts import make_finding
+from schemas.identifiers import SiteCode
 from schemas.partial_dates import PartialDate
 from schemas.records import Finding
 from tasks.clinical.form_contracts import read_form_contracts
@@ -17,16 +18,20 @@ _RUNNING_NUMBER = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)", re.ASCII | re.DO
 _Problem = tuple[str, str, str, str]  # rule, form, column, expected
 
 
-def check_rows(rows: Iterable[ClinicalRow]) -> list[Finding]:
+def check_rows(
+    rows: Iterable[ClinicalRow], erased: Mapping[SiteCode, Collection[str]] | None = None
+) -> list[Finding]:
     """Return findings about rows of one subject, or one screening log, that cannot all be true.
 
     Parameters
     ----------
     rows : iterable of ClinicalRow
         The rows in force, with real dates.
+    erased : mapping of site to str, optional
+        Screening numbers of erased persons: they are missing on purpose.
     """
     of_subject: dict[tuple[str, str], list[ClinicalRow]] = defaultdict(list)
-    logs: dict[str, list[ClinicalRow]] = defaultdict(list)
+    logs: dict[SiteCode, list[ClinicalRow]] = defaultdict(list)
     for row in rows:
         if row.enrolled:
             of_subject[row.site, row.subject_id].append(row)
@@ -38,7 +43,7 @@ def check_rows(rows: Iterable[ClinicalRow]) -> list[Finding]:
         if site in logs and not any(row.form == "screening_log" for row in own):
             problems.add(("CLIN_NOT_SCREENED", "screening_log", "", ""))
         found += [_finding(site, subject_id, *problem) for problem in sorted(problems)]
-    return [*found, *_screening_gaps(logs)]
+    return [*found, *_screening_gaps(logs, erased or {})]
 
 
 def check_sexes(
@@ -91,12 +96,14 @@ def _unknown_lesions(rows: Iterable[ClinicalRow]) -> Iterator[_Problem]:
             yield "CLIN_LESION_UNKNOWN", row.form, "lesion_no", ""
 
 
-def _screening_gaps(logs: Mapping[str, Iterable[ClinicalRow]]) -> list[Finding]:
+def _screening_gaps(
+    logs: Mapping[SiteCode, Iterable[ClinicalRow]], erased: Mapping[SiteCode, Collection[str]]
+) -> list[Finding]:
     found = []
     for site, rows in sorted(logs.items()):
         numbers: dict[str, set[int]] = defaultdict(set)
-        for row in rows:
-            match = _RUNNING_NUMBER.fullmatch(row.key[0])
+        for text in (*(row.key[0] for row in rows), *erased.get(site, ())):
+            match = _RUNNING_NUMBER.fullmatch(text)
             if match is not None:
                 numbers[match["prefix"]].add(int(match["number"]))
         skipped = sum(max(of) - min(of) + 1 - len(of) for of in numbers.values())

@@ -65,6 +65,7 @@ def _form_to_json(form: FormRows) -> dict[str, object]:
         "export_as_of": form.export_as_of.isoformat(),
         "encoding": form.encoding,
         "incremental": form.incremental,
+        "erased": form.erased,
         "findings": [dataclasses.asdict(finding) for finding in form.findings],
         "rows": [
             [
@@ -86,6 +87,7 @@ def _form_from_json(form: dict[str, Any]) -> FormRows:
         export_as_of=dt.date.fromisoformat(form["export_as_of"]),
         encoding=form["encoding"],
         incremental=form["incremental"],
+        erased=tuple(form.get("erased", ())),
         findings=tuple(_finding(finding) for finding in form["findings"]),
         rows=tuple(
             FormRow(

@@ -1,4 +1,8 @@
-"""Take one person's rows out of the sealed forms of every batch of a site, and keep them out."""
+"""Take one person's rows out of the sealed forms of every batch of a site, and keep them out.
+
+Of the screening log the bare number stays: a gap there is asked for, and an erased person must
+not be.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from schemas.identifiers import BatchId, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.suppression import erased_among
 from schemas.zones import Zones
-from tasks.clinical.form_rows import ClinicalIntake, FormRows
+from tasks.clinical.form_rows import SCREENING_LOG, ClinicalIntake, FormRows
 from tasks.clinical.store import SEALED_NAME, read_sealed, write_sealed
 
 
@@ -51,8 +55,11 @@ def _without(
 
     def without(form: FormRows) -> FormRows:
         rows = tuple(row for row in form.rows if not gone(row.person))
+        erased = set(form.erased)
+        if form.form == SCREENING_LOG:
+            erased |= {row.key[0] for row in form.rows if gone(row.person)}
         findings = tuple(f for f in form.findings if not any(s in f.object_id for s in subjects))
-        return replace(form, rows=rows, findings=findings)
+        return replace(form, rows=rows, findings=findings, erased=tuple(sorted(erased)))
 
     return replace(intake, forms=tuple(without(form) for form in intake.forms))
 

@@ -81,7 +81,7 @@ def merge_forms() -> dict[str, int]:
             *merged.findings,
             *check_linkage(merged.rows, linked),
             *check_persons(vault.subjects_sharing_a_person()),
-            *check_rows(merged.rows),
+            *check_rows(merged.rows, merged.erased),
             *check_sexes(merged.rows, _sexes_of(bench.get("instances"))),
         ]
         findings = _each_once(found)

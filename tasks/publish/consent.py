@@ -71,6 +71,9 @@ def rows_of(
             kept[name] = table
             continue
         inside = pc.is_in(table["subject_id"], value_set=released)
+        if pc.all(inside, min_count=0).as_py():
+            kept[name] = table
+            continue
         outside = table.filter(pc.and_(pc.invert(inside), pc.is_valid(table["subject_id"])))
         removed |= _ids(outside, contracts[name])
         kept[name] = _unnamed(table, inside) if name in _KEEP_ROWS else table.filter(inside)

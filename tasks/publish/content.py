@@ -15,6 +15,8 @@ from schemas.identifiers import Sha256
 from tasks.publish.differences import RELEASE_TABLE
 
 ALL_SITES = "all"
+#: Shorter slices than these on average cost more than copying the rows.
+_ROWS_PER_SLICE = 32
 
 
 def part_path(table: str, stem: str) -> str:
@@ -27,22 +29,30 @@ def split_by_site(table: pa.Table, contract: TableContract) -> dict[str, pa.Tabl
 
     A site is known by its code or by what stands before the hyphen of a pseudonym. Rows
     without one go to `all`; a table without rows is one empty part, so that every table has
-    a schema.
+    a schema. A part of a large table consists of slices of it, so that nothing is copied:
+    most parts are only hashed.
     """
+    table = table.combine_chunks()
     if contract.site_column is None or table.num_rows == 0:
-        return {ALL_SITES: table.combine_chunks()}
+        return {ALL_SITES: table}
     # Millions of rows name few subjects: the site is read once from each name.
     names = pc.dictionary_encode(table[contract.site_column].combine_chunks())
     names = names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names
     sites = pc.dictionary_encode(pc.replace_substring_regex(names.dictionary, "-.*$", ""))
-    numbers = pc.fill_null(sites.indices.take(names.indices), -1)
+    numbers = pc.fill_null(sites.indices.take(names.indices), -1).to_numpy()
     known = [(site, number) for number, site in enumerate(sites.dictionary.to_pylist())]
     if names.null_count:
         known.append((ALL_SITES, -1))
-    return {
-        site: table.filter(pc.equal(numbers, number)).combine_chunks()
-        for site, number in sorted(known)
-    }
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(numbers)) + 1])
+    lengths = np.diff(starts, append=len(numbers))
+    if len(starts) * _ROWS_PER_SLICE > table.num_rows:
+        return {site: table.filter(pa.array(numbers == n)) for site, n in sorted(known)}
+    parts = {}
+    for site, number in sorted(known):
+        own = numbers[starts] == number
+        places = zip(starts[own].tolist(), lengths[own].tolist(), strict=True)
+        parts[site] = pa.concat_tables([table.slice(start, n) for start, n in places])
+    return parts
 
 
 def split_tables(

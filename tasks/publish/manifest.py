@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping
 from io import StringIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.contracts import TableContract
 from schemas.errors import BadInputError
@@ -16,6 +19,40 @@ from tasks.publish.facts import ReleaseFacts
 
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.json"
+_SUM_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+
+
+class _Part(BaseModel):
+    sha256: str
+    rows: int
+
+
+class _TableEntry(BaseModel):
+    rows: int
+    files: dict[str, _Part]
+
+
+class _ContractEntry(BaseModel):
+    version: str
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    """What every manifest states, whatever else stands in it."""
+
+    model_config = ConfigDict(strict=True)
+
+    semver: str
+    as_of: str | None
+    content_hash: str
+    software_version: str
+    mapping_version: str
+    key_id: str
+    input_ledger_sha256: str
+    registers: dict[str, str]
+    contracts: dict[str, _ContractEntry]
+    tables: dict[str, _TableEntry]
+    files: dict[str, str]
 
 
 def build_manifest(
@@ -70,25 +107,73 @@ def read_manifest(release: Path) -> dict[str, Any]:
     Raises
     ------
     BadInputError
-        If the folder has no readable manifest: then it is not a release.
+        If it is missing, is no JSON, or does not state what a manifest states.
     """
     try:
-        manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        manifest = None
-    if not isinstance(manifest, dict) or "content_hash" not in manifest:
-        raise BadInputError(
-            "no readable manifest.json",
-            where=f"release {release.name}",
-            hint="Name a folder under releases/, or latest.",
-        )
-    return manifest
+        manifest = json.loads((release / MANIFEST).read_bytes())
+        _Manifest.model_validate(manifest)
+    except OSError:
+        raise _no_manifest(release, "no manifest.json that can be opened") from None
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"][:2])
+        found = f"manifest.json is incomplete{f' at {place}' if place else ''}"
+        raise _no_manifest(release, found) from None
+    except (ValueError, RecursionError):
+        raise _no_manifest(release, "manifest.json is no JSON, or was cut off") from None
+    return dict(manifest)
+
+
+def _no_manifest(release: Path, found: str) -> BadInputError:
+    return BadInputError(
+        found,
+        where=f"release {release.name}",
+        hint="`livercohort verify` tells all that is wrong with a release.",
+    )
+
+
+def parse_sums(data: bytes) -> tuple[dict[str, str], list[int]]:
+    """Return path → SHA-256 as `SHA256SUMS` states them, and the numbers of lines that do not.
+
+    A path that is stated twice or leads out of the release counts among the latter.
+    """
+    sums: dict[str, str] = {}
+    wrong = []
+    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), start=1):
+        found = _SUM_LINE.fullmatch(line)
+        path = PurePosixPath(found[2]) if found else PurePosixPath("/")
+        if found is None or path.is_absolute() or ".." in path.parts or found[2] in sums:
+            wrong.append(number)
+        else:
+            sums[found[2]] = found[1]
+    return sums, wrong
 
 
 def read_sums(release: Path) -> dict[str, str]:
-    """Return path → SHA-256 as `SHA256SUMS` of a release states them."""
-    lines = (release / SUMS).read_text(encoding="utf-8").splitlines()
-    return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
+    """Return path → SHA-256 as `SHA256SUMS` of a release states them.
+
+    Raises
+    ------
+    BadInputError
+        If it is missing, or a line of it states nothing.
+    """
+    try:
+        sums, wrong = parse_sums((release / SUMS).read_bytes())
+    except OSError:
+        sums, wrong = {}, [1]
+    if wrong:
+        raise BadInputError(
+            f"no {SUMS} that can be read, from line {wrong[0]}",
+            where=f"release {release.name}",
+            hint="`livercohort verify` tells all that is wrong with a release.",
+        )
+    return sums
+
+
+def listed_files(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return path → SHA-256 of every file that a manifest states."""
+    parts = (entry["files"] for entry in manifest["tables"].values())
+    in_tables = {path: facts["sha256"] for files in parts for path, facts in files.items()}
+    return {**manifest["files"], **in_tables}
 
 
 def registers_of(manifest: Mapping[str, Any]) -> dict[str, str]:

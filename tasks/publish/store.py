@@ -25,6 +25,7 @@ from tasks.publish.differences import (
     parse_version,
 )
 from tasks.publish.facts import ReleaseFacts, ReleaseResult, ReleaseStatus
+from tasks.publish.id_history import REMOVED_IDS, parse_removed
 from tasks.publish.manifest import (
     changed_meanings,
     changed_registers,
@@ -33,7 +34,7 @@ from tasks.publish.manifest import (
     read_manifest,
     registers_of,
 )
-from tasks.publish.store_tables import read_parts, read_release_tables
+from tasks.publish.store_tables import read_parts, read_release_tables, require_parts
 from tasks.publish.store_write import Plan, write_release
 
 LATEST = "latest"
@@ -139,6 +140,15 @@ def newest_release(releases_dir: Path) -> Path | None:
     )
 
 
+def removed_subjects(releases_dir: Path) -> list[str]:
+    """Return the pseudonyms that the newest release lists as not released any more."""
+    newest = newest_release(releases_dir)
+    if newest is None or not (newest / REMOVED_IDS).is_file():
+        return []
+    rows = parse_removed((newest / REMOVED_IDS).read_text(encoding="utf-8"))
+    return [row.subject_id for row in rows]
+
+
 def release_folders(releases_dir: Path) -> list[Path]:
     """Return the folders of all releases, oldest version first."""
     found = [path for path in releases_dir.glob("*.*.*") if _is_release(path)]
@@ -146,10 +156,19 @@ def release_folders(releases_dir: Path) -> list[Path]:
 
 
 def diff_releases(before: Path, after: Path) -> Differences:
-    """Return what changed between two release folders, rows and values included."""
+    """Return what changed between two release folders, rows and values included.
+
+    Raises
+    ------
+    BadInputError
+        If a manifest or a file of a table is missing or cannot be read: what is damaged is
+        no difference.
+    """
     contracts = read_table_contracts()
     old, new = read_manifest(before), read_manifest(after)
     one, other = content_of_parts(old), content_of_parts(new)
+    require_parts(before, one)
+    require_parts(after, other)
     same = {path for path in one if one[path] and one[path] == other.get(path)}
     registers = changed_registers(registers_of(old), registers_of(new))
     return compare_tables(
@@ -275,7 +294,7 @@ def _differences(plan: Plan, previous: Path, because: Mapping[str, str]) -> Diff
         for name in plan.tables
     }
     after = {
-        name: pa.concat_tables(parts) if parts else plan.tables[name].slice(0, 0)
+        name: pa.concat_tables(parts).combine_chunks() if parts else plan.tables[name].slice(0, 0)
         for name, parts in changed.items()
     }
     differences = compare_tables(

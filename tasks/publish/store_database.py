@@ -112,7 +112,7 @@ def _detach(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
-    connection.register("incoming", table)
+    connection.register("incoming", table.combine_chunks())
     connection.execute(f'INSERT INTO "{name}" SELECT * FROM incoming')  # noqa: S608  # names of our own contracts
     connection.unregister("incoming")
 

@@ -3,7 +3,8 @@
 A tree is published in three steps: a claim, put only where there is none, binds its name to
 its content; then every file; then the mark (`SHA256SUMS` of a release, `batch.json` of a
 batch). Readers know a tree by its mark, so a kill leaves no torn one, and the same content
-takes its own claim up again.
+takes its own claim up again. A mark of which a server kept a part only, because its writer was
+killed, is not the one that was claimed and counts as none.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ def publish_tree(store: Store, name: str, local: Path, mark: str) -> bool:
         If the name belongs to other content: nothing published is ever overwritten.
     """
     content = sha256_of_bytes((local / mark).read_bytes()).encode()
-    if store.exists(f"{name}/{mark}"):
+    if is_whole(store, name, mark):
         if store.read(f"{name}/{mark}") != (local / mark).read_bytes():
             raise _taken(name)
         return False
@@ -165,6 +166,17 @@ def publish_tree(store: Store, name: str, local: Path, mark: str) -> bool:
         store.write(f"{name}/{path.relative_to(local).as_posix()}", path)
     store.write(f"{name}/{mark}", local / mark)
     return True
+
+
+def is_whole(store: Store, name: str, mark: str) -> bool:
+    """Return whether readers may take a tree: its mark is there, and is what was claimed.
+
+    Without a claim, as in a folder that somebody copied by hand, any mark will do.
+    """
+    if not store.exists(f"{name}/{mark}"):
+        return False
+    claimed = store.read(f"{name}/{_CLAIM}") if store.exists(f"{name}/{_CLAIM}") else None
+    return claimed in (None, sha256_of_bytes(store.read(f"{name}/{mark}")).encode())
 
 
 def replace_tree(store: Store, name: str, local: Path, mark: str) -> bool:
@@ -233,7 +245,7 @@ def remote_versions(store: Store) -> list[str]:
             parse_version(name)
         except BadInputError:
             continue
-        if store.exists(f"{name}/{SUMS}"):
+        if is_whole(store, name, SUMS):
             versions.append(name)
     return sorted(versions, key=parse_version)
 
@@ -247,8 +259,8 @@ def fetch_release(url: str, version: str, into: Path) -> Path:
         If there is no such release, or it is not whole.
     """
     store = open_store(url)
-    name = store.read(LATEST).decode() if version == LATEST and store.exists(LATEST) else version
-    if not store.exists(f"{name}/{SUMS}"):
+    name = _newest(store) if version == LATEST else version
+    if not is_whole(store, name, SUMS):
         raise BadInputError(f"there is no whole release {name}", where="the store")
     into.mkdir(parents=True, exist_ok=True)
     with directory_published_as(into / name) as staging:
@@ -258,6 +270,13 @@ def fetch_release(url: str, version: str, into: Path) -> Path:
             with (staging / path).open("wb") as out, store.reading(f"{name}/{path}") as stream:
                 shutil.copyfileobj(stream, out, 1 << 22)
     return into / name
+
+
+def _newest(store: Store) -> str:
+    """Return what `latest` names; the newest whole version where it names none."""
+    pointed = store.read(LATEST).decode("ascii", "replace") if store.exists(LATEST) else ""
+    versions = remote_versions(store)
+    return pointed if pointed in versions or not versions else versions[-1]
 
 
 def push_warehouse(url: str, zones: Zones) -> int:

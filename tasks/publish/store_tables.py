@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from schemas.errors import BadInputError
 from tasks.publish.content import part_path
 
 _ROWS_PER_GROUP = 1 << 17
+_VERIFY = "`livercohort verify` tells all that is wrong with a release."
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
@@ -43,20 +44,71 @@ def read_release_tables(
     """
     present = sorted(path for path in (folder / "tables").glob("*") if path.is_dir())
     return {
-        path.name: _sorted(read_parts(folder, path.name, without), contracts.get(path.name))
+        path.name: read_table(folder, path.name, contracts.get(path.name), without=without)
         for path in present
     }
 
 
+def read_table(
+    folder: Path,
+    name: str,
+    contract: TableContract | None,
+    *,
+    without: Collection[str] = (),
+) -> pa.Table:
+    """Return one table of a release, its site files joined and sorted by key."""
+    return _sorted(read_parts(folder, name, without), contract)
+
+
 def read_parts(folder: Path, name: str, without: Collection[str] = ()) -> pa.Table:
-    """Return the rows of one table of a release, in the order of its files."""
+    """Return the rows of one table of a release, in the order of its files.
+
+    Raises
+    ------
+    BadInputError
+        If there is no file, one cannot be read, or the files have different columns.
+    """
     files = sorted((folder / "tables" / name).glob("*.parquet"))
     if not files:
-        raise BadInputError("the release lacks a table", where=f"tables/{name}")
+        raise BadInputError("the release lacks a table", where=f"{folder.name}/tables/{name}")
     wanted = [path for path in files if part_path(name, path.stem) not in without]
     if not wanted:
-        return pq.read_schema(files[0]).empty_table()
-    return pa.concat_tables([pq.read_table(path) for path in wanted])
+        return _read(folder, files[0]).slice(0, 0)
+    try:
+        return pa.concat_tables([_read(folder, path) for path in wanted])
+    except pa.ArrowInvalid:
+        raise BadInputError(
+            "the files of a table have different columns",
+            where=f"release {folder.name}, tables/{name}",
+            hint=_VERIFY,
+        ) from None
+
+
+def _read(folder: Path, path: Path) -> pa.Table:
+    try:
+        if path.is_file():
+            return pq.read_table(path)
+        cause = "it is no file"
+    except pa.ArrowException:
+        cause = "it is cut off, or no Parquet"
+    except OSError as error:
+        cause = error.strerror or "it is damaged"
+    raise BadInputError(
+        f"a file of a table cannot be read: {cause}",
+        where=f"release {folder.name}, {path.relative_to(folder).as_posix()}",
+        hint=_VERIFY,
+    )
+
+
+def require_parts(folder: Path, paths: Iterable[str]) -> None:
+    """Raise BadInputError if a file of a table that the manifest states is not there."""
+    for path in paths:
+        if not (folder / path).is_file():
+            raise BadInputError(
+                "a file of a table is not there",
+                where=f"release {folder.name}, {path}",
+                hint=_VERIFY,
+            )
 
 
 def _sorted(table: pa.Table, contract: TableContract | None) -> pa.Table:

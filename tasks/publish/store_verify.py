@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import duckdb
@@ -15,15 +16,21 @@ import yaml
 
 from schemas.atomic_files import sha256_of_file
 from schemas.contracts import TableContract, read_table_contracts
-from schemas.errors import BadInputError, LivercohortError
+from schemas.errors import BadInputError
 from schemas.finding_ids import finding_id
 from schemas.records import Finding
 from schemas.states import Severity
 from tasks.publish.checks import Problem, check_contract, check_flow, check_roll_up, check_volumes
 from tasks.publish.content import content_hash, split_tables, table_hash
-from tasks.publish.manifest import SUMS, read_manifest, read_sums
+from tasks.publish.manifest import MANIFEST, SUMS, listed_files, parse_sums, read_manifest
 from tasks.publish.store_database import DATABASE, count_database_rows
-from tasks.publish.store_tables import read_release_tables
+from tasks.publish.store_tables import read_table
+
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_ALWAYS = (MANIFEST, SUMS, DATABASE)
+_UNLISTED = "not listed"
+#: Of a list that was cut off no more files than these are named one by one.
+_NAMED = 20
 
 
 def verify_release(release: Path) -> list[Finding]:
@@ -32,46 +39,136 @@ def verify_release(release: Path) -> list[Finding]:
     Parameters
     ----------
     release : Path
-        A release folder, or the link `latest`.
+        A release folder, or the link `latest`. What cannot be read is a finding, and the rest
+        is checked by what can.
 
     Raises
     ------
     BadInputError
-        If the folder is not a release at all: no manifest or no `SHA256SUMS`.
+        If the folder is not a release at all: nothing in it, nor its name, is that of one.
     """
     release = release.resolve()
-    manifest = read_manifest(release)
-    if not (release / SUMS).is_file():
-        raise BadInputError(f"no {SUMS}", where=f"release {release.name}")
+    _require_release(release)
+    manifest, problems = _stated_by_manifest(release)
+    sums, more = _stated_by_sums(release, manifest)
+    problems += more
+    problems += _check_files(release, sums, manifest)
     contracts = read_table_contracts()
-    sums = read_sums(release)
-    problems = list(_check_files(release, sums))
-    problems += _check_rows(release, manifest)
-    try:
-        tables = read_release_tables(release, contracts)
-    except (pa.ArrowException, OSError, LivercohortError):
-        return _findings([*problems, _unreadable("tables")])
-    problems += _check_contracts(tables, contracts)
-    if not any(problem.rule_id == "REL-CONTRACT" for problem in problems):
-        problems += _check_content(tables, contracts, manifest)
+    tables, unreadable = _read_tables(release, contracts)
+    problems += unreadable
+    damaged = {problem.object_id for problem in unreadable}
+    unsound = list(_check_contracts(tables, contracts, damaged))
+    problems += unsound
+    if manifest:
+        problems += _check_rows(release, manifest)
+        if not (damaged or unsound):
+            problems += _check_content(tables, contracts, manifest)
+    sound = tables.keys() - {problem.object_id for problem in unsound}
+    if {"criterion_result", "eligibility"} <= sound:
         problems += check_roll_up(tables["criterion_result"], tables["eligibility"])
+    if "stard_flow" in sound:
         problems += check_flow(tables["stard_flow"])
+    if sums and "nifti_volume" in sound:
         problems += check_volumes(tables["nifti_volume"], sums)
     return _findings(problems)
 
 
-def _check_files(release: Path, sums: Mapping[str, str]) -> Iterator[Problem]:
+def _require_release(release: Path) -> None:
+    known = any((release / name).exists() for name in (MANIFEST, SUMS, DATABASE, "tables"))
+    if not known and _VERSION.fullmatch(release.name) is None:
+        raise BadInputError(
+            "nothing of a release is to be found",
+            where=release.name,
+            expected="a folder under releases/, a copy of one, or `latest`",
+        )
+
+
+def _stated_by_manifest(release: Path) -> tuple[dict[str, Any] | None, list[Problem]]:
+    try:
+        return read_manifest(release), []
+    except BadInputError as error:
+        if not (release / MANIFEST).is_file():
+            return None, [Problem("REL-MISSING", "file", MANIFEST, "no file", "a manifest")]
+        return None, [Problem("REL-UNREADABLE", "file", MANIFEST, error.found, "readable")]
+
+
+def _stated_by_sums(
+    release: Path, manifest: Mapping[str, Any] | None
+) -> tuple[dict[str, str], list[Problem]]:
+    """Return path → SHA-256, from the manifest where `SHA256SUMS` is not to be had."""
+    stated = listed_files(manifest) if manifest else {}
+    try:
+        sums, wrong = parse_sums((release / SUMS).read_bytes())
+    except OSError:
+        return stated, [Problem("REL-MISSING", "file", SUMS, "no file", "checksums")]
+    problems = [Problem("REL-UNREADABLE", "file", SUMS, f"line {n}", "readable") for n in wrong[:1]]
+    if manifest:
+        # Neither list can hold its own hash, and the database file, which never repeats,
+        # is left out of the manifest.
+        apart = {path: sums.get(path, "") for path in (DATABASE, MANIFEST)}
+        problems += _check_lists(sums, stated | apart)
+    return stated | sums, problems
+
+
+def _check_lists(sums: Mapping[str, str], stated: Mapping[str, str]) -> Iterator[Problem]:
+    missing = sorted(path for path in stated if path not in sums)
+    if len(missing) > _NAMED:
+        yield Problem("REL-SUMS", "file", SUMS, f"{len(missing)} files not listed", "0 not listed")
+        missing = []
+    differing = [path for path in sums if sums[path] != stated.get(path)]
+    for path in sorted({*missing, *differing}):
+        observed, expected = sums.get(path, _UNLISTED), stated.get(path) or _UNLISTED
+        yield Problem("REL-SUMS", "file", path, observed, expected)
+
+
+def _check_files(
+    release: Path, sums: Mapping[str, str], manifest: Mapping[str, Any] | None
+) -> Iterator[Problem]:
+    folders = {str(parent) for path in sums for parent in PurePosixPath(path).parents}
     for path, digest in sums.items():
-        if not (release / path).is_file():
-            yield Problem("REL-MISSING", "file", path, "no file", digest)
-        elif (found := sha256_of_file(release / path)) != digest:
-            yield Problem("REL-CHECKSUM", "file", path, found, digest)
-    for found_path in sorted(release.rglob("*")):
-        name = found_path.relative_to(release).as_posix()
-        if (found_path.is_file() or found_path.is_symlink()) and name not in sums and name != SUMS:
+        yield from _check_file(release / path, path, digest)
+    # Without any list every file would be one too many.
+    listed = {*sums, *_ALWAYS} if sums or manifest else None
+    for found in sorted(release.rglob("*")):
+        name = found.relative_to(release).as_posix()
+        if found.is_symlink() and name in folders:
+            yield Problem("REL-KIND", "file", name, "a link", "a folder")
+        elif listed is not None and name not in listed and (found.is_symlink() or found.is_file()):
             # The name may be anything, so only the folder it lies in is told.
-            folder = found_path.parent.relative_to(release).as_posix()
+            folder = found.parent.relative_to(release).as_posix()
             yield Problem("REL-EXTRA", "folder", folder, "a file that is not listed", "none")
+
+
+def _check_file(place: Path, path: str, digest: str) -> Iterator[Problem]:
+    if place.is_symlink():
+        yield Problem("REL-KIND", "file", path, "a link", "a file")
+    elif place.is_dir():
+        yield Problem("REL-KIND", "file", path, "a folder", "a file")
+    elif not place.is_file():
+        yield Problem("REL-MISSING", "file", path, "no file", digest)
+    else:
+        try:
+            found = sha256_of_file(place)
+        except OSError:
+            yield _unreadable(path)
+            return
+        if found != digest:
+            yield Problem("REL-CHECKSUM", "file", path, found, digest)
+
+
+def _read_tables(
+    release: Path, contracts: Mapping[str, TableContract]
+) -> tuple[dict[str, pa.Table], list[Problem]]:
+    """Return the tables that can be read, and a problem for each that cannot."""
+    tables, problems = {}, []
+    for folder in sorted(path for path in (release / "tables").glob("*") if path.is_dir()):
+        try:
+            tables[folder.name] = read_table(release, folder.name, contracts.get(folder.name))
+        except BadInputError as error:
+            problems.append(
+                Problem("REL-UNREADABLE", "table", folder.name, error.found, "readable")
+            )
+    return tables, problems
 
 
 def _check_rows(release: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
@@ -98,11 +195,15 @@ def _parquet_rows(path: Path) -> int | None:
 
 
 def _check_contracts(
-    tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
+    tables: Mapping[str, pa.Table],
+    contracts: Mapping[str, TableContract],
+    damaged: Collection[str],
 ) -> Iterator[Problem]:
     for name in sorted(tables.keys() - contracts.keys()):
         yield Problem("REL-CONTRACT", "table", name, "a table", "no such table")
     for name, contract in contracts.items():
+        if name in damaged:
+            continue
         if name not in tables:
             yield Problem("REL-CONTRACT", "table", name, "no table", "a table")
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +19,7 @@ from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from schemas.contracts import TableContract
 from schemas.errors import ContractError
 from schemas.identifiers import Sha256
+from tasks.publish.bids import bids_files
 from tasks.publish.compare import ROW_ADDED, ROW_REMOVED
 from tasks.publish.dictionary import (
     DICTIONARY_COLUMNS,
@@ -59,6 +60,7 @@ from tasks.publish.id_history import (
 from tasks.publish.manifest import MANIFEST, SUMS, build_manifest, read_manifest, read_sums
 from tasks.publish.metadata import Described, metadata_files, ro_crate
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
+from tasks.publish.reasons import ERASED
 from tasks.publish.store_database import (
     DATABASE,
     UPDATE_UP_TO,
@@ -297,6 +299,7 @@ def _documents(plan: Plan) -> dict[str, bytes]:
         REMOVED_IDS: removed_csv(_removed(plan)),
         **diff_documents(before, plan.version, plan.differences),
         **examples(),
+        **bids_files(plan.version, plan.facts),
     }
 
 
@@ -337,8 +340,16 @@ def _history(plan: Plan) -> list[OldId]:
 
 
 def _removed(plan: Plan) -> list[RemovedSubject]:
-    """Return who was removed up to this release; who came back is released again."""
+    """Return who was removed up to this release; who came back is released again.
+
+    Somebody who left earlier and was erased since is listed as erased.
+    """
     known = {row.subject_id: row for row in parse_removed(_text(plan.previous, REMOVED_IDS))}
+    known |= {
+        subject: replace(row, reason=ERASED)
+        for subject, row in known.items()
+        if plan.facts.kept_out.get(subject) == ERASED
+    }
     known |= {
         subject: RemovedSubject(subject, plan.version, reason)
         for subject, reason in plan.differences.removed_because.items()

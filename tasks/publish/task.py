@@ -21,14 +21,14 @@ from schemas.settings import read_settings
 from schemas.sites import read_registered_sites, read_sites
 from schemas.software import software_version
 from schemas.stage_errors import redacted_errors
-from schemas.suppression import suppressed_among
+from schemas.suppression import erased_among, suppressed_among
 from tasks.publish import rows, store, store_batches, store_remote
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
 from tasks.publish.consent import withdrawn_rows
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.gates import require_releasable
 from tasks.publish.instances import instance_table
-from tasks.publish.reasons import SUPPRESSED
+from tasks.publish.reasons import ERASED, SUPPRESSED
 
 
 @task(name="rows", task_run_name="rows", retries=0)
@@ -93,7 +93,10 @@ def keep_out_withdrawn() -> dict[str, int]:
             settings.zones.restricted, ring, {row.subject_id for row in found}
         )
         bench.put("clinical_rows", withdrawn_rows(found, listed))
-        bench.put("kept_out", dict.fromkeys(listed, SUPPRESSED))
+        left_before = store.removed_subjects(settings.zones.releases)
+        erased = erased_among(settings.zones.restricted, ring, {*listed, *left_before})
+        kept_out = dict.fromkeys(listed, SUPPRESSED) | dict.fromkeys(erased, ERASED)
+        bench.put("kept_out", kept_out)
     return {"kept_out": len(listed)}
 
 

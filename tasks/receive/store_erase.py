@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
+from typing import IO
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,14 +67,48 @@ def series_of(zones: Zones, site: SiteCode, subject_id: str) -> list[str]:
     return sorted(_uids(zones, site, subject_id)["series_uid"])
 
 
-def count_in_inbox(zones: Zones, site: SiteCode, patient_ids: Collection[str]) -> int:
-    """Return how many files in the site's inbox carry one of the PatientIDs.
+def count_in_inbox(zones: Zones, site: SiteCode, numbers: Collection[str]) -> int:
+    """Return how many files in the site's inbox, loose or in a zip, name the person.
 
-    The inbox is the site's and read-only for us: the data manager removes them there.
+    An image names it by PatientID, a CSV file by a cell; a zip that cannot be read may. The
+    inbox is the site's and read-only for us: the data manager removes them there. Workbooks are
+    not looked into.
+
+    Parameters
+    ----------
+    zones, site
+        Whose inbox.
+    numbers : collection of str
+        PatientIDs and study number of the person (restricted).
     """
-    folder = zones.inbox / site
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sum(_patient_id(path) in set(patient_ids) for path in files)
+    found = 0
+    for path in (p for p in (zones.inbox / site).rglob("*") if p.is_file()):
+        if is_zipfile(path):
+            found += _members_naming(path, set(numbers))
+        else:
+            found += _names(path, path.name, set(numbers))
+    return found
+
+
+def _members_naming(path: Path, numbers: set[str]) -> int:
+    found = 0
+    try:
+        with ZipFile(path) as archive:
+            for member in (m for m in archive.infolist() if not m.is_dir()):
+                with archive.open(member) as stream:
+                    found += _names(stream, member.filename, numbers)
+    except (BadZipFile, OSError, RuntimeError, zlib.error):  # damaged, or encrypted
+        return max(found, 1)
+    return found
+
+
+def _names(source: Path | IO[bytes], name: str, numbers: set[str]) -> bool:
+    if not name.lower().endswith(".csv"):
+        return _patient_id(source) in numbers
+    data = source.read_bytes() if isinstance(source, Path) else source.read()
+    # Numbers are ASCII in whatever encoding the site writes.
+    rows = csv.reader(StringIO(data.decode("ascii", "replace")))
+    return any(cell.strip() in numbers for row in rows for cell in row)
 
 
 def _uids(zones: Zones, site: SiteCode, subject_id: str) -> dict[str, set[str]]:
@@ -142,9 +179,9 @@ def _erase_quarantined(zones: Zones, site: SiteCode, patient_ids: set[str]) -> i
     return removed
 
 
-def _patient_id(path: Path) -> str | None:
+def _patient_id(source: Path | IO[bytes]) -> str | None:
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"])
+        header = pydicom.dcmread(source, stop_before_pixels=True, specific_tags=["PatientID"])
     except (OSError, InvalidDicomError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return str(header.get("PatientID", "")) or None

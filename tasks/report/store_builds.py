@@ -16,6 +16,8 @@ MANIFEST = "report.json"
 #: What is known of the report rather than said in it: its name, its hash, who signed it.
 STATE = "data/run.js"
 PICTURES = "img"
+#: Stands where a report was that named an erased subject, so that its name is not given again.
+ERASED_SUFFIX = ".erased"
 _BUILD = re.compile(r"-build-(\d+)$")
 
 
@@ -27,9 +29,11 @@ def builds_of(reports: Path, name: str) -> list[Path]:
 
 
 def next_build(reports: Path, name: str) -> Path:
-    """Return the folder of the next build; nothing published is ever overwritten."""
-    builds = builds_of(reports, name)
-    return reports / (f"{name}-build-{_number(builds[-1].name) + 1}" if builds else name)
+    """Return the folder of the next build; no name that was ever given is given again."""
+    erased = [path.stem for path in reports.glob(f"{name}*{ERASED_SUFFIX}")]
+    given = [path.name for path in builds_of(reports, name)]
+    given += [stem for stem in erased if _plain(stem) == name]
+    return reports / (f"{name}-build-{max(map(_number, given)) + 1}" if given else name)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from schemas.zones import Zones
-from tasks.report.store_builds import MANIFEST
+from tasks.report.store_builds import ERASED_SUFFIX, MANIFEST
 from tasks.report.store_release import PICTURE_STORE
 from tasks.report.store_reviews import reviews_folder
 
@@ -17,8 +17,8 @@ def erase_from_reports(zones: Zones, subject_id: str) -> int:
     """Remove every report that names the subject, its reviews, and all pictures.
 
     A report is removed whole: the release it shows has lost the subject, and building it again
-    is one command. The pictures are a store of all subjects, named by content; the next build
-    draws those that it needs.
+    is one command, under the next name. The pictures are a store of all subjects, named by
+    content; the next build draws those that it needs.
 
     Returns
     -------
@@ -28,6 +28,7 @@ def erase_from_reports(zones: Zones, subject_id: str) -> int:
     folders = [path.parent for path in sorted(zones.reports.glob(f"*/{MANIFEST}"))]
     named = [folder for folder in folders if _names(folder, subject_id)]
     for folder in named:
+        folder.with_name(f"{folder.name}{ERASED_SUFFIX}").touch()
         shutil.rmtree(folder)
     shutil.rmtree(zones.reports / PICTURE_STORE, ignore_errors=True)
     for review in sorted(reviews_folder(zones).glob("*.json")):

@@ -79,4 +79,12 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
         "series": 0,
         "warehouse_rows": 0,
         "form_rows": 0,
+        "reports": 0,
+        "queries": 0,
+        "vault_links": 0,
+        "recorded_before": True,
     }
+    ended = run("withdraw", subject, "--reason", "r", "--scope", "erase", *WHO, "--home", home)
+    assert ended.out == f"{subject} was erased before. Nothing of it was left to erase.\n"
+    ended = run("withdraw", subject, "--reason", "r", "--home", home)
+    assert ended.out == f"{subject} was withdrawn before. Nothing was changed.\n"

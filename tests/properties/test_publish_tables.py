@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.publish.content import table_hash
+from tasks.publish.content import split_by_site, table_hash
 from tasks.publish.differences import Bump, compare_tables
 from tasks.publish.rows import Row
 from tasks.publish.store_tables import write_parquet
@@ -73,3 +74,26 @@ def test_a_difference_names_exactly_the_rows_that_differ(
         "value_changed": {key for key in old.keys() & new.keys() if old[key] != new[key]},
     }
     assert (found.bump is Bump.NONE) == (old == new)
+
+
+@settings(deadline=None, max_examples=40)
+@given(runs=st.lists(st.tuples(st.sampled_from(["S91", "S92", "S93", None]), st.integers(1, 80))))
+def test_every_row_is_in_the_part_of_its_site_in_the_order_it_had(
+    runs: list[tuple[str | None, int]],
+) -> None:
+    sites = [site for site, n in runs for _ in range(n)]
+    rows = [
+        make_row("screening_log", site_code="S91", screening_no=f"{n:05d}", enrolled="no")
+        for n in range(len(sites))
+    ]
+    table = make_table("screening_log", rows)
+    at = table.schema.get_field_index("site_code")
+    table = table.set_column(at, table.schema.field(at), pa.array(sites, pa.string()))
+    parts = split_by_site(table, CONTRACTS["screening_log"])
+    expected: dict[str, list[str]] = {site or "all": [] for site in sites} or {"all": []}
+    for number, site in enumerate(sites):
+        expected[site or "all"].append(f"{number:05d}")
+    assert {s: part["screening_no"].to_pylist() for s, part in parts.items()} == expected
+    assert list(parts) == sorted(parts)
+    for part in parts.values():
+        assert table_hash(part) == table_hash(part.combine_chunks())

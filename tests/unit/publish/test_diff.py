@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.publish.id_history import OldId, extend_history, parse_history
-from tasks.publish.store import diff_releases
+from tasks.publish.reasons import ERASED, SUPPRESSED
+from tasks.publish.store import diff_releases, removed_subjects
 from tests.unit.publish.cohort import make_cohort
 from tests.unit.publish.test_release import release
 
@@ -104,6 +105,20 @@ def test_a_subject_that_consents_again_is_no_longer_listed_as_removed(tmp_path: 
     last = release(tmp_path, make_cohort(extra_subject=NEW)).path
     assert last is not None
     assert rows(last, "removed_ids.csv") == []
+
+
+def test_a_subject_that_left_earlier_and_was_erased_since_is_listed_as_erased(
+    tmp_path: Path,
+) -> None:
+    gone = "S92-DDDD5555"
+    release(tmp_path, make_cohort(extra_subject=gone))
+    two = release(tmp_path, make_cohort(extra_subject=gone), kept_out={gone: SUPPRESSED}).path
+    assert two is not None
+    assert (two / "removed_ids.csv").read_text().endswith(f"{gone},2.0.0,suppressed\n")
+    assert removed_subjects(tmp_path / "releases") == [gone]
+    three = release(tmp_path, make_cohort(age=61.0), kept_out={gone: ERASED}).path
+    assert three is not None
+    assert (three / "removed_ids.csv").read_text().endswith(f"{gone},2.0.0,erased\n")
 
 
 def test_labels_and_eligibility_have_files_of_their_own(tmp_path: Path) -> None:

@@ -137,6 +137,23 @@ def test_a_publish_that_dies_is_invisible_and_its_next_run_ends_it(
     assert files_below(fetch_release(url, "1.0.0", tmp_path / "back")) == files_below(made)
 
 
+def test_a_mark_of_which_the_server_kept_a_part_counts_as_none(
+    url: str, made: Path, tmp_path: Path
+) -> None:
+    push_release(url, made)
+    store = open_store(url)
+    for name in ("1.0.0/SHA256SUMS", "latest"):
+        part = tmp_path / "part"
+        part.write_bytes(store.read(name)[:4])
+        store.write(name, part)
+    assert remote_versions(store) == []
+    with pytest.raises(BadInputError, match="no whole release"):
+        fetch_release(url, "latest", tmp_path / "back")
+    assert push_release(url, made)
+    store.write("latest", part)
+    assert files_below(fetch_release(url, "latest", tmp_path / "back")) == files_below(made)
+
+
 def test_of_many_writers_at_once_one_gets_the_name(url: str, tmp_path: Path) -> None:
     store = open_store(url)
     won: list[int] = []

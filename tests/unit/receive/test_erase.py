@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -91,3 +93,20 @@ def test_files_in_the_inbox_are_counted_and_left(tmp_path: Path) -> None:
     (export / "linkage.csv").write_text("study_subject_no,patient_id\n")
     assert count_in_inbox(zones, SITE, ["P-1"]) == 1
     assert len(list(export.iterdir())) == 3
+
+
+def test_files_in_zips_and_rows_of_forms_in_the_inbox_are_counted_too(tmp_path: Path) -> None:
+    zones = Zones(home=tmp_path)
+    export = zones.inbox / SITE / "night"
+    export.mkdir(parents=True)
+    image = BytesIO()
+    make_instance(PatientID="P-1").save_as(image, enforce_file_format=True)
+    with ZipFile(export / "images.zip", "w", ZIP_DEFLATED) as archive:
+        archive.writestr("DICOM/IM0001", image.getvalue())
+        archive.writestr("linkage.csv", "study_subject_no,patient_id\nA01, P-1\n")
+        archive.writestr("other.csv", "study_subject_no,patient_id\nA02,P-11\n")
+    form = "研究编号,性别\nA01,女\n".encode("gb18030")
+    (export / "demographics.csv").write_bytes(form)
+    (export / "broken.zip").write_bytes((export / "images.zip").read_bytes()[40:])
+    assert count_in_inbox(zones, SITE, ["P-1", "A01"]) == 4
+    assert count_in_inbox(zones, SITE, ["P-9"]) == 1

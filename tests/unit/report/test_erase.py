@@ -25,5 +25,18 @@ def test_reports_that_name_the_subject_go_with_pictures_and_reviews(tmp_path: Pa
     assert erase_from_reports(zones, "S99-AAAAAAAA") == 0
     assert written.index.is_file()
     assert erase_from_reports(zones, subject) == 1
-    assert [path for path in zones.reports.rglob("*") if path.is_file()] == []
+    (left,) = [path for path in zones.reports.rglob("*") if path.is_file()]
+    assert (left.name, left.stat().st_size) == ("release-1.2.0.erased", 0)
     assert (review.exists(), other.exists()) == (False, True)
+
+
+def test_the_name_of_an_erased_report_is_not_given_again(tmp_path: Path) -> None:
+    zones = Zones(tmp_path)
+    report = make_report(subjects_per_site=1)
+    subject = str(report.tables["subject"]["subject_id"][0])
+    names = []
+    for _ in range(3):
+        drawn, store = with_pictures(report, zones.reports / ".pictures")
+        names.append(write_report(drawn, zones.reports, store).index.parent.name)
+        erase_from_reports(zones, subject)
+    assert names == ["release-1.2.0", "release-1.2.0-build-2", "release-1.2.0-build-3"]

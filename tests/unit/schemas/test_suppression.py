@@ -35,8 +35,9 @@ def test_a_suppressed_subject_is_known_by_key_and_named_nowhere(tmp_path: Path) 
 
 
 def test_the_same_act_twice_is_one_entry_and_erasure_adds_to_suppression(tmp_path: Path) -> None:
-    for act in (LETTER, LETTER, ERASE):
-        record_withdrawal(tmp_path, RING, SUBJECT, act)
+    acts = (LETTER, LETTER, ERASE, ERASE, LETTER)
+    told = [record_withdrawal(tmp_path, RING, SUBJECT, act) for act in acts]
+    assert told == [True, False, True, False, False]
     assert len((tmp_path / SUPPRESSION_LIST).read_text().splitlines()) == 2
     assert erased_among(tmp_path, RING, [SUBJECT]) == {SUBJECT}
 

@@ -17,7 +17,7 @@ from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
 from schemas.keys import KeyRing
 from schemas.vault import LinkageConflictError, LinkageRow, Vault
-from schemas.vault_database import VaultDatabase, VaultPlace, metadata
+from schemas.vault_database import Layout, VaultDatabase, VaultPlace, metadata
 
 SITE, OTHER_SITE = SiteCode("S91"), SiteCode("S92")
 RESIDENT = "11010519491231002X"
@@ -139,6 +139,61 @@ def test_the_database_itself_refuses_to_change_or_take_away_a_row(
     assert everything(place) == before
 
 
+def test_an_erased_subject_leaves_nothing_that_links_to_a_person_and_never_comes_back(
+    vault: Vault, place: VaultPlace
+) -> None:
+    rows = [row("A01", "P1", RESIDENT), row("A01", "P2"), row("A02", "P3")]
+    known = vault.assign(SITE, rows)
+    gone, stays = known[RawPatientId("P1")], known[RawPatientId("P3")]
+    assert vault.erase(gone.subject_id) == 3
+    for _ in range(2):
+        assert vault.assignments(SITE) == {RawPatientId("P3"): stays}
+        assert vault.assignment(gone.subject_id) is None
+        left = everything(place)
+        assert {name: len(found) for name, found in left.items()} == {
+            "subject": 2,
+            "patient_link": 1,
+            "person_link": 0,
+            "seal": 2,
+            "look_up": 0,
+            "erasure": 1,
+        }
+        assert vault.check() == 2
+        assert vault.erase(gone.subject_id) == 0
+        vault.assign(SITE, rows)
+    # The number that named the person may name another subject now.
+    assert vault.assign(SITE, [row("A02", "P1")])[RawPatientId("P1")].subject_id == stays.subject_id
+    assert vault.erase(SubjectId("S91-AAAAAAAA")) == 0
+    assert everything(place)["erasure"] == left["erasure"]
+
+
+def test_rows_of_others_stay_when_somebody_was_erased(vault: Vault, place: VaultPlace) -> None:
+    known = vault.assign(SITE, [row("A01", "P1", RESIDENT), row("A02", "P2", RESIDENT)])
+    vault.erase(known[RawPatientId("P1")].subject_id)
+    before = everything(place)
+    for statement in STATEMENTS.values():
+        with (
+            pytest.raises(EnvironmentProblemError, match="refused"),
+            VaultDatabase(place).writing() as connection,
+        ):
+            connection.exec_driver_sql(statement)
+    assert everything(place) == before
+
+
+def test_a_vault_in_which_nobody_could_be_erased_is_brought_up_to_date(
+    place: VaultPlace, ring: KeyRing
+) -> None:
+    vault = Vault(place, ring)
+    known = vault.assign(SITE, [row("A01", "P1", RESIDENT)])
+    with VaultDatabase(place).writing() as connection:
+        connection.exec_driver_sql("DROP TABLE erasure")
+    assert VaultDatabase(place).layout() is Layout.NO_ERASURES
+    assert vault.assignments(SITE) == known
+    assert vault.erase(known[RawPatientId("P1")].subject_id) == 2
+    assert VaultDatabase(place).layout() is Layout.TODAY
+    assert vault.assignments(SITE) == {}
+
+
 def test_sqlite_refuses_a_replacement_that_no_delete_trigger_sees(
     tmp_path: Path, ring: KeyRing
 ) -> None:
@@ -226,6 +281,7 @@ def test_nights_of_two_sites_at_once_assign_every_subject_once(
         "person_link": 100,
         "seal": 200,
         "look_up": 0,
+        "erasure": 0,
     }
 
 
