@@ -11,8 +11,9 @@ from schemas.records import Finding
 from tasks.report.completeness import SLOTS, MatrixRow
 from tasks.report.messages import read_messages
 from tasks.report.model import Cohort
+from tasks.report.phrases import both
 from tasks.report.verdicts import DEFAULT_READING, missing_of_subject
-from tasks.report.worklist import find_subject, order_findings, readable_limit
+from tasks.report.worklist import find_subject, order_findings
 
 _UI_PREFIXES = ("table.", "severity.", "status.", "ascertainment.", "state_of.", "rate.", "sign.")
 #: Rows of one script: a page loads the parts it shows, not the whole table.
@@ -25,7 +26,8 @@ _FINDING_COLUMNS = (
     "object_type",
     "object_id",
     "column_name",
-    "observed",
+    "observed_en",
+    "observed_zh",
     "expected_en",
     "expected_zh",
     "message_en",
@@ -61,8 +63,8 @@ def pack_findings(
             one.object_type,
             one.object_id,
             one.column_name,
-            one.observed,
-            *readable_limit(one.expected),
+            *both(one.observed, one.object_type, one.column_name),
+            *both(one.expected, one.object_type, one.column_name),
             one.message_en,
             one.message_zh,
             one.fix_en,

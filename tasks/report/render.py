@@ -113,7 +113,13 @@ def render_report(report: ReportInput, take_pages: TakePages = no_pages) -> Rend
 
 def _page_key(shared: Mapping[str, Any], report: ReportInput, view: SubjectView) -> str:
     """Return the hash of everything that the pages of a subject are made from."""
-    facts = (frame.code_sha256(), bool(shared["sites"].fictitious), report.evidence, view)
+    facts = (
+        frame.code_sha256(),
+        bool(shared["sites"].fictitious),
+        report.evidence,
+        report.reasons,
+        view,
+    )
     return sha256_of_bytes(repr(facts).encode())
 
 
@@ -231,6 +237,7 @@ def _subject_pages(
             root="../",
             view=view,
             evidence=report.evidence,
+            reasons=report.reasons,
         )
     }
     for exam in view.rated_exams:

@@ -196,15 +196,19 @@ def _events(rows: _Rows, ct: date | None) -> Iterable[Event]:
     ]
     for specimen in rows.pathology:
         day = days_between(ct, specimen.specimen_date_shifted)
-        found.append(Event("pathology", "specimen", day, specimen.procedure or ""))
+        found.append(
+            Event("pathology", "specimen", day, specimen.procedure or "", "specimen_procedure")
+        )
         reported = days_between(ct, specimen.report_date_shifted)
         found.append(Event("pathology", "pathology_report", reported))
     for image in rows.follow_up:
         day = days_between(ct, image.image_date_shifted)
-        found.append(Event("follow_up", "follow_up_image", day, image.modality or ""))
+        found.append(
+            Event("follow_up", "follow_up_image", day, image.modality or "", "followup_modality")
+        )
     for treatment in rows.treatment:
         day = days_between(ct, treatment.start_date_shifted)
-        found.append(Event("treatment", "treatment", day, treatment.type or ""))
+        found.append(Event("treatment", "treatment", day, treatment.type or "", "treatment_type"))
     return sorted(found, key=lambda one: (one.day is None, one.day or 0, one.lane, one.kind))
 
 

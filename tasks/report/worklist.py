@@ -15,26 +15,6 @@ _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _KEY_PARTS = re.compile(r"[\s/|,;=]+")
 
 
-_BOUND = re.compile(r"(>=|<=) (-?[\d.]+)")
-_YES_NO = {"True": ("yes", "是"), "False": ("no", "否")}
-
-
-def readable_limit(expected: str) -> tuple[str, str]:
-    """Return what a rule expects as a person would say it, English and Chinese.
-
-    `>= 0 and <= 0` is `0`, `>= 1 and <= 5` is `1 to 5`; a text that is no limit stays.
-    """
-    bounds = dict(_BOUND.findall(expected))
-    if _BOUND.sub("", expected).replace("and", "").strip() or not bounds:
-        return _YES_NO.get(expected, (expected, expected))
-    low, high = bounds.get(">="), bounds.get("<=")
-    if low is not None and high is not None:
-        return (low, low) if low == high else (f"{low} to {high}", f"{low} 至 {high}")
-    if low is not None:
-        return f"at least {low}", f"至少 {low}"
-    return f"at most {high}", f"至多 {high}"
-
-
 @dataclass(frozen=True)
 class RuleGroup:
     """All findings of one rule: how many, where, and what to do about them."""

@@ -42,11 +42,6 @@
     return row[name + "_" + app.language];
   }
 
-  function inWords(value) {
-    if (value === "True") return app.say("table.yes");
-    return value === "False" ? app.say("table.no") : value;
-  }
-
   function pageLink(header, folder, value) {
     var link = element("a", "code", value);
     link.href = header.closest("table").dataset.root + folder + "/" + value + ".html";
@@ -81,8 +76,8 @@
     },
     evidence: function (cell, value, row) {
       if (row.column_name) cell.appendChild(element("span", "code quiet block", row.column_name));
-      if (value) cell.appendChild(element("span", "block", inWords(value)));
-      var expected = inLanguage(row, "expected");
+      var observed = inLanguage(row, "observed"), expected = inLanguage(row, "expected");
+      if (observed) cell.appendChild(element("span", "block", observed));
       if (expected) {
         cell.appendChild(
           element("span", "quiet block", app.say("table.expected") + " " + expected));

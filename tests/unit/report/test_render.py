@@ -273,7 +273,17 @@ def test_a_subject_page_holds_all_findings_of_the_subject_with_observed_expected
     own = [row for row in rows if row["subject"] == subject]
     assert shown.count('class="severity') == len(own)
     for row in own:
-        assert all(row[name] in shown for name in ("observed", "expected_en", "fix_en", "fix_zh"))
+        assert all(
+            row[name] in shown
+            for name in (
+                "observed_en",
+                "observed_zh",
+                "expected_en",
+                "expected_zh",
+                "fix_en",
+                "fix_zh",
+            )
+        )
 
 
 def test_a_subject_page_draws_the_windows_of_the_protocol(files: dict[str, bytes]) -> None:

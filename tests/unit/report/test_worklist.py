@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from schemas.records import Finding
 from schemas.states import Severity
 from tasks.report.model import Cohort, read_cohort
@@ -12,7 +10,6 @@ from tasks.report.worklist import (
     find_subject,
     group_by_rule,
     order_findings,
-    readable_limit,
     subject_of_object,
 )
 from tests.unit.report.synthetic import make_report
@@ -87,20 +84,3 @@ def test_a_finding_on_an_unknown_object_belongs_to_nobody() -> None:
 def test_grouping_loses_no_finding() -> None:
     findings = make_report(n_sites=4).findings
     assert sum(group.n for group in group_by_rule(findings)) == len(findings)
-
-
-@pytest.mark.parametrize(
-    ("expected", "english", "chinese"),
-    [
-        (">= 0 and <= 0", "0", "0"),
-        (">= 1 and <= 5", "1 to 5", "1 至 5"),
-        (">= 1.5", "at least 1.5", "至少 1.5"),
-        ("<= 90", "at most 90", "至多 90"),
-        ("True", "yes", "是"),
-        ("a row of subject", "a row of subject", "a row of subject"),
-        ("<= 5 mm", "<= 5 mm", "<= 5 mm"),
-        ("", "", ""),
-    ],
-)
-def test_a_limit_reads_as_a_person_would_say_it(expected: str, english: str, chinese: str) -> None:
-    assert readable_limit(expected) == (english, chinese)
