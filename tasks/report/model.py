@@ -128,6 +128,8 @@ class ReportInput:
         What the release page quotes.
     queries : tuple of QueryRow
         Queries to sites.
+    since : mapping of str to str
+        The release since which a finding stands without a break, by finding id.
     """
 
     run: str
@@ -146,6 +148,7 @@ class ReportInput:
     pictures: Mapping[str, VolumePictures] = field(default_factory=dict)
     documents: ReleaseDocuments | None = None
     queries: tuple[QueryRow, ...] = ()
+    since: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from tasks.report import frame, messages, payloads
 from tasks.report.completeness import SLOTS
 from tasks.report.model import Cohort, ReportInput, read_cohort
 from tasks.report.picture_plan import EXAM_ROLES
+from tasks.report.queries import queries_context
 from tasks.report.subject_view import SeriesView, SubjectView, rating_series, view_subjects
 from tasks.report.summary import SiteLine, count_sites, list_sites
 from tasks.report.verdicts import count_statuses
@@ -24,13 +25,12 @@ from tasks.report.views import (
     completeness_lines,
     exam_widths,
     index_context,
-    queries_context,
     reading_view,
     readings_of,
     shown_readings,
     view_sites,
 )
-from tasks.report.worklist import SEVERITIES, find_subject, subject_of_object
+from tasks.report.worklist import OWNERS, SEVERITIES, find_subject, subject_of_object
 
 _SITE_CODE = re.compile(SITE_CODE_PATTERN)
 
@@ -95,7 +95,8 @@ def render_report(report: ReportInput, take_pages: TakePages = no_pages) -> Rend
     subjects = view_subjects(report, cohort, readings, findings_of)
     files = {f"assets/{name}": frame.read_asset(name) for name in frame.ASSETS}
     files["data/ui.js"] = payloads.pack_ui()
-    files |= payloads.pack_findings("", report.findings, owner)
+    files |= payloads.pack_findings("", report.findings, owner, report)
+    files |= payloads.pack_queries(report.queries, report.findings, owner)
     counts = {subject: len(found) for subject, found in findings_of.items()}
     files |= payloads.pack_subjects(cohort, readings, counts, report.evidence)
     files |= payloads.pack_exams(_exam_rows(subjects))
@@ -163,6 +164,10 @@ def _shared_context(
             for line in lines
         ],
         "site_lines": lines,
+        "owner_options": [
+            (name, messages.english(f"owner.{name}"), messages.chinese(f"owner.{name}"))
+            for name in OWNERS
+        ],
         "rule_options": [(rule, rule, rule) for rule in rules],
     }
 
@@ -187,7 +192,12 @@ def _cohort_pages(
         "queries": queries_context(report.queries),
         "drift": {"drifts": [view.drift for view in sites.values() if view.drift]},
     }
-    data = {"worklist": ("findings",), "subjects": ("subjects",), "rating": ("exams",)}
+    data = {
+        "worklist": ("findings",),
+        "queries": ("queries",),
+        "subjects": ("subjects",),
+        "rating": ("exams",),
+    }
     scripts = {"signoff": ("reviews.js",)}
     return {
         f"{name}.html": frame.page(
@@ -218,7 +228,7 @@ def _site_pages(
             root="../",
         )
         own = [one for one in report.findings if one.site_code == code]
-        files |= payloads.pack_findings(f"{code}/", own, owner)
+        files |= payloads.pack_findings(f"{code}/", own, owner, report)
         files |= payloads.pack_matrix(f"{code}/", view.matrix)
     return files
 

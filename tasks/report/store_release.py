@@ -33,6 +33,7 @@ from tasks.report.model import (
 )
 from tasks.report.picture_plan import plan_pictures
 from tasks.report.store import WrittenReport, write_report
+from tasks.report.store_history import standing_since
 from tasks.report.store_pictures import PictureStore
 from tasks.report.store_reviews import read_reviews
 
@@ -119,6 +120,7 @@ def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
         evidence=_read_words("evidence", "name"),
         reasons=_read_words("reasons", "code"),
         documents=_read_documents(folder),
+        since=standing_since(zones.releases, folder.name),
     )
 
 

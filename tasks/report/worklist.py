@@ -15,6 +15,22 @@ _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _KEY_PARTS = re.compile(r"[\s/|,;=]+")
 
 
+#: Who an instruction speaks to: the words it starts with.
+_OWNER_WORDS = {
+    "Site coordinator": "site",
+    "Site": "site",
+    "QC reviewer": "reviewer",
+    "Reviewer": "reviewer",
+    "Data manager": "data_manager",
+}
+OWNERS = ("site", "reviewer", "data_manager", "nobody")
+
+
+def owner_of(fix_en: str) -> str:
+    """Return who acts on a finding: site, reviewer, data_manager, or nobody when none is named."""
+    return _OWNER_WORDS.get(fix_en.partition(":")[0], "nobody")
+
+
 @dataclass(frozen=True)
 class RuleGroup:
     """All findings of one rule: how many, where, and what to do about them."""

@@ -88,6 +88,34 @@
       cell.appendChild(element("span", "block", inLanguage(row, "fix")));
       cell.appendChild(element("span", "code quiet wrap", row.rule_id));
     },
+    who: function (cell, value, row) {
+      cell.appendChild(element("span", "block", app.say("owner." + value)));
+      if (row.query) {
+        cell.appendChild(element("span", "quiet block",
+          app.say("query.about") + " " + app.say("query." + row.query)));
+      }
+    },
+    /* Release and day: `1.0.0 · 2026-11-20`. */
+    since: function (cell, value) {
+      value.split(" · ").reverse().forEach(function (part, place) {
+        cell.appendChild(element("span", "nowrap block" + (place ? " quiet" : ""), part));
+      });
+    },
+    /* To the finding itself, while it stands. */
+    query_link: function (cell, value, row, header) {
+      var link = element(row.message_en ? "a" : "span", "code", value);
+      if (row.message_en) {
+        link.href = header.closest("table").dataset.root + "worklist.html?q=" +
+          encodeURIComponent(value.replace(/^Q-/, ""));
+        link.setAttribute("data-page", "");
+      }
+      cell.appendChild(link);
+    },
+    about: function (cell, value, row) {
+      var text = inLanguage(row, "message");
+      cell.appendChild(element("span", "block", text || app.say("query.gone")));
+      cell.appendChild(element("span", "code quiet wrap", row.rule_id));
+    },
     shape: function (cell, value) {
       cell.className = "shape " + value;
       cell.textContent = SHAPES[value];

@@ -13,7 +13,6 @@ from schemas.errors import BadInputError
 from tasks.report.frame import NAVIGATION, STATE_SCRIPT
 from tasks.report.model import ReportInput
 from tasks.report.render import render_site
-from tasks.report.tables import QueryRow
 from tasks.report.worklist import order_findings
 from tests.unit.report.synthetic import make_report
 
@@ -304,14 +303,3 @@ def test_without_pictures_a_series_says_so_and_no_exam_is_rated(files: dict[str,
     subject = next(name for name in files if name.startswith("subjects/"))
     assert b"no volume to show" in files[subject]
     assert not [name for name in files if name.startswith("rating/")]
-
-
-def test_queries_are_counted_per_site_with_the_oldest_and_the_median() -> None:
-    queries = (
-        QueryRow("q1", "S01", "R", "open", 12, None),
-        QueryRow("q2", "S01", "R", "closed", None, 4),
-        QueryRow("q3", "S01", "R", "closed", None, 7),
-    )
-    page = render_site(dataclasses.replace(make_report(n_sites=1), queries=queries))["queries.html"]
-    cells = re.findall(r'<td class="number[^>]*>([^<]*)</td>', page.decode())
-    assert cells == ["1", "0", "2", "12", "5.5"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from schemas.finding_texts import read_finding_texts
+from schemas.package_data import data_contracts_dir
 from schemas.records import Finding
 from schemas.states import Severity
 from tasks.report.model import Cohort, read_cohort
@@ -10,8 +12,10 @@ from tasks.report.worklist import (
     find_subject,
     group_by_rule,
     order_findings,
+    owner_of,
     subject_of_object,
 )
+from tasks.validate.store import read_suites
 from tests.unit.report.synthetic import make_report
 
 
@@ -84,3 +88,11 @@ def test_a_finding_on_an_unknown_object_belongs_to_nobody() -> None:
 def test_grouping_loses_no_finding() -> None:
     findings = make_report(n_sites=4).findings
     assert sum(group.n for group in group_by_rule(findings)) == len(findings)
+
+
+def test_every_rule_says_who_acts() -> None:
+    texts = {rule.meta.fix_en for suite in read_suites().values() for rule in suite.expectations}
+    for folder in ("site_delivery", "protocol", "sequence_labels"):
+        path = data_contracts_dir() / folder / "findings.yaml"
+        texts |= {one.fix.en for one in read_finding_texts(path).values()}
+    assert {text for text in texts if owner_of(text) == "nobody"} == set()
