@@ -17,6 +17,7 @@ from tasks.report.completeness import SLOTS
 from tasks.report.model import Cohort, ReportInput, read_cohort
 from tasks.report.picture_plan import EXAM_ROLES
 from tasks.report.queries import queries_context
+from tasks.report.rating_windows import rating_windows
 from tasks.report.subject_view import SeriesView, SubjectView, rating_series, view_subjects
 from tasks.report.summary import SiteLine, count_sites, list_sites
 from tasks.report.verdicts import count_statuses
@@ -261,6 +262,7 @@ def _subject_pages(
             subject_id=key,
             exam=exam,
             exam_sha256=_exam_sha256(rating_series(view.exams, exam)),
+            windows=rating_windows(exam),
             series=rating_series(view.exams, exam),
         )
     return files
