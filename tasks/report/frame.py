@@ -67,6 +67,7 @@ def environment() -> Environment:
         version_name=lambda name: known_text(f"version.{name}", name),
         reason_text=lambda code: known_text(f"reason.{code}", ""),
         style=lambda: Markup(read_asset("site.css").decode()),  # noqa: S704 - our own file
+        script=lambda: Markup(read_asset("site.js").decode()),  # noqa: S704 - our own file
         navigation=NAVIGATION,
     )
     made.filters["millimetres"] = _millimetres

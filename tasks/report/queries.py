@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from schemas.records import Finding
 from tasks.report.tables import QueryRow
 
 #: In the order of a query's life; one that is not among them is shown after them.
@@ -18,6 +19,8 @@ AGE_CLASSES_DAYS = (7, 14, 28)
 ALL_SITES = "all"
 #: The id of a query is that of its finding behind this.
 _PREFIX = "Q-"
+#: Rows of a site's own page.
+_SITE_ROWS = 30
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,21 @@ def count_queries(site_code: str, queries: Sequence[QueryRow]) -> QueryLine:
         oldest_days=max(ages, default=None),
         median_days=median(closed) if closed else None,
     )
+
+
+def site_queries_context(
+    site_code: str, queries: Iterable[QueryRow], findings: Iterable[Finding]
+) -> dict[str, Any]:
+    """Return the queries of a site that wait, the oldest first, with their findings."""
+    standing = {one.finding_id: one for one in findings}
+    own = [one for one in queries if one.site_code == site_code and one.status not in ENDED]
+    own.sort(key=lambda one: (-(one.age_days or 0), one.query_id))
+    return {
+        "queries": [
+            (one, standing.get(finding_of_query(one.query_id))) for one in own[:_SITE_ROWS]
+        ],
+        "n_queries_more": max(0, len(own) - _SITE_ROWS),
+    }
 
 
 def queries_context(queries: Sequence[QueryRow]) -> dict[str, Any]:

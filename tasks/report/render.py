@@ -16,9 +16,15 @@ from tasks.report import frame, messages, payloads
 from tasks.report.completeness import SLOTS
 from tasks.report.model import Cohort, ReportInput, read_cohort
 from tasks.report.picture_plan import EXAM_ROLES
-from tasks.report.queries import queries_context
+from tasks.report.queries import queries_context, site_queries_context
 from tasks.report.rating_windows import rating_windows
-from tasks.report.subject_view import SeriesView, SubjectView, rating_series, view_subjects
+from tasks.report.subject_view import (
+    SeriesView,
+    SubjectView,
+    contact_sheet,
+    rating_series,
+    view_subjects,
+)
 from tasks.report.summary import SiteLine, count_sites, list_sites
 from tasks.report.verdicts import count_statuses
 from tasks.report.views import (
@@ -102,7 +108,7 @@ def render_report(report: ReportInput, take_pages: TakePages = no_pages) -> Rend
     files |= payloads.pack_subjects(cohort, readings, counts, report.evidence)
     files |= payloads.pack_exams(_exam_rows(subjects))
     sites = view_sites(report, cohort, lines)
-    files |= _site_pages(shared, report, sites, owner)
+    files |= _site_pages(shared, report, sites, owner, subjects)
     exams = dict(_rated_exams(subjects))
     files |= _cohort_pages(shared, report, cohort, lines, sites, len(exams))
     keys = {view.subject.subject_id: _page_key(shared, report, view) for view in subjects}
@@ -217,9 +223,12 @@ def _site_pages(
     report: ReportInput,
     sites: Mapping[str, SiteView],
     owner: Mapping[str, str],
+    subjects: Sequence[SubjectView],
 ) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for code, view in sites.items():
+        own = [one for one in report.findings if one.site_code == code]
+        members = [one for one in subjects if one.subject.site_code == code]
         files[f"sites/{code}.html"] = frame.page(
             f"sites/{code}",
             {**shared, **view.context},
@@ -227,8 +236,9 @@ def _site_pages(
             title={"site": code},
             data=(f"{code}/matrix", f"{code}/findings"),
             root="../",
+            contact=contact_sheet(members),
+            **site_queries_context(code, report.queries, own),
         )
-        own = [one for one in report.findings if one.site_code == code]
         files |= payloads.pack_findings(f"{code}/", own, owner, report)
         files |= payloads.pack_matrix(f"{code}/", view.matrix)
     return files

@@ -37,6 +37,8 @@ from tasks.report.worklist import order_findings
 
 _ROLE_ORDER = ("baseline_ct", "dce_mri", "eob_mri")
 _EXAM_PREFIX = {"dce_mri": "DCE ", "eob_mri": "EOB "}
+#: The phase of the contact sheet of a site, and how many subjects stand on it.
+_CONTACT, _CONTACT_SUBJECTS = "_PVP", 24
 _LABEL_ORDER = ("_NC", "_PRE", "_ART", "_PVP", "_TRANS", "_DEL", "_HBP")
 
 
@@ -161,6 +163,18 @@ def _view(
         findings=order_findings(rows.findings),
         rated_exams=tuple(name for name in EXAM_ROLES if rating_series(exams, name)),
     )
+
+
+def contact_sheet(subjects: Iterable[SubjectView]) -> list[tuple[str, str, str]]:
+    """Return subject, title and picture of one portal venous series each, most findings first."""
+    ordered = sorted(subjects, key=lambda one: (-len(one.findings), one.subject.subject_id))
+    found = []
+    for view in ordered:
+        shown = (one for exam in view.exams for one in exam.phases if one.pictures)
+        chosen = next((one for one in shown if one.series.label.endswith(_CONTACT)), None)
+        if chosen is not None and chosen.pictures is not None:
+            found.append((view.subject.subject_id, chosen.title, chosen.pictures.mosaic))
+    return found[:_CONTACT_SUBJECTS]
 
 
 def rating_series(exams: Sequence[ExamView], exam: str) -> tuple[SeriesView, ...]:
