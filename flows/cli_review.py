@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.console import HomeOption, JsonOption, naming_file, say, say_json
+from flows.console import HomeOption, JsonOption, file_name, say, say_json
+from schemas.errors import LivercohortError
 from schemas.settings import apply_environment
+from schemas.zones import Zones
 
 signoff_app = typer.Typer(help="Take in what reviewers send back.", no_args_is_help=True)
 
@@ -28,21 +30,36 @@ def import_files(
 ) -> None:
     """Take in sign-offs and image quality ratings; a changed report or file is refused.
 
+    Each file is taken in or refused by itself: a refusal names the file and the reason.
+
     Example: livercohort signoff import review_release-1.1.0_QC01.json
     """
+    settings = apply_environment(home=home)
+    facts = [_import(settings.zones, path) for path in files]
+    refused = [fact for fact in facts if fact["refused"]]
+    if as_json:
+        say_json(facts)
+    for fact in facts if not as_json else ():
+        if not fact["refused"]:
+            say(f"{fact['kind']} by {fact['reviewer']}: {fact['says']}")
+    for fact in refused:
+        typer.echo(f"error: {fact['file']}: {fact['refused']}", err=True)
+    if len(refused) < len(facts) and not as_json:
+        say("The next build of the report shows it: livercohort report")
+    if refused:
+        raise typer.Exit(max(fact["exit_code"] for fact in refused))
+
+
+def _import(zones: Zones, path: Path) -> dict[str, Any]:
+    """Take in one file; one that is refused does not keep the others out."""
     from tasks.report.store_reviews import import_review
 
-    settings = apply_environment(home=home)
-    taken = []
-    for number, path in enumerate(files, start=1):
-        with naming_file(path, number):
-            taken.append(_fact(import_review(settings.zones, path)))
-    if as_json:
-        say_json(taken)
-        return
-    for fact in taken:
-        say(f"{fact['kind']} by {fact['reviewer']}: {fact['says']}")
-    say("The next build of the report shows it: livercohort report")
+    name = file_name(path)
+    try:
+        fact = _fact(import_review(zones, path))
+    except LivercohortError as error:
+        return {"file": name, "refused": error.message, "exit_code": int(error.exit_code)}
+    return {"file": name, "refused": "", **fact}
 
 
 def _fact(imported: Any) -> dict[str, Any]:

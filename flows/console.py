@@ -46,12 +46,12 @@ def file_name(path: Path) -> str:
 
 
 @contextmanager
-def naming_file(path: Path, number: int = 0) -> Iterator[None]:
-    """Put the name of a file, or its number among those given, into every error about it."""
+def naming_file(path: Path) -> Iterator[None]:
+    """Put the name of a file into every error about it."""
     try:
         yield
     except LivercohortError as error:
-        name = f"file {number}, {file_name(path)}" if number else file_name(path)
+        name = file_name(path)
         where = f"{name}: {error.where}" if error.where else name
         raise type(error)(
             error.found, expected=error.expected, where=where, hint=error.hint

@@ -11,9 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from schemas.atomic_files import sha256_of_bytes
+from schemas.contracts import read_code_lists
 from tasks.report import charts, messages
+from tasks.report.phrases import both, code_labels
 from tasks.report.verdicts import CriterionCount
-from tasks.report.worklist import readable_limit
 
 _HERE = Path(__file__).parent
 ASSETS = ("site.css", "site.js", "tables.js", "reviews.js", "rating.js")
@@ -33,9 +34,10 @@ def read_asset(name: str) -> bytes:
 
 @cache
 def code_sha256() -> str:
-    """Return the hash of the code, templates and messages that make a page."""
+    """Return the hash of the code, templates, messages and code lists that make a page."""
     parts = sorted(path for path in _HERE.rglob("*") if path.suffix in (".py", ".j2", ".yaml"))
-    return sha256_of_bytes(b"".join(path.read_bytes() for path in parts))
+    lists = repr(read_code_lists()).encode()
+    return sha256_of_bytes(b"".join((*(path.read_bytes() for path in parts), lists)))
 
 
 @cache
@@ -57,13 +59,15 @@ def environment() -> Environment:
         known=known_text,
         en_or=lambda key, otherwise: _word(messages.english, key, otherwise),
         zh_or=lambda key, otherwise: _word(messages.chinese, key, otherwise),
-        limit=_limit,
+        phrase=lambda *text: messages.bilingual(*both(*text)),
+        code_name=_code_name,
         share=charts.scale,
         percent=charts.percent,
         effect_bar=_effect_bar,
         version_name=lambda name: known_text(f"version.{name}", name),
         reason_text=lambda code: known_text(f"reason.{code}", ""),
         style=lambda: Markup(read_asset("site.css").decode()),  # noqa: S704 - our own file
+        script=lambda: Markup(read_asset("site.js").decode()),  # noqa: S704 - our own file
         navigation=NAVIGATION,
     )
     made.filters["millimetres"] = _millimetres
@@ -125,8 +129,12 @@ def _word(say: Callable[[str], str], key: str, otherwise: str) -> str:
     return say(key) if key in messages.read_messages() else otherwise
 
 
-def _limit(expected: str) -> Markup:
-    return messages.bilingual(*readable_limit(expected))
+def _code_name(code_list: str, code: str | None) -> Markup:
+    """Return what a code is called; one that the list lacks stands for itself."""
+    if not code:
+        return Markup("–")
+    found = (code_labels(code_list, language).get(code, code) for language in ("en", "zh"))
+    return messages.bilingual(*found)
 
 
 def _effect_bar(one: CriterionCount) -> tuple[charts.Segment, ...]:

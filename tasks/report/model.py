@@ -120,12 +120,16 @@ class ReportInput:
         Windows of the protocol: `mri_window_days`, `pathology_window_days`, `follow_up_months`.
     evidence : mapping of str to (str, str)
         What a missing fact is called, English and Chinese.
+    reasons : mapping of str to (str, str)
+        What a reason code of a criterion says, English and Chinese.
     pictures : mapping of str to VolumePictures
         Pictures by sub-stack digest; a volume without any is said to have none.
     documents : ReleaseDocuments, optional
         What the release page quotes.
     queries : tuple of QueryRow
         Queries to sites.
+    since : mapping of str to str
+        The release since which a finding stands without a break, by finding id.
     """
 
     run: str
@@ -140,9 +144,11 @@ class ReportInput:
     previous: PreviousRelease | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     evidence: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    reasons: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     pictures: Mapping[str, VolumePictures] = field(default_factory=dict)
     documents: ReleaseDocuments | None = None
     queries: tuple[QueryRow, ...] = ()
+    since: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

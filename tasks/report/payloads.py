@@ -10,11 +10,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from schemas.records import Finding
 from tasks.report.completeness import SLOTS, MatrixRow
 from tasks.report.messages import read_messages
-from tasks.report.model import Cohort
+from tasks.report.model import Cohort, ReportInput
+from tasks.report.phrases import both
+from tasks.report.queries import ENDED, finding_of_query, queries_by_finding
+from tasks.report.tables import QueryRow
 from tasks.report.verdicts import DEFAULT_READING, missing_of_subject
-from tasks.report.worklist import find_subject, order_findings, readable_limit
+from tasks.report.worklist import find_subject, order_findings, owner_of
 
-_UI_PREFIXES = ("table.", "severity.", "status.", "ascertainment.", "state_of.", "rate.", "sign.")
+_UI_PREFIXES = (
+    "table.",
+    "severity.",
+    "status.",
+    "ascertainment.",
+    "state_of.",
+    "rate.",
+    "sign.",
+    "owner.",
+    "query.",
+)
 #: Rows of one script: a page loads the parts it shows, not the whole table.
 PART_ROWS = 400
 _FINDING_COLUMNS = (
@@ -25,13 +38,17 @@ _FINDING_COLUMNS = (
     "object_type",
     "object_id",
     "column_name",
-    "observed",
+    "observed_en",
+    "observed_zh",
     "expected_en",
     "expected_zh",
     "message_en",
     "message_zh",
     "fix_en",
     "fix_zh",
+    "owner",
+    "since",
+    "query",
     "finding_id",
 )
 
@@ -49,9 +66,13 @@ def pack_ui() -> bytes:
 
 
 def pack_findings(
-    folder: str, findings: Iterable[Finding], owner: Mapping[str, str]
+    folder: str, findings: Iterable[Finding], owner: Mapping[str, str], report: ReportInput
 ) -> dict[str, bytes]:
-    """Return findings in worklist order with the subject each belongs to, in parts."""
+    """Return findings in worklist order, in parts.
+
+    Each with its subject, who acts, since when it stands, and the state of its query.
+    """
+    query_of = queries_by_finding(report.queries)
     rows = [
         (
             one.severity.value,
@@ -61,17 +82,50 @@ def pack_findings(
             one.object_type,
             one.object_id,
             one.column_name,
-            one.observed,
-            *readable_limit(one.expected),
+            *both(one.observed, one.object_type, one.column_name),
+            *both(one.expected, one.object_type, one.column_name),
             one.message_en,
             one.message_zh,
             one.fix_en,
             one.fix_zh,
+            owner_of(one.fix_en),
+            report.since.get(one.finding_id, ""),
+            query_of[one.finding_id].status if one.finding_id in query_of else "",
             one.finding_id,
         )
         for one in order_findings(findings)
     ]
-    return _pack("findings", folder, _FINDING_COLUMNS, rows, ("severity", "site", "rule_id"))
+    return _pack(
+        "findings", folder, _FINDING_COLUMNS, rows, ("severity", "site", "rule_id", "owner")
+    )
+
+
+def pack_queries(
+    queries: Sequence[QueryRow], findings: Iterable[Finding], owner: Mapping[str, str]
+) -> dict[str, bytes]:
+    """Return queries, those that wait longest first, with what each is about while it stands."""
+    standing = {one.finding_id: one for one in findings}
+    rows = []
+    for one in sorted(queries, key=lambda q: (q.status in ENDED, -(q.age_days or 0), q.query_id)):
+        finding = standing.get(finding_of_query(one.query_id))
+        rows.append(
+            (
+                one.status,
+                one.site_code,
+                one.query_id,
+                one.rule_id,
+                find_subject(finding.object_id, owner) if finding else "",
+                finding.message_en if finding else "",
+                finding.message_zh if finding else "",
+                "" if one.age_days is None else str(one.age_days),
+                "" if one.days_to_close is None else str(one.days_to_close),
+            )
+        )
+    columns = (
+        *("query", "site", "query_id", "rule_id", "subject"),
+        *("message_en", "message_zh", "age_days", "days_to_close"),
+    )
+    return _pack("queries", "", columns, rows, ("query", "site"))
 
 
 def pack_matrix(folder: str, rows: Iterable[MatrixRow]) -> dict[str, bytes]:

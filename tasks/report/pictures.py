@@ -21,6 +21,8 @@ LIVER_FROM, LIVER_TO = 0.30, 0.75
 N_TILES = 6
 #: Liver window of CT, one for all phases: Hounsfield units are absolute.
 CT_WINDOW_HU = (-90.0, 210.0)
+#: What the sheets of a CT hold: wide enough for every window of the rating page.
+CT_SHEET_HU = (-200.0, 300.0)
 _PERCENTILES = (1.0, 99.5)
 _SAMPLE = 50_000
 _AIR_SHARE = 0.1

@@ -16,7 +16,15 @@ from tasks.report import frame, messages, payloads
 from tasks.report.completeness import SLOTS
 from tasks.report.model import Cohort, ReportInput, read_cohort
 from tasks.report.picture_plan import EXAM_ROLES
-from tasks.report.subject_view import SeriesView, SubjectView, rating_series, view_subjects
+from tasks.report.queries import queries_context, site_queries_context
+from tasks.report.rating_windows import rating_windows
+from tasks.report.subject_view import (
+    SeriesView,
+    SubjectView,
+    contact_sheet,
+    rating_series,
+    view_subjects,
+)
 from tasks.report.summary import SiteLine, count_sites, list_sites
 from tasks.report.verdicts import count_statuses
 from tasks.report.views import (
@@ -24,13 +32,12 @@ from tasks.report.views import (
     completeness_lines,
     exam_widths,
     index_context,
-    queries_context,
     reading_view,
     readings_of,
     shown_readings,
     view_sites,
 )
-from tasks.report.worklist import SEVERITIES, find_subject, subject_of_object
+from tasks.report.worklist import OWNERS, SEVERITIES, find_subject, subject_of_object
 
 _SITE_CODE = re.compile(SITE_CODE_PATTERN)
 
@@ -95,12 +102,13 @@ def render_report(report: ReportInput, take_pages: TakePages = no_pages) -> Rend
     subjects = view_subjects(report, cohort, readings, findings_of)
     files = {f"assets/{name}": frame.read_asset(name) for name in frame.ASSETS}
     files["data/ui.js"] = payloads.pack_ui()
-    files |= payloads.pack_findings("", report.findings, owner)
+    files |= payloads.pack_findings("", report.findings, owner, report)
+    files |= payloads.pack_queries(report.queries, report.findings, owner)
     counts = {subject: len(found) for subject, found in findings_of.items()}
     files |= payloads.pack_subjects(cohort, readings, counts, report.evidence)
     files |= payloads.pack_exams(_exam_rows(subjects))
     sites = view_sites(report, cohort, lines)
-    files |= _site_pages(shared, report, sites, owner)
+    files |= _site_pages(shared, report, sites, owner, subjects)
     exams = dict(_rated_exams(subjects))
     files |= _cohort_pages(shared, report, cohort, lines, sites, len(exams))
     keys = {view.subject.subject_id: _page_key(shared, report, view) for view in subjects}
@@ -113,7 +121,13 @@ def render_report(report: ReportInput, take_pages: TakePages = no_pages) -> Rend
 
 def _page_key(shared: Mapping[str, Any], report: ReportInput, view: SubjectView) -> str:
     """Return the hash of everything that the pages of a subject are made from."""
-    facts = (frame.code_sha256(), bool(shared["sites"].fictitious), report.evidence, view)
+    facts = (
+        frame.code_sha256(),
+        bool(shared["sites"].fictitious),
+        report.evidence,
+        report.reasons,
+        view,
+    )
     return sha256_of_bytes(repr(facts).encode())
 
 
@@ -157,6 +171,10 @@ def _shared_context(
             for line in lines
         ],
         "site_lines": lines,
+        "owner_options": [
+            (name, messages.english(f"owner.{name}"), messages.chinese(f"owner.{name}"))
+            for name in OWNERS
+        ],
         "rule_options": [(rule, rule, rule) for rule in rules],
     }
 
@@ -181,7 +199,12 @@ def _cohort_pages(
         "queries": queries_context(report.queries),
         "drift": {"drifts": [view.drift for view in sites.values() if view.drift]},
     }
-    data = {"worklist": ("findings",), "subjects": ("subjects",), "rating": ("exams",)}
+    data = {
+        "worklist": ("findings",),
+        "queries": ("queries",),
+        "subjects": ("subjects",),
+        "rating": ("exams",),
+    }
     scripts = {"signoff": ("reviews.js",)}
     return {
         f"{name}.html": frame.page(
@@ -200,9 +223,12 @@ def _site_pages(
     report: ReportInput,
     sites: Mapping[str, SiteView],
     owner: Mapping[str, str],
+    subjects: Sequence[SubjectView],
 ) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for code, view in sites.items():
+        own = [one for one in report.findings if one.site_code == code]
+        members = [one for one in subjects if one.subject.site_code == code]
         files[f"sites/{code}.html"] = frame.page(
             f"sites/{code}",
             {**shared, **view.context},
@@ -210,9 +236,10 @@ def _site_pages(
             title={"site": code},
             data=(f"{code}/matrix", f"{code}/findings"),
             root="../",
+            contact=contact_sheet(members),
+            **site_queries_context(code, report.queries, own),
         )
-        own = [one for one in report.findings if one.site_code == code]
-        files |= payloads.pack_findings(f"{code}/", own, owner)
+        files |= payloads.pack_findings(f"{code}/", own, owner, report)
         files |= payloads.pack_matrix(f"{code}/", view.matrix)
     return files
 
@@ -231,6 +258,7 @@ def _subject_pages(
             root="../",
             view=view,
             evidence=report.evidence,
+            reasons=report.reasons,
         )
     }
     for exam in view.rated_exams:
@@ -244,6 +272,7 @@ def _subject_pages(
             subject_id=key,
             exam=exam,
             exam_sha256=_exam_sha256(rating_series(view.exams, exam)),
+            windows=rating_windows(exam),
             series=rating_series(view.exams, exam),
         )
     return files

@@ -25,7 +25,7 @@ from tasks.report.picture_plan import PictureGroup, PicturePlan
 from tasks.report.tables import VolumePictures
 
 #: Raise it when the drawing changes: then every picture is made anew.
-DRAWING_VERSION = 1
+DRAWING_VERSION = 2
 MOSAIC_BYTES = 40_000
 _TILE = 176
 _BAND = 22
@@ -68,12 +68,13 @@ class PictureStore:
             return made
         stacks = {one.digest: _read_stack(release / one.rel_path) for one in group.volumes}
         window = pictures.value_window(list(stacks.values()), is_ct=group.is_ct)
+        held = pictures.CT_SHEET_HU if group.is_ct else window
         for one in group.volumes:
             stack = stacks[one.digest]
             mosaic = self._write(draw_mosaic(stack, window, one.title))
             sheets: tuple[str, ...] = ()
             if one.for_rating:
-                sheets = tuple(self._write(sheet) for sheet in draw_sheets(stack, window))
+                sheets = tuple(self._write(sheet) for sheet in draw_sheets(stack, held))
             width, height = _slice_size(stack)
             made[one.digest] = VolumePictures(mosaic, sheets, stack.n_frames, width, height)
             entry = canonical_json(asdict(made[one.digest]))

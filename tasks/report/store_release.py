@@ -33,6 +33,7 @@ from tasks.report.model import (
 )
 from tasks.report.picture_plan import plan_pictures
 from tasks.report.store import WrittenReport, write_report
+from tasks.report.store_history import standing_since
 from tasks.report.store_pictures import PictureStore
 from tasks.report.store_reviews import read_reviews
 from tasks.report.tables import QueryRow
@@ -122,8 +123,10 @@ def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
         release_files=tuple(name for name in _LINKED_FILES if (folder / name).is_file()),
         previous=_read_previous(zones.releases / previous) if previous else None,
         limits=_read_limits(),
-        evidence=_read_evidence(),
+        evidence=_read_words("evidence", "name"),
+        reasons=_read_words("reasons", "code"),
         documents=_read_documents(folder),
+        since=standing_since(zones.releases, folder.name),
     )
 
 
@@ -178,8 +181,8 @@ def _read_limits() -> dict[str, float]:
     return {name: float(limits[name]["value"]) for name in _LIMITS}
 
 
-def _read_evidence() -> dict[str, tuple[str, str]]:
-    return {row["name"]: (row["en"], row["zh"]) for row in _protocol("evidence.yaml")["evidence"]}
+def _read_words(name: str, key: str) -> dict[str, tuple[str, str]]:
+    return {row[key]: (row["en"], row["zh"]) for row in _protocol(f"{name}.yaml")[name]}
 
 
 def _protocol(name: str) -> Any:

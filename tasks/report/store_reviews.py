@@ -5,13 +5,16 @@ They lie in `warehouse/reviews/`, append-only like all that cannot be made again
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from schemas.atomic_files import canonical_json, write_bytes
 from schemas.errors import BadInputError, GateBlockedError
+from schemas.hospital_day import hospital_today
 from schemas.zones import Zones
 from tasks.report.reviews import (
     MAX_BYTES,
@@ -25,6 +28,9 @@ from tasks.report.reviews import (
 )
 from tasks.report.store_builds import MANIFEST, builds_of, hash_folder
 
+#: As a page names what it saves; a browser adds a number when there is such a file already.
+_NAMED = re.compile(r"(review|rating)_.+_(?P<reviewer>[A-Z][A-Z0-9-]*)( ?\(\d+\))?\.json")
+
 
 def import_review(zones: Zones, path: Path) -> Imported:
     """Take in a reviewer's file.
@@ -32,7 +38,8 @@ def import_review(zones: Zones, path: Path) -> Imported:
     Raises
     ------
     BadInputError
-        If the file is no review, was changed, or names a report that is not here.
+        If the file is no review, was changed, is not of the reviewer it is named after, is of
+        a day to come, or names a report that is not here.
     GateBlockedError
         If the report has changed since: signed is what was looked at, nothing else.
     """
@@ -42,6 +49,7 @@ def import_review(zones: Zones, path: Path) -> Imported:
     except OSError:
         raise BadInputError("the review file cannot be read", expected="a file") from None
     review = read_review(data)
+    _require_reviewer_and_day(path.name, review)
     folder = zones.reports / review.run
     manifest = _require_same_report(folder, review)
     viewed = ""
@@ -71,6 +79,26 @@ def read_reviews(zones: Zones) -> tuple[Imported, ...]:
 def reviews_folder(zones: Zones) -> Path:
     """Return where reviews lie."""
     return zones.warehouse / "reviews"
+
+
+def _require_reviewer_and_day(name: str, review: Review) -> None:
+    """Refuse a file named after another reviewer, or made after today.
+
+    The newest rating of a reviewer counts: one dated in the future could not be taken back.
+    """
+    named = _NAMED.fullmatch(name)
+    if named is not None and named["reviewer"] != review.reviewer:
+        raise BadInputError(
+            "the file is named after another reviewer than the one in it",
+            where="the review file",
+            hint="Ask the reviewer for the file as the page saved it.",
+        )
+    if review.made_on > hospital_today() + dt.timedelta(days=1):
+        raise BadInputError(
+            "the review was made after today",
+            where="the review file",
+            hint="Set the clock of the reviewer's computer and make the review again.",
+        )
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:

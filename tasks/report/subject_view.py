@@ -37,6 +37,8 @@ from tasks.report.worklist import order_findings
 
 _ROLE_ORDER = ("baseline_ct", "dce_mri", "eob_mri")
 _EXAM_PREFIX = {"dce_mri": "DCE ", "eob_mri": "EOB "}
+#: The phase of the contact sheet of a site, and how many subjects stand on it.
+_CONTACT, _CONTACT_SUBJECTS = "_PVP", 24
 _LABEL_ORDER = ("_NC", "_PRE", "_ART", "_PVP", "_TRANS", "_DEL", "_HBP")
 
 
@@ -163,6 +165,18 @@ def _view(
     )
 
 
+def contact_sheet(subjects: Iterable[SubjectView]) -> list[tuple[str, str, str]]:
+    """Return subject, title and picture of one portal venous series each, most findings first."""
+    ordered = sorted(subjects, key=lambda one: (-len(one.findings), one.subject.subject_id))
+    found = []
+    for view in ordered:
+        shown = (one for exam in view.exams for one in exam.phases if one.pictures)
+        chosen = next((one for one in shown if one.series.label.endswith(_CONTACT)), None)
+        if chosen is not None and chosen.pictures is not None:
+            found.append((view.subject.subject_id, chosen.title, chosen.pictures.mosaic))
+    return found[:_CONTACT_SUBJECTS]
+
+
 def rating_series(exams: Sequence[ExamView], exam: str) -> tuple[SeriesView, ...]:
     """Return the series that the rating page of an exam shows, in reading order."""
     return tuple(
@@ -196,15 +210,19 @@ def _events(rows: _Rows, ct: date | None) -> Iterable[Event]:
     ]
     for specimen in rows.pathology:
         day = days_between(ct, specimen.specimen_date_shifted)
-        found.append(Event("pathology", "specimen", day, specimen.procedure or ""))
+        found.append(
+            Event("pathology", "specimen", day, specimen.procedure or "", "specimen_procedure")
+        )
         reported = days_between(ct, specimen.report_date_shifted)
         found.append(Event("pathology", "pathology_report", reported))
     for image in rows.follow_up:
         day = days_between(ct, image.image_date_shifted)
-        found.append(Event("follow_up", "follow_up_image", day, image.modality or ""))
+        found.append(
+            Event("follow_up", "follow_up_image", day, image.modality or "", "followup_modality")
+        )
     for treatment in rows.treatment:
         day = days_between(ct, treatment.start_date_shifted)
-        found.append(Event("treatment", "treatment", day, treatment.type or ""))
+        found.append(Event("treatment", "treatment", day, treatment.type or "", "treatment_type"))
     return sorted(found, key=lambda one: (one.day is None, one.day or 0, one.lane, one.kind))
 
 

@@ -22,12 +22,16 @@ _TEXT_DY = (4.0, 19.0, -9.0)
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened; `day` counts from the baseline CT, None when nobody knows."""
+    """Something that happened; `day` counts from the baseline CT, None when nobody knows.
+
+    `detail` is a code of `code_list`.
+    """
 
     lane: str
     kind: str
     day: int | None
     detail: str = ""
+    code_list: str = ""
 
 
 @dataclass(frozen=True)

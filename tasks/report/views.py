@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from statistics import median
 from typing import Any
 
 from markupsafe import Markup
@@ -27,7 +25,6 @@ from tasks.report.flow_drawing import FlowDrawing, draw_flow
 from tasks.report.frame import known_text
 from tasks.report.model import REGISTERED_POPULATION, BatchAccount, Cohort, ReportInput
 from tasks.report.summary import SiteLine, compare_releases, judge_run
-from tasks.report.tables import QueryRow
 from tasks.report.verdicts import (
     DEFAULT_READING,
     CriterionCount,
@@ -42,7 +39,6 @@ from tasks.report.worklist import count_severities, group_by_rule
 
 SHAPES = {"ok": "●", "thick": "▲", "gaps": "◐", "unknown": "?", "absent": "–"}
 ALL_SITES = "all"
-QUERY_STATUSES = ("open", "answered", "closed")
 _URGENT = ("blocker", "major")
 _URGENT_ROWS = 6
 _MISSING_ROWS = 12
@@ -74,16 +70,6 @@ class BatchView:
     as_of: str
     files: FileSum
     off: bool
-
-
-@dataclass(frozen=True)
-class QueryLine:
-    """The queries of one site: by status, the oldest open one, median days to close."""
-
-    site_code: str
-    counts: dict[str, int]
-    oldest_days: int | None
-    median_days: float | None
 
 
 @dataclass(frozen=True)
@@ -207,26 +193,6 @@ def _view_site(
         ],
     }
     return SiteView(context, matrix, drift)
-
-
-def queries_context(queries: Sequence[QueryRow]) -> dict[str, Any]:
-    """Return what the page of queries shows: one line per site that has any."""
-    statuses = tuple(dict.fromkeys((*QUERY_STATUSES, *sorted({one.status for one in queries}))))
-    lines = []
-    for code in sorted({one.site_code for one in queries}):
-        own = [one for one in queries if one.site_code == code]
-        counts = Counter(one.status for one in own)
-        ages = [one.age_days for one in own if one.age_days is not None and one.status != "closed"]
-        closed = [one.days_to_close for one in own if one.days_to_close is not None]
-        lines.append(
-            QueryLine(
-                site_code=code,
-                counts={status: counts[status] for status in statuses},
-                oldest_days=max(ages, default=None),
-                median_days=median(closed) if closed else None,
-            )
-        )
-    return {"queries": tuple(lines), "statuses": statuses}
 
 
 def completeness_lines(

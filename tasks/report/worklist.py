@@ -15,24 +15,20 @@ _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _KEY_PARTS = re.compile(r"[\s/|,;=]+")
 
 
-_BOUND = re.compile(r"(>=|<=) (-?[\d.]+)")
-_YES_NO = {"True": ("yes", "是"), "False": ("no", "否")}
+#: Who an instruction speaks to: the words it starts with.
+_OWNER_WORDS = {
+    "Site coordinator": "site",
+    "Site": "site",
+    "QC reviewer": "reviewer",
+    "Reviewer": "reviewer",
+    "Data manager": "data_manager",
+}
+OWNERS = ("site", "reviewer", "data_manager", "nobody")
 
 
-def readable_limit(expected: str) -> tuple[str, str]:
-    """Return what a rule expects as a person would say it, English and Chinese.
-
-    `>= 0 and <= 0` is `0`, `>= 1 and <= 5` is `1 to 5`; a text that is no limit stays.
-    """
-    bounds = dict(_BOUND.findall(expected))
-    if _BOUND.sub("", expected).replace("and", "").strip() or not bounds:
-        return _YES_NO.get(expected, (expected, expected))
-    low, high = bounds.get(">="), bounds.get("<=")
-    if low is not None and high is not None:
-        return (low, low) if low == high else (f"{low} to {high}", f"{low} 至 {high}")
-    if low is not None:
-        return f"at least {low}", f"至少 {low}"
-    return f"at most {high}", f"至多 {high}"
+def owner_of(fix_en: str) -> str:
+    """Return who acts on a finding: site, reviewer, data_manager, or nobody when none is named."""
+    return _OWNER_WORDS.get(fix_en.partition(":")[0], "nobody")
 
 
 @dataclass(frozen=True)

@@ -67,5 +67,5 @@ def test_every_failing_row_is_two_clicks_away_with_all_it_takes(page: Page, larg
             cells = line.locator("td")
             assert re.fullmatch(r"S\d\d-[0-9A-F]{8}", cells.nth(4).inner_text())  # subject
             assert cells.nth(3).inner_text()  # observed, expected
-            expect(cells.nth(2)).to_contain_text(re.compile("Site:|Reviewer:|Nobody:"))
+            expect(cells.nth(2)).to_contain_text(re.compile("Site:|QC reviewer:|Nobody:"))
     assert last * counts[0] + counts[last] == len(LARGE.findings)

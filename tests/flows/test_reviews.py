@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from schemas.hospital_day import hospital_today
 from tasks.report.reviews import FORMAT, checksum
 from tests.flows.conftest import Demo, run
 
@@ -33,7 +34,7 @@ def rate(home: Path, report: str, subject: str, exam: str) -> Path:
         "run": report,
         "report_sha256": manifest["report_sha256"],
         "reviewer": "QC01",
-        "made_on": "2026-11-23",
+        "made_on": hospital_today().isoformat(),
         "content": {
             "subject_id": subject,
             "exam": exam,
@@ -76,6 +77,17 @@ def test_a_tampered_file_is_bad_input(home: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("QC01", "QC02"), encoding="utf-8")
     ended = run("signoff", "import", path, "--home", home)
     assert (ended.code, "changed after it was made" in ended.err) == (2, True)
+    assert f"error: {path.name}: " in ended.err
+
+
+def test_a_refused_file_is_named_and_keeps_no_other_out(home: Path) -> None:
+    subject = max(effects(home))
+    good, bad = (rate(home, "release-1.1.0", subject, exam) for exam in ("mri", "ct"))
+    other = bad.rename(home / f"rating_{subject}_ct_QC09.json")
+    ended = run("signoff", "import", other, good, "--home", home)
+    assert ended.code == 2
+    assert ended.out.count("assessable") == 1
+    assert f"error: {other.name}: the file is named after another reviewer" in ended.err
 
 
 def test_every_flow_run_shows_itself_in_the_console(demo: Demo) -> None:

@@ -28,8 +28,10 @@
           seen: {}
         };
       });
+    this.windows = Array.prototype.slice.call(place.querySelectorAll("[data-window]"));
     this.now = this.series[0];
     this.listen();
+    this.setWindow(0);
     app.onLanguage.push(function () { self.tell(); });
     this.open(0);
   }
@@ -38,6 +40,9 @@
     var self = this;
     this.series.forEach(function (one, number) {
       one.button.addEventListener("click", function () { self.open(number); });
+    });
+    this.windows.forEach(function (button, number) {
+      button.addEventListener("click", function () { self.setWindow(number); });
     });
     this.slider.addEventListener("input", function () { self.show(Number(self.slider.value)); });
     this.canvas.addEventListener("wheel", function (event) {
@@ -60,12 +65,25 @@
       ArrowUp: function () { this.show(this.now.at - 1); },
       n: function () { this.open(place + 1); },
       p: function () { this.open(place - 1); },
+      w: function () { this.setWindow((this.window + 1) % this.windows.length); },
       "1": function () { this.choose("yes"); },
       "2": function () { this.choose("no"); }
     }[event.key];
     if (!act) return;
     event.preventDefault();
     act.call(this);
+  };
+
+  /* Grey values from `low` to `high` become black to white. A page opened from a file may not
+     read the pixels it draws, so a filter does it: brightness scales, contrast turns about 0.5. */
+  Viewer.prototype.setWindow = function (number) {
+    var shares = this.windows[number].dataset.window.split(" ").map(Number);
+    var slope = 1 / (shares[1] - shares[0]), contrast = 1 + 2 * shares[0] * slope;
+    this.window = number;
+    this.canvas.style.filter = "brightness(" + slope / contrast + ") contrast(" + contrast + ")";
+    this.windows.forEach(function (button, place) {
+      button.setAttribute("aria-pressed", String(place === number));
+    });
   };
 
   Viewer.prototype.choose = function (answer) {

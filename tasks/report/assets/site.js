@@ -161,7 +161,19 @@
     });
   }
 
+  /* Without the state of the report there is no folder around the page: it was mailed alone. */
+  function standAlone() {
+    root.classList.add("alone");
+    document.querySelectorAll("a[data-page]").forEach(function (link) {
+      var words = document.createElement("span");
+      words.className = link.className;
+      words.append.apply(words, link.childNodes);
+      link.replaceWith(words);
+    });
+  }
+
   document.addEventListener("DOMContentLoaded", function () {
+    if (!app.state) standAlone();
     document.querySelectorAll("table.sortable").forEach(makeSortable);
     document.querySelectorAll("[data-set-language]").forEach(function (button) {
       button.addEventListener("click", function () {

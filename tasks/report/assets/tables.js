@@ -42,11 +42,6 @@
     return row[name + "_" + app.language];
   }
 
-  function inWords(value) {
-    if (value === "True") return app.say("table.yes");
-    return value === "False" ? app.say("table.no") : value;
-  }
-
   function pageLink(header, folder, value) {
     var link = element("a", "code", value);
     link.href = header.closest("table").dataset.root + folder + "/" + value + ".html";
@@ -81,8 +76,8 @@
     },
     evidence: function (cell, value, row) {
       if (row.column_name) cell.appendChild(element("span", "code quiet block", row.column_name));
-      if (value) cell.appendChild(element("span", "block", inWords(value)));
-      var expected = inLanguage(row, "expected");
+      var observed = inLanguage(row, "observed"), expected = inLanguage(row, "expected");
+      if (observed) cell.appendChild(element("span", "block", observed));
       if (expected) {
         cell.appendChild(
           element("span", "quiet block", app.say("table.expected") + " " + expected));
@@ -91,6 +86,34 @@
     todo: function (cell, value, row) {
       cell.appendChild(element("span", "strong block", inLanguage(row, "message")));
       cell.appendChild(element("span", "block", inLanguage(row, "fix")));
+      cell.appendChild(element("span", "code quiet wrap", row.rule_id));
+    },
+    who: function (cell, value, row) {
+      cell.appendChild(element("span", "block", app.say("owner." + value)));
+      if (row.query) {
+        cell.appendChild(element("span", "quiet block",
+          app.say("query.about") + " " + app.say("query." + row.query)));
+      }
+    },
+    /* Release and day: `1.0.0 · 2026-11-20`. */
+    since: function (cell, value) {
+      value.split(" · ").reverse().forEach(function (part, place) {
+        cell.appendChild(element("span", "nowrap block" + (place ? " quiet" : ""), part));
+      });
+    },
+    /* To the finding itself, while it stands. */
+    query_link: function (cell, value, row, header) {
+      var link = element(row.message_en ? "a" : "span", "code", value);
+      if (row.message_en) {
+        link.href = header.closest("table").dataset.root + "worklist.html?q=" +
+          encodeURIComponent(value.replace(/^Q-/, ""));
+        link.setAttribute("data-page", "");
+      }
+      cell.appendChild(link);
+    },
+    about: function (cell, value, row) {
+      var text = inLanguage(row, "message");
+      cell.appendChild(element("span", "block", text || app.say("query.gone")));
       cell.appendChild(element("span", "code quiet wrap", row.rule_id));
     },
     shape: function (cell, value) {

@@ -67,8 +67,8 @@ def test_every_message_is_used_somewhere() -> None:
         "reading",
         "nav.",
         "ascertainment.",
-        *("completeness.", "drift.", "query.", "lane.", "event.", "role.", "sex."),
-        *("rated.", "viewed.", "subject.rate_", "rate.ct", "rate.mri"),
+        *("completeness.", "drift.", "query.", "owner.", "lane.", "event.", "role.", "sex."),
+        *("rated.", "viewed.", "subject.rate_", "rate.window.", "rate.ct", "rate.mri"),
     )
     unused = [
         key
