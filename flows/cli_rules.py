@@ -52,15 +52,25 @@ def review_rows(zones: Zones, *, folder: Path | None) -> list[Row]:
     return list(review_queue(label_instances(instances, read_overrides(zones)).series, instances))
 
 
-def decide(file: Path | None, zones: Zones) -> str:
+def decide(file: Path | None, zones: Zones, *, folder: Path | None) -> str:
     """Take the decisions of a filled queue into this home and say how many stand."""
+    from schemas.hospital_day import hospital_today
+    from tasks.harmonise.exam import label_instances
     from tasks.harmonise.review import read_decisions
     from tasks.harmonise.store import read_queue_csv
-    from tasks.harmonise.store_rules import add_overrides
+    from tasks.harmonise.store_rules import add_overrides, read_overrides
 
     if file is None:
         raise BadInputError("no queue is named", expected="livercohort rules decide QUEUE.csv")
-    decisions = read_decisions(read_queue_csv(file), "queue")
+    rows = read_queue_csv(file)
+    series = label_instances(_instances(zones, folder)).series
+    decisions = read_decisions(
+        rows,
+        file.name,
+        known={(row.series_uid, row.sub_stack_digest): row.modality for row in series},
+        standing=read_overrides(zones),
+        today=hospital_today(),
+    )
     standing = add_overrides(zones, decisions)
     return f"{len(decisions)} decisions taken in, {standing} stand"
 

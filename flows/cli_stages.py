@@ -198,7 +198,8 @@ def rules(
         Path | None, typer.Option(help="diff: CSV with columns description,vendor,modality.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="diff, review: a folder of DICOM (else the home's series).")
+        Path | None,
+        typer.Option(help="diff, review, decide: a folder of DICOM (else the home's series)."),
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -216,7 +217,7 @@ def rules(
 
     zones = apply_environment(home=home).zones
     if stage == "decide":
-        say(decide(file, zones))
+        say(decide(file, zones, folder=folder))
     elif stage in ("diff", "review"):
         rows = (
             difference_rows(zones, against=against, strings=strings, folder=folder)

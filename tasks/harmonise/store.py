@@ -21,13 +21,13 @@ from pydicom import config
 from pydicom.errors import InvalidDicomError
 
 from schemas.atomic_files import write_bytes
-from schemas.charsets import decode_table_text
 from schemas.errors import BadInputError
 from schemas.features import InstanceFeatures, read_features
 from schemas.records import CohortLabels, SeriesLabel
 from schemas.states import FileState, ReasonCode
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.review import QUEUE_COLUMNS
+from tasks.harmonise.store_tables import TableRow, read_table
 from tasks.harmonise.text import StringLabel
 from tasks.harmonise.unlabelled_text import repair_texts
 
@@ -163,21 +163,9 @@ def features_of_folder(src: Path) -> list[InstanceFeatures]:
     return [f.features for f in label_folder(src).files if f.features is not None]
 
 
-def read_queue_csv(path: Path) -> list[dict[str, str]]:
-    """Read a review queue that a person filled in.
-
-    Raises
-    ------
-    BadInputError
-        If the file cannot be read or has other columns.
-    """
-    try:
-        reader = csv.DictReader(StringIO(_decode(path.read_bytes()), newline=""))
-    except OSError as error:
-        raise BadInputError("the file cannot be read") from error
-    if not set(QUEUE_COLUMNS) <= set(reader.fieldnames or ()):
-        raise BadInputError("other columns", expected=", ".join(QUEUE_COLUMNS))
-    return [{k: v or "" for k, v in row.items() if isinstance(k, str)} for row in reader]
+def read_queue_csv(path: Path) -> list[TableRow]:
+    """Read a review queue that a person filled in; see `store_tables.read_table` for errors."""
+    return read_table(path, QUEUE_COLUMNS)
 
 
 def series_rows(labels: CohortLabels) -> list[dict[str, object]]:
@@ -208,21 +196,9 @@ def write_labels_csv(labels: CohortLabels, path: Path) -> None:
 def read_strings_csv(path: Path) -> list[dict[str, str]]:
     """Read descriptions to label: columns `description`, and `vendor`, `modality` if known.
 
-    Raises
-    ------
-    BadInputError
-        If the file is not CSV in UTF-8 or GB18030, or has no column `description`.
+    See `store_tables.read_table` for errors.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInputError("the file cannot be read") from error
-    reader = csv.DictReader(StringIO(_decode(content), newline=""))
-    if "description" not in (reader.fieldnames or ()):
-        raise BadInputError(
-            "no column `description`", expected=f"columns {', '.join(_STRING_COLUMNS)}"
-        )
-    return [{k: v or "" for k, v in row.items() if isinstance(k, str)} for row in reader]
+    return [row for _, row in read_table(path, ("description",))]
 
 
 def write_string_labels_csv(
@@ -236,13 +212,6 @@ def write_string_labels_csv(
     ]
     names = [c for c in columns if c not in ("label", "tier", "evidence")]
     _write_csv([*names, "label", "tier", "evidence"], added, path)
-
-
-def _decode(content: bytes) -> str:
-    decoded = decode_table_text(content)
-    if decoded is None:
-        raise BadInputError("text that is neither UTF-8 nor GB18030")
-    return decoded[0]
 
 
 def _plain(row: Mapping[str, object]) -> dict[str, object]:
