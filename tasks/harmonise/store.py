@@ -27,13 +27,14 @@ from schemas.records import CohortLabels, SeriesLabel
 from schemas.states import FileState, ReasonCode
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.review import QUEUE_COLUMNS
-from tasks.harmonise.store_tables import TableRow, read_table
+from tasks.harmonise.store_tables import Table, TableRow, read_table
 from tasks.harmonise.text import StringLabel
 from tasks.harmonise.unlabelled_text import repair_texts
 
 _CHUNK = 64
 _STRING_COLUMNS = ("description", "vendor", "modality")
 _LIST_SEPARATOR = "; "
+SERIES_COLUMNS = tuple(column.name for column in fields(SeriesLabel))
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "n_slices": pa.int32(),
     "n_missing_slices": pa.int32(),
@@ -163,9 +164,9 @@ def features_of_folder(src: Path) -> list[InstanceFeatures]:
     return [f.features for f in label_folder(src).files if f.features is not None]
 
 
-def read_queue_csv(path: Path) -> list[TableRow]:
+def read_queue(path: Path) -> tuple[TableRow, ...]:
     """Read a review queue that a person filled in; see `store_tables.read_table` for errors."""
-    return read_table(path, QUEUE_COLUMNS)
+    return read_table(path, QUEUE_COLUMNS).rows
 
 
 def series_rows(labels: CohortLabels) -> list[dict[str, object]]:
@@ -193,12 +194,12 @@ def write_labels_csv(labels: CohortLabels, path: Path) -> None:
     _write_csv([f.name for f in fields(SeriesLabel)], rows, path)
 
 
-def read_strings_csv(path: Path) -> list[dict[str, str]]:
+def read_strings(path: Path) -> Table:
     """Read descriptions to label: columns `description`, and `vendor`, `modality` if known.
 
     See `store_tables.read_table` for errors.
     """
-    return [row for _, row in read_table(path, ("description",))]
+    return read_table(path, ("description",))
 
 
 def write_string_labels_csv(

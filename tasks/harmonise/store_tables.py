@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
@@ -16,7 +17,15 @@ TableRow = tuple[int, dict[str, str]]
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-def read_table(path: Path, needed: Sequence[str]) -> list[TableRow]:
+@dataclass(frozen=True)
+class Table:
+    """Columns in their order, and the rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+
+
+def read_table(path: Path, needed: Sequence[str]) -> Table:
     """Read a CSV in UTF-8 or GB18030.
 
     Parameters
@@ -52,7 +61,8 @@ def read_table(path: Path, needed: Sequence[str]) -> list[TableRow]:
                 where=f"{path.name}:{line}",
                 hint="Put a cell that holds a comma in quotes.",
             )
-    return [(line, dict(zip(columns, cells, strict=True))) for line, cells in rows]
+    by_column = ((line, dict(zip(columns, cells, strict=True))) for line, cells in rows)
+    return Table(tuple(columns), tuple(by_column))
 
 
 def _text(path: Path) -> str:

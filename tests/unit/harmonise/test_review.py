@@ -14,7 +14,7 @@ from schemas.zones import Zones
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.overrides import Key, Override
 from tasks.harmonise.review import QUEUE_COLUMNS, read_decisions, review_queue
-from tasks.harmonise.store import read_queue_csv
+from tasks.harmonise.store import read_queue
 from tasks.harmonise.store_rules import add_overrides, read_overrides
 from tests.unit.harmonise.exams import series
 
@@ -50,7 +50,7 @@ def take_in(
         writer = csv.DictWriter(stream, QUEUE_COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    read = read_queue_csv(path)
+    read = read_queue(path)
     return read_decisions(
         read, path.name, known=known(exam()), standing=standing or {}, today=TODAY
     )

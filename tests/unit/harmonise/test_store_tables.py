@@ -15,7 +15,7 @@ HEADER = "description,vendor,modality\n"
 def read(tmp_path: Path, content: str | bytes) -> list[tuple[int, dict[str, str]]]:
     path = tmp_path / "names.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_table(path, ("description",))
+    return list(read_table(path, ("description",)).rows)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
