@@ -24,6 +24,7 @@ from flows.console import (
 from schemas.errors import BadInputError, EnvironmentProblemError, ExitCode, LivercohortError
 from schemas.settings import Settings, apply_environment
 
+_PROOF_COLUMNS = ("rule_id", "severity", "object", "observed", "expected", "message")
 _BUMPS = ("auto", "major", "minor", "patch")
 
 
@@ -97,7 +98,14 @@ def verify(
     if identifier_scan:
         rows += _scan_rows(settings, folder, damaged=bool(rows))
     if as_json or as_csv or out or rows:
-        give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title=f"release {folder.name}")
+        give_rows(
+            rows,
+            as_json=as_json,
+            as_csv=as_csv,
+            out=out,
+            title=f"release {folder.name}",
+            columns=_PROOF_COLUMNS,
+        )
     if not rows and not (as_json or as_csv or out):
         scanned = "no identifier found" if identifier_scan else "identifiers not searched"
         say(f"release {folder.name}: checksums, contracts, counts and sums hold; {scanned}")
@@ -126,8 +134,8 @@ def diff(
     one, other = (release_folder(settings, name) for name in (before, after))
     found = diff_releases(one, other)
     if as_json or as_csv or out:
-        rows = found.rows.to_pylist()
-        give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="changes")
+        rows, columns = found.rows.to_pylist(), found.rows.column_names
+        give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="changes", columns=columns)
         return
     say(f"{one.name} → {other.name}: {found.bump.value}")
     for line in summary_lines(summary(one.name, other.name, found)):

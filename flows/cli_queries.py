@@ -35,6 +35,10 @@ _AGEING_SHOWN = (
     *("site_code", "open", "answered", "closed", "overdue"),
     *("oldest_open_days", "median_days_to_close"),
 )
+_ANSWERS = (
+    *("file", "row", "query_id", "outcome", "refused"),
+    *("found", "expected", "to_do"),
+)
 
 
 @queries_app.command("export")
@@ -96,7 +100,7 @@ def import_answers(
         rows = _import_file(settings, code, file)
     refused = [row for row in rows if row["refused"]]
     if as_json or as_csv or out is not None:
-        give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="answers")
+        give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="answers", columns=_ANSWERS)
     else:
         accepted = sum(row["outcome"] == "ACCEPTED" for row in rows)
         say(f"{accepted} answers taken in, {len(refused)} rows refused, {len(rows)} rows in all")
@@ -126,7 +130,7 @@ def list_queries(
     """
     from schemas.hospital_day import hospital_today
     from schemas.sites import site_code
-    from tasks.queries.ageing import ageing_rows
+    from tasks.queries.ageing import ageing_columns, ageing_rows
     from tasks.queries.states import Status
     from tasks.queries.store import event_table, query_table, read_queries
 
@@ -144,12 +148,21 @@ def list_queries(
     shown: tuple[str, ...] | None = None
     if ageing:
         rows, shown = ageing_rows(chosen, hospital_today()), _AGEING_SHOWN
-    elif events:
-        rows = event_table(chosen).to_pylist()
+        columns = ageing_columns()
     else:
-        rows, shown = query_table(chosen).to_pylist(), _SHOWN
+        table = event_table(chosen) if events else query_table(chosen)
+        rows, columns = table.to_pylist(), table.column_names
+        shown = None if events else _SHOWN
     plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
-    give_rows(plain, as_json=as_json, as_csv=as_csv, out=out, title="queries", shown=shown)
+    give_rows(
+        plain,
+        as_json=as_json,
+        as_csv=as_csv,
+        out=out,
+        title="queries",
+        columns=columns,
+        shown=shown,
+    )
 
 
 def _export_site(settings: Settings, site: str, due_days: int, by: str) -> dict[str, Any]:

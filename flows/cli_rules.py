@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from flows.console import Row
@@ -31,36 +32,48 @@ def render_rules(stage: str) -> str:
 
 def difference_rows(
     zones: Zones, *, against: Path | None, strings: Path | None, folder: Path | None
-) -> list[Row]:
+) -> tuple[list[Row], Sequence[str]]:
     """Return what changes from other label tables to those in force, on strings and series."""
+    from tasks.harmonise.differences import COLUMNS
     from tasks.harmonise.store_rules import difference_of_versions, earlier_version
 
     root = against or earlier_version(zones)
     if not (root / "sequence_labels").is_dir():
         raise BadInputError("no label tables there", expected="a folder with sequence_labels/")
     instances = [] if strings is not None and folder is None else _instances(zones, folder)
-    return list(difference_of_versions(root, strings, instances, zones))
+    return list(difference_of_versions(root, strings, instances, zones)), COLUMNS
 
 
-def review_rows(zones: Zones, *, folder: Path | None) -> list[Row]:
+def review_rows(zones: Zones, *, folder: Path | None) -> tuple[list[Row], Sequence[str]]:
     """Return the review queue of a folder, or of everything this home has committed."""
     from tasks.harmonise.exam import label_instances
-    from tasks.harmonise.review import review_queue
+    from tasks.harmonise.review import QUEUE_COLUMNS, review_queue
     from tasks.harmonise.store_rules import read_overrides
 
     instances = _instances(zones, folder)
-    return list(review_queue(label_instances(instances, read_overrides(zones)).series, instances))
+    series = label_instances(instances, read_overrides(zones)).series
+    return list(review_queue(series, instances)), QUEUE_COLUMNS
 
 
-def decide(file: Path | None, zones: Zones) -> str:
+def decide(file: Path | None, zones: Zones, *, folder: Path | None) -> str:
     """Take the decisions of a filled queue into this home and say how many stand."""
+    from schemas.hospital_day import hospital_today
+    from tasks.harmonise.exam import label_instances
     from tasks.harmonise.review import read_decisions
-    from tasks.harmonise.store import read_queue_csv
-    from tasks.harmonise.store_rules import add_overrides
+    from tasks.harmonise.store import read_queue
+    from tasks.harmonise.store_rules import add_overrides, read_overrides
 
     if file is None:
         raise BadInputError("no queue is named", expected="livercohort rules decide QUEUE.csv")
-    decisions = read_decisions(read_queue_csv(file), "queue")
+    rows = read_queue(file)
+    series = label_instances(_instances(zones, folder)).series
+    decisions = read_decisions(
+        rows,
+        file.name,
+        known={(row.series_uid, row.sub_stack_digest): row.modality for row in series},
+        standing=read_overrides(zones),
+        today=hospital_today(),
+    )
     standing = add_overrides(zones, decisions)
     return f"{len(decisions)} decisions taken in, {standing} stand"
 

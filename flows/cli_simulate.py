@@ -97,7 +97,7 @@ def _facts(summary: SimulationSummary) -> dict[str, object]:
 
 def _say_summary(summary: SimulationSummary) -> None:
     rows = [vars(line) for line in summary.planted]
-    give_rows(rows, as_json=False, as_csv=False, out=None, title="What was planted")
+    give_rows(rows, as_json=False, as_csv=False, out=None, title="What was planted", columns=())
     say(f"{len(summary.exports)} exports, {summary.n_files} files, {summary.n_bytes / 1e6:.0f} MB")
     say(f"faults: {', '.join(summary.faults) or 'none'}")
     say(f"answer key with {summary.n_planted} planted identifiers: {summary.answer_key}")

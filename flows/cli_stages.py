@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -146,9 +146,19 @@ def label(
     if (src is None) == (strings is None):
         raise BadInputError("give either a folder or --strings FILE.csv")
     settings = apply_environment(workers=workers)
-    rows = _label_folder(src, settings.workers) if src else _label_strings(strings or Path())
+    rows, columns = (
+        _label_folder(src, settings.workers) if src else _label_strings(strings or Path())
+    )
     shown = _LABELS_SHOWN if src else None
-    give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="labels", shown=shown)
+    give_rows(
+        rows,
+        as_json=as_json,
+        as_csv=as_csv,
+        out=out,
+        title="labels",
+        columns=columns,
+        shown=shown,
+    )
 
 
 def eligibility(
@@ -163,10 +173,17 @@ def eligibility(
 
     Example: livercohort eligibility --facts cases.csv --csv
     """
-    from tasks.eligibility.store import evaluate_facts_file
+    from tasks.eligibility.store import CRITERION_COLUMNS, evaluate_facts_file
 
     rows = evaluate_facts_file(facts)
-    give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="criteria")
+    give_rows(
+        rows,
+        as_json=as_json,
+        as_csv=as_csv,
+        out=out,
+        title="criteria",
+        columns=CRITERION_COLUMNS,
+    )
 
 
 def forms(
@@ -203,7 +220,8 @@ def rules(
         Path | None, typer.Option(help="diff: CSV with columns description,vendor,modality.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="diff, review: a folder of DICOM (else the home's series).")
+        Path | None,
+        typer.Option(help="diff, review, decide: a folder of DICOM (else the home's series)."),
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -221,21 +239,29 @@ def rules(
 
     zones = apply_environment(home=home).zones
     if stage == "decide":
-        say(decide(file, zones))
+        say(decide(file, zones, folder=folder))
     elif stage in ("diff", "review"):
-        rows = (
+        rows, columns = (
             difference_rows(zones, against=against, strings=strings, folder=folder)
             if stage == "diff"
             else review_rows(zones, folder=folder)
         )
         shown = None if stage == "diff" else _QUEUE_SHOWN
-        give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title=stage, shown=shown)
+        give_rows(
+            rows,
+            as_json=as_json,
+            as_csv=as_csv,
+            out=out,
+            title=stage,
+            columns=columns,
+            shown=shown,
+        )
     else:
         say(render_rules(stage))
 
 
-def _label_folder(src: Path, workers: int) -> list[dict[str, object]]:
-    from tasks.harmonise.store import label_folder, series_rows
+def _label_folder(src: Path, workers: int) -> tuple[list[dict[str, object]], Sequence[str]]:
+    from tasks.harmonise.store import SERIES_COLUMNS, label_folder, series_rows
 
     found = label_folder(src, workers=workers)
     aside = [file.reason for file in found.files if file.reason is not None]
@@ -244,18 +270,20 @@ def _label_folder(src: Path, workers: int) -> list[dict[str, object]]:
         + (_counts({str(r): aside.count(r) for r in sorted(set(aside))}) or "none"),
         err=True,
     )
-    return series_rows(found.labels)
+    return series_rows(found.labels), SERIES_COLUMNS
 
 
-def _label_strings(path: Path) -> list[dict[str, object]]:
-    from tasks.harmonise.store import read_strings_csv
+def _label_strings(path: Path) -> tuple[list[dict[str, object]], Sequence[str]]:
+    from tasks.harmonise.store import read_strings
     from tasks.harmonise.text import label_strings
 
-    rows = read_strings_csv(path)
-    return [
+    table = read_strings(path)
+    rows = [row for _, row in table.rows]
+    labelled: list[dict[str, object]] = [
         {**row, "label": found.label, "tier": found.tier, "evidence": "; ".join(found.evidence)}
         for row, found in zip(rows, label_strings(rows), strict=True)
     ]
+    return labelled, (*table.columns, "label", "tier", "evidence")
 
 
 def _counts(counts: Mapping[str, int]) -> str:

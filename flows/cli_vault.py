@@ -6,6 +6,7 @@ Nothing here passes through the scheduler: what a look-up returns stands on the 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import fields
 from typing import Annotated
 
 import typer
@@ -39,8 +40,17 @@ def reidentify(
             hint="See `livercohort reidentify --help`.",
         )
     if check_log:
+        from schemas.vault_look_ups import LookUp
+
         rows = _read_log(settings)
-        give_rows(rows, as_json=as_json, as_csv=as_csv, out=out, title="look-ups, unbroken")
+        give_rows(
+            rows,
+            as_json=as_json,
+            as_csv=as_csv,
+            out=out,
+            title="look-ups, unbroken",
+            columns=[field.name for field in fields(LookUp)],
+        )
         return
     if as_csv or out is not None:
         raise BadInputError("what a look-up returns is not written to a file")

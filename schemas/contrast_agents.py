@@ -50,8 +50,12 @@ def _agent_patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 @lru_cache(maxsize=1)
 def _any_agent() -> re.Pattern[str]:
-    # Most texts name no agent; one search says so instead of one for each synonym.
-    return re.compile("|".join(pattern.pattern for pattern, _ in _agent_patterns()))
+    # Most texts name no agent; one search says so instead of one for each synonym. Those of one
+    # kind stand together, so that a place where none can begin is passed at its first letter.
+    patterns = [pattern.pattern for pattern, _ in _agent_patterns()]
+    words = [p[len(_LEFT) : -len(_RIGHT)] for p in patterns if p.startswith(_LEFT)]
+    rest = [p for p in patterns if not p.startswith(_LEFT)]
+    return re.compile("|".join([f"{_LEFT}(?:{'|'.join(words)}){_RIGHT}", *rest]))
 
 
 def parse_agents(text: str, file_name: str) -> tuple[tuple[re.Pattern[str], str], ...]:
@@ -82,9 +86,12 @@ def parse_agents(text: str, file_name: str) -> tuple[tuple[re.Pattern[str], str]
     return tuple(patterns)
 
 
+_LEFT, _RIGHT = "(?<![a-z])", "(?![a-z])"
+
+
 def _pattern(synonym: str) -> re.Pattern[str]:
     folded = unicodedata.normalize("NFKC", synonym).lower()
     if not folded.isascii():
         return re.compile(re.escape(folded))
     spaced = re.escape(folded).replace(r"\-", r"[\s_\-]?").replace(r"\ ", r"[\s_\-]?")
-    return re.compile(rf"(?<![a-z]){spaced}(?![a-z])")
+    return re.compile(f"{_LEFT}{spaced}{_RIGHT}")

@@ -70,9 +70,29 @@ def clean_descriptor(text: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _clean(text: str) -> str:
+    return " ".join(clean_words(text))
+
+
+def clean_words(text: str) -> list[str]:
+    """Return the words of `clean_descriptor(text)`.
+
+    Notes
+    -----
+    New texts are made of known parts: cut where nothing reaches across, each part is read once.
+    """
+    words: list[str] = []
+    for part in _SEAM.split(_normalise(text)):
+        words += _words_of_part(part)
+    return _without_initials(words)
+
+
+@lru_cache(maxsize=65536)
+def _words_of_part(part: str) -> tuple[str, ...]:
+    if part.isascii() and part.isalpha():
+        return _words_of_run(part)
     vocabulary = read_vocabulary()
     words: list[str] = []
-    for match in _token_pattern().finditer(_normalise(text)):
+    for match in _token_pattern().finditer(part):
         kind = match.lastgroup or ""
         if kind == "chain":
             continue  # a date, a time of day, a phone or record number
@@ -84,7 +104,7 @@ def _clean(text: str) -> str:
             words.extend(vocabulary.words[match.group()])
         else:
             words.append(_write_number(kind, match))
-    return " ".join(_without_initials([word for word in words if word]))
+    return tuple(word for word in words if word)
 
 
 def _normalise(text: str) -> str:
@@ -99,6 +119,8 @@ def _normalise(text: str) -> str:
 
 def _without_initials(words: list[str]) -> list[str]:
     # Single letters mean water, fat or `with`; side by side they could be a person's initials.
+    if min(map(len, words), default=2) > 1:
+        return words
     last = len(words) - 1
     return [
         word
@@ -187,6 +209,20 @@ _NUMBER_FORMS: dict[str, _NumberForm] = {
 }
 
 
+#: Words that take the number behind them, and first letters of what takes the number before it.
+_BEFORE_NUMBER = ("b", "te", "tr", "ti", "fa", "phase", "ph", "dyn", "dynamic")
+_AFTER_NUMBER = "tmp" + "".join(sorted({unit[0] for unit in _UNIT_OF}))
+_LETTER = r"a-z\u3400-\u9fff"
+#: A separator that no phrase and no form of a number reaches across, nor looks across. It
+#: stands first in the pattern, so that the search passes all other characters.
+_SEAM = re.compile(
+    rf"[ _](?:(?<=[{_LETTER}][ _])(?=[{_LETTER}])|(?<=[0-9]_)(?=[{_LETTER}])"
+    rf"|(?<=[0-9] )(?=[{_LETTER}])(?![{_AFTER_NUMBER}])|(?<=[{_LETTER}][ _])(?=[0-9])"
+    + "".join(f"(?<!{word}[ _])" for word in _BEFORE_NUMBER)
+    + ")"
+)
+
+
 def _write_number(kind: str, match: re.Match[str]) -> str:
     return _NUMBER_FORMS[kind].write(match)
 
@@ -198,22 +234,31 @@ def _token_pattern() -> re.Pattern[str]:
     # Most of a text is plain words; found first, they spare the search through all phrases.
     plain = r"(?P<word>(?<![a-z0-9+*/.\-])[a-z]{4,}(?![a-z0-9+*/.\-])(?![ _=]{1,2}\d))"
     parts = [plain, "(?P<phrase>" + "|".join(map(_phrase_pattern, phrases)) + ")"]
-    parts += [f"{_FREE_LEFT}(?P<{kind}>{form.pattern})" for kind, form in _NUMBER_FORMS.items()]
+    parts.append(f"{_FREE_LEFT}(?:{_any_number().pattern})")
     parts.append(r"(?P<chain>(?<![a-z0-9])\d+(?:[/:\-]\d+|\.\d+\.\d+)+[a-z0-9.]*)")
     parts += [r"(?P<run>[a-z0-9]+(?:\.[0-9][a-z0-9]*)*)", r"(?P<han>[\u3400-\u9fff]+)"]
     return re.compile("|".join(parts))
 
 
+@lru_cache(maxsize=1)
+def _any_number() -> re.Pattern[str]:
+    return re.compile(
+        "|".join(f"(?P<{kind}>{form.pattern})" for kind, form in _NUMBER_FORMS.items())
+    )
+
+
 def _phrase_pattern(phrase: str) -> str:
-    left = "(?<![a-z0-9])" if phrase[0].isalnum() else ""
+    # The first character stands first, so that the search passes a place where it is another.
+    first, rest = re.escape(phrase[0]), re.escape(phrase[1:])
+    left = rf"(?<![a-z0-9]{first})" if phrase[0].isalnum() else ""
     if phrase[0] == "-":
-        left = r"(?<!\S)"
+        left = rf"(?<!\S{first})"
     right = ""
     if phrase[-1].isalnum() or phrase[-1] in "+*":
         right = "(?![a-z])" if "/" in phrase else "(?![a-z0-9])"
     if phrase[-1] == "-":
         right = r"(?!\S)"
-    return left + re.escape(phrase) + right
+    return first + left + rest + right
 
 
 @lru_cache(maxsize=65536)
@@ -225,6 +270,8 @@ def _words_of_run(run: str) -> tuple[str, ...]:
     covered = _cover(run, vocabulary)
     if covered is not None:
         return covered
+    if run.isalpha():
+        return ()
     words: list[str] = []
     for piece in re.findall(r"^t[12](?=[a-z])|[a-z]+|[0-9.]+", run):
         if piece in ("t1", "t2"):
@@ -236,7 +283,7 @@ def _words_of_run(run: str) -> tuple[str, ...]:
 
 def _cover(run: str, vocabulary: Vocabulary) -> tuple[str, ...] | None:
     """Return the words that fill `run` to its last letter, longest first, or None."""
-    if len(run) > _LONGEST_GLUED_RUN:
+    if len(run) > _LONGEST_GLUED_RUN or (run.isalpha() and run[-2:] not in vocabulary.glue_ends):
         return None
     best: dict[int, tuple[str, ...] | None] = {len(run): ()}
     for start in range(len(run) - 1, -1, -1):
@@ -253,14 +300,11 @@ def _cover(run: str, vocabulary: Vocabulary) -> tuple[str, ...] | None:
 def _glued_words(piece: str, vocabulary: Vocabulary) -> tuple[str, ...] | None:
     if piece in vocabulary.glueable:
         return vocabulary.words[piece]
-    if not any(c.isdigit() for c in piece):
+    match = None if piece.isalpha() else _any_number().fullmatch(piece)
+    if match is None:
         return None
-    for form in _NUMBER_FORMS.values():
-        match = re.fullmatch(form.pattern, piece)
-        if match is not None:
-            written = form.write(match)
-            return (written,) if written else None
-    return None
+    written = _write_number(match.lastgroup or "", match)
+    return (written,) if written else None
 
 
 @lru_cache(maxsize=65536)

@@ -14,6 +14,7 @@ from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.roles import parse_roles
 
 _COLUMNS = ("case_id", "criterion", "inputs_json")
+CRITERION_COLUMNS = (*_COLUMNS, "effect", "reason_code", "missing_evidence")
 
 
 def evaluate_facts_file(path: Path, reading: str | None = None) -> list[dict[str, str]]:

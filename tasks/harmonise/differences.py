@@ -9,6 +9,7 @@ from tasks.harmonise.rules import Rule
 from tasks.harmonise.text import StringLabel
 
 Row = dict[str, object]
+COLUMNS = ("kind", "what", "old", "new", "change")
 
 
 def rule_differences(old: Iterable[Rule], new: Iterable[Rule]) -> list[Row]:
@@ -65,4 +66,4 @@ def _change(old: str, new: str) -> str:
 
 
 def _row(kind: str, what: str, old: str, new: str, change: str) -> Row:
-    return {"kind": kind, "what": what, "old": old, "new": new, "change": change}
+    return dict(zip(COLUMNS, (kind, what, old, new, change), strict=True))

@@ -29,8 +29,12 @@ class Scope:
 
 @dataclass(frozen=True, eq=False)
 class Matcher:
-    """Rules indexed by the first word of their phrases; one object per rule set."""
+    """Rules indexed by the first word of their phrases; one object per rule set.
 
+    `words` are all words that some phrase of a rule holds.
+    """
+
+    words: frozenset[str]
     by_word: Mapping[str, tuple[tuple[Phrase, Rule], ...]]
     by_time: tuple[Rule, ...]
     by_b_value: tuple[Rule, ...]
@@ -52,7 +56,9 @@ def build_matcher(rule_set: RuleSet) -> Matcher:
     for rule in rule_set.rules:
         for phrase in rule.words:
             by_word.setdefault(phrase[0], []).append((phrase, rule))
+    phrases = (p for r in rule_set.rules for p in (*r.words, *r.with_any, *r.unless))
     return Matcher(
+        words=frozenset(word for phrase in phrases for word in phrase),
         by_word={word: tuple(entries) for word, entries in by_word.items()},
         by_time=tuple(rule for rule in rule_set.rules if rule.seconds is not None),
         by_b_value=tuple(rule for rule in rule_set.rules if rule.b_value),
@@ -75,13 +81,76 @@ def text_votes(matcher: Matcher, text: str, scope: Scope, tag: str) -> list[Vote
     tag : str
         DICOM keyword the text was read from, for evidence.
     """
+    index = _index(matcher, scope, tag)
     words = text.split()
-    present = set(words)
-    return [
-        Vote(rule.rule_id, rule.facet, rule.vote, rule.priority, tag, matched)
-        for rule, matched in _matches(matcher, words, text)
-        if _in_scope(rule, scope) and _wanted(rule, words, present)
-    ]
+    present = frozenset(words)
+    votes: list[Vote] = []
+    for place, word in enumerate(words):
+        for entry in index.entries(word):
+            size = len(entry.phrase)
+            if size > 1 and tuple(words[place : place + size]) != entry.phrase:
+                continue
+            if entry.is_free or _wanted(entry.rule, words, present):
+                votes.append(entry.vote)
+    agent = read_agent_class(text) if words else None
+    if agent is not None:
+        votes += [
+            _vote(rule, tag, agent)
+            for rule in index.by_agent
+            if rule.agent == agent and _wanted(rule, words, present)
+        ]
+    return votes
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Entry:
+    """What a word may begin: a phrase of a rule, and the vote if nothing forbids it."""
+
+    phrase: Phrase
+    rule: Rule
+    vote: Vote
+    is_free: bool
+
+
+class _Index:
+    """The text rules of one scope by word; what a word may begin is worked out once."""
+
+    def __init__(self, matcher: Matcher, scope: Scope, tag: str) -> None:
+        self.by_agent = [rule for rule in matcher.by_agent if _in_scope(rule, scope)]
+        self._matcher, self._scope, self._tag = matcher, scope, tag
+        self._known: dict[str, tuple[_Entry, ...]] = {}
+
+    def entries(self, word: str) -> tuple[_Entry, ...]:
+        """Return the entries of a cleaned word; there are as many words as the vocabulary has."""
+        found = self._known.get(word)
+        if found is None:
+            found = self._known[word] = tuple(self._entries(word))
+        return found
+
+    def _entries(self, word: str) -> Iterator[_Entry]:
+        for phrase, rule in _beginning_with(self._matcher, word):
+            if _in_scope(rule, self._scope):
+                vote = _vote(rule, self._tag, "_".join(phrase))
+                is_free = not (rule.with_any or rule.unless or rule.unless_seconds)
+                yield _Entry(phrase, rule, vote, is_free)
+
+
+@lru_cache(maxsize=256)
+def _index(matcher: Matcher, scope: Scope, tag: str) -> _Index:
+    return _Index(matcher, scope, tag)
+
+
+def _vote(rule: Rule, tag: str, matched: str) -> Vote:
+    return Vote(rule.rule_id, rule.facet, rule.vote, rule.priority, tag, matched)
+
+
+def _beginning_with(matcher: Matcher, word: str) -> Iterator[tuple[Phrase, Rule]]:
+    yield from matcher.by_word.get(word, ())
+    time_s = _time_of(word)
+    if time_s is not None:
+        yield from (((word,), rule) for rule in matcher.by_time if _within(rule.seconds, time_s))
+    elif _B_VALUE.fullmatch(word):
+        yield from (((word,), rule) for rule in matcher.by_b_value)
 
 
 def header_votes(matcher: Matcher, facts: InstanceFeatures, scope: Scope) -> list[Vote]:
@@ -112,26 +181,31 @@ def _values(rule: Rule, facts: InstanceFeatures) -> list[str] | None:
     return values
 
 
+#: Stands for every number that no rule reads.
+_UNREAD_NUMBER = "0"
+
+
+@lru_cache(maxsize=65536)
+def word_as_read(word: str) -> str:
+    """Return a cleaned word as the rules in force see it: a number none reads is like another.
+
+    Descriptions that differ only in a slice thickness get their label once.
+    """
+    read = (
+        word.isalpha()
+        or word in read_matcher().words
+        or not any(c.isdigit() for c in word)
+        or _time_of(word) is not None
+        or _B_VALUE.fullmatch(word) is not None
+        or read_agent_class(word) is not None
+    )
+    return word if read else _UNREAD_NUMBER
+
+
 def stated_delay_s(text: str) -> float | None:
     """Return the only delay that a cleaned description states, in seconds."""
     found = {m for word in text.split() if (m := _time_of(word)) is not None}
     return found.pop() if len(found) == 1 else None
-
-
-def _matches(matcher: Matcher, words: Sequence[str], text: str) -> Iterator[tuple[Rule, str]]:
-    for place, word in enumerate(words):
-        for phrase, rule in matcher.by_word.get(word, ()):
-            if len(phrase) == 1 or tuple(words[place : place + len(phrase)]) == phrase:
-                yield rule, "_".join(phrase)
-        if word[0].isdigit():
-            time_s = _time_of(word)
-            if time_s is not None:
-                yield from ((r, word) for r in matcher.by_time if _within(r.seconds, time_s))
-        elif _B_VALUE.fullmatch(word):
-            yield from ((rule, word) for rule in matcher.by_b_value)
-    agent = read_agent_class(text) if words else None
-    if agent is not None:
-        yield from ((rule, agent) for rule in matcher.by_agent if rule.agent == agent)
 
 
 def _time_of(word: str) -> float | None:
@@ -151,21 +225,25 @@ def _in_scope(rule: Rule, scope: Scope) -> bool:
     )
 
 
-def _wanted(rule: Rule, words: Sequence[str], present: set[str]) -> bool:
+def _wanted(rule: Rule, words: Sequence[str], present: frozenset[str]) -> bool:
     if rule.unless_seconds is not None and any(
         word.endswith("s") and _within(rule.unless_seconds, _time_of(word)) for word in words
     ):
         return False
-    if rule.with_any and not any(_contains(p, words, present) for p in rule.with_any):
+    if rule.with_any and not _holds_any(rule.with_any, words, present):
         return False
-    return not any(_contains(phrase, words, present) for phrase in rule.unless)
+    return not _holds_any(rule.unless, words, present)
 
 
-def _contains(phrase: Phrase, words: Sequence[str], present: set[str]) -> bool:
-    if len(phrase) == 1:
-        return phrase[0] in present
-    if not present.issuperset(phrase):
-        return False
+def _holds_any(phrases: Sequence[Phrase], words: Sequence[str], present: frozenset[str]) -> bool:
+    for phrase in phrases:
+        # Most phrases are one word, and most first words are not there.
+        if phrase[0] in present and (len(phrase) == 1 or _contains(phrase, words)):
+            return True
+    return False
+
+
+def _contains(phrase: Phrase, words: Sequence[str]) -> bool:
     return any(tuple(words[i : i + len(phrase)]) == phrase for i in range(len(words)))
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
-from schemas.errors import ContractError
+from schemas.errors import BadInputError
 from schemas.features import InstanceFeatures
 from schemas.records import SeriesLabel
 from schemas.sub_stacks import group_by_series
-from tasks.harmonise.overrides import Override, make_override
+from tasks.harmonise.overrides import Key, Override, make_override
 from tasks.harmonise.vocabulary import UNCLASSIFIED, read_labels
 
 _SEPARATOR = "|"
+#: How many rows of a refused queue an error names.
+_SHOWN = 10
 _UNSURE = frozenset({UNCLASSIFIED, "MR_T1_POST", "CT_CE", "MR_T1_DYN", "CT_MULTI"})
 QUEUE_COLUMNS = (
     "site",
@@ -74,28 +77,106 @@ def review_queue(
     return [_queue_row(key, found) for key, found in ordered]
 
 
-def read_decisions(rows: Iterable[Mapping[str, str]], file_name: str) -> list[Override]:
+def read_decisions(
+    rows: Iterable[tuple[int, Mapping[str, str]]],
+    file_name: str,
+    *,
+    known: Mapping[Key, str | None],
+    standing: Mapping[Key, Override],
+    today: date,
+) -> list[Override]:
     """Return the decisions of a filled queue, one for each sub-stack of a decided row.
+
+    Parameters
+    ----------
+    rows : iterable of (int, mapping)
+        Line and cells of the queue.
+    file_name : str
+        What errors call the file.
+    known : mapping
+        Modality of every sub-stack that there is, by key.
+    standing : mapping
+        The decisions that stand already.
+    today : date
+        Nobody decides later than that.
 
     Raises
     ------
-    ContractError
-        For a decision without author, date or reason, or with a label that does not exist;
-        the message names file and line.
+    BadInputError
+        If any row cannot be used: without author, date or reason, of another day than one gone
+        by, with a label that does not exist or is not of the modality, about a sub-stack that
+        there is not, that another row decides otherwise, or about which a later decision
+        stands. The message names the file and every such line; nothing of the file counts.
     """
-    overrides = []
-    for number, row in enumerate(rows, start=2):
-        where = f"{file_name}:{number}"
+    found: dict[Key, tuple[Override, int]] = {}
+    refused: list[str] = []
+    for line, row in rows:
+        where = f"{file_name}:{line}"
         if not (row.get("decision") or "").strip():
             continue
-        names = (row.get("sub_stacks") or "").split(_SEPARATOR)
-        if names == [""]:
-            raise ContractError("a decision about no sub-stack", where=where)
-        for name in names:
-            series_uid, _, digest = name.partition("/")
-            key = {"series_uid": series_uid, "sub_stack_digest": digest}
-            overrides.append(make_override({**row, **key, "label": row["decision"]}, where))
-    return overrides
+        try:
+            for override in _decisions_of(row, where):
+                _require_possible(override, where, known, today)
+                _require_alone(override, where, found, standing)
+                found.setdefault(override.key, (override, line))
+        except BadInputError as error:
+            refused.append(error.message)
+    if refused:
+        more = f"; and {len(refused) - _SHOWN} rows more" if len(refused) > _SHOWN else ""
+        raise BadInputError("no decision was taken in: " + "; ".join(refused[:_SHOWN]) + more)
+    return [override for override, _ in found.values()]
+
+
+def _decisions_of(row: Mapping[str, str], where: str) -> Iterator[Override]:
+    names = (row.get("sub_stacks") or "").split(_SEPARATOR)
+    if names == [""]:
+        raise BadInputError("a decision about no sub-stack", where=where)
+    for name in names:
+        series_uid, _, digest = name.partition("/")
+        key = {"series_uid": series_uid, "sub_stack_digest": digest}
+        yield make_override({**row, **key, "label": row["decision"]}, where)
+
+
+def _require_possible(
+    override: Override, where: str, known: Mapping[Key, str | None], today: date
+) -> None:
+    if override.key not in known:
+        raise BadInputError(
+            "a sub-stack that is not there, or not any more",
+            expected="one of the queue as it is now",
+            where=where,
+        )
+    modality = known[override.key] or "no modality"
+    if modality not in read_labels()[override.label].modalities:
+        raise BadInputError(
+            f"{override.label} for a series of {modality}",
+            expected=f"a label of {modality}",
+            where=where,
+        )
+    if override.day > today.isoformat():
+        raise BadInputError(f"the date {override.day}", expected=f"{today} or earlier", where=where)
+
+
+def _require_alone(
+    override: Override,
+    where: str,
+    found: Mapping[Key, tuple[Override, int]],
+    standing: Mapping[Key, Override],
+) -> None:
+    if override.key in found and found[override.key][0].label != override.label:
+        first, line = found[override.key]
+        raise BadInputError(
+            f"{override.label} for a sub-stack that line {line} calls {first.label}",
+            expected="one decision",
+            where=where,
+        )
+    earlier = standing.get(override.key)
+    if earlier is not None and override.day < earlier.day:
+        raise BadInputError(
+            f"a decision of {override.day} about a sub-stack decided on {earlier.day}",
+            expected="the same day or later",
+            where=where,
+        )
 
 
 def _queue_row(key: tuple[str, ...], found: _Pattern) -> dict[str, object]:

@@ -21,20 +21,20 @@ from pydicom import config
 from pydicom.errors import InvalidDicomError
 
 from schemas.atomic_files import write_bytes
-from schemas.charsets import decode_table_text
-from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import BadInputError
 from schemas.features import InstanceFeatures, read_features
 from schemas.records import CohortLabels, SeriesLabel
 from schemas.states import FileState, ReasonCode
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.review import QUEUE_COLUMNS
+from tasks.harmonise.store_tables import Table, TableRow, read_table
 from tasks.harmonise.text import StringLabel
 from tasks.harmonise.unlabelled_text import repair_texts
 
 _CHUNK = 64
 _STRING_COLUMNS = ("description", "vendor", "modality")
 _LIST_SEPARATOR = "; "
+SERIES_COLUMNS = tuple(column.name for column in fields(SeriesLabel))
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "n_slices": pa.int32(),
     "n_missing_slices": pa.int32(),
@@ -164,18 +164,9 @@ def features_of_folder(src: Path) -> list[InstanceFeatures]:
     return [f.features for f in label_folder(src).files if f.features is not None]
 
 
-def read_queue_csv(path: Path) -> list[dict[str, str]]:
-    """Read a review queue that a person filled in.
-
-    Raises
-    ------
-    BadInputError
-        If the file cannot be read or has other columns.
-    """
-    rows, columns = _read_csv(path)
-    if not set(QUEUE_COLUMNS) <= set(columns):
-        raise BadInputError("other columns", expected=", ".join(QUEUE_COLUMNS))
-    return rows
+def read_queue(path: Path) -> tuple[TableRow, ...]:
+    """Read a review queue that a person filled in; see `store_tables.read_table` for errors."""
+    return read_table(path, QUEUE_COLUMNS).rows
 
 
 def series_rows(labels: CohortLabels) -> list[dict[str, object]]:
@@ -203,20 +194,12 @@ def write_labels_csv(labels: CohortLabels, path: Path) -> None:
     _write_csv([f.name for f in fields(SeriesLabel)], rows, path)
 
 
-def read_strings_csv(path: Path) -> list[dict[str, str]]:
+def read_strings(path: Path) -> Table:
     """Read descriptions to label: columns `description`, and `vendor`, `modality` if known.
 
-    Raises
-    ------
-    BadInputError
-        If the file is not CSV in UTF-8 or GB18030, or has no column `description`.
+    See `store_tables.read_table` for errors.
     """
-    rows, columns = _read_csv(path)
-    if "description" not in columns:
-        raise BadInputError(
-            "no column `description`", expected=f"columns {', '.join(_STRING_COLUMNS)}"
-        )
-    return rows
+    return read_table(path, ("description",))
 
 
 def write_string_labels_csv(
@@ -230,26 +213,6 @@ def write_string_labels_csv(
     ]
     names = [c for c in columns if c not in ("label", "tier", "evidence")]
     _write_csv([*names, "label", "tier", "evidence"], added, path)
-
-
-def _read_csv(path: Path) -> tuple[list[dict[str, str]], Sequence[str]]:
-    """Return the rows and the headings of a CSV that a person wrote."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInputError("the file cannot be read") from error
-    reader = csv.DictReader(StringIO(_decode(content), newline=""), strict=True)
-    with refusing_bad_csv("the file given"):
-        columns = reader.fieldnames or ()
-        rows = [{k: v or "" for k, v in row.items() if isinstance(k, str)} for row in reader]
-    return rows, columns
-
-
-def _decode(content: bytes) -> str:
-    decoded = decode_table_text(content)
-    if decoded is None:
-        raise BadInputError("text that is neither UTF-8 nor GB18030")
-    return decoded[0]
 
 
 def _plain(row: Mapping[str, object]) -> dict[str, object]:

@@ -29,7 +29,7 @@ from tasks.harmonise.differences import (
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.overrides import Key, Override, parse_overrides, render_overrides
 from tasks.harmonise.rules import Rule
-from tasks.harmonise.store import read_strings_csv
+from tasks.harmonise.store import read_strings
 from tasks.harmonise.text import StringLabel
 
 T = TypeVar("T")
@@ -151,7 +151,7 @@ def difference_of_versions(
     instances : sequence of InstanceFeatures
         Series to compare labels and slots on; reviewers' decisions count on both sides.
     """
-    rows = read_strings_csv(strings) if strings is not None else []
+    rows = [row for _, row in read_strings(strings).rows] if strings is not None else []
     overrides = read_overrides(zones)
 
     def answers() -> tuple[Sequence[Rule], list[StringLabel], CohortLabels]:

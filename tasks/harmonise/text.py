@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from schemas.descriptors import clean_descriptor
-from tasks.harmonise.decide import Decision, decide
-from tasks.harmonise.matching import Scope, read_matcher, text_votes
-from tasks.harmonise.votes import Facets, resolve
+from schemas.descriptors import clean_words
+from tasks.harmonise.decide import decide
+from tasks.harmonise.matching import Scope, read_matcher, text_votes, word_as_read
+from tasks.harmonise.votes import Facets, Vote, resolve
 
 _NO_PHYSICS = Facets()
 
@@ -44,16 +44,19 @@ def label_strings(rows: Iterable[Mapping[str, str]]) -> list[StringLabel]:
     ]
 
 
-@lru_cache(maxsize=65536)
 def label_string(description: str, vendor: str = "", modality: str = "") -> StringLabel:
     """Label one description from its text alone; see `label_strings`."""
-    scope = Scope(modality.strip().upper() or None, vendor.strip() or None)
-    decision = decide_text(clean_descriptor(description), scope)
-    return StringLabel(decision.label, decision.tier, decision.evidence)
+    return _label_words(tuple(map(word_as_read, clean_words(description))), vendor, modality)
 
 
 @lru_cache(maxsize=65536)
-def decide_text(text: str, scope: Scope) -> Decision:
-    """Return what a cleaned description settles on its own."""
-    votes = text_votes(read_matcher(), text, scope, "SeriesDescription")
-    return decide(scope.modality, resolve(votes), _NO_PHYSICS)
+def _label_words(words: tuple[str, ...], vendor: str, modality: str) -> StringLabel:
+    scope = Scope(modality.strip().upper() or None, vendor.strip() or None)
+    votes = text_votes(read_matcher(), " ".join(words), scope, "SeriesDescription")
+    return _label_votes(scope.modality, tuple(votes))
+
+
+@lru_cache(maxsize=65536)
+def _label_votes(modality: str | None, votes: tuple[Vote, ...]) -> StringLabel:
+    decision = decide(modality, resolve(votes), _NO_PHYSICS)
+    return StringLabel(decision.label, decision.tier, decision.evidence)

@@ -74,6 +74,8 @@ def resolve(votes: Iterable[Vote]) -> Facets:
 
 
 def _resolve_one(votes: list[Vote]) -> Resolution:
+    if len(votes) == 1:
+        return Resolution(votes[0].value, tuple(votes))
     highest = max(vote.priority for vote in votes)
     deciding = tuple(
         sorted((v for v in votes if v.priority == highest), key=lambda v: (v.rule_id, v.matched))

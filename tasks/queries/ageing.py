@@ -42,16 +42,22 @@ def ageing(queries: Iterable[Query], today: dt.date) -> list[SiteAgeing]:
 
 def ageing_rows(queries: Iterable[Query], today: dt.date) -> list[dict[str, object]]:
     """Return the table as plain rows, one column per state and class of age."""
-    names = _class_names()
+    columns = ageing_columns()
     return [
-        {
-            "site_code": one.site_code,
-            **{status.value: one.counts[status] for status in Status},
-            **dict(zip(names, one.age_classes, strict=True)),
-            "overdue": one.overdue,
-            "oldest_open_days": one.oldest_open_days,
-            "median_days_to_close": one.median_days_to_close,
-        }
+        dict(
+            zip(
+                columns,
+                (
+                    one.site_code,
+                    *(one.counts[status] for status in Status),
+                    *one.age_classes,
+                    one.overdue,
+                    one.oldest_open_days,
+                    one.median_days_to_close,
+                ),
+                strict=True,
+            )
+        )
         for one in ageing(queries, today)
     ]
 
@@ -92,6 +98,13 @@ def report_rows(queries: Iterable[Query]) -> list[dict[str, Any]]:
         }
         for query in listed
     ]
+
+
+def ageing_columns() -> list[str]:
+    """Return the names of the table's columns."""
+    states = [status.value for status in Status]
+    ends = ("overdue", "oldest_open_days", "median_days_to_close")
+    return ["site_code", *states, *_class_names(), *ends]
 
 
 def _row(site: str, queries: list[Query], today: dt.date) -> SiteAgeing:

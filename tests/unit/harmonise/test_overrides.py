@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from schemas.errors import ContractError
 from schemas.features import InstanceFeatures
-from schemas.zones import Zones
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.findings import label_findings
 from tasks.harmonise.overrides import Override, parse_overrides, render_overrides
-from tasks.harmonise.review import read_decisions, review_queue
-from tasks.harmonise.store_rules import add_overrides, read_overrides
 from tests.unit.harmonise.exams import series
 
 HEADER = "series_uid,sub_stack_digest,label,author,date,reason\n"
@@ -89,26 +85,3 @@ def test_a_decision_without_author_date_or_reason_is_refused_by_line(row: str, r
 def test_a_file_of_decisions_reads_as_it_was_written() -> None:
     decision = override_for(unnamed())
     assert parse_overrides(render_overrides([decision]), "d.csv") == {decision.key: decision}
-
-
-def test_the_queue_has_one_row_for_each_pattern_and_comes_back_as_decisions(tmp_path: Path) -> None:
-    parts = [*unnamed(25, 1), *unnamed(400, 2), *series(3, "t1_vibe_fs_tra_pre", at_s=-90)]
-    [row] = [r for r in review_queue(label_instances(parts).series, parts) if r["label"] != "x"][:1]
-    filled = {k: str(v) for k, v in row.items()} | {
-        "decision": "MR_T1_PVP",
-        "author": "li",
-        "date": "2026-11-20",
-        "reason": "seen",
-    }
-    decisions = read_decisions([filled], "queue")
-    assert len(decisions) == row["n_series"]
-    zones = Zones(tmp_path)
-    assert add_overrides(zones, decisions) == len(decisions)
-    labels = label_instances(parts, read_overrides(zones)).series
-    assert sum(label.label == "MR_T1_PVP" for label in labels) == len(decisions)
-
-
-def test_an_undecided_row_of_the_queue_decides_nothing() -> None:
-    parts = unnamed()
-    rows = review_queue(label_instances(parts).series, parts)
-    assert read_decisions([{k: str(v) for k, v in r.items()} for r in rows], "queue") == []

@@ -61,7 +61,7 @@ def test_rows_are_written_as_csv_and_parquet_twice_the_same(tmp_path: Path) -> N
 def test_strings_are_read_in_the_encodings_of_sites(tmp_path: Path, encoding: str) -> None:
     source = tmp_path / "s.csv"
     source.write_bytes("description,vendor,modality\n动脉期,,CT\n".encode(encoding))
-    rows = store.read_strings_csv(source)
+    rows = [row for _, row in store.read_strings(source).rows]
     store.write_string_labels_csv(rows, label_strings(rows), tmp_path / "out.csv")
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert lines[0] == "description,vendor,modality,label,tier,evidence"
@@ -71,7 +71,7 @@ def test_strings_are_read_in_the_encodings_of_sites(tmp_path: Path, encoding: st
 def test_a_list_without_descriptions_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("text\nx\n")
     with pytest.raises(BadInputError, match="description"):
-        store.read_strings_csv(tmp_path / "s.csv")
+        store.read_strings(tmp_path / "s.csv")
 
 
 def test_the_rules_in_force_are_shown_with_version_labels_and_reasons() -> None:
