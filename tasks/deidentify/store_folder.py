@@ -77,7 +77,7 @@ def deidentify_folder(
         dst.rmdir()
     with directory_published_as(dst) as staging:
         batch = run_jobs(jobs, subjects, staging, workers)
-        outcomes = _withhold_found(batch, staging)
+        outcomes = _withhold_found(batch, staging, workers)
         write_audit(staging / AUDIT_FILE, batch, outcomes, ring.key_id)
     return _summary(outcomes)
 
@@ -113,9 +113,9 @@ def _subjects(
     return Subjects(ring, assignments)
 
 
-def _withhold_found(batch: DeidentifiedBatch, folder: Path) -> list[FileOutcome]:
+def _withhold_found(batch: DeidentifiedBatch, folder: Path, workers: int) -> list[FileOutcome]:
     """Search what was written; take back every object of a person who was found in it."""
-    hits = scan_paths([folder], Dictionary(batch.identifiers.values()))
+    hits = scan_paths([folder], Dictionary(batch.identifiers.values()), workers=workers)
     found_in = {hit.path.relative_to(folder) for hit in hits}
     people = {hit.subject_id for hit in hits if hit.subject_id}
     people |= {

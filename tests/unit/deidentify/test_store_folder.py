@@ -50,7 +50,7 @@ def test_a_hit_of_the_scan_takes_back_every_object_of_the_person(
 ) -> None:
     write_files(tmp_path / "src", [*make_series(n_slices=2), make_instance(subject=2)])
 
-    def hit_in_first(paths: list[Path], dictionary: object) -> list[ScanHit]:
+    def hit_in_first(paths: list[Path], dictionary: object, workers: int) -> list[ScanHit]:
         found = [p for p in sorted(paths[0].rglob("*.dcm")) if dcmread(p).PatientID == first]
         return [ScanHit(found[0], IdentifierKind.PHONE, "")]
 
