@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,7 +51,8 @@ def deidentify_folder(
     Parameters
     ----------
     src, dst : Path
-        Source folder, read only; target folder, new or empty, outside `src`.
+        Source folder, read only; target folder, new or empty, outside `src`. Links below
+        `src` are not followed but quarantined.
     site : SiteCode
         Site of the pseudonyms.
     ring : KeyRing
@@ -69,10 +71,10 @@ def deidentify_folder(
     """
     _require_folders(src, dst)
     subjects = _subjects(ring, site, assignments, subject_from)
-    paths = sorted((p for p in src.rglob("*") if p.is_file()), key=lambda p: p.relative_to(src))
+    paths = _files_below(src)
     if not paths:
         raise BadInputError("the source folder holds no file", hint="Check the first argument.")
-    jobs = [Job(number, path, path.stat().st_size) for number, path in enumerate(paths, start=1)]
+    jobs = [Job(number, path, path.lstat().st_size) for number, path in enumerate(paths, start=1)]
     if dst.is_dir():
         dst.rmdir()
     with directory_published_as(dst) as staging:
@@ -80,6 +82,22 @@ def deidentify_folder(
         outcomes = _withhold_found(batch, staging, workers)
         write_audit(staging / AUDIT_FILE, batch, outcomes, ring.key_id)
     return _summary(outcomes)
+
+
+def _files_below(src: Path) -> list[Path]:
+    """Return all below a folder that is no folder, links among them, sorted part by part."""
+    found: list[str] = []
+    for folder, folders, names in os.walk(src, onerror=_cannot_list):
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        found += [f"{folder}/{name}" for name in (*names, *links)]
+    return [Path(path) for path in sorted(found, key=lambda path: path.split("/"))]
+
+
+def _cannot_list(error: OSError) -> None:
+    raise BadInputError(
+        f"a folder below the source cannot be listed: {error.strerror}",
+        hint="Give yourself the right to read it: no file may be left out silently.",
+    ) from None
 
 
 def _require_folders(src: Path, dst: Path) -> None:
