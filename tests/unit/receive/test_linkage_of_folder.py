@@ -13,7 +13,7 @@ from schemas.zones import Zones
 from tasks.receive.store_linkage import linkage_of_folder
 
 _RING, _SITE = KeyRing(bytes(range(32))), SiteCode("S91")
-_TEXT = "patient_id,subject_no\nPID000001,LC-001\n"
+_TEXT = "study_subject_no,patient_id\nLC-001,PID000001\n"
 
 
 def test_the_linkage_of_the_folder_says_who_each_patient_id_is(tmp_path: Path) -> None:
