@@ -15,6 +15,7 @@ from prefect.logging import get_run_logger
 
 from flows.run_console import progress_shown
 from schemas.errors import LivercohortError, NightIncompleteError
+from schemas.forking import preload_in_server
 from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
 from schemas.settings import read_settings
 from schemas.sites import site_code
@@ -28,6 +29,9 @@ from tasks.queries.task import sync_batch_queries
 from tasks.receive.store_lease import lease
 from tasks.receive.task import commit_batch, link_batch, receive_exports, settle_batch, stage_tables
 from tasks.validate.task import validate_batch
+
+#: What workers of any stage need: one server, started by the first stage, forks those of all.
+_WORKERS_NEED = ("tasks.deidentify.store_warm", "tasks.convert.store_warm", "pydicom.pixels.utils")
 
 
 @flow(name="ingest-site", flow_run_name="ingest-site", retries=0)
@@ -46,6 +50,7 @@ def ingest_site(site: str) -> dict[str, Any]:
         others are committed all the same.
     """
     redact_handlers(*PREFECT_LOGGERS)
+    preload_in_server(*_WORKERS_NEED)
     settings, code = read_settings(), site_code(site)
     with redacted_errors("home", settings.zones):
         settings.zones.create()  # a worker's first night has no command before it that does

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from schemas.atomic_files import make_folder
 from schemas.errors import BadInputError, EnvironmentProblemError
 from schemas.identifiers import SiteCode, SubjectId, SubjectNo
 from schemas.resident_ids import normalise_resident_id
@@ -183,7 +184,7 @@ def create_demo_key_file(path: Path, seed: int) -> KeyRing:
 
 
 def _write_key_file(path: Path, ring: KeyRing) -> KeyRing:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent, closed=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -56,7 +56,7 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.NOT_DICOM: "the file is neither DICOM nor a form or control file of the delivery",
     ReasonCode.UNPARSABLE: "the DICOM header cannot be read to its end",
     ReasonCode.TRUNCATED: "the file ends before its pixel data does",
-    ReasonCode.UNSAFE_PATH: "the archive member points outside the archive",
+    ReasonCode.UNSAFE_PATH: "a link, a device, or a path that leads out of the delivery",
     ReasonCode.ARCHIVE_UNREADABLE: "the archive or one of its members cannot be unpacked",
     ReasonCode.ARCHIVE_TOO_LARGE: "the archive exceeds the limits on size, count or nesting",
     ReasonCode.MANIFEST_MISMATCH: "the bytes differ from what manifest.csv states",

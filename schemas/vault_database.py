@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import NullPool
 
+from schemas.atomic_files import make_folder
 from schemas.errors import EnvironmentProblemError
 from schemas.keys import sealed_version
 
@@ -131,7 +132,7 @@ class VaultDatabase:
     def writing(self) -> Iterator[Connection]:
         """Give the only connection that may write now; all is kept, or nothing on an error."""
         if self._file:
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self._file.parent, closed=True)
             if not self._file.exists():
                 os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
         engine = self._engine.execution_options(**{_WRITES: True})

@@ -11,6 +11,9 @@ from schemas.identifiers import BatchId, SeriesUid, SiteCode
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+#: The folder of a home that holds what identifies people.
+RESTRICTED = "restricted"
+
 
 @dataclass(frozen=True)
 class Zones:
@@ -28,7 +31,7 @@ class Zones:
     @property
     def restricted(self) -> Path:
         """Key, vault, quarantine, raw forms: mode 0700."""
-        return self.home / "restricted"
+        return self.home / RESTRICTED
 
     @property
     def vault_file(self) -> Path:

@@ -44,34 +44,37 @@ def main() -> None:
     _adopt_orphans()
     measured: dict[Case, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        src, dst = Path(scratch, "src"), Path(scratch, "dst")
+        src = Path(scratch, "src")
         for number, folder in enumerate(options.folders):
             shutil.copytree(folder, src / str(number))
         files = sorted(p for p in src.rglob("*") if p.is_file())
         n_bytes = sum(p.stat().st_size for p in files)
-        for _ in range(options.rounds):
-            for case, commands in _cases(src, dst, python).items():
-                measured.setdefault(case, []).append(_measure(commands, dst))
+        for number in range(options.rounds):
+            for case, commands in _cases(src, Path(scratch, f"dst{number}"), python).items():
+                measured.setdefault(case, []).append(_measure(commands))
     print(f"{len(files)} files, {n_bytes / 1e6:.0f} MB, {options.rounds} rounds, medians")
     _print(measured, len(files))
 
 
 def _cases(src: Path, dst: Path, python: Path) -> dict[Case, list[list[str]]]:
+    # Each writes where nothing was: where many files were deleted a moment ago, ext4 searches
+    # long for the place of a new one.
+    dst.mkdir()
     cases: dict[Case, list[list[str]]] = {}
     for n in WORKERS:
-        cases[OURS, n] = [[sys.executable, str(OWN_RUNNER), str(src), str(dst), str(n)]]
+        cases[OURS, n] = [[sys.executable, str(OWN_RUNNER), str(src), str(dst / f"own{n}"), str(n)]]
         cases[PEER, n] = [
-            [str(python), str(RUNNER), PEER, str(src), str(dst / str(i)), f"{i}/{n}"]
+            [str(python), str(RUNNER), PEER, str(src), str(dst / f"peer{n}-{i}"), f"{i}/{n}"]
             for i in range(n)
         ]
-    hashing = f"cp -r '{src}' '{dst}' && find '{dst}' -type f -print0 | xargs -0 sha256sum"
+    copy = dst / "copy"
+    hashing = f"cp -r '{src}' '{copy}' && find '{copy}' -type f -print0 | xargs -0 sha256sum"
     cases[FLOOR, 1] = [["sh", "-c", hashing]]
     return cases
 
 
-def _measure(commands: list[list[str]], dst: Path) -> tuple[float, float]:
+def _measure(commands: list[list[str]]) -> tuple[float, float]:
     """Run commands side by side; return CPU and wall seconds."""
-    shutil.rmtree(dst, ignore_errors=True)
     before, start = _cpu(), time.perf_counter()
     running = [
         subprocess.Popen(c, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for c in commands

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from schemas.records import VolumeRecord
 from schemas.states import ReasonCode
 from schemas.sub_stacks import group_by_series, split_series
 from tasks.convert.codes import REMARKS, Code
-from tasks.convert.folder_rows import CONVERTED, FileRow, FolderResult
+from tasks.convert.folder_rows import CONVERTED, SET_ASIDE, FileRow, FolderResult
 from tasks.convert.store import convert_many
 from tasks.convert.store_scan import ScannedFile, read_headers
 from tasks.convert.store_series import DEFAULT_TIMEOUT_S, SeriesJob
@@ -39,7 +40,7 @@ def convert_folder(
     Parameters
     ----------
     src : Path
-        Any folder, raw or de-identified. Links are not followed.
+        Any folder, raw or de-identified. Links are not followed but set aside.
     dst : Path
         Takes `<digest>.nii.gz` with sidecars, `volumes.parquet` (one row per sub-stack) and
         `files.parquet` (one row per file). Must not lie inside `src`.
@@ -69,7 +70,7 @@ def convert_folder(
 
         return read_tables(dst)
     with tempfile.TemporaryDirectory(dir=dst, prefix=SCRATCH_PREFIX) as scratch:
-        scanned = _without_repeats(read_headers(files, workers))
+        scanned = _without_repeats(_scanned(files, workers))
         usable = [s for s in scanned if s.features is not None]
         jobs = _jobs(usable, dst)
         lists = convert_many(
@@ -84,6 +85,19 @@ def convert_folder(
     write_tables(dst, result)
     mark_run(dst, digest, result)
     return result
+
+
+def _scanned(files: Sequence[tuple[int, Path]], workers: int) -> list[ScannedFile]:
+    """Read what is a plain file; set aside, unread, what is a link or a device."""
+    plain, others = [], []
+    for number, path in files:
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode):
+            plain.append((number, path))
+        else:
+            row = FileRow(number, SET_ASIDE, ReasonCode.UNSAFE_PATH.value, None, found.st_size)
+            others.append(ScannedFile(row, path))
+    return read_headers(plain, workers) + others
 
 
 def _remove_leftovers(dst: Path) -> None:

@@ -22,7 +22,10 @@ _MARK = "unchanged.json"
 
 
 def list_files(src: Path) -> list[tuple[int, Path]]:
-    """Return all files below a folder, counted from 1 over their sorted relative names."""
+    """Return all below a folder that is no folder, counted from 1 over the sorted relative names.
+
+    Links are among them, whatever they lead to, and not followed.
+    """
     found: list[tuple[bytes, str]] = []
     waiting = [str(src)]
     while waiting:
@@ -30,7 +33,7 @@ def list_files(src: Path) -> list[tuple[int, Path]]:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
-                elif entry.is_file(follow_symlinks=False):
+                else:
                     name = os.path.relpath(entry.path, src)
                     found.append((name.encode("utf-8", "replace"), entry.path))
     return [(number, Path(path)) for number, (_, path) in enumerate(sorted(found), start=1)]
@@ -46,7 +49,7 @@ def source_digest(src: Path, files: Sequence[tuple[int, Path]]) -> str:
     digest = hashlib.sha256(canonical_json([binary.sha256, CONVERTER_FLAGS, software_version()]))
     start = len(str(src)) + 1
     for _, path in files:
-        found = path.stat()
+        found = path.lstat()
         name = str(path)[start:].encode("utf-8", "surrogateescape")
         facts = (found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
         digest.update(b"%s\0%d\0%d\0%d\0%d\n" % (name, *facts))

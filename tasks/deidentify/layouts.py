@@ -9,7 +9,7 @@ from tasks.deidentify.profile import tag_of
 from tasks.deidentify.runs import Runs, bytes_by_tag, can_have_runs, runs_of, tags_of
 
 _PATIENT_ID = tag_of("PatientID")
-_MOST_LAYOUTS = 8
+_MOST_LAYOUTS, _MOST_SHAPES = 8, 1024
 
 
 class Place(NamedTuple):
@@ -25,6 +25,7 @@ class Layouts:
 
     def __init__(self) -> None:
         self._known: list[tuple[Runs, bytes]] = []
+        self._differing: dict[tuple[int, ...], frozenset[int]] = {}
 
     def find(self, data: bytes) -> Place | None:
         """Return what a scan of the file would find, None when it has to be scanned."""
@@ -37,17 +38,20 @@ class Layouts:
         return None
 
     def learn(self, data: bytes, header: Header) -> None:
-        """Remember the layout of a scanned file, and what differs from the one before."""
+        """Remember the layout of a scanned file, and what differs in files of these tags."""
         if not can_have_runs(data, header):
             return
-        by_tag = bytes_by_tag(data, header)
-        differing: set[int] = set()
+        by_tag, tags = bytes_by_tag(data, header), tags_of(header)
+        differing = self._differing.get(tags, frozenset())
         for at, (runs, _) in enumerate(self._known):
-            changed = runs.changed(by_tag) if runs.tags == tags_of(header) else {_PATIENT_ID}
+            changed = runs.changed(by_tag) if runs.tags == tags else {_PATIENT_ID}
             if runs.encoding == header.encoding and _PATIENT_ID not in changed:
-                differing = changed | runs.differing
+                differing |= changed | runs.differing
                 del self._known[at]
                 break
+        if len(self._differing) >= _MOST_SHAPES:
+            self._differing.clear()
+        self._differing[tags] = differing
         runs = runs_of(header, by_tag, differing)
         self._known.insert(0, (runs, header.get(_PATIENT_ID)))
         del self._known[_MOST_LAYOUTS:]

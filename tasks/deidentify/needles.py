@@ -162,10 +162,11 @@ def _allowed_codes() -> frozenset[str]:
 
 def _encodings(text: str) -> frozenset[bytes]:
     """Return the bytes of a text in every encoding it may have been written in."""
-    found = {text.encode(codec) for codec in ("utf-8", "utf-16-le", "utf-16-be", "gb18030")}
+    found = {text.encode(codec) for codec in ("utf-8", "utf-16-le", "utf-16-be")}
     if text.isascii():
         return frozenset(found)
     gb = text.encode("gb18030")
+    found.add(gb)
     for codec in ("big5", "big5hkscs", "iso2022_jp", "iso2022_jp_2", "euc_kr", "shift_jis"):
         try:
             found.add(text.encode(codec))

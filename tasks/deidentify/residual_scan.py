@@ -37,6 +37,8 @@ class Dictionary:
 
     def search(self, data: bytes, owner: str | None = None) -> frozenset[Match]:
         """Return what is found in bytes that belong to `owner`, or to nobody in particular."""
+        if not data:
+            return frozenset()
         exact = _search(self._exact, data.decode("latin-1"), owner)
         return exact | _search(self._folded, data.lower().decode("latin-1"), owner)
 
@@ -48,7 +50,7 @@ class Dictionary:
 
 def _automaton(needles: Iterable[Needle]) -> ahocorasick.Automaton | None:
     by_pattern: dict[bytes, list[Needle]] = {}
-    for needle in sorted(needles):
+    for needle in needles:
         by_pattern.setdefault(needle.pattern, []).append(needle)
     if not by_pattern:
         return None

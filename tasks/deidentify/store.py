@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas.atomic_files import move_into_place, sync_tree
+from schemas.atomic_files import sync_tree
 from schemas.identifiers import RawPatientId
 from schemas.keys import KeyRing
 from schemas.records import DeliveredFile, FileOutcome, SubjectAssignment
@@ -131,10 +131,15 @@ def object_path(outcome: FileOutcome) -> Path:
 
 def _place(results: Sequence[JobResult], outcomes: Sequence[FileOutcome], out_dir: Path) -> None:
     staged = {r.file_no: r.staged for r in results}
+    folders: set[Path] = set()
     for outcome in outcomes:
         source = staged[outcome.file_no]
         if outcome.state is FileState.ACCEPTED and source is not None:
-            move_into_place(source, out_dir / object_path(outcome))
+            final = out_dir / object_path(outcome)
+            if final.parent not in folders:
+                final.parent.mkdir(parents=True, exist_ok=True)
+                folders.add(final.parent)
+            source.replace(final)
 
 
 def _identifiers_by_subject(results: Sequence[JobResult]) -> dict[str, SubjectIdentifiers]:

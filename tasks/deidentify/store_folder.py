@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,7 +51,8 @@ def deidentify_folder(
     Parameters
     ----------
     src, dst : Path
-        Source folder, read only; target folder, new or empty, outside `src`.
+        Source folder, read only; target folder, new or empty, outside `src`. Links below
+        `src` are not followed but quarantined.
     site : SiteCode
         Site of the pseudonyms.
     ring : KeyRing
@@ -69,17 +71,33 @@ def deidentify_folder(
     """
     _require_folders(src, dst)
     subjects = _subjects(ring, site, assignments, subject_from)
-    paths = sorted((p for p in src.rglob("*") if p.is_file()), key=lambda p: p.relative_to(src))
+    paths = _files_below(src)
     if not paths:
         raise BadInputError("the source folder holds no file", hint="Check the first argument.")
-    jobs = [Job(number, path, path.stat().st_size) for number, path in enumerate(paths, start=1)]
+    jobs = [Job(number, path, path.lstat().st_size) for number, path in enumerate(paths, start=1)]
     if dst.is_dir():
         dst.rmdir()
     with directory_published_as(dst) as staging:
         batch = run_jobs(jobs, subjects, staging, workers)
-        outcomes = _withhold_found(batch, staging)
+        outcomes = _withhold_found(batch, staging, workers)
         write_audit(staging / AUDIT_FILE, batch, outcomes, ring.key_id)
     return _summary(outcomes)
+
+
+def _files_below(src: Path) -> list[Path]:
+    """Return all below a folder that is no folder, links among them, sorted part by part."""
+    found: list[str] = []
+    for folder, folders, names in os.walk(src, onerror=_cannot_list):
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        found += [f"{folder}/{name}" for name in (*names, *links)]
+    return [Path(path) for path in sorted(found, key=lambda path: path.split("/"))]
+
+
+def _cannot_list(error: OSError) -> None:
+    raise BadInputError(
+        f"a folder below the source cannot be listed: {error.strerror}",
+        hint="Give yourself the right to read it: no file may be left out silently.",
+    ) from None
 
 
 def _require_folders(src: Path, dst: Path) -> None:
@@ -113,9 +131,9 @@ def _subjects(
     return Subjects(ring, assignments)
 
 
-def _withhold_found(batch: DeidentifiedBatch, folder: Path) -> list[FileOutcome]:
+def _withhold_found(batch: DeidentifiedBatch, folder: Path, workers: int) -> list[FileOutcome]:
     """Search what was written; take back every object of a person who was found in it."""
-    hits = scan_paths([folder], Dictionary(batch.identifiers.values()))
+    hits = scan_paths([folder], Dictionary(batch.identifiers.values()), workers=workers)
     found_in = {hit.path.relative_to(folder) for hit in hits}
     people = {hit.subject_id for hit in hits if hit.subject_id}
     people |= {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import groupby, islice
 from typing import Generic, TypeVar
+
+from schemas.forking import worker_context
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -15,6 +17,7 @@ _Result = TypeVar("_Result")
 _CHUNK = 64
 #: Chunks under way at a time, per worker: keeps memory flat and few items in doubt.
 _CHUNKS_AHEAD = 2
+_WARM = "tasks.deidentify.store_warm"
 
 
 class Pool(Generic[_Item, _Result]):
@@ -44,9 +47,6 @@ class Pool(Generic[_Item, _Result]):
         initargs: tuple[object, ...],
         together: Callable[[_Item], object],
     ) -> None:
-        self._context = multiprocessing.get_context("forkserver")
-        # Imported once in the server that workers are forked from, not once in each of them.
-        self._context.set_forkserver_preload([work.__module__])
         self._work = work
         self._on_death = on_death
         self._workers = workers
@@ -101,10 +101,16 @@ class Pool(Generic[_Item, _Result]):
     def _executor(self, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
             max_workers=workers,
-            mp_context=self._context,
-            initializer=self._initializer,
-            initargs=self._initargs,
+            mp_context=worker_context(_WARM),
+            initializer=_start,
+            initargs=(self._initializer, self._initargs),
         )
+
+
+def _start(initializer: Callable[..., None], initargs: tuple[object, ...]) -> None:
+    # Collecting garbage would touch, and so copy, every page shared with who forked us.
+    gc.freeze()
+    initializer(*initargs)
 
 
 def _run_chunk(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import os
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from struct import unpack_from
+from typing import NamedTuple
 
 from tasks.deidentify.admission import compressed_is_only_image
 from tasks.deidentify.identifiers import IdentifierKind
@@ -30,12 +32,15 @@ from tasks.deidentify.parse import (
 )
 from tasks.deidentify.profile import tag_of
 from tasks.deidentify.residual_scan import Dictionary, Match, search_generic
+from tasks.deidentify.store_pool import Pool
 from tasks.deidentify.store_scan_tables import TABLE_READERS, Cells
 
 _HEAD_BYTES = 1024
 _CHUNK_BYTES = 64 << 20
 _MAX_DECODED_BYTES = 4 << 30
 _MAX_NESTING = 3
+#: Fewer are searched sooner than workers start.
+_FEW_FILES = 200
 _NIFTI_MAGIC_AT = {348: 344, 540: 4}
 
 
@@ -68,8 +73,19 @@ class _Known:
     layouts: Layouts = field(default_factory=Layouts, repr=False)
 
 
+class _Named(NamedTuple):
+    """A file, and its path below the folder given, which is searched as well (restricted)."""
+
+    path: str
+    relative: str
+
+
 def scan_paths(
-    paths: Iterable[Path], dictionary: Dictionary, *, hospitals_allowed_in: Collection[str] = ()
+    paths: Iterable[Path],
+    dictionary: Dictionary,
+    *,
+    hospitals_allowed_in: Collection[str] = (),
+    workers: int = 1,
 ) -> list[ScanHit]:
     """Search files, and folders with all below, for identifiers.
 
@@ -82,6 +98,8 @@ def scan_paths(
     hospitals_allowed_in : collection of str
         Patterns (`fnmatch`, on the path below the folder given) of files in which names of
         hospitals may stand, such as the `site` table.
+    workers : int
+        Worker processes, for more than a few files.
 
     Returns
     -------
@@ -93,24 +111,64 @@ def scan_paths(
     OSError
         If a file cannot be read: what was not searched is not clean.
     """
-    known = _Known(dictionary)
+    files = [named for root in paths for named in _files_below(root)]
     hits: set[ScanHit] = set()
-    for root in paths:
-        files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
-        for path in files:
-            relative = path.relative_to(root).as_posix() if root.is_dir() else path.name
-            allowed = any(fnmatch(relative, pattern) for pattern in hospitals_allowed_in)
-            for match in _scan_file(path, relative, known):
-                if not (allowed and match.kind is IdentifierKind.HOSPITAL):
-                    hits.add(ScanHit(path, match.kind, match.subject_id))
+    for named, matches in zip(files, _searched(files, dictionary, workers), strict=True):
+        allowed = matches and any(fnmatch(named.relative, p) for p in hospitals_allowed_in)
+        for match in matches:
+            if not (allowed and match.kind is IdentifierKind.HOSPITAL):
+                hits.add(ScanHit(Path(named.path), match.kind, match.subject_id))
     return sorted(hits)
 
 
-def _scan_file(path: Path, relative: str, known: _Known) -> frozenset[Match]:
-    owner = known.dictionary.owner_of(relative)
-    name = relative.encode("utf-8", "surrogateescape")
+def _files_below(root: Path) -> list[_Named]:
+    if not root.is_dir():
+        return [_Named(str(root), root.name)]
+    start = len(str(root)) + 1
+    found = (f"{folder}/{name}" for folder, _, names in os.walk(root) for name in names)
+    # No Path for each: that takes longer than searching a small file.
+    return [_Named(p, p[start:]) for p in sorted(found) if os.path.isfile(p)]  # noqa: PTH113
+
+
+def _searched(
+    files: Sequence[_Named], dictionary: Dictionary, workers: int
+) -> Iterator[frozenset[Match]]:
+    if workers == 1 or len(files) < _FEW_FILES:
+        known = _Known(dictionary)
+        yield from (_scan_file(named, known) for named in files)
+        return
+    pool = Pool(
+        _scan_in_worker,
+        _not_searched,
+        workers,
+        _start_worker,
+        (dictionary,),
+        together=lambda named: named.path.rpartition("/")[0],
+    )
+    yield from pool.run(files)
+
+
+_known: list[_Known] = []
+
+
+def _start_worker(dictionary: Dictionary) -> None:
+    logging.disable(logging.CRITICAL)
+    _known[:] = [_Known(dictionary)]
+
+
+def _scan_in_worker(named: _Named) -> frozenset[Match]:
+    return _scan_file(named, _known[0])
+
+
+def _not_searched(named: _Named) -> frozenset[Match]:
+    raise OSError("a worker died over a file, so it was not searched")
+
+
+def _scan_file(named: _Named, known: _Known) -> frozenset[Match]:
+    owner = known.dictionary.owner_of(named.relative)
+    name = named.relative.encode("utf-8", "surrogateescape")
     found = set(known.dictionary.search(name, owner) | search_generic(name))
-    for piece in _pieces_of_file(path, owner, known):
+    for piece in _pieces_of_file(Path(named.path), owner, known):
         found |= known.dictionary.search(piece.data, piece.owner)
         if piece.is_text:
             found |= search_generic(piece.data)

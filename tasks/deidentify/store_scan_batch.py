@@ -33,10 +33,12 @@ def batch_identifiers(bench: Workbench) -> list[SubjectIdentifiers]:
     )
 
 
-def scan_staged(bench: Workbench, people: Sequence[SubjectIdentifiers]) -> list[ScanHit]:
+def scan_staged(
+    bench: Workbench, people: Sequence[SubjectIdentifiers], workers: int
+) -> list[ScanHit]:
     """Return what is found in the staged objects, volumes and tables of the batch."""
     staged = [p for p in (bench.dicom, bench.nifti, bench.tables) if p.is_dir()]
-    return scan_paths(staged, Dictionary(people))
+    return scan_paths(staged, Dictionary(people), workers=workers)
 
 
 def withhold(

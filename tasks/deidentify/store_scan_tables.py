@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-import duckdb
 import pyarrow.parquet as pq
 
 #: Whose a group of rows is (None when the table does not say) and all its cells as text.
@@ -30,6 +29,8 @@ def read_parquet_cells(path: Path) -> Cells:
 
 def read_duckdb_cells(path: Path) -> Cells:
     """Yield the cells of all tables of a DuckDB file, their names and comments, and view SQL."""
+    import duckdb  # here: most folders hold none, and it takes longer than searching them
+
     with duckdb.connect(str(path), read_only=True) as connection:
         for catalogue in ("duckdb_tables()", "duckdb_columns()", "duckdb_views()"):
             query = f"SELECT * FROM {catalogue} WHERE NOT internal"  # noqa: S608  fixed names

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import signal
+import stat
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -79,7 +81,9 @@ def run_job(job: Job) -> JobResult:
     source_sha256 = job.sha256 or Sha256("")
     signal.setitimer(signal.ITIMER_REAL, _state[0].seconds)
     try:
-        data = job.path.read_bytes()
+        data = _read_plain(job.path)
+        if data is None:
+            return held(source_sha256, ReasonCode.UNSAFE_PATH)
         source_sha256 = Sha256(hashlib.sha256(data).hexdigest())
         if job.sha256 is not None and source_sha256 != job.sha256:
             raise OSError("the file changed since it was received")  # noqa: TRY301  one way to hold
@@ -88,6 +92,14 @@ def run_job(job: Job) -> JobResult:
         return held(source_sha256, ReasonCode.STAGE_FAILED, type(error).__name__)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _read_plain(path: Path) -> bytes | None:
+    """Return the bytes of a plain file; None for a link, whatever it leads to, and for devices."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return None
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
+        return stream.read()
 
 
 def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:

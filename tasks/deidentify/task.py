@@ -50,7 +50,7 @@ def scan_batch(site: str, batch: str) -> dict[str, int]:
     bench = context.bench
     with redacted_errors("scan", context.zones):
         people = batch_identifiers(bench)
-        hits = scan_staged(bench, people)
+        hits = scan_staged(bench, people, context.settings.workers)
         if hits:
             outcomes, volumes = withhold(bench, hits)
             bench.put("image_outcomes", outcomes)
@@ -79,7 +79,8 @@ def require_clean(site: str, batch: str) -> None:
     """
     context = run_context(site, batch)
     with redacted_errors("scan", context.zones):
-        if scan_staged(context.bench, batch_identifiers(context.bench)):
+        people = batch_identifiers(context.bench)
+        if scan_staged(context.bench, people, context.settings.workers):
             raise GateBlockedError(
                 "identifiers remain in the tables after their persons were withheld",
                 where=f"batch {batch} of {site}",

@@ -194,7 +194,6 @@ def add_overrides(zones: Zones, overrides: Iterable[Override]) -> int:
     """Add decisions to those of this home; a newer one about a sub-stack replaces the older."""
     merged = read_overrides(zones) | {o.key: o for o in overrides}
     path = _decisions_file(zones)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_bytes(path, render_overrides(merged.values()).encode("utf-8"))
     return len(merged)
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 from openpyxl import Workbook, load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
-from schemas.atomic_files import canonical_json, sha256_of_bytes, write_bytes
+from schemas.atomic_files import canonical_json, make_folder, sha256_of_bytes, write_bytes
 from schemas.charsets import decode_table_text
 from schemas.contracts import TableContract, conform, read_table_contracts
 from schemas.errors import BadInputError, ContractError
@@ -116,7 +116,7 @@ class Register:
 
 def write_outgoing(folder: Path, name: str, rows: Sequence[Mapping[str, str]]) -> list[Path]:
     """Write the file for a site as CSV (UTF-8 with mark) and as a workbook (restricted)."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     table = [headings(), *([str(value) for value in row.values()] for row in rows)]
     text = StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(table)
@@ -166,7 +166,6 @@ def require_new_answer_file(zones: Zones, site: str, data: bytes) -> str:
 def keep_answer_file(zones: Zones, site: str, data: bytes, digest: str) -> None:
     """Keep an answer file as it came (restricted: comments may name people)."""
     folder = zones.answers(site)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_bytes(folder / digest, data, mode=0o600)
 
 

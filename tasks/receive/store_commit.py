@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from schemas.atomic_files import (
     canonical_json,
     directory_published_as,
+    make_folder,
     move_into_place,
     sha256_of_file,
     write_bytes,
@@ -91,7 +92,7 @@ def write_quarantine(zones: Zones, delivery: Delivery, outcomes: Sequence[FileOu
     if not files:
         return
     folder = zones.quarantine(delivery.site, delivery.batch_id)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     for file in files:
         _copy_once(file, folder / file.sha256)
     text = StringIO()

@@ -66,6 +66,11 @@ def linkage_of_folder(
         If the linkage cannot be used.
     """
     path = src / LINKAGE_NAME
+    if path.is_symlink():
+        raise BadInputError(
+            f"{LINKAGE_NAME} is a link, and links are not followed",
+            hint="Put the file itself into the folder.",
+        )
     if not path.is_file():
         return None
     return Vault(zones.vault, ring).assign(site, read_linkage(path.read_bytes()))

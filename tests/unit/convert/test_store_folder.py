@@ -123,11 +123,20 @@ def test_two_single_slices_of_one_series_number_are_no_torn_stack(tmp_path: Path
     assert count_files(convert(tmp_path, pair)) == {"converted": 2}
 
 
-def test_links_are_not_followed(tmp_path: Path) -> None:
-    outside = write_files(tmp_path / "outside", make_series(n_slices=4))
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "link").symlink_to(outside[0])
-    assert convert_folder(tmp_path / "in", tmp_path / "out").files == ()
+def test_links_are_set_aside_wherever_they_lead_and_not_followed(tmp_path: Path) -> None:
+    outside = write_files(tmp_path / "outside", make_series(n_slices=3))
+    src = tmp_path / "src"
+    inside = write_files(src / "a", make_series(series=2, n_slices=3))
+    (src / "folder").symlink_to(tmp_path / "outside")
+    (src / "file.dcm").symlink_to(outside[0])
+    (src / "again.dcm").symlink_to(inside[0])
+    (src / "nothing.dcm").symlink_to("nowhere")
+    (src / "loop").symlink_to("loop")
+    os.mkfifo(src / "pipe")
+    result = convert_folder(src, tmp_path / "dst")
+    assert count_files(result) == {"UNSAFE_PATH": 6, "converted": 3}
+    assert len(result.volumes) == 1
+    assert unchanged_counts(src, tmp_path / "dst") == count_folder(result)
 
 
 @pytest.mark.parametrize("inside", ["in", "in/out"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -50,7 +52,7 @@ def test_a_hit_of_the_scan_takes_back_every_object_of_the_person(
 ) -> None:
     write_files(tmp_path / "src", [*make_series(n_slices=2), make_instance(subject=2)])
 
-    def hit_in_first(paths: list[Path], dictionary: object) -> list[ScanHit]:
+    def hit_in_first(paths: list[Path], dictionary: object, workers: int) -> list[ScanHit]:
         found = [p for p in sorted(paths[0].rglob("*.dcm")) if dcmread(p).PatientID == first]
         return [ScanHit(found[0], IdentifierKind.PHONE, "")]
 
@@ -86,3 +88,39 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     with pytest.raises(BadInputError, match="no file"):
         deidentify_folder(tmp_path / "src", tmp_path / "dst", SITE, RING, subject_from="patient_id")
+
+
+def test_links_are_quarantined_wherever_they_lead_and_not_followed(tmp_path: Path) -> None:
+    outside = write_files(tmp_path / "outside", make_series(n_slices=3))
+    src, dst = tmp_path / "src", tmp_path / "dst"
+    inside = write_files(src / "a", [make_instance(subject=2)])
+    (src / "folder").symlink_to(tmp_path / "outside")
+    (src / "file.dcm").symlink_to(outside[0])
+    (src / "again.dcm").symlink_to(inside[0])
+    (src / "nothing.dcm").symlink_to("nowhere")
+    (src / "loop").symlink_to("loop")
+    os.mkfifo(src / "pipe")
+    summary = deidentify_folder(src, dst, SITE, RING, subject_from="patient_id")
+    assert summary.states == {"accepted": 1, "quarantined": 6}
+    assert summary.reasons == {"UNSAFE_PATH": 6}
+    rows = pq.read_table(dst / "audit.parquet").to_pylist()
+    assert [r["reason"] for r in rows] == [None] + ["UNSAFE_PATH"] * 6
+    assert len(list(dst.rglob("*.dcm"))) == 1
+
+
+def test_a_folder_that_cannot_be_listed_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(tmp_path / "src" / "a", [make_instance()])
+    (tmp_path / "src" / "b").mkdir()
+    listed = os.scandir
+
+    def refuses(path: str) -> Iterator[os.DirEntry[str]]:
+        if str(path).endswith("b"):
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuses)
+    with pytest.raises(BadInputError, match="cannot be listed"):
+        deidentify_folder(tmp_path / "src", tmp_path / "dst", SITE, RING, subject_from="patient_id")
+    assert not (tmp_path / "dst").exists()

@@ -1,0 +1,50 @@
+"""Workers find what they need loaded, whichever process they are forked from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+#: A module that nothing loads by itself.
+_MODULE, _OTHER = "schemas.partial_dates", "schemas.workbook_bytes"
+
+
+def run(code: str) -> list[str]:
+    # In a process of its own: a fork server starts once in a process, and stays.
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_a_process_of_one_thread_forks_workers_that_have_the_modules() -> None:
+    said = run(
+        f"""
+        from schemas.forking import worker_context
+        context = worker_context("{_MODULE}")
+        with context.Pool(1) as pool:
+            loaded = pool.apply(eval, ("'{_MODULE}' in __import__('sys').modules",))
+        print(context.get_start_method(), loaded)
+        """
+    )
+    assert said == ["fork", "True"]
+
+
+def test_with_threads_a_server_forks_workers_that_have_the_modules_of_every_stage() -> None:
+    said = run(
+        f"""
+        import threading
+        from schemas.forking import preload_in_server, worker_context
+        end = threading.Event()
+        threading.Thread(target=end.wait).start()
+        preload_in_server("{_OTHER}")
+        context = worker_context("{_MODULE}")
+        with context.Pool(1) as pool:
+            for name in ("{_MODULE}", "{_OTHER}"):
+                print(pool.apply(eval, (f"'{{name}}' in __import__('sys').modules",)))
+        end.set()
+        print(context.get_start_method())
+        """
+    )
+    assert said == ["True", "True", "forkserver"]
