@@ -16,7 +16,7 @@ from tasks.convert.header_view import FeatureHarvest
 from tasks.convert.source import PixelFacts, facts_of_scan
 from tasks.convert.store_pool import Loss, preload, run_isolated
 
-_FILES_PER_CHUNK = 512
+_FILES_PER_CHUNK = 256
 _READ_TIMEOUT_S = 15.0
 _READ_BYTES_PER_S = 20e6
 _READ_MEMORY_BYTES = 2 << 30
