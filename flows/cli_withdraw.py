@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,9 +11,11 @@ from flows.cli_night import prepare_home
 from flows.console import HomeOption, JsonOption, say, say_json
 from schemas.errors import BadInputError
 from schemas.identifiers import SiteCode, SubjectId
-from schemas.keys import KeyRing
 from schemas.settings import Settings, apply_environment
 from schemas.suppression import Scope, Withdrawal, record_withdrawal, require_complete
+
+if TYPE_CHECKING:
+    from schemas.keys import KeyRing
 
 _COUNTED = (
     "series",

@@ -40,10 +40,14 @@ _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM U
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _SHORT_ELEMENT = struct.Struct("<HH2sH")
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_UNDEFINED = 0xFFFFFFFF
+UNDEFINED = 0xFFFFFFFF
 _MAX_DEPTH = 64
 _META_START = 132
 _TRANSFER_SYNTAX, _SOP_CLASS = 0x00020010, 0x00020002
+
+
+#: VR, where the value begins, its length.
+Place = tuple[bytes, int, int]
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,25 @@ class ScannedHeader:
 
     `places` says for every attribute of the top level where in `start` its value lies: VR
     (empty in implicit VR), offset, length; sequences of undefined length have none.
-    `private` has the tags of vendors' groups by group, in file order.
+    `private` has the tags of vendors' groups by group, in file order. `steps` are the elements
+    that were not taken in by `_plain_run`, at any depth: where each begins, where its value
+    begins, its length.
     """
 
     values: Mapping[int, bytes]
     pixel_offset: int
     pixel_length: int
     start: bytes
-    places: Mapping[int, tuple[bytes, int, int]]
+    places: Mapping[int, Place]
     private: Mapping[int, Sequence[int]]
-    explicit: bool
     syntax: str
     sop_class: str
+    steps: Sequence[tuple[int, int, int]]
+
+    @property
+    def explicit(self) -> bool:
+        """Return whether the header names the VR of each element."""
+        return self.syntax == EXPLICIT_LITTLE_ENDIAN
 
     def element(self, tag: int) -> tuple[str, bytes]:
         """Return VR and value of an attribute of the top level."""
@@ -115,7 +126,7 @@ def siemens_gradient(header: ScannedHeader) -> tuple[float, ...]:
     return struct.unpack("<3d", value) if value else ()
 
 
-class _NotForUsError(Exception):
+class NotForUsError(Exception):
     """The header holds something that the full parser must judge."""
 
 
@@ -137,31 +148,32 @@ def scan_header(start: bytes) -> ScannedHeader | None:
     -----
     DICOM PS3.5 7.1 (data elements), 7.5 (nesting), PS3.10 7.1 (file meta information).
     """
-    if start[128:_META_START] != b"DICM":
-        return None
     try:
-        meta, offset = _scan_meta(start)
-        if meta.get(_TRANSFER_SYNTAX) in (EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN):
-            return _scan(start, offset, meta)
-    except (_NotForUsError, struct.error):
+        syntax, sop_class, offset = scan_meta(start)
+        if syntax in (EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN):
+            return _scan(start, offset, syntax, sop_class)
+    except (NotForUsError, struct.error):
         # An element that goes beyond `start` ends here too.
         pass
     return None
 
 
-def _scan_meta(start: bytes) -> tuple[dict[int, str], int]:
+def scan_meta(start: bytes) -> tuple[str, str, int]:
+    """Return transfer syntax, SOP class and where the file meta information ends."""
+    if start[128:_META_START] != b"DICM":
+        raise NotForUsError
     offset, meta = _META_START, dict[int, str]()
     while start[offset : offset + 2] == b"\x02\x00":
-        tag, _, length, value = _element(start, offset, explicit=True)
-        if length == _UNDEFINED:
-            raise _NotForUsError
+        tag, _, length, value = read_element(start, offset, explicit=True)
+        if length == UNDEFINED:
+            raise NotForUsError
         offset = value + length
         if tag in (_TRANSFER_SYNTAX, _SOP_CLASS):
             meta[tag] = start[value:offset].decode("ascii", "replace").strip(" \0")
-    return meta, offset
+    return meta.get(_TRANSFER_SYNTAX, ""), meta.get(_SOP_CLASS, ""), offset
 
 
-def _element(start: bytes, offset: int, *, explicit: bool) -> tuple[int, bytes, int, int]:
+def read_element(start: bytes, offset: int, *, explicit: bool) -> tuple[int, bytes, int, int]:
     """Return tag, VR, length and where the value begins."""
     group, number, vr, short = struct.unpack_from("<HH2sH", start, offset)
     tag = group << 16 | number
@@ -171,38 +183,44 @@ def _element(start: bytes, offset: int, *, explicit: bool) -> tuple[int, bytes, 
         return tag, vr, short, offset + 8
     if vr in _LONG_VRS:
         return tag, vr, struct.unpack_from("<I", start, offset + 8)[0], offset + 12
-    raise _NotForUsError
+    raise NotForUsError
 
 
-def _scan(start: bytes, offset: int, meta: Mapping[int, str]) -> ScannedHeader:
-    explicit = meta[_TRANSFER_SYNTAX] == EXPLICIT_LITTLE_ENDIAN
+def _scan(start: bytes, offset: int, syntax: str, sop_class: str) -> ScannedHeader:
+    explicit = syntax == EXPLICIT_LITTLE_ENDIAN
     # A header that says implicit but is explicit has two letters where the length should be.
     if not explicit and start[offset + 4 : offset + 6].isalpha():
-        raise _NotForUsError
-    places: dict[int, tuple[bytes, int, int]] = {}
+        raise NotForUsError
+    places: dict[int, Place] = {}
+    steps: list[tuple[int, int, int]] = []
     depth = 0
     while True:
         if explicit and depth == 0:
             offset = _plain_run(start, offset, places)
-        tag, vr, length, value = _element(start, offset, explicit=explicit)
+        tag, vr, length, value = read_element(start, offset, explicit=explicit)
+        steps.append((offset, value, length))
         if tag == PIXEL_DATA and depth == 0:
-            if length == _UNDEFINED:
-                raise _NotForUsError
-            return _whole_header(start, places, (value, length), meta)
+            if length == UNDEFINED:
+                raise NotForUsError
+            private = _private_tags(places)
+            values = wanted_values(start, places, private)
+            return ScannedHeader(
+                values, value, length, start, places, private, syntax, sop_class, steps
+            )
         if depth == 0:
-            places[tag] = (b"SQ", value, 0) if length == _UNDEFINED else (vr, value, length)
-        if length == _UNDEFINED:
+            places[tag] = (b"SQ", value, 0) if length == UNDEFINED else (vr, value, length)
+        if length == UNDEFINED:
             depth += _opened(tag, vr, explicit=explicit)
             offset = value
             if depth > _MAX_DEPTH:
-                raise _NotForUsError
+                raise NotForUsError
             continue
         if tag == _SEQUENCE_END:
             depth -= 1
         offset = value + length
 
 
-def _plain_run(start: bytes, offset: int, places: dict[int, tuple[bytes, int, int]]) -> int:
+def _plain_run(start: bytes, offset: int, places: dict[int, Place]) -> int:
     """Take in elements with a length of two bytes, nearly all of a header; return the next."""
     while True:
         group, number, vr, length = _SHORT_ELEMENT.unpack_from(start, offset)
@@ -212,30 +230,28 @@ def _plain_run(start: bytes, offset: int, places: dict[int, tuple[bytes, int, in
         offset += 8 + length
 
 
-def _whole_header(
-    start: bytes,
-    places: dict[int, tuple[bytes, int, int]],
-    pixels: tuple[int, int],
-    meta: Mapping[int, str],
-) -> ScannedHeader:
-    values = {tag: _wanted(start, tag, *places[tag]) for tag in _WANTED if tag in places}
+def _private_tags(places: Mapping[int, Place]) -> dict[int, Sequence[int]]:
     private: dict[int, list[int]] = {}
     for tag in [tag for tag in places if tag >> 16 in _VENDOR_GROUPS]:
         private.setdefault(tag >> 16, []).append(tag)
+    return dict(private)
+
+
+def wanted_values(
+    start: bytes, places: Mapping[int, Place], private: Mapping[int, Sequence[int]]
+) -> dict[int, bytes]:
+    """Return the raw values of the wanted attributes; NotForUsError where one is unusual."""
     for tag in private.get(PHILIPS_CREATOR >> 16, ()):
         if PHILIPS_CREATOR < tag <= _LAST_PHILIPS_CREATOR:
             _, value, length = places[tag]
             _refuse_moved_block(start[value : value + length])
-    syntax = meta[_TRANSFER_SYNTAX]
-    explicit = syntax == EXPLICIT_LITTLE_ENDIAN
-    sop_class = meta.get(_SOP_CLASS, "")
-    return ScannedHeader(values, *pixels, start, places, private, explicit, syntax, sop_class)
+    return {tag: _wanted(start, tag, *places[tag]) for tag in _WANTED if tag in places}
 
 
 def _refuse_moved_block(creator: bytes) -> None:
     """Leave a header whose vendor block lies elsewhere to the full parser."""
     if creator.strip(b" \0") == PHILIPS_BLOCK:
-        raise _NotForUsError
+        raise NotForUsError
 
 
 def _opened(tag: int, vr: bytes, *, explicit: bool) -> int:
@@ -244,11 +260,11 @@ def _opened(tag: int, vr: bytes, *, explicit: bool) -> int:
         return 0
     # Unknown content of undefined length is implicit inside: the full parser's business.
     if explicit and vr != b"SQ":
-        raise _NotForUsError
+        raise NotForUsError
     return 1
 
 
 def _wanted(start: bytes, tag: int, vr: bytes, value: int, length: int) -> bytes:
     if (vr and vr != _WANTED[tag]) or value + length > len(start):
-        raise _NotForUsError
+        raise NotForUsError
     return start[value : value + length]

@@ -1,17 +1,19 @@
 """A scanned header that answers like a pydicom Dataset where features are harvested.
 
 What the scanner leaves to pydicom stays there. Slices of one series differ in a few
-attributes only: when all others are the same bytes as in the slice before, its features are
+attributes only: when all others are the same bytes as in a slice before, its features are
 taken over (`FeatureHarvest`).
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from schemas.features import InstanceFeatures, read_features, reread_features
-from tasks.convert.header_scan import PIXEL_DATA, ScannedHeader
+from tasks.convert.header_layout import HeaderLayout, Watched
+from tasks.convert.header_scan import PIXEL_DATA, ScannedHeader, scan_header
 from tasks.convert.header_values import ATTRIBUTES, NotPlainError, plain_value
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ _PER_SLICE = {
 }
 _FIELD_OF = {ATTRIBUTES[keyword][0]: field for keyword, field in _PER_SLICE.items()}
 _Asked = tuple[bytes, bytes] | None
+#: Slices of one series may be laid out in a few ways, the first of a volume unlike the others.
+_MAX_KNOWN = 3
 
 
 class HeaderView:
@@ -142,53 +146,90 @@ def _private(scanned: ScannedHeader, group: int) -> tuple[tuple[int, _Asked], ..
     )
 
 
-def view_of(scanned: ScannedHeader) -> Dataset | None:
-    """Return the view, typed as what it stands for; None where only the full parser can."""
+def view_of(scanned: ScannedHeader) -> HeaderView | None:
+    """Return the view; None where only the full parser can read the header."""
     places = scanned.places
     if any(tag in places for tag in _IN_SEQUENCES):
         return None
     if any(tag & 0xFF == _UIH_FRAMES for tag in scanned.private.get(_UIH_GROUP, ())):
         return None
-    return cast("Dataset", HeaderView(scanned))
+    return HeaderView(scanned)
 
 
 class FeatureHarvest:
-    """Features of one header after another; a slice like the one before costs a comparison."""
+    """Headers and features of one file after another; a slice like one before costs little."""
 
     def __init__(self) -> None:
-        self._known: tuple[HeaderView, InstanceFeatures] | None = None
+        #: What was read whole, the last that helped first.
+        self._known: list[_Known] = []
 
-    def read(self, scanned: ScannedHeader) -> InstanceFeatures | None:
-        """Return what `read_features` gives; None where the full parser must read the file."""
-        view = view_of(scanned)
-        if view is None:
+    def read(self, start: bytes) -> tuple[ScannedHeader, InstanceFeatures] | None:
+        """Return the header and what `read_features` gives; None where only the full parser can.
+
+        Parameters
+        ----------
+        start : bytes
+            As for `scan_header`.
+        """
+        for known in self._known:
+            scanned = known.layout.follow(start)
+            changed = None if scanned is None else known.changed(scanned)
+            if scanned is not None and changed is not None:
+                self._keep(known)
+                view = HeaderView(scanned)
+                features = reread_features(known.features, cast("Dataset", view), changed)
+                return (scanned, features) if view.is_plain else None
+        return self._read_whole(start)
+
+    def _read_whole(self, start: bytes) -> tuple[ScannedHeader, InstanceFeatures] | None:
+        scanned = scan_header(start)
+        view = None if scanned is None else view_of(scanned)
+        if scanned is None or view is None:
             return None
-        changed = None if self._known is None else _changed(self._known[0], scanned)
-        if self._known is not None and changed is not None:
-            features = reread_features(self._known[1], view, changed)
-        else:
-            features = read_features(view)
-        plain = cast("HeaderView", view)
-        if not plain.is_plain:
+        features = read_features(cast("Dataset", view))
+        if not view.is_plain:
             return None
-        if changed is None:
-            self._known = (plain, features)
-        return features
+        self._keep(_Known(scanned, view, features))
+        return scanned, features
+
+    def _keep(self, known: _Known) -> None:
+        if known not in self._known[:1]:
+            others = [other for other in self._known if other is not known]
+            self._known = [known, *others[: _MAX_KNOWN - 1]]
 
 
-def _changed(before: HeaderView, scanned: ScannedHeader) -> list[str] | None:
-    """Return the fields in which a header of one series differs; None for another series."""
-    if before.file_meta.TransferSyntaxUID != scanned.syntax:
-        return None
-    changed = []
-    for tag, value in before.asked.items():
-        if _bytes_of(scanned, tag) != value:
-            field = _FIELD_OF.get(tag)
-            if field is None:
-                return None
-            changed.append(field)
-    private = before.asked_private.items()
-    if any(_private(scanned, group) != elements for group, elements in private):
-        # Of private attributes only a b-value is ever asked for.
-        changed.append("b_value")
-    return changed
+class _Known:
+    """A header that was read whole, to read others like it by it."""
+
+    def __init__(
+        self, scanned: ScannedHeader, view: HeaderView, features: InstanceFeatures
+    ) -> None:
+        self.view = view
+        self.features = features
+        self._scanned = scanned
+
+    @cached_property
+    def layout(self) -> HeaderLayout:
+        # Made when the next header comes: many a known one is followed by none like it.
+        return HeaderLayout(self._scanned)
+
+    @cached_property
+    def _watched(self) -> list[Watched]:
+        private = (element for group in self.view.asked_private.values() for element in group)
+        found = []
+        for tag, element in (*self.view.asked.items(), *private):
+            if element is not None:
+                _, begin, length = self._scanned.places[tag]
+                found.append((tag, begin, begin + length, element[1]))
+        return found
+
+    def changed(self, scanned: ScannedHeader) -> list[str] | None:
+        """Return the fields in which a header of this layout differs; None for another series."""
+        tags = self.layout.differing(scanned, self._watched)
+        fields = [_field_of(tag) for tag in tags]
+        return None if None in fields else [field for field in fields if field is not None]
+
+
+def _field_of(tag: int) -> str | None:
+    # Of private attributes only a b-value is ever asked for.
+    return "b_value" if tag >> 16 & 1 else _FIELD_OF.get(tag)

@@ -1,4 +1,4 @@
-"""Convert many series, each in a worker that may die; what is small shares one."""
+"""Convert many series in workers that may die."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from tasks.convert.store_series import (
 )
 
 _WORKER_BASE_BYTES = 2 << 30
-#: A process of its own costs as much as a small series.
-_BUNDLE_BYTES, _BUNDLES_PER_WORKER = 32 << 20, 3
 
 
 def convert_many(
@@ -34,7 +32,7 @@ def convert_many(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[list[VolumeRecord]]:
-    """Convert many series, each in a worker of its own that may die.
+    """Convert many series in workers that may die; a death costs one sub-stack.
 
     Parameters
     ----------
@@ -60,18 +58,16 @@ def convert_many(
     lost: list[_Part] = []
     with fresh_folder(scratch) as folder:
         pool = _Pool(folder, workers, timeout_s)
-        for bundle, outcome in pool.run(_bundles(jobs, workers)):
-            if isinstance(outcome, Loss) and sum(len(_parts(part)) for part in bundle) > 1:
+        for part, outcome in pool.run([_Part(*numbered) for numbered in enumerate(jobs)]):
+            if isinstance(outcome, Loss) and len(singles := _parts(part)) > 1:
                 # One sub-stack ended the worker: the others need not pay for it.
-                lost += [single for part in bundle for single in _parts(part)]
+                lost += singles
                 continue
-            for part, found in zip(bundle, _settled(bundle, outcome), strict=True):
-                records[part.index] = found
+            records[part.index] = _settled(part, outcome)
             if progress is not None:
                 progress(len(records), len(jobs))
-        for bundle, outcome in pool.run([(part,) for part in lost]):
-            for part, found in zip(bundle, _settled(bundle, outcome), strict=True):
-                records.setdefault(part.index, []).extend(found)
+        for part, outcome in pool.run(lost):
+            records.setdefault(part.index, []).extend(_settled(part, outcome))
     if progress is not None and lost:
         progress(len(jobs), len(jobs))
     return [sorted(records[i], key=lambda r: r.sub_stack_digest) for i in range(len(jobs))]
@@ -86,52 +82,30 @@ class _Part:
     only: str | None = None
 
 
-_Bundle = Sequence[_Part]
-
-
-def _bundles(jobs: Sequence[SeriesJob], workers: int) -> list[_Bundle]:
-    """Return what each worker converts: a large series alone, small ones several together."""
-    sizes = [sum(sizes_of(job.paths.values())) for job in jobs]
-    limit = min(_BUNDLE_BYTES, sum(sizes) // (_BUNDLES_PER_WORKER * workers))
-    bundles: list[list[_Part]] = []
-    room = 0
-    for index, (job, size) in enumerate(zip(jobs, sizes, strict=True)):
-        if not bundles or size > room:
-            bundles.append([])
-            room = limit
-        bundles[-1].append(_Part(index, job))
-        room -= size
-    return list(bundles)
-
-
 @dataclass(frozen=True)
 class _Pool:
     scratch: Path
     workers: int
     timeout_s: float
 
-    def run(
-        self, bundles: Sequence[_Bundle]
-    ) -> Iterator[tuple[_Bundle, list[list[VolumeRecord]] | Loss]]:
+    def run(self, parts: Sequence[_Part]) -> Iterator[tuple[_Part, list[VolumeRecord] | Loss]]:
         outcomes = run_isolated(
-            _convert_bundle,
-            [(bundle, self.scratch, self.timeout_s) for bundle in bundles],
+            _convert_part,
+            [(part, self.scratch, self.timeout_s) for part in parts],
             workers=self.workers,
-            timeout_s=lambda item: sum(_job_time_limit_s(p.job, self.timeout_s) for p in item[0]),
-            memory_bytes=lambda item: max(worker_memory(p.job.paths.values()) for p in item[0]),
+            timeout_s=lambda item: _job_time_limit_s(item[0].job, self.timeout_s),
+            memory_bytes=lambda item: worker_memory(item[0].job.paths.values()),
         )
         for place, outcome in outcomes:
-            yield bundles[place], outcome
+            yield parts[place], outcome
 
 
 def _parts(part: _Part) -> list[_Part]:
     return [_Part(part.index, part.job, stack.digest) for stack in split_series(part.job.features)]
 
 
-def _settled(bundle: _Bundle, outcome: list[list[VolumeRecord]] | Loss) -> list[list[VolumeRecord]]:
-    if isinstance(outcome, Loss):
-        return [_lost_records(part, outcome) for part in bundle]
-    return outcome
+def _settled(part: _Part, outcome: list[VolumeRecord] | Loss) -> list[VolumeRecord]:
+    return _lost_records(part, outcome) if isinstance(outcome, Loss) else outcome
 
 
 def _job_time_limit_s(job: SeriesJob, timeout_s: float) -> float:
@@ -145,12 +119,8 @@ def worker_memory(files: Iterable[Path]) -> int:
     return _WORKER_BASE_BYTES + 6 * sum(sizes_of(files))
 
 
-def _convert_bundle(item: tuple[_Bundle, Path, float]) -> list[list[VolumeRecord]]:
-    bundle, scratch, timeout_s = item
-    return [_convert_part(part, scratch, timeout_s) for part in bundle]
-
-
-def _convert_part(part: _Part, scratch: Path, timeout_s: float) -> list[VolumeRecord]:
+def _convert_part(item: tuple[_Part, Path, float]) -> list[VolumeRecord]:
+    part, scratch, timeout_s = item
     job = part.job
     return convert_series(
         job.paths,

@@ -1,4 +1,4 @@
-"""Workers that may die: each item in a process of its own, bounded in time and memory."""
+"""Workers that may die: bounded in time and memory, and what one loses is tried in a fresh one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from multiprocessing import connection, get_context
 from multiprocessing.context import ForkContext, ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,11 +41,14 @@ class Loss(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class _Running(Generic[Item]):
-    index: int
+@dataclass
+class _Worker:
+    """A process and what it is doing; `n_items` counts what it was given so far."""
+
     process: BaseProcess
-    deadline: float
+    index: int = -1
+    deadline: float = 0.0
+    n_items: int = 0
 
 
 def run_isolated(
@@ -61,7 +64,9 @@ def run_isolated(
     Parameters
     ----------
     function : callable
-        A module-level function; runs in a fresh process of its own session.
+        A module-level function; runs in a process that takes one item after another. With a
+        loss the process ends; an item that was not its first is tried again in a fresh one,
+        so that no item pays for another.
     items : sequence
         What it is called with, one each.
     workers : int
@@ -69,28 +74,85 @@ def run_isolated(
     timeout_s : callable
         Wall time for an item; then its process and all its children are killed.
     memory_bytes : callable
-        Address space for an item, of the process beyond what it starts with from the run
-        that forked it, and of each of its children.
+        Address space for an item, of the process beyond what it has when the item comes, and
+        of each of its children.
     """
-    context = _context()
-    forker = os.getpid() if isinstance(context, ForkContext) else None
-    running: dict[connection.Connection, _Running[Item]] = {}
-    waiting = list(enumerate(items))[::-1]
+    pool = _Pool(function, items, _context(), timeout_s, memory_bytes)
+    waiting = list(range(len(items)))[::-1]
     try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                index, item = waiting.pop()
-                receive, send = context.Pipe(duplex=False)
-                arguments = (send, function, item, memory_bytes(item), forker)
-                process = context.Process(target=_work, args=arguments, daemon=True)
-                process.start()
-                send.close()
-                running[receive] = _Running(index, process, time.monotonic() + timeout_s(item))
-            yield from _collect(running)
+        while waiting or pool.busy:
+            while waiting and len(pool.busy) < workers:
+                pool.give(waiting.pop())
+            for index, outcome in pool.collect():
+                if outcome is None:
+                    waiting.append(index)
+                else:
+                    yield index, outcome
     finally:
-        for receive, work in running.items():
-            _end(work.process)
-            receive.close()
+        pool.end()
+
+
+class _Pool(Generic[Item, Result]):
+    def __init__(
+        self,
+        function: Callable[[Item], Result],
+        items: Sequence[Item],
+        context: ForkContext | ForkServerContext,
+        timeout_s: Callable[[Item], float],
+        memory_bytes: Callable[[Item], int],
+    ) -> None:
+        self.busy: dict[connection.Connection, _Worker] = {}
+        self._idle: list[tuple[connection.Connection, _Worker]] = []
+        self._for_fresh: set[int] = set()
+        self._function, self._items, self._context = function, items, context
+        self._timeout_s, self._memory_bytes = timeout_s, memory_bytes
+        self._forks = isinstance(context, ForkContext)
+
+    def give(self, index: int) -> None:
+        """Let a worker begin with an item."""
+        if index in self._for_fresh and self._idle:
+            _end(*self._idle.pop())
+        pipe, worker = self._idle.pop() if self._idle else self._start()
+        item = self._items[index]
+        worker.index, worker.n_items = index, worker.n_items + 1
+        worker.deadline = time.monotonic() + self._timeout_s(item)
+        self.busy[pipe] = worker
+        # A worker that just died is seen when its answer is waited for.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            pipe.send((index if self._forks else item, self._memory_bytes(item)))
+
+    def _start(self) -> tuple[connection.Connection, _Worker]:
+        ours, theirs = self._context.Pipe()
+        # A forked worker has all items already: only their numbers need to be told.
+        items = self._items if self._forks else None
+        arguments = (theirs, self._function, items, os.getpid() if self._forks else None)
+        process = self._context.Process(target=_work, args=arguments, daemon=True)
+        process.start()
+        theirs.close()
+        return ours, _Worker(process)
+
+    def collect(self) -> Iterator[tuple[int, Result | Loss | None]]:
+        """Wait for an end; yield outcomes, None for an item that shall be tried again."""
+        patience = min(worker.deadline for worker in self.busy.values()) - time.monotonic()
+        ready = connection.wait(list(self.busy), timeout=max(patience, 0.0))
+        now = time.monotonic()
+        for pipe in [p for p, worker in self.busy.items() if p in ready or worker.deadline <= now]:
+            worker = self.busy.pop(pipe)
+            outcome: Result | Loss = _receive(pipe) if pipe in ready else Loss.TIMEOUT
+            if not isinstance(outcome, Loss):
+                self._idle.append((pipe, worker))
+                yield worker.index, outcome
+                continue
+            _end(pipe, worker)
+            again = worker.n_items > 1
+            if again:
+                self._for_fresh.add(worker.index)
+            yield worker.index, None if again else outcome
+
+    def end(self) -> None:
+        """End all workers, whatever they do."""
+        for pipe, worker in [*self._idle, *self.busy.items()]:
+            _end(pipe, worker)
 
 
 def preload(*modules: str) -> None:
@@ -116,33 +178,23 @@ def _context() -> ForkContext | ForkServerContext:
     return get_context("fork")
 
 
-def _collect(
-    running: dict[connection.Connection, _Running[Item]],
-) -> Iterator[tuple[int, Result | Loss]]:
-    patience = min(work.deadline for work in running.values()) - time.monotonic()
-    ready = connection.wait(list(running), timeout=max(patience, 0.0))
-    now = time.monotonic()
-    for receive in [r for r, work in running.items() if r in ready or work.deadline <= now]:
-        work = running.pop(receive)
-        outcome: Result | Loss = Loss.TIMEOUT
-        if receive in ready:
-            try:
-                outcome = receive.recv()
-            except Exception:
-                # The pipe closed, or what came through it is no whole message.
-                outcome = Loss.DIED
-        receive.close()
-        _end(work.process)
-        yield work.index, outcome
+def _receive(pipe: connection.Connection) -> Any:
+    try:
+        return pipe.recv()
+    except Exception:
+        # The pipe closed, or what came through it is no whole message.
+        return Loss.DIED
 
 
-def _end(process: BaseProcess) -> None:
+def _end(pipe: connection.Connection, worker: _Worker) -> None:
+    process = worker.process
     if process.pid is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.join()
     process.close()
+    pipe.close()
 
 
 def _die_with_parent(forker: int | None) -> None:
@@ -161,26 +213,33 @@ def _address_space_bytes() -> int:
 
 
 def _work(
-    send: connection.Connection,
+    pipe: connection.Connection,
     function: Callable[[Item], Result],
-    item: Item,
-    memory_bytes: int,
+    items: Sequence[Item] | None,
     forker: int | None,
 ) -> None:
     os.setsid()
     # Its report would quote paths; what ended a worker is told by its code.
     faulthandler.disable()
     _die_with_parent(forker)
-    limit = memory_bytes + _address_space_bytes()
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    outcome: Result | Loss
+    outcome: object = None
+    # Nobody asks or listens any more when the run was killed.
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while not isinstance(outcome, Loss):
+            told, memory_bytes = pipe.recv()
+            outcome = _outcome(function, told if items is None else items[told], memory_bytes)
+            pipe.send(outcome)
+
+
+def _outcome(function: Callable[[Item], Result], item: Item, memory_bytes: int) -> Result | Loss:
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = memory_bytes + _address_space_bytes()
+    resource.setrlimit(
+        resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most)
+    )
     try:
-        outcome = function(item)
+        return function(item)
     except Exception:
         # The message may quote a header; only the fact goes back.
-        outcome = Loss.FAILED
-    # Nobody listens when the run was killed: then there is nobody to tell.
-    with contextlib.suppress(BrokenPipeError):
-        send.send(outcome)
-    send.close()
+        return Loss.FAILED

@@ -11,12 +11,12 @@ from schemas.atomic_files import sha256_of_bytes, sha256_of_file
 from schemas.features import InstanceFeatures, read_features
 from schemas.states import ReasonCode
 from tasks.convert.folder_rows import SET_ASIDE, FileRow
-from tasks.convert.header_scan import ScannedHeader, scan_header
+from tasks.convert.header_scan import ScannedHeader
 from tasks.convert.header_view import FeatureHarvest
 from tasks.convert.source import PixelFacts, facts_of_scan
 from tasks.convert.store_pool import Loss, preload, run_isolated
 
-_FILES_PER_CHUNK = 512
+_FILES_PER_CHUNK = 256
 _READ_TIMEOUT_S = 15.0
 _READ_BYTES_PER_S = 20e6
 _READ_MEMORY_BYTES = 2 << 30
@@ -112,16 +112,18 @@ def _scan_file(number: int, path: Path, harvest: FeatureHarvest) -> ScannedFile:
         digest = sha256_of_bytes(raw)
     row = FileRow(number, SET_ASIDE, None, digest, size)
     try:
-        scanned = scan_header(raw)
-        features = None if scanned is None else harvest.read(scanned)
+        found = harvest.read(raw)
     except Exception:
         # Hostile bytes: the full parser says what is wrong with them.
-        scanned = features = None
-    facts = None if scanned is None else _quick_facts(scanned, size)
-    if scanned is None or features is None or facts is None:
+        found = None
+    facts = None if found is None else _quick_facts(found[0], size)
+    if found is None or facts is None:
         return ScannedFile(row, path, is_odd=True)
+    scanned, features = found
     reason, usable = _judge(features, scanned.sop_class, has_pixels=True)
-    return ScannedFile(replace(row, reason=reason.value if reason else None), path, usable, facts)
+    if reason is not None:
+        row = replace(row, reason=reason.value)
+    return ScannedFile(row, path, usable, facts)
 
 
 def _parse_files(files: _Chunk) -> list[ScannedFile]:
