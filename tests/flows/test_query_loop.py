@@ -178,7 +178,7 @@ def test_status_and_the_page_of_the_report_show_an_open_query(
 
     # The files that were set aside stand beside the queries, by the names the site gave them.
     listed = outgoing_files(zones)
-    assert {row["reason（隔离原因）"] for row in listed} == {"NO_LINKAGE", "NOT_DICOM"}
+    assert {row["reason（隔离原因）"] for row in listed} == {"NO_LINKAGE"}
     assert all(row["file（交付文件）"] for row in listed)
 
 
