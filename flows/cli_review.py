@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.console import HomeOption, JsonOption, naming_file, say, say_json
+from flows.console import HomeOption, JsonOption, say, say_json
 from schemas.settings import apply_environment
 
 signoff_app = typer.Typer(help="Take in what reviewers send back.", no_args_is_help=True)
@@ -33,10 +33,7 @@ def import_files(
     from tasks.report.store_reviews import import_review
 
     settings = apply_environment(home=home)
-    taken = []
-    for number, path in enumerate(files, start=1):
-        with naming_file(path, number):
-            taken.append(_fact(import_review(settings.zones, path)))
+    taken = [_fact(import_review(settings.zones, path)) for path in files]
     if as_json:
         say_json(taken)
         return

@@ -36,8 +36,8 @@ WorkersOption = Annotated[
 ]
 
 
-#: Names that our own exports and pages give; any other may be a site's and may name a person.
-_OUR_NAME = re.compile(r"(queries|answers|review|rating)[A-Za-z0-9._-]{0,100}")
+#: Names that our own exports give; any other is a site's and may name a person.
+_OUR_NAME = re.compile(r"(queries|answers)[A-Za-z0-9._-]{0,100}")
 
 
 def file_name(path: Path) -> str:
@@ -46,12 +46,12 @@ def file_name(path: Path) -> str:
 
 
 @contextmanager
-def naming_file(path: Path, number: int = 0) -> Iterator[None]:
-    """Put the name of a file, or its number among those given, into every error about it."""
+def naming_file(path: Path) -> Iterator[None]:
+    """Put the name of a file into every error about it."""
     try:
         yield
     except LivercohortError as error:
-        name = f"file {number}, {file_name(path)}" if number else file_name(path)
+        name = file_name(path)
         where = f"{name}: {error.where}" if error.where else name
         raise type(error)(
             error.found, expected=error.expected, where=where, hint=error.hint

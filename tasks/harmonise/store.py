@@ -22,7 +22,6 @@ from pydicom.errors import InvalidDicomError
 
 from schemas.atomic_files import write_bytes
 from schemas.charsets import decode_table_text
-from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import BadInputError
 from schemas.features import InstanceFeatures, read_features
 from schemas.records import CohortLabels, SeriesLabel
@@ -172,10 +171,13 @@ def read_queue_csv(path: Path) -> list[dict[str, str]]:
     BadInputError
         If the file cannot be read or has other columns.
     """
-    rows, columns = _read_csv(path)
-    if not set(QUEUE_COLUMNS) <= set(columns):
+    try:
+        reader = csv.DictReader(StringIO(_decode(path.read_bytes()), newline=""))
+    except OSError as error:
+        raise BadInputError("the file cannot be read") from error
+    if not set(QUEUE_COLUMNS) <= set(reader.fieldnames or ()):
         raise BadInputError("other columns", expected=", ".join(QUEUE_COLUMNS))
-    return rows
+    return [{k: v or "" for k, v in row.items() if isinstance(k, str)} for row in reader]
 
 
 def series_rows(labels: CohortLabels) -> list[dict[str, object]]:
@@ -211,12 +213,16 @@ def read_strings_csv(path: Path) -> list[dict[str, str]]:
     BadInputError
         If the file is not CSV in UTF-8 or GB18030, or has no column `description`.
     """
-    rows, columns = _read_csv(path)
-    if "description" not in columns:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInputError("the file cannot be read") from error
+    reader = csv.DictReader(StringIO(_decode(content), newline=""))
+    if "description" not in (reader.fieldnames or ()):
         raise BadInputError(
             "no column `description`", expected=f"columns {', '.join(_STRING_COLUMNS)}"
         )
-    return rows
+    return [{k: v or "" for k, v in row.items() if isinstance(k, str)} for row in reader]
 
 
 def write_string_labels_csv(
@@ -230,19 +236,6 @@ def write_string_labels_csv(
     ]
     names = [c for c in columns if c not in ("label", "tier", "evidence")]
     _write_csv([*names, "label", "tier", "evidence"], added, path)
-
-
-def _read_csv(path: Path) -> tuple[list[dict[str, str]], Sequence[str]]:
-    """Return the rows and the headings of a CSV that a person wrote."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInputError("the file cannot be read") from error
-    reader = csv.DictReader(StringIO(_decode(content), newline=""), strict=True)
-    with refusing_bad_csv("the file given"):
-        columns = reader.fieldnames or ()
-        rows = [{k: v or "" for k, v in row.items() if isinstance(k, str)} for row in reader]
-    return rows, columns
 
 
 def _decode(content: bytes) -> str:
