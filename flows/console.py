@@ -91,8 +91,8 @@ WorkersOption = Annotated[
 ]
 
 
-#: Names that our own exports and pages give; any other may be a site's and may name a person.
-_OUR_NAME = re.compile(r"(queries|answers|review|rating)[A-Za-z0-9._-]{0,100}")
+#: Names that our own exports give; any other is a site's and may name a person.
+_OUR_NAME = re.compile(r"(queries|answers)[A-Za-z0-9._-]{0,100}")
 
 
 def file_name(path: Path) -> str:

@@ -8,6 +8,7 @@ import unicodedata
 from functools import lru_cache
 from io import StringIO
 
+from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
 
@@ -67,12 +68,14 @@ def parse_agents(text: str, file_name: str) -> tuple[tuple[re.Pattern[str], str]
         If a row lacks a value, repeats a synonym or names an unknown class.
     """
     reader = csv.DictReader(StringIO(text))
-    if reader.fieldnames != _COLUMNS:
-        raise ContractError("other columns", expected=", ".join(_COLUMNS), where=file_name)
+    with refusing_bad_csv(file_name, ContractError):
+        if reader.fieldnames != _COLUMNS:
+            raise ContractError("other columns", expected=", ".join(_COLUMNS), where=file_name)
+        rows = [(reader.line_num, row) for row in reader]
     seen: set[str] = set()
     patterns = []
-    for row in reader:
-        where = f"{file_name}:{reader.line_num}"
+    for line, row in rows:
+        where = f"{file_name}:{line}"
         if not all(row[column] for column in _COLUMNS):
             raise ContractError("a row with an empty value", where=where)
         if row["agent_class"] not in AGENT_CLASSES:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
 
+from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
 
@@ -205,10 +206,12 @@ def parse_rungs(text: str, file_name: str) -> Mapping[str, Rung]:
 
 def _rows(text: str, file_name: str, columns: list[str]) -> Iterator[tuple[Mapping[str, str], str]]:
     reader = csv.DictReader(StringIO(text))
-    if reader.fieldnames != columns:
-        raise ContractError("other columns", expected=", ".join(columns), where=file_name)
-    for row in reader:
-        where = f"{file_name}:{reader.line_num}"
+    with refusing_bad_csv(file_name, ContractError):
+        if reader.fieldnames != columns:
+            raise ContractError("other columns", expected=", ".join(columns), where=file_name)
+        rows = [(reader.line_num, row) for row in reader]
+    for line, row in rows:
+        where = f"{file_name}:{line}"
         if None in row or None in row.values() or not row["reason"] or not row["source"]:
             raise ContractError("a row without reason or source, or of other length", where=where)
         yield row, where

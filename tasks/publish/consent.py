@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.contracts import TableContract
+from schemas.sites import SITE_CODE_PATTERN
 from tasks.publish.reasons import CONSENT_WITHDRAWN
 
 RELEASED_CONSENT = ("consented", "waived")
+_SUBJECT = re.compile(rf"(?:{SITE_CODE_PATTERN})-[A-Z2-7]{{8}}")
 _PARTS = re.compile(r"[A-Za-z0-9._-]+")
 #: Sums over subjects, and what the site did: kept whole.
 _KEEP_ROWS = {"screening_log"}
@@ -77,8 +79,8 @@ def rows_of(
         outside = table.filter(pc.and_(pc.invert(inside), pc.is_valid(table["subject_id"])))
         removed |= _ids(outside, contracts[name])
         kept[name] = _unnamed(table, inside) if name in _KEEP_ROWS else table.filter(inside)
-    if "finding" in kept and removed:
-        kept["finding"] = _without_removed(kept["finding"], removed)
+    if "finding" in kept:
+        kept["finding"] = _without_removed(kept["finding"], removed, set(released.to_pylist()))
     return {name: table.combine_chunks() for name, table in kept.items()}
 
 
@@ -98,9 +100,11 @@ def _unnamed(table: pa.Table, inside: pa.ChunkedArray) -> pa.Table:
     )
 
 
-def _without_removed(findings: pa.Table, removed: set[str]) -> pa.Table:
-    keep = [
-        removed.isdisjoint(_PARTS.findall(str(object_id)))
-        for object_id in findings["object_id"].to_pylist()
-    ]
+def _without_removed(findings: pa.Table, removed: set[str], released: set[str]) -> pa.Table:
+    """Leave out what names a removed object, or a person of whom no table has a row."""
+    keep = []
+    for object_id in findings["object_id"].to_pylist():
+        parts = set(_PARTS.findall(str(object_id)))
+        people = {part for part in parts if _SUBJECT.fullmatch(part)}
+        keep.append(parts.isdisjoint(removed) and people <= released)
     return findings.filter(pa.array(keep, type=pa.bool_()))

@@ -126,5 +126,4 @@ def _finding(place: tuple[str, ...], number: int) -> Finding:
         object_id=object_id,
         observed=f"{number} files",
         expected="0 files",
-        n=number,
     )

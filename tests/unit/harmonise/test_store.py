@@ -102,12 +102,3 @@ def test_chinese_under_a_missing_or_wrong_label_is_read_as_meant(
     content = to_bytes(header).replace(placeholder.encode(), "动脉期".encode(encoding))
     (tmp_path / "image").write_bytes(content)
     assert [row.label for row in store.label_folder(tmp_path).labels.series] == ["CT_ART"]
-
-
-@pytest.mark.parametrize("cell", ["x" * 140_000, '"never closed'], ids=["long", "open"])
-def test_a_table_that_is_no_csv_is_refused_by_what_is_expected(tmp_path: Path, cell: str) -> None:
-    path = tmp_path / "names.csv"
-    path.write_text(f"description\n{cell}\n", encoding="utf-8")
-    for read in (store.read_strings_csv, store.read_queue_csv):
-        with pytest.raises(BadInputError, match="no CSV table"):
-            read(path)

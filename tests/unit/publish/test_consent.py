@@ -38,6 +38,20 @@ def test_images_of_a_subject_without_a_demographics_row_are_left_out() -> None:
     assert first not in str([table.to_pylist() for table in released.values()])
 
 
+def test_a_finding_about_files_of_a_person_without_a_row_is_left_out() -> None:
+    tables = make_cohort()
+    rows = tables["finding"].to_pylist()
+    inside, unknown = next(iter(SUBJECTS)), "S91-ZZZZ7777"
+    added = [
+        rows[0] | {"finding_id": f"x{n}", "object_id": f"{who}/2.25.9"}
+        for n, who in enumerate((inside, unknown))
+    ]
+    tables["finding"] = conform(CONTRACTS["finding"], [*rows, *added])
+    kept = released_tables(tables, CONTRACTS)["finding"]["finding_id"].to_pylist()
+    assert "x0" in kept
+    assert "x1" not in kept
+
+
 def test_findings_about_objects_of_others_stay() -> None:
     released = released_tables(make_cohort(), CONTRACTS)
     assert released["finding"]["finding_id"].to_pylist() == ["f1", "f3"]

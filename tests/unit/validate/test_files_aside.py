@@ -35,8 +35,6 @@ def test_ten_thousand_files_of_one_exam_are_one_finding_that_counts_them() -> No
     (finding,) = found(*fates)
     assert (finding.object_type, finding.object_id) == (DELIVERED_STUDY, f"{WHO}/{STUDY}")
     assert (finding.site_code, finding.observed) == ("S91", "10000 files")
-    assert "10000" in finding.message_en
-    assert "10000" in finding.message_zh
 
 
 def test_files_of_nobody_knows_which_exam_are_one_finding_of_their_batch() -> None:
@@ -51,6 +49,8 @@ def test_another_number_of_files_is_the_same_finding() -> None:
         for count in (1, 2)
     )
     assert one[0].finding_id == more[0].finding_id
+    # A query keeps the words it was raised with, so no number stands in them.
+    assert one[0].message_en == more[0].message_en
 
 
 def test_the_same_broken_image_delivered_again_counts_once() -> None:

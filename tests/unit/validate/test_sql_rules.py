@@ -127,8 +127,12 @@ FAULTS: dict[str, tuple[dict[str, list[dict[str, object]]], set[str]]] = {
             "series": [
                 timed("a", "art", 1) | {"n_instances": 2},
                 timed("b", "pvp", 1) | {"n_instances": 1},
+                timed("c", "pvp", 1) | {"n_instances": 1},
             ],
-            "instance": [image("a", 1, "1.1"), image("b", 1, "1.2")],
+            "instance": [
+                *(image("a", 1, "1.1"), image("b", 1, "1.2")),
+                *(image("c", n, "1.3", frame_number=n) for n in (1, 2)),
+            ],
         },
         {"a/a"},
     ),
