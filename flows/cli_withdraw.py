@@ -158,7 +158,8 @@ def _say_done(done: dict[str, object]) -> None:
             say(f"{done['subject_id']} is in no release from the next on. Nothing was destroyed.")
         return
     if done["recorded_before"] and not any(done[name] for name in (*_COUNTED, "new_version")):
-        say(f"{done['subject_id']} was erased before. Nothing of it was left to erase.")
+        say(f"{done['subject_id']} was erased before. Nothing was left to erase here.")
+        say("The inbox was not searched: nobody knows the person's numbers any more.")
         return
     say(f"{done['subject_id']} was erased:")
     for name in _COUNTED:

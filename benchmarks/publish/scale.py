@@ -42,14 +42,18 @@ DUCKDB_QUERIES = {
     "(PARTITION BY series_uid, sub_stack_digest ORDER BY slice_no) AS gap FROM instance) "
     "WHERE gap > 2.6",
 }
-#: The same questions as an analyst should put them; the tables know what slices are like.
+#: The same questions as `docs/analyst.md` puts them: one key, grouped before it is joined.
 BETTER_QUERIES = {
-    "aggregate, then join": "SELECT r.label, sum(n), sum(mm) / sum(n) FROM (SELECT series_uid, "
-    "sub_stack_digest, count(*) AS n, sum(slice_position_mm) AS mm FROM instance GROUP BY ALL) "
-    "JOIN series r USING (series_uid, sub_stack_digest) GROUP BY 1 ORDER BY 1",
-    "slices by label": "SELECT label, sum(n_slices) FROM series GROUP BY 1 ORDER BY 1",
-    "series with gaps": "SELECT count(*) FROM series "
-    "WHERE spacing_between_slices_mm > 2.6 OR n_missing_slices > 0",
+    "aggregate, then join": "SELECT label, sum(n), sum(mm) / sum(n) FROM (SELECT sub_stack_digest, "
+    "count(*) AS n, sum(slice_position_mm) AS mm FROM instance GROUP BY ALL) "
+    "JOIN series USING (sub_stack_digest) GROUP BY ALL ORDER BY ALL",
+    "uneven steps": "SELECT count(*) FROM (SELECT max(slice_position_mm) - min(slice_position_mm) "
+    "AS depth_mm, max(slice_no) - min(slice_no) AS steps FROM instance GROUP BY sub_stack_digest) "
+    "WHERE depth_mm > 2.6 * steps",
+    "gaps by neighbours": "SELECT count(*) FROM (SELECT slice_position_mm - "
+    "lag(slice_position_mm) OVER () AS gap_mm, sub_stack_digest = lag(sub_stack_digest) OVER () "
+    "AND slice_no = lag(slice_no) OVER () + 1 AS next FROM instance) WHERE next AND gap_mm > 2.6",
+    "slices by label": "SELECT label, sum(n_slices) FROM series GROUP BY ALL ORDER BY ALL",
 }
 ASK = """
 import json, sys, time

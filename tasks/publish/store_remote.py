@@ -14,6 +14,7 @@ import os
 import shutil
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,12 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from schemas.atomic_files import directory_published_as, sha256_of_bytes, sync_directory
+from schemas.atomic_files import (
+    directory_published_as,
+    sha256_of_bytes,
+    sync_directory,
+    write_bytes,
+)
 from schemas.errors import BadInputError, BusyError, EnvironmentProblemError
 from schemas.settings import read_s3_credentials
 from schemas.zones import Zones
@@ -89,15 +95,17 @@ class Store:
         if self.s3 is not None:
             return _create_object(self.s3, name, data, _credentials())
         place = Path(self.path(name))
-        place.parent.mkdir(parents=True, exist_ok=True)
+        beside = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.part")
+        write_bytes(beside, data)
         try:
-            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            # A link is refused where a name is, and is there whole or not at all.
+            os.link(beside, place)
         except FileExistsError:
             return False
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        except OSError:
+            return _create_without_links(place, data)
+        finally:
+            beside.unlink()
         sync_directory(place.parent)
         return True
 
@@ -297,6 +305,18 @@ def push_warehouse(url: str, zones: Zones) -> int:
         name = mark.parent.relative_to(zones.warehouse).as_posix()
         fresh += publish_tree(store, name, mark.parent, BATCH_MARK)
     return fresh
+
+
+def _create_without_links(place: Path, data: bytes) -> bool:
+    """Write a file only if there is none, on a share that has no hard links."""
+    try:
+        with place.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except FileExistsError:
+        return False
+    return True
 
 
 def _create_object(place: S3Place, name: str, data: bytes, who: S3Credentials) -> bool:

@@ -73,7 +73,7 @@ def read_parts(folder: Path, name: str, without: Collection[str] = ()) -> pa.Tab
         raise BadInputError("the release lacks a table", where=f"{folder.name}/tables/{name}")
     wanted = [path for path in files if part_path(name, path.stem) not in without]
     if not wanted:
-        return _read(folder, files[0]).slice(0, 0)
+        return _read(folder, files[0], schema_only=True)
     try:
         return pa.concat_tables([_read(folder, path) for path in wanted])
     except pa.ArrowInvalid:
@@ -84,10 +84,10 @@ def read_parts(folder: Path, name: str, without: Collection[str] = ()) -> pa.Tab
         ) from None
 
 
-def _read(folder: Path, path: Path) -> pa.Table:
+def _read(folder: Path, path: Path, *, schema_only: bool = False) -> pa.Table:
     try:
         if path.is_file():
-            return pq.read_table(path)
+            return pq.read_schema(path).empty_table() if schema_only else pq.read_table(path)
         cause = "it is no file"
     except pa.ArrowException:
         cause = "it is cut off, or no Parquet"

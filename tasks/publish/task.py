@@ -13,11 +13,12 @@ from prefect.logging import get_run_logger
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.contracts import conform, read_code_lists, read_table_contracts
+from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import BatchId
 from schemas.keys import read_key_file
 from schemas.package_data import data_contracts_dir
 from schemas.run_context import release_bench, require_key, run_context
-from schemas.settings import read_settings
+from schemas.settings import Settings, read_settings
 from schemas.sites import read_registered_sites, read_sites
 from schemas.software import software_version
 from schemas.stage_errors import redacted_errors
@@ -184,18 +185,29 @@ def push_to_stores(version: str) -> bool:
     """
     settings = read_settings()
     with redacted_errors("push", settings.zones):
-        if settings.warehouse_url:
-            store_remote.push_warehouse(settings.warehouse_url, settings.zones)
-        if settings.releases_url:
-            release = settings.zones.releases / version
-            return store_remote.push_release(settings.releases_url, release)
-    return False
+        try:
+            return _push(settings, version)
+        except OSError as error:
+            raise EnvironmentProblemError(
+                f"release {version} is published here, but a store cannot be written: "
+                f"{error.strerror or 'it does not answer as asked'}",
+                where="LIVERCOHORT_RELEASES_URL or LIVERCOHORT_WAREHOUSE_URL",
+                hint="Mend it and run `livercohort release` again: it copies what is missing.",
+            ) from None
 
 
 @task(name="close-release", task_run_name="close-release", retries=0)
 def close_release() -> None:
     """Remove the scratch of the release: it held real dates."""
     release_bench(read_settings()).close()
+
+
+def _push(settings: Settings, version: str) -> bool:
+    if settings.warehouse_url:
+        store_remote.push_warehouse(settings.warehouse_url, settings.zones)
+    if settings.releases_url:
+        return store_remote.push_release(settings.releases_url, settings.zones.releases / version)
+    return False
 
 
 def _batch_of_subject(committed: CommittedBatches) -> dict[str, str]:

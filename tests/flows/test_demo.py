@@ -13,7 +13,7 @@ import pytest
 
 from schemas.identifiers import SiteCode, SubjectNo
 from schemas.keys import read_key_file
-from tests.flows.conftest import Demo, run
+from tests.flows.conftest import Demo, require_one_error, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
@@ -169,6 +169,19 @@ def test_a_changed_byte_in_a_release_is_found(demo: Demo, tmp_path: Path) -> Non
     readme.write_bytes(readme.read_bytes() + b" ")
     ended = run("verify", copy, "--no-identifier-scan", "--json")
     assert (ended.code, [r["rule_id"] for r in ended.json()]) == (1, ["REL-CHECKSUM"])
+    for name in ("manifest.json", "SHA256SUMS"):
+        (copy / name).unlink()
+    (copy / "tables" / "subject" / "S91.parquet").write_bytes(b"PAR1")
+    ended = run("verify", copy, "--json", "--home", demo.home)
+    found = {(row["rule_id"], row["object"]) for row in ended.json()}
+    assert ended.code == 1
+    assert {
+        ("REL-MISSING", "file manifest.json"),
+        ("REL-MISSING", "file SHA256SUMS"),
+        ("REL-UNREADABLE", "table subject"),
+        ("REL-IDENTIFIER", "release"),
+    } <= found
+    require_one_error(run("diff", copy, "1.1.0", "--home", demo.home), 2, about="manifest.json")
 
 
 def test_nothing_is_left_in_the_scratch_zone(demo: Demo) -> None:

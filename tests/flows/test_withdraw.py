@@ -85,6 +85,6 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
         "recorded_before": True,
     }
     ended = run("withdraw", subject, "--reason", "r", "--scope", "erase", *WHO, "--home", home)
-    assert ended.out == f"{subject} was erased before. Nothing of it was left to erase.\n"
+    assert ended.out.startswith(f"{subject} was erased before. Nothing was left to erase here.\n")
     ended = run("withdraw", subject, "--reason", "r", "--home", home)
     assert ended.out == f"{subject} was withdrawn before. Nothing was changed.\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -152,6 +153,39 @@ def test_a_mark_of_which_the_server_kept_a_part_counts_as_none(
     assert push_release(url, made)
     store.write("latest", part)
     assert files_below(fetch_release(url, "latest", tmp_path / "back")) == files_below(made)
+
+
+def test_a_claim_in_a_folder_is_there_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store((tmp_path / "store").as_uri())
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for call in ("fsync", "link"):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, dies)
+            with pytest.raises(KeyboardInterrupt):
+                store.create("1.0.0/.claim", b"content")
+        assert not store.exists("1.0.0/.claim")
+    assert store.create("1.0.0/.claim", b"content")
+    assert not store.create("1.0.0/.claim", b"other")
+    assert store.read("1.0.0/.claim") == b"content"
+    assert [path.name for path in (tmp_path / "store" / "1.0.0").iterdir()] == [".claim"]
+
+
+def test_a_share_without_hard_links_takes_one_writer_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuses)
+    store = open_store((tmp_path / "store").as_uri())
+    assert store.create(".claim", b"one")
+    assert not store.create(".claim", b"other")
+    assert store.read(".claim") == b"one"
 
 
 def test_of_many_writers_at_once_one_gets_the_name(url: str, tmp_path: Path) -> None:
