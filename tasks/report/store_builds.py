@@ -16,8 +16,6 @@ MANIFEST = "report.json"
 #: What is known of the report rather than said in it: its name, its hash, who signed it.
 STATE = "data/run.js"
 PICTURES = "img"
-#: Names of erased reports, one a line.
-ERASED = ".erased"
 _BUILD = re.compile(r"-build-(\d+)$")
 
 
@@ -29,20 +27,9 @@ def builds_of(reports: Path, name: str) -> list[Path]:
 
 
 def next_build(reports: Path, name: str) -> Path:
-    """Return the folder of the next build.
-
-    Nothing published is ever overwritten, and the name of a report that was erased is not given
-    to another: whoever has a sign-off or a note of the old one must not take the new one for it.
-    """
-    taken = [_number(path.name) for path in builds_of(reports, name)]
-    taken += [_number(one) for one in erased_names(reports) if _plain(one) == name]
-    return reports / (f"{name}-build-{max(taken) + 1}" if taken else name)
-
-
-def erased_names(reports: Path) -> list[str]:
-    """Return the names of reports that were removed by an erasure."""
-    path = reports / ERASED
-    return path.read_text(encoding="utf-8").split() if path.is_file() else []
+    """Return the folder of the next build; nothing published is ever overwritten."""
+    builds = builds_of(reports, name)
+    return reports / (f"{name}-build-{_number(builds[-1].name) + 1}" if builds else name)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from schemas.atomic_files import write_bytes
 from schemas.zones import Zones
-from tasks.report.store_builds import ERASED, MANIFEST, erased_names
+from tasks.report.store_builds import MANIFEST
 from tasks.report.store_release import PICTURE_STORE
 from tasks.report.store_reviews import reviews_folder
 
@@ -17,9 +16,9 @@ _TEXT = frozenset({".html", ".js", ".json"})
 def erase_from_reports(zones: Zones, subject_id: str) -> int:
     """Remove every report that names the subject, its reviews, and all pictures.
 
-    A report is removed whole: the release it shows has lost the subject. Building it again is
-    one command, and gives it the name of the next build. The pictures are a store of all
-    subjects, named by content; the next build draws those that it needs.
+    A report is removed whole: the release it shows has lost the subject, and building it again
+    is one command. The pictures are a store of all subjects, named by content; the next build
+    draws those that it needs.
 
     Returns
     -------
@@ -28,10 +27,6 @@ def erase_from_reports(zones: Zones, subject_id: str) -> int:
     """
     folders = [path.parent for path in sorted(zones.reports.glob(f"*/{MANIFEST}"))]
     named = [folder for folder in folders if _names(folder, subject_id)]
-    # The names first: if this is broken off, no name of an erased report is free again.
-    names = sorted({*erased_names(zones.reports), *(folder.name for folder in named)})
-    if names:
-        write_bytes(zones.reports / ERASED, "".join(f"{name}\n" for name in names).encode())
     for folder in named:
         shutil.rmtree(folder)
     shutil.rmtree(zones.reports / PICTURE_STORE, ignore_errors=True)
