@@ -35,7 +35,7 @@ def import_files(
     Example: livercohort signoff import review_release-1.1.0_QC01.json
     """
     settings = apply_environment(home=home)
-    facts = [_import(settings.zones, path) for path in files]
+    facts = [_import(settings.zones, path, number) for number, path in enumerate(files, start=1)]
     refused = [fact for fact in facts if fact["refused"]]
     if as_json:
         say_json(facts)
@@ -50,9 +50,16 @@ def import_files(
         raise typer.Exit(max(fact["exit_code"] for fact in refused))
 
 
-def _import(zones: Zones, path: Path) -> dict[str, Any]:
-    """Take in one file; one that is refused does not keep the others out."""
-    from tasks.report.store_reviews import import_review
+def _import(zones: Zones, path: Path, number: int) -> dict[str, Any]:
+    """Take in one file; one that is refused does not keep the others out.
+
+    Only a name that a page gave is repeated: any other may name a person.
+    """
+    from tasks.report.store_reviews import REVIEW_FILE, import_review
+
+    name = f"file {number}"
+    if REVIEW_FILE.fullmatch(path.name):
+        name += f", {path.name}"
 
     name = file_name(path)
     try:

@@ -13,7 +13,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
 
-from flows.run_console import progress_shown
+from flows.run_console import newest_report_link, progress_shown
 from schemas.errors import LivercohortError, NightIncompleteError
 from schemas.forking import preload_in_server
 from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
@@ -78,7 +78,7 @@ def ingest_site(site: str) -> dict[str, Any]:
     create_markdown_artifact(
         key=f"summary-{code.lower()}",
         markdown=f"{code}: {len(committed)} batches taken in, {len(refused)} refused. "
-        "What was found stands in the report of the next release.",
+        f"What was found stands in the report of the next release. {newest_report_link(settings)}",
     )
     night = {"site_code": code, "batches": committed, "refused": refused}
     if refused or any(record["state"] == "held" for record in committed):

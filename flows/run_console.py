@@ -7,6 +7,18 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from schemas.settings import Settings
+from tasks.report.store_builds import newest_report
+
+
+def newest_report_link(settings: Settings) -> str:
+    """Return a link to the report that was written last, for a text in the console."""
+    folder = newest_report(settings.zones.reports).folder
+    index = folder / "index.html"
+    if not index.is_file():
+        return "There is no report yet."
+    return f"Newest so far: [{folder.name}]({index.as_uri()})"
+
 
 def progress_shown(key: str, description: str) -> Callable[[float], None]:
     """Show a progress bar at 0 and return what moves it, in percent.

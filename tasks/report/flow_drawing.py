@@ -20,10 +20,13 @@ _LEAVES_PER_ROW = 4
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a box: its node, where words and number stand, and whether it is the head."""
+    """One node in a box: its words line by line, where its number stands, whether it is the head.
+
+    A line is its English, its Chinese, and its height.
+    """
 
     node: FlowNode
-    y: float
+    lines: tuple[tuple[str, str, float], ...]
     number_y: float
     head: bool
 
@@ -127,24 +130,33 @@ def _box(
     side: bool,
 ) -> Box:
     rows = tuple(
-        _row(nodes[number], y + _PAD + _LINE * (place + 0.7), 0.0, head=place == 0)
+        _row(nodes[number], y + _PAD + _LINE * (place + 0.7), head=place == 0)
         for place, number in enumerate(members)
     )
     return Box(x, y, width, 2 * _PAD + _LINE * len(rows), side, rows)
 
 
-def _row(node: FlowNode, y: float, below: float, *, head: bool) -> Row:
-    return Row(node, y, y + below, head)
+def _row(node: FlowNode, y: float, *, head: bool) -> Row:
+    return Row(node, ((node.label_en, node.label_zh, y),), y, head)
+
+
+def _narrow_row(node: FlowNode, y: float) -> Row:
+    """Return a row in two lines, parted at the colon, with the number at the end of the second."""
+    english, chinese = (
+        label.replace("：", ": ").partition(": ") for label in (node.label_en, node.label_zh)
+    )
+    words = ((english[0], chinese[0], y), (english[2], chinese[2], y + _LINE))
+    return Row(node, words, y + _LINE, head=True)
 
 
 def _ends(nodes: Sequence[FlowNode], members: Sequence[int], y: float) -> list[Box]:
-    """Return the last boxes side by side; they are narrow, so the number stands below."""
+    """Return the last boxes side by side; they are narrow, so each has two lines."""
     width = (_SIDE_X + _SIDE_WIDTH - _TRUNK_X - 10 * (_LEAVES_PER_ROW - 1)) / _LEAVES_PER_ROW
     height = 2 * _PAD + 2 * _LINE
     boxes = []
     for place, number in enumerate(members):
         row, column = divmod(place, _LEAVES_PER_ROW)
         left, top = _TRUNK_X + column * (width + 10), y + row * (height + 10)
-        words = _row(nodes[number], top + _PAD + _LINE * 0.7, _LINE, head=True)
+        words = _narrow_row(nodes[number], top + _PAD + _LINE * 0.7)
         boxes.append(Box(left, top, width, height, False, (words,)))
     return boxes

@@ -26,6 +26,7 @@ _UI_PREFIXES = (
     "rate.",
     "sign.",
     "owner.",
+    "sex.",
     "query.",
 )
 #: Rows of one script: a page loads the parts it shows, not the whole table.

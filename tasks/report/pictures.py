@@ -19,6 +19,13 @@ ByteArray = npt.NDArray[np.uint8]
 #: Where the liver lies in a stack of the upper abdomen when no mask says so (approximate).
 LIVER_FROM, LIVER_TO = 0.30, 0.75
 N_TILES = 6
+#: How far below the edge of the right lung the levels of a CT reach, and at least must.
+LIVER_DEPTH_MM, LIVER_LEAST_MM = 120.0, 60.0
+_AXIAL = 2
+_COARSE = 4
+_LUNG_HU = (-960.0, -400.0)
+_LUNG_LEAST = 0.15
+_BODY_ROW = 0.3
 #: Liver window of CT, one for all phases: Hounsfield units are absolute.
 CT_WINDOW_HU = (-90.0, 210.0)
 #: What the sheets of a CT hold: wide enough for every window of the rating page.
@@ -129,6 +136,55 @@ def liver_frames(n_slices: int, volume: int = 0) -> tuple[int, ...]:
     top, bottom = 1.0 - LIVER_TO, 1.0 - LIVER_FROM
     levels = np.linspace(top, bottom, N_TILES) * (n_slices - 1)
     return tuple(volume * n_slices + round(float(level)) for level in levels)
+
+
+def frames_below_lung(stack: Stack) -> tuple[int, ...] | None:
+    """Return six frames across the liver of an axial CT, counted down from the right lung.
+
+    The right lung ends on the dome of the liver. The level where its share of the right half of
+    the body falls to half of its largest share is taken as the first; the last lies
+    `LIVER_DEPTH_MM` below it or at the end of the stack. Of a stack that ends sooner than
+    `LIVER_LEAST_MM` below the lung, the lowest levels are taken. A landmark, not a
+    segmentation: still approximate.
+
+    Returns
+    -------
+    tuple of int or None
+        Superior first; None when the stack is not axial or holds too little lung to tell.
+    """
+    if stack.through != _AXIAL:
+        return None
+    share = _right_lung_share(_coarse(stack.voxels[..., 0]))
+    if share.max(initial=0.0) < _LUNG_LEAST:
+        return None
+    lowest = int(np.flatnonzero(share >= 0.5 * share.max())[0])
+    spacing, bottom = stack.spacing_mm[_AXIAL], len(share) - 1
+    first = min(bottom, max(float(lowest), LIVER_LEAST_MM / spacing))
+    depth = min(LIVER_DEPTH_MM / spacing, first)
+    return tuple(round(bottom - first + float(step)) for step in np.linspace(0.0, depth, N_TILES))
+
+
+def _coarse(voxels: FloatArray) -> FloatArray:
+    """Return means of squares of pixels: a sharp kernel's noise would pass for lung."""
+    wide, deep = (n // _COARSE * _COARSE for n in voxels.shape[:2])
+    blocks = voxels[:wide, :deep].reshape(wide // _COARSE, _COARSE, deep // _COARSE, _COARSE, -1)
+    return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
+
+
+def _right_lung_share(voxels_hu: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the share of lung in the patient's right half of the body, per axial slice."""
+    low, high = _LUNG_HU
+    body = voxels_hu > high
+    # Inside is what lies between the first and the last body pixel of a row. Rows with little
+    # body in them are those of the table, with air in its frame.
+    inside = np.maximum.accumulate(body, axis=0)
+    inside &= np.flip(np.maximum.accumulate(np.flip(body, axis=0), axis=0), axis=0)
+    n_body = body.sum(axis=0)
+    inside &= (n_body >= _BODY_ROW * n_body.max(axis=0))[np.newaxis]
+    lung = inside & (voxels_hu > low) & ~body
+    half = voxels_hu.shape[0] // 2
+    right = (lung | body)[half:].sum(axis=(0, 1))
+    return np.asarray(lung[half:].sum(axis=(0, 1)) / np.maximum(1, right), dtype=np.float64)
 
 
 def value_window(stacks: Sequence[Stack], *, is_ct: bool) -> tuple[float, float]:

@@ -71,7 +71,7 @@ class PictureStore:
         held = pictures.CT_SHEET_HU if group.is_ct else window
         for one in group.volumes:
             stack = stacks[one.digest]
-            mosaic = self._write(draw_mosaic(stack, window, one.title))
+            mosaic = self._write(draw_mosaic(stack, window, one.title, is_ct=group.is_ct))
             sheets: tuple[str, ...] = ()
             if one.for_rating:
                 sheets = tuple(self._write(sheet) for sheet in draw_sheets(stack, held))
@@ -119,10 +119,13 @@ class PictureStore:
                 place.write_bytes(self.path_of(name).read_bytes())
 
 
-def draw_mosaic(stack: pictures.Stack, window: tuple[float, float], title: str) -> bytes:
+def draw_mosaic(
+    stack: pictures.Stack, window: tuple[float, float], title: str, *, is_ct: bool = False
+) -> bytes:
     """Return six levels across the liver as WebP; every word stands outside the anatomy."""
     n_slices = stack.voxels.shape[stack.through]
-    levels = pictures.liver_frames(n_slices, stack.voxels.shape[3] - 1)
+    below_lung = pictures.frames_below_lung(stack) if is_ct else None
+    levels = below_lung or pictures.liver_frames(n_slices, stack.voxels.shape[3] - 1)
     slices = [pictures.frame(stack, number) for number in levels]
     box = pictures.body_box(slices, window)
     tiles = [pictures.to_grey(one[box], window) for one in slices]
@@ -133,7 +136,8 @@ def draw_mosaic(stack: pictures.Stack, window: tuple[float, float], title: str) 
         row, column = divmod(place, _MOSAIC_COLUMNS)
         left = column * _TILE + (_TILE - size[0]) // 2
         canvas.paste(_picture(tile, size), (left, _BAND + row * size[1]))
-    _write_words(canvas, title, stack.through)
+    share = f"{pictures.LIVER_FROM:.0%}-{pictures.LIVER_TO:.0%} of the stack"
+    _write_words(canvas, title, stack.through, "below the lung" if below_lung else share)
     return _webp_within(canvas, MOSAIC_BYTES)
 
 
@@ -169,7 +173,7 @@ def _picture(grey: pictures.ByteArray, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR)
 
 
-def _write_words(canvas: Image.Image, title: str, through: int) -> None:
+def _write_words(canvas: Image.Image, title: str, through: int, levels: str) -> None:
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size=14)
     left, right = ("A", "P") if through == 0 else ("R", "L")
@@ -177,8 +181,9 @@ def _write_words(canvas: Image.Image, title: str, through: int) -> None:
     draw.text((4, 2), title, fill=255, font=font)
     draw.text((4, below), left, fill=255, font=font)
     draw.text((canvas.width - 4, below), right, fill=255, font=font, anchor="ra")
-    level = f"approximate level {pictures.LIVER_FROM:.0%}-{pictures.LIVER_TO:.0%}"
-    draw.text((canvas.width // 2, below), level, fill=170, font=font, anchor="ma")
+    draw.text(
+        (canvas.width // 2, below), f"approximate: {levels}", fill=170, font=font, anchor="ma"
+    )
 
 
 def _webp_within(canvas: Image.Image, limit: int) -> bytes:

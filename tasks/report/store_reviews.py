@@ -29,7 +29,9 @@ from tasks.report.reviews import (
 from tasks.report.store_builds import MANIFEST, builds_of, hash_folder
 
 #: As a page names what it saves; a browser adds a number when there is such a file already.
-_NAMED = re.compile(r"(review|rating)_.+_(?P<reviewer>[A-Z][A-Z0-9-]*)( ?\(\d+\))?\.json")
+REVIEW_FILE = re.compile(
+    r"(review|rating)_[A-Za-z0-9._-]+_(?P<reviewer>[A-Z][A-Z0-9-]*)( ?\(\d+\))?\.json"
+)
 
 
 def import_review(zones: Zones, path: Path) -> Imported:
@@ -86,7 +88,7 @@ def _require_reviewer_and_day(name: str, review: Review) -> None:
 
     The newest rating of a reviewer counts: one dated in the future could not be taken back.
     """
-    named = _NAMED.fullmatch(name)
+    named = REVIEW_FILE.fullmatch(name)
     if named is not None and named["reviewer"] != review.reviewer:
         raise BadInputError(
             "the file is named after another reviewer than the one in it",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,32 @@ def test_a_rating_page_shows_nothing_of_reference_treatment_or_verdict(
             assert word not in text, path.name
         page.goto(path.as_uri())
         loaded = page.eval_on_selector_all("script[src]", "all => all.map(one => one.src)")
-        assert not [one for one in loaded if "subjects" in one or "findings" in one]
+        assert {one.rsplit("/", 1)[1].split("?")[0] for one in loaded} == {
+            *("site.js", "ui.js", "run.js", "reviews.js", "rating.js")
+        }
+        own = path.stem.rsplit("_", 1)[0]
+        state = (report / "data" / "run.js").read_text(encoding="utf-8")
+        assert set(json.loads(state[state.index("{") : state.rindex(")")])) == {
+            *("run", "release", "report_sha256", "ratings", "sign_offs")
+        }
+        words = (report / "data" / "ui.js").read_text(encoding="utf-8")
+        assert own not in words + state
+
+
+def test_windows_show_their_limits_as_black_and_white(page: Page, tmp_path: Path) -> None:
+    """The key w goes through them; what lies between the limits is drawn between 0 and 1."""
+    report = publish(SMALL, tmp_path)
+    open_page(page, report, "rating/" + min((report / "rating").glob("*_ct.html")).stem + ".html")
+    buttons = page.locator("[data-window]")
+    for number in range(buttons.count()):
+        expect(buttons.nth(number)).to_have_attribute("aria-pressed", "true")
+        low, high = map(float, str(buttons.nth(number).get_attribute("data-window")).split())
+        shown = page.locator("[data-canvas]").evaluate("one => one.style.filter")
+        bright, contrast = (float(n) for n in re.findall(r"\(([\d.]+)\)", shown))
+        black, white = ((bright * grey - 0.5) * contrast + 0.5 for grey in (low, high))
+        assert (round(black, 3), round(white, 3)) == (0.0, 1.0)
+        page.keyboard.press("w")
+    expect(buttons.first).to_have_attribute("aria-pressed", "true")
 
 
 def test_a_sign_off_is_taken_in_and_the_next_build_is_shown_as_signed(

@@ -46,7 +46,7 @@ def rate(home: Path, report: str, subject: str, exam: str) -> Path:
             ],
         },
     }
-    path = home / f"rating_{exam}.json"
+    path = home / f"rating_{subject}_{exam}_QC01.json"
     path.write_text(json.dumps(facts | {"sha256": checksum(facts)}), encoding="utf-8")
     return path
 
@@ -77,7 +77,7 @@ def test_a_tampered_file_is_bad_input(home: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("QC01", "QC02"), encoding="utf-8")
     ended = run("signoff", "import", path, "--home", home)
     assert (ended.code, "changed after it was made" in ended.err) == (2, True)
-    assert f"error: {path.name}: " in ended.err
+    assert f"error: file 1, {path.name}: " in ended.err
 
 
 def test_a_refused_file_is_named_and_keeps_no_other_out(home: Path) -> None:
@@ -87,7 +87,16 @@ def test_a_refused_file_is_named_and_keeps_no_other_out(home: Path) -> None:
     ended = run("signoff", "import", other, good, "--home", home)
     assert ended.code == 2
     assert ended.out.count("assessable") == 1
-    assert f"error: {other.name}: the file is named after another reviewer" in ended.err
+    assert f"error: file 1, {other.name}: the file is named after another reviewer" in ended.err
+
+
+def test_the_name_of_a_file_that_no_page_gave_is_not_repeated(home: Path) -> None:
+    path = home / "张三.json"
+    path.write_text("{}", encoding="utf-8")
+    ended = run("signoff", "import", path, "--home", home)
+    assert ended.code == 2
+    assert "error: file 1: the file is not a review" in ended.err
+    assert "张三" not in ended.err + ended.out
 
 
 def test_every_flow_run_shows_itself_in_the_console(demo: Demo) -> None:
@@ -106,4 +115,6 @@ def test_every_flow_run_shows_itself_in_the_console(demo: Demo) -> None:
             "markdown",
         }
     assert {run_id for _, run_id in runs} <= {owner for owner, _, _ in artifacts}
-    assert any("index.html" in str(data) for _, kind, data in artifacts if kind == "markdown")
+    names = {run_id: name for name, run_id in runs}
+    linked = {names.get(o) for o, _, data in artifacts if "index.html" in str(data)}
+    assert {"ingest-site", "release-cohort"} <= linked

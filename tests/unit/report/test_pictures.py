@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from io import BytesIO
 from pathlib import Path
 
@@ -75,6 +76,41 @@ def stack_of(path: Path) -> pictures.Stack:
     from tasks.report.store_pictures import _read_stack
 
     return _read_stack(path)
+
+
+def ct_with_lung(n_slices: int, lung_from: int, spacing_mm: float = 5.0) -> pictures.Stack:
+    """Return a CT on RAS axes: lungs in the slices from `lung_from` up, and a table below."""
+    voxels = np.full((128, 96, n_slices), -1000.0, dtype=np.float32)
+    x, y = np.mgrid[0:128, 0:96]
+    body = ((x - 64) / 56) ** 2 + ((y - 52) / 36) ** 2 < 1
+    lung = (np.abs(np.abs(x - 64) - 28) < 18) & (np.abs(y - 52) < 22)
+    voxels[body] = 50.0
+    voxels[:, :, lung_from:][lung] = -850.0
+    voxels[4:124, 2] = -200.0  # the table
+    voxels[4:8, 2:14] = voxels[120:124, 2:14] = -200.0
+    affine = np.diag([3.0, 3.0, spacing_mm, 1.0])
+    return pictures.canonical_stack(voxels, affine)
+
+
+def test_levels_of_a_ct_start_at_the_edge_of_the_lung_and_reach_down_the_liver() -> None:
+    frames = pictures.frames_below_lung(ct_with_lung(80, lung_from=50))
+    assert frames is not None
+    assert frames[0] == 80 - 1 - 50
+    assert frames[-1] - frames[0] == pictures.LIVER_DEPTH_MM / 5.0
+    assert list(frames) == sorted(set(frames))
+
+
+def test_a_stack_that_ends_below_the_lung_shows_its_lowest_levels() -> None:
+    frames = pictures.frames_below_lung(ct_with_lung(60, lung_from=2))
+    assert frames is not None
+    assert (frames[0], frames[-1]) == (59 - 12, 59)
+
+
+def test_without_a_lung_or_not_axial_nothing_is_claimed() -> None:
+    stack = ct_with_lung(40, lung_from=40)
+    assert pictures.frames_below_lung(stack) is None
+    coronal = dataclasses.replace(ct_with_lung(40, lung_from=20), through=1)
+    assert pictures.frames_below_lung(coronal) is None
 
 
 def test_a_mosaic_is_small_and_its_words_stand_outside_the_anatomy(tmp_path: Path) -> None:
