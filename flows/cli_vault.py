@@ -124,7 +124,9 @@ def _look_up(settings: Settings, subject: str, reason: str, by: str) -> dict[str
     user = pwd.getpwuid(os.getuid()).pw_name  # not from the environment, which anybody can set
     asker = f"{user} ({by})" if by else user
     head = settings.zones.look_up_head
-    found = look_up_subject(vault, head, SubjectId(subject), reason=reason, by=asker)
+    found = look_up_subject(
+        vault, head, SubjectId(subject.strip().upper()), reason=reason, by=asker
+    )
     return {
         "subject": found.subject_id,
         "site": found.site,

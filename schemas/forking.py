@@ -7,11 +7,16 @@ once for all stages of a night, so what any stage's workers need is imported the
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib
+import os
+import signal
 import threading
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.context import ForkContext, ForkServerContext
 
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _for_server: list[str] = []
 
 
@@ -30,3 +35,29 @@ def worker_context(*modules: str) -> ForkContext | ForkServerContext:
     for name in modules:
         importlib.import_module(name)
     return get_context("fork")
+
+
+def die_with_run(forker: int | None) -> None:
+    """End this worker when its run ends: none outlives a run that was killed.
+
+    Parameters
+    ----------
+    forker : int or None
+        Process number of the run where it forked the worker itself, None where a server did.
+    """
+    if forker is None:
+        # The server lives as long as any worker does; the run is watched, by a pipe.
+        threading.Thread(target=_wait_for_end_of_run, daemon=True).start()
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if forker != os.getppid():
+        # It ended before it was asked to tell.
+        os._exit(1)
+
+
+def _wait_for_end_of_run() -> None:
+    run = parent_process()
+    if run is not None:
+        run.join()
+        os._exit(1)

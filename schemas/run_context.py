@@ -66,6 +66,7 @@ def require_key(settings: Settings, site: SiteCode) -> KeyRing:
             hint="Make a key of your own: livercohort key create --home NEW_HOME",
         )
     _require_key_of_home(settings.zones, ring)
+    _require_key_of_vault(settings.zones, ring)
     return ring
 
 
@@ -84,6 +85,15 @@ def _require_key_of_home(zones: Zones, ring: KeyRing) -> None:
             expected=f"key {key_id}",
             hint="Use the key with which this home was started (`livercohort key show-id`).",
         )
+
+
+def _require_key_of_vault(zones: Zones, ring: KeyRing) -> None:
+    """Refuse a key that does not open this home's vault, also where nobody is looked up in it."""
+    if zones.vault_url is not None or zones.vault_file.exists():
+        from schemas.vault import Vault  # here: it loads a library that new homes do not need
+
+        with Vault(zones.vault, ring).reading():
+            return
 
 
 def release_bench(settings: Settings) -> Workbench:

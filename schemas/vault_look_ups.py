@@ -81,6 +81,7 @@ def look_up_subject(
         )
     assignment = vault.assignment(subject_id)
     if assignment is None:
+        read_log(vault, head_file)  # a vault that was emptied shows in its log, not here
         raise BadInputError(
             "no such subject in the vault",
             expected="a pseudonym of this cohort, e.g. S91-ABCD2345",

@@ -9,9 +9,10 @@ should have come out and did not fails all of its checks.
 tag_retained      attributes of `RETAINED` that the source has: same value in the output
 text_notnull      attributes of `NOT_NULL`: there and not empty
 text_retained     words of the series description that the simulator wrote (answer key, table
-                  `labels`), planted values taken out: found in the output's description.
+                  `labels`), planted values taken out: words of the output's description.
                   Numbers alone (`5.0`) are dropped by rule, since nothing tells a thickness from
-                  a number of a person; how many is printed beside and not scored
+                  a day (`3.6`) or a number of a person. They name nobody, so a challenge would
+                  want them back: the last two lines count them as failures
 text_removed      values planted for the file's subject (answer key): in no byte outside the
                   pixels, in any encoding; a value of another subject found is a failure more
 date_shifted      dates of the source: moved by the person's days, or removed; one shift a person
@@ -24,7 +25,7 @@ pixels_hidden     files that the key wants set aside: their object (by the UID i
                   every output is one that the key wants; so does one that cannot be read.
 
 Source and output are read by pydicom. Prints a table, and the words that were lost; exit 1
-when a category is below the goal.
+when a category, numbers in descriptions apart, is below the goal.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ NOT_NULL = [
     "Columns",
     "PixelData",
 ]
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"(?<![^\W_])\d+\.\d+(?![^\W_])|[^\W_]+")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 @dataclass
@@ -128,18 +130,22 @@ def main() -> None:
     for export, rows in _exports(options.delivery):
         _score_export(export, rows, key, score)
     _score_consistency(score)
-    total = sum(score.made.values())
     for category in sorted(score.made):
-        made, passed = score.made[category], score.passed[category]
-        print(f"{category:<18}{passed:>10} of {made:<10}{100 * passed / made:9.4f} %")
-    share = sum(score.passed.values()) / total
-    print(f"{'all actions':<18}{sum(score.passed.values()):>10} of {total:<10}{100 * share:9.4f} %")
-    print(f"numbers in descriptions, not scored: {score.numbers[True]} kept, ", end="")
-    print(f"{score.numbers[False]} dropped")
+        _print(category, score.passed[category], score.made[category])
+    passed, made = sum(score.passed.values()), sum(score.made.values())
+    _print("all actions", passed, made)
+    kept, numbers = score.numbers[True], sum(score.numbers.values())
+    words = "text_retained"
+    _print("with numbers: " + words, score.passed[words] + kept, score.made[words] + numbers)
+    _print("with numbers: all actions", passed + kept, made + numbers)
     for word, times in score.lost_words.most_common(20):
         print(f"lost word: {word} ({times})")
     worst = min(score.passed[c] / score.made[c] for c in score.made)
     sys.exit(0 if worst >= GOAL else 1)
+
+
+def _print(what: str, passed: int, made: int) -> None:
+    print(f"{what:<28}{passed:>10} of {made:<10}{100 * passed / made:9.4f} %")
 
 
 @dataclass(frozen=True)
@@ -244,10 +250,11 @@ def _score_words(key: Key, source: Dataset, written: Dataset | None, score: Scor
     text = key.descriptions.get(str(source.SeriesInstanceUID), "")
     for planted, _ in key.planted:
         text = text.replace(planted.value, " ")
-    kept = str(written.get("SeriesDescription", "")).casefold() if written else ""
+    output = str(written.get("SeriesDescription", "")).casefold() if written else ""
+    kept = set(_WORD.findall(output))
     for word in _WORD.findall(text):
         ok = word.casefold() in kept
-        if word.isdigit():
+        if _NUMBER.fullmatch(word):
             score.numbers[ok] += 1
             continue
         score.check("text_retained", ok=ok)

@@ -108,7 +108,9 @@ def _require_folders(src: Path, dst: Path) -> None:
         raise BadInputError(
             "source and target lie within each other", hint="Choose another target."
         )
-    if dst.exists() and (not dst.is_dir() or any(dst.iterdir())):
+    if dst.is_symlink() or (dst.exists() and not dst.is_dir()):
+        raise BadInputError("the target is not a folder", hint="Choose a new one.")
+    if dst.exists() and any(dst.iterdir()):
         raise BadInputError(
             "the target is not empty", hint="Nothing is ever overwritten: choose a new folder."
         )

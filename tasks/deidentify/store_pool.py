@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import groupby, islice
+from multiprocessing.context import ForkContext
 from typing import Generic, TypeVar
 
-from schemas.forking import worker_context
+from schemas.forking import die_with_run, worker_context
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -58,23 +60,24 @@ class Pool(Generic[_Item, _Result]):
         """Yield one result per item, in order."""
         queue = self._chunks(items)
         executor = self._executor(self._workers)
-        ahead: list[tuple[Sequence[_Item], Future[list[_Result]]]] = []
+        ahead: list[Sequence[_Item]] = []
+        futures: list[Future[list[_Result]]] = []
         try:
             while True:
-                free = self._workers * _CHUNKS_AHEAD - len(ahead)
-                ahead += [
-                    (c, executor.submit(_run_chunk, self._work, c)) for c in islice(queue, free)
-                ]
-                if not ahead:
-                    return
                 try:
-                    results = ahead[0][1].result()
+                    for chunk in islice(queue, self._workers * _CHUNKS_AHEAD - len(ahead)):
+                        ahead.append(chunk)  # first: a pool that breaks now must not lose it
+                        futures.append(executor.submit(_run_chunk, self._work, chunk))
+                    if not ahead:
+                        return
+                    results = futures.pop(0).result()
                     ahead.pop(0)
                     yield from results
                 except BrokenProcessPool:
                     executor.shutdown(cancel_futures=True)
                     # Nobody knows which item killed the worker: those under way run singly.
-                    in_doubt, ahead = [item for chunk, _ in ahead for item in chunk], []
+                    in_doubt = [item for chunk in ahead for item in chunk]
+                    ahead, futures = [], []
                     yield from self._one_by_one(in_doubt)
                     executor = self._executor(self._workers)
         finally:
@@ -99,15 +102,20 @@ class Pool(Generic[_Item, _Result]):
             executor.shutdown(cancel_futures=True)
 
     def _executor(self, workers: int) -> ProcessPoolExecutor:
+        context = worker_context(_WARM)
+        forker = os.getpid() if isinstance(context, ForkContext) else None
         return ProcessPoolExecutor(
             max_workers=workers,
-            mp_context=worker_context(_WARM),
+            mp_context=context,
             initializer=_start,
-            initargs=(self._initializer, self._initargs),
+            initargs=(forker, self._initializer, self._initargs),
         )
 
 
-def _start(initializer: Callable[..., None], initargs: tuple[object, ...]) -> None:
+def _start(
+    forker: int | None, initializer: Callable[..., None], initargs: tuple[object, ...]
+) -> None:
+    die_with_run(forker)
     # Collecting garbage would touch, and so copy, every page shared with who forked us.
     gc.freeze()
     initializer(*initargs)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -233,3 +235,44 @@ def test_leftovers_of_a_killed_run_do_not_get_in(tmp_path: Path) -> None:
     path = write_files(tmp_path / "in", [make_instance()])[0]
     run_jobs([Job(1, path, 1)], Subjects(RING, site=SITE), tmp_path / "out", 1)
     assert len(tree(tmp_path / "out")) == 1
+
+
+def sleep_and_tell(path: Path) -> int:
+    path.with_suffix(f".{os.getpid()}").touch()
+    time.sleep(60)
+    return 0
+
+
+_KILLED_RUN = """
+import sys, threading
+from pathlib import Path
+from tasks.deidentify.store_pool import Pool
+from tests.unit.deidentify import test_store as here
+
+def main() -> None:
+    if sys.argv[2] == "threads":
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    pool = Pool(here.sleep_and_tell, here.lost, 2, here.no_preparation, (), lambda p: p)
+    list(pool.run([Path(sys.argv[1], name) for name in "ab"]))
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("threads", ["none", "threads"])
+def test_no_worker_outlives_a_run_that_was_killed(tmp_path: Path, threads: str) -> None:
+    command = [sys.executable, "-c", _KILLED_RUN, str(tmp_path), threads]
+    with subprocess.Popen(command) as run:
+        workers = wait_for(lambda: [int(p.suffix[1:]) for p in tmp_path.iterdir()], 2)
+        run.kill()
+    wait_for(lambda: [p for p in workers if not Path("/proc", str(p)).exists()], 2)
+
+
+def wait_for(found: Callable[[], list[int]], number: int) -> list[int]:
+    """Wait until so many are found, at most half a minute."""
+    until = time.monotonic() + 30
+    while len(now := found()) < number:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return now

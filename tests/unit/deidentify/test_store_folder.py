@@ -77,6 +77,18 @@ def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in dst.iterdir()] == ["mine.txt"]
 
 
+def test_a_target_that_is_a_file_or_a_link_is_refused(tmp_path: Path) -> None:
+    write_files(tmp_path / "src", [make_instance()])
+    (tmp_path / "file").write_text("keep")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "link"):
+        with pytest.raises(BadInputError, match="not a folder"):
+            deidentify_folder(
+                tmp_path / "src", tmp_path / name, SITE, RING, subject_from="patient_id"
+            )
+    assert (tmp_path / "file").read_text() == "keep"
+
+
 def test_without_linkage_or_choice_nothing_is_done(tmp_path: Path) -> None:
     write_files(tmp_path / "src", [make_instance()])
     with pytest.raises(BadInputError, match="--subject-from"):

@@ -226,3 +226,12 @@ def test_the_database_itself_refuses_to_change_the_log(
         ):
             connection.exec_driver_sql(statement)
         assert len(installation.log()) == 1
+
+
+def test_a_vault_that_was_emptied_is_told_and_not_taken_for_a_wrong_pseudonym(
+    here: Installation, tmp_path: Path
+) -> None:
+    here.look_up()
+    (tmp_path / "vault.sqlite").write_bytes(b"")
+    with pytest.raises(GateBlockedError, match="had 1"):
+        here.look_up()
