@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.console import HomeOption, JsonOption, file_name, say, say_json
+from flows.console import HomeOption, JsonOption, say, say_json
 from schemas.errors import LivercohortError
 from schemas.settings import apply_environment
 from schemas.zones import Zones
@@ -60,8 +60,6 @@ def _import(zones: Zones, path: Path, number: int) -> dict[str, Any]:
     name = f"file {number}"
     if REVIEW_FILE.fullmatch(path.name):
         name += f", {path.name}"
-
-    name = file_name(path)
     try:
         fact = _fact(import_review(zones, path))
     except LivercohortError as error:

@@ -86,7 +86,7 @@ def deidentify(
 def convert(
     src: SourceArgument,
     dst: Annotated[Path, typer.Argument(help="Folder for volumes, sidecars and tables.")],
-    timeout: Annotated[float, typer.Option(help="Seconds for one series.")] = 300.0,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds for one series.")] = 300.0,
     workers: WorkersOption = None,
     rehash: Annotated[
         bool, typer.Option("--rehash", help="Read every file anew, even where none changed.")
@@ -125,6 +125,8 @@ def convert(
         return
     say(f"{found.n_files} files: " + _counts(found.files))
     say(f"{found.sub_stacks} sub-stacks, {found.volumes} volumes proven and written to {dst}")
+    if found.removed:
+        say(f"{found.removed} volumes of an earlier run removed: {src} no longer gives them")
 
 
 def label(

@@ -70,6 +70,19 @@ def read_b_value(header: Dataset) -> float | None:
     return None
 
 
+def read_mosaic_tiles(header: Dataset) -> int | None:
+    """Return how many slices a Siemens mosaic shows, (0019,100A); None for another image."""
+    if "MOSAIC" not in codes_of(header, "ImageType"):
+        return None
+    try:
+        value = header.private_block(0x0019, "SIEMENS MR HEADER")[0x0A].value
+    except Exception:
+        # No such block, or one that cannot be decoded.
+        return None
+    number = _as_number(value)
+    return int(number) if number is not None and number >= 1 and number == int(number) else None
+
+
 def _raw(header: Dataset | None, keyword: str) -> object:
     # A broken element raises on access (wrong VR, undecodable, absurd length); for a record
     # of optional values that is the same as absent. The object itself is judged elsewhere.

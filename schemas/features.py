@@ -28,6 +28,7 @@ from schemas.feature_values import (
     numbers_of,
     patient_sex,
     read_b_value,
+    read_mosaic_tiles,
     text_of,
     time_s_of,
     transfer_syntax,
@@ -37,6 +38,10 @@ from schemas.functional_groups import read_frame_values
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+
+#: Fields that private attributes may tell.
+PRIVATE_FIELDS = ("b_value", "mosaic_tiles")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +113,8 @@ class InstanceFeatures:
     # a position after another); empty where no frame has one. See `schemas.frames`.
     frame_number: int | None = None
     grid_across: int | None = None
+    # Slices that a Siemens mosaic shows beside each other in one image.
+    mosaic_tiles: int | None = None
     frame_positions_lps: tuple[float, ...] = ()
     frame_orientations_lps: tuple[float, ...] = ()
     frame_pixel_spacings_mm: tuple[float, ...] = ()
@@ -135,7 +142,7 @@ def read_features(header: Dataset, *, subject_id: str | None = None) -> Instance
 
 
 def fields_of_tags(tags: Iterable[int]) -> tuple[str, ...]:
-    """Return the fields that read any of these attributes; private ones may tell a b-value."""
+    """Return the fields that read any of these attributes; private ones may tell some."""
     from pydicom.datadict import keyword_for_tag
 
     keywords = {keyword_for_tag(tag) for tag in tags if tag >> 16 & 1 == 0}
@@ -143,7 +150,7 @@ def fields_of_tags(tags: Iterable[int]) -> tuple[str, ...]:
     return tuple(
         name
         for name, field in _fields().items()
-        if keywords & set(field.keywords) or (private and name == "b_value")
+        if keywords & set(field.keywords) or (private and name in PRIVATE_FIELDS)
     )
 
 
@@ -250,6 +257,7 @@ def _fields() -> dict[str, _Field]:
             acquisition_time_s, ("AcquisitionTime", "AcquisitionDateTime")
         ),
         "b_value": _Field(read_b_value, ("DiffusionBValue",)),
+        "mosaic_tiles": _Field(read_mosaic_tiles, ("ImageType",)),
         "agent_class": _Field(agent_class, ("ContrastBolusAgent", "ContrastBolusAgentSequence")),
         "contrast_start_time_s": _Field(
             contrast_start_time_s, ("ContrastBolusStartTime", "ContrastBolusAgentSequence")

@@ -1,12 +1,14 @@
 """Cost of converted + proven + compressed, as a ratio to `cp -r` + `sha256sum`, on two cores.
 
-    python benchmarks/convert/cost.py DICOM_FOLDER [--copies 6] [--rounds 3] [--peers BIN]
+    python benchmarks/convert/cost.py DICOM_FOLDER [--copies 4 24] [--rounds 3] [--peers BIN]
 
-`DICOM_FOLDER` holds real DICOM. Each of its series is copied `--copies` times under new UIDs,
-so that a run is long enough to be measured; CT and MR are measured apart. All commands run
-interleaved, each from a fresh process with its start-up counted; the table gives medians of
-wall time and of CPU time as multiples of the base. `--peers` names the bin folder of an
-environment that holds dcm2bids and heudiconv.
+`DICOM_FOLDER` holds real DICOM. Each of its series is copied under new UIDs, once for each of
+`--copies`: a few make a small export, many one as large as a night. CT and MR are measured
+apart. All commands run interleaved, each from a fresh process with its start-up counted; the
+table gives medians of wall time and of CPU time as multiples of the base. An empty folder is
+measured too: what starting the command costs whatever the number of files. Byte code is
+compiled beforehand, as in an installation. `--peers` names the bin folder of an environment
+that holds dcm2bids and heudiconv.
 """
 
 from __future__ import annotations
@@ -91,7 +93,11 @@ def measure(command: Command, source: Path, target: Path) -> Cost:
         adopt_orphans()
         began, answer = time.perf_counter(), ""
         ran = subprocess.run(
-            command.arguments(source, target), capture_output=True, text=True, check=False
+            command.arguments(source, target),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=installed_environment(target.parent / "byte_code"),
         )
         wall = time.perf_counter() - began
         wait_for_orphans()
@@ -105,6 +111,12 @@ def measure(command: Command, source: Path, target: Path) -> Cost:
     os.waitpid(pid, 0)
     with os.fdopen(reader) as stream:
         return Cost(*json.loads(stream.read()))
+
+
+def installed_environment(byte_code: Path) -> dict[str, str]:
+    """Return the environment, with byte code of Python kept in a folder between runs."""
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(byte_code)}
 
 
 def adopt_orphans() -> None:
@@ -151,7 +163,7 @@ def main() -> None:
     """Print one table per corpus."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--copies", type=int, default=6)
+    parser.add_argument("--copies", type=int, nargs="+", default=[4, 24])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", type=Path)
     parser.add_argument(
@@ -161,11 +173,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         todo = commands(options.peers and options.peers.resolve(), work)
+        empty = work / "source" / "nothing"
+        empty.mkdir(parents=True)
+        # The first run compiles.
+        measure(todo[1], empty, work / "out" / "first")
+        print_table("nothing", empty, todo[:3], work, options.rounds)
         for name in options.corpora:
-            source = work / "source" / name
-            copy_series(options.folder / name, source, options.copies)
-            print_table(name, source, todo, work, options.rounds)
-            shutil.rmtree(work / "source")
+            for copies in options.copies:
+                source = work / "source" / f"{name}_x{copies}"
+                copy_series(options.folder / name, source, copies)
+                print_table(source.name, source, todo, work, options.rounds)
+                shutil.rmtree(work / "source")
 
 
 def print_table(name: str, source: Path, todo: list[Command], work: Path, rounds: int) -> None:

@@ -67,6 +67,10 @@ class Code(StrEnum):
 #: Codes that do not keep a volume back.
 MENDED = frozenset({Code.AFFINE_REFITTED, Code.UID_PER_SLICE})
 REMARKS = frozenset({Code.SINGLE_SLICE, Code.INSTANCE_NUMBERS_INCOMPLETE, Code.FILES_ABSENT_BESIDE})
+#: Not a fault of the series alone: another run may end otherwise.
+LOST_WORKER = frozenset(
+    {Code.WORKER_DIED, Code.WORKER_TIMEOUT, Code.WORKER_FAILED, Code.CONVERTER_TIMEOUT}
+)
 
 MEANINGS: dict[Code, str] = {
     Code.MISSING_SLICE: "a gap between two slices is a multiple of the spacing",

@@ -33,10 +33,14 @@ class FileRow:
 
 @dataclass(frozen=True)
 class FolderResult:
-    """What became of a folder: one row per file, one record per sub-stack."""
+    """What became of a folder: one row per file, one record per sub-stack.
+
+    `removed` counts volumes of an earlier run that the folder no longer gives.
+    """
 
     files: tuple[FileRow, ...]
     volumes: tuple[VolumeRecord, ...]
+    removed: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,15 @@ class FolderCounts:
     n_files: int
     sub_stacks: int
     volumes: int
+    removed: int
 
 
 def count_folder(result: FolderResult) -> FolderCounts:
     """Return the counts of a result."""
     published = sum(volume.file_name is not None for volume in result.volumes)
-    return FolderCounts(count_files(result), len(result.files), len(result.volumes), published)
+    return FolderCounts(
+        count_files(result), len(result.files), len(result.volumes), published, result.removed
+    )
 
 
 def count_files(result: FolderResult) -> dict[str, int]:

@@ -11,7 +11,7 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from schemas.features import InstanceFeatures, read_features, reread_features
+from schemas.features import PRIVATE_FIELDS, InstanceFeatures, read_features, reread_features
 from tasks.convert.header_layout import HeaderLayout, Watched
 from tasks.convert.header_scan import PIXEL_DATA, ScannedHeader, scan_header
 from tasks.convert.header_values import ATTRIBUTES, NotPlainError, plain_value
@@ -23,10 +23,11 @@ _CHARSET = 0x00080005
 #: Attributes in sequences: the full parser reads headers that have them.
 _IN_SEQUENCES = (0x52009229, 0x52009230, 0x00180012)
 _UIH_GROUP, _UIH_FRAMES = 0x0065, 0x51
-#: See `schemas.features.read_b_value`.
-_B_VALUE_OFFSETS = (0x03, 0x09, 0x0C, 0x39)
+#: See `read_b_value` and `read_mosaic_tiles` of `schemas.feature_values`.
+_PRIVATE_OFFSETS = (0x03, 0x09, 0x0A, 0x0C, 0x39)
 #: What implicit VR does not say; the vendors' conformance statements do.
 _PRIVATE_VRS = {
+    ("SIEMENS MR HEADER", 0x0A): "US",
     ("SIEMENS MR HEADER", 0x0C): "IS",
     ("GEMS_PARM_01", 0x39): "IS",
     ("Philips Imaging DD 001", 0x03): "FL",
@@ -137,12 +138,12 @@ def _bytes_of(scanned: ScannedHeader, tag: int) -> _Asked:
 
 
 def _private(scanned: ScannedHeader, group: int) -> tuple[tuple[int, _Asked], ...]:
-    """Return creators of a group and the elements that may be a b-value, in file order."""
+    """Return creators of a group and the elements that are asked for, in file order."""
     # Of hundreds of private attributes only these are ever asked for.
     return tuple(
         (tag, _bytes_of(scanned, tag))
         for tag in scanned.private.get(group, ())
-        if tag & 0xFFFF < 0x100 or tag & 0xFF in _B_VALUE_OFFSETS
+        if tag & 0xFFFF < 0x100 or tag & 0xFF in _PRIVATE_OFFSETS
     )
 
 
@@ -226,10 +227,9 @@ class _Known:
     def changed(self, scanned: ScannedHeader) -> list[str] | None:
         """Return the fields in which a header of this layout differs; None for another series."""
         tags = self.layout.differing(scanned, self._watched)
-        fields = [_field_of(tag) for tag in tags]
+        fields = [field for tag in tags for field in _fields_of(tag)]
         return None if None in fields else [field for field in fields if field is not None]
 
 
-def _field_of(tag: int) -> str | None:
-    # Of private attributes only a b-value is ever asked for.
-    return "b_value" if tag >> 16 & 1 else _FIELD_OF.get(tag)
+def _fields_of(tag: int) -> tuple[str | None, ...]:
+    return PRIVATE_FIELDS if tag >> 16 & 1 else (_FIELD_OF.get(tag),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,14 +15,18 @@ from schemas.sub_stacks import group_by_series, split_series
 from tasks.convert.codes import REMARKS, Code
 from tasks.convert.folder_rows import CONVERTED, SET_ASIDE, FileRow, FolderResult
 from tasks.convert.store import convert_many
+from tasks.convert.store_destination import (
+    SCRATCH_PREFIX,
+    remove_leftovers,
+    remove_stale,
+    require_destination,
+    require_same_source,
+    require_space,
+)
 from tasks.convert.store_scan import ScannedFile, read_headers
 from tasks.convert.store_series import DEFAULT_TIMEOUT_S, SeriesJob
 from tasks.convert.store_source import KnownFile
 from tasks.convert.store_unchanged import list_files, mark_run, marked_counts, source_digest
-
-SCRATCH_PREFIX = ".scratch-"
-#: What `schemas.atomic_files` and the compressor write beside a file before it is whole.
-PART_SUFFIX = ".part"
 
 
 def convert_folder(
@@ -43,7 +46,8 @@ def convert_folder(
         Any folder, raw or de-identified. Links are not followed but set aside.
     dst : Path
         Takes `<digest>.nii.gz` with sidecars, `volumes.parquet` (one row per sub-stack) and
-        `files.parquet` (one row per file). Must not lie inside `src`.
+        `files.parquet` (one row per file). Must not lie inside `src`. Volumes of an earlier
+        run that the source no longer gives are removed.
     workers : int
         Series at a time.
     timeout_s : float
@@ -56,13 +60,14 @@ def convert_folder(
     Raises
     ------
     BadInputError
-        If `src` is no folder or holds `dst`.
+        If `src` is no folder or holds `dst`, if `dst` is no folder or has volumes of another
+        source.
+    EnvironmentProblemError
+        If the disk is full.
     """
     if not src.is_dir():
         raise BadInputError("the source is not a folder", hint="Name a folder of DICOM files.")
-    if dst.resolve().is_relative_to(src.resolve()):
-        raise BadInputError("the destination lies inside the source", hint="Name another folder.")
-    dst.mkdir(parents=True, exist_ok=True)
+    require_destination(src, dst)
     files = list_files(src)
     digest = source_digest(src, files)
     if not rehash and marked_counts(dst, digest) is not None:
@@ -73,12 +78,15 @@ def convert_folder(
         scanned = _without_repeats(_scanned(files, workers))
         usable = [s for s in scanned if s.features is not None]
         jobs = _jobs(usable, dst)
+        require_same_source(dst, jobs)
         lists = convert_many(
             jobs, Path(scratch), workers=workers, timeout_s=timeout_s, progress=progress
         )
+    require_space(dst, jobs, lists)
     volumes = sorted((r for found in lists for r in found), key=lambda r: _volume_key(r))
-    result = FolderResult(tuple(_account(scanned, jobs, volumes)), tuple(volumes))
-    _remove_leftovers(dst)
+    rows = _account(scanned, jobs, volumes)
+    result = FolderResult(tuple(rows), tuple(volumes), removed=remove_stale(dst, volumes))
+    remove_leftovers(dst)
     # Not before: workers need no Arrow, and a thread of its own would cost them the fork.
     from tasks.convert.store_tables import write_tables
 
@@ -98,15 +106,6 @@ def _scanned(files: Sequence[tuple[int, Path]], workers: int) -> list[ScannedFil
             row = FileRow(number, SET_ASIDE, ReasonCode.UNSAFE_PATH.value, None, found.st_size)
             others.append(ScannedFile(row, path))
     return read_headers(plain, workers) + others
-
-
-def _remove_leftovers(dst: Path) -> None:
-    """Remove scratch folders and half-written files of a run that was killed."""
-    for path in dst.glob(".*"):
-        if path.is_dir() and path.name.startswith(SCRATCH_PREFIX):
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.is_file() and path.name.endswith(PART_SUFFIX):
-            path.unlink()
 
 
 def _volume_key(record: VolumeRecord) -> tuple[str, str]:

@@ -25,8 +25,8 @@ from tasks.convert.sidecar import clean_sidecar, read_sidecar_keys
 from tasks.convert.store_converter import Run, data_offset, mend_header
 
 _CHUNK_BYTES = 1 << 20
-#: Files of one volume beside its provenance.
-_SUFFIXES = (".nii.gz", ".json", ".bval", ".bvec")
+#: Files of one volume, and the provenance that stands for them.
+VOLUME_SUFFIXES, PROVENANCE = (".nii.gz", ".json", ".bval", ".bvec"), ".provenance.json"
 #: igzip level 2 costs a third of zlib's default at 7 % more bytes.
 _GZIP_LEVEL = 2
 # Any, because it is not annotated.
@@ -87,7 +87,7 @@ def publish_volume(
         "cache_key": key,
         "files": {
             suffix: str(sha256_of_file(_with_suffix(stem, suffix)))
-            for suffix in _SUFFIXES
+            for suffix in VOLUME_SUFFIXES
             if _with_suffix(stem, suffix).exists()
         },
         "record": asdict(record),
@@ -100,20 +100,20 @@ def publish_volume(
         "exit_code": run.exit_code,
         "converter_warnings": run.n_warnings,
     }
-    write_bytes(_with_suffix(stem, ".provenance.json"), canonical_json(provenance))
+    write_bytes(_with_suffix(stem, PROVENANCE), canonical_json(provenance))
     return record
 
 
 def has_provenance(out_dir: Path, stack: SubStack) -> bool:
     """Return whether an earlier run published this sub-stack here."""
-    return _with_suffix(out_dir / stack.digest, ".provenance.json").exists()
+    return _with_suffix(out_dir / stack.digest, PROVENANCE).exists()
 
 
 def read_unchanged(out_dir: Path, stack: SubStack, key: str) -> VolumeRecord | None:
     """Return the record of a volume that these inputs, converter and flags already gave."""
     stem = out_dir / stack.digest
     try:
-        found = json.loads(_with_suffix(stem, ".provenance.json").read_bytes())
+        found = json.loads(_with_suffix(stem, PROVENANCE).read_bytes())
         record = _read_record(found["record"])
         unchanged = found["cache_key"] == key and all(
             sha256_of_file(_with_suffix(stem, suffix)) == digest

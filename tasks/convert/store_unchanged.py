@@ -14,6 +14,7 @@ from pathlib import Path
 
 from schemas.atomic_files import canonical_json, sha256_of_file, write_bytes
 from schemas.software import software_version
+from tasks.convert.codes import LOST_WORKER, Code
 from tasks.convert.folder_rows import FolderCounts, FolderResult, count_folder
 from tasks.convert.store_binary import CONVERTER_FLAGS, find_binary
 
@@ -87,7 +88,13 @@ def _hashes(dst: Path, names: Mapping[str, str]) -> dict[str, str]:
 
 
 def mark_run(dst: Path, digest: str, result: FolderResult) -> None:
-    """Leave the mark by which the next run knows this one; written after everything else."""
+    """Leave the mark by which the next run knows this one; written after everything else.
+
+    None is left where a worker was lost: that need not happen again.
+    """
+    if any(Code(code) in LOST_WORKER for volume in result.volumes for code in volume.codes):
+        (dst / _MARK).unlink(missing_ok=True)
+        return
     written = _hashes(dst, dict.fromkeys((FILES_TABLE, VOLUMES_TABLE), ""))
     for volume in result.volumes:
         if volume.file_name and volume.sha256:
@@ -95,7 +102,7 @@ def mark_run(dst: Path, digest: str, result: FolderResult) -> None:
             beside = dst.glob(f"{volume.sub_stack_digest}.*")
             names = [path.name for path in beside if path.name != volume.file_name]
             written |= _hashes(dst, dict.fromkeys(names, ""))
-    counts = asdict(count_folder(result))
+    counts = asdict(count_folder(result)) | {"removed": 0}
     write_bytes(
         dst / _MARK, canonical_json({"source": digest, "written": written, "counts": counts})
     )

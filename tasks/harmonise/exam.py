@@ -135,7 +135,7 @@ class _Exam:
             weighting=decision.weighting,
             agent_class=role.agent_class if role else "unknown",
             orientation=item.orientation,
-            n_slices=len({m.position_lps for m in members}) if spacing else len(members),
+            n_slices=_n_slices(members, spacing),
             n_missing_slices=count_missing_slices(members),
             slice_thickness_mm=thickness,
             spacing_between_slices_mm=only_value([m.spacing_between_slices_mm for m in members]),
@@ -155,6 +155,14 @@ def _reviewed(item: ExamItem, overrides: Mapping[Key, Override]) -> ExamItem:
     if override is None:
         return item
     return replace(item, decision=decided(item.decision, override), can_be_timed=False)
+
+
+def _n_slices(members: Sequence[InstanceFeatures], spacing_mm: float | None) -> int:
+    """Return how many slices there are, those beside each other in a mosaic counted singly."""
+    tiles = only_value([m.mosaic_tiles for m in members])
+    if tiles is not None:
+        return int(tiles)
+    return len({m.position_lps for m in members}) if spacing_mm else len(members)
 
 
 def _gap_mm(spacing: float | None, thickness: float | None) -> float | None:

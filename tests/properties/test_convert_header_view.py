@@ -70,13 +70,18 @@ TEXT = st.text("AbZ zÄéß张三 \\^_-0123456789", max_size=12)
             "EchoTime": st.one_of(st.none(), st.floats(0, 200).map(lambda v: round(v, 3))),
             "TemporalPositionIdentifier": st.integers(0, 9),
             "AcquisitionTime": st.sampled_from(["101112.5", "1011", "", "10"]),
-            "ImageType": st.sampled_from([["ORIGINAL", "PRIMARY"], ["DERIVED"], []]),
+            "ImageType": st.sampled_from([["ORIGINAL", "MOSAIC"], ["DERIVED"], []]),
         }
     ),
     b_value=st.sampled_from([None, 0, 800]),
+    tiles=st.sampled_from([None, 1, 36]),
 )
 def test_any_header_gives_the_same_features(
-    implicit: bool, charset: str | None, elements: dict[str, Any], b_value: int | None
+    implicit: bool,
+    charset: str | None,
+    elements: dict[str, Any],
+    b_value: int | None,
+    tiles: int | None,
 ) -> None:
     if charset in (None, "ISO_IR 100"):
         elements["SeriesDescription"] = (
@@ -90,6 +95,8 @@ def test_any_header_gives_the_same_features(
         data.SpecificCharacterSet = charset
     if b_value is not None:
         data.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "IS", b_value)
+    if tiles is not None:
+        data.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", tiles)
     data.file_meta.TransferSyntaxUID = (
         ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     )

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from schemas.features import InstanceFeatures, read_features
 from schemas.states import Verdict
+from tests.builders import make_instance
 from tests.unit.harmonise.exams import INJECTION_S, clock, label, labels_of, rows_of, series
 
 START: dict[str, Any] = {"ContrastBolusStartTime": clock(INJECTION_S)}
@@ -273,3 +275,24 @@ def test_thickness_is_judged_on_the_label() -> None:
 def test_a_protocol_that_names_the_whole_exam_does_not_label_its_series() -> None:
     part = series(1, "Ax 3D", Manufacturer="GE MEDICAL SYSTEMS", ProtocolName="LIVER MRCP DYN")
     assert labels_of(part) == ["UNCLASSIFIED"]
+
+
+def mosaic(volume: int, tiles: int | None) -> InstanceFeatures:
+    header = make_instance(
+        modality="MR", instance=volume, ImageType=["ORIGINAL", "PRIMARY", "DIFFUSION", "MOSAIC"]
+    )
+    if tiles is not None:
+        header.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", tiles)
+    return read_features(header)
+
+
+@pytest.mark.parametrize(("tiles", "n_slices"), [(36, 36), (None, 3)])
+def test_slices_of_a_mosaic_are_its_tiles(tiles: int | None, n_slices: int) -> None:
+    [row] = rows_of([mosaic(volume, tiles) for volume in (1, 2, 3)])
+    assert row.n_slices == n_slices
+
+
+def test_tiles_are_read_from_a_mosaic_only() -> None:
+    plain = make_instance(modality="MR")
+    plain.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", 36)
+    assert read_features(plain).mosaic_tiles is None
