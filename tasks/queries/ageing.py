@@ -56,6 +56,33 @@ def ageing_rows(queries: Iterable[Query], today: dt.date) -> list[dict[str, obje
     ]
 
 
+def _row(site: str, queries: list[Query], today: dt.date) -> SiteAgeing:
+    counts = Counter(query.status for query in queries)
+    asked = [q for q in queries if q.status in STANDING and q.opened_on is not None]
+    ages = [(today - q.opened_on).days for q in asked if q.opened_on is not None]
+    closing = [days for q in queries if (days := q.days_to_close) is not None]
+    waiting = [q for q in asked if q.status is Status.OPEN]
+    return SiteAgeing(
+        site_code=site,
+        counts={status: counts[status] for status in Status},
+        age_classes=_classes(ages),
+        overdue=sum(q.due_on is not None and q.due_on < today for q in waiting),
+        oldest_open_days=max(ages, default=None),
+        median_days_to_close=float(median(closing)) if closing else None,
+    )
+
+
+def _classes(ages: Iterable[int]) -> tuple[int, ...]:
+    counts = Counter(sum(age > bound for bound in AGE_CLASSES_DAYS) for age in ages)
+    return tuple(counts[number] for number in range(len(AGE_CLASSES_DAYS) + 1))
+
+
+def _class_names() -> list[str]:
+    lower = (0, *(bound + 1 for bound in AGE_CLASSES_DAYS))
+    closed = [f"open_{low}_{high}_days" for low, high in zip(lower, AGE_CLASSES_DAYS, strict=False)]
+    return [*closed, f"open_over_{AGE_CLASSES_DAYS[-1]}_days"]
+
+
 def oldest_open(queries: Iterable[Query], today: dt.date) -> dict[str, object] | None:
     """Return the query that waits longest for its site, with its age in days; None without one."""
     asked = [q for q in queries if q.status is Status.OPEN and q.opened_on is not None]
@@ -92,30 +119,3 @@ def report_rows(queries: Iterable[Query]) -> list[dict[str, Any]]:
         }
         for query in listed
     ]
-
-
-def _row(site: str, queries: list[Query], today: dt.date) -> SiteAgeing:
-    counts = Counter(query.status for query in queries)
-    asked = [q for q in queries if q.status in STANDING and q.opened_on is not None]
-    ages = [(today - q.opened_on).days for q in asked if q.opened_on is not None]
-    closing = [days for q in queries if (days := q.days_to_close) is not None]
-    waiting = [q for q in asked if q.status is Status.OPEN]
-    return SiteAgeing(
-        site_code=site,
-        counts={status: counts[status] for status in Status},
-        age_classes=_classes(ages),
-        overdue=sum(q.due_on is not None and q.due_on < today for q in waiting),
-        oldest_open_days=max(ages, default=None),
-        median_days_to_close=float(median(closing)) if closing else None,
-    )
-
-
-def _classes(ages: Iterable[int]) -> tuple[int, ...]:
-    counts = Counter(sum(age > bound for bound in AGE_CLASSES_DAYS) for age in ages)
-    return tuple(counts[number] for number in range(len(AGE_CLASSES_DAYS) + 1))
-
-
-def _class_names() -> list[str]:
-    lower = (0, *(bound + 1 for bound in AGE_CLASSES_DAYS))
-    closed = [f"open_{low}_{high}_days" for low, high in zip(lower, AGE_CLASSES_DAYS, strict=False)]
-    return [*closed, f"open_over_{AGE_CLASSES_DAYS[-1]}_days"]
