@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.console import (
-    CsvOption,
-    HomeOption,
-    JsonOption,
-    OutOption,
-    file_name,
-    give_rows,
-    naming_file,
-    say,
-    say_json,
-)
+from flows.console import CsvOption, HomeOption, JsonOption, OutOption, give_rows, say, say_json
+from flows.file_names import file_name, naming_file
 from schemas.errors import BadInputError, ExitCode
 from schemas.settings import Settings, apply_environment
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -99,7 +98,7 @@ def convert(
     """
     from tasks.convert.store_unchanged import unchanged_counts
 
-    if not 0 < timeout < math.inf:
+    if not 0 < timeout < float("inf"):
         raise BadInputError(
             f"a time-out of {timeout:g} seconds", expected="more than 0", where="--timeout"
         )

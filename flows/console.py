@@ -6,10 +6,8 @@ import csv
 import json
 import logging
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schemas.atomic_files import write_bytes
-from schemas.errors import BadInputError, LivercohortError
+from schemas.errors import BadInputError
 from schemas.progress import LOGGER_NAME
 
 if TYPE_CHECKING:
@@ -89,28 +87,6 @@ OutOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes (else LIVERCOHORT_WORKERS, 2).")
 ]
-
-
-#: Names that our own exports give; any other is a site's and may name a person.
-_OUR_NAME = re.compile(r"(queries|answers)[A-Za-z0-9._-]{0,100}")
-
-
-def file_name(path: Path) -> str:
-    """Return how a message names a file given by a person."""
-    return path.name if _OUR_NAME.fullmatch(path.name) else "the file given"
-
-
-@contextmanager
-def naming_file(path: Path) -> Iterator[None]:
-    """Put the name of a file into every error about it."""
-    try:
-        yield
-    except LivercohortError as error:
-        name = file_name(path)
-        where = f"{name}: {error.where}" if error.where else name
-        raise type(error)(
-            error.found, expected=error.expected, where=where, hint=error.hint
-        ) from None
 
 
 def say(text: str = "") -> None:
