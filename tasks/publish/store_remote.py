@@ -57,8 +57,12 @@ class Store:
 
     def exists(self, name: str) -> bool:
         """Return whether a file has the name."""
+        return self.size(name) is not None
+
+    def size(self, name: str) -> int | None:
+        """Return the bytes of a file; None when no file has the name."""
         found = self.files.get_file_info(self.path(name))
-        return bool(found.type == fs.FileType.File)
+        return int(found.size) if found.type == fs.FileType.File else None
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file."""
@@ -162,9 +166,10 @@ def publish_tree(store: Store, name: str, local: Path, mark: str) -> bool:
     BusyError
         If the name belongs to other content: nothing published is ever overwritten.
     """
-    content = sha256_of_bytes((local / mark).read_bytes()).encode()
+    wanted = (local / mark).read_bytes()
+    content = f"{sha256_of_bytes(wanted)} {len(wanted)}".encode()
     if is_whole(store, name, mark):
-        if store.read(f"{name}/{mark}") != (local / mark).read_bytes():
+        if store.read(f"{name}/{mark}") != wanted:
             raise _taken(name)
         return False
     claim = f"{name}/{_CLAIM}"
@@ -177,14 +182,16 @@ def publish_tree(store: Store, name: str, local: Path, mark: str) -> bool:
 
 
 def is_whole(store: Store, name: str, mark: str) -> bool:
-    """Return whether readers may take a tree: its mark is there, and is what was claimed.
+    """Return whether readers may take a tree: its mark is there, and as long as was claimed.
 
-    Without a claim, as in a folder that somebody copied by hand, any mark will do.
+    Without a claim, as in a folder that somebody copied by hand, or a claim that states no
+    length, any mark will do.
     """
-    if not store.exists(f"{name}/{mark}"):
-        return False
-    claimed = store.read(f"{name}/{_CLAIM}") if store.exists(f"{name}/{_CLAIM}") else None
-    return claimed in (None, sha256_of_bytes(store.read(f"{name}/{mark}")).encode())
+    size = store.size(f"{name}/{mark}")
+    if size is None or not store.exists(f"{name}/{_CLAIM}"):
+        return size is not None
+    _, _, claimed = store.read(f"{name}/{_CLAIM}").partition(b" ")
+    return claimed in (b"", str(size).encode())
 
 
 def replace_tree(store: Store, name: str, local: Path, mark: str) -> bool:

@@ -122,25 +122,26 @@ def write_release(staging: Path, plan: Plan, nifti_sources: Mapping[str, Path]) 
     sums |= _write_files(staging, {"ro-crate-metadata.json": canonical_json(crate)})
     # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS.
     sums |= _write_files(staging, {MANIFEST: _manifest(plan, sums)})
-    _write_database(staging / DATABASE, plan)
+    _write_database(staging / DATABASE, plan, old_sums)
     sums[DATABASE] = sha256_of_file(staging / DATABASE)
     write_sums(staging, sums)
 
 
-def _write_database(path: Path, plan: Plan) -> None:
+def _write_database(path: Path, plan: Plan, old_sums: Mapping[str, str]) -> None:
     """Update a copy of the database before where little changed; else make it anew.
 
-    It is made anew, too, when somebody was removed: nothing of them may stay in its blocks.
+    It is made anew, too, when somebody was removed: nothing of them may stay in its blocks. And
+    when the one before was damaged: that must not go on.
     """
     changed = _changed_parts(plan)
     number = sum(part.num_rows for parts in changed.values() for part in parts.values())
     whole = sum(table.num_rows for table in plan.tables.values())
     if (
         plan.previous is None
-        or not plan.previous.joinpath(DATABASE).is_file()
         or plan.differences.subjects_removed
         or not _same_meaning(plan, plan.previous)
         or number > UPDATE_UP_TO * whole
+        or not _is_unharmed(plan.previous, DATABASE, old_sums)
     ):
         write_database(path, plan.tables, plan.contracts)
         return
@@ -201,7 +202,8 @@ def _write_csv_files(
         folder = f"tables/{name}/"
         own = {part for part in plan.parts if part.startswith(folder)}
         same = own == {part for part in old_sums if part.startswith(folder)}
-        if plan.previous and path in old_sums and same and own <= plan.unchanged:
+        reused = same and own <= plan.unchanged
+        if plan.previous and reused and _is_unharmed(plan.previous, path, old_sums):
             share(plan.previous / path, staging / path)
             sums[path] = Sha256(old_sums[path])
         else:
@@ -238,16 +240,23 @@ def share(source: Path, target: Path) -> None:
 
 
 def _write_tables(staging: Path, plan: Plan, old_sums: Mapping[str, str]) -> dict[str, Sha256]:
-    """Write the parts that changed; the others are the files of the release before."""
+    """Write the parts that changed, or were damaged since; the others are those of before."""
     sums: dict[str, Sha256] = {}
     for path, part in plan.parts.items():
-        if plan.previous and path in plan.unchanged:
+        unchanged = path in plan.unchanged
+        if plan.previous and unchanged and _is_unharmed(plan.previous, path, old_sums):
             share(plan.previous / path, staging / path)
             sums[path] = Sha256(old_sums[path])
         else:
             write_parquet(part, staging / path)
             sums[path] = sha256_of_file(staging / path)
     return sums
+
+
+def _is_unharmed(release: Path, path: str, sums: Mapping[str, str]) -> bool:
+    """Whether a file of a release is still the one that was published."""
+    place = release / path
+    return place.is_file() and path in sums and sha256_of_file(place) == sums[path]
 
 
 def _link_volumes(
@@ -259,7 +268,11 @@ def _link_volumes(
         if source is None or not source.is_file():
             raise ContractError("the file of a volume is not there", where=row["volume_id"])
         # A volume of the release before was hashed when it was linked there.
-        shared = plan.previous and old_sums.get(path) == row["sha256"]
+        shared = (
+            plan.previous
+            and old_sums.get(path) == row["sha256"]
+            and (plan.previous / path).is_file()
+        )
         if not shared and sha256_of_file(source) != row["sha256"]:
             raise ContractError(
                 "the file of a volume is not the one that was proven",

@@ -17,6 +17,7 @@ from schemas.errors import BadInputError, BusyError, ContractError
 from tasks.publish import store, store_write
 from tasks.publish.facts import ReleaseResult, ReleaseStatus
 from tasks.publish.store import build_release, diff_releases, newest_release, sweep_staging
+from tasks.publish.store_verify import verify_release
 from tests.unit.publish.cohort import CONTRACTS, make_cohort, make_facts, make_sources
 
 
@@ -181,6 +182,26 @@ def test_files_of_an_unchanged_site_are_shared_with_the_release_before(tmp_path:
     same, other = "tables/subject/S91.parquet", "tables/subject/S92.parquet"
     assert (old / same).samefile(new / same)
     assert not (old / other).samefile(new / other)
+
+
+def test_damage_to_a_release_does_not_reach_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_write, "UPDATE_UP_TO", 1.0)
+    one = release(tmp_path, make_cohort()).path
+    assert one is not None
+    volume = query(one, "SELECT min(rel_path) FROM nifti_volume")[0][0]
+    files = {"tables/series/S91.parquet": 40, "excel/series.csv": 40, "cohort.duckdb": 1 << 20}
+    for path, place in files.items():
+        data = bytearray((one / path).read_bytes())
+        data[place] ^= 1
+        (one / path).write_bytes(data)
+    (one / "tables/screening_log/S92.parquet").unlink()
+    (one / str(volume)).unlink()
+    two = release(tmp_path, make_cohort(age=61.0)).path
+    assert two is not None
+    assert verify_release(two) == []
+    assert {f.object_id for f in verify_release(one)} >= {"cohort.duckdb", volume}
 
 
 def test_volumes_are_links_to_the_warehouse_with_their_sidecars(tmp_path: Path) -> None:
