@@ -13,7 +13,7 @@ from tasks.report.model import Cohort
 
 SEVERITIES: tuple[str, ...] = tuple(severity.value for severity in Severity)
 _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
-_SUBJECT_KEY = re.compile(rf"{SITE_CODE_PATTERN}-[0-9A-Z]{{8}}(?=-)")
+_SUBJECT_KEY = re.compile(rf"(?:{SITE_CODE_PATTERN})-[0-9A-Z]{{8}}(?=-)")
 _KEY_PARTS = re.compile(r"[\s/|,;=]+")
 
 
