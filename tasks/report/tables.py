@@ -114,6 +114,7 @@ class FlowRow:
 class VolumeRow:
     """One NIfTI volume of the release; `sha256` is that of its file."""
 
+    volume_id: str
     series_uid: str
     sub_stack_digest: str
     subject_id: str

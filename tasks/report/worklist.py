@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.records import Finding
+from schemas.sites import SITE_CODE_PATTERN
 from schemas.states import Severity
 from tasks.report.model import Cohort
 
 SEVERITIES: tuple[str, ...] = tuple(severity.value for severity in Severity)
 _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+_SUBJECT_KEY = re.compile(rf"(?:{SITE_CODE_PATTERN})-[0-9A-Z]{{8}}(?=-)")
 _KEY_PARTS = re.compile(r"[\s/|,;=]+")
 
 
@@ -95,12 +97,13 @@ def count_severities(findings: Iterable[Finding]) -> dict[str, int]:
 
 
 def subject_of_object(cohort: Cohort) -> dict[str, str]:
-    """Return the subject behind every object a finding may name: subject, study, series."""
+    """Return the subject behind every object a finding may name: subject, study, series, volume."""
     owner = {subject.subject_id: subject.subject_id for subject in cohort.subjects}
     owner.update({study.study_uid: study.subject_id for study in cohort.studies})
     for series in cohort.series:
         owner[series.series_uid] = series.subject_id
         owner[series.sub_stack_digest] = series.subject_id
+    owner.update({volume.volume_id: volume.subject_id for volume in cohort.volumes})
     return owner
 
 
@@ -108,9 +111,11 @@ def find_subject(object_id: str, owner: Mapping[str, str]) -> str:
     """Return the subject of a finding's object, empty when it belongs to none.
 
     The key of an object may have several parts (`series_uid/sub_stack_digest`); the first
-    part that is known decides.
+    part that is known decides. Keys of lesions, specimens, follow-ups, treatments and ratings
+    begin with the subject (`S91-7PTUFKAO-L1`).
     """
     for part in (object_id, *_KEY_PARTS.split(object_id)):
         if part in owner:
             return owner[part]
-    return ""
+    named = _SUBJECT_KEY.match(object_id)
+    return owner.get(named[0], "") if named else ""

@@ -276,6 +276,7 @@ def test_a_run_without_anything_says_so_on_every_page(page: Page, tmp_path: Path
         findings=(),
         decisions=(),
         previous=None,
+        queries=(),
     )
     folder = publish(nothing, tmp_path)
     open_page(page, folder, "index.html")
@@ -355,5 +356,5 @@ def test_a_query_leads_to_its_finding(page: Page, site: Path) -> None:
     query.click()
     expect(page.locator("h1")).to_have_text("Worklist", use_inner_text=True)
     assert total_shown(page) == 1
-    expect(page.locator("tbody tr")).to_contain_text("Query: open at the site")
+    expect(page.locator("tbody tr")).to_contain_text("Query: Open at the site")
     assert number.removeprefix("Q-") in page.locator("[data-search]").input_value()

@@ -155,6 +155,7 @@ def make_series_row(random: Random, subject_id: str, study_uid: str, label: str)
 
 def make_volume_row(series: dict[str, Any]) -> dict[str, Any]:
     return {
+        "volume_id": digest(series["sub_stack_digest"], "id")[:16],
         "series_uid": series["series_uid"],
         "sub_stack_digest": series["sub_stack_digest"],
         "subject_id": series["subject_id"],

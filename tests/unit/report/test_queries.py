@@ -83,3 +83,10 @@ def test_without_queries_the_page_says_so() -> None:
     page = render_site(dataclasses.replace(make_report(n_sites=1), queries=()))["queries.html"]
     assert b"No query has been raised" in page
     assert b"<table" not in page
+
+
+def test_the_first_page_says_how_many_wait_and_how_long_the_oldest() -> None:
+    report = dataclasses.replace(make_report(n_sites=1), queries=QUERIES)
+    page = render_site(report)["index.html"].decode()
+    assert "2 queries to sites wait" in page
+    assert "the oldest for 40 days" in page

@@ -90,6 +90,21 @@ def test_grouping_loses_no_finding() -> None:
     assert sum(group.n for group in group_by_rule(findings)) == len(findings)
 
 
+def test_an_object_whose_key_begins_with_its_subject_belongs_to_it() -> None:
+    found = cohort()
+    owner = subject_of_object(found)
+    subject = found.subjects[0].subject_id
+    for key in ("L1", "P1", "F2", "T1", "Q-ct-R-1-2020-06-18"):
+        assert find_subject(f"{subject}-{key}", owner) == subject
+    assert find_subject("S95-3LDOMMW3-L1", owner) == ""  # nobody of the release: no page to go to
+
+
+def test_a_volume_belongs_to_the_subject_of_its_series() -> None:
+    found = cohort()
+    volume = found.volumes[0]
+    assert find_subject(volume.volume_id, subject_of_object(found)) == volume.subject_id
+
+
 def test_every_rule_says_who_acts() -> None:
     texts = {rule.meta.fix_en for suite in read_suites().values() for rule in suite.expectations}
     for folder in ("site_delivery", "protocol", "sequence_labels"):
