@@ -110,6 +110,8 @@ def _words_of_part(part: str) -> tuple[str, ...]:
 def _normalise(text: str) -> str:
     if "\x1b" in text:
         text = _ESCAPE.sub(" ", text)
+    if text.isascii():
+        return text.lower()
     folded = unicodedata.normalize("NFKC", text).lower().translate(_LETTERS_NFD_KEEPS)
     if folded.isascii():
         return folded
