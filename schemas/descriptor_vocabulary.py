@@ -21,13 +21,14 @@ class Vocabulary:
 
     `words` maps every surface form to the words written for it; `phrases` are the surfaces
     with punctuation or mixed scripts, found before the text is cut into words; `glueable`
-    may be found inside a longer run of letters, `glue_ends` are their last two characters;
-    `name_like` also name people.
+    may be found inside a longer run of letters, `glue_starts` and `glue_ends` are their first and
+    last two characters; `name_like` also name people.
     """
 
     words: dict[str, tuple[str, ...]]
     phrases: frozenset[str]
     glueable: frozenset[str]
+    glue_starts: frozenset[str]
     glue_ends: frozenset[str]
     name_like: frozenset[str]
     longest_han: int
@@ -138,6 +139,7 @@ def _vocabulary(
         words=words,
         phrases=frozenset(word for word in words if not plain.fullmatch(word)),
         glueable=frozenset(glueable),
+        glue_starts=frozenset(word[:2] for word in glueable),
         glue_ends=frozenset(word[-2:] for word in glueable),
         name_like=frozenset(name_like),
         longest_han=max(len(word) for word in words if not word.isascii()),

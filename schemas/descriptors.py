@@ -110,6 +110,8 @@ def _words_of_part(part: str) -> tuple[str, ...]:
 def _normalise(text: str) -> str:
     if "\x1b" in text:
         text = _ESCAPE.sub(" ", text)
+    if text.isascii():
+        return text.lower()
     folded = unicodedata.normalize("NFKC", text).lower().translate(_LETTERS_NFD_KEEPS)
     if folded.isascii():
         return folded
@@ -213,13 +215,13 @@ _NUMBER_FORMS: dict[str, _NumberForm] = {
 _BEFORE_NUMBER = ("b", "te", "tr", "ti", "fa", "phase", "ph", "dyn", "dynamic")
 _AFTER_NUMBER = "tmp" + "".join(sorted({unit[0] for unit in _UNIT_OF}))
 _LETTER = r"a-z\u3400-\u9fff"
-#: A separator that no phrase and no form of a number reaches across, nor looks across. It
-#: stands first in the pattern, so that the search passes all other characters.
+#: Separators that no phrase and no form of a number reaches across, nor looks across. The
+#: first stands first in the pattern, so that the search passes all other characters.
 _SEAM = re.compile(
-    rf"[ _](?:(?<=[{_LETTER}][ _])(?=[{_LETTER}])|(?<=[0-9]_)(?=[{_LETTER}])"
-    rf"|(?<=[0-9] )(?=[{_LETTER}])(?![{_AFTER_NUMBER}])|(?<=[{_LETTER}][ _])(?=[0-9])"
+    rf"[ _](?:(?<=[{_LETTER}][ _])[ _]*(?=[{_LETTER}])|(?<=[0-9]_)[ _]*(?=[{_LETTER}])"
+    rf"|(?<=[0-9] )[ _]*(?=[{_LETTER}])(?![{_AFTER_NUMBER}])|(?<=[{_LETTER}][ _])"
     + "".join(f"(?<!{word}[ _])" for word in _BEFORE_NUMBER)
-    + ")"
+    + "[ _]*(?=[0-9]))"
 )
 
 
@@ -283,8 +285,12 @@ def _words_of_run(run: str) -> tuple[str, ...]:
 
 def _cover(run: str, vocabulary: Vocabulary) -> tuple[str, ...] | None:
     """Return the words that fill `run` to its last letter, longest first, or None."""
-    if len(run) > _LONGEST_GLUED_RUN or (run.isalpha() and run[-2:] not in vocabulary.glue_ends):
+    if len(run) > _LONGEST_GLUED_RUN:
         return None
+    if run.isalpha() and not (
+        run[:2] in vocabulary.glue_starts and run[-2:] in vocabulary.glue_ends
+    ):
+        return None  # most unknown words are turned away here
     best: dict[int, tuple[str, ...] | None] = {len(run): ()}
     for start in range(len(run) - 1, -1, -1):
         best[start] = None

@@ -20,7 +20,24 @@ _BEHIND = [
     *("3", "5.0", "800", "12mm", "b800", "te90", "3ph", "vibe", "c-", "-c", "+c", "t2*", "期"),
     *("重t2", "fl3d", "b30f", "2026-11-20", "zhang", "张"),
 ]
-_SEPARATORS = [" ", "_", "", "-", "=", "  ", " _", "_ ", "/", ".", "%", "+", " -", "- "]
+_SEPARATORS = [
+    " ",
+    "_",
+    "",
+    "-",
+    "=",
+    "  ",
+    " _",
+    "_ ",
+    "__",
+    "   ",
+    "/",
+    ".",
+    "%",
+    "+",
+    " -",
+    "- ",
+]
 _PIECES = st.one_of(
     st.sampled_from(sorted(read_vocabulary().words)),
     st.sampled_from([*_BEFORE, *_BEHIND]),
