@@ -23,6 +23,7 @@ from schemas.feature_values import (
     date_of,
     integer_of,
     manufacturer,
+    may_tell_private_field,
     model,
     number_of,
     numbers_of,
@@ -146,7 +147,7 @@ def fields_of_tags(tags: Iterable[int]) -> tuple[str, ...]:
     from pydicom.datadict import keyword_for_tag
 
     keywords = {keyword_for_tag(tag) for tag in tags if tag >> 16 & 1 == 0}
-    private = any(tag >> 16 & 1 for tag in tags)
+    private = any(may_tell_private_field(tag) for tag in tags)
     return tuple(
         name
         for name, field in _fields().items()

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 _OFFSET_AT = 24
 _EPI_AT, _POLARITY_AT, _VIEW_ORDER_AT = 0x3A, 0x30, 0x394
 _EPI_BIT, _POLARITY_BIT = 0x800, 0x4
-#: From this version of the layout on the flags lie later and the view order earlier.
+#: From this version of the layout on the flags lie later and the view order earlier. Offsets,
+#: bits and this version are those that dcm2niix reads (nii_dicom.cpp, kUserDefineDataGE).
 _MOVED_SINCE, _FLAGS_MOVED, _VIEW_MOVED = 25.002, 0x4C, 0x8C
 _SMALLEST_BYTES, _LARGEST_OFFSET = 916, 8192
 _MAX_PROTOCOL_BYTES = 1 << 20

@@ -8,12 +8,13 @@ import os
 import signal
 import stat
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from types import FrameType
 
+from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, Sha256, SiteCode, SubjectNo
 from schemas.keys import KeyRing
 from schemas.records import SubjectAssignment
@@ -76,7 +77,13 @@ def start_worker(subjects: Subjects, staging: Path, seconds: float) -> None:
 
 
 def run_job(job: Job) -> JobResult:
-    """De-identify one file into the staging folder; whatever fails holds the file."""
+    """De-identify one file into the staging folder; whatever fails holds the file.
+
+    Raises
+    ------
+    EnvironmentProblemError
+        If nothing can be written: that is no fault of the file, so it ends the run.
+    """
     held = partial(JobResult, job.file_no, job.size_bytes)
     source_sha256 = job.sha256 or Sha256("")
     signal.setitimer(signal.ITIMER_REAL, _state[0].seconds)
@@ -88,6 +95,8 @@ def run_job(job: Job) -> JobResult:
         if job.sha256 is not None and source_sha256 != job.sha256:
             raise OSError("the file changed since it was received")  # noqa: TRY301  one way to hold
         return _deidentify(job, data, source_sha256)
+    except EnvironmentProblemError:
+        raise
     except Exception as error:  # an error of any kind holds the file; its text may quote values
         return held(source_sha256, ReasonCode.STAGE_FAILED, type(error).__name__)
     finally:
@@ -117,8 +126,7 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
             subject_id=whose.subject_id,
         )
     staged = state.staging / f"{job.file_no:09d}.part"
-    with staged.open("wb") as stream:
-        stream.writelines(done.parts)
+    _write(staged, done.parts)
     return JobResult(
         file_no=job.file_no,
         size_bytes=len(data),
@@ -136,6 +144,19 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
         days=done.days,
         identifiers=done.identifiers,
     )
+
+
+def _write(path: Path, parts: Sequence[bytes]) -> None:
+    try:
+        with path.open("wb") as stream:
+            stream.writelines(parts)
+    except TimeoutError:
+        raise  # the file's own time is over
+    except OSError as error:
+        raise EnvironmentProblemError(
+            f"objects cannot be written: {os.strerror(error.errno or 0)}",
+            hint="Mend the disk and run again; nothing of this run was kept.",
+        ) from None
 
 
 def worker_died(job: Job) -> JobResult:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydicom.datadict import private_dictionary_VR
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
@@ -68,6 +69,13 @@ def is_strict_enough(rule: Rule, row: dict[str, str]) -> bool:
     if rule.keyword in _CLEANED_BY_CONTRACT and row["descriptors"]:
         return rule.action is Action.KEEP and rule.contract.text.startswith("regex:b=")
     return bool(column and row[column] and rule.action in actions)
+
+
+def test_private_rules_that_name_the_private_dictionary_have_its_vr() -> None:
+    named = [r for r in load_profile().all_private_rules() if "dictionary of pydicom" in r.source]
+    stated = [private_dictionary_VR(r.group << 16 | 0x1000 | r.element, r.creator) for r in named]
+    assert stated == [r.vr for r in named]
+    assert len(named) > 30
 
 
 def test_the_profile_is_at_least_as_strict_as_the_basic_profile_and_our_options() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
+from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId
 from schemas.records import FileOutcome, SubjectAssignment
 from schemas.states import FileState, ReasonCode
@@ -169,6 +170,16 @@ def test_a_file_that_takes_too_long_is_held(
     finally:
         restore_logging()
     assert (result.reason, result.error) == (ReasonCode.STAGE_FAILED, "TimeoutError")
+
+
+def test_a_disk_that_takes_nothing_ends_the_run_and_quarantines_no_file(tmp_path: Path) -> None:
+    path = write_files(tmp_path / "in", [make_instance()])[0]
+    start_worker(Subjects(RING, LINKS), tmp_path / "nowhere", 60)
+    try:
+        with pytest.raises(EnvironmentProblemError, match="cannot be written: No such file"):
+            run_job(Job(1, path, path.stat().st_size))
+    finally:
+        restore_logging()
 
 
 def double_or_die(number: int) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import sqlite3
 import struct
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from tasks.deidentify import store_scan
 from tasks.deidentify.identifiers import Identifier, SubjectIdentifiers
 from tasks.deidentify.identifiers import IdentifierKind as K
 from tasks.deidentify.parse import inflate_file
@@ -252,3 +255,34 @@ def test_a_file_that_cannot_be_decoded_is_an_error_not_clean(tmp_path: Path) -> 
     (tmp_path / "cut.gz").write_bytes(gzip.compress(NAME.encode() * 50)[:-12])
     with pytest.raises(OSError, match="not searched"):
         scan_paths([tmp_path], DICTIONARY)
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_workers_find_what_one_process_finds(tmp_path: Path, threads: int) -> None:
+    for number in range(240):
+        path = tmp_path / str(number // 20) / f"{number}.json"
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, NAME if number % 50 == 7 else "clean")
+    end = threading.Event()
+    for _ in range(threads):  # with one, a server forks the workers
+        threading.Thread(target=end.wait).start()
+    try:
+        hits = scan_paths([tmp_path], DICTIONARY, workers=2)
+    finally:
+        end.set()
+    assert hits == scan_paths([tmp_path], DICTIONARY)
+    assert len(hits) == 5
+
+
+def test_a_file_over_which_a_worker_dies_is_not_taken_for_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(240):
+        write_json(tmp_path / f"{number}.json", "clean")
+    monkeypatch.setattr(store_scan, "_scan_in_worker", die)
+    with pytest.raises(OSError, match="not searched"):
+        scan_paths([tmp_path], DICTIONARY, workers=2)
+
+
+def die(_: object) -> None:
+    os._exit(1)
