@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.records import VolumeRecord
 from schemas.sub_stacks import split_series
 from tasks.convert.codes import Code
+from tasks.convert.siblings import remark_on_siblings
 from tasks.convert.store_binary import find_binary
 from tasks.convert.store_pool import Loss, run_isolated
 from tasks.convert.store_series import (
@@ -70,7 +71,18 @@ def convert_many(
             records.setdefault(part.index, []).extend(_settled(part, outcome))
     if progress is not None and lost:
         progress(len(jobs), len(jobs))
-    return [sorted(records[i], key=lambda r: r.sub_stack_digest) for i in range(len(jobs))]
+    return _remarked(jobs, records)
+
+
+def _remarked(
+    jobs: Sequence[SeriesJob], records: Mapping[int, list[VolumeRecord]]
+) -> list[list[VolumeRecord]]:
+    """Return the records by job, with what shows only beside the other series of a study."""
+    stacks = (stack for job in jobs for stack in split_series(job.features))
+    found = remark_on_siblings(stacks, [r for i in range(len(jobs)) for r in records[i]])
+    rest = iter(found)
+    by_job = [[next(rest) for _ in records[i]] for i in range(len(jobs))]
+    return [sorted(of_job, key=lambda r: r.sub_stack_digest) for of_job in by_job]
 
 
 @dataclass(frozen=True)
