@@ -73,7 +73,7 @@ def _short_ones(family: Sequence[SubStack]) -> dict[_Key, tuple[str, ...]]:
     if n_equal < _MIN_SIBLINGS:
         return {}
     first, last = min(whole), max(whole)
-    short = {}
+    short: dict[_Key, tuple[str, ...]] = {}
     for stack, places in zip(family, extents, strict=True):
         inside = [place for place in whole if min(places) < place < max(places)]
         lacking = whole - set(places)
