@@ -8,6 +8,7 @@ from importlib.resources import files
 from io import StringIO
 from string import Template
 
+from schemas.atomic_files import canonical_json
 from tasks.publish.facts import ReleaseFacts
 
 #: File inside a release → template beside this module; the examples run as they are.
@@ -22,6 +23,27 @@ EXAMPLES = {
 def examples() -> dict[str, bytes]:
     """Return the example files by their path inside the release."""
     return {path: _template(name).encode() for path, name in EXAMPLES.items()}
+
+
+def dataset_description(version: str, facts: ReleaseFacts) -> bytes:
+    """Return `dataset_description.json` of the volumes, which says in what they are not BIDS.
+
+    Source: BIDS specification 1.10.0, *Modality agnostic files*.
+    """
+    made = {
+        "Name": "livercohort",
+        "Version": facts.software_version,
+        "Description": "Names are BIDS in style only: the folders ct/ and mr/, the entity "
+        "phase- and the suffixes ct, dwi and adc in them are not BIDS.",
+    }
+    return canonical_json(
+        {
+            "Name": f"livercohort {version}",
+            "BIDSVersion": "1.10.0",
+            "DatasetType": "raw",
+            "GeneratedBy": [made],
+        }
+    )
 
 
 def readme(version: str, facts: ReleaseFacts, rows: Mapping[str, int]) -> bytes:

@@ -42,7 +42,7 @@ from tasks.publish.disclosure import (
     parse_counts,
     protect,
 )
-from tasks.publish.documents import changelog, examples, readme
+from tasks.publish.documents import changelog, dataset_description, examples, readme
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.id_history import (
     ID_HISTORY,
@@ -288,6 +288,7 @@ def _documents(plan: Plan) -> dict[str, bytes]:
         "data_dictionary.xlsx": workbook(
             "dictionary", DICTIONARY_COLUMNS, dictionary_rows(plan.contracts)
         ),
+        "nifti/dataset_description.json": dataset_description(plan.version, plan.facts),
         "decisions.csv": plan.facts.decisions_csv,
         SHARED_COUNTS: _shared_counts(plan),
         ID_HISTORY: history_csv(_history(plan)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import re
 import runpy
 from pathlib import Path
@@ -77,6 +78,14 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
     }
     assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
     assert "**Unsigned decisions of the register: 1.**" in (folder / "README.md").read_text()
+
+
+def test_volumes_are_declared_as_bids_in_style_only(tmp_path: Path) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    said = json.loads((folder / "nifti" / "dataset_description.json").read_bytes())
+    assert (said["Name"], said["BIDSVersion"]) == ("livercohort 1.0.0", "1.10.0")
+    assert "not BIDS" in said["GeneratedBy"][0]["Description"]
 
 
 def test_only_subjects_with_consent_enter_and_the_others_leave_no_trace(tmp_path: Path) -> None:
