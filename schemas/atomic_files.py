@@ -8,7 +8,6 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,6 +64,9 @@ def sync_tree(root: Path) -> None:
 
     Several at a time: a disk writes what waits together in one go.
     """
+    # Only what commits needs threads; every command loads this module.
+    from concurrent.futures import ThreadPoolExecutor
+
     found = list(os.walk(root))
     with ThreadPoolExecutor(_FLUSHED_AT_A_TIME) as threads:
         list(threads.map(_sync_file, (Path(folder, n) for folder, _, ns in found for n in ns)))

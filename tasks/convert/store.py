@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.records import VolumeRecord
-from schemas.sub_stacks import split_series
 from tasks.convert.codes import Code
 from tasks.convert.siblings import remark_on_siblings
 from tasks.convert.store_binary import find_binary
@@ -55,11 +54,13 @@ def convert_many(
     """
     find_binary()
     scratch.mkdir(parents=True, exist_ok=True)
-    records: dict[int, list[VolumeRecord]] = {}
+    # Split before workers are forked: they begin with the parts in memory.
+    whole = [_Part(index, job) for index, job in enumerate(jobs) if job.stacks]
+    records: dict[int, list[VolumeRecord]] = {i: [] for i, job in enumerate(jobs) if not job.stacks}
     lost: list[_Part] = []
     with fresh_folder(scratch) as folder:
         pool = _Pool(folder, workers, timeout_s)
-        for part, outcome in pool.run([_Part(*numbered) for numbered in enumerate(jobs)]):
+        for part, outcome in pool.run(whole):
             if isinstance(outcome, Loss) and len(singles := _parts(part)) > 1:
                 # One sub-stack ended the worker: the others need not pay for it.
                 lost += singles
@@ -78,7 +79,7 @@ def _remarked(
     jobs: Sequence[SeriesJob], records: Mapping[int, list[VolumeRecord]]
 ) -> list[list[VolumeRecord]]:
     """Return the records by job, with what shows only beside the other series of a study."""
-    stacks = (stack for job in jobs for stack in split_series(job.features))
+    stacks = (stack for job in jobs for stack in job.stacks)
     found = remark_on_siblings(stacks, [r for i in range(len(jobs)) for r in records[i]])
     rest = iter(found)
     by_job = [[next(rest) for _ in records[i]] for i in range(len(jobs))]
@@ -113,7 +114,7 @@ class _Pool:
 
 
 def _parts(part: _Part) -> list[_Part]:
-    return [_Part(part.index, part.job, stack.digest) for stack in split_series(part.job.features)]
+    return [_Part(part.index, part.job, stack.digest) for stack in part.job.stacks]
 
 
 def _settled(part: _Part, outcome: list[VolumeRecord] | Loss) -> list[VolumeRecord]:
@@ -143,6 +144,7 @@ def _convert_part(item: tuple[_Part, Path, float]) -> list[VolumeRecord]:
         stated=job.stated,
         only=part.only,
         known_files=job.known,
+        stacks=job.stacks,
     )
 
 
@@ -152,5 +154,4 @@ def _lost_records(part: _Part, loss: Loss) -> list[VolumeRecord]:
         Loss.TIMEOUT: Code.WORKER_TIMEOUT,
         Loss.FAILED: Code.WORKER_FAILED,
     }[loss]
-    stacks = split_series(part.job.features)
-    return [failed_record(s, code) for s in stacks if part.only in (None, s.digest)]
+    return [failed_record(s, code) for s in part.job.stacks if part.only in (None, s.digest)]
