@@ -1,14 +1,14 @@
 """Cost of converted + proven + compressed, as a ratio to `cp -r` + `sha256sum`, on two cores.
 
-    python benchmarks/convert/cost.py DICOM_FOLDER [--copies 4 24] [--rounds 3] [--peers BIN]
+    python benchmarks/convert/cost.py DICOM_FOLDER [--copies 4 24] [--rounds 3] [--peers PEERS]
 
 `DICOM_FOLDER` holds real DICOM. Each of its series is copied under new UIDs, once for each of
 `--copies`: a few make a small export, many one as large as a night. CT and MR are measured
 apart. All commands run interleaved, each from a fresh process with its start-up counted; the
 table gives medians of wall time and of CPU time as multiples of the base. An empty folder is
 measured too: what starting the command costs whatever the number of files. Byte code is
-compiled beforehand, as in an installation. `--peers` names the bin folder of an environment
-that holds dcm2bids and heudiconv.
+compiled beforehand, as in an installation. `--peers` names the folder of an environment
+with dcm2bids and heudiconv, made if it is not there.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        todo = commands(options.peers and options.peers.resolve(), work)
+        todo = commands(options.peers, work)
         empty = work / "source" / "nothing"
         empty.mkdir(parents=True)
         # The first run compiles.

@@ -1,12 +1,13 @@
 """Every defect of the specification, made from clean series: what is said, and by whom.
 
-    python benchmarks/convert/defects.py DICOM_FOLDER [--peers BIN]
+    python benchmarks/convert/defects.py DICOM_FOLDER [--peers PEERS]
 
 Each defect is made from 40 slices of the real CT `ge_ct_chest_abdomen_pelvis` and from one T1
 series of a simulated MR exam. Its folder also holds a clean series, which must come out
 proven. Right means: a code that fits the defect, the instances at fault named and no other,
 nothing published of the defective sub-stack, the clean series unharmed. `--peers` names the
-bin folder of an environment with dcm2bids and heudiconv; plain dcm2niix runs always. For a
+folder of an environment with dcm2bids and heudiconv, made if it is not there; plain dcm2niix
+runs always. For a
 peer the table gives its exit code and whether its images of the defective series are those
 that a right conversion gives; `SILENT` is exit 0 with anything else.
 """
@@ -148,7 +149,7 @@ def main() -> None:
     counts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        scripts = peer_scripts(options.peers and options.peers.resolve(), work)
+        scripts = peer_scripts(options.peers, work)
         titles = "".join(f"{name:>30}" for name in scripts)
         print(f"{'':2}  {'defect':25}{'said':30}{'right':7}{titles}")
         for modality, (slices, bystander) in sources(options.folder, work).items():

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 import dcm2niix
 import nibabel
 
+REQUIREMENTS = Path(__file__).with_name("peers.txt")
 TIMEOUT_S = 120
 #: Spacing that is wrong by so much over the whole stack is wrong.
 DRIFT_MM = 0.1
@@ -61,13 +63,23 @@ def same_images(found: Sequence[Image], right: Sequence[Image]) -> bool:
     return all(abs(a - b) * planes <= DRIFT_MM for (planes, a), (_, b) in pairs)
 
 
+def peers_bin(folder: Path) -> Path:
+    """Return the bin folder of the peers' environment, made in `folder` if it is not there."""
+    programs = folder.resolve() / "bin"
+    if not (programs / "heudiconv").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        pip = [str(programs / "python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
+    return programs
+
+
 def peer_scripts(peers: Path | None, work: Path) -> dict[str, str]:
     """Return a shell script by peer; $1 is the source, $2 the destination.
 
     Parameters
     ----------
     peers : Path or None
-        The bin folder of an environment with dcm2bids and heudiconv; plain dcm2niix always runs.
+        The folder of the environment of dcm2bids and heudiconv; plain dcm2niix always runs.
     work : Path
         Takes their configurations.
     """
@@ -77,7 +89,7 @@ def peer_scripts(peers: Path | None, work: Path) -> dict[str, str]:
     config, heuristic = work / "config.json", work / "heuristic.py"
     config.write_text(json.dumps(BIDS_CONFIG))
     heuristic.write_text(HEURISTIC)
-    path = f'export PATH="{peers}:$PATH" && mkdir -p "$2"'
+    path = f'export PATH="{peers_bin(peers)}:$PATH" && mkdir -p "$2"'
     return scripts | {
         "dcm2bids": f'{path} && dcm2bids -d "$1" -p 1 -c {config} -o "$2"',
         "heudiconv": f'{path} && heudiconv --files "$1" -s 1 -f {heuristic} -c dcm2niix -o "$2" '

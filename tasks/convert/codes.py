@@ -62,11 +62,19 @@ class Code(StrEnum):
     SINGLE_SLICE = "SINGLE_SLICE"
     INSTANCE_NUMBERS_INCOMPLETE = "INSTANCE_NUMBERS_INCOMPLETE"
     FILES_ABSENT_BESIDE = "FILES_ABSENT_BESIDE"
+    ENDS_BEFORE_SIBLINGS = "ENDS_BEFORE_SIBLINGS"
 
 
 #: Codes that do not keep a volume back.
 MENDED = frozenset({Code.AFFINE_REFITTED, Code.UID_PER_SLICE})
-REMARKS = frozenset({Code.SINGLE_SLICE, Code.INSTANCE_NUMBERS_INCOMPLETE, Code.FILES_ABSENT_BESIDE})
+REMARKS = frozenset(
+    {
+        Code.SINGLE_SLICE,
+        Code.INSTANCE_NUMBERS_INCOMPLETE,
+        Code.FILES_ABSENT_BESIDE,
+        Code.ENDS_BEFORE_SIBLINGS,
+    }
+)
 #: Not a fault of the series alone: another run may end otherwise.
 LOST_WORKER = frozenset(
     {Code.WORKER_DIED, Code.WORKER_TIMEOUT, Code.WORKER_FAILED, Code.CONVERTER_TIMEOUT}
@@ -111,4 +119,5 @@ MEANINGS: dict[Code, str] = {
     Code.SINGLE_SLICE: "one slice only: its spacing cannot be proven",
     Code.INSTANCE_NUMBERS_INCOMPLETE: "instance numbers do not begin at 1 or leave some out",
     Code.FILES_ABSENT_BESIDE: "files of a folder shared with other series did not arrive",
+    Code.ENDS_BEFORE_SIBLINGS: "slices at an end are missing that its sibling phases have",
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.records import VolumeRecord
-from schemas.sub_stacks import split_series
 from tasks.convert.codes import Code
+from tasks.convert.siblings import remark_on_siblings
 from tasks.convert.store_binary import find_binary
 from tasks.convert.store_pool import Loss, run_isolated
 from tasks.convert.store_series import (
@@ -54,11 +54,13 @@ def convert_many(
     """
     find_binary()
     scratch.mkdir(parents=True, exist_ok=True)
-    records: dict[int, list[VolumeRecord]] = {}
+    # Split before workers are forked: they begin with the parts in memory.
+    whole = [_Part(index, job) for index, job in enumerate(jobs) if job.stacks]
+    records: dict[int, list[VolumeRecord]] = {i: [] for i, job in enumerate(jobs) if not job.stacks}
     lost: list[_Part] = []
     with fresh_folder(scratch) as folder:
         pool = _Pool(folder, workers, timeout_s)
-        for part, outcome in pool.run([_Part(*numbered) for numbered in enumerate(jobs)]):
+        for part, outcome in pool.run(whole):
             if isinstance(outcome, Loss) and len(singles := _parts(part)) > 1:
                 # One sub-stack ended the worker: the others need not pay for it.
                 lost += singles
@@ -70,7 +72,18 @@ def convert_many(
             records.setdefault(part.index, []).extend(_settled(part, outcome))
     if progress is not None and lost:
         progress(len(jobs), len(jobs))
-    return [sorted(records[i], key=lambda r: r.sub_stack_digest) for i in range(len(jobs))]
+    return _remarked(jobs, records)
+
+
+def _remarked(
+    jobs: Sequence[SeriesJob], records: Mapping[int, list[VolumeRecord]]
+) -> list[list[VolumeRecord]]:
+    """Return the records by job, with what shows only beside the other series of a study."""
+    stacks = (stack for job in jobs for stack in job.stacks)
+    found = remark_on_siblings(stacks, [r for i in range(len(jobs)) for r in records[i]])
+    rest = iter(found)
+    by_job = [[next(rest) for _ in records[i]] for i in range(len(jobs))]
+    return [sorted(of_job, key=lambda r: r.sub_stack_digest) for of_job in by_job]
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,7 @@ class _Pool:
 
 
 def _parts(part: _Part) -> list[_Part]:
-    return [_Part(part.index, part.job, stack.digest) for stack in split_series(part.job.features)]
+    return [_Part(part.index, part.job, stack.digest) for stack in part.job.stacks]
 
 
 def _settled(part: _Part, outcome: list[VolumeRecord] | Loss) -> list[VolumeRecord]:
@@ -131,6 +144,7 @@ def _convert_part(item: tuple[_Part, Path, float]) -> list[VolumeRecord]:
         stated=job.stated,
         only=part.only,
         known_files=job.known,
+        stacks=job.stacks,
     )
 
 
@@ -140,5 +154,4 @@ def _lost_records(part: _Part, loss: Loss) -> list[VolumeRecord]:
         Loss.TIMEOUT: Code.WORKER_TIMEOUT,
         Loss.FAILED: Code.WORKER_FAILED,
     }[loss]
-    stacks = split_series(part.job.features)
-    return [failed_record(s, code) for s in stacks if part.only in (None, s.digest)]
+    return [failed_record(s, code) for s in part.job.stacks if part.only in (None, s.digest)]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from schemas.errors import BadInputError, EnvironmentProblemError
 from schemas.records import VolumeRecord
-from schemas.sub_stacks import split_series
 from tasks.convert.codes import Code
 from tasks.convert.store_outputs import PROVENANCE, VOLUME_SUFFIXES
 from tasks.convert.store_series import SeriesJob, sizes_of
@@ -50,7 +49,7 @@ def require_same_source(dst: Path, jobs: Sequence[SeriesJob]) -> None:
         If it is such a destination.
     """
     held = _held(dst)
-    current = {stack.digest for job in jobs for stack in split_series(job.features)} if held else ()
+    current = {stack.digest for job in jobs for stack in job.stacks} if held else ()
     if not held or not held.isdisjoint(current):
         return
     series = {f.series_uid for job in jobs for f in job.features}

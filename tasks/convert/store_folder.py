@@ -11,7 +11,7 @@ from pathlib import Path
 from schemas.errors import BadInputError
 from schemas.records import VolumeRecord
 from schemas.states import ReasonCode
-from schemas.sub_stacks import group_by_series, split_series
+from schemas.sub_stacks import group_by_series
 from tasks.convert.codes import REMARKS, Code
 from tasks.convert.folder_rows import CONVERTED, SET_ASIDE, FileRow, FolderResult
 from tasks.convert.store import convert_many
@@ -151,7 +151,7 @@ def _account(
     record_of = {(r.series_uid, r.sub_stack_digest): r for r in volumes}
     end_of: dict[str, VolumeRecord] = {}
     for job in jobs:
-        for stack in split_series(job.features):
+        for stack in job.stacks:
             for m in stack.members:
                 found = record_of.get((stack.series_uid, stack.digest))
                 # A multi-frame file may end in several volumes: one published is its end.

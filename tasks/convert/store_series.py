@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
@@ -58,6 +59,11 @@ class SeriesJob:
     stated: StatedCounts = NOTHING_STATED
     known: Mapping[str, KnownFile] = field(default_factory=dict)
 
+    @cached_property
+    def stacks(self) -> list[SubStack]:
+        """Return the sub-stacks of the series."""
+        return split_series(self.features)
+
 
 def convert_series(
     paths: Mapping[str, Path],
@@ -69,6 +75,7 @@ def convert_series(
     stated: StatedCounts = NOTHING_STATED,
     only: str | None = None,
     known_files: Mapping[str, KnownFile] | None = None,
+    stacks: Sequence[SubStack] | None = None,
 ) -> list[VolumeRecord]:
     """Convert one series; every sub-stack gives one record, published or not.
 
@@ -91,6 +98,8 @@ def convert_series(
         Digest of the one sub-stack to convert; no file of the others is opened.
     known_files : mapping of SOPInstanceUID to KnownFile, optional
         What reading the headers already told.
+    stacks : sequence of SubStack, optional
+        What `split_series` gives, where it was asked before.
 
     Returns
     -------
@@ -98,7 +107,7 @@ def convert_series(
         Sorted by digest.
     """
     files = _Files(paths, known_files or {})
-    stacks = split_series(features)
+    stacks = split_series(features) if stacks is None else stacks
     wanted = [stack for stack in stacks if only in (None, stack.digest)]
     found = {stack.digest: _known_record(stack, files, out_dir) for stack in wanted}
     known = {digest: record for digest, record in found.items() if record is not None}

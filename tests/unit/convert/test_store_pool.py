@@ -24,6 +24,17 @@ def answer(item: str) -> str:
     return item.upper()
 
 
+_seen: list[str] = []
+
+
+def tired(item: str) -> int:
+    """Answer with the process, once; the second item of a process ends it."""
+    _seen.append(item)
+    if len(_seen) > 1 and item != "easy":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
 def run(items: list[str], workers: int = 2, timeout_s: float = 20.0) -> dict[int, str | Loss]:
     limit: Callable[[str], int] = lambda _: 2 << 30  # noqa: E731 - a typed one-liner
     return dict(
@@ -48,6 +59,23 @@ def test_a_hanging_item_is_ended() -> None:
     began = time.monotonic()
     assert run(["hang", "b"], timeout_s=3.0) == {0: Loss.TIMEOUT, 1: "B"}
     assert time.monotonic() - began < 20
+
+
+def processes_of(items: list[str]) -> list[int | Loss]:
+    found = run_isolated(
+        tired, items, workers=1, timeout_s=lambda _: 20.0, memory_bytes=lambda _: 2 << 30
+    )
+    return [outcome for _, outcome in sorted(found)]
+
+
+def test_a_process_takes_one_item_after_another() -> None:
+    assert len(set(processes_of(["easy"] * 5))) == 1
+
+
+def test_what_a_used_process_loses_is_done_by_a_fresh_one() -> None:
+    processes = processes_of(["hard"] * 4)
+    assert len(set(processes)) == 4
+    assert all(isinstance(process, int) for process in processes)
 
 
 def test_nothing_to_do_is_done() -> None:
