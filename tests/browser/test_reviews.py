@@ -128,6 +128,18 @@ def test_windows_show_their_limits_as_black_and_white(page: Page, tmp_path: Path
     expect(buttons.first).to_have_attribute("aria-pressed", "true")
 
 
+def test_the_wheel_goes_through_the_slices(page: Page, tmp_path: Path) -> None:
+    report = publish(SMALL, tmp_path)
+    open_page(page, report, f"{one_of(report, 'rating')}.html", "?lang=en")
+    expect(page.locator("[data-seen]").first).to_have_text("1/20")
+    page.locator("[data-canvas]").hover()
+    for _ in range(3):
+        page.mouse.wheel(0, 100)
+    expect(page.locator("[data-position]")).to_contain_text("slice 4 of 20")
+    page.mouse.wheel(0, -100)
+    expect(page.locator("[data-position]")).to_contain_text("slice 3 of 20")
+
+
 def test_a_sign_off_is_taken_in_and_the_next_build_is_shown_as_signed(
     page: Page, tmp_path: Path
 ) -> None:
