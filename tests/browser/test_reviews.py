@@ -101,12 +101,12 @@ def test_a_rating_page_shows_nothing_of_reference_treatment_or_verdict(
         page.goto(path.as_uri())
         loaded = page.eval_on_selector_all("script[src]", "all => all.map(one => one.src)")
         assert {one.rsplit("/", 1)[1].split("?")[0] for one in loaded} == {
-            *("site.js", "ui.js", "run.js", "reviews.js", "rating.js")
+            *("site.js", "ui.js", "rater.js", "reviews.js", "rating.js")
         }
         own = path.stem.rsplit("_", 1)[0]
-        state = (report / "data" / "run.js").read_text(encoding="utf-8")
+        state = (report / "data" / "rater.js").read_text(encoding="utf-8")
         assert set(json.loads(state[state.index("{") : state.rindex(")")])) == {
-            *("run", "release", "report_sha256", "ratings", "sign_offs")
+            *("run", "release", "report_sha256")
         }
         words = (report / "data" / "ui.js").read_text(encoding="utf-8")
         assert own not in words + state
