@@ -1,6 +1,6 @@
 """What the pictures of one series cost: a CT phase of 60 slices of 512 x 512, drawn and again.
 
-Run: python benchmarks/report/pictures.py
+Run: PYTHONPATH=. python benchmarks/report/pictures.py
 
 The phantom is noisy, which is the worst case for WebP. CPU seconds are user and system time.
 """

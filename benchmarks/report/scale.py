@@ -1,6 +1,6 @@
 """Build time and size of the report at 3 000 subjects and 28 sites, and of the next night's.
 
-Run: python benchmarks/report/scale.py [--subjects-per-site 107]
+Run: PYTHONPATH=. python benchmarks/report/scale.py [--subjects-per-site 107]
 
 Simulated tables, one phantom's pictures for every volume. CPU seconds are user and system
 time of this process, so that a busy machine does not change them.

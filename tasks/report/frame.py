@@ -24,6 +24,8 @@ NAVIGATION = (
 )
 #: The state of a report, written beside it: no part of what is signed.
 STATE_SCRIPT = "data/run.js"
+#: The part of it that a reader may know who rates an exam: name and hash, nobody's decisions.
+RATER_STATE_SCRIPT = "data/rater.js"
 
 
 @cache
@@ -82,6 +84,7 @@ def page(
     title: Mapping[str, object] | None = None,
     data: Sequence[str] = (),
     scripts: Sequence[str] = (),
+    state: str = STATE_SCRIPT,
     root: str = "",
     **own: Any,
 ) -> bytes:
@@ -101,6 +104,8 @@ def page(
         Long tables, by the name of their contents script.
     scripts : sequence of str
         Further scripts of the assets folder.
+    state : str
+        The script that says what is known of the report.
     root : str
         Way from the page to the report's folder.
     """
@@ -112,7 +117,7 @@ def page(
         **own,
         "current": name,
         "root": root,
-        "scripts": ("data/ui.js", STATE_SCRIPT, *tables, *(f"assets/{one}" for one in scripts)),
+        "scripts": ("data/ui.js", state, *tables, *(f"assets/{one}" for one in scripts)),
         "title_en": f"{messages.english(key, **values)} – {messages.english('site_title')}",
         "title_zh": f"{messages.chinese(key, **values)} – {messages.chinese('site_title')}",
     }

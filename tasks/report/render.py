@@ -268,6 +268,7 @@ def _subject_pages(
             template="rate",
             title=title,
             scripts=("reviews.js", "rating.js"),
+            state=frame.RATER_STATE_SCRIPT,
             root="../",
             subject_id=key,
             exam=exam,

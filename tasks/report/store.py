@@ -21,6 +21,7 @@ from tasks.report.reviews import Imported, SignOff, ratings_in_force, sign_offs_
 from tasks.report.store_builds import (
     MANIFEST,
     PICTURES,
+    RATER_STATE,
     STATE,
     NewestReport,
     builds_of,
@@ -85,7 +86,7 @@ def write_report(
     return WrittenReport(
         index=out_dir / "index.html",
         report_sha256=report_sha256,
-        n_files=len(rendered.files) + len(shown) + 2,
+        n_files=len(rendered.files) + len(shown) + 3,
         n_bytes=sum(map(len, rendered.files.values())),
         written=written,
     )
@@ -147,11 +148,14 @@ def _publish(
     pictures: PictureStore,
     before: NewestReport,
 ) -> None:
-    known = canonical_json({"run": manifest["run"], **manifest["state"]}).decode().rstrip()
+    known = {"run": manifest["run"], **manifest["state"]}
+    for_raters = {name: known[name] for name in ("run", "release", "report_sha256")}
     with directory_published_as(out_dir) as staging:
         for name, data in rendered.files.items():
             same = before.same_as(name, manifest["files"][name])
             link_or_write(staging / name, data, same)
-        write_bytes(staging / STATE, f"livercohort.takeState({known});\n".encode())
+        for name, facts in ((STATE, known), (RATER_STATE, for_raters)):
+            said = canonical_json(facts).decode().rstrip()
+            write_bytes(staging / name, f"livercohort.takeState({said});\n".encode())
         write_bytes(staging / MANIFEST, canonical_json(manifest))
         pictures.link(rendered.pictures, staging / PICTURES)

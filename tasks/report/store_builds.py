@@ -87,6 +87,10 @@ def link_or_write(path: Path, data: bytes, same: Path | None) -> None:
     path.write_bytes(data)
 
 
+#: The same for a reader who rates: no decision and no rating of anybody.
+RATER_STATE = "data/rater.js"
+
+
 def hash_report(files: Mapping[str, bytes], pictures: Mapping[str, str]) -> Sha256:
     """Return the SHA-256 over the names and contents of all files of a report.
 
@@ -102,7 +106,7 @@ def hash_report(files: Mapping[str, bytes], pictures: Mapping[str, str]) -> Sha2
 
 def hash_folder(folder: Path) -> Sha256:
     """Return the same hash from a folder on disk; manifest and state do not count."""
-    outside = {folder / MANIFEST, folder / STATE}
+    outside = {folder / name for name in (MANIFEST, STATE, RATER_STATE)}
     return _hash_of(
         {
             path.relative_to(folder).as_posix(): sha256_of_file(path)

@@ -101,12 +101,12 @@ def test_a_rating_page_shows_nothing_of_reference_treatment_or_verdict(
         page.goto(path.as_uri())
         loaded = page.eval_on_selector_all("script[src]", "all => all.map(one => one.src)")
         assert {one.rsplit("/", 1)[1].split("?")[0] for one in loaded} == {
-            *("site.js", "ui.js", "run.js", "reviews.js", "rating.js")
+            *("site.js", "ui.js", "rater.js", "reviews.js", "rating.js")
         }
         own = path.stem.rsplit("_", 1)[0]
-        state = (report / "data" / "run.js").read_text(encoding="utf-8")
+        state = (report / "data" / "rater.js").read_text(encoding="utf-8")
         assert set(json.loads(state[state.index("{") : state.rindex(")")])) == {
-            *("run", "release", "report_sha256", "ratings", "sign_offs")
+            *("run", "release", "report_sha256")
         }
         words = (report / "data" / "ui.js").read_text(encoding="utf-8")
         assert own not in words + state
@@ -126,6 +126,18 @@ def test_windows_show_their_limits_as_black_and_white(page: Page, tmp_path: Path
         assert (round(black, 3), round(white, 3)) == (0.0, 1.0)
         page.keyboard.press("w")
     expect(buttons.first).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_wheel_goes_through_the_slices(page: Page, tmp_path: Path) -> None:
+    report = publish(SMALL, tmp_path)
+    open_page(page, report, f"{one_of(report, 'rating')}.html", "?lang=en")
+    expect(page.locator("[data-seen]").first).to_have_text("1/20")
+    page.locator("[data-canvas]").hover()
+    for _ in range(3):
+        page.mouse.wheel(0, 100)
+    expect(page.locator("[data-position]")).to_contain_text("slice 4 of 20")
+    page.mouse.wheel(0, -100)
+    expect(page.locator("[data-position]")).to_contain_text("slice 3 of 20")
 
 
 def test_a_sign_off_is_taken_in_and_the_next_build_is_shown_as_signed(

@@ -12,7 +12,13 @@ import pytest
 
 from schemas.errors import BadInputError
 from tasks.report.store import write_report
-from tasks.report.store_builds import MANIFEST, STATE, builds_of, hash_folder
+from tasks.report.store_builds import (
+    MANIFEST,
+    RATER_STATE,
+    STATE,
+    builds_of,
+    hash_folder,
+)
 from tasks.report.store_pictures import PictureStore
 from tests.unit.report.drawn import with_pictures
 from tests.unit.report.synthetic import make_report
@@ -38,7 +44,7 @@ def test_the_manifest_names_every_file_but_the_pictures(
     folder = write_report(make_report(n_sites=2), tmp_path, store).index.parent
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     on_disk = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert set(manifest["files"]) | {MANIFEST, STATE} == on_disk
+    assert set(manifest["files"]) | {MANIFEST, STATE, RATER_STATE} == on_disk
 
 
 def test_the_same_report_again_writes_nothing(tmp_path: Path, store: PictureStore) -> None:
