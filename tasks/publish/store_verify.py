@@ -164,10 +164,9 @@ def _read_tables(
     for folder in sorted(path for path in (release / "tables").glob("*") if path.is_dir()):
         try:
             tables[folder.name] = read_table(release, folder.name, contracts.get(folder.name))
-        except BadInputError as error:
-            problems.append(
-                Problem("REL-UNREADABLE", "table", folder.name, error.found, "readable")
-            )
+        except (BadInputError, pa.ArrowException) as error:
+            told = error.found if isinstance(error, BadInputError) else "no rows of the contract"
+            problems.append(Problem("REL-UNREADABLE", "table", folder.name, told, "readable"))
     return tables, problems
 
 
