@@ -16,13 +16,6 @@ from schemas.descriptors import clean_descriptor, read_agent_class
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-#: Where a private attribute tells the b-value: group, creator, element in its block.
-_B_VALUES = (
-    (0x0019, "SIEMENS MR HEADER", 0x0C),
-    (0x0043, "GEMS_PARM_01", 0x39),
-    (0x2001, "Philips Imaging DD 001", 0x03),
-    (0x0065, "Image Private Header", 0x09),
-)
 _CODE = re.compile(r"[A-Z0-9_ \-]{1,40}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/+()-]{0,31}")
 _TIME = re.compile(r"(\d{2})(\d{2})?(\d{2})?(\.\d{1,6})?")
@@ -61,7 +54,12 @@ def read_b_value(header: Dataset) -> float | None:
     public = number_of(header, "DiffusionBValue")
     if public is not None:
         return public
-    for group, creator, offset in _B_VALUES:
+    for group, creator, offset in (
+        (0x0019, "SIEMENS MR HEADER", 0x0C),
+        (0x0043, "GEMS_PARM_01", 0x39),
+        (0x2001, "Philips Imaging DD 001", 0x03),
+        (0x0065, "Image Private Header", 0x09),
+    ):
         try:
             value = header.private_block(group, creator)[offset].value
         except Exception:  # noqa: S112 - no such block, or one that cannot be decoded
@@ -70,12 +68,6 @@ def read_b_value(header: Dataset) -> float | None:
         if number is not None and number >= 0:
             return number % 1e9 if creator == "GEMS_PARM_01" else number
     return None
-
-
-def may_be_b_value(tag: int) -> bool:
-    """Return whether an attribute may tell a private b-value, or whose its block is."""
-    offsets = {offset for group, _, offset in _B_VALUES if tag >> 16 == group}
-    return bool(offsets) and (tag & 0xFFFF < 0x100 or tag & 0xFF in offsets)
 
 
 def _raw(header: Dataset | None, keyword: str) -> object:

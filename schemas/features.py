@@ -23,7 +23,6 @@ from schemas.feature_values import (
     date_of,
     integer_of,
     manufacturer,
-    may_be_b_value,
     model,
     number_of,
     numbers_of,
@@ -140,7 +139,7 @@ def fields_of_tags(tags: Iterable[int]) -> tuple[str, ...]:
     from pydicom.datadict import keyword_for_tag
 
     keywords = {keyword_for_tag(tag) for tag in tags if tag >> 16 & 1 == 0}
-    private = any(may_be_b_value(tag) for tag in tags)
+    private = any(tag >> 16 & 1 for tag in tags)
     return tuple(
         name
         for name, field in _fields().items()
