@@ -8,7 +8,6 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,6 +83,9 @@ def sync_tree(root: Path) -> None:
 
     Several at a time: a disk writes what waits together in one go.
     """
+    # Only what commits needs threads; every command loads this module.
+    from concurrent.futures import ThreadPoolExecutor
+
     found = list(os.walk(root))
     files = [f"{folder}{os.sep}{name}" for folder, _, names in found for name in names]
     handfuls = [files[i : i + _HANDFUL] for i in range(0, len(files), _HANDFUL)]

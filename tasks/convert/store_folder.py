@@ -87,19 +87,6 @@ def convert_folder(
     return result
 
 
-def _scanned(files: Sequence[tuple[int, Path]], workers: int) -> list[ScannedFile]:
-    """Read what is a plain file; set aside, unread, what is a link or a device."""
-    plain, others = [], []
-    for number, path in files:
-        found = path.lstat()
-        if stat.S_ISREG(found.st_mode):
-            plain.append((number, path))
-        else:
-            row = FileRow(number, SET_ASIDE, ReasonCode.UNSAFE_PATH.value, None, found.st_size)
-            others.append(ScannedFile(row, path))
-    return read_headers(plain, workers) + others
-
-
 def _remove_leftovers(dst: Path) -> None:
     """Remove scratch folders and half-written files of a run that was killed."""
     for path in dst.glob(".*"):
@@ -127,6 +114,19 @@ def _without_repeats(scanned: Sequence[ScannedFile]) -> list[ScannedFile]:
         else:
             result += [first, *(_held(s, "DUPLICATE") for s in others)]
     return sorted(result, key=lambda s: s.row.file_no)
+
+
+def _scanned(files: Sequence[tuple[int, Path]], workers: int) -> list[ScannedFile]:
+    """Read what is a plain file; set aside, unread, what is a link or a device."""
+    plain, others = [], []
+    for number, path in files:
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode):
+            plain.append((number, path))
+        else:
+            row = FileRow(number, SET_ASIDE, ReasonCode.UNSAFE_PATH.value, None, found.st_size)
+            others.append(ScannedFile(row, path))
+    return read_headers(plain, workers) + others
 
 
 def _held(scanned: ScannedFile, reason: str) -> ScannedFile:
