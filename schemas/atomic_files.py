@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def sync_tree(root: Path) -> None:
         list(threads.map(sync_directory, (Path(folder) for folder, _, _ in found)))
 
 
-def _sync_files(paths: Sequence[str]) -> None:
+def _sync_files(paths: list[str]) -> None:
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         try:

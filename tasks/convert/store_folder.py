@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -40,7 +39,7 @@ def convert_folder(
     Parameters
     ----------
     src : Path
-        Any folder, raw or de-identified. Links are not followed but set aside.
+        Any folder, raw or de-identified. Links are not followed.
     dst : Path
         Takes `<digest>.nii.gz` with sidecars, `volumes.parquet` (one row per sub-stack) and
         `files.parquet` (one row per file). Must not lie inside `src`.
@@ -120,11 +119,11 @@ def _scanned(files: Sequence[tuple[int, Path]], workers: int) -> list[ScannedFil
     """Read what is a plain file; set aside, unread, what is a link or a device."""
     plain, others = [], []
     for number, path in files:
-        found = path.lstat()
-        if stat.S_ISREG(found.st_mode):
+        if path.is_file() and not path.is_symlink():
             plain.append((number, path))
         else:
-            row = FileRow(number, SET_ASIDE, ReasonCode.UNSAFE_PATH.value, None, found.st_size)
+            size = path.lstat().st_size
+            row = FileRow(number, SET_ASIDE, ReasonCode.UNSAFE_PATH.value, None, size)
             others.append(ScannedFile(row, path))
     return read_headers(plain, workers) + others
 
