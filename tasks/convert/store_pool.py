@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import gc
 import importlib
@@ -15,11 +14,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from multiprocessing import connection, get_context
+from multiprocessing import connection
 from multiprocessing.context import ForkContext, ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from schemas.forking import die_with_run, preload_in_server, worker_context
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,9 +29,6 @@ Result = TypeVar("Result")
 _PRELOAD = ["tasks.convert.store_warm"]
 #: Loaded by the fork server always, which starts once; else only when a file needs it.
 _PRELOAD_ONCE = ["pydicom", "pydicom.pixels.utils"]
-
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Loss(StrEnum):
@@ -163,19 +161,12 @@ def preload(*modules: str) -> None:
 
 
 def _context() -> ForkContext | ForkServerContext:
-    """Return how workers are forked: from this process if that is safe, it costs half.
-
-    A thread of ours may hold a lock in the moment of the fork, which no one would open in the
-    worker; then a server process of one thread forks instead.
-    """
-    if threading.active_count() > 1:
-        server = get_context("forkserver")
-        server.set_forkserver_preload([*_PRELOAD, *_PRELOAD_ONCE])
-        return server
-    preload(*_PRELOAD)
-    # A worker's garbage collection would touch, and so copy, every page it shares with us.
-    gc.freeze()
-    return get_context("fork")
+    preload_in_server(*_PRELOAD_ONCE)
+    context = worker_context(*_PRELOAD)
+    if isinstance(context, ForkContext):
+        # A worker's garbage collection would touch, and so copy, every page it shares with us.
+        gc.freeze()
+    return context
 
 
 def _receive(pipe: connection.Connection) -> Any:
@@ -197,15 +188,6 @@ def _end(pipe: connection.Connection, worker: _Worker) -> None:
     pipe.close()
 
 
-def _die_with_parent(forker: int | None) -> None:
-    """End when who forked us does, the run or its fork server: no worker outlives a kill."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if forker not in (None, os.getppid()):
-        # It ended before it was asked to tell.
-        os._exit(1)
-
-
 def _address_space_bytes() -> int:
     """Return how much address space this process has, shared pages included."""
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
@@ -221,7 +203,7 @@ def _work(
     os.setsid()
     # Its report would quote paths; what ended a worker is told by its code.
     faulthandler.disable()
-    _die_with_parent(forker)
+    die_with_run(forker)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     outcome: object = None
     # Nobody asks or listens any more when the run was killed.

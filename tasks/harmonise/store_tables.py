@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 from schemas.charsets import decode_table_text
+from schemas.csv_tables import CSV_EXPECTED
 from schemas.errors import BadInputError
 
 #: The line a row ends on, and its cells by column.
@@ -50,7 +51,7 @@ def read_table(path: Path, needed: Sequence[str]) -> Table:
     except csv.Error as error:
         raise BadInputError(
             f"a line that is no CSV: {error}",
-            expected="every quote closed, cells of 131 072 characters at the most",
+            expected=CSV_EXPECTED,
             where=f"{path.name}:{reader.line_num}",
         ) from None
     for line, cells in rows:
