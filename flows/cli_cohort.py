@@ -128,7 +128,7 @@ def diff(
     """
     from tasks.publish.diff_files import summary
     from tasks.publish.store import diff_releases
-    from tasks.publish.store_write import summary_lines
+    from tasks.publish.store_documents import summary_lines
 
     settings = apply_environment(home=home)
     one, other = (release_folder(settings, name) for name in (before, after))

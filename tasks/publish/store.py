@@ -34,8 +34,9 @@ from tasks.publish.manifest import (
     read_manifest,
     registers_of,
 )
+from tasks.publish.release_plan import Plan
 from tasks.publish.store_tables import read_parts, read_release_tables, require_parts
-from tasks.publish.store_write import Plan, write_release
+from tasks.publish.store_write import write_release
 
 LATEST = "latest"
 _STAGING = re.compile(r"\.\d+\.\d+\.\d+\.[0-9a-f]{8}\.part")

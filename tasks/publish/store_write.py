@@ -5,62 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import yaml
 
 from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
-from schemas.contracts import TableContract
 from schemas.errors import ContractError
 from schemas.identifiers import Sha256
-from tasks.publish.bids import bids_files
-from tasks.publish.compare import ROW_ADDED, ROW_REMOVED
-from tasks.publish.dictionary import (
-    DICTIONARY_COLUMNS,
-    data_dictionary,
-    dictionary_html,
-    dictionary_rows,
-)
 from tasks.publish.diff_files import (
     CHANGES,
-    changelog_lines,
-    diff_documents,
     published_changes,
-    summary,
-)
-from tasks.publish.differences import Differences
-from tasks.publish.disclosure import (
-    SHARED_COUNTS,
-    SHARED_PER_SITE,
-    counts_csv,
-    flow_counts,
-    parse_counts,
-    protect,
-)
-from tasks.publish.documents import changelog, examples, readme
-from tasks.publish.facts import ReleaseFacts
-from tasks.publish.id_history import (
-    ID_HISTORY,
-    ID_TABLES,
-    REMOVED_IDS,
-    OldId,
-    RemovedSubject,
-    extend_history,
-    history_csv,
-    parse_history,
-    parse_removed,
-    removed_csv,
 )
 from tasks.publish.manifest import MANIFEST, SUMS, build_manifest, read_manifest, read_sums
 from tasks.publish.metadata import Described, metadata_files, ro_crate
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
-from tasks.publish.reasons import ERASED
+from tasks.publish.release_plan import Plan
 from tasks.publish.store_database import (
     DATABASE,
     UPDATE_UP_TO,
@@ -68,43 +27,9 @@ from tasks.publish.store_database import (
     update_database,
     write_database,
 )
-from tasks.publish.store_excel import EXCEL_ROWS, workbook, write_csv
+from tasks.publish.store_documents import read_documents
+from tasks.publish.store_excel import EXCEL_ROWS, write_csv
 from tasks.publish.store_tables import write_parquet
-from tasks.publish.views import DEFAULT_READING
-
-VALIDATION = "validation.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Everything decided before the first byte is written.
-
-    Parameters
-    ----------
-    version : str
-        Version of the release.
-    tables : mapping of str to pyarrow.Table
-        Every table, `release` included.
-    parts, part_hashes : mapping
-        Path inside the release → rows that lie there, and their `table_hash`.
-    unchanged : frozenset of str
-        Paths whose rows are those of the release before.
-    contracts, facts, differences, content_hash
-        What the rows mean, what the release was told, and what changed.
-    previous : Path, optional
-        The release before.
-    """
-
-    version: str
-    tables: Mapping[str, pa.Table]
-    parts: Mapping[str, pa.Table]
-    part_hashes: Mapping[str, Sha256]
-    unchanged: frozenset[str]
-    contracts: Mapping[str, TableContract]
-    facts: ReleaseFacts
-    differences: Differences
-    content_hash: Sha256
-    previous: Path | None
 
 
 def write_release(staging: Path, plan: Plan, nifti_sources: Mapping[str, Path]) -> None:
@@ -115,7 +40,7 @@ def write_release(staging: Path, plan: Plan, nifti_sources: Mapping[str, Path]) 
     write_parquet(published_changes(plan.differences), staging / CHANGES)
     sums[CHANGES] = sha256_of_file(staging / CHANGES)
     csv_files = _write_csv_files(staging, plan, sums, old_sums)
-    sums |= _write_files(staging, _documents(plan))
+    sums |= _write_files(staging, read_documents(plan))
     described = _described(plan, csv_files)
     sums |= _write_files(staging, metadata_files(described, sums))
     crate = ro_crate(described, sums, [DATABASE, MANIFEST, SUMS])
@@ -224,11 +149,6 @@ def _described(plan: Plan, csv_files: Mapping[str, str]) -> Described:
     )
 
 
-def summary_lines(numbers: Mapping[str, Any]) -> list[str]:
-    """Return a difference in words, one line for each kind of change."""
-    return changelog_lines(numbers, _reason_words())
-
-
 def share(source: Path, target: Path) -> None:
     """Give a file a second name; on another file system, a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -289,89 +209,6 @@ def _link_volumes(
     return sums
 
 
-def _documents(plan: Plan) -> dict[str, bytes]:
-    before = plan.previous.name if plan.previous else None
-    rows = {name: table.num_rows for name, table in plan.tables.items()}
-    lines = ["First release."]
-    if before:
-        lines = summary_lines(summary(before, plan.version, plan.differences))
-    return {
-        "README.md": readme(plan.version, plan.facts, rows),
-        "CHANGELOG.md": changelog(
-            plan.version, plan.facts, lines, _text(plan.previous, "CHANGELOG.md")
-        ),
-        "data_dictionary.csv": data_dictionary(plan.contracts),
-        "data_dictionary.html": dictionary_html(plan.contracts),
-        "data_dictionary.xlsx": workbook(
-            "dictionary", DICTIONARY_COLUMNS, dictionary_rows(plan.contracts)
-        ),
-        "decisions.csv": plan.facts.decisions_csv,
-        **_validation(plan),
-        SHARED_COUNTS: _shared_counts(plan),
-        ID_HISTORY: history_csv(_history(plan)),
-        REMOVED_IDS: removed_csv(_removed(plan)),
-        **diff_documents(before, plan.version, plan.differences),
-        **examples(),
-        **bids_files(plan.version, plan.facts),
-    }
-
-
-def _validation(plan: Plan) -> dict[str, bytes]:
-    given = plan.facts.validation
-    return {} if given is None else {VALIDATION: canonical_json(given)}
-
-
-def _shared_counts(plan: Plan) -> bytes:
-    rows = plan.tables["stard_flow"].to_pylist()
-    before = parse_counts(_text(plan.previous, SHARED_COUNTS))
-    held = protect(flow_counts(rows, SHARED_PER_SITE, DEFAULT_READING), before)
-    return counts_csv(held)
-
-
-def _history(plan: Plan) -> list[OldId]:
-    if plan.previous is None:
-        return []
-    rows = plan.differences.rows
-    rows = rows.filter(pc.is_in(rows["table"], value_set=pa.array(ID_TABLES)))
-    after = plan.differences.successors
-    gone = [
-        OldId(
-            table=row["table"],
-            old_id=row["key"],
-            subject_id=row["subject_id"],
-            last_release=plan.previous.name,
-            successor=after.get((row["table"], row["key"]), ""),
-            reason=row["reason"],
-        )
-        for row in rows.filter(pc.equal(rows["kind"], ROW_REMOVED)).to_pylist()
-    ]
-    added = rows.filter(pc.equal(rows["kind"], ROW_ADDED))
-    back = frozenset(zip(added["table"].to_pylist(), added["key"].to_pylist(), strict=True))
-    history = parse_history(_text(plan.previous, ID_HISTORY))
-    removed = frozenset(plan.differences.subjects_removed)
-    return extend_history(history, gone, back, removed)
-
-
-def _removed(plan: Plan) -> list[RemovedSubject]:
-    """Return who was removed up to this release; who came back is released again.
-
-    Somebody who left earlier and was erased since is listed as erased.
-    """
-    known = {row.subject_id: row for row in parse_removed(_text(plan.previous, REMOVED_IDS))}
-    known |= {
-        subject: replace(row, reason=ERASED)
-        for subject, row in known.items()
-        if plan.facts.kept_out.get(subject) == ERASED
-    }
-    known |= {
-        subject: RemovedSubject(subject, plan.version, reason)
-        for subject, reason in plan.differences.removed_because.items()
-    }
-    for subject in plan.differences.subjects_added:
-        known.pop(subject, None)
-    return sorted(known.values())
-
-
 def _manifest(plan: Plan, sums: Mapping[str, Sha256]) -> bytes:
     table_rows: dict[str, dict[str, int]] = {name: {} for name in sorted(plan.tables)}
     for path, part in plan.parts.items():
@@ -388,15 +225,3 @@ def _manifest(plan: Plan, sums: Mapping[str, Sha256]) -> bytes:
             sums=sums,
         )
     )
-
-
-def _text(release: Path | None, name: str) -> str:
-    if release is None or not (release / name).is_file():
-        return ""
-    return (release / name).read_text(encoding="utf-8")
-
-
-@cache
-def _reason_words() -> dict[str, str]:
-    text = files("tasks.publish").joinpath("change_reasons.yaml").read_text(encoding="utf-8")
-    return {row["reason"]: row["text_en"] for row in yaml.safe_load(text)}
