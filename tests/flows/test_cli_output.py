@@ -134,7 +134,10 @@ def test_on_a_terminal_no_word_is_broken_and_no_control_character_obeyed(
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     program = [sys.executable, "-m", "flows.cli", "label", "--strings", str(strings)]
-    environment = clean_environment() | {"TERM": "xterm"}
+    # A stated width would win over the terminal's own; runners of tests in parallel state one.
+    sizes = ("COLUMNS", "LINES")
+    environment = {k: v for k, v in clean_environment().items() if k not in sizes}
+    environment["TERM"] = "xterm"
     subprocess.run(program, stdin=theirs, stdout=theirs, env=environment, check=True)
     os.close(theirs)
     shown = os.read(ours, 65536).decode()
