@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from schemas.errors import BadInputError
+from schemas.folder_files import list_files
 from schemas.records import VolumeRecord
 from schemas.states import ReasonCode
 from schemas.sub_stacks import group_by_series
@@ -26,7 +27,7 @@ from tasks.convert.store_destination import (
 from tasks.convert.store_scan import ScannedFile, read_headers
 from tasks.convert.store_series import DEFAULT_TIMEOUT_S, SeriesJob
 from tasks.convert.store_source import KnownFile
-from tasks.convert.store_unchanged import list_files, mark_run, marked_counts, source_digest
+from tasks.convert.store_unchanged import mark_run, marked_counts, source_digest
 
 
 def convert_folder(

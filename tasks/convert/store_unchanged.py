@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from schemas.atomic_files import canonical_json, sha256_of_file, write_bytes
+from schemas.folder_files import list_files
 from schemas.software import software_version
 from tasks.convert.codes import LOST_WORKER, Code
 from tasks.convert.folder_rows import FolderCounts, FolderResult, count_folder
@@ -20,24 +20,6 @@ from tasks.convert.store_binary import CONVERTER_FLAGS, find_binary
 
 FILES_TABLE, VOLUMES_TABLE = "files.parquet", "volumes.parquet"
 _MARK = "unchanged.json"
-
-
-def list_files(src: Path) -> list[tuple[int, Path]]:
-    """Return all below a folder that is no folder, counted from 1 over the sorted relative names.
-
-    Links are among them, whatever they lead to, and not followed.
-    """
-    found: list[tuple[bytes, str]] = []
-    waiting = [str(src)]
-    while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                else:
-                    name = os.path.relpath(entry.path, src)
-                    found.append((name.encode("utf-8", "replace"), entry.path))
-    return [(number, Path(path)) for number, (_, path) in enumerate(sorted(found), start=1)]
 
 
 def source_digest(src: Path, files: Sequence[tuple[int, Path]]) -> str:

@@ -2,55 +2,32 @@
 
 from __future__ import annotations
 
-import csv
 import logging
-import os
+import stat
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, fields
-from io import StringIO
 from multiprocessing import get_context
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pydicom
 from pydicom import config
 from pydicom.errors import InvalidDicomError
 
-from schemas.atomic_files import write_bytes
 from schemas.errors import BadInputError
 from schemas.features import InstanceFeatures, read_features
+from schemas.folder_files import list_files
 from schemas.records import CohortLabels, SeriesLabel
 from schemas.states import FileState, ReasonCode
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.review import QUEUE_COLUMNS
 from tasks.harmonise.store_tables import Table, TableRow, read_table
-from tasks.harmonise.text import StringLabel
 from tasks.harmonise.unlabelled_text import repair_texts
 
 _CHUNK = 64
-_STRING_COLUMNS = ("description", "vendor", "modality")
-_LIST_SEPARATOR = "; "
 SERIES_COLUMNS = tuple(column.name for column in fields(SeriesLabel))
-_ARROW_TYPES: Mapping[str, pa.DataType] = {
-    "n_slices": pa.int32(),
-    "n_missing_slices": pa.int32(),
-    "required_for_protocol": pa.bool_(),
-    "label_evidence": pa.list_(pa.string()),
-} | {
-    name: pa.float64()
-    for name in (
-        "slice_thickness_mm",
-        "spacing_between_slices_mm",
-        "slice_gap_mm",
-        "thickness_limit_mm",
-        "field_strength_t",
-        "acquisition_time_offset_s",
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -80,8 +57,8 @@ def label_folder(src: Path, *, workers: int = 1) -> FolderLabels:
     Parameters
     ----------
     src : Path
-        A folder; every regular file below it is read, whatever its name. Links are not
-        followed.
+        A folder; every regular file below it is read, whatever its name. Links and devices
+        are set aside, wherever they lead.
     workers : int
         Processes that read headers.
 
@@ -92,23 +69,12 @@ def label_folder(src: Path, *, workers: int = 1) -> FolderLabels:
     """
     if not src.is_dir():
         raise BadInputError("not a folder", expected="a folder of DICOM files")
-    files = tuple(_read_headers(_files_below(src), workers))
+    files = tuple(_read_headers(list_files(src), workers))
     features = [f.features for f in files if f.features is not None]
     return FolderLabels(label_instances(features), files)
 
 
-def _files_below(src: Path) -> list[Path]:
-    found = [
-        Path(folder) / name
-        for folder, _, names in os.walk(src, followlinks=False)
-        for name in names
-    ]
-    regular = (path for path in found if path.is_file() and not path.is_symlink())
-    return sorted(regular, key=lambda path: os.fsencode(path.relative_to(src)))
-
-
-def _read_headers(paths: Sequence[Path], workers: int) -> Iterator[FileReading]:
-    numbered = list(enumerate(paths, start=1))
+def _read_headers(numbered: Sequence[tuple[int, Path]], workers: int) -> Iterator[FileReading]:
     chunks = [numbered[i : i + _CHUNK] for i in range(0, len(numbered), _CHUNK)]
     if workers <= 1 or len(chunks) < 2:
         for chunk in chunks:
@@ -144,7 +110,10 @@ def _read_chunk(chunk: Sequence[tuple[int, Path]]) -> list[FileReading]:
 
 def _read_header(file_no: int, path: Path) -> FileReading:
     try:
-        if path.stat().st_size == 0:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            return FileReading(file_no, FileState.QUARANTINED, ReasonCode.UNSAFE_PATH)
+        if found.st_size == 0:
             return FileReading(file_no, FileState.QUARANTINED, ReasonCode.EMPTY_FILE)
         header = pydicom.dcmread(path, stop_before_pixels=True)
         repair_texts(header)
@@ -174,54 +143,9 @@ def series_rows(labels: CohortLabels) -> list[dict[str, object]]:
     return [asdict(label) for label in labels.series]
 
 
-def write_labels_parquet(labels: CohortLabels, path: Path) -> None:
-    """Write one row per sub-stack as Parquet, with the types of the series table."""
-    schema = pa.schema(
-        [(f.name, _ARROW_TYPES.get(f.name, pa.string())) for f in fields(SeriesLabel)]
-    )
-    table = pa.Table.from_pylist([_plain(row) for row in series_rows(labels)], schema=schema)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    write_bytes(path, sink.getvalue().to_pybytes())
-
-
-def write_labels_csv(labels: CohortLabels, path: Path) -> None:
-    """Write one row per sub-stack as CSV; evidence joined by semicolons."""
-    rows = [
-        {k: _LIST_SEPARATOR.join(v) if isinstance(v, list | tuple) else v for k, v in row.items()}
-        for row in map(_plain, series_rows(labels))
-    ]
-    _write_csv([f.name for f in fields(SeriesLabel)], rows, path)
-
-
 def read_strings(path: Path) -> Table:
     """Read descriptions to label: columns `description`, and `vendor`, `modality` if known.
 
     See `store_tables.read_table` for errors.
     """
     return read_table(path, ("description",))
-
-
-def write_string_labels_csv(
-    rows: Sequence[Mapping[str, str]], labels: Sequence[StringLabel], path: Path
-) -> None:
-    """Write the rows as they came with `label`, `tier` and `evidence` added."""
-    columns = list(rows[0]) if rows else list(_STRING_COLUMNS)
-    added = [
-        {**row, "label": s.label, "tier": s.tier, "evidence": _LIST_SEPARATOR.join(s.evidence)}
-        for row, s in zip(rows, labels, strict=True)
-    ]
-    names = [c for c in columns if c not in ("label", "tier", "evidence")]
-    _write_csv([*names, "label", "tier", "evidence"], added, path)
-
-
-def _plain(row: Mapping[str, object]) -> dict[str, object]:
-    return {k: str(v) if isinstance(v, str) else v for k, v in row.items()}
-
-
-def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]], path: Path) -> None:
-    stream = StringIO(newline="")
-    writer = csv.DictWriter(stream, columns, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_bytes(path, stream.getvalue().encode("utf-8"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import BadInputError
@@ -45,16 +44,15 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         store.label_folder(tmp_path / "missing")
 
 
-def test_rows_are_written_as_csv_and_parquet_twice_the_same(tmp_path: Path) -> None:
-    write_files(tmp_path / "in", make_series(modality="CT", SeriesDescription="动脉期"))
-    labels = store.label_folder(tmp_path / "in").labels
-    for name in ("1", "2"):
-        store.write_labels_parquet(labels, tmp_path / f"{name}.parquet")
-        store.write_labels_csv(labels, tmp_path / f"{name}.csv")
-    assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "2.parquet").read_bytes()
-    [row] = pq.read_table(tmp_path / "1.parquet").to_pylist()
-    assert row["label_evidence"] == ["PHASE-ART SeriesDescription=动脉期"]
-    assert (tmp_path / "1.csv").read_text().splitlines()[1].count("CT_ART") == 1
+def test_links_are_set_aside_and_not_followed(tmp_path: Path) -> None:
+    write_files(tmp_path / "in", make_series(modality="CT"))
+    write_files(tmp_path / "outside", make_series(modality="CT"))
+    (tmp_path / "in" / "folder").symlink_to(tmp_path / "outside")
+    (tmp_path / "in" / "nothing").symlink_to("nowhere")
+    files = store.label_folder(tmp_path / "in").files
+    aside = [f.reason for f in files if f.state is not FileState.ACCEPTED]
+    assert aside == [ReasonCode.UNSAFE_PATH] * 2
+    assert len(files) == 2 + sum(path.is_file() for path in (tmp_path / "outside").rglob("*"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
@@ -62,10 +60,9 @@ def test_strings_are_read_in_the_encodings_of_sites(tmp_path: Path, encoding: st
     source = tmp_path / "s.csv"
     source.write_bytes("description,vendor,modality\n动脉期,,CT\n".encode(encoding))
     rows = [row for _, row in store.read_strings(source).rows]
-    store.write_string_labels_csv(rows, label_strings(rows), tmp_path / "out.csv")
-    lines = (tmp_path / "out.csv").read_text().splitlines()
-    assert lines[0] == "description,vendor,modality,label,tier,evidence"
-    assert lines[1].startswith("动脉期,,CT,CT_ART,B,PHASE-ART")
+    [labelled] = label_strings(rows)
+    assert (labelled.label, labelled.tier) == ("CT_ART", "B")
+    assert labelled.evidence[0].startswith("PHASE-ART")
 
 
 def test_a_list_without_descriptions_is_refused(tmp_path: Path) -> None:
