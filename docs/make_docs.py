@@ -15,7 +15,7 @@ import typer
 
 from flows.cli import app
 from schemas.states import REASONS
-from tasks.deidentify.rules_markdown import render_rules_markdown
+from tasks.deidentify.rules.rules_markdown import render_rules_markdown
 from tasks.eligibility.protocol_markdown import render_protocol_markdown
 from tasks.harmonise.explain import render_explained_labels
 from tasks.harmonise.render import render_label_rules_markdown

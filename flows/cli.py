@@ -8,19 +8,17 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flows import (
-    cli_cohort,
-    cli_night,
-    cli_planned,
-    cli_queries,
-    cli_review,
-    cli_share,
-    cli_simulate,
-    cli_stages,
-    cli_system,
-    cli_vault,
-    cli_withdraw,
-)
+from flows.commands import cohort as cli_cohort
+from flows.commands import night as cli_night
+from flows.commands import planned as cli_planned
+from flows.commands import queries as cli_queries
+from flows.commands import review as cli_review
+from flows.commands import share as cli_share
+from flows.commands import simulate as cli_simulate
+from flows.commands import stages as cli_stages
+from flows.commands import system as cli_system
+from flows.commands import vault as cli_vault
+from flows.commands import withdraw as cli_withdraw
 from schemas.errors import ExitCode, LivercohortError
 
 app = typer.Typer(
@@ -65,7 +63,7 @@ cli_planned.add_planned_commands(app)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from schemas.software import software_version
+        from schemas.run.software import software_version
 
         typer.echo(f"livercohort {software_version()}")
         raise typer.Exit
@@ -104,8 +102,8 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         return _tell_system_error(error)
     except Exception as error:
-        from schemas.settings import read_settings
-        from schemas.stage_errors import redacted
+        from schemas.run.settings import read_settings
+        from schemas.run.stage_errors import redacted
 
         return _tell(redacted(error, "command", read_settings().zones))
     return _interrupted() if result == _TYPER_INTERRUPTED else int(result or 0)

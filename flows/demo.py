@@ -14,10 +14,10 @@ from prefect.artifacts import create_markdown_artifact
 from flows.ingest_site import run_night
 from flows.release_cohort import release_cohort
 from schemas.errors import BadInputError
-from schemas.keys import create_demo_key_file
-from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
-from schemas.progress import announce
-from schemas.settings import Settings, read_settings
+from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
+from schemas.run.progress import announce
+from schemas.run.settings import Settings, read_settings
+from schemas.vault.keys import create_demo_key_file
 from tasks.simulate.store import simulate
 
 SITES = 3

@@ -15,11 +15,11 @@ from prefect.logging import get_run_logger
 
 from flows.run_console import newest_report_link, progress_shown
 from schemas.errors import LivercohortError, NightIncompleteError
-from schemas.forking import preload_in_server
-from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
-from schemas.settings import read_settings
-from schemas.sites import site_code
-from schemas.stage_errors import redacted, redacted_errors
+from schemas.run.forking import preload_in_server
+from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
+from schemas.run.settings import read_settings
+from schemas.run.sites import site_code
+from schemas.run.stage_errors import redacted, redacted_errors
 from tasks.clinical.task import take_in_forms
 from tasks.convert.task import convert_batch
 from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.errors import EnvironmentProblemError
-from schemas.settings import Settings
+from schemas.run.settings import Settings
 
 STARTUP_TIMEOUT_S = 120.0
 _PR_SET_PDEATHSIG = 1

@@ -14,10 +14,10 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.run_console import progress_shown
-from schemas.log_redaction import PREFECT_LOGGERS, redact_handlers
-from schemas.settings import Settings, read_settings
+from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
+from schemas.run.settings import Settings, read_settings
 from tasks.clinical.task import merge_forms
-from tasks.deidentify.store_scan_release import require_no_identifiers
+from tasks.deidentify.search.store_scan_release import require_no_identifiers
 from tasks.eligibility.task import evaluate_cohort
 from tasks.harmonise.task import label_cohort
 from tasks.publish.task import (

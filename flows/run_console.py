@@ -7,7 +7,7 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from schemas.settings import Settings
+from schemas.run.settings import Settings
 from tasks.report.store_builds import newest_report
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import (
     BatchId,
     RawPatientId,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from schemas.errors import BadInputError, EnvironmentProblemError
 from schemas.identifiers import BatchId, SiteCode
-from schemas.keys import KeyRing, read_key_file
-from schemas.settings import Settings, read_settings
-from schemas.sites import is_fictitious, site_code
-from schemas.workbench import Workbench
-from schemas.zones import Zones
+from schemas.run.settings import Settings, read_settings
+from schemas.run.sites import is_fictitious, site_code
+from schemas.run.workbench import Workbench
+from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing, read_key_file
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,9 @@ def _require_key_of_home(zones: Zones, ring: KeyRing) -> None:
 def _require_key_of_vault(zones: Zones, ring: KeyRing) -> None:
     """Refuse a key that does not open this home's vault, also where nobody is looked up in it."""
     if zones.vault_url is not None or zones.vault_file.exists():
-        from schemas.vault import Vault  # here: it loads a library that new homes do not need
+        from schemas.vault.subjects import (
+            Vault,  # here: it loads a library that new homes do not need
+        )
 
         with Vault(zones.vault, ring).reading():
             return

@@ -13,7 +13,7 @@ from hypothesis import settings
 from playwright.sync_api import Browser
 from pydantic import SecretStr
 
-from schemas.keys import KeyRing
+from schemas.vault.keys import KeyRing
 from tests.chromium import find_chromium, started_chromium
 from tests.postgres import postgres_programs, running_postgres
 

@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 from openpyxl import Workbook
 
-from schemas.atomic_files import sha256_of_bytes
 from schemas.identifiers import SiteCode
+from schemas.run.atomic_files import sha256_of_bytes
 from tasks.clinical.form_contracts import read_form_contracts
 from tasks.clinical.intake import read_form
 from tasks.clinical.raw_form import FormRefusedError

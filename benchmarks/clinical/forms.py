@@ -14,12 +14,12 @@ import resource
 import subprocess
 import sys
 
-from schemas.atomic_files import sha256_of_bytes
 from schemas.identifiers import SiteCode
+from schemas.run.atomic_files import sha256_of_bytes
 from tasks.clinical.form_contracts import read_form_contracts
 from tasks.clinical.intake import read_form
-from tasks.simulate.form_habits import AsOf, FormFormat, FormHabits
-from tasks.simulate.forms import FORMS, FormRow, form_path, write_form
+from tasks.simulate.people.form_habits import AsOf, FormFormat, FormHabits
+from tasks.simulate.people.forms import FORMS, FormRow, form_path, write_form
 
 _AS_OF = dt.date(2026, 11, 20)
 _DAY = dt.date(2025, 3, 6)

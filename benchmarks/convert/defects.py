@@ -25,7 +25,7 @@ import pydicom
 from defect_cases import DEFECTS, Case, Slices, height, twin, uid
 from peers import Image, peer_scripts, run_peer
 
-from schemas.features import read_features
+from schemas.dicom.features import read_features
 from schemas.records import VolumeRecord
 from tasks.convert.counts import StatedCounts
 from tasks.convert.store import convert_many
@@ -71,7 +71,7 @@ def read_volumes(out: Path) -> list[VolumeRecord]:
     """Return the records of a folder that `convert_folder` filled."""
     import pyarrow.parquet as pq
 
-    from schemas.record_tables import records_from_table
+    from schemas.tables.record_tables import records_from_table
 
     return records_from_table(pq.read_table(out / "volumes.parquet"), VolumeRecord)
 

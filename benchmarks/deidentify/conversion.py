@@ -25,7 +25,7 @@ from pydicom import dcmread
 from pydicom.uid import UID
 
 from schemas.identifiers import SiteCode
-from schemas.keys import KeyRing
+from schemas.vault.keys import KeyRing
 from tasks.deidentify.store_folder import deidentify_folder
 
 RING = KeyRing(bytes(range(32)))

@@ -13,7 +13,7 @@ def main() -> None:
     """Every PatientID is a subject; the key is the benchmark's own."""
     # Here, as in the command line: a worker process imports this module anew.
     from schemas.identifiers import SiteCode
-    from schemas.keys import KeyRing
+    from schemas.vault.keys import KeyRing
     from tasks.deidentify.store_folder import deidentify_folder
 
     src, dst, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

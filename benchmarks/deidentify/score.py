@@ -50,11 +50,11 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
-from schemas.keys import KeyRing
 from schemas.records import SubjectAssignment
+from schemas.vault.keys import KeyRing
 from tasks.deidentify.audit import first_broken_row
+from tasks.deidentify.rules.values import is_registered_uid, read_date
 from tasks.deidentify.store_folder import deidentify_folder
-from tasks.deidentify.values import is_registered_uid, read_date
 
 GOAL = 0.9995
 RING = KeyRing(bytes(range(32)))

@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.identifiers import SiteCode, SubjectId
-from schemas.keys import KeyRing
 from schemas.records import CohortLabels
+from schemas.vault.keys import KeyRing
 from tasks.clinical.merge import merge_batches
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.publish.checks import check_flow

@@ -13,9 +13,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from schemas.descriptors import clean_descriptor
-from schemas.features import InstanceFeatures
-from schemas.sub_stacks import sub_stack_digest
+from schemas.dicom.descriptors import clean_descriptor
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.sub_stacks import sub_stack_digest
 
 VENDORS = ("Siemens", "GE", "Philips", "UIH", "Canon", "Neusoft")
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)

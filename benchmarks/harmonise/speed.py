@@ -22,7 +22,7 @@ from pathlib import Path
 
 from exams import make_exam
 
-from schemas.descriptors import clean_descriptor
+from schemas.dicom.descriptors import clean_descriptor
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.store_rules import require_tables, with_tables
 from tasks.harmonise.text import label_strings

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.atomic_files import sha256_of_bytes
-from schemas.contracts import ColumnContract, conform, read_code_lists, read_table_contracts
+from schemas.run.atomic_files import sha256_of_bytes
+from schemas.tables.contracts import ColumnContract, conform, read_code_lists, read_table_contracts
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.rows import code_list_rows
 

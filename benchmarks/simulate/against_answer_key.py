@@ -25,7 +25,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from schemas.identifiers import SiteCode, SubjectNo
-from schemas.keys import KeyRing, read_key_file
+from schemas.vault.keys import KeyRing, read_key_file
 
 Row = dict[str, Any]
 _UNSETTLED = {"UNCLASSIFIED", "MR_T1_POST", "CT_CE"}

@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tasks.simulate.contact_sheet import contact_sheet, png_bytes
 from tasks.simulate.exports import plan_images
-from tasks.simulate.hospitals import HOSPITALS
-from tasks.simulate.subjects import make_subjects
+from tasks.simulate.images.contact_sheet import contact_sheet, png_bytes
+from tasks.simulate.people.hospitals import HOSPITALS
+from tasks.simulate.people.subjects import make_subjects
 
 
 def main() -> None:

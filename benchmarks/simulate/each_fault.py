@@ -17,8 +17,8 @@ from pathlib import Path
 
 from against_answer_key import file_outcomes
 
-from schemas.keys import create_demo_key_file
-from tasks.simulate.faults import ALL_FAULTS, TWO_NIGHT_FAULTS
+from schemas.vault.keys import create_demo_key_file
+from tasks.simulate.faults.apply import ALL_FAULTS, TWO_NIGHT_FAULTS
 from tasks.simulate.store import simulate
 
 _SITE = "S91"

@@ -24,12 +24,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from schemas.contracts import read_table_contracts
 from schemas.identifiers import SiteCode, SubjectNo
-from schemas.keys import read_key_file
-from schemas.record_tables import records_from_table
 from schemas.records import Finding
 from schemas.states import Severity
+from schemas.tables.contracts import read_table_contracts
+from schemas.tables.record_tables import records_from_table
+from schemas.vault.keys import read_key_file
 from tasks.queries.raising import row_keys
 from tasks.validate.store import validate_tables
 from tasks.validate.suites import Stage

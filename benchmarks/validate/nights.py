@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 from tasks.queries.states import Query
 from tasks.queries.store import read_queries
 

@@ -91,7 +91,7 @@ def _make_images(folder: Path, rows: int) -> None:
 
 
 def _check_images(folder: Path, rows: int, what: str) -> None:
-    from schemas.contracts import read_table_contracts
+    from schemas.tables.contracts import read_table_contracts
     from tasks.validate.frames import INSTANCE_FEATURES, PUBLISHED_IMAGES, key_columns
     from tasks.validate.store import read_suites
     from tasks.validate.store_sql import run_sql_rules
@@ -123,7 +123,7 @@ def _check_images(folder: Path, rows: int, what: str) -> None:
 def _check_series(rows: int) -> None:
     import pandas as pd
 
-    from schemas.contracts import read_table_contracts
+    from schemas.tables.contracts import read_table_contracts
     from tasks.validate.engine import import_great_expectations, run_rules
     from tasks.validate.frames import prepare_frames
     from tasks.validate.store import read_suites

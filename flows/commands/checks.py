@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import LivercohortError
-from schemas.keys import read_key_file
-from schemas.settings import QUIET_ENVIRONMENT, Settings
-from schemas.vault import Vault
-from schemas.vault_look_ups import read_log
+from schemas.run.settings import QUIET_ENVIRONMENT, Settings
+from schemas.vault.keys import read_key_file
+from schemas.vault.look_ups import read_log
+from schemas.vault.subjects import Vault
 
 #: The software is younger than this; an older clock shifts windows and leases.
 _EARLIEST_PLAUSIBLE_CLOCK = 1_760_000_000

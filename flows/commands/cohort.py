@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli_night import prepare_home
-from flows.console import (
+from flows.commands.console import (
     CsvOption,
     HomeOption,
     JsonOption,
@@ -21,8 +20,9 @@ from flows.console import (
     say_json,
     show_progress,
 )
+from flows.commands.night import prepare_home
 from schemas.errors import BadInputError, EnvironmentProblemError, ExitCode, LivercohortError
-from schemas.settings import Settings, apply_environment
+from schemas.run.settings import Settings, apply_environment
 
 _PROOF_COLUMNS = ("rule_id", "severity", "object", "observed", "expected", "message")
 _BUMPS = ("auto", "major", "minor", "patch")
@@ -39,7 +39,7 @@ def release(
     Example: livercohort release
     Example: livercohort release --dry-run --json
     """
-    from schemas.keys import read_key_file
+    from schemas.vault.keys import read_key_file
     from tasks.receive.store_lease import require_free
 
     if bump not in _BUMPS:
@@ -126,9 +126,9 @@ def diff(
     Example: livercohort diff 1.0.0 1.1.0
     Example: livercohort diff 1.0.0 latest --out changes.parquet
     """
-    from tasks.publish.diff_files import summary
+    from tasks.publish.documents.diff_files import summary
+    from tasks.publish.documents.store_documents import summary_lines
     from tasks.publish.store import diff_releases
-    from tasks.publish.store_documents import summary_lines
 
     settings = apply_environment(home=home)
     one, other = (release_folder(settings, name) for name in (before, after))
@@ -209,7 +209,7 @@ def _fetched(settings: Settings, url: str) -> Path:
 
 
 def _scan_rows(settings: Settings, folder: Path, *, damaged: bool) -> list[dict[str, Any]]:
-    from tasks.deidentify.store_scan_release import scan_release
+    from tasks.deidentify.search.store_scan_release import scan_release
 
     if not settings.master_key_file.is_file():
         raise EnvironmentProblemError(

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schemas.atomic_files import write_bytes
 from schemas.errors import BadInputError
-from schemas.progress import LOGGER_NAME
+from schemas.run.atomic_files import write_bytes
+from schemas.run.progress import LOGGER_NAME
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.console import (
+from flows.commands.console import (
     HomeOption,
     JsonOption,
     WorkersOption,
@@ -18,7 +18,7 @@ from flows.console import (
     show_progress,
 )
 from schemas.errors import BadInputError, ExitCode
-from schemas.settings import Settings, apply_environment
+from schemas.run.settings import Settings, apply_environment
 from schemas.states import FileState
 
 InboxOption = Annotated[
@@ -73,7 +73,7 @@ def status(
     Example: livercohort status S91 --json
     """
     from schemas.hospital_day import hospital_today
-    from schemas.sites import read_sites, site_code
+    from schemas.run.sites import read_sites, site_code
     from tasks.queries.ageing import oldest_open
     from tasks.queries.store import read_queries
     from tasks.receive.ledger import status_of
@@ -159,7 +159,7 @@ def chosen_sites(settings: Settings, codes: list[str], *, all_sites: bool) -> li
 
     `--all` means every such site with a folder in the inbox.
     """
-    from schemas.sites import read_sites, site_code
+    from schemas.run.sites import read_sites, site_code
 
     if all_sites == bool(codes):
         raise BadInputError(
@@ -177,7 +177,7 @@ def gated_sites(settings: Settings) -> dict[str, str]:
 
     A folder that is not named like a site is left out: its name may be anything.
     """
-    from schemas.sites import is_site_code, why_waiting
+    from schemas.run.sites import is_site_code, why_waiting
 
     folders = sorted(path.name for path in settings.zones.inbox.iterdir() if path.is_dir())
     return {name: why for name in folders if is_site_code(name) and (why := why_waiting(name))}
@@ -188,7 +188,7 @@ def sites_with_work(settings: Settings, codes: list[str]) -> list[str]:
 
     This looks before a server is started, so that a quiet night costs almost nothing.
     """
-    from schemas.sites import read_site
+    from schemas.run.sites import read_site
     from tasks.receive.store import pending_exports
     from tasks.receive.store_lease import require_free
 
@@ -227,8 +227,8 @@ def run_nights(settings: Settings, codes: list[str]) -> list[dict[str, Any]]:
     from flows.orchestrator import prefect_server
     from schemas.errors import LivercohortError
     from schemas.identifiers import SiteCode
+    from schemas.run.stage_errors import redacted
     from schemas.run_context import require_key
-    from schemas.stage_errors import redacted
 
     for code in codes:
         require_key(settings, SiteCode(code))

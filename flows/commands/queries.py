@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.console import CsvOption, HomeOption, JsonOption, OutOption, give_rows, say, say_json
-from flows.file_names import file_name, naming_file
+from flows.commands.console import (
+    CsvOption,
+    HomeOption,
+    JsonOption,
+    OutOption,
+    give_rows,
+    say,
+    say_json,
+)
+from flows.commands.file_names import file_name, naming_file
 from schemas.errors import BadInputError, ExitCode
-from schemas.settings import Settings, apply_environment
+from schemas.run.settings import Settings, apply_environment
 
 if TYPE_CHECKING:
     from schemas.records import SubjectAssignment
-    from schemas.vault import Vault
+    from schemas.vault.subjects import Vault
     from tasks.queries.exchange import RowOutcome
     from tasks.queries.states import Query, QueryEvent
 
@@ -50,7 +58,7 @@ def export(
     Example: livercohort queries export S91 --due-days 14
     Example: livercohort queries export --all
     """
-    from schemas.sites import site_code
+    from schemas.run.sites import site_code
     from tasks.queries.store import read_queries
 
     if all_sites == bool(site):
@@ -81,7 +89,7 @@ def import_answers(
 
     Example: livercohort queries import S91 queries_S91_20261123-000002.xlsx
     """
-    from schemas.sites import site_code
+    from schemas.run.sites import site_code
 
     settings = apply_environment(home=home)
     if not file.is_file():
@@ -120,7 +128,7 @@ def list_queries(
     Example: livercohort queries list --ageing --csv
     """
     from schemas.hospital_day import hospital_today
-    from schemas.sites import site_code
+    from schemas.run.sites import site_code
     from tasks.queries.ageing import ageing_columns, ageing_rows
     from tasks.queries.states import Status
     from tasks.queries.store import event_table, query_table, read_queries
@@ -208,8 +216,8 @@ def _outgoing_rows(
     reason: str,
     by: str,
 ) -> list[dict[str, str]]:
-    from schemas.keys import read_key_file
-    from schemas.vault import Vault
+    from schemas.vault.keys import read_key_file
+    from schemas.vault.subjects import Vault
     from tasks.queries.exchange import check_of, outgoing_row
 
     ring = read_key_file(settings.master_key_file)
@@ -233,7 +241,7 @@ def _look_up(
     settings: Settings, vault: Vault, subject: str, *, reason: str, by: str
 ) -> SubjectAssignment | None:
     from schemas.identifiers import SubjectId
-    from schemas.vault_look_ups import look_up_subject
+    from schemas.vault.look_ups import look_up_subject
 
     # A person who was screened but has no row in a linkage is not in the vault.
     if vault.assignment(SubjectId(subject)) is None:
@@ -244,7 +252,7 @@ def _look_up(
 
 def _import_file(settings: Settings, site: str, file: Path) -> list[dict[str, Any]]:
     from schemas.hospital_day import hospital_today
-    from schemas.keys import read_key_file
+    from schemas.vault.keys import read_key_file
     from tasks.queries.exchange import plan_answers, read_rows, require_answers
     from tasks.queries.store import (
         changing_queries,

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.console import HomeOption, JsonOption, say, say_json
+from flows.commands.console import HomeOption, JsonOption, say, say_json
 from schemas.errors import LivercohortError
-from schemas.settings import apply_environment
-from schemas.zones import Zones
+from schemas.run.settings import apply_environment
+from schemas.run.zones import Zones
 
 signoff_app = typer.Typer(help="Take in what reviewers send back.", no_args_is_help=True)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flows.console import Row
+from flows.commands.console import Row
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import BadInputError
-from schemas.features import InstanceFeatures
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 
 
 def render_rules(stage: str) -> str:
     """Return the rules of a stage, or of all, as Markdown."""
-    from tasks.deidentify.rules_markdown import render_rules_markdown
+    from tasks.deidentify.rules.rules_markdown import render_rules_markdown
     from tasks.eligibility.protocol_markdown import render_protocol_markdown
     from tasks.harmonise.render import render_label_rules_markdown
 
@@ -79,7 +79,7 @@ def decide(file: Path | None, zones: Zones, *, folder: Path | None) -> str:
 
 
 def _instances(zones: Zones, folder: Path | None) -> list[InstanceFeatures]:
-    from schemas.warehouse import read_all_instances
+    from schemas.tables.warehouse import read_all_instances
     from tasks.harmonise.store import features_of_folder
 
     if folder is not None:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from flows.cli_cohort import release_folder
-from flows.console import HomeOption, JsonOption, say, say_json
-from schemas.settings import apply_environment
+from flows.commands.cohort import release_folder
+from flows.commands.console import HomeOption, JsonOption, say, say_json
+from schemas.run.settings import apply_environment
 
 share_app = typer.Typer(no_args_is_help=True, help="Individual data for others.")
 
@@ -37,9 +37,9 @@ def resman(
     """
     from functools import partial
 
-    from schemas.keys import read_key_file
-    from schemas.suppression import suppressed_among
-    from tasks.deidentify.store_scan_release import require_no_identifiers
+    from schemas.vault.keys import read_key_file
+    from schemas.vault.suppression import suppressed_among
+    from tasks.deidentify.search.store_scan_release import require_no_identifiers
     from tasks.publish.store_share import share_for_resman
 
     settings = apply_environment(home=home)

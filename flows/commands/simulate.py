@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.console import JsonOption, WorkersOption, give_rows, say, say_json
+from flows.commands.console import JsonOption, WorkersOption, give_rows, say, say_json
 
 if TYPE_CHECKING:
     from tasks.simulate.store import SimulationSummary
@@ -50,7 +50,7 @@ def simulate(
     Example: livercohort simulate exports --faults symlinks,late_mri
     Example: livercohort simulate exports --scale --subjects 10
     """
-    from schemas.settings import read_settings
+    from schemas.run.settings import read_settings
     from tasks.simulate.load_sites import N_LOAD_SITES
     from tasks.simulate.store import simulate as write_exports
 
@@ -72,7 +72,7 @@ def simulate(
 
 
 def _chosen(faults: str | None, *, scale: bool) -> tuple[str, ...]:
-    from tasks.simulate.faults import ALL_FAULTS, DEFAULT_FAULTS
+    from tasks.simulate.faults.apply import ALL_FAULTS, DEFAULT_FAULTS
 
     if faults is None:
         return () if scale else DEFAULT_FAULTS

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flows.console import (
+from flows.commands.console import (
     CsvOption,
     HomeOption,
     JsonOption,
@@ -21,7 +21,7 @@ from flows.console import (
     show_progress,
 )
 from schemas.errors import BadInputError
-from schemas.settings import apply_environment
+from schemas.run.settings import apply_environment
 
 _DEFAULT_SITE = "S91"
 _LABELS_SHOWN = (
@@ -55,8 +55,8 @@ def deidentify(
 
     Example: livercohort deidentify export/dicom out --site S91 --subject-from patient_id
     """
+    from schemas.run.sites import site_code
     from schemas.run_context import require_key
-    from schemas.sites import site_code
     from tasks.deidentify.store_folder import deidentify_folder
     from tasks.receive.store_linkage import linkage_of_folder
 
@@ -105,7 +105,7 @@ def convert(
     found = None if rehash else unchanged_counts(src, dst)
     if found is None:
         settings = apply_environment(workers=workers)
-        from schemas.progress import stage_progress
+        from schemas.run.progress import stage_progress
         from tasks.convert.folder_rows import count_folder
         from tasks.convert.store_folder import convert_folder
 
@@ -236,7 +236,7 @@ def rules(
     Example: livercohort rules review --out queue.csv
     Example: livercohort rules decide queue.csv
     """
-    from flows.cli_rules import decide, difference_rows, render_rules, review_rows
+    from flows.commands.rules import decide, difference_rows, render_rules, review_rows
 
     zones = apply_environment(home=home).zones
     if stage == "decide":

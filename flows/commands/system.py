@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flows.console import HomeOption, JsonOption, say, say_json
+from flows.commands.console import HomeOption, JsonOption, say, say_json
 from schemas.errors import EnvironmentProblemError, ExitCode
-from schemas.settings import Settings, apply_environment
+from schemas.run.settings import Settings, apply_environment
 
 key_app = typer.Typer(no_args_is_help=True, help="The master key of this installation.")
 
@@ -19,7 +19,7 @@ def create_key(home: HomeOption = None) -> None:
 
     Example: livercohort key create --home /data/livercohort
     """
-    from schemas.keys import create_key_file
+    from schemas.vault.keys import create_key_file
 
     settings = apply_environment(home=home)
     _require_no_other_key(settings)
@@ -47,7 +47,7 @@ def show_key_id(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
     Example: livercohort key show-id
     """
-    from schemas.keys import read_key_file
+    from schemas.vault.keys import read_key_file
 
     settings = apply_environment(home=home)
     ring = read_key_file(settings.master_key_file)
@@ -68,7 +68,7 @@ def doctor(
 
     Example: livercohort doctor --home /data/livercohort
     """
-    from flows.doctor import run_checks
+    from flows.commands.checks import run_checks
 
     settings = apply_environment(home=home)
     checks = run_checks(settings, min_free_gib=min_free_gib)

@@ -11,9 +11,17 @@ from typing import Annotated
 
 import typer
 
-from flows.console import CsvOption, HomeOption, JsonOption, OutOption, give_rows, say, say_json
+from flows.commands.console import (
+    CsvOption,
+    HomeOption,
+    JsonOption,
+    OutOption,
+    give_rows,
+    say,
+    say_json,
+)
 from schemas.errors import BadInputError
-from schemas.settings import Settings, apply_environment
+from schemas.run.settings import Settings, apply_environment
 
 
 def reidentify(
@@ -40,7 +48,7 @@ def reidentify(
             hint="See `livercohort reidentify --help`.",
         )
     if check_log:
-        from schemas.vault_look_ups import LookUp
+        from schemas.vault.look_ups import LookUp
 
         rows = _read_log(settings)
         give_rows(
@@ -67,9 +75,9 @@ def rotate_key(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
     Example: livercohort key rotate --home /data/livercohort
     """
-    from schemas.keys import read_key_file
-    from schemas.sites import read_sites
-    from schemas.vault_rotation import rotate_vault_secret
+    from schemas.run.sites import read_sites
+    from schemas.vault.keys import read_key_file
+    from schemas.vault.rotation import rotate_vault_secret
     from tasks.receive.store_lease import lease
 
     settings = apply_environment(home=home)
@@ -91,8 +99,8 @@ def check_key(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
     Example: livercohort key check --home /data/livercohort
     """
-    from schemas.keys import read_key_file
-    from schemas.vault_rotation import check_sealed
+    from schemas.vault.keys import read_key_file
+    from schemas.vault.rotation import check_sealed
 
     settings = apply_environment(home=home)
     ring = read_key_file(settings.master_key_file)
@@ -116,9 +124,9 @@ def _look_up(settings: Settings, subject: str, reason: str, by: str) -> dict[str
     import pwd
 
     from schemas.identifiers import SubjectId
-    from schemas.keys import read_key_file
-    from schemas.vault import Vault
-    from schemas.vault_look_ups import look_up_subject
+    from schemas.vault.keys import read_key_file
+    from schemas.vault.look_ups import look_up_subject
+    from schemas.vault.subjects import Vault
 
     vault = Vault(settings.zones.vault, read_key_file(settings.master_key_file))
     user = pwd.getpwuid(os.getuid()).pw_name  # not from the environment, which anybody can set
@@ -137,9 +145,9 @@ def _look_up(settings: Settings, subject: str, reason: str, by: str) -> dict[str
 
 
 def _read_log(settings: Settings) -> list[dict[str, object]]:
-    from schemas.keys import read_key_file
-    from schemas.vault import Vault
-    from schemas.vault_look_ups import read_log
+    from schemas.vault.keys import read_key_file
+    from schemas.vault.look_ups import read_log
+    from schemas.vault.subjects import Vault
 
     vault = Vault(settings.zones.vault, read_key_file(settings.master_key_file))
     entries = read_log(vault, settings.zones.look_up_head)

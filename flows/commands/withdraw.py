@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli_night import prepare_home
-from flows.console import HomeOption, JsonOption, say, say_json
+from flows.commands.console import HomeOption, JsonOption, say, say_json
+from flows.commands.night import prepare_home
 from schemas.errors import BadInputError
 from schemas.identifiers import SiteCode, SubjectId
-from schemas.settings import Settings, apply_environment
-from schemas.suppression import Scope, Withdrawal, record_withdrawal, require_complete
+from schemas.run.settings import Settings, apply_environment
+from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal, require_complete
 
 if TYPE_CHECKING:
-    from schemas.keys import KeyRing
+    from schemas.vault.keys import KeyRing
 
 _COUNTED = (
     "series",
@@ -50,7 +50,7 @@ def withdraw(
 
     Example: livercohort withdraw S91-7K3QF2ZN --reason "letter of 3 March"
     """
-    from schemas.keys import read_key_file
+    from schemas.vault.keys import read_key_file
     from tasks.receive.store_lease import lease
 
     act = Withdrawal(scope=scope, reason=reason, document=document, by=by, approved_by=approved_by)
@@ -75,8 +75,8 @@ def withdraw(
 
 
 def _known_subject(settings: Settings, ring: KeyRing, subject: str) -> tuple[SiteCode, SubjectId]:
-    from schemas.suppression import suppressed_among
-    from schemas.vault import Vault
+    from schemas.vault.subjects import Vault
+    from schemas.vault.suppression import suppressed_among
 
     found = _PSEUDONYM.fullmatch(subject)
     if found is None:
@@ -96,11 +96,11 @@ def _erase(
     settings: Settings, ring: KeyRing, site: SiteCode, subject_id: SubjectId
 ) -> dict[str, object]:
     """Take the subject out of every zone; each step may be repeated."""
-    from schemas.vault import Vault
+    from schemas.vault.subjects import Vault
     from tasks.clinical.store_erase import erase_from_forms
     from tasks.deidentify.store_erase import erase_from_identifiers
+    from tasks.publish.erase.store_erase import erase_from_releases, publish_without
     from tasks.publish.store import release_folders, sweep_staging
-    from tasks.publish.store_erase import erase_from_releases, publish_without
     from tasks.publish.store_remote import (
         erase_at_batches,
         erase_at_releases,

@@ -75,7 +75,7 @@ def possible_texts(value: bytes, charset_label: str = "") -> tuple[str, ...]:
     """Return every reading that the bytes allow, the likeliest first.
 
     Some bytes are valid twice: the GB2312 of `平扫` is also UTF-8, of two phonetic letters.
-    Who needs one reading lets its words decide (`schemas.descriptors.decode_descriptor`); who
+    Who needs one reading lets its words decide (`schemas.dicom.descriptors.decode_descriptor`); who
     searches for a name searches for all of them.
     """
     first = decode_text(value, charset_label)

@@ -8,9 +8,9 @@ import unicodedata
 from functools import lru_cache
 from io import StringIO
 
-from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
+from schemas.rule_tables import refusing_bad_csv
 
 AGENT_CLASSES = frozenset({"extracellular", "gadoxetate", "gadobenate", "iodinated"})
 _COLUMNS = ["synonym", "agent", "agent_class", "reason", "source"]

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from schemas.charsets import possible_texts
-from schemas.contrast_agents import read_agent_class
-from schemas.descriptor_vocabulary import Vocabulary, read_vocabulary
+from schemas.dicom.charsets import possible_texts
+from schemas.dicom.contrast_agents import read_agent_class
+from schemas.dicom.descriptor_vocabulary import Vocabulary, read_vocabulary
 
 __all__ = ["clean_descriptor", "decode_descriptor", "read_agent_class"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tasks.deidentify.parse import (
+from schemas.dicom.elements import (
     DEFLATED_LITTLE,
     LONG_VRS,
     META_ENCODING,

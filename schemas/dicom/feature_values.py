@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, MutableSequence
 from typing import TYPE_CHECKING
 
-from schemas.descriptors import clean_descriptor, read_agent_class
+from schemas.dicom.descriptors import clean_descriptor, read_agent_class
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -2,7 +2,7 @@
 
 Harvested once from the raw header, while de-identifying; the same record comes from any
 folder of DICOM when a stage runs alone. Descriptions are reduced to technique words
-(`schemas.descriptors`) before they enter a record, so a name can never travel in one.
+(`schemas.dicom.descriptors`) before they enter a record, so a name can never travel in one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from schemas.feature_values import (
+from schemas.dicom.feature_values import (
     acquisition_date,
     acquisition_time_s,
     age_years,
@@ -35,7 +35,7 @@ from schemas.feature_values import (
     transfer_syntax,
     words_of,
 )
-from schemas.functional_groups import read_frame_values
+from schemas.dicom.functional_groups import read_frame_values
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -111,7 +111,7 @@ class InstanceFeatures:
     protocol_name: str = ""
     sequence_name: str = ""
     # Of a multi-frame object or a grid of slices: one value per frame, flat (three numbers of
-    # a position after another); empty where no frame has one. See `schemas.frames`.
+    # a position after another); empty where no frame has one. See `schemas.dicom.frames`.
     frame_number: int | None = None
     grid_across: int | None = None
     # Slices that a Siemens mosaic shows beside each other in one image.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 
 _COLUMNS = (
     "frame_positions_lps",

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tasks.deidentify.parse import (
+from schemas.dicom.elements import (
     FIRST_ELEMENT,
     META_ENCODING,
     PIXEL_DATA,

@@ -17,12 +17,12 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.frames import expand_frames, is_unsplit_multi_frame, member_key
+from schemas.dicom.orientations import unit_normal
+from schemas.dicom.torn_series import join_torn
 from schemas.errors import BadInputError
-from schemas.features import InstanceFeatures
-from schemas.frames import expand_frames, is_unsplit_multi_frame, member_key
 from schemas.identifiers import SubStackDigest
-from schemas.orientations import unit_normal
-from schemas.torn_series import join_torn
 
 FloatArray = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def group_by_series(instances: Iterable[InstanceFeatures]) -> dict[str, list[Ins
     """Return instances by SeriesInstanceUID, sorted; one without a series UID is left out.
 
     Slices of one stack that each carry a series UID of their own are joined under the
-    smallest (`schemas.torn_series`); they keep the UID they came with.
+    smallest (`schemas.dicom.torn_series`); they keep the UID they came with.
     """
     groups: dict[str, list[InstanceFeatures]] = {}
     for instance in instances:
@@ -74,7 +74,7 @@ def group_by_series(instances: Iterable[InstanceFeatures]) -> dict[str, list[Ins
 def sub_stack_digest(members: Iterable[str]) -> SubStackDigest:
     """Return the first 16 hex digits of the SHA-256 over the sorted names, one a line.
 
-    A name is a SOPInstanceUID, or that of a frame (`schemas.frames.member_key`).
+    A name is a SOPInstanceUID, or that of a frame (`schemas.dicom.frames.member_key`).
     """
     text = "\n".join(sorted(members))
     return SubStackDigest(hashlib.sha256(text.encode()).hexdigest()[:16])

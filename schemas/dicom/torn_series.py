@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 
 #: So many single-slice series of one number and orientation are a torn stack.
 TORN_SLICES = 3

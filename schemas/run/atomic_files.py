@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.identifiers import Sha256
-from schemas.zones import RESTRICTED
+from schemas.run.zones import RESTRICTED
 
 _CHUNK_BYTES = 1 << 20
 _FLUSHED_AT_A_TIME = 8

@@ -20,7 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from schemas.forking import die_with_run, preload_in_server, worker_context
+from schemas.run.forking import die_with_run, preload_in_server, worker_context
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.errors import BadInputError
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from schemas.errors import BadInputError, ContractError
 from schemas.identifiers import SiteCode
 from schemas.package_data import data_contracts_dir
-from schemas.settings import read_settings
+from schemas.run.settings import read_settings
 
 #: `S01`-`S28` registered, `S91`-`S99` fictitious, `X001` and up made for load tests.
 SITE_CODE_PATTERN = r"S\d{2}|X\d{3}"

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from schemas.atomic_files import sha256_of_bytes, write_bytes
 from schemas.errors import LivercohortError
-from schemas.zones import Zones
+from schemas.run.atomic_files import sha256_of_bytes, write_bytes
+from schemas.run.zones import Zones
 
 
 class StageFailedError(LivercohortError):

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schemas.atomic_files import write_bytes
 from schemas.errors import LivercohortError
 from schemas.identifiers import BatchId, SiteCode
-from schemas.zones import Zones
+from schemas.run.atomic_files import write_bytes
+from schemas.run.zones import Zones
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ import pyarrow as pa
 import yaml
 from pydantic import ValidationError
 
-from schemas.atomic_files import sha256_of_bytes
-from schemas.contract_document import Document, Property
 from schemas.errors import ContractError
 from schemas.identifiers import Sha256
 from schemas.package_data import data_contracts_dir
-from schemas.rows_to_arrow import ARROW_TYPES, column_array, table_of
+from schemas.run.atomic_files import sha256_of_bytes
+from schemas.tables.contract_document import Document, Property
+from schemas.tables.rows_to_arrow import ARROW_TYPES, column_array, table_of
 
 __all__ = [
     "Code",

@@ -15,8 +15,8 @@ from typing import Any, NewType, TypeVar
 
 import pyarrow as pa
 
-from schemas.arrow_arrays import arrow_array
 from schemas.errors import ContractError
+from schemas.tables.arrow_arrays import arrow_array
 
 Record = TypeVar("Record")
 

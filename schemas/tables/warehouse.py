@@ -7,10 +7,10 @@ from collections.abc import Collection
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import SiteCode
-from schemas.record_tables import records_from_table
-from schemas.zones import Zones
+from schemas.run.zones import Zones
+from schemas.tables.record_tables import records_from_table
 
 
 def read_instances(

@@ -19,9 +19,9 @@ from pydantic import SecretStr
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import NullPool
 
-from schemas.atomic_files import make_folder
 from schemas.errors import EnvironmentProblemError
-from schemas.keys import sealed_version
+from schemas.run.atomic_files import make_folder
+from schemas.vault.keys import sealed_version
 
 #: Where a vault lies: a SQLite file, or the URL of a PostgreSQL database.
 VaultPlace = Path | SecretStr

@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from schemas.atomic_files import make_folder
 from schemas.errors import BadInputError, EnvironmentProblemError
 from schemas.identifiers import SiteCode, SubjectId, SubjectNo
 from schemas.resident_ids import normalise_resident_id
+from schemas.run.atomic_files import make_folder
 
 KEY_BYTES = 32
 SHIFT_DAYS_MIN = 366

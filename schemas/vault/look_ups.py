@@ -17,13 +17,13 @@ import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from sqlalchemy.engine import Connection
 
-from schemas.atomic_files import write_bytes
 from schemas.errors import BadInputError, EnvironmentProblemError, GateBlockedError
 from schemas.identifiers import SubjectId
-from schemas.keys import Purpose
 from schemas.records import SubjectAssignment
-from schemas.vault import LOOK_UP_SEALS, Vault
-from schemas.vault_database import look_up, seal, subject
+from schemas.run.atomic_files import write_bytes
+from schemas.vault.database import look_up, seal, subject
+from schemas.vault.keys import Purpose
+from schemas.vault.subjects import LOOK_UP_SEALS, Vault
 
 HEAD_CONTEXT = "look-up-head/v1"
 #: What a look-up returns, as it stands in the log.

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from schemas.atomic_files import write_bytes
 from schemas.errors import EnvironmentProblemError
-from schemas.keys import KEY_BYTES, KeyRing, key_file_text, read_key_file
-from schemas.sealed_contexts import IDENTIFIERS_CONTEXT, forms_context
-from schemas.vault import Vault
-from schemas.vault_look_ups import HEAD_CONTEXT
-from schemas.zones import Zones
+from schemas.run.atomic_files import write_bytes
+from schemas.run.zones import Zones
+from schemas.vault.keys import KEY_BYTES, KeyRing, key_file_text, read_key_file
+from schemas.vault.look_ups import HEAD_CONTEXT
+from schemas.vault.sealed_contexts import IDENTIFIERS_CONTEXT, forms_context
+from schemas.vault.subjects import Vault
 
 _KEY_MODE = 0o600
 

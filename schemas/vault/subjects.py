@@ -19,9 +19,8 @@ from sqlalchemy.engine import Connection
 
 from schemas.errors import EnvironmentProblemError, LivercohortError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
-from schemas.keys import KeyRing, sealed_version
 from schemas.records import SubjectAssignment
-from schemas.vault_database import (
+from schemas.vault.database import (
     Layout,
     VaultDatabase,
     VaultPlace,
@@ -31,6 +30,7 @@ from schemas.vault_database import (
     seal,
     subject,
 )
+from schemas.vault.keys import KeyRing, sealed_version
 
 Row = dict[str, object]
 

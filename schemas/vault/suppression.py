@@ -14,12 +14,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schemas.atomic_files import write_bytes
 from schemas.errors import BadInputError
+from schemas.run.atomic_files import write_bytes
 
 if TYPE_CHECKING:
     # Every command loads this module; only few need what opens a key.
-    from schemas.keys import KeyRing
+    from schemas.vault.keys import KeyRing
 
 SUPPRESSION_LIST = "withdrawn.jsonl"
 _PURPOSE = "withdrawn"

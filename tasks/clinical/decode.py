@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from schemas.charsets import decode_table_text
+from schemas.dicom.charsets import decode_table_text
 from schemas.states import ReasonCode
 from tasks.clinical.form_contracts import FormContract, read_conventions, read_form_contracts
 from tasks.clinical.odm import read_odm

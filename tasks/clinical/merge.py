@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from schemas.clinical_rows import Cell, ClinicalRow, Missing
 from schemas.finding_texts import make_finding
 from schemas.identifiers import BatchId, SiteCode, SubjectNo
-from schemas.keys import KeyRing
 from schemas.records import Finding
+from schemas.vault.keys import KeyRing
 from tasks.clinical.form_rows import ClinicalIntake, FormRow, FormRows
 from tasks.clinical.pseudonyms import person_keys, rater_code, screening_code
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from schemas.clinical_rows import Cell, Missing
 from schemas.identifiers import Sha256, SiteCode
-from schemas.keys import KeyRing
 from schemas.partial_dates import PartialDate
+from schemas.vault.keys import KeyRing
 from tasks.clinical.form_contracts import FieldContract, FormContract, read_form_contracts
 from tasks.clinical.form_rows import ClinicalIntake, FormRow
 from tasks.clinical.pseudonyms import person_keys, rater_code

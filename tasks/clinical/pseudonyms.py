@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.identifiers import SiteCode, SubjectId, SubjectNo
-from schemas.keys import KeyRing, Purpose
+from schemas.vault.keys import KeyRing, Purpose
 from tasks.clinical.form_rows import SCREENING_PERSON, FormRow
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from schemas.identifiers import SiteCode
-from schemas.keys import KeyRing
 from schemas.partial_dates import PartialDate
+from schemas.vault.keys import KeyRing
 from tasks.clinical.form_rows import ClinicalIntake
 from tasks.clinical.pseudonyms import person_keys
 

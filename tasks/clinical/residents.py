@@ -13,10 +13,10 @@ from stdnum.iso7064 import mod_11_2
 from schemas.clinical_rows import Missing
 from schemas.finding_texts import make_finding
 from schemas.identifiers import SiteCode, SubjectNo
-from schemas.keys import KeyRing
 from schemas.partial_dates import PartialDate
 from schemas.records import Finding
 from schemas.subject_numbers import normalise_subject_no
+from schemas.vault.keys import KeyRing
 from tasks.clinical.decode import decode_text
 from tasks.clinical.form_contracts import read_linkage_contract
 from tasks.clinical.form_rows import ClinicalIntake, FormRow, FormRows

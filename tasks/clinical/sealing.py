@@ -12,11 +12,11 @@ from cryptography.exceptions import InvalidTag
 from schemas.clinical_rows import Cell, Missing
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectNo
-from schemas.keys import KeyRing
 from schemas.partial_dates import PartialDate
 from schemas.records import Finding
-from schemas.sealed_contexts import forms_context
 from schemas.states import Severity
+from schemas.vault.keys import KeyRing
+from schemas.vault.sealed_contexts import forms_context
 from tasks.clinical.form_rows import ClinicalIntake, FormRow, FormRows
 
 

@@ -8,13 +8,13 @@ from pathlib import Path, PurePath
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.atomic_files import write_bytes
 from schemas.errors import BadInputError
 from schemas.finding_texts import make_finding
 from schemas.identifiers import BatchId, SiteCode
-from schemas.keys import KeyRing
 from schemas.records import DeliveredFile, FileKind, FileOutcome, Finding
+from schemas.run.atomic_files import write_bytes
 from schemas.states import FileState, ReasonCode
+from schemas.vault.keys import KeyRing
 from tasks.clinical.decode import contract_for
 from tasks.clinical.form_contracts import read_conventions
 from tasks.clinical.form_rows import ClinicalIntake, FormRows

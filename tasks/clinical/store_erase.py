@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from schemas.identifiers import BatchId, SiteCode, SubjectNo
-from schemas.keys import KeyRing
-from schemas.suppression import erased_among
-from schemas.zones import Zones
+from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing
+from schemas.vault.suppression import erased_among
 from tasks.clinical.form_rows import SCREENING_LOG, ClinicalIntake, FormRows
 from tasks.clinical.store import SEALED_NAME, read_sealed, write_sealed
 

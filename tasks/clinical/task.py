@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from prefect import task
 from prefect.logging import get_run_logger
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import SiteCode, SubjectNo
-from schemas.keys import read_key_file
 from schemas.records import Finding
+from schemas.run.settings import read_settings
+from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, run_context
-from schemas.settings import read_settings
-from schemas.stage_errors import redacted_errors
-from schemas.vault import Vault
+from schemas.vault.keys import read_key_file
+from schemas.vault.subjects import Vault
 from tasks.clinical import store
 from tasks.clinical.linkage_checks import check_linkage, check_persons, without_lost_zeros
 from tasks.clinical.merge import BatchForms, merge_batches

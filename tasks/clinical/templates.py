@@ -13,7 +13,7 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 
-from schemas.workbook_bytes import workbook_bytes
+from schemas.tables.workbook_bytes import workbook_bytes
 from tasks.clinical.form_contracts import (
     FieldContract,
     FormContract,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 from tasks.convert.codes import REMARKS, Code
 from tasks.convert.verdict import Fault, StackPlan
 

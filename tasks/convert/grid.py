@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.frames import member_key
-from schemas.sub_stacks import SubStack, distinct_positions, slice_positions_mm
+from schemas.dicom.frames import member_key
+from schemas.dicom.sub_stacks import SubStack, distinct_positions, slice_positions_mm
 from tasks.convert.mosaic import Mosaic
 from tasks.convert.plan import fit_line
 from tasks.convert.source import PixelFacts, tile_origin_lps, unit_axes_lps

@@ -11,7 +11,7 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from schemas.features import PRIVATE_FIELDS, InstanceFeatures, read_features, reread_features
+from schemas.dicom.features import PRIVATE_FIELDS, InstanceFeatures, read_features, reread_features
 from tasks.convert.header_layout import HeaderLayout, Watched
 from tasks.convert.header_scan import PIXEL_DATA, ScannedHeader, scan_header
 from tasks.convert.header_values import ATTRIBUTES, NotPlainError, plain_value
@@ -23,7 +23,7 @@ _CHARSET = 0x00080005
 #: Attributes in sequences: the full parser reads headers that have them.
 _IN_SEQUENCES = (0x52009229, 0x52009230, 0x00180012)
 _UIH_GROUP, _UIH_FRAMES = 0x0065, 0x51
-#: See `read_b_value` and `read_mosaic_tiles` of `schemas.feature_values`.
+#: See `read_b_value` and `read_mosaic_tiles` of `schemas.dicom.feature_values`.
 _PRIVATE_OFFSETS = (0x03, 0x09, 0x0A, 0x0C, 0x39)
 #: What implicit VR does not say; the vendors' conformance statements do.
 _PRIVATE_VRS = {

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.features import InstanceFeatures
-from schemas.frames import is_unsplit_multi_frame, member_key
-from schemas.sub_stacks import (
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.frames import is_unsplit_multi_frame, member_key
+from schemas.dicom.sub_stacks import (
     ORIENTATION_TOLERANCE_DEG,
     SAME_POSITION_MM,
     SubStack,

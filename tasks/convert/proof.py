@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.features import InstanceFeatures
-from schemas.frames import member_key
-from schemas.sub_stacks import SubStack
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.frames import member_key
+from schemas.dicom.sub_stacks import SubStack
 from tasks.convert.codes import Code
 from tasks.convert.gradients import directions_agree
 from tasks.convert.grid import (

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.sub_stacks import SubStack, has_geometry, slice_normal
 from schemas.records import VolumeRecord
-from schemas.sub_stacks import SubStack, has_geometry, slice_normal
 from tasks.convert.codes import Code, ConversionVerdict
 
 #: So many equal siblings make a planned extent.

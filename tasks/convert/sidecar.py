@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
-from schemas.features import InstanceFeatures
 from schemas.package_data import data_contracts_dir
 
 # Coded strings, one or several joined by a backslash as DICOM has them.

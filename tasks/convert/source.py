@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.functional_groups import MAX_FRAMES, FunctionalGroups
-from schemas.sub_stacks import slice_normal
+from schemas.dicom.functional_groups import MAX_FRAMES, FunctionalGroups
+from schemas.dicom.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED, EXPLICIT_BIG_ENDIAN, NATIVE, PROVABLE, ends_too_early
 from tasks.convert.header_scan import (

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.records import VolumeRecord
+from schemas.run.pool import Loss, run_isolated
 from tasks.convert.codes import Code
 from tasks.convert.siblings import remark_on_siblings
 from tasks.convert.store_binary import find_binary
-from tasks.convert.store_pool import Loss, run_isolated
 from tasks.convert.store_series import (
     DEFAULT_TIMEOUT_S,
     SeriesJob,

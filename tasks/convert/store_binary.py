@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from schemas.atomic_files import sha256_of_file
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import Sha256
+from schemas.run.atomic_files import sha256_of_file
 
 TOKEN = "volume"  # noqa: S105 - a file name, not a secret
 #: Never from a user's defaults, no gzip, no crop, no Philips precise scaling, no free text.

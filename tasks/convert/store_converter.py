@@ -13,8 +13,8 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.frames import member_key
-from schemas.sub_stacks import SubStack
+from schemas.dicom.frames import member_key
+from schemas.dicom.sub_stacks import SubStack
 from tasks.convert.codes import Code
 from tasks.convert.nifti_header import (
     HEADER_BYTES,

@@ -14,7 +14,7 @@ from tasks.convert.store_outputs import PROVENANCE, VOLUME_SUFFIXES
 from tasks.convert.store_series import SeriesJob, sizes_of
 
 SCRATCH_PREFIX = ".scratch-"
-#: What `schemas.atomic_files` and the compressor write beside a file before it is whole.
+#: What `schemas.run.atomic_files` and the compressor write beside a file before it is whole.
 PART_SUFFIX = ".part"
 #: What a full disk looks like from outside.
 _PERHAPS_NO_SPACE = frozenset({Code.WORKER_FAILED, Code.CONVERTER_FAILED, Code.CONVERTER_CRASHED})

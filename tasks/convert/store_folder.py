@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from schemas.dicom.sub_stacks import group_by_series
 from schemas.errors import BadInputError
-from schemas.folder_files import list_files
 from schemas.records import VolumeRecord
+from schemas.run.folder_files import list_files
 from schemas.states import ReasonCode
-from schemas.sub_stacks import group_by_series
 from tasks.convert.codes import REMARKS, Code
 from tasks.convert.folder_rows import CONVERTED, SET_ASIDE, FileRow, FolderResult
 from tasks.convert.store import convert_many

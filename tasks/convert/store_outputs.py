@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from isal import igzip
 
-from schemas.atomic_files import canonical_json, sha256_of_file, sync_directory, write_bytes
-from schemas.features import InstanceFeatures
-from schemas.frames import member_key
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.frames import member_key
+from schemas.dicom.sub_stacks import SubStack
 from schemas.records import VolumeRecord
-from schemas.sub_stacks import SubStack
+from schemas.run.atomic_files import canonical_json, sha256_of_file, sync_directory, write_bytes
 from tasks.convert.nifti_header import orientation_code
 from tasks.convert.proof import Converted, Proof
 from tasks.convert.sidecar import clean_sidecar, read_sidecar_keys

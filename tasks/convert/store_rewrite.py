@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
-from schemas.features import InstanceFeatures
-from schemas.frames import member_key
-from schemas.sub_stacks import SubStack, distinct_positions, slice_positions_mm
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.frames import member_key
+from schemas.dicom.sub_stacks import SubStack, distinct_positions, slice_positions_mm
 from tasks.convert.proof import ReadPlane
 from tasks.convert.source import PixelFacts
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
-from schemas.features import InstanceFeatures
-from schemas.frames import member_key
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.frames import member_key
+from schemas.dicom.sub_stacks import SubStack, split_series
 from schemas.records import VolumeRecord
-from schemas.sub_stacks import SubStack, split_series
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from tasks.convert.codes import Code, ConversionVerdict
 from tasks.convert.counts import NOTHING_STATED, StatedCounts
 from tasks.convert.plan import plan_series

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.features import InstanceFeatures
-from schemas.frames import member_key
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.frames import member_key
+from schemas.dicom.sub_stacks import SubStack
 from schemas.identifiers import Sha256
-from schemas.sub_stacks import SubStack
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED
 from tasks.convert.source import PixelFacts, pixel_facts, scanned_facts, stored_values

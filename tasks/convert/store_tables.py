@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.atomic_files import write_bytes
-from schemas.record_tables import records_from_table, table_from_records
 from schemas.records import VolumeRecord
+from schemas.run.atomic_files import write_bytes
+from schemas.tables.record_tables import records_from_table, table_from_records
 from tasks.convert.folder_rows import FileRow, FolderResult
 from tasks.convert.store_unchanged import FILES_TABLE, VOLUMES_TABLE
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from schemas.atomic_files import canonical_json, sha256_of_file, write_bytes
-from schemas.folder_files import list_files
-from schemas.software import software_version
+from schemas.run.atomic_files import canonical_json, sha256_of_file, write_bytes
+from schemas.run.folder_files import list_files
+from schemas.run.software import software_version
 from tasks.convert.codes import LOST_WORKER, Code
 from tasks.convert.folder_rows import FolderCounts, FolderResult, count_folder
 from tasks.convert.store_binary import CONVERTER_FLAGS, find_binary

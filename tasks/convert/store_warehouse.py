@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.sub_stacks import group_by_series
 from schemas.identifiers import SeriesUid
 from schemas.records import Delivery, FileOutcome
-from schemas.sub_stacks import group_by_series
-from schemas.warehouse import read_instances
-from schemas.workbench import Workbench
+from schemas.run.workbench import Workbench
+from schemas.tables.warehouse import read_instances
 from tasks.convert.counts import NOTHING_STATED, StatedCounts, counts_from_manifest
 from tasks.convert.store_series import SeriesJob
 

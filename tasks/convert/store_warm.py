@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from schemas.descriptors import clean_descriptor, read_agent_class
+from schemas.dicom.descriptors import clean_descriptor, read_agent_class
 from schemas.errors import LivercohortError
 from tasks.convert import store, store_scan
 from tasks.convert.sidecar import read_sidecar_keys

@@ -7,9 +7,9 @@ from collections import Counter
 from prefect import task
 from prefect.logging import get_run_logger
 
-from schemas.progress import stage_progress
+from schemas.run.progress import stage_progress
+from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
-from schemas.stage_errors import redacted_errors
 from tasks.convert.store import convert_many
 from tasks.convert.store_warehouse import series_jobs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from schemas.sub_stacks import SubStack
+from schemas.dicom.sub_stacks import SubStack
 from tasks.convert.codes import MENDED, REMARKS, Code, ConversionVerdict
 
 

@@ -19,8 +19,8 @@ import pyarrow.json as pj
 
 from schemas.records import FileOutcome
 from schemas.states import FileState, ReasonCode
-from tasks.deidentify.actions import ElementAction, options_run
-from tasks.deidentify.profile import Action
+from tasks.deidentify.plan.actions import ElementAction, options_run
+from tasks.deidentify.rules.profile import Action
 
 FIRST_LINK = "0" * 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -8,11 +8,11 @@ from datetime import date
 
 from pydicom.dataset import Dataset
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
-from tasks.deidentify.actions import ElementAction
 from tasks.deidentify.identifiers import Identifier
-from tasks.deidentify.values import read_date
+from tasks.deidentify.plan.actions import ElementAction
+from tasks.deidentify.rules.values import read_date
 
 
 class NotAsPlannedError(Exception):

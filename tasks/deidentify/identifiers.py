@@ -11,12 +11,12 @@ from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
 
-from schemas.charsets import decode_text, possible_texts
-from tasks.deidentify.memory import Memory
-from tasks.deidentify.parse import PIXEL_DATA, Header, RawElement, vr_from_dictionary, walk
-from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET
-from tasks.deidentify.profile import tag_of
-from tasks.deidentify.values import is_registered_uid, read_date
+from schemas.dicom.charsets import decode_text, possible_texts
+from schemas.dicom.elements import PIXEL_DATA, Header, RawElement, vr_from_dictionary, walk
+from tasks.deidentify.plan.memory import Memory
+from tasks.deidentify.plan.plan import SPECIFIC_CHARACTER_SET
+from tasks.deidentify.rules.profile import tag_of
+from tasks.deidentify.rules.values import is_registered_uid, read_date
 
 
 class IdentifierKind(StrEnum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
 from schemas.states import ReasonCode
 from tasks.deidentify.identifiers import Identifier

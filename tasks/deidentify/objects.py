@@ -12,17 +12,8 @@ from pydicom import dcmread
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 
-from schemas.charsets import decode_text
-from schemas.features import InstanceFeatures, read_features
-from schemas.identifiers import RawPatientId, Sha256, SopUid
-from schemas.states import ReasonCode
-from tasks.deidentify.actions import Assign, ElementAction, Person, every_action
-from tasks.deidentify.admission import check_admission
-from tasks.deidentify.audit import options_of, trail_of
-from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError, days_written
-from tasks.deidentify.identifiers import harvest_identifiers
-from tasks.deidentify.memory import Memory
-from tasks.deidentify.parse import (
+from schemas.dicom.charsets import decode_text
+from schemas.dicom.elements import (
     PIXEL_DATA,
     Header,
     NotDicomError,
@@ -30,13 +21,22 @@ from tasks.deidentify.parse import (
     TruncatedError,
     scan_file,
 )
-from tasks.deidentify.plan import SPECIFIC_CHARACTER_SET, context_of, plan_actions
-from tasks.deidentify.profile import Profile, tag_of
-from tasks.deidentify.rebuild import rebuild
+from schemas.dicom.features import InstanceFeatures, read_features
+from schemas.identifiers import RawPatientId, Sha256, SopUid
+from schemas.states import ReasonCode
+from tasks.deidentify.audit import options_of, trail_of
+from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError, days_written
+from tasks.deidentify.identifiers import harvest_identifiers
+from tasks.deidentify.plan.actions import Assign, ElementAction, Person, every_action
+from tasks.deidentify.plan.admission import check_admission
+from tasks.deidentify.plan.memory import Memory
+from tasks.deidentify.plan.plan import SPECIFIC_CHARACTER_SET, context_of, plan_actions
+from tasks.deidentify.plan.rebuild import rebuild
 from tasks.deidentify.replay import remember, replay
+from tasks.deidentify.rules.profile import Profile, tag_of
 from tasks.deidentify.template import Source
 
-#: What the record of an instance is made of (`schemas.features`).
+#: What the record of an instance is made of (`schemas.dicom.features`).
 _FEATURE_TAGS = tuple(
     tag_of(keyword)
     for keyword in """

@@ -9,17 +9,17 @@ from datetime import date
 
 from pydicom.dataset import Dataset
 
-from schemas.charsets import decode_text
-from schemas.features import fields_of_tags, reread_features
+from schemas.dicom.charsets import decode_text
+from schemas.dicom.elements import RawElement
+from schemas.dicom.features import fields_of_tags, reread_features
+from schemas.dicom.series_runs import tags_of
 from schemas.identifiers import RawPatientId, Sha256, SopUid
-from tasks.deidentify.actions import Assign, ElementAction, Person
-from tasks.deidentify.admission import check_instance
 from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError, days_written
 from tasks.deidentify.identifiers import Identifier, harvest_element
-from tasks.deidentify.memory import Memory
-from tasks.deidentify.parse import RawElement
-from tasks.deidentify.profile import Profile, tag_of
-from tasks.deidentify.runs import tags_of
+from tasks.deidentify.plan.actions import Assign, ElementAction, Person
+from tasks.deidentify.plan.admission import check_instance
+from tasks.deidentify.plan.memory import Memory
+from tasks.deidentify.rules.profile import Profile, tag_of
 from tasks.deidentify.template import Own, Source, Template, can_be_learned, learn
 
 _PATIENT_ID = tag_of("PatientID")

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas.atomic_files import sync_tree
 from schemas.identifiers import RawPatientId
-from schemas.keys import KeyRing
 from schemas.records import DeliveredFile, FileOutcome, SubjectAssignment
+from schemas.run.atomic_files import sync_tree
 from schemas.states import FileState
+from schemas.vault.keys import KeyRing
 from tasks.deidentify.identifiers import SubjectIdentifiers, merge_identifiers
 from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.settle import settle

@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from pydicom import __version__ as pydicom_version
 
-from schemas.atomic_files import write_bytes
 from schemas.records import FileOutcome
-from schemas.software import software_version
+from schemas.run.atomic_files import write_bytes
+from schemas.run.software import software_version
 from tasks.deidentify.audit import AuditVersions, audit_table
-from tasks.deidentify.profile import TABLE_EDITION, profile_sha256
+from tasks.deidentify.rules.profile import TABLE_EDITION, profile_sha256
 from tasks.deidentify.store import DeidentifiedBatch
 
 AUDIT_FILE = "audit.parquet"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from schemas.identifiers import SiteCode
-from schemas.keys import KeyRing
-from schemas.zones import Zones
-from tasks.deidentify.store_identifiers import read_identifiers, write_identifiers
-from tasks.deidentify.store_scan_release import IDENTIFIERS_NAME
+from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing
+from tasks.deidentify.search.store_identifiers import read_identifiers, write_identifiers
+from tasks.deidentify.search.store_scan_release import IDENTIFIERS_NAME
 
 
 def erase_from_identifiers(zones: Zones, ring: KeyRing, site: SiteCode, subject_id: str) -> int:

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from schemas.atomic_files import directory_published_as
 from schemas.errors import BadInputError
 from schemas.identifiers import RawPatientId, SiteCode
-from schemas.keys import KeyRing
 from schemas.records import FileOutcome, SubjectAssignment
+from schemas.run.atomic_files import directory_published_as
 from schemas.states import FileState, ReasonCode
+from schemas.vault.keys import KeyRing
 from tasks.deidentify.job_records import Job
-from tasks.deidentify.residual_scan import Dictionary
+from tasks.deidentify.search.residual_scan import Dictionary
+from tasks.deidentify.search.store_scan import scan_paths
 from tasks.deidentify.store import DeidentifiedBatch, object_path, run_jobs
 from tasks.deidentify.store_audit import AUDIT_FILE, write_audit
-from tasks.deidentify.store_scan import scan_paths
 from tasks.deidentify.store_worker import Subjects
 
 SUBJECT_FROM_PATIENT_ID = "patient_id"

@@ -11,7 +11,7 @@ from itertools import groupby, islice
 from multiprocessing.context import ForkContext
 from typing import Generic, TypeVar
 
-from schemas.forking import die_with_run, worker_context
+from schemas.run.forking import die_with_run, worker_context
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 
-from schemas.descriptors import clean_descriptor, read_agent_class
+from schemas.dicom.descriptors import clean_descriptor, read_agent_class
 from schemas.errors import LivercohortError
 from tasks.deidentify import store_worker
-from tasks.deidentify.profile import load_profile
+from tasks.deidentify.rules.profile import load_profile
 
 __all__ = ["store_worker"]
 

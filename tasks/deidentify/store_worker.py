@@ -16,14 +16,14 @@ from types import FrameType
 
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, Sha256, SiteCode, SubjectNo
-from schemas.keys import KeyRing
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
-from tasks.deidentify.actions import Assign
+from schemas.vault.keys import KeyRing
 from tasks.deidentify.job_records import Job, JobResult
-from tasks.deidentify.memory import Memory
 from tasks.deidentify.objects import deidentify_object
-from tasks.deidentify.profile import Profile, load_profile
+from tasks.deidentify.plan.actions import Assign
+from tasks.deidentify.plan.memory import Memory
+from tasks.deidentify.rules.profile import Profile, load_profile
 from tasks.deidentify.whose import whose_object
 
 SECONDS_PER_FILE = 120.0

@@ -9,12 +9,12 @@ from prefect.logging import get_run_logger
 
 from schemas.errors import GateBlockedError
 from schemas.records import FileKind
+from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
-from schemas.stage_errors import redacted_errors
 from tasks.deidentify import store
+from tasks.deidentify.search.store_identifiers import write_identifiers
+from tasks.deidentify.search.store_scan_batch import batch_identifiers, scan_staged, withhold
 from tasks.deidentify.store_audit import AUDIT_FILE, write_audit
-from tasks.deidentify.store_identifiers import write_identifiers
-from tasks.deidentify.store_scan_batch import batch_identifiers, scan_staged, withhold
 
 
 @task(name="deidentify", task_run_name="deidentify", retries=0)

@@ -20,26 +20,26 @@ from typing import NamedTuple
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
-from tasks.deidentify.actions import Context, ElementAction
-from tasks.deidentify.admission import READ_BY_SERIES_CHECKS
-from tasks.deidentify.encode import OutElement, element_parts, encode_start
-from tasks.deidentify.parse import (
+from schemas.dicom.elements import (
     PIXEL_DATA,
     Encoding,
     Header,
     RawElement,
 )
-from tasks.deidentify.plan import (
+from schemas.dicom.encode import OutElement, element_parts, encode_start
+from schemas.dicom.series_runs import Runs, bytes_by_tag, can_have_runs, runs_of, tags_of
+from tasks.deidentify.plan.actions import Context, ElementAction
+from tasks.deidentify.plan.admission import READ_BY_SERIES_CHECKS
+from tasks.deidentify.plan.plan import (
     BIRTH_DATE,
     PATIENT_AGE,
     SPECIFIC_CHARACTER_SET,
     STUDY_DATE,
     plan_element,
 )
-from tasks.deidentify.plan_private import is_creator, private_creators
-from tasks.deidentify.profile import ROOT, Action, Profile, tag_of
-from tasks.deidentify.rebuild import file_meta, out_elements
-from tasks.deidentify.runs import Runs, bytes_by_tag, can_have_runs, runs_of, tags_of
+from tasks.deidentify.plan.plan_private import is_creator, private_creators
+from tasks.deidentify.plan.rebuild import file_meta, out_elements
+from tasks.deidentify.rules.profile import ROOT, Action, Profile, tag_of
 
 _META_LENGTH, _META_SOP_UID, _META_SYNTAX = 0x00020000, 0x00020003, 0x00020010
 #: Different in every file, whatever the series.

@@ -10,10 +10,10 @@ from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
-from schemas.charsets import decode_text
+from schemas.dicom.charsets import decode_text
 from schemas.identifiers import RawPatientId, SopUid
-from tasks.deidentify.actions import Assign
-from tasks.deidentify.values import UID_FORM
+from tasks.deidentify.plan.actions import Assign
+from tasks.deidentify.rules.values import UID_FORM
 
 _CHARSET, _PATIENT_ID = "SpecificCharacterSet", "PatientID"
 _STUDY, _INSTANCE = "StudyInstanceUID", "SOPInstanceUID"

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from schemas.csv_tables import CSV_EXPECTED
 from schemas.errors import BadInputError
+from schemas.rule_tables import CSV_EXPECTED
 from tasks.eligibility.evaluate import evaluate_facts
 from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.roles import parse_roles

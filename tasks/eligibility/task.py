@@ -8,11 +8,11 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.identifiers import SiteCode
-from schemas.keys import read_key_file
+from schemas.run.settings import read_settings
+from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench
-from schemas.settings import read_settings
-from schemas.stage_errors import redacted_errors
-from schemas.vault import Vault
+from schemas.vault.keys import read_key_file
+from schemas.vault.subjects import Vault
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.eligibility.persons import check_persons
 from tasks.eligibility.protocol import read_protocol

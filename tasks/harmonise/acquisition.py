@@ -6,8 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from schemas.features import InstanceFeatures
-from schemas.sub_stacks import distinct_positions, has_geometry, slice_normal, slice_positions_mm
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.sub_stacks import (
+    distinct_positions,
+    has_geometry,
+    slice_normal,
+    slice_positions_mm,
+)
 
 _GAUSS_PER_TESLA = 10_000.0
 #: No scanner for people exceeds this; a larger header value is in gauss.

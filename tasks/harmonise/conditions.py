@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
-from schemas.features import InstanceFeatures
 from tasks.harmonise.acquisition import field_strength_t
 
 Value = float | str | tuple[str, ...] | None

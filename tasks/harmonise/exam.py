@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.sub_stacks import group_by_series
 from schemas.records import CohortLabels, SeriesLabel, StudyRole
-from schemas.sub_stacks import group_by_series
 from tasks.harmonise.acquisition import (
     count_missing_slices,
     field_strength_t,
@@ -34,7 +34,7 @@ def label_instances(
 ) -> CohortLabels:
     """Label every sub-stack and give every study its role.
 
-    Series are split before labelling (`schemas.sub_stacks`). An exam is one study and
+    Series are split before labelling (`schemas.dicom.sub_stacks`). An exam is one study and
     modality: its agent and its contrast phases are settled together.
 
     Parameters

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from schemas.descriptors import read_agent_class
-from schemas.features import InstanceFeatures
-from schemas.sub_stacks import SubStack, split_series
+from schemas.dicom.descriptors import read_agent_class
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.sub_stacks import SubStack, split_series
 from tasks.harmonise.acquisition import acquired_s, acquisition_times_s, only_value, orientation_of
 from tasks.harmonise.decide import Decision, decide
 from tasks.harmonise.matching import Matcher, Scope, header_votes, stated_delay_s, text_votes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.descriptors import clean_descriptor
-from schemas.features import InstanceFeatures
+from schemas.dicom.descriptors import clean_descriptor
+from schemas.dicom.features import InstanceFeatures
 from schemas.records import SeriesLabel
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.rules import read_rules

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
-from schemas.descriptors import clean_descriptor, read_agent_class
+from schemas.dicom.descriptors import clean_descriptor, read_agent_class
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
-from schemas.features import InstanceFeatures
 from tasks.harmonise.rules import Phrase, Rule, RuleSet, read_rules
 from tasks.harmonise.votes import Vote
 
@@ -75,7 +75,7 @@ def text_votes(matcher: Matcher, text: str, scope: Scope, tag: str) -> list[Vote
     matcher : Matcher
         The rules in force.
     text : str
-        Output of `schemas.descriptors.clean_descriptor`.
+        Output of `schemas.dicom.descriptors.clean_descriptor`.
     scope : Scope
         Modality, vendor and site that the text belongs to.
     tag : str

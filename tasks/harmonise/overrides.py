@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from io import StringIO
 
-from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import ContractError
+from schemas.rule_tables import refusing_bad_csv
 from tasks.harmonise.decide import Decision
 from tasks.harmonise.vocabulary import UNCLASSIFIED, read_labels
 

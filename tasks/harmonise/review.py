@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.sub_stacks import group_by_series
 from schemas.errors import BadInputError
-from schemas.features import InstanceFeatures
 from schemas.records import SeriesLabel
-from schemas.sub_stacks import group_by_series
 from tasks.harmonise.overrides import Key, Override, make_override
 from tasks.harmonise.vocabulary import UNCLASSIFIED, read_labels
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from schemas.descriptors import clean_descriptor
+from schemas.dicom.descriptors import clean_descriptor
 from schemas.errors import ContractError
 from schemas.identifiers import RuleId
 from schemas.package_data import label_tables_root

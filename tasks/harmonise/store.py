@@ -16,10 +16,10 @@ import pydicom
 from pydicom import config
 from pydicom.errors import InvalidDicomError
 
+from schemas.dicom.features import InstanceFeatures, read_features
 from schemas.errors import BadInputError
-from schemas.features import InstanceFeatures, read_features
-from schemas.folder_files import list_files
 from schemas.records import CohortLabels, SeriesLabel
+from schemas.run.folder_files import list_files
 from schemas.states import FileState, ReasonCode
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.review import QUEUE_COLUMNS

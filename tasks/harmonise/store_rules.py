@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from schemas import contrast_agents, descriptor_vocabulary, descriptors
-from schemas.atomic_files import write_bytes
+from schemas.dicom import contrast_agents, descriptor_vocabulary, descriptors
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import BadInputError, ContractError
-from schemas.features import InstanceFeatures
 from schemas.package_data import data_contracts_dir, use_label_tables
 from schemas.records import CohortLabels
-from schemas.zones import Zones
+from schemas.run.atomic_files import write_bytes
+from schemas.run.zones import Zones
 from tasks.harmonise import matching, rules, text, vocabulary
 from tasks.harmonise.differences import (
     Row,

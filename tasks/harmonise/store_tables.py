@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from schemas.charsets import decode_table_text
-from schemas.csv_tables import CSV_EXPECTED
+from schemas.dicom.charsets import decode_table_text
 from schemas.errors import BadInputError
+from schemas.rule_tables import CSV_EXPECTED
 
 #: The line a row ends on, and its cells by column.
 TableRow = tuple[int, dict[str, str]]

@@ -7,10 +7,10 @@ from collections import Counter
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.run.settings import read_settings
+from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, run_context
-from schemas.settings import read_settings
-from schemas.stage_errors import redacted_errors
-from schemas.warehouse import read_instances
+from schemas.tables.warehouse import read_instances
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.findings import label_findings
 from tasks.harmonise.store_rules import read_overrides, use_rules

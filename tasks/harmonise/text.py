@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from schemas.descriptors import clean_words
+from schemas.dicom.descriptors import clean_words
 from tasks.harmonise.decide import decide
 from tasks.harmonise.matching import Scope, read_matcher, text_votes, word_as_read
 from tasks.harmonise.votes import Facets, Vote, resolve

@@ -9,7 +9,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from schemas.descriptors import decode_descriptor
+from schemas.dicom.descriptors import decode_descriptor
 
 _TEXTS = ("SeriesDescription", "ProtocolName", "ContrastBolusAgent")
 _UNLABELLED = frozenset({"", "ISO_IR 6", "ISO_IR 100", "ISO 2022 IR 6", "ISO 2022 IR 100"})

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
 
-from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
+from schemas.rule_tables import refusing_bad_csv
 
 UNCLASSIFIED = "UNCLASSIFIED"
 _WEIGHTINGS = frozenset({"T1", "T2", "DWI", "ADC", "CT", "other"})

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.records import VolumeRecord
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.contracts import ColumnContract, TableContract
+from schemas.tables.contracts import ColumnContract, TableContract
 
 CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
 ALL_SITES = "all"

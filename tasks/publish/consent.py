@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.clinical_rows import ClinicalRow
-from schemas.contracts import TableContract
-from schemas.sites import SITE_CODE_PATTERN
-from tasks.publish.reasons import CONSENT_WITHDRAWN
+from schemas.run.sites import SITE_CODE_PATTERN
+from schemas.tables.contracts import TableContract
+from tasks.publish.diff.reasons import CONSENT_WITHDRAWN
 
 RELEASED_CONSENT = ("consented", "waived")
 _SUBJECT = re.compile(rf"(?:{SITE_CODE_PATTERN})-[A-Z2-7]{{8}}")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from schemas.atomic_files import sha256_of_bytes
 from schemas.identifiers import Sha256
-from tasks.publish.differences import Differences
+from schemas.run.atomic_files import sha256_of_bytes
+from tasks.publish.diff.differences import Differences
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.errors import GateBlockedError
 from schemas.identifiers import SiteCode
-from schemas.sites import is_fictitious
+from schemas.run.sites import is_fictitious
 from tasks.publish.batches import CommittedBatches
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from schemas.contracts import TableContract
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.sub_stacks import SubStack, has_geometry, slice_positions_mm
 from schemas.identifiers import BatchId
 from schemas.records import CohortLabels
-from schemas.sub_stacks import SubStack, has_geometry, slice_positions_mm
+from schemas.tables.contracts import TableContract
 
 
 def instance_table(

@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from schemas.contracts import TableContract
 from schemas.errors import BadInputError
 from schemas.identifiers import Sha256
+from schemas.tables.contracts import TableContract
 from tasks.publish.facts import ReleaseFacts
 
 SUMS = "SHA256SUMS"

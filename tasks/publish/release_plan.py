@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from schemas.contracts import TableContract
 from schemas.identifiers import Sha256
-from tasks.publish.differences import Differences
+from schemas.tables.contracts import TableContract
+from tasks.publish.diff.differences import Differences
 from tasks.publish.facts import ReleaseFacts
 
 

@@ -1,4 +1,4 @@
-"""Records of the stages to rows of the published tables. Pure; `schemas.contracts.conform` checks.
+"""Records of the stages to rows of the published tables. Pure; `conform` checks them.
 
 Nothing is decided here: what a stage did not say stays empty.
 """
@@ -9,13 +9,13 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from schemas.contracts import Code
+from schemas.dicom.sub_stacks import SubStack, group_by_series, split_series
 from schemas.errors import ContractError
 from schemas.identifiers import BatchId
 from schemas.records import CohortLabels, Finding, SeriesLabel, StudyRole, VolumeRecord
-from schemas.sites import RegisteredSite, SiteConfig
+from schemas.run.sites import RegisteredSite, SiteConfig
 from schemas.states import FileState
-from schemas.sub_stacks import SubStack, group_by_series, split_series
+from schemas.tables.contracts import Code
 from tasks.publish.batches import CommittedBatch, CommittedBatches
 from tasks.publish.naming import VolumeFacts, nifti_path
 

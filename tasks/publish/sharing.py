@@ -10,8 +10,8 @@ from io import StringIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import ContractError, GateBlockedError
+from schemas.rule_tables import refusing_bad_csv
 
 GATES = ("completion", "clearance")
 #: A waiver of consent lets a subject into the cohort, not out of it.

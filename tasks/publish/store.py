@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from schemas.atomic_files import directory_published_as, sync_directory
-from schemas.contracts import TableContract, conform, read_table_contracts
 from schemas.errors import BadInputError, BusyError, ContractError
+from schemas.run.atomic_files import directory_published_as, sync_directory
+from schemas.tables.contracts import TableContract, conform, read_table_contracts
 from tasks.publish.consent import reasons_of_removal, released_tables
-from tasks.publish.content import content_hash, part_path, split_tables, table_hash
-from tasks.publish.differences import (
+from tasks.publish.diff.content import content_hash, part_path, split_tables, table_hash
+from tasks.publish.diff.differences import (
     RELEASE_TABLE,
     Bump,
     Differences,
@@ -24,8 +24,8 @@ from tasks.publish.differences import (
     next_version,
     parse_version,
 )
+from tasks.publish.documents.id_history import REMOVED_IDS, parse_removed
 from tasks.publish.facts import ReleaseFacts, ReleaseResult, ReleaseStatus
-from tasks.publish.id_history import REMOVED_IDS, parse_removed
 from tasks.publish.manifest import (
     changed_meanings,
     changed_registers,
@@ -232,7 +232,7 @@ def _require_contracts(
             raise ContractError(
                 "columns or types differ from the contract",
                 where=f"table {name}",
-                hint="Make the table with schemas.contracts.conform.",
+                hint="Make the table with schemas.tables.contracts.conform.",
             )
 
 

@@ -11,12 +11,12 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import LivercohortError
-from schemas.features import InstanceFeatures
 from schemas.identifiers import BatchId, SeriesUid, Sha256, SiteCode
-from schemas.record_tables import records_from_table
 from schemas.records import VolumeRecord
-from schemas.zones import Zones
+from schemas.run.zones import Zones
+from schemas.tables.record_tables import records_from_table
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
 from tasks.publish.naming import NIFTI_SUFFIX
 from tasks.publish.rows import is_published

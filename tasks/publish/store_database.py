@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from schemas.contracts import TableContract
-from tasks.publish.content import ALL_SITES
+from schemas.tables.contracts import TableContract
+from tasks.publish.diff.content import ALL_SITES
 from tasks.publish.views import views
 
 DATABASE = "cohort.duckdb"

@@ -23,16 +23,16 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from schemas.atomic_files import (
+from schemas.errors import BadInputError, BusyError, EnvironmentProblemError
+from schemas.run.atomic_files import (
     directory_published_as,
     sha256_of_bytes,
     sync_directory,
     write_bytes,
 )
-from schemas.errors import BadInputError, BusyError, EnvironmentProblemError
-from schemas.settings import read_s3_credentials
-from schemas.zones import Zones
-from tasks.publish.differences import parse_version
+from schemas.run.settings import read_s3_credentials
+from schemas.run.zones import Zones
+from tasks.publish.diff.differences import parse_version
 from tasks.publish.manifest import SUMS, read_sums
 from tasks.publish.s3_signature import S3Credentials, S3Place, create_headers
 

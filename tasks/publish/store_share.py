@@ -11,24 +11,24 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.atomic_files import (
+from schemas.errors import BadInputError, GateBlockedError
+from schemas.package_data import data_contracts_dir
+from schemas.run.atomic_files import (
     canonical_json,
     directory_published_as,
     sha256_of_bytes,
     sha256_of_file,
 )
-from schemas.contracts import read_table_contracts
-from schemas.errors import BadInputError, GateBlockedError
-from schemas.package_data import data_contracts_dir
+from schemas.tables.contracts import read_table_contracts
 from tasks.publish.consent import rows_of
-from tasks.publish.dictionary import data_dictionary
-from tasks.publish.differences import RELEASE_TABLE
+from tasks.publish.diff.differences import RELEASE_TABLE
+from tasks.publish.documents.dictionary import data_dictionary
+from tasks.publish.documents.metadata import Described, citation, datacite, datapackage
+from tasks.publish.documents.store_excel import write_csv
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.manifest import MANIFEST, read_manifest, read_sums
-from tasks.publish.metadata import Described, citation, datacite, datapackage
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
 from tasks.publish.sharing import parse_gates, require_open, shared_subjects
-from tasks.publish.store_excel import write_csv
 from tasks.publish.store_tables import read_release_tables
 from tasks.publish.store_write import share, write_sums
 

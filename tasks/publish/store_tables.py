@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.contracts import TableContract
 from schemas.errors import BadInputError
-from tasks.publish.content import part_path
+from schemas.tables.contracts import TableContract
+from tasks.publish.diff.content import part_path
 
 _ROWS_PER_GROUP = 1 << 17
 _VERIFY = "`livercohort verify` tells all that is wrong with a release."

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from schemas.atomic_files import sha256_of_file
-from schemas.contracts import TableContract, read_table_contracts
 from schemas.errors import BadInputError
 from schemas.finding_ids import finding_id
 from schemas.records import Finding
+from schemas.run.atomic_files import sha256_of_file
 from schemas.states import Severity
+from schemas.tables.contracts import TableContract, read_table_contracts
 from tasks.publish.checks import Problem, check_contract, check_flow, check_roll_up, check_volumes
-from tasks.publish.content import content_hash, split_tables, table_hash
+from tasks.publish.diff.content import content_hash, split_tables, table_hash
 from tasks.publish.manifest import MANIFEST, SUMS, listed_files, parse_sums, read_manifest
 from tasks.publish.store_database import DATABASE, count_database_rows
 from tasks.publish.store_tables import read_table

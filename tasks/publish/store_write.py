@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from schemas.errors import ContractError
 from schemas.identifiers import Sha256
-from tasks.publish.diff_files import (
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
+from tasks.publish.documents.diff_files import (
     CHANGES,
     published_changes,
 )
+from tasks.publish.documents.metadata import Described, metadata_files, ro_crate
+from tasks.publish.documents.store_documents import read_documents
+from tasks.publish.documents.store_excel import EXCEL_ROWS, write_csv
 from tasks.publish.manifest import MANIFEST, SUMS, build_manifest, read_manifest, read_sums
-from tasks.publish.metadata import Described, metadata_files, ro_crate
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
 from tasks.publish.release_plan import Plan
 from tasks.publish.store_database import (
@@ -27,8 +29,6 @@ from tasks.publish.store_database import (
     update_database,
     write_database,
 )
-from tasks.publish.store_documents import read_documents
-from tasks.publish.store_excel import EXCEL_ROWS, write_csv
 from tasks.publish.store_tables import write_parquet
 
 

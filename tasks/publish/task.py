@@ -12,24 +12,24 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.clinical_rows import ClinicalRow
-from schemas.contracts import conform, read_code_lists, read_table_contracts
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import BatchId
-from schemas.keys import read_key_file
 from schemas.package_data import data_contracts_dir
+from schemas.run.settings import Settings, read_settings
+from schemas.run.sites import read_registered_sites, read_sites
+from schemas.run.software import software_version
+from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, require_key, run_context
-from schemas.settings import Settings, read_settings
-from schemas.sites import read_registered_sites, read_sites
-from schemas.software import software_version
-from schemas.stage_errors import redacted_errors
-from schemas.suppression import erased_among, suppressed_among
+from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
+from schemas.vault.keys import read_key_file
+from schemas.vault.suppression import erased_among, suppressed_among
 from tasks.publish import rows, store, store_batches, store_remote
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
 from tasks.publish.consent import withdrawn_rows
+from tasks.publish.diff.reasons import ERASED, SUPPRESSED
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.gates import require_releasable
 from tasks.publish.instances import instance_table
-from tasks.publish.reasons import ERASED, SUPPRESSED
 
 
 @task(name="rows", task_run_name="rows", retries=0)

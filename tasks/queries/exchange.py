@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from schemas.errors import BadInputError
-from schemas.keys import KeyRing, Purpose
 from schemas.records import SubjectAssignment
+from schemas.vault.keys import KeyRing, Purpose
 from tasks.queries.states import TO_BE_SENT, Answer, Query, QueryEvent, Status, next_event
 
 #: Columns of the file, in order, with their Chinese headings; the last two are the site's.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from schemas.contracts import TableContract
 from schemas.records import DELIVERED_STUDY, Finding
-from schemas.sites import SITE_CODE_PATTERN
+from schemas.run.sites import SITE_CODE_PATTERN
+from schemas.tables.contracts import TableContract
 from tasks.queries.states import About
 
 #: How a fix instruction begins when the site is the one who mends.

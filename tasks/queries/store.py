@@ -25,12 +25,12 @@ import pyarrow as pa
 from openpyxl import Workbook, load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
-from schemas.atomic_files import canonical_json, make_folder, sha256_of_bytes, write_bytes
-from schemas.charsets import decode_table_text
-from schemas.contracts import TableContract, conform, read_table_contracts
+from schemas.dicom.charsets import decode_table_text
 from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir
-from schemas.zones import Zones
+from schemas.run.atomic_files import canonical_json, make_folder, sha256_of_bytes, write_bytes
+from schemas.run.zones import Zones
+from schemas.tables.contracts import TableContract, conform, read_table_contracts
 from tasks.queries.exchange import headings
 from tasks.queries.states import About, Answer, ClosedReason, Query, QueryEvent, Status, fold
 from tasks.queries.tables import event_rows, query_rows

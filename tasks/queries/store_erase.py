@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
-from schemas.atomic_files import canonical_json, write_bytes
 from schemas.errors import BadInputError
-from schemas.zones import Zones
+from schemas.run.atomic_files import canonical_json, write_bytes
+from schemas.run.zones import Zones
 from tasks.queries.store import changing_queries, read_answer_table
 
 

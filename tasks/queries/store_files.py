@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from schemas.atomic_files import write_bytes
 from schemas.identifiers import BatchId, SiteCode
 from schemas.records import DELIVERED_STUDY
+from schemas.run.atomic_files import write_bytes
+from schemas.run.zones import Zones
 from schemas.states import FileState
-from schemas.zones import Zones
 from tasks.queries.states import Query
 
 RULE_PREFIX = "FIL_"

@@ -8,14 +8,14 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
-from schemas.contracts import read_table_contracts
 from schemas.hospital_day import hospital_today
+from schemas.run.settings import read_settings
+from schemas.run.stage_errors import redacted_errors
+from schemas.run.workbench import Workbench
+from schemas.run.zones import Zones
 from schemas.run_context import release_bench, run_context
-from schemas.settings import read_settings
-from schemas.stage_errors import redacted_errors
 from schemas.states import Severity
-from schemas.workbench import Workbench
-from schemas.zones import Zones
+from schemas.tables.contracts import read_table_contracts
 from tasks.queries.ageing import ageing_rows, report_rows
 from tasks.queries.raising import abouts_of, row_keys
 from tasks.queries.states import ClosedReason

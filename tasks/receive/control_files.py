@@ -7,11 +7,11 @@ import re
 from io import StringIO
 from pathlib import PurePosixPath
 
-from schemas.charsets import decode_table_text
+from schemas.dicom.charsets import decode_table_text
 from schemas.errors import BadInputError
 from schemas.identifiers import RawPatientId, Sha256
 from schemas.subject_numbers import normalise_subject_no
-from schemas.vault import LinkageRow
+from schemas.vault.subjects import LinkageRow
 
 _LINKAGE_REQUIRED = ("study_subject_no", "patient_id")
 _MANIFEST_REQUIRED = ("path", "sha256")

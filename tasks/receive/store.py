@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file, write_bytes
 from schemas.errors import BadInputError
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.records import DeliveredFile, Delivery, FileKind
-from schemas.sites import SiteConfig
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file, write_bytes
+from schemas.run.sites import SiteConfig
+from schemas.run.zones import Zones
 from schemas.states import ReasonCode
-from schemas.zones import Zones
 from tasks.receive import store_archives as archives
 from tasks.receive.control_files import read_manifest
 from tasks.receive.inventory import (

@@ -15,7 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.atomic_files import (
+from schemas.dicom.features import InstanceFeatures
+from schemas.identifiers import SiteCode
+from schemas.records import DeliveredFile, Delivery, FileOutcome, Finding, VolumeRecord
+from schemas.run.atomic_files import (
     canonical_json,
     directory_published_as,
     make_folder,
@@ -23,13 +26,10 @@ from schemas.atomic_files import (
     sha256_of_file,
     write_bytes,
 )
-from schemas.features import InstanceFeatures
-from schemas.identifiers import SiteCode
-from schemas.record_tables import table_from_records
-from schemas.records import DeliveredFile, Delivery, FileOutcome, Finding, VolumeRecord
+from schemas.run.workbench import Workbench
+from schemas.run.zones import Zones
 from schemas.states import REASONS, FileState, ReasonCode
-from schemas.workbench import Workbench
-from schemas.zones import Zones
+from schemas.tables.record_tables import table_from_records
 from tasks.receive.accounting import KnownInstance, require_all_accounted
 from tasks.receive.ledger import COMMITTED, TableNote, batch_record
 from tasks.receive.store import forget_received, note_export

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import pydicom
 from pydicom.errors import InvalidDicomError
 
-from schemas.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from schemas.identifiers import SiteCode
-from schemas.zones import Zones
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
+from schemas.run.zones import Zones
 
 #: Which column says whose row it is where the table has no pseudonym; of files, older batches.
 _BY_UID = {"file": "sop_uid", "instance": "sop_uid", "hold": "sop_uid", "volume": "series_uid"}

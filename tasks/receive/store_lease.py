@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from schemas.atomic_files import write_bytes
 from schemas.errors import BusyError
-from schemas.zones import Zones
+from schemas.run.atomic_files import write_bytes
+from schemas.run.zones import Zones
 
 EXPIRY_S = 600.0
 HEARTBEAT_S = 60.0

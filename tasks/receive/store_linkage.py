@@ -8,11 +8,11 @@ from pathlib import Path
 
 from schemas.errors import BadInputError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
-from schemas.keys import KeyRing
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome, SubjectAssignment
+from schemas.run.zones import Zones
 from schemas.states import FileState, ReasonCode
-from schemas.vault import LinkageConflictError, LinkageRow, Vault
-from schemas.zones import Zones
+from schemas.vault.keys import KeyRing
+from schemas.vault.subjects import LinkageConflictError, LinkageRow, Vault
 from tasks.receive.control_files import read_linkage
 from tasks.receive.inventory import LINKAGE_NAME
 

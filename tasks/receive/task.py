@@ -9,14 +9,14 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.errors import LivercohortError
+from schemas.run.settings import read_settings
+from schemas.run.sites import read_site, site_code
+from schemas.run.software import software_version
+from schemas.run.stage_errors import redacted, redacted_errors
+from schemas.run.workbench import Workbench
 from schemas.run_context import require_key, run_context
-from schemas.settings import read_settings
-from schemas.sites import read_site, site_code
-from schemas.software import software_version
-from schemas.stage_errors import redacted, redacted_errors
 from schemas.states import ReasonCode, Severity
-from schemas.suppression import erased_among
-from schemas.workbench import Workbench
+from schemas.vault.suppression import erased_among
 from tasks.receive import store, store_commit
 from tasks.receive.accounting import (
     count_states,

@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from schemas.atomic_files import sha256_of_bytes
-from schemas.contracts import read_code_lists
+from schemas.run.atomic_files import sha256_of_bytes
+from schemas.tables.contracts import read_code_lists
 from tasks.report import charts, messages
 from tasks.report.phrases import both, code_labels
 from tasks.report.verdicts import CriterionCount

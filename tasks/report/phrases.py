@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from schemas.contracts import read_code_lists, read_table_contracts
 from schemas.errors import ContractError
+from schemas.tables.contracts import read_code_lists, read_table_contracts
 
 _FILE = Path(__file__).with_name("phrases.yaml")
 _PLACES = {"{n}": r"([^\s,;/]+)", "{w}": r"(.+)"}

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.atomic_files import canonical_json, sha256_of_bytes
 from schemas.errors import BadInputError
 from schemas.records import Finding
-from schemas.sites import SITE_CODE_PATTERN
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes
+from schemas.run.sites import SITE_CODE_PATTERN
 from tasks.report import frame, messages, payloads
 from tasks.report.completeness import SLOTS
 from tasks.report.model import Cohort, ReportInput, read_cohort

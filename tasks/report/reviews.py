@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
-from schemas.atomic_files import sha256_of_bytes
 from schemas.errors import BadInputError
 from schemas.identifiers import Sha256
+from schemas.run.atomic_files import sha256_of_bytes
 
 FORMAT = "livercohort-review/1"
 MAX_BYTES = 1_000_000

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schemas.atomic_files import (
+from schemas.identifiers import Sha256
+from schemas.run.atomic_files import (
     canonical_json,
     directory_published_as,
     sha256_of_bytes,
     write_bytes,
 )
-from schemas.identifiers import Sha256
 from tasks.report.model import ReportInput
 from tasks.report.render import RenderedReport, render_report
 from tasks.report.reviews import Imported, SignOff, ratings_in_force, sign_offs_of

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from schemas.identifiers import Sha256
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 
 MANIFEST = "report.json"
 #: What is known of the report rather than said in it: its name, its hash, who signed it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 from tasks.report.store_builds import ERASED_SUFFIX, MANIFEST
 from tasks.report.store_release import PICTURE_STORE
 from tasks.report.store_reviews import reviews_folder

@@ -19,7 +19,7 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Image
 from PIL import Image, ImageDraw, ImageFont
 
-from schemas.atomic_files import canonical_json, sha256_of_bytes, write_bytes
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from tasks.report import pictures
 from tasks.report.picture_plan import PictureGroup, PicturePlan
 from tasks.report.tables import VolumePictures

@@ -18,10 +18,10 @@ import yaml
 
 from schemas.errors import BadInputError
 from schemas.package_data import data_contracts_dir
-from schemas.record_tables import records_from_table
 from schemas.records import Finding
-from schemas.sites import read_sites
-from schemas.zones import Zones
+from schemas.run.sites import read_sites
+from schemas.run.zones import Zones
+from schemas.tables.record_tables import records_from_table
 from tasks.report.model import (
     BatchAccount,
     ColumnLine,

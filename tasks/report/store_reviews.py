@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from schemas.atomic_files import canonical_json, write_bytes
 from schemas.errors import BadInputError, GateBlockedError
 from schemas.hospital_day import hospital_today
-from schemas.zones import Zones
+from schemas.run.atomic_files import canonical_json, write_bytes
+from schemas.run.zones import Zones
 from tasks.report.reviews import (
     MAX_BYTES,
     Imported,

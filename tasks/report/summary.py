@@ -10,7 +10,7 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from schemas.records import Finding
-from schemas.sites import is_fictitious, read_registered_sites
+from schemas.run.sites import is_fictitious, read_registered_sites
 from tasks.report.accounts import FileSum, sites_off, sum_files
 from tasks.report.messages import bilingual, chinese, english, text
 from tasks.report.model import BatchAccount, Cohort, ReportInput

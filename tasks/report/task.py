@@ -5,11 +5,11 @@ from __future__ import annotations
 from prefect import task
 from prefect.logging import get_run_logger
 
-from schemas.keys import read_key_file
+from schemas.run.settings import read_settings
+from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench
-from schemas.settings import read_settings
-from schemas.stage_errors import redacted_errors
-from schemas.vault import Vault
+from schemas.vault.keys import read_key_file
+from schemas.vault.subjects import Vault
 from tasks.report.rating_rows import rating_rows
 from tasks.report.reviews import ratings_in_force
 from tasks.report.store_release import build_report

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.records import Finding
-from schemas.sites import SITE_CODE_PATTERN
+from schemas.run.sites import SITE_CODE_PATTERN
 from schemas.states import Severity
 from tasks.report.model import Cohort
 

@@ -10,11 +10,18 @@ from functools import partial
 from io import StringIO
 
 from tasks.simulate.answer_key import Kind
-from tasks.simulate.clinical_rows import ROWS_OF_FORM, not_enrolled
 from tasks.simulate.exports import Export, ExportFile
-from tasks.simulate.form_habits import FormHabits, Vague, date_text
-from tasks.simulate.forms import FORMS, FormRow, FormValue, form_path, write_form, written_cells
-from tasks.simulate.subjects import Subject, evidence_by
+from tasks.simulate.people.clinical_rows import ROWS_OF_FORM, not_enrolled
+from tasks.simulate.people.form_habits import FormHabits, Vague, date_text
+from tasks.simulate.people.forms import (
+    FORMS,
+    FormRow,
+    FormValue,
+    form_path,
+    write_form,
+    written_cells,
+)
+from tasks.simulate.people.subjects import Subject, evidence_by
 
 LINKAGE = "linkage.csv"
 MANIFEST = "manifest.csv"

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tasks.simulate.answer_key import Kind, Ledger, PlantedIdentifier
-from tasks.simulate.dicomdir import dicomdir_bytes, plant_dicomdir
-from tasks.simulate.enhanced import enhanced_bytes
-from tasks.simulate.headers import SeriesContext
-from tasks.simulate.hospitals import Hospital, PathHabit
-from tasks.simulate.images import SeriesTemplate, image_bytes, make_template, sop_uid
+from tasks.simulate.images.dicomdir import dicomdir_bytes, plant_dicomdir
+from tasks.simulate.images.enhanced import enhanced_bytes
+from tasks.simulate.images.headers import SeriesContext
+from tasks.simulate.images.pixels import SeriesTemplate, image_bytes, make_template, sop_uid
+from tasks.simulate.images.secondary_capture import plant_capture
+from tasks.simulate.images.true_images import Row, label_rows
+from tasks.simulate.images.vendors import Frame, frames_of
 from tasks.simulate.load_sites import small_plan
-from tasks.simulate.secondary_capture import plant_capture
-from tasks.simulate.subjects import Subject, exams_of_night, night_date
-from tasks.simulate.true_images import Row, label_rows
-from tasks.simulate.vendors import Frame, frames_of
+from tasks.simulate.people.hospitals import Hospital, PathHabit
+from tasks.simulate.people.subjects import Subject, exams_of_night, night_date
 
 
 @dataclass(frozen=True)

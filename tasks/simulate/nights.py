@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from schemas.errors import BadInputError
 from tasks.simulate.deliveries import add_controls, add_forms, add_linkage
 from tasks.simulate.exports import Export, accepted_uids, plan_images
-from tasks.simulate.faults import apply_form_faults, apply_image_faults, home_of, require_known
-from tasks.simulate.form_faults import delivery_of
-from tasks.simulate.hospitals import HOSPITALS, Hospital
+from tasks.simulate.faults.apply import (
+    apply_form_faults,
+    apply_image_faults,
+    home_of,
+    require_known,
+)
+from tasks.simulate.faults.form_faults import delivery_of
+from tasks.simulate.faults.story_faults import change_of
 from tasks.simulate.load_sites import LOAD_HOSPITALS
-from tasks.simulate.story_faults import change_of
-from tasks.simulate.subjects import Subject, make_subjects
+from tasks.simulate.people.hospitals import HOSPITALS, Hospital
+from tasks.simulate.people.subjects import Subject, make_subjects
 from tasks.simulate.truth import Row, eligibility_rows
 
 MAX_SUBJECTS = 500

@@ -15,11 +15,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.atomic_files import sha256_of_bytes, write_bytes
 from schemas.errors import BadInputError
+from schemas.run.atomic_files import sha256_of_bytes, write_bytes
 from tasks.simulate.deliveries import MANIFEST, manifest_csv
 from tasks.simulate.exports import Export, ExportFile
-from tasks.simulate.faults import DEFAULT_FAULTS
+from tasks.simulate.faults.apply import DEFAULT_FAULTS
 from tasks.simulate.key_tables import KEY_SCHEMAS, PlantedLine, key_table, planted_lines
 from tasks.simulate.load_sites import SITE_FILES, site_file
 from tasks.simulate.nights import (
@@ -88,7 +88,7 @@ def simulate(
     seed : int
         Decides every number and pixel.
     faults : tuple of str
-        Names of `tasks.simulate.faults.ALL_FAULTS`.
+        Names of `tasks.simulate.faults.apply.ALL_FAULTS`.
     only_nights : tuple of int, optional
         Write the exports of these nights only. The answer key is always that of all nights.
     full_exams : bool

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.simulate.subjects import Subject, consent_by, evidence_by
-from tasks.simulate.true_eligibility import (
+from tasks.simulate.people.subjects import Subject, consent_by, evidence_by
+from tasks.simulate.people.true_eligibility import (
     CRITERIA,
     combined_exam_effect,
     true_effects,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.contracts import ColumnContract, TableContract
+from schemas.tables.contracts import ColumnContract, TableContract
 
 
 @dataclass(frozen=True)

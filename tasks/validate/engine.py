@@ -2,7 +2,7 @@
 
 GX's own JSON quotes bad values; what is kept of it here is counts and verdicts. Importing GX
 takes seconds, so it happens inside the call. The caller has set the environment that keeps
-GX from looking outward (`schemas.settings.QUIET_ENVIRONMENT`).
+GX from looking outward (`schemas.run.settings.QUIET_ENVIRONMENT`).
 """
 
 from __future__ import annotations

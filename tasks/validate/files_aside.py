@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.finding_texts import make_finding
-from schemas.record_tables import records_from_table
 from schemas.records import DELIVERED_STUDY, Finding
 from schemas.states import ReasonCode
+from schemas.tables.record_tables import records_from_table
 
 FOLDER = "site_delivery"
 #: The findings of the forms say these, with the column at fault.

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import pyarrow as pa
 
-from schemas.contracts import TableContract
-from schemas.features import InstanceFeatures
-from schemas.record_tables import record_schema
+from schemas.dicom.features import InstanceFeatures
+from schemas.tables.contracts import TableContract
+from schemas.tables.record_tables import record_schema
 
 #: Columns added to a published table, and tables made for the rules only.
 DERIVED_COLUMNS: dict[str, tuple[str, ...]] = {

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from schemas.contracts import TableContract
 from schemas.finding_ids import finding_id
 from schemas.records import Finding
-from schemas.sites import SITE_CODE_PATTERN
+from schemas.run.sites import SITE_CODE_PATTERN
 from schemas.states import Severity
+from schemas.tables.contracts import TableContract
 from tasks.validate.conformity import Violation
 from tasks.validate.engine import FailingRow, Outcome
 from tasks.validate.suites import Rule

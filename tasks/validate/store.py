@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from schemas.charsets import decode_table_text
-from schemas.contracts import TableContract, read_table_contracts
+from schemas.dicom.charsets import decode_table_text
 from schemas.errors import ContractError, GateBlockedError
 from schemas.finding_texts import read_finding_texts
 from schemas.hospital_day import hospital_today
 from schemas.package_data import data_contracts_dir, expectations_dir
 from schemas.records import Finding
-from schemas.settings import QUIET_ENVIRONMENT
+from schemas.run.settings import QUIET_ENVIRONMENT
+from schemas.run.zones import Zones
 from schemas.states import Severity
-from schemas.zones import Zones
+from schemas.tables.contracts import TableContract, read_table_contracts
 from tasks.validate.conformity import check_conformity
 from tasks.validate.engine import Outcome, run_rules
 from tasks.validate.frames import (
@@ -91,7 +91,7 @@ def validate_tables(
     Parameters
     ----------
     tables : mapping of str to pyarrow.Table
-        Tables as `schemas.contracts.conform` makes them. Over a batch, those it has; over a
+        Tables as `schemas.tables.contracts.conform` makes them. Over a batch, those it has; over a
         release, all but `finding` and `release`: one that is missing blocks.
     stage : Stage
         BATCH or RELEASE.

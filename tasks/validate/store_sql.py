@@ -12,10 +12,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset
 
-from schemas.contracts import TableContract
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
-from schemas.features import InstanceFeatures
-from schemas.record_tables import record_schema
+from schemas.tables.contracts import TableContract
+from schemas.tables.record_tables import record_schema
 from tasks.validate.engine import FailingRow, Outcome
 from tasks.validate.frames import DERIVED_TABLES, INSTANCE_FEATURES, key_columns
 from tasks.validate.suites import Rule, Suite

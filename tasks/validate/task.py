@@ -9,15 +9,15 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
-from schemas.features import InstanceFeatures
-from schemas.record_tables import table_from_records
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.torn_series import filed_instances
 from schemas.records import FileOutcome, Finding
+from schemas.run.settings import read_settings
+from schemas.run.stage_errors import redacted_errors
+from schemas.run.workbench import Workbench
 from schemas.run_context import release_bench, run_context
-from schemas.settings import read_settings
-from schemas.stage_errors import redacted_errors
 from schemas.states import FileState
-from schemas.torn_series import filed_instances
-from schemas.workbench import Workbench
+from schemas.tables.record_tables import table_from_records
 from tasks.validate.files_aside import findings_of_files
 from tasks.validate.frames import INSTANCE_KEY
 from tasks.validate.report import rules_summary

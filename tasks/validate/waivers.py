@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from schemas.csv_tables import refusing_bad_csv
 from schemas.errors import ContractError
 from schemas.records import Finding
+from schemas.rule_tables import refusing_bad_csv
 
 FILE_NAME = "waivers.csv"
 COLUMNS = (

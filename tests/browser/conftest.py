@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 from tasks.report.model import ReportInput
 from tasks.report.store import write_report
 from tasks.report.store_reviews import read_reviews

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from schemas.errors import BadInputError, GateBlockedError
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 from tasks.report.reviews import checksum, ratings_in_force
 from tasks.report.store_reviews import import_review, read_reviews
 from tests.browser.conftest import publish

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
-from schemas.contracts import read_code_lists, read_table_contracts
 from schemas.package_data import data_contracts_dir
-from tasks.publish.dictionary import data_dictionary
+from schemas.tables.contracts import read_code_lists, read_table_contracts
+from tasks.publish.documents.dictionary import data_dictionary
 
 FOLDER = data_contracts_dir() / "cohort"
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -12,7 +12,7 @@ from pydicom.datadict import private_dictionary_VR
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
-from tasks.deidentify.profile import (
+from tasks.deidentify.rules.profile import (
     Action,
     Option,
     PrivateRule,
@@ -21,7 +21,7 @@ from tasks.deidentify.profile import (
     load_profile,
     read_profile,
 )
-from tasks.deidentify.rules_markdown import render_rules_markdown
+from tasks.deidentify.rules.rules_markdown import render_rules_markdown
 
 ROOT = Path(__file__).parents[2]
 REQUIRED = ROOT / "tests" / "golden" / "ps3_15_required_strength.csv"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.contracts import read_table_contracts
 from schemas.errors import ContractError
 from schemas.finding_texts import read_finding_texts
 from schemas.package_data import data_contracts_dir
 from schemas.partial_dates import add_months
+from schemas.tables.contracts import read_table_contracts
 from tasks.eligibility.facts import _PARSERS
 from tasks.eligibility.protocol import (
     CRITERION_IDS,

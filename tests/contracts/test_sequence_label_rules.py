@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.descriptors import clean_descriptor
+from schemas.dicom.descriptors import clean_descriptor
 from schemas.package_data import data_contracts_dir
 from tasks.harmonise.decide import CT_PHASE_LABELS, MR_PHASE_LABELS
 from tasks.harmonise.matching import build_matcher, check_examples

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.contracts import read_table_contracts
 from schemas.errors import ContractError
 from schemas.finding_texts import read_finding_texts
 from schemas.package_data import data_contracts_dir
+from schemas.tables.contracts import read_table_contracts
 from tasks.clinical.form_contracts import (
     FORM_NAMES,
     read_conventions,

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.settings import QUIET_ENVIRONMENT
+from schemas.run.settings import QUIET_ENVIRONMENT
 from tests.flows.exports import cut_export, new_home
 
 LIVERCOHORT = Path(sys.executable).with_name("livercohort")

@@ -15,11 +15,11 @@ import pytest
 
 from schemas.errors import BadInputError
 from schemas.identifiers import SiteCode
-from schemas.keys import KeyRing, create_demo_key_file
+from schemas.run.settings import Settings
+from schemas.run.zones import Zones
 from schemas.run_context import require_key
-from schemas.settings import Settings
-from schemas.vault import Vault
-from schemas.zones import Zones
+from schemas.vault.keys import KeyRing, create_demo_key_file
+from schemas.vault.subjects import Vault
 from tests.flows.conftest import COMMITTED, require_one_error, run, status
 from tests.flows.exports import (
     KEY,

@@ -23,14 +23,14 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from schemas.charsets import decode_text
-from schemas.features import read_features
+from schemas.dicom.charsets import decode_text
+from schemas.dicom.features import read_features
 from schemas.identifiers import BatchId, RawPatientId, SiteCode, SubjectNo
-from schemas.keys import KeyRing, read_key_file
-from schemas.zones import Zones
+from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing, read_key_file
 from tasks.clinical import store as clinical_store
 from tasks.clinical.merge import BatchForms, merge_batches
-from tasks.deidentify.values import read_date
+from tasks.deidentify.rules.values import read_date
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.harmonise.exam import label_instances
 from tasks.receive.store_linkage import linkage_of_folder

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli_planned import _PLANNED
+from flows.commands.planned import _PLANNED
 from tests.flows.conftest import clean_environment, require_one_error, run
 from tests.flows.exports import new_home
 

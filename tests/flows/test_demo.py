@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.identifiers import SiteCode, SubjectNo
-from schemas.keys import read_key_file
+from schemas.vault.keys import read_key_file
 from tests.flows.conftest import Demo, require_one_error, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.settings import QUIET_ENVIRONMENT
+from schemas.run.settings import QUIET_ENVIRONMENT
 from tests.flows.conftest import PREFECT, Ended, clean_environment, run
 from tests.flows.exports import cut_export, new_home
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from schemas.atomic_files import write_bytes
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
-from schemas.keys import KeyRing, read_key_file, sealed_version
-from schemas.vault import LinkageRow, Vault
-from schemas.vault_rotation import sealed_files
-from schemas.zones import Zones
+from schemas.run.atomic_files import write_bytes
+from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing, read_key_file, sealed_version
+from schemas.vault.rotation import sealed_files
+from schemas.vault.subjects import LinkageRow, Vault
 from tests.flows.conftest import (
     COMMITTED,
     LIVERCOHORT,

@@ -15,14 +15,14 @@ import pytest
 from openpyxl import load_workbook
 
 from flows import cli
-from schemas.contracts import conform
 from schemas.errors import ExitCode
 from schemas.hospital_day import hospital_today
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
-from schemas.keys import KeyRing, create_key_file, read_key_file
-from schemas.vault import LinkageRow, Vault
-from schemas.vault_look_ups import read_log
-from schemas.zones import Zones
+from schemas.run.zones import Zones
+from schemas.tables.contracts import conform
+from schemas.vault.keys import KeyRing, create_key_file, read_key_file
+from schemas.vault.look_ups import read_log
+from schemas.vault.subjects import LinkageRow, Vault
 from tasks.queries.raising import abouts_of
 from tasks.queries.states import Query, Status
 from tasks.queries.store import changing_queries, read_queries

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from schemas.contracts import TableContract, read_table_contracts
 from schemas.package_data import data_contracts_dir
+from schemas.tables.contracts import TableContract, read_table_contracts
 
 GOLDEN = Path(__file__).with_name("contracts.json")
 FOLDERS = ("cohort", "operations")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.arrow_arrays import arrow_array
+from schemas.tables.arrow_arrays import arrow_array
 
 PLAIN: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
     (pa.string(), st.text(st.characters(exclude_categories=["Cs"]), max_size=6)),
@@ -45,7 +45,7 @@ def test_a_value_of_another_type_is_refused(arrow_type: pa.DataType, value: obje
 
 def test_pandas_stays_unloaded() -> None:
     code = (
-        "import sys, pyarrow as pa; from schemas.arrow_arrays import arrow_array;"
+        "import sys, pyarrow as pa; from schemas.tables.arrow_arrays import arrow_array;"
         "arrow_array([['a'], None], pa.list_(pa.string()));"
         "sys.exit('pandas' in sys.modules)"
     )

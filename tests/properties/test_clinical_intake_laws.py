@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.atomic_files import sha256_of_bytes
 from schemas.clinical_rows import Missing
-from schemas.keys import KeyRing
 from schemas.partial_dates import PartialDate
+from schemas.run.atomic_files import sha256_of_bytes
+from schemas.vault.keys import KeyRing
 from tasks.clinical.dates import parse_date
 from tasks.clinical.decode import decode_text
 from tasks.clinical.intake import read_form

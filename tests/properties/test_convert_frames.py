@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from schemas.features import read_features
-from schemas.frames import expand_frames, member_key
-from schemas.sub_stacks import group_by_series, slice_positions_mm, split_series
+from schemas.dicom.features import read_features
+from schemas.dicom.frames import expand_frames, member_key
+from schemas.dicom.sub_stacks import group_by_series, slice_positions_mm, split_series
 from tests.builders import make_instance, make_series, make_uid
 from tests.unit.convert.enhanced import enhanced, uih_grid
 

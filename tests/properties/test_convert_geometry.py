@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.features import read_features
+from schemas.dicom.features import read_features
 from tasks.convert.store_series import convert_series
 from tests.builders import make_series, write_files
 

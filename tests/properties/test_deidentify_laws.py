@@ -8,18 +8,18 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.charsets import decode_text
-from tasks.deidentify.deidentified import DeidentifiedObject
-from tasks.deidentify.encode import OutElement, encode_file
-from tasks.deidentify.intervals import check_intervals
-from tasks.deidentify.parse import (
+from schemas.dicom.charsets import decode_text
+from schemas.dicom.elements import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     ScanError,
     scan_file,
 )
-from tasks.deidentify.values import cap_age, read_date, shift_date, shift_datetime
+from schemas.dicom.encode import OutElement, encode_file
+from tasks.deidentify.deidentified import DeidentifiedObject
+from tasks.deidentify.intervals import check_intervals
+from tasks.deidentify.rules.values import cap_age, read_date, shift_date, shift_datetime
 from tests.builders import make_instance, to_bytes
 from tests.unit.deidentify.helpers import RING, run
 

@@ -7,8 +7,8 @@ import re
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.descriptor_vocabulary import read_vocabulary
-from schemas.descriptors import clean_descriptor
+from schemas.dicom.descriptor_vocabulary import read_vocabulary
+from schemas.dicom.descriptors import clean_descriptor
 from tasks.harmonise.text import label_string
 
 _NUMBER_WORD = re.compile(

@@ -7,9 +7,9 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import descriptors
-from schemas.descriptor_vocabulary import read_vocabulary
-from schemas.descriptors import clean_words
+from schemas.dicom import descriptors
+from schemas.dicom.descriptor_vocabulary import read_vocabulary
+from schemas.dicom.descriptors import clean_words
 
 _BEFORE = [
     *("b", "te", "tr", "ti", "fa", "ph", "phase", "dyn", "dynamic", "t1", "vibe", "期"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.vocabulary import read_labels
 

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.publish.content import split_by_site, table_hash
-from tasks.publish.differences import Bump, compare_tables
+from tasks.publish.diff.content import split_by_site, table_hash
+from tasks.publish.diff.differences import Bump, compare_tables
 from tasks.publish.rows import Row
 from tasks.publish.store_tables import write_parquet
 from tests.unit.publish.cohort import CONTRACTS, make_row, make_table

@@ -8,8 +8,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.features import InstanceFeatures, read_features
-from schemas.sub_stacks import distinct_positions, slice_positions_mm, split_series
+from schemas.dicom.features import InstanceFeatures, read_features
+from schemas.dicom.sub_stacks import distinct_positions, slice_positions_mm, split_series
 from tests.builders import make_instance
 
 _ONE = read_features(make_instance())

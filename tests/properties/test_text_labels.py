@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import descriptors
-from schemas.contrast_agents import _agent_patterns
-from schemas.descriptor_vocabulary import read_vocabulary
+from schemas.dicom import descriptors
+from schemas.dicom.contrast_agents import _agent_patterns
+from schemas.dicom.descriptor_vocabulary import read_vocabulary
 from tasks.harmonise.decide import decide
 from tasks.harmonise.matching import _B_VALUE, _time_of
 from tasks.harmonise.rules import Phrase, Rule, read_rules

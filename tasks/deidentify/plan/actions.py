@@ -8,13 +8,13 @@ from datetime import date
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from schemas.dicom.elements import PIXEL_DATA, Encoding, RawElement
+from schemas.dicom.encode import OutElement
 from schemas.identifiers import RawPatientId
 from schemas.records import SubjectAssignment
-from tasks.deidentify.encode import OutElement
-from tasks.deidentify.memory import Decisions
-from tasks.deidentify.parse import PIXEL_DATA, Encoding, RawElement
-from tasks.deidentify.profile import Action, Option, Profile
-from tasks.deidentify.values import TEXT_VRS
+from tasks.deidentify.plan.memory import Decisions
+from tasks.deidentify.rules.profile import Action, Option, Profile
+from tasks.deidentify.rules.values import TEXT_VRS
 
 #: Gives the subject of a raw PatientID, or None when no row links it.
 Assign = Callable[[RawPatientId], SubjectAssignment | None]

@@ -13,12 +13,12 @@ from pydicom.uid import (
     MRImageStorage,
 )
 
-from schemas.charsets import decode_text
+from schemas.dicom.charsets import decode_text
+from schemas.dicom.elements import PIXEL_DATA, Header, walk
 from schemas.states import ReasonCode
-from tasks.deidentify.codestreams import is_only_image
-from tasks.deidentify.parse import PIXEL_DATA, Header, walk
-from tasks.deidentify.profile import tag_of
-from tasks.deidentify.values import UID_FORM, numbers_of, texts_of
+from tasks.deidentify.plan.codestreams import is_only_image
+from tasks.deidentify.rules.profile import tag_of
+from tasks.deidentify.rules.values import UID_FORM, numbers_of, texts_of
 
 MULTI_FRAME_CLASSES = frozenset(
     str(uid)

@@ -6,21 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from schemas.charsets import decode_text
-from schemas.descriptors import clean_descriptor, decode_descriptor
-from tasks.deidentify.actions import Context, Day, ElementAction, Person, removed, vr_of
-from tasks.deidentify.contract import keep_words, vm_allows
-from tasks.deidentify.encode import OutElement
-from tasks.deidentify.memory import Memory
-from tasks.deidentify.parse import Header, RawElement, scan_items
-from tasks.deidentify.plan_private import plan_private, plan_private_element
-from tasks.deidentify.profile import (
+from schemas.dicom.charsets import decode_text
+from schemas.dicom.descriptors import clean_descriptor, decode_descriptor
+from schemas.dicom.elements import Header, RawElement, scan_items
+from schemas.dicom.encode import OutElement
+from tasks.deidentify.plan.actions import Context, Day, ElementAction, Person, removed, vr_of
+from tasks.deidentify.plan.memory import Memory
+from tasks.deidentify.plan.plan_private import plan_private, plan_private_element
+from tasks.deidentify.rules.contract import keep_words, vm_allows
+from tasks.deidentify.rules.profile import (
     ROOT,
     Action,
     Profile,
     Rule,
 )
-from tasks.deidentify.values import (
+from tasks.deidentify.rules.values import (
     UID_FORM,
     age_at,
     cap_age,

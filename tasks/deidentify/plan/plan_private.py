@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from schemas.charsets import decode_text
-from tasks.deidentify.actions import Context, ElementAction, removed, vr_of
-from tasks.deidentify.blobs import rebuild_blob
-from tasks.deidentify.encode import OutElement
-from tasks.deidentify.parse import RawElement
-from tasks.deidentify.profile import PRIVATE_ONLY, Action, Option, PrivateRule
-from tasks.deidentify.values import is_binary_number, texts_of
+from schemas.dicom.charsets import decode_text
+from schemas.dicom.elements import RawElement
+from schemas.dicom.encode import OutElement
+from tasks.deidentify.plan.actions import Context, ElementAction, removed, vr_of
+from tasks.deidentify.rules.blobs import rebuild_blob
+from tasks.deidentify.rules.profile import PRIVATE_ONLY, Action, Option, PrivateRule
+from tasks.deidentify.rules.values import is_binary_number, texts_of
 
 _PRIVATE_CREATOR_FIRST, _PRIVATE_CREATOR_LAST = 0x10, 0xFF
 #: Plans the items of a sequence by the rules of a place.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from tasks.deidentify.actions import ElementAction, options_run
-from tasks.deidentify.encode import OutElement, encode_file
-from tasks.deidentify.profile import Option, tag_of
+from schemas.dicom.encode import OutElement, encode_file
+from tasks.deidentify.plan.actions import ElementAction, options_run
+from tasks.deidentify.rules.profile import Option, tag_of
 
 #: Names this software in file meta (PS3.10 7.1); made once, tells nothing of a site.
 IMPLEMENTATION_CLASS_UID = "2.25.163049207245614830521107529803326417052"

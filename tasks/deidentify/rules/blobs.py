@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from schemas.siemens_csa import CsaError, read_csa
-from tasks.deidentify.contract import Contract
-from tasks.deidentify.ge_blocks import (
+from schemas.dicom.siemens_csa import CsaError, read_csa
+from tasks.deidentify.rules.contract import Contract
+from tasks.deidentify.rules.ge_blocks import (
     BlobError,
     read_protocol,
     read_user_data,
     write_protocol,
     write_user_data,
 )
-from tasks.deidentify.siemens_csa import write_csa
+from tasks.deidentify.rules.siemens_csa import write_csa
 
 _Fields = Mapping[str, tuple[str, tuple[str, ...]]]
 

@@ -9,7 +9,7 @@ from struct import unpack
 
 from pydicom.datadict import dictionary_has_tag
 
-from tasks.deidentify.values import is_binary_number, is_registered_uid, numbers_of, texts_of
+from tasks.deidentify.rules.values import is_binary_number, is_registered_uid, numbers_of, texts_of
 
 _NUMBER_VRS = ("DS", "IS")
 #: Groups of the private attributes that dimension indices of the known vendors point to.

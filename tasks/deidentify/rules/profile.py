@@ -22,8 +22,8 @@ from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
-from tasks.deidentify.blobs import BLOCKS, BlobField
-from tasks.deidentify.contract import Contract, WordList, parse_contract
+from tasks.deidentify.rules.blobs import BLOCKS, BlobField
+from tasks.deidentify.rules.contract import Contract, WordList, parse_contract
 
 ROOT = ""
 #: A place without public rows: only private attributes stay there.

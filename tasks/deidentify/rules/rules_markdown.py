@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tasks.deidentify.profile import Profile, load_profile
+from tasks.deidentify.rules.profile import Profile, load_profile
 
 _PUBLIC_HEAD = (
     "Tag",

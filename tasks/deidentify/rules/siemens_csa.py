@@ -2,7 +2,7 @@
 
 The scanner pads items with whatever lay in its memory: texts of the protocol, UIDs and names
 stand behind the end of short strings. So nothing of the source bytes is copied; the few
-fields of the table are read (`schemas.siemens_csa`), checked and written again.
+fields of the table are read (`schemas.dicom.siemens_csa`), checked and written again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-from schemas.siemens_csa import ITEM, MAGIC, MARK, TAG
+from schemas.dicom.siemens_csa import ITEM, MAGIC, MARK, TAG
 
 #: Scanners write this many at least, empty ones last; converters read several unasked.
 _ITEMS_AT_LEAST = 6

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tasks.deidentify.parse import PIXEL_DATA, Header
-from tasks.deidentify.profile import tag_of
-from tasks.deidentify.runs import Runs, bytes_by_tag, can_have_runs, runs_of, tags_of
+from schemas.dicom.elements import PIXEL_DATA, Header
+from schemas.dicom.series_runs import Runs, bytes_by_tag, can_have_runs, runs_of, tags_of
+from tasks.deidentify.rules.profile import tag_of
 
 _PATIENT_ID = tag_of("PatientID")
 _MOST_LAYOUTS, _MOST_SHAPES = 8, 1024

@@ -14,11 +14,11 @@ from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
 
-from schemas.descriptors import clean_descriptor
+from schemas.dicom.descriptors import clean_descriptor
 from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIdentifiers
-from tasks.deidentify.name_forms import full_names, has_han, initials, name_groups
-from tasks.deidentify.profile import Action, load_profile
-from tasks.deidentify.values import read_date
+from tasks.deidentify.rules.profile import Action, load_profile
+from tasks.deidentify.rules.values import read_date
+from tasks.deidentify.search.name_forms import full_names, has_han, initials, name_groups
 
 EVERYWHERE_DIGITS, OWN_DIGITS = 8, 6
 EVERYWHERE_LETTERS, OWN_LETTERS = 6, 4

@@ -10,7 +10,7 @@ import ahocorasick
 from stdnum.cn import ric
 
 from tasks.deidentify.identifiers import IdentifierKind, SubjectIdentifiers, merge_identifiers
-from tasks.deidentify.needles import Edge, Needle, needles_of
+from tasks.deidentify.search.needles import Edge, Needle, needles_of
 
 _RESIDENT_ID = re.compile(r"(?<![0-9A-Za-z.])\d{17}[\dXx](?![0-9A-Za-z.])")
 _MOBILE = re.compile(r"(?<![0-9A-Za-z.+])(?:\+?86[- ]?)?1[3-9]\d{9}(?![0-9A-Za-z.])")

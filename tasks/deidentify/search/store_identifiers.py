@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 
-from schemas.atomic_files import canonical_json, write_bytes
 from schemas.errors import EnvironmentProblemError
-from schemas.keys import KeyRing
-from schemas.sealed_contexts import IDENTIFIERS_CONTEXT
+from schemas.run.atomic_files import canonical_json, write_bytes
+from schemas.vault.keys import KeyRing
+from schemas.vault.sealed_contexts import IDENTIFIERS_CONTEXT
 from tasks.deidentify.identifiers import (
     Identifier,
     IdentifierKind,

@@ -19,10 +19,7 @@ from pathlib import Path
 from struct import unpack_from
 from typing import NamedTuple
 
-from tasks.deidentify.admission import compressed_is_only_image
-from tasks.deidentify.identifiers import IdentifierKind
-from tasks.deidentify.layouts import Layouts
-from tasks.deidentify.parse import (
+from schemas.dicom.elements import (
     DEFLATED_LITTLE,
     PIXEL_DATA,
     Header,
@@ -30,10 +27,13 @@ from tasks.deidentify.parse import (
     inflate_file,
     scan_file,
 )
-from tasks.deidentify.profile import tag_of
-from tasks.deidentify.residual_scan import Dictionary, Match, search_generic
+from tasks.deidentify.identifiers import IdentifierKind
+from tasks.deidentify.plan.admission import compressed_is_only_image
+from tasks.deidentify.rules.profile import tag_of
+from tasks.deidentify.search.layouts import Layouts
+from tasks.deidentify.search.residual_scan import Dictionary, Match, search_generic
+from tasks.deidentify.search.store_scan_tables import TABLE_READERS, Cells
 from tasks.deidentify.store_pool import Pool
-from tasks.deidentify.store_scan_tables import TABLE_READERS, Cells
 
 _HEAD_BYTES = 1024
 _CHUNK_BYTES = 64 << 20

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from schemas.errors import GateBlockedError
 from schemas.records import FileOutcome, SubjectAssignment, VolumeRecord
+from schemas.run.workbench import Workbench
 from schemas.states import FileState, ReasonCode
-from schemas.workbench import Workbench
 from tasks.deidentify.identifiers import (
     Identifier,
     IdentifierKind,
     SubjectIdentifiers,
     merge_identifiers,
 )
-from tasks.deidentify.residual_scan import Dictionary
-from tasks.deidentify.store_scan import ScanHit, scan_paths
+from tasks.deidentify.search.residual_scan import Dictionary
+from tasks.deidentify.search.store_scan import ScanHit, scan_paths
 
 _BIRTH_DATE_FIELD = "birth_date"
 

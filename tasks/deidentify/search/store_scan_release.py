@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from schemas.errors import GateBlockedError
-from schemas.keys import read_key_file
-from schemas.settings import Settings
-from tasks.deidentify.residual_scan import Dictionary
-from tasks.deidentify.store_identifiers import read_identifiers
-from tasks.deidentify.store_scan import ScanHit, scan_paths
+from schemas.run.settings import Settings
+from schemas.vault.keys import read_key_file
+from tasks.deidentify.search.residual_scan import Dictionary
+from tasks.deidentify.search.store_identifiers import read_identifiers
+from tasks.deidentify.search.store_scan import ScanHit, scan_paths
 
 IDENTIFIERS_NAME = "identifiers.sealed"
 #: Hospitals stand by name in the site table, in documents made from it, and in the report.

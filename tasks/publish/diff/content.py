@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.atomic_files import canonical_json, sha256_of_bytes
-from schemas.contracts import TableContract
 from schemas.identifiers import Sha256
-from tasks.publish.differences import RELEASE_TABLE
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes
+from schemas.tables.contracts import TableContract
+from tasks.publish.diff.differences import RELEASE_TABLE
 
 ALL_SITES = "all"
 #: Shorter slices than these on average cost more than copying the rows.

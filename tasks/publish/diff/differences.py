@@ -10,9 +10,9 @@ from enum import StrEnum
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.contracts import TableContract
 from schemas.errors import BadInputError
-from tasks.publish.compare import (
+from schemas.tables.contracts import TableContract
+from tasks.publish.diff.compare import (
     NO_CHANGES,
     ROW_ADDED,
     ROW_REMOVED,
@@ -20,8 +20,8 @@ from tasks.publish.compare import (
     change_rows,
     pair_rows,
 )
-from tasks.publish.id_history import ID_TABLES, successors
-from tasks.publish.reasons import DERIVED_TABLES, SUBJECT_REMOVED, ChangeContext, row_reasons
+from tasks.publish.diff.reasons import DERIVED_TABLES, SUBJECT_REMOVED, ChangeContext, row_reasons
+from tasks.publish.documents.id_history import ID_TABLES, successors
 
 #: Describes the release itself; everything else is content.
 RELEASE_TABLE = "release"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.publish.compare import RowPairs
+from tasks.publish.diff.compare import RowPairs
 
 CONSENT_WITHDRAWN, SUPPRESSED, ERASED = "consent_withdrawn", "suppressed", "erased"
 SUBJECT_REMOVED, NEW_SUBJECT = "subject_removed", "new_subject"

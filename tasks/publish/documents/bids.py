@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.atomic_files import canonical_json
+from schemas.run.atomic_files import canonical_json
 from tasks.publish.facts import ReleaseFacts
 
 #: The version whose words the names use, as far as it has words.

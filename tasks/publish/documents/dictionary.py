@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from io import StringIO
 
-from schemas.contracts import TableContract
+from schemas.tables.contracts import TableContract
 
 DICTIONARY_COLUMNS = (
     "table",

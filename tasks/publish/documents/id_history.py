@@ -14,7 +14,7 @@ from io import StringIO
 
 import pyarrow as pa
 
-from tasks.publish.compare import RowPairs, key_texts
+from tasks.publish.diff.compare import RowPairs, key_texts
 
 #: Tables whose keys others may hold; the other tables are computed or administrative.
 ID_TABLES = (

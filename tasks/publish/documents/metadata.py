@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.atomic_files import canonical_json
-from schemas.contracts import ColumnContract, TableContract
+from schemas.run.atomic_files import canonical_json
+from schemas.tables.contracts import ColumnContract, TableContract
 from tasks.publish.facts import ReleaseFacts
 
 TITLE = "Liver imaging cohort"

@@ -13,20 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from schemas.atomic_files import canonical_json
-from tasks.publish.bids import bids_files
-from tasks.publish.compare import ROW_ADDED, ROW_REMOVED
-from tasks.publish.dictionary import (
-    DICTIONARY_COLUMNS,
-    data_dictionary,
-    dictionary_html,
-    dictionary_rows,
-)
-from tasks.publish.diff_files import (
-    changelog_lines,
-    diff_documents,
-    summary,
-)
+from schemas.run.atomic_files import canonical_json
+from tasks.publish.diff.compare import ROW_ADDED, ROW_REMOVED
+from tasks.publish.diff.reasons import ERASED
 from tasks.publish.disclosure import (
     SHARED_COUNTS,
     SHARED_PER_SITE,
@@ -35,8 +24,19 @@ from tasks.publish.disclosure import (
     parse_counts,
     protect,
 )
-from tasks.publish.documents import changelog, examples, readme
-from tasks.publish.id_history import (
+from tasks.publish.documents.bids import bids_files
+from tasks.publish.documents.dictionary import (
+    DICTIONARY_COLUMNS,
+    data_dictionary,
+    dictionary_html,
+    dictionary_rows,
+)
+from tasks.publish.documents.diff_files import (
+    changelog_lines,
+    diff_documents,
+    summary,
+)
+from tasks.publish.documents.id_history import (
     ID_HISTORY,
     ID_TABLES,
     REMOVED_IDS,
@@ -48,9 +48,9 @@ from tasks.publish.id_history import (
     parse_removed,
     removed_csv,
 )
-from tasks.publish.reasons import ERASED
+from tasks.publish.documents.store_excel import workbook
+from tasks.publish.documents.words import changelog, examples, readme
 from tasks.publish.release_plan import Plan
-from tasks.publish.store_excel import workbook
 from tasks.publish.views import DEFAULT_READING
 
 VALIDATION = "validation.json"

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.atomic_files import canonical_json
+from schemas.run.atomic_files import canonical_json
 
 TOMBSTONES = "tombstones.json"
 _PARTS = re.compile(r"[A-Za-z0-9._-]+")

@@ -18,11 +18,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.atomic_files import canonical_json, sha256_of_file, sync_directory, sync_tree
 from schemas.identifiers import Sha256
-from tasks.publish.content import ALL_SITES, content_hash, part_path, table_hash
-from tasks.publish.differences import RELEASE_TABLE
-from tasks.publish.erasure import (
+from schemas.run.atomic_files import canonical_json, sha256_of_file, sync_directory, sync_tree
+from tasks.publish.diff.content import ALL_SITES, content_hash, part_path, table_hash
+from tasks.publish.diff.differences import RELEASE_TABLE
+from tasks.publish.diff.reasons import ERASED
+from tasks.publish.documents.store_excel import write_csv
+from tasks.publish.erase.erasure import (
     TOMBSTONES,
     changes_without,
     crate_without,
@@ -33,10 +35,8 @@ from tasks.publish.erasure import (
 )
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.manifest import MANIFEST, SUMS, content_of_parts, read_manifest, read_sums
-from tasks.publish.reasons import ERASED
 from tasks.publish.store import build_release, newest_release, release_folders
 from tasks.publish.store_database import DATABASE, rewrite_database
-from tasks.publish.store_excel import write_csv
 from tasks.publish.store_tables import read_parts, write_parquet
 from tasks.publish.store_write import share, write_sums
 

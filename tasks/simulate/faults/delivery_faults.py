@@ -11,11 +11,11 @@ from pydicom.dataset import Dataset
 from schemas.errors import BadInputError
 from tasks.simulate.answer_key import Kind
 from tasks.simulate.exports import Export, ExportFile, plan_images
-from tasks.simulate.fault_tools import beside, frame_of, note, replace_file, template_of
-from tasks.simulate.hospitals import HOSPITALS
-from tasks.simulate.images import SeriesTemplate, file_bytes, image_dataset, sop_uid
-from tasks.simulate.subjects import FOLLOW_UP_NIGHT, Subject, make_subjects
-from tasks.simulate.vendors import Frame
+from tasks.simulate.faults.fault_tools import beside, frame_of, note, replace_file, template_of
+from tasks.simulate.images.pixels import SeriesTemplate, file_bytes, image_dataset, sop_uid
+from tasks.simulate.images.vendors import Frame
+from tasks.simulate.people.hospitals import HOSPITALS
+from tasks.simulate.people.subjects import FOLLOW_UP_NIGHT, Subject, make_subjects
 
 _SPLIT_LABELS = ("CT_NC", "CT_DEL", "CT_NC_THIN", "CT_DEL_THIN")
 _REPEATED = 76

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from schemas.errors import BadInputError
 from tasks.simulate.exports import Export, ExportFile
-from tasks.simulate.images import SeriesTemplate, sop_uid
-from tasks.simulate.vendors import Frame
+from tasks.simulate.images.pixels import SeriesTemplate, sop_uid
+from tasks.simulate.images.vendors import Frame
 
 
 def files_of(export: Export, *labels: str) -> list[ExportFile]:

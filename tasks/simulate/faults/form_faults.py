@@ -13,9 +13,9 @@ from functools import partial
 from tasks.simulate.answer_key import Kind
 from tasks.simulate.deliveries import LINKAGE, FormDelivery, form_rows, linkage_csv
 from tasks.simulate.exports import Export, ExportFile
-from tasks.simulate.form_habits import AsOf, FormFormat, FormHabits, habits_of
-from tasks.simulate.forms import form_path, write_form
-from tasks.simulate.subjects import FOLLOW_UP_NIGHT
+from tasks.simulate.people.form_habits import AsOf, FormFormat, FormHabits, habits_of
+from tasks.simulate.people.forms import form_path, write_form
+from tasks.simulate.people.subjects import FOLLOW_UP_NIGHT
 
 LATE_EDC_FORM = "late_edc_form"
 _FORM = "screening_log"

@@ -14,9 +14,16 @@ from dataclasses import replace
 from pydicom.dataset import Dataset
 
 from tasks.simulate.exports import Export, ExportFile
-from tasks.simulate.fault_tools import beside, files_of, frame_of, note, replace_file, template_of
-from tasks.simulate.images import file_bytes, image_dataset
-from tasks.simulate.subjects import clock
+from tasks.simulate.faults.fault_tools import (
+    beside,
+    files_of,
+    frame_of,
+    note,
+    replace_file,
+    template_of,
+)
+from tasks.simulate.images.pixels import file_bytes, image_dataset
+from tasks.simulate.people.subjects import clock
 
 Apply = Callable[[Export, int], None]
 Change = Callable[[Dataset, ExportFile], None]

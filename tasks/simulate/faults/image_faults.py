@@ -9,12 +9,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tasks.simulate.answer_key import Kind
-from tasks.simulate.burned_text import text_mask
 from tasks.simulate.exports import Export, ExportFile
-from tasks.simulate.fault_tools import beside, files_of, frame_of, note, replace_file, template_of
-from tasks.simulate.images import file_bytes, frame_pixels, image_dataset
-from tasks.simulate.packing import add_pixels
-from tasks.simulate.secondary_capture import plant_capture, to_screen_save
+from tasks.simulate.faults.fault_tools import (
+    beside,
+    files_of,
+    frame_of,
+    note,
+    replace_file,
+    template_of,
+)
+from tasks.simulate.images.burned_text import text_mask
+from tasks.simulate.images.packing import add_pixels
+from tasks.simulate.images.pixels import file_bytes, frame_pixels, image_dataset
+from tasks.simulate.images.secondary_capture import plant_capture, to_screen_save
 
 _STRANGER_ID = "Z000777031"
 _LOST_FRACTION = 0.4

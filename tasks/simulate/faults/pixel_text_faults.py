@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import partial
 
 from tasks.simulate.answer_key import Kind
-from tasks.simulate.drawn_text import TextStyle, text_pixels
 from tasks.simulate.exports import Export, ExportFile
-from tasks.simulate.fault_tools import beside, files_of, frame_of, note, template_of
-from tasks.simulate.images import file_bytes, frame_pixels, image_dataset
-from tasks.simulate.packing import add_pixels
+from tasks.simulate.faults.fault_tools import beside, files_of, frame_of, note, template_of
+from tasks.simulate.images.drawn_text import TextStyle, text_pixels
+from tasks.simulate.images.packing import add_pixels
+from tasks.simulate.images.pixels import file_bytes, frame_pixels, image_dataset
 
 _FAULT = "burned_in_styles"
 _SERIES = 992

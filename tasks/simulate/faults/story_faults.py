@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tasks.simulate.scenarios import Scenario
+from tasks.simulate.people.scenarios import Scenario
 
 # Name -> index of the site that has it, what changes in the story, what to look for.
 STORY_FAULTS: dict[str, tuple[int, dict[str, Any], str]] = {

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.simulate.drawn_text import TextStyle, text_pixels
 from tasks.simulate.exports import Export, ExportFile
-from tasks.simulate.fault_tools import frame_of, template_of
-from tasks.simulate.geometry import View
-from tasks.simulate.images import frame_label, frame_pixels
-from tasks.simulate.protocols import SeriesPlan
+from tasks.simulate.faults.fault_tools import frame_of, template_of
+from tasks.simulate.images.drawn_text import TextStyle, text_pixels
+from tasks.simulate.images.geometry import View
+from tasks.simulate.images.pixels import frame_label, frame_pixels
+from tasks.simulate.images.protocols import SeriesPlan
 
 Picture = NDArray[np.uint8]
 

@@ -15,8 +15,8 @@ from pydicom.sequence import Sequence as SqItems
 from pydicom.uid import UID, ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from tasks.simulate.answer_key import Kind
-from tasks.simulate.headers import SeriesContext
-from tasks.simulate.subjects import clock
+from tasks.simulate.images.headers import SeriesContext
+from tasks.simulate.people.subjects import clock
 
 _LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 _IN_USE = 0xFFFF

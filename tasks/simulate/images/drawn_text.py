@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import BadInputError
-from tasks.simulate.burned_text import dots_of
-from tasks.simulate.han_strokes import HAN, Segment, strokes_of
+from tasks.simulate.images.burned_text import dots_of
+from tasks.simulate.images.han_strokes import HAN, Segment, strokes_of
 
 # Boxes are 12 units high. A Latin letter is 3 by 5 dots of 2.2 units.
 _BOX = 12.0

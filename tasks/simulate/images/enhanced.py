@@ -8,17 +8,28 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as SqItems
 from pydicom.uid import EnhancedMRImageStorage
 
-from tasks.simulate.enhanced_modules import add_hardware, add_pulse_sequence, item_of
-from tasks.simulate.geometry import plane_of
-from tasks.simulate.headers import SeriesContext
-from tasks.simulate.hospitals import Vendor
-from tasks.simulate.image_types import image_type
-from tasks.simulate.images import SeriesTemplate, file_bytes, frame_pixels, frame_seconds, sop_uid
-from tasks.simulate.packing import add_pixels
-from tasks.simulate.protocols import SeriesPlan
-from tasks.simulate.subjects import clock
-from tasks.simulate.text_encoding import copy_of
-from tasks.simulate.vendors import PHILIPS_RESCALE_SLOPE, PHILIPS_SCALE_SLOPE, Frame, frames_of
+from tasks.simulate.images.enhanced_modules import add_hardware, add_pulse_sequence, item_of
+from tasks.simulate.images.geometry import plane_of
+from tasks.simulate.images.headers import SeriesContext
+from tasks.simulate.images.image_types import image_type
+from tasks.simulate.images.packing import add_pixels
+from tasks.simulate.images.pixels import (
+    SeriesTemplate,
+    file_bytes,
+    frame_pixels,
+    frame_seconds,
+    sop_uid,
+)
+from tasks.simulate.images.protocols import SeriesPlan
+from tasks.simulate.images.vendors import (
+    PHILIPS_RESCALE_SLOPE,
+    PHILIPS_SCALE_SLOPE,
+    Frame,
+    frames_of,
+)
+from tasks.simulate.people.hospitals import Vendor
+from tasks.simulate.people.subjects import clock
+from tasks.simulate.people.text_encoding import copy_of
 
 # Attributes of a classic image that an enhanced one states in functional groups instead.
 _MOVED = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as SqItems
 
-from tasks.simulate.headers import SeriesContext
-from tasks.simulate.protocols import SeriesPlan
+from tasks.simulate.images.headers import SeriesContext
+from tasks.simulate.images.protocols import SeriesPlan
 
 _ECHO_SEQUENCES = {"SE": "SPIN", "GR": "GRADIENT", "EP": "SPIN"}
 

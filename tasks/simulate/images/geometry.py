@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.simulate.hospitals import Tiles
+from tasks.simulate.people.hospitals import Tiles
 
 if TYPE_CHECKING:
-    from tasks.simulate.protocols import SeriesPlan
+    from tasks.simulate.images.protocols import SeriesPlan
 
 Vector = tuple[float, float, float]
 

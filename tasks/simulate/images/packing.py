@@ -18,7 +18,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tasks.simulate.hospitals import Packing, Scanner
+from tasks.simulate.people.hospitals import Packing, Scanner
 
 _CODERS: dict[Packing, tuple[UID, int]] = {
     Packing.RLE: (RLELossless, gdcm.TransferSyntax.RLELossless),

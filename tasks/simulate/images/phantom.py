@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.simulate.geometry import pixel_positions_mm
-from tasks.simulate.protocols import Phase, Physics, SeriesPlan
+from tasks.simulate.images.geometry import pixel_positions_mm
+from tasks.simulate.images.protocols import Phase, Physics, SeriesPlan
 
 AIR, FAT, MUSCLE, LIVER, LESION, AORTA, SPLEEN, SPINE, PORTAL, BILE = range(10)
 CT_INTERCEPT = -1024

@@ -7,8 +7,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from tasks.simulate.answer_key import Kind
-from tasks.simulate.burned_text import text_mask
-from tasks.simulate.headers import SeriesContext
+from tasks.simulate.images.burned_text import text_mask
+from tasks.simulate.images.headers import SeriesContext
 
 _SHAPE = (96, 128)
 _DARK, _WHITE = 24, 255

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.simulate.hospitals import Vendor
+from tasks.simulate.people.hospitals import Vendor
 
 MR_NAMES: dict[Vendor, dict[str, str]] = {
     Vendor.SIEMENS: {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from schemas.sub_stacks import sub_stack_digest
-from tasks.simulate.geometry import View, plane_of
-from tasks.simulate.headers import SeriesContext
-from tasks.simulate.images import frame_label, sop_uid
-from tasks.simulate.packing import transfer_syntax
-from tasks.simulate.protocols import SeriesPlan
-from tasks.simulate.vendors import Frame, frames_of
+from schemas.dicom.sub_stacks import sub_stack_digest
+from tasks.simulate.images.geometry import View, plane_of
+from tasks.simulate.images.headers import SeriesContext
+from tasks.simulate.images.packing import transfer_syntax
+from tasks.simulate.images.pixels import frame_label, sop_uid
+from tasks.simulate.images.protocols import SeriesPlan
+from tasks.simulate.images.vendors import Frame, frames_of
 
 Row = dict[str, object]
 

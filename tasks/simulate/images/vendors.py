@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.simulate.hospitals import Vendor
-from tasks.simulate.protocols import SeriesPlan
+from tasks.simulate.images.protocols import SeriesPlan
+from tasks.simulate.people.hospitals import Vendor
 
 MANUFACTURERS = {
     Vendor.SIEMENS: "SIEMENS",

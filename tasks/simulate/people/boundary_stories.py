@@ -10,7 +10,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.simulate.scenarios import Scenario
+from tasks.simulate.people.scenarios import Scenario
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from tasks.simulate.form_habits import Vague
-from tasks.simulate.forms import FormRow, FormValue
-from tasks.simulate.scenarios import Evidence, diagnosis_known
-from tasks.simulate.subjects import Subject
+from tasks.simulate.people.form_habits import Vague
+from tasks.simulate.people.forms import FormRow, FormValue
+from tasks.simulate.people.scenarios import Evidence, diagnosis_known
+from tasks.simulate.people.subjects import Subject
 
 _MM_PER_SEED = 0.4
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from openpyxl import Workbook
 
-from schemas.workbook_bytes import workbook_bytes
+from schemas.tables.workbook_bytes import workbook_bytes
 
 _ODM = "http://www.cdisc.org/ns/odm/v1.3"
 _STUDY = "ST.FICTITIOUS"

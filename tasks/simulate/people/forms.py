@@ -17,8 +17,8 @@ import yaml
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
-from tasks.simulate.form_files import odm_bytes, xlsx_bytes
-from tasks.simulate.form_habits import (
+from tasks.simulate.people.form_files import odm_bytes, xlsx_bytes
+from tasks.simulate.people.form_habits import (
     AsOf,
     Codes,
     FormFormat,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.simulate.boundary_stories import BOUNDARY_STORIES
-from tasks.simulate.scenarios import EVERYDAY, Scenario
+from tasks.simulate.people.boundary_stories import BOUNDARY_STORIES
+from tasks.simulate.people.scenarios import EVERYDAY, Scenario
 
 STORIES: tuple[Scenario, ...] = (*EVERYDAY, *BOUNDARY_STORIES)

@@ -6,10 +6,8 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tasks.simulate.exam_content import complete
-from tasks.simulate.hospitals import Hospital
-from tasks.simulate.people import Person, make_person, name_of
-from tasks.simulate.protocols import (
+from tasks.simulate.images.exam_content import complete
+from tasks.simulate.images.protocols import (
     ExamPlan,
     baseline_ct,
     dce_mri,
@@ -17,9 +15,11 @@ from tasks.simulate.protocols import (
     follow_up_ct,
     follow_up_mri,
 )
+from tasks.simulate.people.hospitals import Hospital
+from tasks.simulate.people.people import Person, make_person, name_of
+from tasks.simulate.people.scenarios import Evidence, Scenario
+from tasks.simulate.people.stories import STORIES
 from tasks.simulate.random_streams import number_of, stream
-from tasks.simulate.scenarios import Evidence, Scenario
-from tasks.simulate.stories import STORIES
 
 FIRST_NIGHT = dt.date(2026, 11, 20)
 _FIRST_NIGHT_AFTER_THE_STUDY = dt.date(2029, 4, 2)

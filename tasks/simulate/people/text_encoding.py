@@ -18,7 +18,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence as SqItems
 from pydicom.tag import BaseTag
 
-from tasks.simulate.hospitals import Charset
+from tasks.simulate.people.hospitals import Charset
 
 _TEXT_VRS = frozenset({"PN", "LO", "SH", "ST", "LT", "UC", "UT"})
 _DECLARED: dict[Charset, str | list[str] | None] = {

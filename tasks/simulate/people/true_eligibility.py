@@ -10,7 +10,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 
-from tasks.simulate.scenarios import Evidence, Scenario, diagnosis_known
+from tasks.simulate.people.scenarios import Evidence, Scenario, diagnosis_known
 
 CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
 UNKNOWN = "UK"

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from schemas.atomic_files import sha256_of_bytes
 from schemas.identifiers import SiteCode
 from schemas.records import Finding
+from schemas.run.atomic_files import sha256_of_bytes
 from tasks.clinical.form_contracts import read_form_contracts
 from tasks.clinical.form_rows import ClinicalIntake, FormRows
 from tasks.clinical.intake import read_form

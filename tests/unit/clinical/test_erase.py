@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectNo
-from schemas.keys import KeyRing
-from schemas.suppression import Scope, Withdrawal, record_withdrawal
-from schemas.zones import Zones
+from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing
+from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal
 from tasks.clinical.form_rows import ClinicalIntake, FormRow, FormRows
 from tasks.clinical.merge import BatchForms, merge_batches
 from tasks.clinical.reconcile import check_rows

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.finding_texts import make_finding
 from schemas.identifiers import BatchId, SiteCode, SubjectNo
-from schemas.keys import KeyRing
+from schemas.vault.keys import KeyRing
 from tasks.clinical.form_rows import ClinicalIntake, FormRows
 from tasks.clinical.linkage_checks import check_linkage
 from tasks.clinical.merge import BatchForms, merge_batches

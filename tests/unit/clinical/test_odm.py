@@ -9,8 +9,8 @@ import pytest
 
 from schemas.clinical_rows import Missing
 from schemas.identifiers import BatchId
-from schemas.keys import KeyRing
 from schemas.states import ReasonCode
+from schemas.vault.keys import KeyRing
 from tasks.clinical.form_rows import FormRows
 from tasks.clinical.merge import BatchForms, merge_batches
 from tasks.clinical.raw_form import FormRefusedError

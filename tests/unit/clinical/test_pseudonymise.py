@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from schemas.identifiers import SubjectNo
-from schemas.keys import KeyRing
+from schemas.vault.keys import KeyRing
 from tasks.clinical.form_contracts import read_form_contracts
 from tasks.clinical.pseudonymise import arrow_schema_of, tables_for_batch
 from tests.unit.clinical.forms import ROWS, SITE, form_row, intake_of, read_rows

@@ -9,7 +9,7 @@ from stdnum.iso7064 import mod_11_2
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.identifiers import BatchId, SubjectNo
-from schemas.keys import KeyRing
+from schemas.vault.keys import KeyRing
 from tasks.clinical.form_rows import FormRows
 from tasks.clinical.linkage_checks import check_persons, without_lost_zeros
 from tasks.clinical.merge import BatchForms, merge_batches

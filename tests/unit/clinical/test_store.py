@@ -8,12 +8,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.atomic_files import sha256_of_bytes
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import BatchId
-from schemas.keys import KeyRing
 from schemas.records import DeliveredFile, FileKind
+from schemas.run.atomic_files import sha256_of_bytes
 from schemas.states import FileState, ReasonCode
+from schemas.vault.keys import KeyRing
 from tasks.clinical import store
 from tasks.clinical.pseudonymise import tables_for_batch
 from tests.unit.clinical.forms import ROWS, SITE, form_row, form_text, intake_of, read_rows

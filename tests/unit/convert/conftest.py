@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from schemas.features import read_features
+from schemas.dicom.features import read_features
 from schemas.records import VolumeRecord
 from tasks.convert.counts import NOTHING_STATED, StatedCounts
 from tasks.convert.store_series import convert_series

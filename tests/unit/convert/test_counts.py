@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydicom.dataset import Dataset
 
-from schemas.features import read_features
-from schemas.sub_stacks import split_series
+from schemas.dicom.features import read_features
+from schemas.dicom.sub_stacks import split_series
 from tasks.convert.codes import Code
 from tasks.convert.counts import StatedCounts, check_counts, counts_from_manifest
 from tasks.convert.plan import plan_series

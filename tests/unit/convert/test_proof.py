@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from schemas.features import read_features
-from schemas.sub_stacks import SubStack, split_series
+from schemas.dicom.features import read_features
+from schemas.dicom.sub_stacks import SubStack, split_series
 from tasks.convert.codes import Code
 from tasks.convert.proof import Converted, Proof, ReadPlane, prove
 from tasks.convert.source import PixelFacts

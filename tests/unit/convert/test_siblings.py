@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from schemas.features import read_features
+from schemas.dicom.features import read_features
+from schemas.dicom.sub_stacks import SubStack, split_series
 from schemas.records import VolumeRecord
-from schemas.sub_stacks import SubStack, split_series
 from tasks.convert.codes import Code
 from tasks.convert.siblings import remark_on_siblings
 from tasks.convert.store_series import failed_record

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from schemas.dicom.features import read_features
 from schemas.errors import ContractError
-from schemas.features import read_features
 from tasks.convert.sidecar import clean_sidecar, read_sidecar_keys
 from tests.builders import make_instance
 

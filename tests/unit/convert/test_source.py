@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from schemas.siemens_csa import read_csa
+from schemas.dicom.siemens_csa import read_csa
 from tasks.convert.mosaic import Mosaic
 from tasks.convert.source import stored_values, tile_origin_lps
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
+from schemas.dicom.sub_stacks import split_series
 from schemas.errors import BadInputError, EnvironmentProblemError
 from schemas.records import VolumeRecord
-from schemas.sub_stacks import split_series
 from tasks.convert.codes import Code
 from tasks.convert.folder_rows import FolderResult, count_folder
 from tasks.convert.store_destination import require_space

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from pydicom.dataset import Dataset
 
+from schemas.dicom.features import read_features
 from schemas.errors import BadInputError
-from schemas.features import read_features
 from tasks.convert.folder_rows import FolderResult, count_files, count_folder
 from tasks.convert.store import convert_many
 from tasks.convert.store_folder import convert_folder

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from schemas.features import read_features
-from schemas.sub_stacks import split_series
-from tasks.convert import store_pool, store_series
+from schemas.dicom.features import read_features
+from schemas.dicom.sub_stacks import split_series
+from schemas.run import pool as store_pool
+from tasks.convert import store_series
 from tasks.convert.proof import prove
 from tasks.convert.store import convert_many, worker_memory
 from tasks.convert.store_series import SeriesJob

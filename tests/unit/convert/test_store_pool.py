@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.convert.store_pool import Loss, run_isolated
+from schemas.run.pool import Loss, run_isolated
 
 
 def answer(item: str) -> str:

@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from pydicom.dataset import Dataset
 
-from schemas.features import InstanceFeatures, read_features
+from schemas.dicom.features import InstanceFeatures, read_features
 from schemas.identifiers import BatchId, SeriesUid, Sha256, SiteCode, SopUid
-from schemas.record_tables import table_from_records
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
+from schemas.run.workbench import Workbench
+from schemas.run.zones import Zones
 from schemas.states import FileState
-from schemas.workbench import Workbench
-from schemas.zones import Zones
+from schemas.tables.record_tables import table_from_records
 from tasks.convert.counts import StatedCounts
 from tasks.convert.store import convert_many
 from tasks.convert.store_series import SeriesJob

@@ -14,8 +14,8 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
+from schemas.dicom.sub_stacks import sub_stack_digest
 from schemas.records import VolumeRecord
-from schemas.sub_stacks import sub_stack_digest
 from tests.builders import COLUMNS, ROWS, make_instance, make_series, write_files
 from tests.unit.convert.conftest import Convert
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from schemas.atomic_files import sha256_of_file
 from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
-from schemas.keys import KeyRing
 from schemas.records import DeliveredFile, FileKind, SubjectAssignment
+from schemas.run.atomic_files import sha256_of_file
 from schemas.states import ReasonCode
+from schemas.vault.keys import KeyRing
 from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.objects import deidentify_object
-from tasks.deidentify.profile import load_profile
+from tasks.deidentify.rules.profile import load_profile
 from tests.builders import to_bytes
 
 SITE = SiteCode("S91")

@@ -17,7 +17,7 @@ from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
 from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.objects import deidentify_object
-from tasks.deidentify.profile import load_profile
+from tasks.deidentify.rules.profile import load_profile
 from tests.builders import make_instance, to_bytes
 from tests.unit.deidentify.helpers import RING, run
 

@@ -8,11 +8,11 @@ import struct
 import pytest
 from pydicom.dataset import Dataset
 
-from schemas.siemens_csa import read_csa
-from tasks.deidentify.blobs import rebuild_blob
-from tasks.deidentify.ge_blocks import BlobError, read_protocol, read_user_data
-from tasks.deidentify.profile import load_profile
-from tasks.deidentify.siemens_csa import write_csa
+from schemas.dicom.siemens_csa import read_csa
+from tasks.deidentify.rules.blobs import rebuild_blob
+from tasks.deidentify.rules.ge_blocks import BlobError, read_protocol, read_user_data
+from tasks.deidentify.rules.profile import load_profile
+from tasks.deidentify.rules.siemens_csa import write_csa
 from tests.builders import make_instance
 from tests.unit.deidentify.helpers import accepted, written
 

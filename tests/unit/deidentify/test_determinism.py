@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from schemas.keys import KeyRing
+from schemas.vault.keys import KeyRing
 from tasks.deidentify.store import deidentify_files
 from tasks.deidentify.store_folder import deidentify_folder
 from tests.builders import make_series, write_files

@@ -9,18 +9,10 @@ from typing import Any
 import pytest
 
 from schemas.states import FileState, ReasonCode
-from tasks.deidentify import (
-    admission,
-    audit,
-    identifiers,
-    objects,
-    plan,
-    plan_private,
-    rebuild,
-    store_worker,
-)
+from tasks.deidentify import audit, identifiers, objects, store_worker
 from tasks.deidentify.job_records import Job
-from tasks.deidentify.profile import Action
+from tasks.deidentify.plan import admission, plan, plan_private, rebuild
+from tasks.deidentify.rules.profile import Action
 from tasks.deidentify.settle import settle
 from tasks.deidentify.store_worker import Subjects, run_job, start_worker
 from tests.builders import make_instance, to_bytes

@@ -11,9 +11,9 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 from schemas.identifiers import RawPatientId
 from schemas.states import ReasonCode
 from tasks.deidentify.deidentified import DeidentifiedObject
-from tasks.deidentify.memory import Memory
 from tasks.deidentify.objects import deidentify_object
-from tasks.deidentify.profile import load_profile
+from tasks.deidentify.plan.memory import Memory
+from tasks.deidentify.rules.profile import load_profile
 from tests.builders import make_instance, make_series, to_bytes
 from tests.unit.deidentify.helpers import RING, anyone, assignment
 from tests.unit.deidentify.multi_frame import make_enhanced

@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from schemas.states import ReasonCode
-from tasks.deidentify.values import read_date
+from tasks.deidentify.rules.values import read_date
 from tests.builders import to_bytes
 from tests.unit.deidentify.helpers import RING, SHIFT_DAYS, accepted, run, written
 from tests.unit.deidentify.multi_frame import FRAME_DATE, make_enhanced

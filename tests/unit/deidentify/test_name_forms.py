@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.deidentify.name_forms import full_names, initials, name_groups
+from tasks.deidentify.search.name_forms import full_names, initials, name_groups
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from tasks.deidentify.encode import OutElement, encode_file
-from tasks.deidentify.parse import NotDicomError, ScanError, scan_file, walk
+from schemas.dicom.elements import NotDicomError, ScanError, scan_file, walk
+from schemas.dicom.encode import OutElement, encode_file
 from tests.builders import make_instance, to_bytes
 
 SYNTAXES = [

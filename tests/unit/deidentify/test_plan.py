@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from tasks.deidentify.actions import Person
-from tasks.deidentify.parse import scan_file
-from tasks.deidentify.plan import context_of, plan_actions
-from tasks.deidentify.profile import Action, load_profile
+from schemas.dicom.elements import scan_file
+from tasks.deidentify.plan.actions import Person
+from tasks.deidentify.plan.plan import context_of, plan_actions
+from tasks.deidentify.rules.profile import Action, load_profile
 from tests.builders import make_instance, to_bytes
 from tests.unit.deidentify.helpers import RING, SHIFT_DAYS, written
 

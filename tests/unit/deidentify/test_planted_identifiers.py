@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.dicom.elements import PIXEL_DATA, scan_file
 from tasks.deidentify.identifiers import SubjectIdentifiers
-from tasks.deidentify.parse import PIXEL_DATA, scan_file
-from tasks.deidentify.residual_scan import Dictionary, search_generic
+from tasks.deidentify.search.residual_scan import Dictionary, search_generic
 from tests.unit.deidentify.helpers import SHIFT_DAYS, accepted, pseudonym
 from tests.unit.deidentify.planted import FORMS, MRN, SITUATIONS, VALUES, Situation, plant
 

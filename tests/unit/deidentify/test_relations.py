@@ -7,11 +7,11 @@ from datetime import date
 from pydicom.dataset import Dataset
 
 from schemas.identifiers import RawPatientId
-from schemas.keys import KeyRing
+from schemas.vault.keys import KeyRing
 from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.objects import deidentify_object
-from tasks.deidentify.profile import load_profile
-from tasks.deidentify.values import read_date
+from tasks.deidentify.rules.profile import load_profile
+from tasks.deidentify.rules.values import read_date
 from tests.builders import make_instance, make_series, make_uid, to_bytes
 from tests.unit.deidentify.helpers import RING, SITE, anyone, assignment, linkage, written
 

@@ -14,20 +14,21 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
+from schemas.dicom.elements import PIXEL_DATA, Header, RawElement, scan_file
 from schemas.identifiers import RawPatientId
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
-from tasks.deidentify import admission, plan, template
 from tasks.deidentify import replay as replay_module
-from tasks.deidentify.admission import READ_BY_SERIES_CHECKS, check_admission
+from tasks.deidentify import template
 from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.job_records import Job, JobResult
-from tasks.deidentify.layouts import Layouts
-from tasks.deidentify.memory import Memory
 from tasks.deidentify.objects import deidentify_object
-from tasks.deidentify.parse import PIXEL_DATA, Header, RawElement, scan_file
-from tasks.deidentify.profile import Action, load_profile, tag_of
+from tasks.deidentify.plan import admission, plan
+from tasks.deidentify.plan.admission import READ_BY_SERIES_CHECKS, check_admission
+from tasks.deidentify.plan.memory import Memory
 from tasks.deidentify.replay import replay
+from tasks.deidentify.rules.profile import Action, load_profile, tag_of
+from tasks.deidentify.search.layouts import Layouts
 from tasks.deidentify.store_worker import Subjects, run_job, start_worker
 from tests.builders import make_series, to_bytes
 from tests.unit.deidentify.helpers import RING, SITE, anyone

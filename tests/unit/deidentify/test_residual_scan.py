@@ -8,7 +8,7 @@ import pytest
 
 from tasks.deidentify.identifiers import Identifier, SubjectIdentifiers, merge_identifiers
 from tasks.deidentify.identifiers import IdentifierKind as K
-from tasks.deidentify.residual_scan import Dictionary, Match, search_generic
+from tasks.deidentify.search.residual_scan import Dictionary, Match, search_generic
 
 ME, OTHER = "S91-AAAAAAAA", "S91-BBBBBBBB"
 

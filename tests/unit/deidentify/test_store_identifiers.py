@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import EnvironmentProblemError
-from schemas.keys import KeyRing
+from schemas.vault.keys import KeyRing
 from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIdentifiers
-from tasks.deidentify.store_identifiers import read_identifiers, write_identifiers
+from tasks.deidentify.search.store_identifiers import read_identifiers, write_identifiers
 
 PERSON = SubjectIdentifiers(
     "S91-AAAAAAAA", 400, frozenset({Identifier(IdentifierKind.NAME, "张伟明")})

@@ -20,12 +20,12 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from tasks.deidentify import store_scan
+from schemas.dicom.elements import inflate_file
 from tasks.deidentify.identifiers import Identifier, SubjectIdentifiers
 from tasks.deidentify.identifiers import IdentifierKind as K
-from tasks.deidentify.parse import inflate_file
-from tasks.deidentify.residual_scan import Dictionary
-from tasks.deidentify.store_scan import ScanHit, scan_paths
+from tasks.deidentify.search import store_scan
+from tasks.deidentify.search.residual_scan import Dictionary
+from tasks.deidentify.search.store_scan import ScanHit, scan_paths
 from tests.builders import make_instance, to_bytes
 
 ME, OTHER = "S91-AAAAAAAA", "S91-BBBBBBBB"

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from tasks.deidentify.values import (
+from tasks.deidentify.rules.values import (
     age_at,
     cap_age,
     is_time,

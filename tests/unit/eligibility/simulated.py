@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
-from schemas.atomic_files import sha256_of_bytes
 from schemas.identifiers import BatchId, SiteCode, SubjectNo
-from schemas.keys import KeyRing
 from schemas.records import CohortLabels, SeriesLabel, StudyRole
+from schemas.run.atomic_files import sha256_of_bytes
+from schemas.vault.keys import KeyRing
 from tasks.clinical.form_rows import ClinicalIntake
 from tasks.clinical.intake import read_form
 from tasks.clinical.merge import BatchForms

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import pytest
 
 from schemas.clinical_rows import Cell, ClinicalRow, Missing
-from schemas.contracts import conform, read_table_contracts
 from schemas.partial_dates import PartialDate
 from schemas.records import CohortLabels
+from schemas.tables.contracts import conform, read_table_contracts
 from tasks.eligibility.assemble import CohortRows, assemble_cohort
 from tests.unit.eligibility.cohort import (
     CT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.features import InstanceFeatures, read_features
+from schemas.dicom.features import InstanceFeatures, read_features
 from schemas.records import CohortLabels, SeriesLabel
 from tasks.harmonise.exam import label_instances
 from tests.builders import make_series

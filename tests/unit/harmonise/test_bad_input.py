@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from schemas.features import InstanceFeatures, read_features
+from schemas.dicom.features import InstanceFeatures, read_features
 from tasks.harmonise.exam import label_instances
 from tests.builders import make_instance
 from tests.unit.harmonise.exams import label, labels_of, rows_of, series

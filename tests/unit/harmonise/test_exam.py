@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.features import InstanceFeatures, read_features
+from schemas.dicom.features import InstanceFeatures, read_features
 from schemas.states import Verdict
 from tests.builders import make_instance
 from tests.unit.harmonise.exams import INJECTION_S, clock, label, labels_of, rows_of, series

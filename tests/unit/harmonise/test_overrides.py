@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
-from schemas.features import InstanceFeatures
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.findings import label_findings
 from tasks.harmonise.overrides import Override, parse_overrides, render_overrides

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import BadInputError
-from schemas.features import InstanceFeatures
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.overrides import Key, Override
 from tasks.harmonise.review import QUEUE_COLUMNS, read_decisions, review_queue

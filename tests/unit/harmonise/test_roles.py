@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 from schemas.records import StudyRole
 from tests.unit.harmonise.exams import label, series
 

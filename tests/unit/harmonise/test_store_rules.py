@@ -11,7 +11,7 @@ import pytest
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 from tasks.harmonise import store_rules
 from tasks.harmonise.store_rules import (
     difference_of_versions,

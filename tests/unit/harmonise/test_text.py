@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.descriptors import clean_descriptor
+from schemas.dicom.descriptors import clean_descriptor
 from tasks.harmonise.text import label_string, label_strings
 
 

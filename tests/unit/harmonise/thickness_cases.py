@@ -8,7 +8,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from schemas.features import InstanceFeatures, read_features
+from schemas.dicom.features import InstanceFeatures, read_features
 from schemas.states import Verdict
 from tests.builders import make_instance
 from tests.unit.harmonise.exams import series

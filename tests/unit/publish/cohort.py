@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from schemas.atomic_files import sha256_of_bytes
-from schemas.contracts import conform, read_code_lists, read_table_contracts
 from schemas.identifiers import Sha256
+from schemas.run.atomic_files import sha256_of_bytes
+from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.rows import Row, code_list_rows
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import LivercohortError
-from schemas.features import InstanceFeatures
-from schemas.record_tables import table_from_records
 from schemas.records import VolumeRecord
-from schemas.zones import Zones
+from schemas.run.zones import Zones
+from schemas.tables.record_tables import table_from_records
 from tasks.publish.store_batches import nifti_sources, read_committed
 from tests.unit.publish.cohort import make_row, make_table
 

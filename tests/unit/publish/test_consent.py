@@ -7,8 +7,8 @@ import datetime as dt
 import pytest
 
 from schemas.clinical_rows import ClinicalRow
-from schemas.contracts import conform
 from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectId, SubjectNo
+from schemas.tables.contracts import conform
 from tasks.publish.consent import released_tables, withdrawn_rows
 from tests.unit.publish.cohort import CONTRACTS, SUBJECTS, make_cohort
 

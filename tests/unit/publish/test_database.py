@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tasks.publish import store_write
-from tasks.publish.content import split_by_site
+from tasks.publish.diff.content import split_by_site
 from tasks.publish.store_database import update_database, write_database
 from tasks.publish.store_verify import verify_release
 from tests.unit.publish.cohort import CONTRACTS, make_cohort, make_row, make_table

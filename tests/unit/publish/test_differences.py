@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.errors import BadInputError
-from tasks.publish.differences import Bump, Change, compare_tables, next_version, parse_version
+from tasks.publish.diff.differences import Bump, Change, compare_tables, next_version, parse_version
 from tests.unit.publish.cohort import CONTRACTS, make_row, make_table
 
 SUBJECT = [make_row("subject", subject_id=f"S91-AAAA222{n}", site_code="S91") for n in range(3)]

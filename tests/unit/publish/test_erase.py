@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tasks.publish.erase.store_erase import erase_from_releases, publish_without
 from tasks.publish.store import build_release, sweep_staging
-from tasks.publish.store_erase import erase_from_releases, publish_without
 from tasks.publish.store_verify import verify_release
 from tests.unit.publish.cohort import CONTRACTS, digest_of, make_cohort, make_facts, make_sources
 from tests.unit.publish.test_release import files_below, query

@@ -16,9 +16,9 @@ import pytest
 from pyarrow import fs
 
 from schemas.errors import BadInputError, BusyError
-from schemas.zones import Zones
+from schemas.run.zones import Zones
+from tasks.publish.erase.store_erase import erase_from_releases, publish_without
 from tasks.publish.store import release_folders
-from tasks.publish.store_erase import erase_from_releases, publish_without
 from tasks.publish.store_remote import (
     Store,
     erase_at_batches,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
-from schemas.contracts import conform, read_code_lists
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
+from schemas.dicom.sub_stacks import split_series
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.records import CohortLabels, Finding, SeriesLabel, StudyRole, VolumeRecord
-from schemas.sites import read_registered_sites, read_sites
+from schemas.run.sites import read_registered_sites, read_sites
 from schemas.states import Severity, Verdict
-from schemas.sub_stacks import split_series
+from schemas.tables.contracts import conform, read_code_lists
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
 from tasks.publish.instances import instance_table
 from tasks.publish.rows import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 from tasks.queries.store import (
     changing_queries,
     keep_answer_file,

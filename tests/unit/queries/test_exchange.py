@@ -13,9 +13,9 @@ from openpyxl import load_workbook
 
 from schemas.errors import BadInputError, ContractError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
-from schemas.keys import KeyRing
 from schemas.records import SubjectAssignment
-from schemas.zones import Zones
+from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing
 from tasks.queries import store
 from tasks.queries.exchange import (
     COLUMNS,

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.identifiers import BatchId, SiteCode
 from schemas.records import DELIVERED_STUDY
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 from tasks.queries.states import Query
 from tasks.queries.store_files import files_of_queries, write_files
 from tests.unit.queries.builders import about, after, night

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
 from schemas.records import DeliveredFile, FileKind, FileOutcome
 from schemas.states import FileState, ReasonCode

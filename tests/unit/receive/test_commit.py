@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.features import InstanceFeatures
+from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import BatchId, Sha256, SiteCode, SopUid
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
+from schemas.run.workbench import Workbench
+from schemas.run.zones import Zones
 from schemas.states import FileState, ReasonCode
-from schemas.workbench import Workbench
-from schemas.zones import Zones
 from tasks.receive import store_commit
 from tasks.receive.accounting import KnownInstance
 from tasks.receive.ledger import status_of

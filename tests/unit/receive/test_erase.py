@@ -10,9 +10,9 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.atomic_files import sha256_of_file
 from schemas.identifiers import SiteCode
-from schemas.zones import Zones
+from schemas.run.atomic_files import sha256_of_file
+from schemas.run.zones import Zones
 from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse
 from tests.builders import make_instance
 

@@ -12,9 +12,9 @@ import pytest
 from schemas.errors import BadInputError
 from schemas.identifiers import SiteCode
 from schemas.records import Delivery, FileKind
-from schemas.sites import read_site
+from schemas.run.sites import read_site
+from schemas.run.zones import Zones
 from schemas.states import ReasonCode
-from schemas.zones import Zones
 from tasks.receive.store import Export, list_exports, take_in
 
 SITE = SiteCode("S91")

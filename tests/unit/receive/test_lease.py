@@ -11,7 +11,7 @@ import pytest
 
 from schemas.errors import BusyError
 from schemas.identifiers import SiteCode
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 from tasks.receive.store_lease import EXPIRY_S, lease
 
 SITE = SiteCode("S91")

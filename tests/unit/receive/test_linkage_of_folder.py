@@ -8,8 +8,8 @@ import pytest
 
 from schemas.errors import BadInputError
 from schemas.identifiers import SiteCode
-from schemas.keys import KeyRing
-from schemas.zones import Zones
+from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing
 from tasks.receive.store_linkage import linkage_of_folder
 
 _RING, _SITE = KeyRing(bytes(range(32))), SiteCode("S91")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.contracts import read_table_contracts
 from schemas.records import Finding
 from schemas.states import Severity
+from schemas.tables.contracts import read_table_contracts
 from tasks.report.model import (
     BatchAccount,
     ColumnLine,

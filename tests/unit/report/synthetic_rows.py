@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
-from schemas.sites import read_registered_sites
+from schemas.run.sites import read_registered_sites
 
 READINGS = ("literal", "combined_exam")
 CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 from tasks.report.store import write_report
 from tasks.report.store_erase import erase_from_reports
 from tasks.report.store_reviews import reviews_folder

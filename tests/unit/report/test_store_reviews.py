@@ -12,7 +12,7 @@ import pytest
 
 from schemas.errors import BadInputError, GateBlockedError
 from schemas.hospital_day import hospital_today
-from schemas.zones import Zones
+from schemas.run.zones import Zones
 from tasks.report.reviews import FORMAT, checksum
 from tasks.report.store import WrittenReport, write_report
 from tasks.report.store_pictures import PictureStore

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.atomic_files import canonical_json, directory_published_as, write_bytes
+from schemas.run.atomic_files import canonical_json, directory_published_as, write_bytes
 
 
 def test_a_folder_appears_whole_and_at_once(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.charsets import decode_table_text, decode_text, possible_texts
-from schemas.descriptors import decode_descriptor
+from schemas.dicom.charsets import decode_table_text, decode_text, possible_texts
+from schemas.dicom.descriptors import decode_descriptor
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from schemas.contracts import conform, read_code_lists, read_table_contracts
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
+from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
 
 CONTRACTS = read_table_contracts()
 SITE = CONTRACTS["site"]

@@ -8,9 +8,9 @@ from itertools import product
 import pytest
 from pypinyin.constants import PINYIN_DICT
 
-from schemas.contrast_agents import parse_agents
-from schemas.descriptor_vocabulary import parse_vocabulary, read_vocabulary
-from schemas.descriptors import clean_descriptor, read_agent_class
+from schemas.dicom.contrast_agents import parse_agents
+from schemas.dicom.descriptor_vocabulary import parse_vocabulary, read_vocabulary
+from schemas.dicom.descriptors import clean_descriptor, read_agent_class
 from schemas.errors import ContractError
 
 HAN_NAMES = [

@@ -7,7 +7,7 @@ import sys
 import textwrap
 
 #: A module that nothing loads by itself.
-_MODULE, _OTHER = "schemas.partial_dates", "schemas.workbook_bytes"
+_MODULE, _OTHER = "schemas.partial_dates", "schemas.tables.workbook_bytes"
 
 
 def run(code: str) -> list[str]:
@@ -21,7 +21,7 @@ def run(code: str) -> list[str]:
 def test_a_process_of_one_thread_forks_workers_that_have_the_modules() -> None:
     said = run(
         f"""
-        from schemas.forking import worker_context
+        from schemas.run.forking import worker_context
         context = worker_context("{_MODULE}")
         with context.Pool(1) as pool:
             loaded = pool.apply(eval, ("'{_MODULE}' in __import__('sys').modules",))
@@ -35,7 +35,7 @@ def test_with_threads_a_server_forks_workers_that_have_the_modules_of_every_stag
     said = run(
         f"""
         import threading
-        from schemas.forking import preload_in_server, worker_context
+        from schemas.run.forking import preload_in_server, worker_context
         end = threading.Event()
         threading.Thread(target=end.wait).start()
         preload_in_server("{_OTHER}")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import BadInputError, EnvironmentProblemError
 from schemas.identifiers import SiteCode, SubjectNo
-from schemas.keys import (
+from schemas.vault.keys import (
     SHIFT_DAYS_MAX,
     SHIFT_DAYS_MIN,
     KeyRing,

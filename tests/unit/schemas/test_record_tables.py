@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pytest
 
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
-from schemas.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
-from schemas.record_tables import record_schema, records_from_table, table_from_records
 from schemas.records import FileOutcome, VolumeRecord
 from schemas.states import FileState, ReasonCode
+from schemas.tables.record_tables import record_schema, records_from_table, table_from_records
 
 HEADLESS = FileOutcome(
     file_no=2,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from stdnum.cn import ric
 
-from schemas.keys import KeyRing
 from schemas.resident_ids import normalise_resident_id
+from schemas.vault.keys import KeyRing
 
 NEW = "11010519491231002X"
 

@@ -8,10 +8,10 @@ import pytest
 
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
-from schemas.keys import KeyRing, create_key_file
+from schemas.run.settings import Settings
 from schemas.run_context import require_key
-from schemas.settings import Settings
-from schemas.vault import LinkageRow, Vault
+from schemas.vault.keys import KeyRing, create_key_file
+from schemas.vault.subjects import LinkageRow, Vault
 
 _SITE = SiteCode("S91")
 _LINK = LinkageRow(SubjectNo("LC-001"), RawPatientId("PID000001"))

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.errors import BadInputError
-from schemas.settings import Settings, read_settings
+from schemas.run.settings import Settings, read_settings
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import BadInputError
-from schemas.log_redaction import RedactingFilter
-from schemas.stage_errors import StageFailedError, redacted_errors
-from schemas.zones import Zones
+from schemas.run.log_redaction import RedactingFilter
+from schemas.run.stage_errors import StageFailedError, redacted_errors
+from schemas.run.zones import Zones
 
 SECRET = "Zhang^San 13800138000"
 

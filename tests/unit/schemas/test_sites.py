@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import BadInputError
-from schemas.sites import (
+from schemas.run.sites import (
     SiteConfig,
     _why_not,
     is_fictitious,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from schemas.features import InstanceFeatures, read_features
-from schemas.sub_stacks import (
+from schemas.dicom.features import InstanceFeatures, read_features
+from schemas.dicom.sub_stacks import (
     SubStack,
     UnevenSpacingError,
     distinct_positions,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import BadInputError
-from schemas.keys import KeyRing
-from schemas.suppression import (
+from schemas.vault.keys import KeyRing
+from schemas.vault.suppression import (
     SUPPRESSION_LIST,
     Scope,
     Withdrawal,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from schemas.features import read_features
-from schemas.sub_stacks import group_by_series
-from schemas.torn_series import filed_instances, join_torn
+from schemas.dicom.features import read_features
+from schemas.dicom.sub_stacks import group_by_series
+from schemas.dicom.torn_series import filed_instances, join_torn
 from tests.builders import make_series, make_uid
 
 

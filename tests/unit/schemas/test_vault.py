@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
-from schemas.keys import KeyRing
-from schemas.vault import LinkageConflictError, LinkageRow, Vault
-from schemas.vault_database import Layout, VaultDatabase, VaultPlace, metadata
+from schemas.vault.database import Layout, VaultDatabase, VaultPlace, metadata
+from schemas.vault.keys import KeyRing
+from schemas.vault.subjects import LinkageConflictError, LinkageRow, Vault
 
 SITE, OTHER_SITE = SiteCode("S91"), SiteCode("S92")
 RESIDENT = "11010519491231002X"
@@ -239,8 +239,8 @@ _ASSIGN = """
 import json, sys
 from pathlib import Path
 from pydantic import SecretStr
-from schemas.keys import KeyRing
-from schemas.vault import LinkageRow, Vault
+from schemas.vault.keys import KeyRing
+from schemas.vault.subjects import LinkageRow, Vault
 place, site, rows = json.loads(sys.stdin.read())
 place = SecretStr(place) if place.startswith("postgresql") else Path(place)
 vault = Vault(place, KeyRing(bytes(range(32))))

@@ -14,11 +14,11 @@ from pydantic import SecretStr
 
 from schemas.errors import BadInputError, EnvironmentProblemError, GateBlockedError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
-from schemas.keys import KeyRing
 from schemas.records import SubjectAssignment
-from schemas.vault import LinkageRow, Vault
-from schemas.vault_database import VaultDatabase
-from schemas.vault_look_ups import LookUp, look_up_subject, read_log
+from schemas.vault.database import VaultDatabase
+from schemas.vault.keys import KeyRing
+from schemas.vault.look_ups import LookUp, look_up_subject, read_log
+from schemas.vault.subjects import LinkageRow, Vault
 
 SITE = SiteCode("S91")
 

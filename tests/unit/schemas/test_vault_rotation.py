@@ -10,17 +10,17 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from schemas import vault_rotation
-from schemas.atomic_files import write_bytes
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
-from schemas.keys import KeyRing, create_key_file, read_key_file, sealed_version
-from schemas.sealed_contexts import IDENTIFIERS_CONTEXT, forms_context
-from schemas.vault import LinkageRow, Vault
-from schemas.vault_database import VaultDatabase, seal
-from schemas.vault_look_ups import look_up_subject, read_log
-from schemas.vault_rotation import check_sealed, rotate_vault_secret
-from schemas.zones import Zones
+from schemas.run.atomic_files import write_bytes
+from schemas.run.zones import Zones
+from schemas.vault import rotation as vault_rotation
+from schemas.vault.database import VaultDatabase, seal
+from schemas.vault.keys import KeyRing, create_key_file, read_key_file, sealed_version
+from schemas.vault.look_ups import look_up_subject, read_log
+from schemas.vault.rotation import check_sealed, rotate_vault_secret
+from schemas.vault.sealed_contexts import IDENTIFIERS_CONTEXT, forms_context
+from schemas.vault.subjects import LinkageRow, Vault
 
 SITE = SiteCode("S91")
 ROWS = [

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
-from schemas.keys import KeyRing, create_key_file
-from schemas.stage_errors import StageFailedError, redacted_errors
-from schemas.vault import LinkageRow, Vault
-from schemas.zones import Zones
+from schemas.run.stage_errors import StageFailedError, redacted_errors
+from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing, create_key_file
+from schemas.vault.subjects import LinkageRow, Vault
 from tasks.harmonise.overrides import Override
 from tasks.harmonise.store_rules import add_overrides
 from tasks.queries.store import keep_answer_file, write_outgoing

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.simulate.exports import Export, ExportFile, plan_images
-from tasks.simulate.hospitals import HOSPITALS
-from tasks.simulate.subjects import make_subjects
+from tasks.simulate.people.hospitals import HOSPITALS
+from tasks.simulate.people.subjects import make_subjects
 from tests.unit.simulate.conftest import SEED
 
 # What dcm2niix says when slices do not make a volume.

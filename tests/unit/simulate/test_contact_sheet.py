@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from tasks.simulate.contact_sheet import contact_sheet, png_bytes
 from tasks.simulate.exports import plan_images
-from tasks.simulate.hospitals import HOSPITALS
-from tasks.simulate.subjects import make_subjects
+from tasks.simulate.images.contact_sheet import contact_sheet, png_bytes
+from tasks.simulate.people.hospitals import HOSPITALS
+from tasks.simulate.people.subjects import make_subjects
 from tests.unit.simulate.conftest import SEED
 
 TILE_HEIGHT, TILE_WIDTH, CAPTION = 212, 196, 20

@@ -13,11 +13,11 @@ import pytest
 
 from schemas.states import FileState, ReasonCode
 from tasks.simulate.exports import Export, ExportFile
-from tasks.simulate.faults import ALL_FAULTS
-from tasks.simulate.file_faults import FILE_FAULTS
+from tasks.simulate.faults.apply import ALL_FAULTS
+from tasks.simulate.faults.file_faults import FILE_FAULTS
 from tasks.simulate.nights import Request, plan_nights
+from tasks.simulate.people.subjects import Subject
 from tasks.simulate.store import simulate
-from tasks.simulate.subjects import Subject
 from tests.unit.simulate.conftest import SEED, read_key
 from tests.unit.simulate.planning import hit, planned, read
 

@@ -14,7 +14,7 @@ from pydicom.errors import InvalidDicomError
 
 from schemas.errors import BadInputError
 from schemas.states import FileState, ReasonCode
-from tasks.simulate.faults import ALL_FAULTS, DEFAULT_FAULTS
+from tasks.simulate.faults.apply import ALL_FAULTS, DEFAULT_FAULTS
 from tasks.simulate.nights import Request, plan_nights
 from tasks.simulate.store import simulate
 from tests.unit.simulate.conftest import SEED, Delivered, read_exports, read_key

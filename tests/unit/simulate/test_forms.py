@@ -13,8 +13,8 @@ import pytest
 from schemas.identifiers import Sha256, SiteCode
 from tasks.clinical.intake import read_form
 from tasks.simulate.exports import Export
-from tasks.simulate.form_habits import Dates, Vague, date_text, habits_of
-from tasks.simulate.forms import FORMS, FormRow, form_path, write_form
+from tasks.simulate.people.form_habits import Dates, Vague, date_text, habits_of
+from tasks.simulate.people.forms import FORMS, FormRow, form_path, write_form
 from tests.unit.simulate.planning import hit, planned
 
 AS_OF = dt.date(2026, 11, 20)

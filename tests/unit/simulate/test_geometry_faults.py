@@ -11,11 +11,11 @@ import pydicom
 import pytest
 
 from tasks.simulate.exports import Export, ExportFile, plan_images
-from tasks.simulate.fault_tools import template_of
-from tasks.simulate.faults import apply_image_faults
-from tasks.simulate.geometry_faults import GEOMETRY_FAULTS
-from tasks.simulate.hospitals import HOSPITALS
-from tasks.simulate.subjects import make_subjects
+from tasks.simulate.faults.apply import apply_image_faults
+from tasks.simulate.faults.fault_tools import template_of
+from tasks.simulate.faults.geometry_faults import GEOMETRY_FAULTS
+from tasks.simulate.people.hospitals import HOSPITALS
+from tasks.simulate.people.subjects import make_subjects
 from tests.unit.simulate.conftest import SEED
 from tests.unit.simulate.exams import Converted, convert
 

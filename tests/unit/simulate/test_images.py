@@ -15,8 +15,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from schemas.features import InstanceFeatures, read_features
-from schemas.sub_stacks import split_series
+from schemas.dicom.features import InstanceFeatures, read_features
+from schemas.dicom.sub_stacks import split_series
 from tests.unit.simulate.conftest import Delivered
 
 VENDORS = ("Siemens", "GE", "Philips", "UIH")

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 from schemas.errors import BadInputError
-from schemas.sites import is_fictitious, read_site, read_sites
+from schemas.run.sites import is_fictitious, read_site, read_sites
 from tasks.simulate.load_sites import LOAD_HOSPITALS
 from tasks.simulate.store import simulate
 from tests.unit.simulate.test_store import bytes_below

@@ -10,9 +10,9 @@ import pydicom
 import pytest
 
 from schemas.errors import BadInputError
-from tasks.simulate.drawn_text import TextStyle, text_pixels
-from tasks.simulate.han_strokes import HAN, strokes_of
-from tasks.simulate.people import make_person
+from tasks.simulate.images.drawn_text import TextStyle, text_pixels
+from tasks.simulate.images.han_strokes import HAN, strokes_of
+from tasks.simulate.people.people import make_person
 from tests.unit.simulate.planning import hit, planned
 
 FAULT = "burned_in_styles"

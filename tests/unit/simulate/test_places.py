@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from tasks.simulate.answer_key import PlantedIdentifier
 from tasks.simulate.exports import Export
-from tasks.simulate.hospitals import HOSPITALS, PathHabit, Vendor
+from tasks.simulate.people.hospitals import HOSPITALS, PathHabit, Vendor
 from tests.unit.simulate.exams import by_series, full_export
 
 PLACES = range(len(HOSPITALS))

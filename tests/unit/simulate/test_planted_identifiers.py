@@ -9,8 +9,8 @@ import pydicom
 import pytest
 from stdnum.cn import ric
 
-from tasks.simulate.hospitals import HOSPITALS, Charset
-from tasks.simulate.text_encoding import encode_text
+from tasks.simulate.people.hospitals import HOSPITALS, Charset
+from tasks.simulate.people.text_encoding import encode_text
 from tests.unit.simulate.conftest import Delivered
 
 _FORMS_OF_A_VALUE = ("utf-8", "gb18030")

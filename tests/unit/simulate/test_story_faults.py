@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.simulate.faults.story_faults import STORY_FAULTS
 from tasks.simulate.nights import PlannedNight, Request, plan_nights
-from tasks.simulate.story_faults import STORY_FAULTS
 from tests.unit.simulate.conftest import SEED
 
 

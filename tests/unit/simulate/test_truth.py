@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.simulate.boundary_stories import BOUNDARIES, BoundaryStory
-from tasks.simulate.clinical_rows import demographics
-from tasks.simulate.hospitals import HOSPITALS
-from tasks.simulate.scenarios import Evidence, Scenario
-from tasks.simulate.stories import STORIES
-from tasks.simulate.subjects import evidence_by, make_subjects
-from tasks.simulate.true_eligibility import (
+from tasks.simulate.people.boundary_stories import BOUNDARIES, BoundaryStory
+from tasks.simulate.people.clinical_rows import demographics
+from tasks.simulate.people.hospitals import HOSPITALS
+from tasks.simulate.people.scenarios import Evidence, Scenario
+from tasks.simulate.people.stories import STORIES
+from tasks.simulate.people.subjects import evidence_by, make_subjects
+from tasks.simulate.people.true_eligibility import (
     CRITERIA,
     combined_exam_effect,
     true_effects,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.simulate.fault_tools import template_of
-from tasks.simulate.hospitals import HOSPITALS, Packing
+from tasks.simulate.faults.fault_tools import template_of
+from tasks.simulate.people.hospitals import HOSPITALS, Packing
 from tests.unit.simulate.exams import by_series, full_export
 
 DCIODVFY = shutil.which("dciodvfy")

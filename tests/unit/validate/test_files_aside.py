@@ -7,9 +7,9 @@ import pytest
 
 from schemas.finding_texts import read_finding_texts
 from schemas.package_data import data_contracts_dir
-from schemas.record_tables import table_from_records
 from schemas.records import DELIVERED_STUDY, Finding
 from schemas.states import ReasonCode
+from schemas.tables.record_tables import table_from_records
 from tasks.validate.files_aside import FOLDER, SAID_OF_FORMS, FileFate, findings_of_files, rule_of
 from tasks.validate.store import known_rules
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from schemas.contracts import conform
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
-from schemas.features import InstanceFeatures
 from schemas.package_data import expectations_dir
-from schemas.record_tables import table_from_records
+from schemas.tables.contracts import conform
+from schemas.tables.record_tables import table_from_records
 from tasks.validate.frames import INSTANCE_FEATURES, INSTANCE_KEY, key_columns
 from tasks.validate.store import read_suites
 from tasks.validate.store_sql import run_sql_rules

@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from schemas.contracts import conform
 from schemas.errors import GateBlockedError
 from schemas.records import Finding
 from schemas.states import Severity
+from schemas.tables.contracts import conform
 from tasks.validate.report import ValidationReport, expected_of
 from tasks.validate.store import read_suites, require_passed, validate_tables
 from tasks.validate.suites import Stage

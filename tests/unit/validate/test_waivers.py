@@ -11,8 +11,8 @@ from schemas.errors import ContractError, GateBlockedError
 from schemas.finding_ids import finding_id
 from schemas.hospital_day import hospital_today
 from schemas.records import Finding
+from schemas.run.zones import Zones
 from schemas.states import Severity
-from schemas.zones import Zones
 from tasks.validate.store import known_rules, read_waived, require_passed
 from tasks.validate.waivers import COLUMNS, Waiver, apply_waivers, parse_waivers
 
