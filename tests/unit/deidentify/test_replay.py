@@ -32,7 +32,7 @@ from tasks.deidentify.search.layouts import Layouts
 from tasks.deidentify.store_worker import Subjects, run_job, start_worker
 from tests.builders import make_series, to_bytes
 from tests.unit.deidentify.helpers import RING, SITE, anyone
-from tests.unit.deidentify.test_memory import as_big_endian, as_implicit, corpus
+from tests.unit.deidentify.plan.test_memory import as_big_endian, as_implicit, corpus
 
 Mutation = Callable[[Dataset], object]
 

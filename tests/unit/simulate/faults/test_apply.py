@@ -161,13 +161,13 @@ def test_a_fault_of_two_nights_is_refused_in_one(tmp_path: Path) -> None:
 
 
 def test_the_documentation_names_every_fault_and_no_other() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[4] / "docs" / "simulator.md").read_text(encoding="utf-8")
     section = text.split("\n## Faults\n")[1].split("\n## Answer key\n")[0]
     named = re.findall(r"^\| `([a-z0-9_]+)` \|", section, re.MULTILINE)
     assert sorted(named) == sorted(ALL_FAULTS)
 
 
 def test_the_documentation_marks_the_faults_of_the_demo() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[4] / "docs" / "simulator.md").read_text(encoding="utf-8")
     marked = re.findall(r"^\| `([a-z0-9_]+)` \|.*\(\*demo\*\)", text, re.MULTILINE)
     assert set(marked) == set(DEFAULT_FAULTS)
