@@ -116,6 +116,18 @@ class Finding:
     fix_zh: str
 
 
+@dataclass(frozen=True)
+class QueryRow:
+    """One query to a site; days count from the day it was raised."""
+
+    query_id: str
+    site_code: str
+    rule_id: str
+    status: str
+    age_days: int | None
+    days_to_close: int | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class SeriesLabel:
     """What harmonisation says of one sub-stack: label, evidence, geometry, thickness."""

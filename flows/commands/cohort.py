@@ -154,11 +154,9 @@ def report(
     from tasks.queries.ageing import report_rows
     from tasks.queries.store import read_queries
     from tasks.report.store_release import build_report
-    from tasks.report.tables import QueryRow
 
     settings = apply_environment(home=home)
-    rows = report_rows(read_queries(settings.zones).values())
-    queries = [QueryRow(**row) for row in rows]
+    queries = report_rows(read_queries(settings.zones).values())
     written = build_report(settings.zones, run.removeprefix("release-"), settings.workers, queries)
     if as_json:
         say_json({"index": str(written.index), "report_sha256": written.report_sha256})

@@ -7,16 +7,20 @@ flow or task parameter.
 
 from __future__ import annotations
 
-import pickle
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from schemas.errors import LivercohortError
 from schemas.identifiers import BatchId, SiteCode
 from schemas.run.atomic_files import write_bytes
+from schemas.run.handover_bytes import Handover, from_bytes, to_bytes
 from schemas.run.zones import Zones
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,11 @@ class Workbench:
         """Remove the scratch of this batch."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def put(self, name: str, value: object) -> None:
-        """Leave a stage's result for the next stage."""
-        write_bytes(self._path(name), pickle.dumps(value), mode=0o600)
+    def leave(self, record: DataclassInstance) -> None:
+        """Leave a stage's result for the stages after it, in place of one left before."""
+        write_bytes(self._place(type(record)), to_bytes(record), mode=0o600)
 
-    def get(self, name: str) -> Any:
+    def take(self, kind: type[Handover]) -> Handover:
         """Return what an earlier stage left.
 
         Raises
@@ -73,15 +77,18 @@ class Workbench:
         LivercohortError
             If that stage has not run for this batch.
         """
-        path = self._path(name)
+        path = self._place(kind)
         if not path.is_file():
             raise LivercohortError(
-                f"stage `{name}` has left nothing",
+                f"no {_words(kind)} were handed over: the stage before has not ended",
                 where=f"batch {self.batch}",
                 hint=f"Run the whole night again: livercohort ingest {self.site}",
             )
-        # Our own file, in a zone only this user can write.
-        return pickle.loads(path.read_bytes())  # noqa: S301
+        return from_bytes(path.read_bytes(), kind)
 
-    def _path(self, name: str) -> Path:
-        return self.folder / "handover" / f"{name}.pickle"
+    def _place(self, kind: type) -> Path:
+        return self.folder / "handover" / f"{_words(kind).replace(' ', '_')}.zip"
+
+
+def _words(kind: type) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()

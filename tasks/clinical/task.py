@@ -10,6 +10,15 @@ from prefect.logging import get_run_logger
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import SiteCode, SubjectNo
 from schemas.records import Finding
+from schemas.run.handover import (
+    CommittedInstances,
+    CommittedNights,
+    FormsTakenIn,
+    LinkedSubjects,
+    MergedForms,
+    RealDates,
+    ReceivedExport,
+)
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, run_context
@@ -32,8 +41,10 @@ def take_in_forms(site: str, batch: str) -> dict[str, int]:
     bench = context.bench
     with redacted_errors("clinical", context.zones):
         ring = context.ring()
-        linked = {assignment.subject_no for assignment in bench.get("assignments").values()}
-        files = bench.get("delivery").files
+        linked = {
+            assignment.subject_no for assignment in bench.take(LinkedSubjects).assignments.values()
+        }
+        files = bench.take(ReceivedExport).delivery.files
         delivered = store.read_forms(files, site=context.site)
         intake = keep_out_erased(delivered, context.zones, ring, context.site)
         intake = without_lost_zeros(intake, linked, context.site)
@@ -42,11 +53,9 @@ def take_in_forms(site: str, batch: str) -> dict[str, int]:
         this = BatchForms(context.site, bench.batch, intake)
         rows = merge_batches([this], ring).rows
         findings = _each_once([*intake.findings, *check_linkage(rows, {context.site: linked})])
-        bench.put("clinical_outcomes", list(intake.outcomes))
-        bench.put("clinical_findings", findings)
-        bench.put("real_dates", real_dates_of(context.site, intake, ring))
-        days = [form.export_as_of.isoformat() for form in intake.forms]
-        bench.put("edc_export_as_of", max(days, default=None))
+        newest = max((form.export_as_of.isoformat() for form in intake.forms), default=None)
+        bench.leave(FormsTakenIn(tuple(intake.outcomes), findings, newest))
+        bench.leave(RealDates(real_dates_of(context.site, intake, ring)))
         if intake.forms or intake.refusals:
             folder = context.zones.restricted_batch(context.site, bench.batch)
             store.write_sealed(folder, intake, ring, site=context.site, batch_id=bench.batch)
@@ -71,28 +80,26 @@ def merge_forms() -> dict[str, int]:
                     zones.restricted_batch(site, batch), ring, site=site, batch_id=batch
                 ),
             )
-            for site, batch in bench.get("batches")
+            for site, batch in bench.take(CommittedNights).batches
         ]
         merged = merge_batches(batches, ring)
         vault = Vault(zones.vault, ring)
         linked = {site: _linked(vault, site) for site in sorted({b.site for b in batches})}
-        bench.put("clinical_rows", merged.rows)
         found = [
             *merged.findings,
             *check_linkage(merged.rows, linked),
             *check_persons(vault.subjects_sharing_a_person()),
             *check_rows(merged.rows, merged.erased),
-            *check_sexes(merged.rows, _sexes_of(bench.get("instances"))),
+            *check_sexes(merged.rows, _sexes_of(bench.take(CommittedInstances).instances)),
         ]
         findings = _each_once(found)
-        bench.put("merge_findings", findings)
-        bench.put("key_id", ring.key_id)
+        bench.leave(MergedForms(tuple(merged.rows), findings, ring.key_id))
     return {"rows": len(merged.rows), "findings": len(findings)}
 
 
-def _each_once(findings: Iterable[Finding]) -> list[Finding]:
+def _each_once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings without repeats: two files, or form and images, may show the same."""
-    return list({finding.finding_id: finding for finding in findings}.values())
+    return tuple({finding.finding_id: finding for finding in findings}.values())
 
 
 def _sexes_of(instances: Iterable[InstanceFeatures]) -> dict[str, set[str]]:

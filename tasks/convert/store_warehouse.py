@@ -9,6 +9,7 @@ from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.sub_stacks import group_by_series
 from schemas.identifiers import SeriesUid
 from schemas.records import Delivery, FileOutcome
+from schemas.run.handover import ReceivedExport
 from schemas.run.workbench import Workbench
 from schemas.tables.warehouse import read_instances
 from tasks.convert.counts import NOTHING_STATED, StatedCounts, counts_from_manifest
@@ -33,7 +34,7 @@ def series_jobs(
         SOPInstanceUIDs of the warehouse that are held.
     """
     arrived = [o.features for o in outcomes if o.features]
-    stated = _stated_counts(bench.get("delivery"), outcomes)
+    stated = _stated_counts(bench.take(ReceivedExport).delivery, outcomes)
     paths = {str(f.sop_uid): bench.dicom / f"{f.series_uid}/{f.sop_uid}.dcm" for f in arrived}
     delivered = {f.series_uid for f in arrived}
     # Of the whole study: slices that each carry a series UID may come in several nights too.

@@ -7,6 +7,7 @@ from collections import Counter
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.run.handover import ConvertedVolumes, SettledImages
 from schemas.run.progress import stage_progress
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
@@ -20,15 +21,16 @@ def convert_batch(site: str, batch: str) -> dict[str, int]:
     context = run_context(site, batch)
     bench = context.bench
     with redacted_errors("convert", context.zones):
-        jobs = series_jobs(bench, bench.get("image_outcomes"), bench.get("held_instances"))
+        images = bench.take(SettledImages)
+        jobs = series_jobs(bench, images.outcomes, images.held)
         records = convert_many(
             jobs,
             bench.scratch,
             workers=context.settings.workers,
             progress=stage_progress("convert", context.name),
         )
-        volumes = [volume for series in records for volume in series]
-        bench.put("volumes", volumes)
+        volumes = tuple(volume for series in records for volume in series)
+        bench.leave(ConvertedVolumes(volumes))
     counts = dict(sorted(Counter(volume.verdict for volume in volumes).items()))
     get_run_logger().info("batch %s: %s", batch, counts)
     return counts

@@ -5,7 +5,7 @@ Everything here is restricted: it is kept sealed and used only to search what wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -49,6 +49,13 @@ class SubjectIdentifiers:
     subject_id: str
     shift_days: int | None = field(repr=False)
     identifiers: frozenset[Identifier] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PersonsInHeaders:
+    """de-identify → scan: what the headers of the batch say, by pseudonym (restricted)."""
+
+    identifiers: Mapping[str, SubjectIdentifiers] = field(repr=False)
 
 
 def merge_identifiers(sources: Iterable[SubjectIdentifiers]) -> list[SubjectIdentifiers]:

@@ -9,9 +9,16 @@ from prefect.logging import get_run_logger
 
 from schemas.errors import GateBlockedError
 from schemas.records import FileKind
+from schemas.run.handover import (
+    DeidentifiedImages,
+    LinkedSubjects,
+    ReceivedExport,
+    SettledImages,
+)
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
 from tasks.deidentify import store
+from tasks.deidentify.identifiers import PersonsInHeaders
 from tasks.deidentify.search.store_identifiers import write_identifiers
 from tasks.deidentify.search.store_scan_batch import batch_identifiers, scan_staged, withhold
 from tasks.deidentify.store_audit import AUDIT_FILE, write_audit
@@ -26,17 +33,17 @@ def deidentify_batch(site: str, batch: str) -> dict[str, int]:
     context = run_context(site, batch)
     bench = context.bench
     with redacted_errors("deidentify", context.zones):
-        files = [f for f in bench.get("delivery").files if f.kind is FileKind.IMAGE]
+        files = [f for f in bench.take(ReceivedExport).delivery.files if f.kind is FileKind.IMAGE]
         result = store.deidentify_batch(
             files,
-            bench.get("assignments"),
+            bench.take(LinkedSubjects).assignments,
             context.ring(),
             bench.dicom,
             context.settings.workers,
         )
-        bench.put("image_outcomes", list(result.outcomes))
-        bench.put("deidentified", replace(result, outcomes=(), identifiers={}))
-        bench.put("identifiers", dict(result.identifiers))
+        bench.leave(DeidentifiedImages(result.outcomes))
+        bench.leave(replace(result, outcomes=(), identifiers={}))
+        bench.leave(PersonsInHeaders(result.identifiers))
     states = [outcome.state.value for outcome in result.outcomes]
     counts = {state: states.count(state) for state in sorted(set(states))}
     get_run_logger().info("batch %s: %s", batch, counts)
@@ -52,15 +59,15 @@ def scan_batch(site: str, batch: str) -> dict[str, int]:
         people = batch_identifiers(bench)
         hits = scan_staged(bench, people, context.settings.workers)
         if hits:
-            outcomes, volumes = withhold(bench, hits)
-            bench.put("image_outcomes", outcomes)
-            bench.put("volumes", volumes)
+            images, volumes = withhold(bench, hits)
+            bench.leave(images)
+            bench.leave(volumes)
         sealed = context.zones.restricted_batch(context.site, bench.batch) / "identifiers.sealed"
         write_identifiers(sealed, context.ring(), people)
         write_audit(
             sealed.with_name(AUDIT_FILE),
-            bench.get("deidentified"),
-            bench.get("image_outcomes"),
+            bench.take(store.DeidentifiedBatch),
+            bench.take(SettledImages).outcomes,
             context.ring().key_id,
             mode=0o600,
         )

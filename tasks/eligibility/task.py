@@ -8,9 +8,16 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.identifiers import SiteCode
+from schemas.run.handover import (
+    CommittedNights,
+    EvaluatedCohort,
+    FormsInForce,
+    LabelledCohort,
+)
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench
+from schemas.tables.contracts import conform, read_table_contracts
 from schemas.vault.keys import read_key_file
 from schemas.vault.subjects import Vault
 from tasks.eligibility.assemble import assemble_cohort
@@ -30,23 +37,26 @@ def evaluate_cohort() -> dict[str, int]:
     bench = release_bench(settings)
     with redacted_errors("eligibility", settings.zones):
         vault = Vault(settings.zones.vault, read_key_file(settings.master_key_file))
+        nights = bench.take(CommittedNights)
         cohort = assemble_cohort(
-            bench.get("clinical_rows"),
-            bench.get("labels"),
-            batch_of_subject=bench.get("batch_of_subject"),
-            shift_days=_shift_days(vault, {site for site, _ in bench.get("batches")}),
+            bench.take(FormsInForce).rows,
+            bench.take(LabelledCohort).labels,
+            batch_of_subject=nights.batch_of_subject,
+            shift_days=_shift_days(vault, {site for site, _ in nights.batches}),
         )
         roles = read_roles(settings.zones.restricted / ROLES_NAME)
         subjects, forbidden = assign_roles(cohort.tables["subject"], roles)
-        bench.put("cohort_rows", {**cohort.tables, "subject": subjects})
         known = {str(row["subject_id"]) for row in subjects}
         twice = check_persons(vault.subjects_sharing_a_person(), known)
-        bench.put("cohort_findings", [*cohort.findings, *forbidden, *twice])
-        versions = {
-            "protocol": read_protocol().protocol_version,
-            "mapping": bench.get("mapping_version"),
-        }
-        bench.put("versions", versions)
+        contracts = read_table_contracts()
+        rows = {**cohort.tables, "subject": subjects}
+        bench.leave(
+            EvaluatedCohort(
+                {name: conform(contracts[name], found) for name, found in rows.items()},
+                (*cohort.findings, *forbidden, *twice),
+                read_protocol().protocol_version,
+            )
+        )
     counts = Counter(f"{row['reading']} {row['status']}" for row in cohort.tables["eligibility"])
     get_run_logger().info("eligibility: %s", dict(sorted(counts.items())))
     return dict(sorted(counts.items()))

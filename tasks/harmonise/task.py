@@ -7,6 +7,12 @@ from collections import Counter
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.run.handover import (
+    CommittedInstances,
+    LabelledCohort,
+    LabelledExams,
+    SettledImages,
+)
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, run_context
@@ -22,15 +28,15 @@ def label_batch(site: str, batch: str) -> dict[str, int]:
     context = run_context(site, batch)
     bench = context.bench
     with redacted_errors("harmonise", context.zones):
-        arrived = [o.features for o in bench.get("image_outcomes") if o.features]
+        images = bench.take(SettledImages)
+        arrived = [o.features for o in images.outcomes if o.features]
         studies = {f.study_uid for f in arrived if f.study_uid}
         earlier = read_instances(context.zones, context.site, column="study_uid", values=studies)
-        known = {f.sop_uid for f in arrived} | set(bench.get("held_instances"))
+        known = {f.sop_uid for f in arrived} | set(images.held)
         instances = [*arrived, *(f for f in earlier if f.sop_uid not in known)]
-        bench.put("exam_instances", instances)
         in_force = use_rules(context.zones)
-        bench.put("labels", label_instances(instances, read_overrides(context.zones)))
-    labels = bench.get("labels")
+        labels = label_instances(instances, read_overrides(context.zones))
+        bench.leave(LabelledExams(tuple(instances), labels))
     counts = dict(sorted(Counter(label.label_tier for label in labels.series).items()))
     if in_force.refused:
         get_run_logger().error("label rules refused: %s", in_force.refused)
@@ -46,11 +52,9 @@ def label_cohort() -> dict[str, int]:
     with redacted_errors("harmonise", settings.zones):
         in_force = use_rules(settings.zones)
         overrides = read_overrides(settings.zones)
-        labels = label_instances(bench.get("instances"), overrides)
-        bench.put("labels", labels)
-        bench.put("mapping_version", in_force.mapping_version)
+        labels = label_instances(bench.take(CommittedInstances).instances, overrides)
         findings = label_findings(labels, overrides, in_force.kept_version)
-        bench.put("label_findings", findings)
+        bench.leave(LabelledCohort(labels, tuple(findings), in_force.mapping_version))
     if in_force.refused:
         get_run_logger().error("label rules refused: %s", in_force.refused)
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,6 +41,13 @@ def released_tables(
     inside = pc.and_(consented, pc.invert(barred))
     released = subject.filter(inside)["subject_id"].combine_chunks()
     return rows_of(tables, contracts, released)
+
+
+@dataclass(frozen=True)
+class KeptOut:
+    """keep-out → publish: why each suppressed or erased subject is not in the release."""
+
+    reasons: Mapping[str, str] = field(repr=False)
 
 
 def withdrawn_rows(

@@ -11,21 +11,36 @@ from typing import Any
 from prefect import task
 from prefect.logging import get_run_logger
 
-from schemas.clinical_rows import ClinicalRow
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import BatchId
 from schemas.package_data import data_contracts_dir
+from schemas.run.handover import (
+    CheckedRelease,
+    CommittedInstances,
+    CommittedNights,
+    ConvertedVolumes,
+    EvaluatedCohort,
+    FormsInForce,
+    LabelledCohort,
+    LabelledExams,
+    MergedForms,
+    PublishableRows,
+    RatedForms,
+    ReceivedExport,
+    ReleaseTables,
+)
 from schemas.run.settings import Settings, read_settings
 from schemas.run.sites import read_registered_sites, read_sites
 from schemas.run.software import software_version
 from schemas.run.stage_errors import redacted_errors
+from schemas.run.workbench import Workbench
 from schemas.run_context import release_bench, require_key, run_context
 from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
 from schemas.vault.keys import read_key_file
 from schemas.vault.suppression import erased_among, suppressed_among
 from tasks.publish import rows, store, store_batches, store_remote
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
-from tasks.publish.consent import withdrawn_rows
+from tasks.publish.consent import KeptOut, withdrawn_rows
 from tasks.publish.diff.reasons import ERASED, SUPPRESSED
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.gates import require_releasable
@@ -38,7 +53,8 @@ def stage_rows(site: str, batch: str) -> dict[str, int]:
     context = run_context(site, batch)
     bench = context.bench
     with redacted_errors("rows", context.zones):
-        delivery = bench.get("delivery")
+        delivery = bench.take(ReceivedExport).delivery
+        exams = bench.take(LabelledExams)
         this = BatchTables(
             batch=CommittedBatch(
                 batch_id=bench.batch,
@@ -48,15 +64,15 @@ def stage_rows(site: str, batch: str) -> dict[str, int]:
                 counts={},
                 manifest_sha256=delivery.manifest_sha256,
             ),
-            instances=tuple(bench.get("exam_instances")),
-            volumes=tuple(bench.get("volumes")),
+            instances=exams.instances,
+            volumes=bench.take(ConvertedVolumes).volumes,
         )
         contracts = read_table_contracts()
         tables = {
             name: conform(contracts[name], found)
-            for name, found in rows.image_rows(bench.get("labels"), merge_batches([this])).items()
+            for name, found in rows.image_rows(exams.labels, merge_batches([this])).items()
         }
-        bench.put("published_rows", tables)
+        bench.leave(PublishableRows(tables))
     return {name: table.num_rows for name, table in tables.items()}
 
 
@@ -71,11 +87,15 @@ def collect_batches() -> dict[str, int]:
         committed = store_batches.read_committed(settings.zones)
         for code in require_releasable(committed):
             require_key(settings, code)
-        bench.put("committed", committed)
-        bench.put("instances", committed.instances)
-        bench.put("files", committed.tables["file"])
-        bench.put("batches", [(b.site_code, b.batch_id) for b in committed.batches])
-        bench.put("batch_of_subject", _batch_of_subject(committed))
+        bench.leave(committed)
+        bench.leave(CommittedInstances(committed.instances))
+        bench.leave(
+            CommittedNights(
+                tuple((b.site_code, b.batch_id) for b in committed.batches),
+                _batch_of_subject(committed),
+                committed.tables["file"],
+            )
+        )
     return {"batches": len(committed.batches), "instances": len(committed.instances)}
 
 
@@ -88,16 +108,16 @@ def keep_out_withdrawn() -> dict[str, int]:
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("keep-out", settings.zones):
-        found: tuple[ClinicalRow, ...] = bench.get("clinical_rows")
+        found = bench.take(RatedForms).rows
         ring = read_key_file(settings.master_key_file)
         listed = suppressed_among(
             settings.zones.restricted, ring, {row.subject_id for row in found}
         )
-        bench.put("clinical_rows", withdrawn_rows(found, listed))
+        bench.leave(FormsInForce(withdrawn_rows(found, listed)))
         left_before = store.removed_subjects(settings.zones.releases)
         erased = erased_among(settings.zones.restricted, ring, {*listed, *left_before})
         kept_out = dict.fromkeys(listed, SUPPRESSED) | dict.fromkeys(erased, ERASED)
-        bench.put("kept_out", kept_out)
+        bench.leave(KeptOut(kept_out))
     return {"kept_out": len(listed)}
 
 
@@ -108,23 +128,23 @@ def stage_release_tables() -> dict[str, int]:
     bench = release_bench(settings)
     with redacted_errors("release-tables", settings.zones):
         contracts = read_table_contracts()
-        committed: CommittedBatches = bench.get("committed")
+        committed = bench.take(CommittedBatches)
+        labels = bench.take(LabelledCohort).labels
         found = {
-            **rows.image_rows(bench.get("labels"), committed),
-            **bench.get("cohort_rows"),
+            **rows.image_rows(labels, committed),
             "site": rows.site_rows(read_registered_sites(), read_sites()),
             "ingest_batch": rows.ingest_batch_rows(committed.batches),
             "code_list": rows.code_list_rows(read_code_lists()),
         }
-        tables = {name: conform(contracts[name], found[name]) for name in sorted(found)}
-        labels = bench.get("labels")
+        made = {name: conform(contracts[name], found[name]) for name in found}
+        tables = dict(sorted({**made, **bench.take(EvaluatedCohort).tables}.items()))
         tables["instance"] = instance_table(
             labels,
             rows.labelled_stacks(labels, committed),
             committed.batch_of_instance,
             contracts["instance"],
         )
-        bench.put("release_tables", tables)
+        bench.leave(ReleaseTables(tables))
     return {name: table.num_rows for name, table in tables.items()}
 
 
@@ -144,20 +164,18 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
     settings = read_settings()
     bench, zones = release_bench(settings), settings.zones
     with redacted_errors("publish", zones):
-        committed: CommittedBatches = bench.get("committed")
-        tables = bench.get("release_tables")
-        finding = conform(
-            read_table_contracts()["finding"], rows.finding_rows(bench.get("release_findings"))
-        )
+        committed, checked = bench.take(CommittedBatches), bench.take(CheckedRelease)
+        tables = bench.take(ReleaseTables).tables
+        finding = conform(read_table_contracts()["finding"], rows.finding_rows(checked.findings))
         sources = store_batches.nifti_sources(zones, committed, tables["nifti_volume"])
         result = store.build_release(
             {**tables, "finding": finding},
             releases_dir=zones.releases,
             nifti_sources=sources,
             facts=replace(
-                _facts(bench.get("versions"), committed, bench.get("key_id")),
-                kept_out=bench.get("kept_out"),
-                validation=bench.get("validation"),
+                _facts(bench, committed),
+                kept_out=bench.take(KeptOut).reasons,
+                validation=checked.validation,
             ),
             bump=bump,
             dry_run=dry_run,
@@ -222,13 +240,13 @@ def _batch_of_subject(committed: CommittedBatches) -> dict[str, str]:
     return first
 
 
-def _facts(versions: dict[str, str], committed: CommittedBatches, key_id: str) -> ReleaseFacts:
+def _facts(bench: Workbench, committed: CommittedBatches) -> ReleaseFacts:
     return ReleaseFacts(
         software_version=software_version(),
-        protocol_version=versions["protocol"],
-        mapping_version=versions["mapping"],
+        protocol_version=bench.take(EvaluatedCohort).protocol_version,
+        mapping_version=bench.take(LabelledCohort).mapping_version,
         decisions_csv=(data_contracts_dir() / "protocol" / "decisions.csv").read_bytes(),
         input_ledger_sha256=committed.input_ledger_sha256,
-        key_id=key_id,
+        key_id=bench.take(MergedForms).key_id,
         as_of=committed.as_of,
     )

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
+from schemas.records import QueryRow
 from tasks.queries.states import STANDING, Query, Status
 
 #: Upper bounds in days of the classes of age; the last is open-ended.
@@ -79,7 +79,7 @@ def oldest_open(queries: Iterable[Query], today: dt.date) -> dict[str, object] |
     }
 
 
-def report_rows(queries: Iterable[Query]) -> list[dict[str, Any]]:
+def report_rows(queries: Iterable[Query]) -> list[QueryRow]:
     """Return one row per query for the report, by id; ages in days since it was raised.
 
     Counted to the newest event of the register and not to today: the report of one release and
@@ -88,14 +88,14 @@ def report_rows(queries: Iterable[Query]) -> list[dict[str, Any]]:
     listed = sorted(queries, key=lambda query: query.query_id)
     newest = max((query.last.on for query in listed), default=dt.date.min)
     return [
-        {
-            "query_id": query.query_id,
-            "site_code": query.about.site_code,
-            "rule_id": query.about.rule_id,
-            "status": query.status.value,
-            "age_days": (newest - query.raised_on).days if query.raised_on else None,
-            "days_to_close": query.days_to_close,
-        }
+        QueryRow(
+            query_id=query.query_id,
+            site_code=query.about.site_code,
+            rule_id=query.about.rule_id,
+            status=query.status.value,
+            age_days=(newest - query.raised_on).days if query.raised_on else None,
+            days_to_close=query.days_to_close,
+        )
         for query in listed
     ]
 

@@ -9,9 +9,16 @@ from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
 from schemas.hospital_day import hospital_today
+from schemas.run.handover import (
+    CheckedBatch,
+    CheckedRelease,
+    FormsTakenIn,
+    PublishableRows,
+    QueriesOfRelease,
+    ReleaseTables,
+)
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
-from schemas.run.workbench import Workbench
 from schemas.run.zones import Zones
 from schemas.run_context import release_bench, run_context
 from schemas.states import Severity
@@ -34,10 +41,11 @@ def sync_batch_queries(site: str, batch: str) -> dict[str, int]:
     context = run_context(site, batch)
     bench = context.bench
     with redacted_errors("queries", context.zones):
-        findings, waived = bench.get("findings"), _waived(bench)
+        checked = bench.take(CheckedBatch)
+        findings, waived = checked.findings, _waived(checked)
         if any(f.severity is Severity.BLOCKER and f.finding_id not in waived for f in findings):
             return {}
-        tables, contracts = bench.get("published_rows"), read_table_contracts()
+        tables, contracts = bench.take(PublishableRows).tables, read_table_contracts()
         objects = frozenset(
             (name, key)
             for name, table in tables.items()
@@ -51,9 +59,9 @@ def sync_batch_queries(site: str, batch: str) -> dict[str, int]:
             abouts=tuple(abouts_of(findings, tables, contracts)),
             scope=Scope(
                 site_code=site,
-                rules=frozenset(bench.get("rules_run")),
+                rules=frozenset(checked.rules_run),
                 objects=objects,
-                with_forms=bool(bench.get("edc_export_as_of")),
+                with_forms=bench.take(FormsTakenIn).edc_export_as_of is not None,
             ),
             n_batches=counts,
             waived=waived,
@@ -67,14 +75,15 @@ def sync_release_queries() -> dict[str, int]:
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("queries", settings.zones):
-        tables, contracts = bench.get("release_tables"), read_table_contracts()
+        checked = bench.take(CheckedRelease)
+        tables, contracts = bench.take(ReleaseTables).tables, read_table_contracts()
         subjects = tables["subject"].to_pylist()
         night = Night(
             today=hospital_today(),
-            abouts=tuple(abouts_of(bench.get("release_findings"), tables, contracts)),
+            abouts=tuple(abouts_of(checked.findings, tables, contracts)),
             scope=Scope(whole=True),
             n_batches=count_batches(settings.zones),
-            waived=_waived(bench),
+            waived=_waived(checked),
             withdrawn=frozenset(
                 row["subject_id"] for row in subjects if row["consent_status"] == _WITHDRAWN
             ),
@@ -82,13 +91,13 @@ def sync_release_queries() -> dict[str, int]:
         done = _sync(settings.zones, night)
         queries = read_queries(settings.zones).values()
         rows = ageing_rows(queries, night.today)
-        bench.put("query_rows", report_rows(queries))
+        bench.leave(QueriesOfRelease(tuple(report_rows(queries))))
     create_table_artifact(key="queries", table=rows, description="Queries by site and state")
     return done
 
 
-def _waived(bench: Workbench) -> dict[str, ClosedReason]:
-    return {name: ClosedReason(reason) for name, reason in bench.get("waived").items()}
+def _waived(checked: CheckedBatch | CheckedRelease) -> dict[str, ClosedReason]:
+    return {name: ClosedReason(reason) for name, reason in checked.waived.items()}
 
 
 def _sync(zones: Zones, night: Night) -> dict[str, int]:

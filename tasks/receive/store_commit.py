@@ -26,6 +26,14 @@ from schemas.run.atomic_files import (
     sha256_of_file,
     write_bytes,
 )
+from schemas.run.handover import (
+    CheckedBatch,
+    ControlFiles,
+    ConvertedVolumes,
+    FormsTakenIn,
+    ReceivedExport,
+    SettledImages,
+)
 from schemas.run.workbench import Workbench
 from schemas.run.zones import Zones
 from schemas.states import REASONS, FileState, ReasonCode
@@ -114,9 +122,12 @@ def all_outcomes(bench: Workbench) -> tuple[FileOutcome, ...]:
     AccountingError
         If files and outcomes do not match one to one.
     """
-    stages = ("control_outcomes", "image_outcomes", "clinical_outcomes")
-    outcomes = [outcome for stage in stages for outcome in bench.get(stage)]
-    return require_all_accounted(bench.get("delivery").files, outcomes)
+    outcomes = [
+        *bench.take(ControlFiles).outcomes,
+        *bench.take(SettledImages).outcomes,
+        *bench.take(FormsTakenIn).outcomes,
+    ]
+    return require_all_accounted(bench.take(ReceivedExport).delivery.files, outcomes)
 
 
 def write_batch_tables(bench: Workbench) -> dict[str, int]:
@@ -125,14 +136,15 @@ def write_batch_tables(bench: Workbench) -> dict[str, int]:
     features = [outcome.features for outcome in outcomes if outcome.features is not None]
     held = [
         {"sop_uid": uid, "reason": str(reason)}
-        for uid, reason in bench.get("held_instances").items()
+        for uid, reason in bench.take(SettledImages).held.items()
     ]
+    volumes, findings = bench.take(ConvertedVolumes).volumes, bench.take(CheckedBatch).findings
     stack = ["series_uid", "sub_stack_digest"]
     tables = {
         "file": table_from_records(outcomes, FileOutcome, key=["file_no"], without=["features"]),
         "instance": table_from_records(features, InstanceFeatures, key=["sop_uid"]),
-        "volume": table_from_records(bench.get("volumes"), VolumeRecord, key=stack),
-        "finding": table_from_records(bench.get("findings"), Finding, key=["finding_id"]),
+        "volume": table_from_records(volumes, VolumeRecord, key=stack),
+        "finding": table_from_records(findings, Finding, key=["finding_id"]),
         "hold": pa.Table.from_pylist(held, schema=_HOLD_SCHEMA),
     }
     bench.tables.mkdir(parents=True, exist_ok=True)

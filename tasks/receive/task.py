@@ -9,6 +9,15 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.errors import LivercohortError
+from schemas.run.handover import (
+    CheckedBatch,
+    ControlFiles,
+    DeidentifiedImages,
+    FormsTakenIn,
+    LinkedSubjects,
+    ReceivedExport,
+    SettledImages,
+)
 from schemas.run.settings import read_settings
 from schemas.run.sites import read_site, site_code
 from schemas.run.software import software_version
@@ -58,7 +67,7 @@ def receive_exports(site: str) -> dict[str, list[str]]:
         else:
             bench = Workbench(settings.zones, code, delivery.batch_id)
             bench.open()
-            bench.put("delivery", delivery)
+            bench.leave(ReceivedExport(delivery))
             batches.append(delivery.batch_id)
     for message in refused:
         get_run_logger().error("%s", message)
@@ -70,18 +79,15 @@ def link_batch(site: str, batch: str) -> dict[str, int]:
     """File the linkage in the vault; say who each PatientID is."""
     context = run_context(site, batch)
     with redacted_errors("link", context.zones):
-        delivery = context.bench.get("delivery")
+        delivery = context.bench.take(ReceivedExport).delivery
         ring = context.ring()
         linkage = link_subjects(context.zones, ring, delivery)
         everybody = {a.subject_id for a in linkage.assignments.values()}
         # Nothing of an erased subject is taken in again: its images find no linkage.
         erased = erased_among(context.zones.restricted, ring, everybody)
-        context.bench.put(
-            "assignments",
-            {p: a for p, a in linkage.assignments.items() if a.subject_id not in erased},
-        )
-        context.bench.put("resident_ids", linkage.resident_ids)
-        context.bench.put("control_outcomes", linkage.outcomes)
+        kept = {p: a for p, a in linkage.assignments.items() if a.subject_id not in erased}
+        context.bench.leave(LinkedSubjects(kept, linkage.resident_ids))
+        context.bench.leave(ControlFiles(linkage.outcomes))
     return {"patient_ids": len(linkage.assignments), **count_states(linkage.outcomes)}
 
 
@@ -90,7 +96,7 @@ def settle_batch(site: str, batch: str) -> dict[str, int]:
     """Compare the accepted instances with what earlier batches brought."""
     context = run_context(site, batch)
     with redacted_errors("settle", context.zones):
-        outcomes = context.bench.get("image_outcomes")
+        outcomes = context.bench.take(DeidentifiedImages).outcomes
         studies = {str(o.features.study_uid) for o in outcomes if o.features}
         known = store_commit.read_known_instances(context.zones, context.site, studies)
         settled, shared = hold_studies_of_two_subjects(outcomes, known)
@@ -98,8 +104,7 @@ def settle_batch(site: str, batch: str) -> dict[str, int]:
         settled, reused = settle_against_warehouse(settled, pixels)
         held = dict.fromkeys(reused, ReasonCode.UID_REUSED)
         held |= dict.fromkeys(shared, ReasonCode.STUDY_OF_TWO_SUBJECTS)
-        context.bench.put("image_outcomes", settled)
-        context.bench.put("held_instances", held)
+        context.bench.leave(SettledImages(tuple(settled), held))
     return {**count_states(settled), "held_in_warehouse": len(held)}
 
 
@@ -117,16 +122,17 @@ def commit_batch(site: str, batch: str) -> dict[str, Any]:
     context = run_context(site, batch)
     bench = context.bench
     with redacted_errors("commit", context.zones):
+        checked = bench.take(CheckedBatch)
         record = store_commit.commit(
             bench,
-            bench.get("delivery"),
+            bench.take(ReceivedExport).delivery,
             store_commit.all_outcomes(bench),
             held=any(
-                f.severity is Severity.BLOCKER and f.finding_id not in bench.get("waived")
-                for f in bench.get("findings")
+                f.severity is Severity.BLOCKER and f.finding_id not in checked.waived
+                for f in checked.findings
             ),
-            validation=bench.get("validation"),
-            edc_export_as_of=bench.get("edc_export_as_of"),
+            validation=checked.validation,
+            edc_export_as_of=bench.take(FormsTakenIn).edc_export_as_of,
             key_id=context.ring().key_id,
             software_version=software_version(),
         )

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from schemas.errors import BadInputError
-from schemas.records import Finding
+from schemas.records import Finding, QueryRow
 from tasks.report.tables import (
     CriterionRow,
     EligibilityRow,
@@ -23,7 +23,6 @@ from tasks.report.tables import (
     LesionRow,
     PathologyRow,
     QualityRow,
-    QueryRow,
     SeriesRow,
     SiteRow,
     StudyRow,

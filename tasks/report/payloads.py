@@ -7,13 +7,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from schemas.records import Finding
+from schemas.records import Finding, QueryRow
 from tasks.report.completeness import SLOTS, MatrixRow
 from tasks.report.messages import read_messages
 from tasks.report.model import Cohort, ReportInput
 from tasks.report.phrases import both
 from tasks.report.queries import ENDED, finding_of_query, queries_by_finding
-from tasks.report.tables import QueryRow
 from tasks.report.verdicts import DEFAULT_READING, missing_of_subject
 from tasks.report.worklist import find_subject, order_findings, owner_of
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from schemas.records import Finding
-from tasks.report.tables import QueryRow
+from schemas.records import Finding, QueryRow
 
 #: In the order of a query's life; one that is not among them is shown after them.
 STATUSES = ("candidate", "open", "answered", "reissued", "closed", "cancelled")

@@ -18,7 +18,7 @@ import yaml
 
 from schemas.errors import BadInputError
 from schemas.package_data import data_contracts_dir
-from schemas.records import Finding
+from schemas.records import Finding, QueryRow
 from schemas.run.sites import read_sites
 from schemas.run.zones import Zones
 from schemas.tables.record_tables import records_from_table
@@ -36,7 +36,6 @@ from tasks.report.store import WrittenReport, write_report
 from tasks.report.store_history import standing_since
 from tasks.report.store_pictures import PictureStore
 from tasks.report.store_reviews import read_reviews
-from tasks.report.tables import QueryRow
 
 LATEST = "latest"
 PICTURE_STORE = ".pictures"

@@ -181,18 +181,6 @@ class QualityRow:
 
 
 @dataclass(frozen=True)
-class QueryRow:
-    """One query to a site; days count from the day it was raised."""
-
-    query_id: str
-    site_code: str
-    rule_id: str
-    status: str
-    age_days: int | None
-    days_to_close: int | None
-
-
-@dataclass(frozen=True)
 class VolumePictures:
     """Names of the pictures of one volume below `img/`, and the size of one slice, pixels."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.run.handover import CommittedNights, MergedForms, QueriesOfRelease, RatedForms
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench
@@ -14,7 +15,6 @@ from tasks.report.rating_rows import rating_rows
 from tasks.report.reviews import ratings_in_force
 from tasks.report.store_release import build_report
 from tasks.report.store_reviews import read_reviews
-from tasks.report.tables import QueryRow
 
 
 @task(name="report", task_run_name="report", retries=0)
@@ -29,7 +29,7 @@ def write_release_report(version: str) -> str:
     settings = read_settings()
     zones = settings.zones
     with redacted_errors("report", zones):
-        queries = [QueryRow(**row) for row in release_bench(settings).get("query_rows")]
+        queries = release_bench(settings).take(QueriesOfRelease).rows
         written = build_report(zones, version, settings.workers, queries)
     name = written.index.parent.name
     get_run_logger().info("report %s: %d files", name, written.n_files)
@@ -42,13 +42,13 @@ def add_reviewer_ratings() -> dict[str, int]:
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("report", settings.zones):
+        merged, nights = bench.take(MergedForms).rows, bench.take(CommittedNights)
         ratings = ratings_in_force(read_reviews(settings.zones))
         rows = rating_rows(
             ratings,
-            bench.get("clinical_rows"),
-            bench.get("batch_of_subject"),
+            merged,
+            nights.batch_of_subject,
             Vault(settings.zones.vault, read_key_file(settings.master_key_file)).shift_days,
         )
-        if rows:
-            bench.put("clinical_rows", (*bench.get("clinical_rows"), *rows))
+        bench.leave(RatedForms((*merged, *rows)))
     return {"ratings": len(ratings), "in force": len(rows)}

@@ -12,6 +12,21 @@ from prefect.logging import get_run_logger
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.torn_series import filed_instances
 from schemas.records import FileOutcome, Finding
+from schemas.run.handover import (
+    CheckedBatch,
+    CheckedRelease,
+    CommittedInstances,
+    CommittedNights,
+    ControlFiles,
+    EvaluatedCohort,
+    FormsTakenIn,
+    LabelledCohort,
+    LabelledExams,
+    MergedForms,
+    PublishableRows,
+    ReleaseTables,
+    SettledImages,
+)
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run.workbench import Workbench
@@ -32,21 +47,22 @@ def validate_batch(site: str, batch: str) -> dict[str, int]:
     bench = context.bench
     with redacted_errors("validate", context.zones):
         report = validate_tables(
-            bench.get("published_rows"),
+            bench.take(PublishableRows).tables,
             Stage.BATCH,
             instances=table_from_records(
-                filed_instances(bench.get("exam_instances")), InstanceFeatures, key=INSTANCE_KEY
+                filed_instances(bench.take(LabelledExams).instances),
+                InstanceFeatures,
+                key=INSTANCE_KEY,
             ),
         )
-        findings = [*bench.get("clinical_findings"), *_of_batch_files(bench), *report.findings]
-        bench.put("findings", findings)
-        bench.put("waived", read_waived(context.zones, findings))
-        bench.put("validation", report.gx_json)
-        bench.put("rules_run", report.rules_run)
+        of_forms = bench.take(FormsTakenIn).findings
+        findings = (*of_forms, *_of_batch_files(bench), *report.findings)
+        waived = read_waived(context.zones, findings)
+        bench.leave(CheckedBatch(findings, waived, report.gx_json, report.rules_run))
     counts = dict(sorted(Counter(f.severity.value for f in findings).items()))
     create_table_artifact(
         key=f"validation-{context.site.lower()}",
-        table=rules_summary(findings, bench.get("waived")),
+        table=rules_summary(findings, waived),
         description=f"Findings of the newest batch of {context.site} by rule",
     )
     get_run_logger().info("batch %s: findings %s", batch, counts)
@@ -59,17 +75,19 @@ def validate_release() -> dict[str, int]:
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("validate", settings.zones):
-        report = validate_tables(bench.get("release_tables"), Stage.RELEASE)
-        sources = ("merge_findings", "cohort_findings", "label_findings")
-        findings = [finding for name in sources for finding in bench.get(name)]
-        findings += _of_all_files(bench)
-        findings += report.findings
-        bench.put("release_findings", findings)
-        bench.put("waived", read_waived(settings.zones, findings))
-        bench.put("validation", report.gx_json)
+        report = validate_tables(bench.take(ReleaseTables).tables, Stage.RELEASE)
+        findings = (
+            *bench.take(MergedForms).findings,
+            *bench.take(EvaluatedCohort).findings,
+            *bench.take(LabelledCohort).findings,
+            *_of_all_files(bench),
+            *report.findings,
+        )
+        waived = read_waived(settings.zones, findings)
+        bench.leave(CheckedRelease(findings, waived, report.gx_json))
     create_table_artifact(
         key="validation",
-        table=rules_summary(findings, bench.get("waived")),
+        table=rules_summary(findings, waived),
         description="Findings of the release by rule",
     )
     return dict(sorted(Counter(f.severity.value for f in report.findings).items()))
@@ -87,22 +105,24 @@ def require_release_passed() -> None:
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("validate", settings.zones):
-        require_passed(bench.get("release_findings"), bench.get("waived"))
+        checked = bench.take(CheckedRelease)
+        require_passed(checked.findings, checked.waived)
 
 
 def _of_batch_files(bench: Workbench) -> list[Finding]:
     """Return what this batch has set aside; the release says what came again."""
-    stages = ("control_outcomes", "image_outcomes", "clinical_outcomes")
-    outcomes = [outcome for stage in stages for outcome in bench.get(stage)]
+    images = bench.take(SettledImages).outcomes
+    control, forms = bench.take(ControlFiles).outcomes, bench.take(FormsTakenIn).outcomes
+    outcomes = [*control, *images, *forms]
     files = table_from_records(outcomes, FileOutcome, key=["file_no"], without=["features"])
     for name, value in (("site_code", bench.site), ("batch_id", bench.batch)):
         files = files.append_column(name, pa.array([str(value)] * len(outcomes), pa.string()))
-    accepted = (o.sop_uid for o in bench.get("image_outcomes") if o.state is FileState.ACCEPTED)
+    accepted = (o.sop_uid for o in images if o.state is FileState.ACCEPTED)
     return findings_of_files(files, accepted, [bench.batch])
 
 
 def _of_all_files(bench: Workbench) -> list[Finding]:
     """Return what of all batches is still missing."""
-    accepted = (instance.sop_uid for instance in bench.get("instances"))
-    order = [batch for _, batch in bench.get("batches")]
-    return findings_of_files(bench.get("files"), accepted, order)
+    accepted = (instance.sop_uid for instance in bench.take(CommittedInstances).instances)
+    nights = bench.take(CommittedNights)
+    return findings_of_files(nights.files, accepted, [batch for _, batch in nights.batches])

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from schemas.errors import GateBlockedError
+from schemas.identifiers import SubjectNo
 from schemas.records import FileOutcome, SubjectAssignment, VolumeRecord
+from schemas.run.handover import ConvertedVolumes, LinkedSubjects, RealDates, SettledImages
 from schemas.run.workbench import Workbench
 from schemas.states import FileState, ReasonCode
 from tasks.deidentify.identifiers import (
     Identifier,
     IdentifierKind,
+    PersonsInHeaders,
     SubjectIdentifiers,
     merge_identifiers,
 )
@@ -23,12 +26,13 @@ _BIRTH_DATE_FIELD = "birth_date"
 
 def batch_identifiers(bench: Workbench) -> list[SubjectIdentifiers]:
     """Return all that headers, linkage and forms of this batch say of each person (restricted)."""
-    persons = {a.subject_id: a for a in bench.get("assignments").values()}
+    linked = bench.take(LinkedSubjects)
+    persons = {str(a.subject_id): a for a in linked.assignments.values()}
     return merge_identifiers(
         [
-            *bench.get("identifiers").values(),
-            *_from_linkage(persons.values(), bench.get("resident_ids")),
-            *_from_forms(bench.get("real_dates"), persons),
+            *bench.take(PersonsInHeaders).identifiers.values(),
+            *_from_linkage(persons.values(), linked.resident_ids),
+            *_from_forms(bench.take(RealDates).of_subject, persons),
         ]
     )
 
@@ -41,9 +45,7 @@ def scan_staged(
     return scan_paths(staged, Dictionary(people), workers=workers)
 
 
-def withhold(
-    bench: Workbench, hits: Sequence[ScanHit]
-) -> tuple[list[FileOutcome], list[VolumeRecord]]:
+def withhold(bench: Workbench, hits: Sequence[ScanHit]) -> tuple[SettledImages, ConvertedVolumes]:
     """Take back every object and volume of the persons found; return what remains.
 
     Raises
@@ -52,12 +54,11 @@ def withhold(
         If an identifier stands in a table or belongs to nobody whose objects could be taken
         back: then the whole batch stays out.
     """
-    outcomes, volumes = bench.get("image_outcomes"), bench.get("volumes")
-    found = _persons_found(bench, hits, outcomes, volumes)
-    return (
-        [_withheld(bench, outcome, found) for outcome in outcomes],
-        [volume for volume in volumes if _keeps(bench, volume, found)],
-    )
+    images, volumes = bench.take(SettledImages), bench.take(ConvertedVolumes).volumes
+    found = _persons_found(bench, hits, images.outcomes, volumes)
+    outcomes = tuple(_withheld(bench, outcome, found) for outcome in images.outcomes)
+    kept = tuple(volume for volume in volumes if _keeps(bench, volume, found))
+    return replace(images, outcomes=outcomes), ConvertedVolumes(kept)
 
 
 def _persons_found(
@@ -110,7 +111,7 @@ def _keeps(bench: Workbench, volume: VolumeRecord, found: set[str]) -> bool:
 
 
 def _from_linkage(
-    persons: Iterable[SubjectAssignment], resident_ids: Mapping[str, frozenset[str]]
+    persons: Iterable[SubjectAssignment], resident_ids: Mapping[SubjectNo, frozenset[str]]
 ) -> list[SubjectIdentifiers]:
     return [
         SubjectIdentifiers(

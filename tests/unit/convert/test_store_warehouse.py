@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from schemas.dicom.features import InstanceFeatures, read_features
 from schemas.identifiers import BatchId, SeriesUid, Sha256, SiteCode, SopUid
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
+from schemas.run.handover import ReceivedExport
 from schemas.run.workbench import Workbench
 from schemas.run.zones import Zones
 from schemas.states import FileState
@@ -45,7 +46,8 @@ def night(home: Path, slices: Sequence[Dataset], absent: tuple[str, ...] = ()) -
         )
         write(bench.dicom / str(data.SeriesInstanceUID), data)
     digest = Sha256("0" * 64)
-    bench.put("delivery", Delivery(SITE, bench.batch, digest, digest, tuple(files), absent))
+    delivery = Delivery(SITE, bench.batch, digest, digest, tuple(files), absent)
+    bench.leave(ReceivedExport(delivery))
     return series_jobs(bench, outcomes, ())
 
 

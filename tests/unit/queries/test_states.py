@@ -188,8 +188,8 @@ def test_the_report_counts_ages_to_the_newest_event_and_none_for_what_ended() ->
     raised = after(night(1, about("f1"), about("f2")))
     closed = next_night(exported(raised, DAY + dt.timedelta(days=2)), about("f1"), number=8)
     rows = report_rows(closed.values())
-    assert [(row["query_id"], row["status"], row["age_days"]) for row in rows] == [
+    assert [(row.query_id, row.status, row.age_days) for row in rows] == [
         ("Q-f1", "open", 7),
         ("Q-f2", "closed", None),
     ]
-    assert rows[1]["days_to_close"] == 6
+    assert rows[1].days_to_close == 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +13,14 @@ import pytest
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import BatchId, Sha256, SiteCode, SopUid
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
+from schemas.run.handover import (
+    CheckedBatch,
+    ControlFiles,
+    ConvertedVolumes,
+    FormsTakenIn,
+    ReceivedExport,
+    SettledImages,
+)
 from schemas.run.workbench import Workbench
 from schemas.run.zones import Zones
 from schemas.states import FileState, ReasonCode
@@ -32,12 +41,14 @@ def bench(tmp_path: Path) -> Workbench:
     source = zones.inbox / "secret name.dcm"
     source.write_bytes(b"not dicom")
     file = DeliveredFile(1, "dicom/secret name.dcm", source, 9, Sha256("ab" * 32), FileKind.IMAGE)
-    bench.put("delivery", Delivery(SITE, BATCH, Sha256("c" * 64), Sha256("d" * 64), (file,)))
+    delivery = Delivery(SITE, BATCH, Sha256("c" * 64), Sha256("d" * 64), (file,))
+    bench.leave(ReceivedExport(delivery))
     outcome = FileOutcome(1, FileState.QUARANTINED, Sha256("ab" * 32), 9, ReasonCode.NOT_DICOM)
-    bench.put("image_outcomes", [outcome])
-    for name in ("control_outcomes", "clinical_outcomes", "volumes", "findings"):
-        bench.put(name, [])
-    bench.put("held_instances", {})
+    bench.leave(SettledImages((outcome,), {}))
+    bench.leave(ControlFiles(()))
+    bench.leave(FormsTakenIn((), (), None))
+    bench.leave(ConvertedVolumes(()))
+    bench.leave(CheckedBatch((), {}, {}, ()))
     return bench
 
 
@@ -45,7 +56,7 @@ def commit(bench: Workbench, *, held: bool = False) -> dict[str, object]:
     store_commit.write_batch_tables(bench)
     return store_commit.commit(
         bench,
-        bench.get("delivery"),
+        bench.take(ReceivedExport).delivery,
         store_commit.all_outcomes(bench),
         held=held,
         validation={"success": True},
@@ -122,7 +133,7 @@ def test_known_instances_are_those_of_committed_batches_and_of_the_studies_asked
         sha256 = Sha256("ab" * 32)
         return FileOutcome(1, FileState.ACCEPTED, sha256, 9, sop_uid=sop_uid, features=features)
 
-    bench.put("image_outcomes", [accepted(1, "1.1")])
+    bench.leave(SettledImages((accepted(1, "1.1"),), {}))
     commit(bench)
     other = Workbench(bench.zones, SITE, BatchId("ff112233445566aa"))
     shutil.copytree(bench.zones.batch(SITE, BATCH), bench.zones.batch(SITE, other.batch))
@@ -135,7 +146,9 @@ def test_known_instances_are_those_of_committed_batches_and_of_the_studies_asked
 
 
 def test_instances_held_in_the_warehouse_are_written_with_their_reason(bench: Workbench) -> None:
-    bench.put("held_instances", {"2.25.7": ReasonCode.STUDY_OF_TWO_SUBJECTS})
+    settled = bench.take(SettledImages)
+    held = {"2.25.7": ReasonCode.STUDY_OF_TWO_SUBJECTS}
+    bench.leave(replace(settled, held=held))
     commit(bench)
     table = pq.read_table(bench.zones.batch(SITE, BATCH) / "hold.parquet").to_pylist()
     assert table == [{"sop_uid": "2.25.7", "reason": "STUDY_OF_TWO_SUBJECTS"}]

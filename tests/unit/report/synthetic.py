@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.records import Finding
+from schemas.records import Finding, QueryRow
 from schemas.states import Severity
 from schemas.tables.contracts import read_table_contracts
 from tasks.report.model import (
@@ -21,7 +21,6 @@ from tasks.report.model import (
     ReportInput,
     columns_read,
 )
-from tasks.report.tables import QueryRow
 from tests.unit.report.synthetic_rows import batch_id, digest, make_rows
 
 LIMITS = {"mri_window_days": 15.0, "pathology_window_days": 30.0, "follow_up_months": 3.0}

@@ -7,9 +7,9 @@ import json
 import re
 from typing import Any
 
+from schemas.records import QueryRow
 from tasks.report.queries import count_queries
 from tasks.report.render import render_site
-from tasks.report.tables import QueryRow
 from tests.unit.report.synthetic import make_report
 
 QUERIES = (
