@@ -1,0 +1,116 @@
+"""A subject withdraws: one lease, one record, and for an erasure every zone in order."""
+
+from __future__ import annotations
+
+import re
+
+from schemas.errors import BadInputError
+from schemas.identifiers import SiteCode, SubjectId
+from schemas.run.settings import Settings
+from schemas.vault.keys import KeyRing
+from schemas.vault.subjects import Vault
+from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal, suppressed_among
+from tasks.clinical.store_erase import erase_from_forms
+from tasks.deidentify.store_erase import erase_from_identifiers
+from tasks.publish.erase.store_erase import erase_from_releases, publish_without
+from tasks.publish.store import release_folders, sweep_staging
+from tasks.publish.store_remote import (
+    erase_at_batches,
+    erase_at_releases,
+    erase_series,
+    push_release,
+)
+from tasks.queries.store_erase import erase_from_queries
+from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse, series_of
+from tasks.receive.store_lease import lease
+from tasks.report.store_erase import erase_from_reports
+
+_PSEUDONYM = re.compile(r"([SX][0-9]{2,3})-[A-Z2-7]{8}")
+
+
+def known_subject(settings: Settings, ring: KeyRing, subject: str) -> tuple[SiteCode, SubjectId]:
+    """Return site and pseudonym of a subject that the vault or the suppression list knows.
+
+    Raises
+    ------
+    BadInputError
+        If it is no pseudonym, or nobody's.
+    """
+    found = _PSEUDONYM.fullmatch(subject)
+    if found is None:
+        raise BadInputError(f"{subject} is no pseudonym", expected="e.g. S91-7K3QF2ZN")
+    site = SiteCode(found[1])
+    known = {a.subject_id for a in Vault(settings.zones.vault, ring).assignments(site).values()}
+    listed = suppressed_among(settings.zones.restricted, ring, [subject])
+    if subject not in known and subject not in listed:
+        raise BadInputError(
+            f"nobody at {site} has the pseudonym {subject}",
+            hint="Look it up in the table `subject` of a release; nothing was recorded.",
+        )
+    return site, SubjectId(subject)
+
+
+def withdraw_subject(
+    settings: Settings, ring: KeyRing, site: SiteCode, subject_id: SubjectId, act: Withdrawal
+) -> dict[str, object]:
+    """Record the withdrawal, and erase the subject where it asks for that; both may be repeated.
+
+    Returns
+    -------
+    dict
+        `subject_id`, `scope`, `recorded_before`; of an erasure also what was taken out, by
+        zone, and what is `left` for people to do.
+    """
+    with lease(settings.zones, SiteCode("release")), lease(settings.zones, site):
+        fresh = record_withdrawal(settings.zones.restricted, ring, subject_id, act)
+        done: dict[str, object] = {
+            "subject_id": subject_id,
+            "scope": act.scope.value,
+            "recorded_before": not fresh,
+        }
+        if act.scope is Scope.ERASE:
+            done |= _erase(settings, ring, site, subject_id)
+    return done
+
+
+def _erase(
+    settings: Settings, ring: KeyRing, site: SiteCode, subject_id: SubjectId
+) -> dict[str, object]:
+    """Take the subject out of every zone; each step may be repeated."""
+    zones = settings.zones
+    vault = Vault(zones.vault, ring)
+    assigned = vault.assignments(site)
+    own = {patient: a for patient, a in assigned.items() if a.subject_id == subject_id}
+    patients = [str(patient) for patient in own]
+    sweep_staging(zones.releases)
+    if settings.warehouse_url:
+        erase_series(settings.warehouse_url, site, series_of(zones, site, subject_id))
+    warehouse = erase_from_warehouse(zones, site, subject_id, patients)
+    form_rows = erase_from_forms(zones, ring, site, subject_id)
+    erase_from_identifiers(zones, ring, site, subject_id)
+    issued = publish_without(zones.releases, subject_id)
+    erased = erase_from_releases(zones.releases, subject_id)
+    if settings.warehouse_url:
+        erase_at_batches(settings.warehouse_url, zones, site)
+    if settings.releases_url:
+        erase_at_releases(settings.releases_url, release_folders(zones.releases))
+        if (zones.releases / "latest").exists():
+            push_release(settings.releases_url, (zones.releases / "latest").resolve())
+    reports = erase_from_reports(zones, subject_id)
+    numbers = {str(a.subject_no) for a in own.values()}
+    queries = erase_from_queries(zones, subject_id, numbers)
+    in_inbox = count_in_inbox(zones, site, {*patients, *numbers})
+    # Last: the steps before find the person's files by what the vault knows.
+    links = vault.erase(subject_id)
+    return {
+        "series": warehouse.series,
+        "warehouse_rows": warehouse.rows,
+        "quarantined_files": warehouse.quarantined,
+        "form_rows": form_rows,
+        "reports": reports,
+        "queries": queries,
+        "releases": erased,
+        "new_version": issued,
+        "vault_links": links,
+        "left": {"files_in_inbox": in_inbox},
+    }
