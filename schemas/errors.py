@@ -92,6 +92,10 @@ class BusyError(EnvironmentProblemError):
     """Another run holds the site."""
 
 
+class StorageError(EnvironmentProblemError):
+    """A store named by URL is not there, or refuses."""
+
+
 class NightIncompleteError(GateBlockedError):
     """A night ended, but an export or batch was refused or held; the rest is committed.
 

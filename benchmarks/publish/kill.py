@@ -39,7 +39,8 @@ from pyarrow import fs
 
 from benchmarks.publish.made_cohort import make_facts, make_sources, make_tables
 from tasks.publish.store import build_release, sweep_staging
-from tasks.publish.store_remote import fetch_release, open_store, push_release, remote_versions
+from tasks.publish.store_places import open_store
+from tasks.publish.store_remote import fetch_release, push_release, remote_versions
 from tasks.publish.store_verify import verify_release
 
 NEVER_REPEATS = {"cohort.duckdb", "SHA256SUMS"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,11 +106,31 @@ def _workers() -> int:
     return int(text)
 
 
-def read_s3_credentials() -> tuple[str, str, str]:
-    """Return access key, secret key and session token, as every S3 tool reads them."""
-    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    access, secret, token = (os.environ.get(name, "") for name in names)
-    return access, secret, token
+@dataclass(frozen=True)
+class S3Environment:
+    """What the environment says of an S3 store; empty where it says nothing."""
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+    region: str
+    profile: str
+    credentials_file: Path
+
+
+def read_s3_environment() -> S3Environment:
+    """Return keys, region and profile by the variables that every S3 tool reads."""
+    said = os.environ.get
+    return S3Environment(
+        access_key=said("AWS_ACCESS_KEY_ID", ""),
+        secret_key=said("AWS_SECRET_ACCESS_KEY", ""),
+        session_token=said("AWS_SESSION_TOKEN", ""),
+        region=said("AWS_REGION") or said("AWS_DEFAULT_REGION") or "us-east-1",
+        profile=said("AWS_PROFILE") or "default",
+        credentials_file=Path(
+            said("AWS_SHARED_CREDENTIALS_FILE") or Path.home() / ".aws" / "credentials"
+        ),
+    )
 
 
 def apply_environment(

@@ -9,153 +9,19 @@ killed, is not the one that was claimed and counts as none.
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-import shutil
-import urllib.error
-import urllib.request
-import uuid
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
-import pyarrow as pa
-from pyarrow import fs
-
-from schemas.errors import BadInputError, BusyError, EnvironmentProblemError
-from schemas.run.atomic_files import (
-    directory_published_as,
-    sha256_of_bytes,
-    sync_directory,
-    write_bytes,
-)
-from schemas.run.settings import read_s3_credentials
+from schemas.errors import BadInputError, BusyError
+from schemas.run.atomic_files import directory_published_as, sha256_of_bytes
 from schemas.run.zones import Zones
 from tasks.publish.diff.differences import parse_version
 from tasks.publish.manifest import SUMS, read_sums
-from tasks.publish.s3_signature import S3Credentials, S3Place, create_headers
+from tasks.publish.store_places import Store, open_store
 
 LATEST = "latest"
 BATCH_MARK = "batch.json"
 _CLAIM = ".claim"
-_PRECONDITION_FAILED = (409, 412)
-
-
-@dataclass(frozen=True)
-class Store:
-    """A place for trees of files, by URL."""
-
-    url: str
-    files: fs.FileSystem
-    root: str
-    s3: S3Place | None
-
-    def path(self, name: str) -> str:
-        """Return where a name lies, as the file system writes it."""
-        return f"{self.root}/{name}"
-
-    def exists(self, name: str) -> bool:
-        """Return whether a file has the name."""
-        return self.size(name) is not None
-
-    def size(self, name: str) -> int | None:
-        """Return the bytes of a file; None when no file has the name."""
-        found = self.files.get_file_info(self.path(name))
-        return int(found.size) if found.type == fs.FileType.File else None
-
-    def read(self, name: str) -> bytes:
-        """Return the bytes of a file."""
-        with self.reading(name) as stream:
-            return bytes(stream.read())
-
-    def reading(self, name: str) -> pa.NativeFile:
-        """Open a file; pyarrow would unpack what is called `.gz` by itself."""
-        return self.files.open_input_stream(self.path(name), compression=None)
-
-    def write(self, name: str, source: Path) -> None:
-        """Copy a local file to the store, whole or not at all."""
-        target = self.path(name)
-        if self.s3 is None:
-            place = Path(target)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            beside = place.with_name(f".{place.name}.part")
-            shutil.copyfile(source, beside)
-            beside.replace(place)
-            return
-        with (
-            source.open("rb") as stream,
-            self.files.open_output_stream(target, compression=None) as out,
-        ):
-            shutil.copyfileobj(stream, out, 1 << 22)
-
-    def delete(self, name: str) -> None:
-        """Remove a file, if it is there."""
-        if self.exists(name):
-            self.files.delete_file(self.path(name))
-
-    def create(self, name: str, data: bytes) -> bool:
-        """Write a small file only if there is none; return whether it is ours."""
-        if self.s3 is not None:
-            return _create_object(self.s3, name, data, _credentials())
-        place = Path(self.path(name))
-        beside = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.part")
-        write_bytes(beside, data)
-        try:
-            # A link is refused where a name is, and is there whole or not at all.
-            os.link(beside, place)
-        except FileExistsError:
-            return False
-        except OSError:
-            return _create_without_links(place, data)
-        finally:
-            beside.unlink()
-        sync_directory(place.parent)
-        return True
-
-    def names(self, below: str) -> Iterator[str]:
-        """Yield the files below a folder, relative to it, sorted."""
-        selector = fs.FileSelector(self.path(below), recursive=True, allow_not_found=True)
-        start = len(self.path(below)) + 1
-        found = self.files.get_file_info(selector)
-        yield from sorted(one.path[start:] for one in found if one.type == fs.FileType.File)
-
-
-def open_store(url: str) -> Store:
-    """Return the store a URL names.
-
-    Parameters
-    ----------
-    url : str
-        A local path, `file:///...`, or
-        `s3://bucket/prefix?region=...&endpoint_override=host:port&scheme=http`.
-
-    Raises
-    ------
-    BadInputError
-        If the URL is of another kind.
-    """
-    parts = urlsplit(url)
-    if parts.scheme in ("", "file"):
-        return Store(url, fs.LocalFileSystem(), str(Path(parts.path).absolute()), None)
-    if parts.scheme != "s3" or not parts.netloc:
-        raise BadInputError("not a place to store in", expected="a path, file:// or s3://bucket")
-    asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-    region = asked.get("region", "us-east-1")
-    host = asked.get("endpoint_override", f"s3.{region}.amazonaws.com")
-    scheme = asked.get("scheme", "https")
-    prefix = parts.path.strip("/")
-    found = _credentials()
-    files = fs.S3FileSystem(
-        access_key=found.access_key,
-        secret_key=found.secret_key,
-        session_token=found.session_token or None,
-        region=region,
-        endpoint_override=host,
-        scheme=scheme,
-    )
-    root = f"{parts.netloc}/{prefix}" if prefix else parts.netloc
-    return Store(url, files, root, S3Place(f"{scheme}://{host}", region, parts.netloc, prefix))
 
 
 def publish_tree(store: Store, name: str, local: Path, mark: str) -> bool:
@@ -188,7 +54,7 @@ def is_whole(store: Store, name: str, mark: str) -> bool:
     length, any mark will do.
     """
     size = store.size(f"{name}/{mark}")
-    if size is None or not store.exists(f"{name}/{_CLAIM}"):
+    if size is None or store.size(f"{name}/{_CLAIM}") is None:
         return size is not None
     _, _, claimed = store.read(f"{name}/{_CLAIM}").partition(b" ")
     return claimed in (b"", str(size).encode())
@@ -252,10 +118,8 @@ def push_release(url: str, release: Path) -> bool:
 
 def remote_versions(store: Store) -> list[str]:
     """Return the versions that are whole at the store, oldest first."""
-    selector = fs.FileSelector(store.root, recursive=False, allow_not_found=True)
-    folders = [one.base_name for one in store.files.get_file_info(selector)]
     versions = []
-    for name in folders:
+    for name in store.folders():
         try:
             parse_version(name)
         except BadInputError:
@@ -282,14 +146,14 @@ def fetch_release(url: str, version: str, into: Path) -> Path:
         (staging / SUMS).write_bytes(store.read(f"{name}/{SUMS}"))
         for path in read_sums(staging):
             (staging / path).parent.mkdir(parents=True, exist_ok=True)
-            with (staging / path).open("wb") as out, store.reading(f"{name}/{path}") as stream:
-                shutil.copyfileobj(stream, out, 1 << 22)
+            store.fetch(f"{name}/{path}", staging / path)
     return into / name
 
 
 def _newest(store: Store) -> str:
     """Return what `latest` names; the newest whole version where it names none."""
-    pointed = store.read(LATEST).decode("ascii", "replace") if store.exists(LATEST) else ""
+    there = store.size(LATEST) is not None
+    pointed = store.read(LATEST).decode("ascii", "replace") if there else ""
     versions = remote_versions(store)
     return pointed if pointed in versions or not versions else versions[-1]
 
@@ -312,43 +176,6 @@ def push_warehouse(url: str, zones: Zones) -> int:
         name = mark.parent.relative_to(zones.warehouse).as_posix()
         fresh += publish_tree(store, name, mark.parent, BATCH_MARK)
     return fresh
-
-
-def _create_without_links(place: Path, data: bytes) -> bool:
-    """Write a file only if there is none, on a share that has no hard links."""
-    try:
-        with place.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except FileExistsError:
-        return False
-    return True
-
-
-def _create_object(place: S3Place, name: str, data: bytes, who: S3Credentials) -> bool:
-    now = dt.datetime.now(dt.UTC)
-    headers = create_headers(place, name, data, who, now)
-    # Without a type urllib says "form", and some servers then take the body apart.
-    headers["content-type"] = "application/octet-stream"
-    request = urllib.request.Request(  # noqa: S310  # the scheme is that of the store's own URL
-        place.url(name), data=data, method="PUT", headers=headers
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=60):  # noqa: S310  # as above
-            return True
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in _PRECONDITION_FAILED:
-            return False
-        raise EnvironmentProblemError(
-            f"the store answered {error.code} to a conditional write",
-            hint="It must know If-None-Match on PUT; check rights and credentials too.",
-        ) from None
-
-
-def _credentials() -> S3Credentials:
-    return S3Credentials(*read_s3_credentials())
 
 
 def _taken(name: str) -> BusyError:

@@ -11,7 +11,7 @@ from typing import Any
 from prefect import task
 from prefect.logging import get_run_logger
 
-from schemas.errors import EnvironmentProblemError
+from schemas.errors import StorageError
 from schemas.identifiers import BatchId
 from schemas.package_data import data_contracts_dir
 from schemas.run.handover import (
@@ -205,13 +205,8 @@ def push_to_stores(version: str) -> bool:
     with redacted_errors("push", settings.zones):
         try:
             return _push(settings, version)
-        except OSError as error:
-            raise EnvironmentProblemError(
-                f"release {version} is published here, but a store cannot be written: "
-                f"{error.strerror or 'it does not answer as asked'}",
-                where="LIVERCOHORT_RELEASES_URL or LIVERCOHORT_WAREHOUSE_URL",
-                hint="Mend it and run `livercohort release` again: it copies what is missing.",
-            ) from None
+        except (OSError, StorageError) as error:
+            raise _not_copied(version, error) from None
 
 
 @task(name="close-release", task_run_name="close-release", retries=0)
@@ -226,6 +221,20 @@ def _push(settings: Settings, version: str) -> bool:
     if settings.releases_url:
         return store_remote.push_release(settings.releases_url, settings.zones.releases / version)
     return False
+
+
+def _not_copied(version: str, error: OSError | StorageError) -> StorageError:
+    """Say that the release stands, which store could not be written, and what to do."""
+    told, hint = "it does not answer as asked", ""
+    if isinstance(error, StorageError):
+        told, hint = error.found, f"{error.hint} "
+    elif error.strerror:
+        told = error.strerror
+    return StorageError(
+        f"release {version} is published here, but a store cannot be written: {told}",
+        where="LIVERCOHORT_RELEASES_URL or LIVERCOHORT_WAREHOUSE_URL",
+        hint=f"{hint}Then run `livercohort release` again: it copies what is missing.",
+    )
 
 
 def _batch_of_subject(committed: CommittedBatches) -> dict[str, str]:

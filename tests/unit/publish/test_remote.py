@@ -9,23 +9,22 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pyarrow import fs
 
-from schemas.errors import BadInputError, BusyError
+from schemas.errors import BadInputError, BusyError, StorageError
 from schemas.run.zones import Zones
 from tasks.publish.erase.store_erase import erase_from_releases, publish_without
 from tasks.publish.store import release_folders
+from tasks.publish.store_places import BucketStore, FolderStore, Store, open_store
 from tasks.publish.store_remote import (
-    Store,
     erase_at_batches,
     erase_at_releases,
     erase_series,
     fetch_release,
-    open_store,
     publish_tree,
     push_release,
     push_warehouse,
@@ -114,19 +113,20 @@ def test_a_version_with_other_content_is_never_overwritten(
 def test_a_publish_that_dies_is_invisible_and_its_next_run_ends_it(
     url: str, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, written = Store.write, 0
+    kind = BucketStore if url.startswith("s3:") else FolderStore
+    write, written = kind.write, 0
 
     def dies(self: Store, name: str, source: Path) -> None:
         nonlocal written
         written += 1
         if written == 20:
             raise ConnectionResetError
-        write(self, name, source)
+        write(self, name, source)  # type: ignore[arg-type]  # the store is of this kind
 
-    monkeypatch.setattr(Store, "write", dies)
+    monkeypatch.setattr(kind, "write", dies)
     with pytest.raises(ConnectionResetError):
         push_release(url, made)
-    monkeypatch.setattr(Store, "write", write)
+    monkeypatch.setattr(kind, "write", write)
     assert remote_versions(open_store(url)) == []
     with pytest.raises(BadInputError, match="no whole release"):
         fetch_release(url, "1.0.0", tmp_path / "back")
@@ -168,7 +168,7 @@ def test_a_claim_in_a_folder_is_there_whole_or_not_at_all(
             patched.setattr(os, call, dies)
             with pytest.raises(KeyboardInterrupt):
                 store.create("1.0.0/.claim", b"content")
-        assert not store.exists("1.0.0/.claim")
+        assert store.size("1.0.0/.claim") is None
     assert store.create("1.0.0/.claim", b"content")
     assert not store.create("1.0.0/.claim", b"other")
     assert store.read("1.0.0/.claim") == b"content"
@@ -279,3 +279,138 @@ def test_series_and_rows_of_an_erased_subject_leave_the_warehouse_at_the_store(
     store = open_store(url)
     assert list(store.names("nifti")) == []
     assert store.read("batches/S91/b1/instance.parquet") == b"one"
+
+
+def test_names_of_every_kind_come_back_as_they_went(url: str, tmp_path: Path) -> None:
+    store, source = open_store(url), tmp_path / "source"
+    source.write_bytes(b"x" * (6 << 20))  # more than one part of an upload
+    names = ["a/肝 #1%~.txt", "a/b c/+.gz", "ab/c"]
+    for name in names:
+        store.write(name, source)
+    assert list(store.names("a")) == sorted(name.removeprefix("a/") for name in names[:2])
+    assert sorted(store.folders()) == ["a", "ab"]
+    for number, name in enumerate(names):
+        store.fetch(name, tmp_path / str(number))
+        assert (tmp_path / str(number)).read_bytes() == source.read_bytes()
+        store.delete(name)
+        store.delete(name)
+        assert store.size(name) is None
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Credentials of the environment, and no file of anybody's."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_server_that_is_not_there_is_told_within_seconds(made: Path) -> None:
+    url = f"s3://bucket/x?endpoint_override=127.0.0.1:{free_port()}&scheme=http"
+    started = time.monotonic()
+    with pytest.raises(StorageError, match="cannot be reached") as caught:
+        push_release(url, made)
+    assert "endpoint_override" in caught.value.hint
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_bucket_that_is_not_there_is_told(server: str, made: Path, tmp_path: Path) -> None:
+    url = f"s3://no-such-bucket/x?endpoint_override={server}&scheme=http"
+    with pytest.raises(StorageError, match="no such bucket"):
+        push_release(url, made)
+    with pytest.raises(StorageError, match="no such bucket"):
+        fetch_release(url, "latest", tmp_path / "back")
+
+
+def test_credentials_that_the_server_does_not_know_are_told(
+    server: str, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFSOMEBODYELSE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret of somebody else")
+    url = f"s3://bucket/x?endpoint_override={server}&scheme=http"
+    ask_for_credentials(server, after_requests=0)
+    try:
+        for act in (
+            lambda: push_release(url, made),
+            lambda: fetch_release(url, "latest", tmp_path / "back"),
+            lambda: open_store(url).create("x", b""),
+            lambda: list(open_store(url).names("x")),
+        ):
+            with pytest.raises(StorageError, match="refuses these credentials") as caught:
+                act()
+            assert "somebody" not in caught.value.message.lower()
+    finally:
+        ask_for_credentials(server, after_requests=10**9)
+
+
+def ask_for_credentials(server: str, *, after_requests: int) -> None:
+    """Make the test server look at who asks, from so many requests on."""
+    request = urllib.request.Request(
+        f"http://{server}/moto-api/reset-auth",
+        data=str(after_requests).encode(),
+        headers={"content-type": "text/plain"},
+        method="POST",
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def test_without_credentials_nobody_is_asked_for_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cloud machine's metadata service would give some: a hospital's network has none."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    with socket.create_server(("127.0.0.1", 0)) as metadata:
+        metadata.settimeout(1)
+        monkeypatch.setenv("AWS_METADATA_ENDPOINT", f"http://127.0.0.1:{metadata.getsockname()[1]}")
+        with pytest.raises(StorageError, match="no credentials") as caught:
+            open_store("s3://bucket/x").size("y")
+        assert "AWS_PROFILE" in caught.value.hint
+        with pytest.raises(TimeoutError):
+            metadata.accept()
+
+
+def test_a_profile_of_the_shared_file_signs_the_request(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setenv("AWS_PROFILE", "trial")
+    file.write_text(
+        "[default]\naws_access_key_id = OTHER\naws_secret_access_key = other\n"
+        "[trial]\naws_access_key_id = KEYOFTRIAL\naws_secret_access_key = a%b\n"
+        "aws_session_token = token of trial\n"
+    )
+    seen = heads_of_one_request(lambda host: open_store(host).size("y"))
+    assert "Credential=KEYOFTRIAL/" in seen["authorization"]
+    assert seen["x-amz-security-token"] == "token of trial"
+    file.write_text("no section\n")
+    with pytest.raises(StorageError, match="cannot be read"):
+        open_store(f"s3://bucket/x?endpoint_override={server}&scheme=http")
+
+
+def heads_of_one_request(ask: Callable[[str], object]) -> dict[str, str]:
+    """Return the headers that a server of one answer is sent."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        url = f"s3://bucket/x?endpoint_override=127.0.0.1:{port}&scheme=http"
+        asking = threading.Thread(target=ask, args=(url,))
+        asking.start()
+        connection, _ = listening.accept()
+        with connection:
+            sent = connection.recv(1 << 16).decode()
+            connection.sendall(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+        asking.join()
+    lines = sent.split("\r\n\r\n")[0].split("\r\n")[1:]
+    return {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
