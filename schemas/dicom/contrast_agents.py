@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from functools import lru_cache
-from io import StringIO
+from pathlib import Path
 
 from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
-from schemas.rule_tables import refusing_bad_csv
+from schemas.rule_tables import Cells, TableShape, parse_table, read_table
 
 AGENT_CLASSES = frozenset({"extracellular", "gadoxetate", "gadobenate", "iodinated"})
-_COLUMNS = ["synonym", "agent", "agent_class", "reason", "source"]
+_COLUMNS = ("synonym", "agent", "agent_class", "reason", "source")
+_SHAPE = TableShape(_COLUMNS, key=("synonym",), stated=_COLUMNS)
+
+Agents = tuple[tuple[re.Pattern[str], str], ...]
 
 
 def read_agent_class(text: str) -> str | None:
@@ -44,9 +46,8 @@ def _read_agent_class(text: str) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _agent_patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    path = label_tables_root() / "sequence_labels" / "contrast_agents.csv"
-    return parse_agents(path.read_text(encoding="utf-8"), path.name)
+def _agent_patterns() -> Agents:
+    return read_agents(label_tables_root() / "sequence_labels" / "contrast_agents.csv")
 
 
 @lru_cache(maxsize=1)
@@ -59,7 +60,12 @@ def _any_agent() -> re.Pattern[str]:
     return re.compile("|".join([f"{_LEFT}(?:{'|'.join(words)}){_RIGHT}", *rest]))
 
 
-def parse_agents(text: str, file_name: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+def read_agents(path: Path) -> Agents:
+    """Read the table of agents from its file; see `parse_agents`."""
+    return tuple(read_table(path, _SHAPE, _agent))
+
+
+def parse_agents(text: str, file_name: str) -> Agents:
     """Parse the table of agents into patterns that match a synonym as a whole word.
 
     Raises
@@ -67,26 +73,13 @@ def parse_agents(text: str, file_name: str) -> tuple[tuple[re.Pattern[str], str]
     ContractError
         If a row lacks a value, repeats a synonym or names an unknown class.
     """
-    reader = csv.DictReader(StringIO(text))
-    with refusing_bad_csv(file_name, ContractError):
-        if reader.fieldnames != _COLUMNS:
-            raise ContractError("other columns", expected=", ".join(_COLUMNS), where=file_name)
-        rows = [(reader.line_num, row) for row in reader]
-    seen: set[str] = set()
-    patterns = []
-    for line, row in rows:
-        where = f"{file_name}:{line}"
-        if not all(row[column] for column in _COLUMNS):
-            raise ContractError("a row with an empty value", where=where)
-        if row["agent_class"] not in AGENT_CLASSES:
-            raise ContractError(
-                "an unknown agent class", expected=", ".join(sorted(AGENT_CLASSES)), where=where
-            )
-        if row["synonym"] in seen:
-            raise ContractError("a synonym that stands twice", where=where)
-        seen.add(row["synonym"])
-        patterns.append((_pattern(row["synonym"]), row["agent_class"]))
-    return tuple(patterns)
+    return tuple(parse_table(text, file_name, _SHAPE, _agent))
+
+
+def _agent(row: Cells) -> tuple[re.Pattern[str], str]:
+    if row["agent_class"] not in AGENT_CLASSES:
+        raise ContractError("an unknown agent class", expected=", ".join(sorted(AGENT_CLASSES)))
+    return _pattern(row["synonym"]), row["agent_class"]
 
 
 _LEFT, _RIGHT = "(?<![a-z])", "(?![a-z])"

@@ -7,12 +7,13 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from schemas.errors import ContractError
 from schemas.finding_texts import Bilingual
 from schemas.package_data import data_contracts_dir
+from schemas.rule_documents import read_document
+from schemas.rule_tables import table_name
 from tasks.clinical.text import fold
 
 FieldType = Literal[
@@ -274,9 +275,9 @@ def read_form_contracts() -> dict[str, FormContract]:
 
 def read_form_contract(path: Path) -> FormContract:
     """Read one form contract and refuse it by file and place when it cannot be used."""
-    contract = _validated(FormContract, path)
+    contract = read_document(path).validated(FormContract)
     if contract.form != path.stem:
-        raise ContractError("form and file name disagree", where=path.name)
+        raise ContractError("form and file name disagree", where=table_name(path))
     return contract
 
 
@@ -289,31 +290,13 @@ def read_linkage_contract() -> FormContract:
 @cache
 def read_conventions() -> Conventions:
     """Return what holds for every form."""
-    return _validated(Conventions, _folder() / "conventions.yaml")
+    return parse_conventions(_folder() / "conventions.yaml")
+
+
+def parse_conventions(path: Path) -> Conventions:
+    """Read what holds for every form from a file of the same layout."""
+    return read_document(path).validated(Conventions)
 
 
 def _folder() -> Path:
     return data_contracts_dir() / "site_delivery"
-
-
-def _load(path: Path) -> dict[str, list[object]]:
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ContractError(f"not YAML in UTF-8: {error}", where=path.name) from None
-    if not isinstance(loaded, dict):
-        raise ContractError("the file is not a mapping", where=path.name)
-    return loaded
-
-
-def _validated(model: type[_M], path: Path) -> _M:
-    return _validate(model, _load(path), path)
-
-
-def _validate(model: type[_M], data: object, path: Path) -> _M:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"]) or "file"
-        raise ContractError(f"{place}: {problem['msg']}", where=path.name) from None

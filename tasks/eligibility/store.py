@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import BadInputError
-from schemas.rule_tables import CSV_EXPECTED
+from schemas.rule_tables import CSV_EXPECTED, read_signed
 from tasks.eligibility.evaluate import evaluate_facts
 from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.roles import parse_roles
@@ -61,15 +61,12 @@ def read_roles(path: Path) -> dict[str, str]:
 
     Raises
     ------
-    BadInputError
+    ContractError
         If the file is there and cannot be used.
     """
     if not path.is_file():
         return {}
-    try:
-        return parse_roles(path.read_text(encoding="utf-8-sig"), path.name)
-    except (UnicodeDecodeError, csv.Error):
-        raise BadInputError("the analysis roles cannot be read", where=path.name) from None
+    return parse_roles(read_signed(path), path.name)
 
 
 def _require_columns(found: Sequence[str]) -> None:

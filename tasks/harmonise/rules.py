@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
 from schemas.dicom.descriptors import clean_descriptor
 from schemas.errors import ContractError
 from schemas.identifiers import RuleId
 from schemas.package_data import label_tables_root
+from schemas.rule_documents import parse_document
+from schemas.rule_tables import read_signed
 from tasks.harmonise.conditions import Condition, parse_condition
 from tasks.harmonise.vocabulary import read_labels
 
@@ -89,7 +89,7 @@ class RuleSet:
     mapping_version: str
 
 
-def parse_rules(text: str, file_name: str) -> list[Rule]:
+def parse_rules(text: bytes | str, file_name: str) -> list[Rule]:
     """Parse one rule file.
 
     Raises
@@ -98,21 +98,10 @@ def parse_rules(text: str, file_name: str) -> list[Rule]:
         For unreadable YAML, an unknown or missing key, a facet, vote, word or condition that
         does not exist; the message names file and line.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        raise ContractError("not YAML", where=f"{file_name}{line}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("rules"), list):
-        raise ContractError("no list called `rules`", where=file_name)
-    assert isinstance(root, yaml.MappingNode)
-    nodes = next(value for key, value in root.value if key.value == "rules")
-    lines = [node.start_mark.line + 1 for node in nodes.value]
+    document = parse_document(text, file_name)
     return [
-        _parse_rule(entry, f"{file_name}:{line}")
-        for entry, line in zip(content["rules"], lines, strict=True)
+        _parse_rule(entry, document.where(("rules", number)))
+        for number, entry in enumerate(document.rows("rules"))
     ]
 
 
@@ -216,7 +205,7 @@ def read_rules() -> RuleSet:
     folder = label_tables_root() / "sequence_labels"
     rules: list[Rule] = []
     for path in rule_files(folder):
-        rules += parse_rules(path.read_text(encoding="utf-8"), f"rules/{path.name}")
+        rules += parse_rules(read_signed(path), f"rules/{path.name}")
     require_unique_ids(rules)
     return RuleSet(tuple(rules), mapping_version(_tables_of_labels(folder)))
 

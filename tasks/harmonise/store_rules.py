@@ -17,6 +17,7 @@ from schemas.dicom.features import InstanceFeatures
 from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir, use_label_tables
 from schemas.records import CohortLabels
+from schemas.rule_tables import read_signed
 from schemas.run.atomic_files import write_bytes
 from schemas.run.zones import Zones
 from tasks.harmonise import matching, rules, text, vocabulary
@@ -187,7 +188,7 @@ def read_overrides(zones: Zones) -> dict[Key, Override]:
     path = _decisions_file(zones)
     if not path.is_file():
         return {}
-    return parse_overrides(path.read_text(encoding="utf-8"), path.name)
+    return parse_overrides(read_signed(path), path.name)
 
 
 def add_overrides(zones: Zones, overrides: Iterable[Override]) -> int:

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from schemas.dicom.charsets import decode_table_text
 from schemas.errors import ContractError, GateBlockedError
 from schemas.finding_texts import read_finding_texts
 from schemas.hospital_day import hospital_today
 from schemas.package_data import data_contracts_dir, expectations_dir
 from schemas.records import Finding
+from schemas.rule_tables import read_signed
 from schemas.run.settings import QUIET_ENVIRONMENT
 from schemas.run.zones import Zones
 from schemas.states import Severity
@@ -68,7 +68,7 @@ def read_suites(
     contracts = contracts or read_table_contracts()
     columns = columns_for_rules(contracts)
     suites = {
-        path.stem: parse_suite(path.read_text(encoding="utf-8"), path.name, columns)
+        path.stem: parse_suite(read_signed(path), path.name, columns)
         for path in sorted((folder or expectations_dir()).glob("*.yaml"))
     }
     if not suites:
@@ -158,10 +158,7 @@ def read_waived(zones: Zones, findings: Iterable[Finding]) -> dict[str, str]:
     path = zones.operations / FILE_NAME
     if not path.is_file():
         return {}
-    decoded = decode_table_text(path.read_bytes())
-    if decoded is None:
-        raise ContractError("neither UTF-8 nor GB18030", where=FILE_NAME)
-    waivers = parse_waivers(decoded[0], known_rules())
+    waivers = parse_waivers(read_signed(path), known_rules())
     return apply_waivers(findings, waivers, hospital_today())
 
 
