@@ -273,5 +273,6 @@ def why(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        return f"{place}: {first['msg']}" if place else str(first["msg"])
+        told = first["msg"].removeprefix("Value error, ")
+        return f"{place}: {told}" if place else told
     return str(error.args[0]) if error.args else type(error).__name__

@@ -108,7 +108,7 @@ def write_decisions(tmp_path: Path, old: str, new: str) -> Path:
 
 def test_a_half_signed_decision_is_refused_by_line(tmp_path: Path) -> None:
     path = write_decisions(tmp_path, ",,,,the record lists", ",PI,,,the record lists")
-    with pytest.raises(ContractError, match=r"D01 is half signed.*line 2"):
+    with pytest.raises(ContractError, match=r"D01 is half signed.*decisions\.csv:2"):
         read_register(path)
 
 
@@ -120,5 +120,5 @@ def test_a_signed_decision_counts_as_signed(tmp_path: Path) -> None:
 
 
 def test_a_decision_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="D01 stands twice"):
+    with pytest.raises(ContractError, match=r"as in line 2 in .*decisions\.csv:3"):
         read_register(write_decisions(tmp_path, "D02,", "D01,"))

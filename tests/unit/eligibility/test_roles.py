@@ -57,10 +57,13 @@ def test_phase_1_takes_prospective_subjects_that_trained_nothing(
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (HEAD + LINE.replace("PI", ""), "assigned_by cannot be used.*line 2"),
-        (HEAD + LINE.replace("phase1_validation", "phase9"), "analysis_role cannot be used"),
-        (HEAD + LINE + LINE, "two roles.*line 3"),
-        (HEAD.replace(",document", "") + LINE.replace(",minutes 7", ""), "document cannot"),
+        (HEAD + LINE.replace("PI", ""), "without assigned_by.*:2"),
+        (HEAD + LINE.replace("phase1_validation", "phase9"), "analysis_role.*:2"),
+        (HEAD + LINE + LINE, "stands twice.*:3"),
+        (
+            HEAD.replace(",document", "") + LINE.replace(",minutes 7", ""),
+            "other columns: without document",
+        ),
     ],
 )
 def test_a_role_that_is_unsigned_unknown_or_twice_refuses_the_file(
