@@ -37,6 +37,11 @@ class FindingText(BaseModel):
 
 @cache
 def read_finding_texts(path: Path) -> dict[str, FindingText]:
+    """Return the texts of a `findings.yaml`, by rule id; see `parse_finding_texts`."""
+    return parse_finding_texts(path)
+
+
+def parse_finding_texts(path: Path) -> dict[str, FindingText]:
     """Return the texts of a `findings.yaml`, by rule id.
 
     Raises

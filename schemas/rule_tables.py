@@ -55,14 +55,14 @@ class TableShape:
 
 
 class TableError(ContractError):
-    """A table with rows that cannot be used: the first of them, and all in `problems`."""
+    """Lines of signed tables that cannot be used: the first in words, all in `problems`."""
 
     @classmethod
     def of(cls, problems: list[ContractError]) -> TableError:
         """Return one error that tells the first problem and holds all."""
         first, more = problems[0], len(problems) - 1
-        lines = f"{more} more line{'s' if more > 1 else ''} of this table cannot be used."
-        hint = " ".join(filter(None, (first.hint, lines if more else "")))
+        told = f"{more} more: `livercohort rules check` lists all." if more else ""
+        hint = " ".join(filter(None, (first.hint, told)))
         error = cls(first.found, expected=first.expected, where=first.where, hint=hint)
         error.problems = tuple(problems)
         return error
@@ -73,6 +73,15 @@ class TableError(ContractError):
 def problems_of(error: ContractError) -> tuple[ContractError, ...]:
     """Return every problem that an error tells of."""
     return getattr(error, "problems", ()) or (error,)
+
+
+def attempt(read: Callable[[], T], problems: list[ContractError]) -> T | None:
+    """Return what `read` returns; None, and its problems added to the list, if it refuses."""
+    try:
+        return read()
+    except ContractError as error:
+        problems += problems_of(error)
+        return None
 
 
 def table_name(path: Path) -> str:

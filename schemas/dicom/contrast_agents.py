@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-from pathlib import Path
 
 from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
@@ -41,28 +40,25 @@ def _read_agent_class(text: str) -> str | None:
     folded = unicodedata.normalize("NFKC", text).lower()
     if _any_agent().search(folded) is None:
         return None
-    classes = {kind for pattern, kind in _agent_patterns() if pattern.search(folded)}
+    classes = {kind for pattern, kind in read_agent_table() if pattern.search(folded)}
     return classes.pop() if len(classes) == 1 else None
 
 
 @lru_cache(maxsize=1)
-def _agent_patterns() -> Agents:
-    return read_agents(label_tables_root() / "sequence_labels" / "contrast_agents.csv")
+def read_agent_table() -> Agents:
+    """Read the table of agents in force, once: the pattern of each synonym, and its class."""
+    path = label_tables_root() / "sequence_labels" / "contrast_agents.csv"
+    return tuple(read_table(path, _SHAPE, _agent))
 
 
 @lru_cache(maxsize=1)
 def _any_agent() -> re.Pattern[str]:
     # Most texts name no agent; one search says so instead of one for each synonym. Those of one
     # kind stand together, so that a place where none can begin is passed at its first letter.
-    patterns = [pattern.pattern for pattern, _ in _agent_patterns()]
+    patterns = [pattern.pattern for pattern, _ in read_agent_table()]
     words = [p[len(_LEFT) : -len(_RIGHT)] for p in patterns if p.startswith(_LEFT)]
     rest = [p for p in patterns if not p.startswith(_LEFT)]
     return re.compile("|".join([f"{_LEFT}(?:{'|'.join(words)}){_RIGHT}", *rest]))
-
-
-def read_agents(path: Path) -> Agents:
-    """Read the table of agents from its file; see `parse_agents`."""
-    return tuple(read_table(path, _SHAPE, _agent))
 
 
 def parse_agents(text: str, file_name: str) -> Agents:

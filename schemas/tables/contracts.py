@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from schemas.errors import ContractError
 from schemas.identifiers import Sha256
 from schemas.package_data import data_contracts_dir
 from schemas.rule_documents import parse_document
-from schemas.rule_tables import TableShape, read_signed, read_table, table_name
+from schemas.rule_tables import TableError, TableShape, attempt, read_signed, read_table, table_name
 from schemas.run.atomic_files import sha256_of_bytes
 from schemas.tables.contract_document import Document, Property
 from schemas.tables.rows_to_arrow import ARROW_TYPES, column_array, table_of
@@ -176,11 +176,20 @@ def conform(contract: TableContract, rows: Iterable[Mapping[str, object]]) -> pa
 
 @cache
 def _read_contracts(folder: Path) -> dict[str, TableContract]:
+    return parse_contracts(folder)
+
+
+def parse_contracts(folder: Path) -> dict[str, TableContract]:
+    """Read the contracts below a folder anew; see `read_table_contracts`."""
     codes = read_code_lists(folder)
-    contracts = {}
-    for path in sorted(folder.glob("*.yaml")):
-        contract = _read_contract(path, codes)
-        contracts[contract.name] = contract
+    problems: list[ContractError] = []
+    read = (
+        attempt(partial(_read_contract, path, codes), problems)
+        for path in sorted(folder.glob("*.yaml"))
+    )
+    contracts = {contract.name: contract for contract in read if contract is not None}
+    if problems:
+        raise TableError.of(problems)
     if not contracts:
         _refuse("no contract found", folder.name)
     for contract in contracts.values():

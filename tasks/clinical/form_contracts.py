@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -13,7 +13,7 @@ from schemas.errors import ContractError
 from schemas.finding_texts import Bilingual
 from schemas.package_data import data_contracts_dir
 from schemas.rule_documents import read_document
-from schemas.rule_tables import table_name
+from schemas.rule_tables import TableError, attempt, table_name
 from tasks.clinical.text import fold
 
 FieldType = Literal[
@@ -266,11 +266,23 @@ def read_form_contracts() -> dict[str, FormContract]:
         If a file cannot be used, or is not one of the seven forms; the message names file
         and place.
     """
-    found = {path.stem for path in _folder().glob("*.yaml") if path.stem not in _NOT_FORMS}
+    return parse_form_contracts(_folder())
+
+
+def parse_form_contracts(folder: Path) -> dict[str, FormContract]:
+    """Read the forms of a folder of the same layout; see `read_form_contracts`."""
+    found = {path.stem for path in folder.glob("*.yaml") if path.stem not in _NOT_FORMS}
     if found != set(FORM_NAMES):
         strange = ", ".join(sorted(found ^ set(FORM_NAMES)))
         raise ContractError(f"forms missing or unknown: {strange}", where="site_delivery")
-    return {name: read_form_contract(_folder() / f"{name}.yaml") for name in FORM_NAMES}
+    problems: list[ContractError] = []
+    read = {
+        name: attempt(partial(read_form_contract, folder / f"{name}.yaml"), problems)
+        for name in FORM_NAMES
+    }
+    if problems:
+        raise TableError.of(problems)
+    return {name: contract for name, contract in read.items() if contract is not None}
 
 
 def read_form_contract(path: Path) -> FormContract:

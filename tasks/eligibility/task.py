@@ -20,7 +20,6 @@ from tasks.eligibility.roles import assign_roles
 from tasks.eligibility.store import read_roles
 
 #: Signed by hand and never written by us; it is restricted because it names subjects.
-ROLES_NAME = "analysis_roles.csv"
 
 
 @task(name="eligibility", task_run_name="eligibility", retries=0)
@@ -36,7 +35,7 @@ def evaluate_cohort() -> dict[str, int]:
             batch_of_subject=bench.get("batch_of_subject"),
             shift_days=_shift_days(vault, {site for site, _ in bench.get("batches")}),
         )
-        roles = read_roles(settings.zones.restricted / ROLES_NAME)
+        roles = read_roles(settings.zones)
         subjects, forbidden = assign_roles(cohort.tables["subject"], roles)
         bench.put("cohort_rows", {**cohort.tables, "subject": subjects})
         known = {str(row["subject_id"]) for row in subjects}

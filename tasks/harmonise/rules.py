@@ -18,7 +18,7 @@ from schemas.errors import ContractError
 from schemas.identifiers import RuleId
 from schemas.package_data import label_tables_root
 from schemas.rule_documents import parse_document
-from schemas.rule_tables import read_signed
+from schemas.rule_tables import TableError, read_signed
 from tasks.harmonise.conditions import Condition, parse_condition
 from tasks.harmonise.vocabulary import read_labels
 
@@ -99,10 +99,16 @@ def parse_rules(text: bytes | str, file_name: str) -> list[Rule]:
         does not exist; the message names file and line.
     """
     document = parse_document(text, file_name)
-    return [
-        _parse_rule(entry, document.where(("rules", number)))
-        for number, entry in enumerate(document.rows("rules"))
-    ]
+    rules: list[Rule] = []
+    problems: list[ContractError] = []
+    for number, entry in enumerate(document.rows("rules")):
+        try:
+            rules.append(_parse_rule(entry, document.where(("rules", number))))
+        except ContractError as error:
+            problems.append(error)
+    if problems:
+        raise TableError.of(problems)
+    return rules
 
 
 def _parse_rule(entry: object, where: str) -> Rule:
@@ -113,9 +119,14 @@ def _parse_rule(entry: object, where: str) -> Rule:
     votes = frozenset(read_labels()) if facet == "exclusion" else FACETS.get(facet, frozenset())
     if vote not in votes:
         raise ContractError("a facet or vote that does not exist", where=where)
+    lists = all(isinstance(entry[key], list) for key in ("positive", "negative"))
+    if not lists or type(entry["priority"]) is not int:
+        raise ContractError(
+            "a priority that is no whole number, or examples that are no list", where=where
+        )
     return Rule(
         rule_id=RuleId(str(entry["id"])),
-        priority=int(entry["priority"]),
+        priority=entry["priority"],
         facet=facet,
         vote=vote,
         modalities=frozenset(_strings(entry, "modality", where)),
@@ -207,7 +218,7 @@ def read_rules() -> RuleSet:
     for path in rule_files(folder):
         rules += parse_rules(read_signed(path), f"rules/{path.name}")
     require_unique_ids(rules)
-    return RuleSet(tuple(rules), mapping_version(_tables_of_labels(folder)))
+    return RuleSet(tuple(rules), mapping_version(tables_of_labels(folder)))
 
 
 def rule_files(folder: Path) -> list[Path]:
@@ -215,7 +226,8 @@ def rule_files(folder: Path) -> list[Path]:
     return sorted((folder / "rules").glob("*.yaml"))
 
 
-def _tables_of_labels(folder: Path) -> list[Path]:
+def tables_of_labels(folder: Path) -> list[Path]:
+    """Return the tables that name a mapping version, below a folder `sequence_labels`."""
     vocabulary = folder.parent / "deidentification" / "descriptor_vocabulary.txt"
     return [*sorted(folder.glob("*.csv")), *rule_files(folder), vocabulary]
 

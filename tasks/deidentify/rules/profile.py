@@ -20,7 +20,7 @@ from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
-from schemas.rule_tables import Cells, TableShape, read_table
+from schemas.rule_tables import Cells, TableError, TableShape, attempt, read_table
 from tasks.deidentify.rules.blobs import BLOCKS, BlobField
 from tasks.deidentify.rules.contract import Contract, WordList, parse_contract
 
@@ -123,6 +123,9 @@ class PrivateRule:
     source: str
 
 
+PrivateRules = dict[tuple[str, int], dict[int, PrivateRule]]
+
+
 @dataclass(frozen=True)
 class Profile:
     """All rules, by where they hold."""
@@ -175,16 +178,28 @@ def read_profile(folder: Path) -> Profile:
         If a row cannot be used; it names file, line and reason.
     """
     lists = _read_words(folder / _WORDS)
-    rules: dict[str, dict[int, Rule]] = {}
-    for rule in read_table(folder / _PROFILE, _RULES, partial(_rule, lists=lists)):
-        rules.setdefault(rule.where, {})[rule.tag] = rule
-    private: dict[tuple[str, int], dict[int, PrivateRule]] = {}
-    build = partial(_private_rule, lists=lists)
-    for one in read_table(folder / _PRIVATE, _PRIVATE_RULES, build):
-        private.setdefault((one.creator, one.group), {})[one.element] = one
-    blobs = _read_blobs(folder / _BLOBS, lists)
+    problems: list[ContractError] = []
+    rules = attempt(partial(_read_rules, folder / _PROFILE, lists), problems) or {}
+    private = attempt(partial(_read_private, folder / _PRIVATE, lists), problems) or {}
+    blobs = attempt(partial(_read_blobs, folder / _BLOBS, lists), problems) or {}
+    if problems:
+        raise TableError.of(problems)
     _require_places(rules, private, blobs)
     return Profile(rules, private, lists, blobs)
+
+
+def _read_rules(path: Path, lists: Mapping[str, WordList]) -> dict[str, dict[int, Rule]]:
+    rules: dict[str, dict[int, Rule]] = {}
+    for rule in read_table(path, _RULES, partial(_rule, lists=lists)):
+        rules.setdefault(rule.where, {})[rule.tag] = rule
+    return rules
+
+
+def _read_private(path: Path, lists: Mapping[str, WordList]) -> PrivateRules:
+    private: PrivateRules = {}
+    for one in read_table(path, _PRIVATE_RULES, partial(_private_rule, lists=lists)):
+        private.setdefault((one.creator, one.group), {})[one.element] = one
+    return private
 
 
 def _rule(row: Cells, lists: Mapping[str, WordList]) -> Rule:
