@@ -85,7 +85,7 @@ def _check_tables(settings: Settings) -> Check:
     checked = check_signed_tables(settings.zones)
     if not checked.problems:
         return Check("tables", ok=True, found=f"{checked.files} signed tables can be used")
-    found = f"{len(checked.problems)} problems, the first: {checked.problems[0].message}"
+    found = f"{len(checked.problems)} problems, the first in {checked.problems[0].where}"
     return Check("tables", ok=False, found=found, mend="`livercohort rules check` lists all.")
 
 

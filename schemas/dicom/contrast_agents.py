@@ -61,7 +61,7 @@ def _any_agent() -> re.Pattern[str]:
     return re.compile("|".join([f"{_LEFT}(?:{'|'.join(words)}){_RIGHT}", *rest]))
 
 
-def parse_agents(text: str, file_name: str) -> Agents:
+def parse_agents(data: bytes | str, name: str) -> Agents:
     """Parse the table of agents into patterns that match a synonym as a whole word.
 
     Raises
@@ -69,7 +69,7 @@ def parse_agents(text: str, file_name: str) -> Agents:
     ContractError
         If a row lacks a value, repeats a synonym or names an unknown class.
     """
-    return tuple(parse_table(text, file_name, _SHAPE, _agent))
+    return tuple(parse_table(data, name, _SHAPE, _agent))
 
 
 def _agent(row: Cells) -> tuple[re.Pattern[str], str]:
