@@ -45,7 +45,7 @@ from tasks.validate.store import read_suites, read_waivers, waivers_file
 
 Read = Callable[[], object]
 #: Words and programs beside the tables.
-_NO_TABLES = frozenset({".md", ".py", ".pyc"})
+_NO_TABLES = frozenset({".md", ".py", ".pyc", ".typed"})
 
 
 @dataclass(frozen=True)
