@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test check contracts docs lint types imports unit golden lock clean help
+.PHONY: help demo test format lint types imports contracts check docs golden lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[A-Za-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "livercohort needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -23,20 +23,25 @@ demo: $(STAMP) ## simulate exports, ingest two nights, release twice, build the 
 test: $(STAMP) ## the whole test suite
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
-lint: $(STAMP)
+format: $(STAMP) ## rewrite the code as `make check` wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lint: $(STAMP) ## format and lint, nothing rewritten
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: $(STAMP)
+types: $(STAMP) ## mypy, strict
 	$(BIN)/mypy
 
-imports: $(STAMP)
+imports: $(STAMP) ## who may import whom
 	$(BIN)/lint-imports
 
-contracts: $(STAMP)
+contracts: $(STAMP) ## the signed tables as a night reads them, and the contracts as others do
+	$(BIN)/livercohort rules check
 	$(BIN)/python .ci/lint_contracts.py
 
-check: lint types imports contracts ## format, lint, types, import order, fast tests with branch coverage
+check: lint types imports contracts ## lint, types, imports, contracts, then the fast tests with branch coverage
 	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 docs: $(STAMP) ## rewrite what the manual says of the code: commands, rules, reasons

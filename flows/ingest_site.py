@@ -14,6 +14,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
 
 from flows.run_console import newest_report_link, progress_shown
+from flows.signed_tables import require_signed_tables
 from schemas.errors import LivercohortError, NightIncompleteError
 from schemas.run.forking import preload_in_server
 from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
@@ -45,6 +46,8 @@ def ingest_site(site: str) -> dict[str, Any]:
 
     Raises
     ------
+    ContractError
+        If a signed table cannot be used; then nothing was read.
     NightIncompleteError
         If an export or batch was refused or is held, so that the run shows as failed; the
         others are committed all the same.
@@ -53,6 +56,7 @@ def ingest_site(site: str) -> dict[str, Any]:
     preload_in_server(*_WORKERS_NEED)
     settings, code = read_settings(), site_code(site)
     with redacted_errors("home", settings.zones):
+        require_signed_tables(settings.zones)
         settings.zones.create()  # a worker's first night has no command before it that does
     committed: list[dict[str, Any]] = []
     with lease(settings.zones, code):

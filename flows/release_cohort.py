@@ -14,8 +14,10 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.run_console import progress_shown
+from flows.signed_tables import require_signed_tables
 from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
 from schemas.run.settings import Settings, read_settings
+from schemas.run.stage_errors import redacted_errors
 from tasks.clinical.task import merge_forms
 from tasks.deidentify.search.store_scan_release import require_no_identifiers
 from tasks.eligibility.task import evaluate_cohort
@@ -48,11 +50,15 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
 
     Raises
     ------
+    ContractError
+        If a signed table cannot be used; then nothing was computed.
     GateBlockedError
         If a blocker stands, an identifier is found, or the data may not be released.
     """
     redact_handlers(*PREFECT_LOGGERS)
     settings = read_settings()
+    with redacted_errors("home", settings.zones):
+        require_signed_tables(settings.zones)
     with lease(settings.zones, "release"):
         move = progress_shown("release-progress", "Steps of the release")
         collect_batches()

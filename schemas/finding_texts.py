@@ -6,12 +6,12 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
 from schemas.records import Finding
+from schemas.rule_documents import read_document
 from schemas.states import Severity
 
 
@@ -37,6 +37,11 @@ class FindingText(BaseModel):
 
 @cache
 def read_finding_texts(path: Path) -> dict[str, FindingText]:
+    """Return the texts of a `findings.yaml`, by rule id; see `parse_finding_texts`."""
+    return parse_finding_texts(path)
+
+
+def parse_finding_texts(path: Path) -> dict[str, FindingText]:
     """Return the texts of a `findings.yaml`, by rule id.
 
     Raises
@@ -44,15 +49,15 @@ def read_finding_texts(path: Path) -> dict[str, FindingText]:
     ContractError
         If a row cannot be used or a rule stands twice.
     """
-    try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))["findings"]
-        texts = [FindingText.model_validate(row) for row in rows]
-    except (yaml.YAMLError, ValidationError, KeyError, TypeError) as error:
-        raise ContractError(f"a finding cannot be used: {error}", where=path.name) from None
-    by_rule = {text.rule_id: text for text in texts}
-    if len(by_rule) != len(texts):
-        raise ContractError("a rule stands twice", where=path.name)
-    return by_rule
+    document = read_document(path)
+    texts: dict[str, FindingText] = {}
+    for number in range(len(document.rows("findings"))):
+        place = ("findings", number)
+        text = document.validated(FindingText, place)
+        if text.rule_id in texts:
+            raise ContractError("a rule stands twice", where=document.where(place))
+        texts[text.rule_id] = text
+    return texts
 
 
 def make_finding(

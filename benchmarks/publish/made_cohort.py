@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.package_data import data_contracts_dir
 from schemas.run.atomic_files import sha256_of_bytes
 from schemas.tables.contracts import ColumnContract, conform, read_code_lists, read_table_contracts
 from tasks.publish.facts import ReleaseFacts
@@ -161,7 +162,7 @@ def make_facts() -> ReleaseFacts:
         software_version="0.1.0",
         protocol_version="ChiCTR2500107646@V1.0",
         mapping_version="1.0.0",
-        decisions_csv=b"decision_id,decided_by\nD01,\n",
+        decisions_csv=(data_contracts_dir() / "protocol" / "decisions.csv").read_bytes(),
         input_ledger_sha256=sha256_of_bytes(b"ledger"),
         key_id="00000000",
     )

@@ -34,6 +34,7 @@ def run_checks(settings: Settings, *, min_free_gib: float) -> list[Check]:
         _check_home(settings),
         _check_key(settings),
         _check_vault(settings),
+        _check_tables(settings),
         _check_converter(),
         _check_disk(settings, min_free_gib),
         _check_clock(settings),
@@ -76,6 +77,16 @@ def _check_vault(settings: Settings) -> Check:
         return Check("vault", ok=False, found="can be read by others", mend=f"chmod 600 {path}")
     found = f"opens with the key: {fields} fields, {entries} look-ups logged"
     return Check("vault", ok=True, found=f"{found}{'' if is_file else ' (PostgreSQL)'}")
+
+
+def _check_tables(settings: Settings) -> Check:
+    from flows.signed_tables import check_signed_tables
+
+    checked = check_signed_tables(settings.zones)
+    if not checked.problems:
+        return Check("tables", ok=True, found=f"{checked.files} signed tables can be used")
+    found = f"{len(checked.problems)} problems, the first in {checked.problems[0].where}"
+    return Check("tables", ok=False, found=found, mend="`livercohort rules check` lists all.")
 
 
 def _check_converter() -> Check:

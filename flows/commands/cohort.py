@@ -20,7 +20,7 @@ from flows.commands.console import (
     say_json,
     show_progress,
 )
-from flows.commands.night import prepare_home
+from flows.commands.night import prepare_home, require_signed_tables
 from schemas.errors import BadInputError, EnvironmentProblemError, ExitCode, LivercohortError
 from schemas.run.settings import Settings, apply_environment
 
@@ -46,6 +46,7 @@ def release(
         raise BadInputError(f"--bump {bump} is unknown", expected=", ".join(_BUMPS))
     settings = apply_environment(home=home)
     read_key_file(settings.master_key_file)
+    require_signed_tables(settings)
     prepare_home(settings)
     require_free(settings.zones, "release")
     show_progress(settings.zones.logs / "livercohort.log")

@@ -44,6 +44,7 @@ def ingest(
     waiting = sites_with_work(settings, chosen)
     nights: list[dict[str, Any]] = []
     if waiting:
+        require_signed_tables(settings)
         prepare_home(settings)
         show_progress(settings.zones.logs / "livercohort.log")
         nights = run_nights(settings, waiting)
@@ -206,6 +207,13 @@ def sites_with_work(settings: Settings, codes: list[str]) -> list[str]:
     for code in waiting:
         require_free(settings.zones, code)
     return waiting
+
+
+def require_signed_tables(settings: Settings) -> None:
+    """Refuse to begin, before a server is started, while a signed table cannot be used."""
+    from flows.signed_tables import require_signed_tables as require
+
+    require(settings.zones)
 
 
 def prepare_home(settings: Settings) -> None:

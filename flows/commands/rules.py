@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flows.commands.console import Row
 from schemas.dicom.features import InstanceFeatures
-from schemas.errors import BadInputError
+from schemas.errors import BadInputError, ContractError
 from schemas.run.zones import Zones
 
 
@@ -23,11 +23,32 @@ def render_rules(stage: str) -> str:
         "eligibility": render_protocol_markdown,
     }
     if stage not in (*parts, "all"):
-        known = [*parts, "all", "diff", "review", "decide"]
+        known = [*parts, "all", "check", "diff", "review", "decide"]
         raise BadInputError(f"no rules are called {stage}", expected=", ".join(known))
     return "\n".join(
         render().rstrip("\n") for name, render in parts.items() if stage in (name, "all")
     )
+
+
+def table_rows(zones: Zones) -> tuple[int, list[dict[str, str | int]]]:
+    """Return how many signed files were read, and every problem in them by file and line."""
+    from flows.signed_tables import check_signed_tables
+
+    checked = check_signed_tables(zones)
+    return checked.files, [_problem_row(problem) for problem in checked.problems]
+
+
+def _problem_row(problem: ContractError) -> dict[str, str | int]:
+    file, _, line = problem.where.rpartition(":")
+    if not line.isdigit():
+        file, line = problem.where, "0"
+    return {
+        "file": file,
+        "line": int(line),
+        "found": problem.found,
+        "expected": problem.expected,
+        "to_do": problem.hint,
+    }
 
 
 def difference_rows(

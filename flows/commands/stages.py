@@ -20,7 +20,7 @@ from flows.commands.console import (
     say_json,
     show_progress,
 )
-from schemas.errors import BadInputError
+from schemas.errors import BadInputError, ExitCode
 from schemas.run.settings import apply_environment
 
 _DEFAULT_SITE = "S91"
@@ -209,6 +209,7 @@ def rules(
         str,
         typer.Argument(
             help="`deidentification`, `labels`, `eligibility` or `all`: print them. "
+            "`check`: what is wrong with a signed table, by file and line. "
             "`diff`: what they change. `review`: what a person must decide. "
             "`decide`: take decisions in."
         ),
@@ -232,14 +233,23 @@ def rules(
     """Print the rules in force, what a change of them does, or what a person must decide.
 
     Example: livercohort rules labels
+    Example: livercohort rules check
     Example: livercohort rules diff --against earlier/data_contracts --strings names.csv
     Example: livercohort rules review --out queue.csv
     Example: livercohort rules decide queue.csv
     """
-    from flows.commands.rules import decide, difference_rows, render_rules, review_rows
+    from flows.commands.rules import (
+        decide,
+        difference_rows,
+        render_rules,
+        review_rows,
+        table_rows,
+    )
 
     zones = apply_environment(home=home).zones
-    if stage == "decide":
+    if stage == "check":
+        _say_tables(*table_rows(zones), as_json=as_json)
+    elif stage == "decide":
         say(decide(file, zones, folder=folder))
     elif stage in ("diff", "review"):
         rows, columns = (
@@ -259,6 +269,21 @@ def rules(
         )
     else:
         say(render_rules(stage))
+
+
+def _say_tables(files: int, problems: list[dict[str, str | int]], *, as_json: bool) -> None:
+    if as_json:
+        say_json({"files": files, "problems": problems})
+    else:
+        for one in problems:
+            line = f":{one['line']}" if one["line"] else ""
+            expected = f" (expected: {one['expected']})" if one["expected"] else ""
+            say(f"{one['file']}{line}: {one['found']}{expected}")
+            if one["to_do"]:
+                say(f"    {one['to_do']}")
+        say(f"{files} signed files read, {len(problems)} problems")
+    if problems:
+        raise typer.Exit(ExitCode.BLOCKED)
 
 
 def _label_folder(src: Path, workers: int) -> tuple[list[dict[str, object]], Sequence[str]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from functools import lru_cache
-from io import StringIO
 
 from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
-from schemas.rule_tables import refusing_bad_csv
+from schemas.rule_tables import Cells, TableShape, parse_table, read_table
 
 AGENT_CLASSES = frozenset({"extracellular", "gadoxetate", "gadobenate", "iodinated"})
-_COLUMNS = ["synonym", "agent", "agent_class", "reason", "source"]
+_COLUMNS = ("synonym", "agent", "agent_class", "reason", "source")
+_SHAPE = TableShape(_COLUMNS, key=("synonym",), stated=_COLUMNS)
+
+Agents = tuple[tuple[re.Pattern[str], str], ...]
 
 
 def read_agent_class(text: str) -> str | None:
@@ -39,27 +40,28 @@ def _read_agent_class(text: str) -> str | None:
     folded = unicodedata.normalize("NFKC", text).lower()
     if _any_agent().search(folded) is None:
         return None
-    classes = {kind for pattern, kind in _agent_patterns() if pattern.search(folded)}
+    classes = {kind for pattern, kind in read_agent_table() if pattern.search(folded)}
     return classes.pop() if len(classes) == 1 else None
 
 
 @lru_cache(maxsize=1)
-def _agent_patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+def read_agent_table() -> Agents:
+    """Read the table of agents in force, once: the pattern of each synonym, and its class."""
     path = label_tables_root() / "sequence_labels" / "contrast_agents.csv"
-    return parse_agents(path.read_text(encoding="utf-8"), path.name)
+    return tuple(read_table(path, _SHAPE, _agent))
 
 
 @lru_cache(maxsize=1)
 def _any_agent() -> re.Pattern[str]:
     # Most texts name no agent; one search says so instead of one for each synonym. Those of one
     # kind stand together, so that a place where none can begin is passed at its first letter.
-    patterns = [pattern.pattern for pattern, _ in _agent_patterns()]
+    patterns = [pattern.pattern for pattern, _ in read_agent_table()]
     words = [p[len(_LEFT) : -len(_RIGHT)] for p in patterns if p.startswith(_LEFT)]
     rest = [p for p in patterns if not p.startswith(_LEFT)]
     return re.compile("|".join([f"{_LEFT}(?:{'|'.join(words)}){_RIGHT}", *rest]))
 
 
-def parse_agents(text: str, file_name: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+def parse_agents(data: bytes | str, name: str) -> Agents:
     """Parse the table of agents into patterns that match a synonym as a whole word.
 
     Raises
@@ -67,26 +69,13 @@ def parse_agents(text: str, file_name: str) -> tuple[tuple[re.Pattern[str], str]
     ContractError
         If a row lacks a value, repeats a synonym or names an unknown class.
     """
-    reader = csv.DictReader(StringIO(text))
-    with refusing_bad_csv(file_name, ContractError):
-        if reader.fieldnames != _COLUMNS:
-            raise ContractError("other columns", expected=", ".join(_COLUMNS), where=file_name)
-        rows = [(reader.line_num, row) for row in reader]
-    seen: set[str] = set()
-    patterns = []
-    for line, row in rows:
-        where = f"{file_name}:{line}"
-        if not all(row[column] for column in _COLUMNS):
-            raise ContractError("a row with an empty value", where=where)
-        if row["agent_class"] not in AGENT_CLASSES:
-            raise ContractError(
-                "an unknown agent class", expected=", ".join(sorted(AGENT_CLASSES)), where=where
-            )
-        if row["synonym"] in seen:
-            raise ContractError("a synonym that stands twice", where=where)
-        seen.add(row["synonym"])
-        patterns.append((_pattern(row["synonym"]), row["agent_class"]))
-    return tuple(patterns)
+    return tuple(parse_table(data, name, _SHAPE, _agent))
+
+
+def _agent(row: Cells) -> tuple[re.Pattern[str], str]:
+    if row["agent_class"] not in AGENT_CLASSES:
+        raise ContractError("an unknown agent class", expected=", ".join(sorted(AGENT_CLASSES)))
+    return _pattern(row["synonym"]), row["agent_class"]
 
 
 _LEFT, _RIGHT = "(?<![a-z])", "(?![a-z])"

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
+from schemas.rule_tables import read_signed, signed_text, table_name
 
 _SECTION = re.compile(r"\[([A-Za-z][A-Za-z \-]*)\]")
 _WORD = re.compile(r"[a-z0-9+\-*/.]+|[\u3400-\u9fff]+|[a-z]?\d?[\u3400-\u9fff]+\d?|重t2")
@@ -46,10 +47,10 @@ class _Section:
 def read_vocabulary() -> Vocabulary:
     """Read the vocabulary in force, once."""
     path = label_tables_root() / "deidentification" / "descriptor_vocabulary.txt"
-    return parse_vocabulary(path.read_text(encoding="utf-8"), path.name)
+    return parse_vocabulary(read_signed(path), table_name(path))
 
 
-def parse_vocabulary(text: str, file_name: str) -> Vocabulary:
+def parse_vocabulary(data: bytes | str, file_name: str) -> Vocabulary:
     """Parse a vocabulary file.
 
     Raises
@@ -63,7 +64,7 @@ def parse_vocabulary(text: str, file_name: str) -> Vocabulary:
     glued_short: set[str] = set()
     name_like: set[str] = set()
     section = _Section("", 0)
-    for line_no, raw in enumerate(text.splitlines(), start=1):
+    for line_no, raw in enumerate(signed_text(data, file_name).split("\n"), start=1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue

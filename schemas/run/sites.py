@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import BadInputError, ContractError
 from schemas.identifiers import SiteCode
 from schemas.package_data import data_contracts_dir
+from schemas.rule_documents import read_document
+from schemas.rule_tables import Cells, TableShape, read_table, table_name
 from schemas.run.settings import read_settings
 
 #: `S01`-`S28` registered, `S91`-`S99` fictitious, `X001` and up made for load tests.
@@ -74,6 +74,10 @@ class RegisteredSite:
     registration_status: str
 
 
+_SITES_COLUMNS = (*(item.name for item in fields(RegisteredSite)), "registered_order")
+_SITES_SHAPE = TableShape(_SITES_COLUMNS, key=("site_code",), stated=_SITES_COLUMNS)
+
+
 def is_site_code(text: str) -> bool:
     """Return whether a text has the form of a site code."""
     return _CODE.fullmatch(text) is not None
@@ -93,19 +97,27 @@ def read_registered_sites() -> tuple[RegisteredSite, ...]:
     ContractError
         If a code is malformed or stands twice.
     """
-    path = data_contracts_dir() / "sites" / "sites.csv"
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = sorted(csv.DictReader(stream), key=lambda row: int(row["registered_order"]))
-    seen: set[str] = set()
-    for row in rows:
-        code = row["site_code"]
-        if not _REGISTERED.fullmatch(code) or is_fictitious(code) or code in seen:
-            raise ContractError(
-                f"site code {code} is malformed, reserved or repeated", where="sites.csv"
-            )
-        seen.add(code)
-        row.pop("registered_order")
-    return tuple(RegisteredSite(**row) for row in rows)
+    return parse_registered_sites(data_contracts_dir() / "sites" / "sites.csv")
+
+
+def parse_registered_sites(path: Path) -> tuple[RegisteredSite, ...]:
+    """Read a registration record from a file of the same layout."""
+    rows = sorted(read_table(path, _SITES_SHAPE, _registered), key=lambda row: row[0])
+    if [order for order, _ in rows] != list(range(1, len(rows) + 1)):
+        raise ContractError(
+            "sites are missing from the registered order, or share a place",
+            expected=f"1 to {len(rows)}, each once",
+            where=f"{table_name(path)}, column registered_order",
+        )
+    return tuple(site for _, site in rows)
+
+
+def _registered(row: Cells) -> tuple[int, RegisteredSite]:
+    code = row["site_code"]
+    if not _REGISTERED.fullmatch(code) or is_fictitious(code):
+        raise ContractError(f"site code {_shown(code)} is malformed or reserved")
+    named = {name: cell for name, cell in row.items() if name != "registered_order"}
+    return int(row["registered_order"]), RegisteredSite(**named)
 
 
 def read_site(code: str) -> SiteConfig:
@@ -126,7 +138,7 @@ def read_site(code: str) -> SiteConfig:
             where="data_contracts/sites",
             hint="A site is taken in only after its file names an ethics approval.",
         )
-    return _read_file(_folder_of(code) / f"{code}.yaml")
+    return read_site_file(_folder_of(code) / f"{code}.yaml")
 
 
 def _shown(code: str) -> str:
@@ -140,7 +152,7 @@ def why_waiting(code: str) -> str:
     if not _CODE.fullmatch(code):
         return "this is not a site code"
     path = _folder_of(code) / f"{code}.yaml"
-    return _why_not(_read_file(path)) if path.is_file() else "this site has no file"
+    return _why_not(read_site_file(path)) if path.is_file() else "this site has no file"
 
 
 def _why_not(site: SiteConfig) -> str:
@@ -167,7 +179,7 @@ def _read_folders(installed: Path, load_sites: Path | None) -> tuple[SiteConfig,
     if load_sites is not None:
         # Only load sites come from outside: nobody lets a hospital in by a setting.
         paths += sorted(p for p in load_sites.glob("X*.yaml") if _LOAD_SITE.fullmatch(p.stem))
-    return tuple(site for path in paths if not _why_not(site := _read_file(path)))
+    return tuple(site for path in paths if not _why_not(site := read_site_file(path)))
 
 
 def _installed() -> Path:
@@ -179,14 +191,13 @@ def _folder_of(code: str) -> Path:
     return load_sites if load_sites and _LOAD_SITE.fullmatch(code) else _installed()
 
 
-def _read_file(path: Path) -> SiteConfig:
-    try:
-        site = SiteConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ContractError(f"the site file cannot be used: {error}", where=path.name) from None
+def read_site_file(path: Path) -> SiteConfig:
+    """Read one site file, and refuse it by file and line when it cannot be used."""
+    site = read_document(path).validated(SiteConfig)
     if site.code != path.stem or site.fictitious != is_fictitious(site.code):
         raise ContractError(
-            "code and file name disagree, or `fictitious` contradicts the code", where=path.name
+            "code and file name disagree, or `fictitious` contradicts the code",
+            where=table_name(path),
         )
     return site
 

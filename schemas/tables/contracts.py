@@ -6,19 +6,18 @@ Arrow schemas, DuckDB DDL and the data dictionary are read from here, never writ
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pyarrow as pa
-import yaml
-from pydantic import ValidationError
 
 from schemas.errors import ContractError
 from schemas.identifiers import Sha256
 from schemas.package_data import data_contracts_dir
+from schemas.rule_documents import parse_document
+from schemas.rule_tables import TableError, TableShape, attempt, read_signed, read_table, table_name
 from schemas.run.atomic_files import sha256_of_bytes
 from schemas.tables.contract_document import Document, Property
 from schemas.tables.rows_to_arrow import ARROW_TYPES, column_array, table_of
@@ -33,6 +32,8 @@ __all__ = [
 ]
 
 CODE_LISTS_FILE = "code_lists.csv"
+_CODES_COLUMNS = ("code_list", "code", "label_en", "label_zh")
+_CODES_SHAPE = TableShape(_CODES_COLUMNS, key=("code_list", "code"), stated=_CODES_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -131,15 +132,9 @@ def read_code_lists(folder: Path | None = None) -> dict[str, tuple[Code, ...]]:
     """Read the labels of all codes, by code list, in the order in which they are shown."""
     path = (folder or data_contracts_dir() / "cohort") / CODE_LISTS_FILE
     lists: dict[str, tuple[Code, ...]] = {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        for line, row in enumerate(csv.DictReader(stream), start=2):
-            code = Code(row["code"], row["label_en"], row["label_zh"])
-            known = lists.get(row["code_list"], ())
-            if not all((code.code, code.label_en, code.label_zh)):
-                _refuse("a code or a label is empty", f"{path.name} line {line}")
-            if code.code in {other.code for other in known}:
-                _refuse("a code stands twice in its list", f"{path.name} line {line}")
-            lists[row["code_list"]] = (*known, code)
+    for row in read_table(path, _CODES_SHAPE, dict):
+        code = Code(row["code"], row["label_en"], row["label_zh"])
+        lists[row["code_list"]] = (*lists.get(row["code_list"], ()), code)
     return lists
 
 
@@ -181,11 +176,20 @@ def conform(contract: TableContract, rows: Iterable[Mapping[str, object]]) -> pa
 
 @cache
 def _read_contracts(folder: Path) -> dict[str, TableContract]:
+    return parse_contracts(folder)
+
+
+def parse_contracts(folder: Path) -> dict[str, TableContract]:
+    """Read the contracts below a folder anew; see `read_table_contracts`."""
     codes = read_code_lists(folder)
-    contracts = {}
-    for path in sorted(folder.glob("*.yaml")):
-        contract = _read_contract(path, codes)
-        contracts[contract.name] = contract
+    problems: list[ContractError] = []
+    read = (
+        attempt(partial(_read_contract, path, codes), problems)
+        for path in sorted(folder.glob("*.yaml"))
+    )
+    contracts = {contract.name: contract for contract in read if contract is not None}
+    if problems:
+        raise TableError.of(problems)
     if not contracts:
         _refuse("no contract found", folder.name)
     for contract in contracts.values():
@@ -194,18 +198,8 @@ def _read_contracts(folder: Path) -> dict[str, TableContract]:
 
 
 def _read_contract(path: Path, codes: Mapping[str, tuple[Code, ...]]) -> TableContract:
-    data = path.read_bytes()
-    try:
-        document = Document.model_validate(yaml.safe_load(data))
-    except yaml.YAMLError as problem:
-        reason = getattr(problem, "problem", None) or "not YAML"
-        mark = getattr(problem, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        raise ContractError(str(reason), where=f"{path.name}{line}") from None
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ContractError(f"{place}: {first['msg']}", where=path.name) from None
+    data = read_signed(path)
+    document = parse_document(data, table_name(path)).validated(Document)
     table = document.table
     if not path.stem == document.name == table.name:
         _refuse("file, contract and table have different names", path.name)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from schemas.errors import ContractError
 from schemas.finding_texts import Bilingual
 from schemas.package_data import data_contracts_dir
+from schemas.rule_documents import read_document
+from schemas.rule_tables import TableError, attempt, table_name
 from tasks.clinical.text import fold
 
 FieldType = Literal[
@@ -265,18 +266,30 @@ def read_form_contracts() -> dict[str, FormContract]:
         If a file cannot be used, or is not one of the seven forms; the message names file
         and place.
     """
-    found = {path.stem for path in _folder().glob("*.yaml") if path.stem not in _NOT_FORMS}
+    return parse_form_contracts(_folder())
+
+
+def parse_form_contracts(folder: Path) -> dict[str, FormContract]:
+    """Read the forms of a folder of the same layout; see `read_form_contracts`."""
+    found = {path.stem for path in folder.glob("*.yaml") if path.stem not in _NOT_FORMS}
     if found != set(FORM_NAMES):
         strange = ", ".join(sorted(found ^ set(FORM_NAMES)))
         raise ContractError(f"forms missing or unknown: {strange}", where="site_delivery")
-    return {name: read_form_contract(_folder() / f"{name}.yaml") for name in FORM_NAMES}
+    problems: list[ContractError] = []
+    read = {
+        name: attempt(partial(read_form_contract, folder / f"{name}.yaml"), problems)
+        for name in FORM_NAMES
+    }
+    if problems:
+        raise TableError.of(problems)
+    return {name: contract for name, contract in read.items() if contract is not None}
 
 
 def read_form_contract(path: Path) -> FormContract:
     """Read one form contract and refuse it by file and place when it cannot be used."""
-    contract = _validated(FormContract, path)
+    contract = read_document(path).validated(FormContract)
     if contract.form != path.stem:
-        raise ContractError("form and file name disagree", where=path.name)
+        raise ContractError("form and file name disagree", where=table_name(path))
     return contract
 
 
@@ -289,31 +302,13 @@ def read_linkage_contract() -> FormContract:
 @cache
 def read_conventions() -> Conventions:
     """Return what holds for every form."""
-    return _validated(Conventions, _folder() / "conventions.yaml")
+    return parse_conventions(_folder() / "conventions.yaml")
+
+
+def parse_conventions(path: Path) -> Conventions:
+    """Read what holds for every form from a file of the same layout."""
+    return read_document(path).validated(Conventions)
 
 
 def _folder() -> Path:
     return data_contracts_dir() / "site_delivery"
-
-
-def _load(path: Path) -> dict[str, list[object]]:
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ContractError(f"not YAML in UTF-8: {error}", where=path.name) from None
-    if not isinstance(loaded, dict):
-        raise ContractError("the file is not a mapping", where=path.name)
-    return loaded
-
-
-def _validated(model: type[_M], path: Path) -> _M:
-    return _validate(model, _load(path), path)
-
-
-def _validate(model: type[_M], data: object, path: Path) -> _M:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"]) or "file"
-        raise ContractError(f"{place}: {problem['msg']}", where=path.name) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
@@ -14,11 +13,14 @@ from pathlib import Path
 from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
+from schemas.rule_tables import Cells, TableShape, read_table
 
 # Coded strings, one or several joined by a backslash as DICOM has them.
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ ;+\\-]{0,63}")
 _KINDS = ("number", "numbers", "code", "codes")
 _MAX_ITEMS = 4096
+_COLUMNS = ("key", "kind", "reason", "source")
+_SHAPE = TableShape(_COLUMNS, key=("key",), stated=_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,7 @@ def read_sidecar_keys(path: Path | None = None) -> dict[str, SidecarKey]:
     """
     if path is None:
         return dict(_shipped_keys())
-    keys: dict[str, SidecarKey] = {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        for line, row in enumerate(csv.DictReader(stream), start=2):
-            problem = _problem(row, keys)
-            if problem:
-                raise ContractError(problem, where=f"{path.name}, line {line}")
-            keys[row["key"]] = SidecarKey(row["key"], row["kind"])
-    return keys
+    return {row.key: row for row in read_table(path, _SHAPE, _sidecar_key)}
 
 
 @lru_cache(maxsize=1)
@@ -54,12 +49,10 @@ def _shipped_keys() -> dict[str, SidecarKey]:
     return read_sidecar_keys(data_contracts_dir() / "conversion" / "sidecar_keys.csv")
 
 
-def _problem(row: Mapping[str, str | None], keys: Mapping[str, SidecarKey]) -> str:
-    if not all(row.get(name) for name in ("key", "kind", "reason", "source")):
-        return "a row without key, kind, reason or source"
-    if row["key"] in keys:
-        return "a key twice"
-    return "" if row["kind"] in _KINDS else "an unknown kind"
+def _sidecar_key(row: Cells) -> SidecarKey:
+    if row["kind"] not in _KINDS:
+        raise ContractError("an unknown kind", expected=", ".join(_KINDS))
+    return SidecarKey(row["key"], row["kind"])
 
 
 def clean_sidecar(

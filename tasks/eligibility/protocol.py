@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from schemas.decisions import Decision, parse_decisions
 from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir
+from schemas.rule_documents import read_document
+from schemas.rule_tables import read_signed, table_name
 
 CRITERION_IDS = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
 
@@ -157,26 +158,6 @@ class Evidence(_Model):
     zh: str
 
 
-class Decision(_Model):
-    """One row of the decision register; without `decided_by` it is unsigned."""
-
-    decision_id: str
-    criterion: str
-    question: str
-    option_chosen: str
-    alternatives: str
-    decided_by: str
-    date: str
-    document: str
-    reason: str
-    source: str
-
-    @property
-    def signed(self) -> bool:
-        """Whether a named person decided, on a day, in a document."""
-        return bool(self.decided_by and self.date and self.document)
-
-
 @cache
 def read_protocol() -> Protocol:
     """Read and check the protocol.
@@ -191,22 +172,29 @@ def read_protocol() -> Protocol:
 
 def parse_protocol(path: Path) -> Protocol:
     """Read a protocol from a file of the same layout."""
-    try:
-        return Protocol.model_validate(_load_yaml(path))
-    except ValidationError as error:
-        raise ContractError(_first_problem(error), where=path.name) from None
+    return read_document(path).validated(Protocol)
 
 
 @cache
 def read_reasons() -> dict[str, Reason]:
     """Read the closed list of reason codes."""
-    return _read_list("reasons", Reason, lambda reason: reason.code)
+    return parse_reasons(_folder() / "reasons.yaml")
+
+
+def parse_reasons(path: Path) -> dict[str, Reason]:
+    """Read reason codes from a file of the same layout."""
+    return _read_list(path, Reason, lambda reason: reason.code)
 
 
 @cache
 def read_evidence() -> dict[str, Evidence]:
     """Read the closed list of evidence, by fact."""
-    return _read_list("evidence", Evidence, lambda item: item.fact)
+    return parse_evidence(_folder() / "evidence.yaml")
+
+
+def parse_evidence(path: Path) -> dict[str, Evidence]:
+    """Read the list of evidence from a file of the same layout."""
+    return _read_list(path, Evidence, lambda item: item.fact)
 
 
 @cache
@@ -218,24 +206,12 @@ def read_decisions() -> tuple[Decision, ...]:
     ContractError
         If a row is malformed, half signed or stands twice; the message names its line.
     """
-    return parse_decisions(_folder() / "decisions.csv")
+    return read_register(_folder() / "decisions.csv")
 
 
-def parse_decisions(path: Path) -> tuple[Decision, ...]:
+def read_register(path: Path) -> tuple[Decision, ...]:
     """Read a decision register from a file of the same layout."""
-    decisions = []
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream, strict=True)
-        for row in reader:
-            where = f"{path.name} line {reader.line_num}"
-            try:
-                decision = Decision.model_validate(row)
-            except ValidationError as error:
-                raise ContractError(_first_problem(error), where=where) from None
-            _require_whole_signature(decision, where)
-            decisions.append(decision)
-    _require_unique([decision.decision_id for decision in decisions], path.name)
-    return tuple(decisions)
+    return parse_decisions(read_signed(path), table_name(path))
 
 
 @cache
@@ -294,47 +270,18 @@ def options_in_force(protocol: Protocol, decisions: Sequence[Decision]) -> dict[
     return in_force
 
 
-def _read_list(name: str, model: type[_R], key: Callable[[_R], str]) -> dict[str, _R]:
+def _read_list(path: Path, model: type[_R], key: Callable[[_R], str]) -> dict[str, _R]:
     """Read a closed list `<name>.yaml` and return its rows by their key."""
-    path = _folder() / f"{name}.yaml"
-    try:
-        rows = [model.model_validate(row) for row in _load_yaml(path)[name]]
-    except (ValidationError, KeyError, TypeError) as error:
-        raise ContractError(f"a row cannot be used: {error}", where=path.name) from None
-    _require_unique([key(row) for row in rows], path.name)
-    return {key(row): row for row in rows}
+    document = read_document(path)
+    rows: dict[str, _R] = {}
+    for number in range(len(document.rows(path.stem))):
+        place = (path.stem, number)
+        row = document.validated(model, place)
+        if key(row) in rows:
+            raise ContractError(f"{key(row)} stands twice", where=document.where(place))
+        rows[key(row)] = row
+    return rows
 
 
 def _folder() -> Path:
     return data_contracts_dir() / "protocol"
-
-
-def _load_yaml(path: Path) -> dict[str, Any]:
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ContractError(f"not YAML: {error}", where=path.name) from None
-    if not isinstance(loaded, dict):
-        raise ContractError("the file is not a mapping", where=path.name)
-    return loaded
-
-
-def _require_whole_signature(decision: Decision, where: str) -> None:
-    if (decision.decided_by or decision.date or decision.document) and not decision.signed:
-        raise ContractError(
-            f"decision {decision.decision_id} is half signed",
-            expected="decided_by, date and document together, or none of them",
-            where=where,
-        )
-
-
-def _require_unique(codes: Sequence[str], where: str) -> None:
-    repeated = sorted({code for code in codes if codes.count(code) > 1})
-    if repeated:
-        raise ContractError(f"{', '.join(repeated)} stands twice", where=where)
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    place = ".".join(str(part) for part in problem["loc"]) or "file"
-    return f"{place}: {problem['msg']}"

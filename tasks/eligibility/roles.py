@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.errors import BadInputError
 from schemas.finding_texts import make_finding
 from schemas.records import Finding
+from schemas.rule_tables import TableShape, parse_table
 
 NOT_ASSIGNED = "not_assigned"
 _PHASE_1 = "phase1_validation"
@@ -31,34 +29,28 @@ class RoleRow(BaseModel):
     document: str = Field(min_length=1)
 
 
-def parse_roles(text: str, where: str) -> dict[str, str]:
-    """Return subject_id → analysis role from the text of a signed file.
+_SHAPE = TableShape(
+    tuple(RoleRow.model_fields), key=("subject_id",), stated=tuple(RoleRow.model_fields)
+)
+
+
+def parse_roles(data: bytes | str, name: str) -> dict[str, str]:
+    """Return subject_id → analysis role from a signed file.
 
     Parameters
     ----------
-    text : str
+    data : bytes or str
         CSV with the columns of `RoleRow`.
-    where : str
+    name : str
         Name of the file, for the error.
 
     Raises
     ------
-    BadInputError
+    ContractError
         If a line is malformed or unsigned, or one subject has two roles; names the line.
     """
-    roles: dict[str, str] = {}
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    for line in reader:
-        at = f"{where} line {reader.line_num}"
-        try:
-            row = RoleRow.model_validate(line)
-        except ValidationError as error:
-            place = ".".join(str(part) for part in error.errors()[0]["loc"])
-            raise BadInputError(f"{place} cannot be used", where=at) from None
-        if row.subject_id in roles:
-            raise BadInputError("a subject has two roles", where=at)
-        roles[row.subject_id] = row.analysis_role
-    return roles
+    rows = parse_table(data, name, _SHAPE, RoleRow.model_validate)
+    return {row.subject_id: row.analysis_role for row in rows}
 
 
 def assign_roles(

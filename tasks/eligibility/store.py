@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import BadInputError
-from schemas.rule_tables import CSV_EXPECTED
+from schemas.rule_tables import CSV_EXPECTED, read_signed
+from schemas.run.zones import Zones
 from tasks.eligibility.evaluate import evaluate_facts
 from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.roles import parse_roles
@@ -56,20 +57,21 @@ def evaluate_facts_file(path: Path, reading: str | None = None) -> list[dict[str
         ) from None
 
 
-def read_roles(path: Path) -> dict[str, str]:
-    """Return the signed analysis roles; {} while nobody has assigned any.
+def read_roles(zones: Zones) -> dict[str, str]:
+    """Return the signed analysis roles of a home; {} while nobody has assigned any.
 
     Raises
     ------
-    BadInputError
+    ContractError
         If the file is there and cannot be used.
     """
-    if not path.is_file():
-        return {}
-    try:
-        return parse_roles(path.read_text(encoding="utf-8-sig"), path.name)
-    except (UnicodeDecodeError, csv.Error):
-        raise BadInputError("the analysis roles cannot be read", where=path.name) from None
+    path = roles_file(zones)
+    return parse_roles(read_signed(path), path.name) if path.is_file() else {}
+
+
+def roles_file(zones: Zones) -> Path:
+    """Return where the signed analysis roles of a home lie."""
+    return zones.restricted / "analysis_roles.csv"
 
 
 def _require_columns(found: Sequence[str]) -> None:

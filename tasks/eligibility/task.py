@@ -27,7 +27,6 @@ from tasks.eligibility.roles import assign_roles
 from tasks.eligibility.store import read_roles
 
 #: Signed by hand and never written by us; it is restricted because it names subjects.
-ROLES_NAME = "analysis_roles.csv"
 
 
 @task(name="eligibility", task_run_name="eligibility", retries=0)
@@ -44,7 +43,7 @@ def evaluate_cohort() -> dict[str, int]:
             batch_of_subject=nights.batch_of_subject,
             shift_days=_shift_days(vault, {site for site, _ in nights.batches}),
         )
-        roles = read_roles(settings.zones.restricted / ROLES_NAME)
+        roles = read_roles(settings.zones)
         subjects, forbidden = assign_roles(cohort.tables["subject"], roles)
         known = {str(row["subject_id"]) for row in subjects}
         twice = check_persons(vault.subjects_sharing_a_person(), known)

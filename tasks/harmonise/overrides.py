@@ -15,7 +15,7 @@ from datetime import date
 from io import StringIO
 
 from schemas.errors import ContractError
-from schemas.rule_tables import refusing_bad_csv
+from schemas.rule_tables import TableShape, parse_table
 from tasks.harmonise.decide import Decision
 from tasks.harmonise.vocabulary import UNCLASSIFIED, read_labels
 
@@ -23,6 +23,10 @@ OVERRIDE_COLUMNS = ("series_uid", "sub_stack_digest", "label", "author", "date",
 _UID = re.compile(r"[0-9.]{3,64}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 _AUTHOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+
+_SHAPE = TableShape(
+    OVERRIDE_COLUMNS, key=("series_uid", "sub_stack_digest"), stated=(), may_be_empty=True
+)
 
 Key = tuple[str, str]
 
@@ -49,33 +53,22 @@ class Override:
         return f"OVERRIDE author={self.author} date={self.day}"
 
 
-def parse_overrides(text: str, file_name: str) -> dict[Key, Override]:
-    """Parse a file of decisions; the last decision about a sub-stack counts.
+def parse_overrides(data: bytes | str, name: str) -> dict[Key, Override]:
+    """Parse a file of decisions, one for each sub-stack.
 
     Raises
     ------
     ContractError
         For other columns, or a row without author, date or reason, with a label that does not
-        exist or a key that names nothing; the message names file and line.
+        exist, a key that names nothing or stands twice; the message names file and line.
     """
-    with refusing_bad_csv(file_name, ContractError):
-        return _parse(text, file_name)
+    decisions = parse_table(data, name, _SHAPE, make_override)
+    return {decision.key: decision for decision in decisions}
 
 
-def _parse(text: str, file_name: str) -> dict[Key, Override]:
-    reader = csv.DictReader(StringIO(text.removeprefix("\ufeff")), strict=True)
-    if tuple(reader.fieldnames or ()) != OVERRIDE_COLUMNS:
-        raise ContractError("other columns", expected=", ".join(OVERRIDE_COLUMNS), where=file_name)
-    found: dict[Key, Override] = {}
-    for row in reader:
-        override = make_override(row, f"{file_name}:{reader.line_num}")
-        found[override.key] = override
-    return found
-
-
-def make_override(row: Mapping[str, str | None], where: str) -> Override:
+def make_override(row: Mapping[str, str | None], where: str = "") -> Override:
     """Return the decision of one row, or refuse it by file, line and reason."""
-    values = [(row.get(column) or "").strip() for column in OVERRIDE_COLUMNS]
+    values = [" ".join((row.get(column) or "").split()) for column in OVERRIDE_COLUMNS]
     series_uid, digest, label, author, day, reason = values
     if not _UID.fullmatch(series_uid) or not _DIGEST.fullmatch(digest):
         raise ContractError("no series UID and digest of a sub-stack", where=where)

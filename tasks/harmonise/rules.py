@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
 from schemas.dicom.descriptors import clean_descriptor
 from schemas.errors import ContractError
 from schemas.identifiers import RuleId
 from schemas.package_data import label_tables_root
+from schemas.rule_documents import parse_document
+from schemas.rule_tables import TableError, read_signed
 from tasks.harmonise.conditions import Condition, parse_condition
 from tasks.harmonise.vocabulary import read_labels
 
@@ -89,7 +89,7 @@ class RuleSet:
     mapping_version: str
 
 
-def parse_rules(text: str, file_name: str) -> list[Rule]:
+def parse_rules(text: bytes | str, file_name: str) -> list[Rule]:
     """Parse one rule file.
 
     Raises
@@ -98,22 +98,17 @@ def parse_rules(text: str, file_name: str) -> list[Rule]:
         For unreadable YAML, an unknown or missing key, a facet, vote, word or condition that
         does not exist; the message names file and line.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        raise ContractError("not YAML", where=f"{file_name}{line}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("rules"), list):
-        raise ContractError("no list called `rules`", where=file_name)
-    assert isinstance(root, yaml.MappingNode)
-    nodes = next(value for key, value in root.value if key.value == "rules")
-    lines = [node.start_mark.line + 1 for node in nodes.value]
-    return [
-        _parse_rule(entry, f"{file_name}:{line}")
-        for entry, line in zip(content["rules"], lines, strict=True)
-    ]
+    document = parse_document(text, file_name)
+    rules: list[Rule] = []
+    problems: list[ContractError] = []
+    for number, entry in enumerate(document.rows("rules")):
+        try:
+            rules.append(_parse_rule(entry, document.where(("rules", number))))
+        except ContractError as error:
+            problems.append(error)
+    if problems:
+        raise TableError.of(problems)
+    return rules
 
 
 def _parse_rule(entry: object, where: str) -> Rule:
@@ -124,9 +119,14 @@ def _parse_rule(entry: object, where: str) -> Rule:
     votes = frozenset(read_labels()) if facet == "exclusion" else FACETS.get(facet, frozenset())
     if vote not in votes:
         raise ContractError("a facet or vote that does not exist", where=where)
+    lists = all(isinstance(entry[key], list) for key in ("positive", "negative"))
+    if not lists or type(entry["priority"]) is not int:
+        raise ContractError(
+            "a priority that is no whole number, or examples that are no list", where=where
+        )
     return Rule(
         rule_id=RuleId(str(entry["id"])),
-        priority=int(entry["priority"]),
+        priority=entry["priority"],
         facet=facet,
         vote=vote,
         modalities=frozenset(_strings(entry, "modality", where)),
@@ -216,9 +216,9 @@ def read_rules() -> RuleSet:
     folder = label_tables_root() / "sequence_labels"
     rules: list[Rule] = []
     for path in rule_files(folder):
-        rules += parse_rules(path.read_text(encoding="utf-8"), f"rules/{path.name}")
+        rules += parse_rules(read_signed(path), f"rules/{path.name}")
     require_unique_ids(rules)
-    return RuleSet(tuple(rules), mapping_version(_tables_of_labels(folder)))
+    return RuleSet(tuple(rules), mapping_version(tables_of_labels(folder)))
 
 
 def rule_files(folder: Path) -> list[Path]:
@@ -226,7 +226,8 @@ def rule_files(folder: Path) -> list[Path]:
     return sorted((folder / "rules").glob("*.yaml"))
 
 
-def _tables_of_labels(folder: Path) -> list[Path]:
+def tables_of_labels(folder: Path) -> list[Path]:
+    """Return the tables that name a mapping version, below a folder `sequence_labels`."""
     vocabulary = folder.parent / "deidentification" / "descriptor_vocabulary.txt"
     return [*sorted(folder.glob("*.csv")), *rule_files(folder), vocabulary]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from schemas.dicom.features import InstanceFeatures
 from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir, use_label_tables
 from schemas.records import CohortLabels
+from schemas.rule_tables import attempt, read_signed
 from schemas.run.atomic_files import write_bytes
 from schemas.run.zones import Zones
 from tasks.harmonise import matching, rules, text, vocabulary
@@ -35,6 +37,13 @@ from tasks.harmonise.text import StringLabel
 T = TypeVar("T")
 _TABLES = ("sequence_labels", "deidentification/descriptor_vocabulary.txt")
 _CURRENT = "current"
+_TABLE_READERS: tuple[Callable[[], object], ...] = (
+    descriptor_vocabulary.read_vocabulary,
+    contrast_agents.read_agent_table,
+    vocabulary.read_labels,
+    vocabulary.read_phase_windows,
+    vocabulary.read_rungs,
+)
 _DECISIONS = "label_decisions.csv"
 
 
@@ -59,11 +68,68 @@ def require_tables() -> str:
     ContractError
         When a table cannot be used; names file, line and reason.
     """
-    vocabulary.read_labels()
-    vocabulary.read_phase_windows()
-    vocabulary.read_rungs()
+    for read in _TABLE_READERS:
+        read()
     matching.read_matcher()
     return rules.read_rules().mapping_version
+
+
+def kept_tables(zones: Zones) -> Path:
+    """Return where a home keeps the versions of the label tables it has used."""
+    return zones.operations / "label_rules"
+
+
+def table_problems(root: Path) -> list[ContractError]:
+    """Return every line of the label tables below `root` that cannot be used.
+
+    Parameters
+    ----------
+    root : Path
+        A folder laid out like `data_contracts`. What was read before is forgotten.
+    """
+    problems: list[ContractError] = []
+    _switch(root)
+    try:
+        for read in _TABLE_READERS:
+            attempt(read, problems)
+        files = [] if problems else rules.rule_files(root / "sequence_labels")
+        for path in files:
+            attempt(partial(rules.parse_rules, read_signed(path), f"rules/{path.name}"), problems)
+        if not problems:
+            attempt(matching.read_matcher, problems)
+    finally:
+        _switch(None)
+    return problems
+
+
+def kept_problems(zones: Zones) -> list[ContractError]:
+    """Return what is wrong with the copy of the label tables that this home keeps."""
+    kept = kept_tables(zones)
+    if not (kept / _CURRENT).is_file():
+        return []
+    version = (kept / _CURRENT).read_text(encoding="utf-8", errors="replace").strip()
+    where = f"operations/label_rules/{version}"
+    copy = kept / version
+    if _is_as_kept(copy):
+        return []
+    found = table_problems(copy) if copy.is_dir() else []
+    changed = ContractError(
+        "a kept copy of the label tables that is not what was kept",
+        where=where,
+        hint="Delete that folder and the file `current`: the next night keeps the tables anew.",
+    )
+    return [
+        changed,
+        *(ContractError(e.found, expected=e.expected, where=f"{where}/{e.where}") for e in found),
+    ]
+
+
+def _is_as_kept(copy: Path) -> bool:
+    try:
+        paths = rules.tables_of_labels(copy / "sequence_labels")
+        return copy.name.partition("+")[2] == rules.mapping_version(paths).partition("+")[2]
+    except OSError:
+        return False
 
 
 def use_rules(zones: Zones) -> RulesInForce:
@@ -74,7 +140,7 @@ def use_rules(zones: Zones) -> RulesInForce:
     ContractError
         When the package's tables cannot be used and no version was kept.
     """
-    kept = zones.operations / "label_rules"
+    kept = kept_tables(zones)
     _switch(None)
     try:
         version = require_tables()
@@ -128,7 +194,7 @@ def earlier_version(zones: Zones) -> Path:
         When no other version was kept.
     """
     version = require_tables()
-    kept = zones.operations / "label_rules"
+    kept = kept_tables(zones)
     others = [p for p in kept.glob("*") if p.is_dir() and p.name[0] != "." and p.name != version]
     if not others:
         raise BadInputError(
@@ -184,19 +250,20 @@ def read_overrides(zones: Zones) -> dict[Key, Override]:
     ContractError
         When the file cannot be used; names line and reason.
     """
-    path = _decisions_file(zones)
+    path = decisions_file(zones)
     if not path.is_file():
         return {}
-    return parse_overrides(path.read_text(encoding="utf-8"), path.name)
+    return parse_overrides(read_signed(path), path.name)
 
 
 def add_overrides(zones: Zones, overrides: Iterable[Override]) -> int:
     """Add decisions to those of this home; a newer one about a sub-stack replaces the older."""
     merged = read_overrides(zones) | {o.key: o for o in overrides}
-    path = _decisions_file(zones)
+    path = decisions_file(zones)
     write_bytes(path, render_overrides(merged.values()).encode("utf-8"))
     return len(merged)
 
 
-def _decisions_file(zones: Zones) -> Path:
+def decisions_file(zones: Zones) -> Path:
+    """Return where the reviewers' decisions about labels lie in a home."""
     return zones.restricted / "review" / _DECISIONS

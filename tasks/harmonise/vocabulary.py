@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from io import StringIO
 
 from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
-from schemas.rule_tables import refusing_bad_csv
+from schemas.rule_tables import Cells, TableShape, parse_table, read_signed, table_name
 
 UNCLASSIFIED = "UNCLASSIFIED"
 _WEIGHTINGS = frozenset({"T1", "T2", "DWI", "ADC", "CT", "other"})
 _ROLES = frozenset({"baseline_ct", "dce_mri", "eob_mri"})
-_LABEL_COLUMNS = [
+_LABEL_COLUMNS = (
     "label",
     "modality",
     "weighting",
@@ -27,8 +26,8 @@ _LABEL_COLUMNS = [
     "code",
     "reason",
     "source",
-]
-_WINDOW_COLUMNS = [
+)
+_WINDOW_COLUMNS = (
     "modality",
     "phase",
     "agent",
@@ -42,8 +41,8 @@ _WINDOW_COLUMNS = [
     "repeat_cost",
     "reason",
     "source",
-]
-_RUNG_COLUMNS = [
+)
+_RUNG_COLUMNS = (
     "rung",
     "tier",
     "least_margin",
@@ -51,7 +50,14 @@ _RUNG_COLUMNS = [
     "latest_s",
     "reason",
     "source",
-]
+)
+_LABELS = TableShape(
+    _LABEL_COLUMNS,
+    key=("label",),
+    stated=("label", "modality", "definition_en", "definition_zh", "reason", "source"),
+)
+_WINDOWS = TableShape(_WINDOW_COLUMNS, key=("modality", "phase", "agent"))
+_RUNGS = TableShape(_RUNG_COLUMNS, key=("rung",))
 RUNGS = ("start_time", "bolus_tracking", "named_phase", "gap")
 
 
@@ -115,41 +121,40 @@ class Rung:
 def read_labels() -> Mapping[str, LabelDefinition]:
     """Read the canonical vocabulary, once."""
     path = label_tables_root() / "sequence_labels" / "vocabulary.csv"
-    return parse_labels(path.read_text(encoding="utf-8"), path.name)
+    return parse_labels(read_signed(path), table_name(path))
 
 
-def parse_labels(text: str, file_name: str) -> Mapping[str, LabelDefinition]:
+def parse_labels(data: bytes | str, name: str) -> Mapping[str, LabelDefinition]:
     """Parse the vocabulary; a row that cannot be used is refused by file and line."""
-    labels: dict[str, LabelDefinition] = {}
-    for row, where in _rows(text, file_name, _LABEL_COLUMNS):
-        required = frozenset(filter(None, row["required_in"].split("|")))
-        if row["weighting"] not in _WEIGHTINGS or not required <= _ROLES:
-            raise ContractError("an unknown weighting or role", where=where)
-        if row["label"] in labels or not row["label"]:
-            raise ContractError("a label that is empty or stands twice", where=where)
-        labels[row["label"]] = LabelDefinition(
-            label=row["label"],
-            modalities=tuple(row["modality"].split("|")),
-            weighting=row["weighting"],
-            contrast_phase=row["contrast_phase"] or None,
-            definition_en=row["definition_en"],
-            definition_zh=row["definition_zh"],
-            thickness_limit_mm=_number(row, "thickness_limit_mm", where)
-            if row["thickness_limit_mm"]
-            else None,
-            required_in=required,
-            code=row["code"],
-            reason=row["reason"],
-            source=row["source"],
-        )
-    return labels
+    return {row.label: row for row in parse_table(data, name, _LABELS, _label)}
+
+
+def _label(row: Cells) -> LabelDefinition:
+    required = frozenset(filter(None, row["required_in"].split("|")))
+    if row["weighting"] not in _WEIGHTINGS or not required <= _ROLES:
+        raise ContractError("an unknown weighting or role")
+    return LabelDefinition(
+        label=row["label"],
+        modalities=tuple(row["modality"].split("|")),
+        weighting=row["weighting"],
+        contrast_phase=row["contrast_phase"] or None,
+        definition_en=row["definition_en"],
+        definition_zh=row["definition_zh"],
+        thickness_limit_mm=_number(row, "thickness_limit_mm")
+        if row["thickness_limit_mm"]
+        else None,
+        required_in=required,
+        code=row["code"],
+        reason=row["reason"],
+        source=row["source"],
+    )
 
 
 @lru_cache(maxsize=1)
 def read_phase_windows() -> Mapping[tuple[str, str, str], PhaseWindow]:
     """Read the windows by modality, phase and agent (empty: any agent), once."""
     path = label_tables_root() / "sequence_labels" / "phase_windows.csv"
-    return parse_phase_windows(path.read_text(encoding="utf-8"), path.name)
+    return parse_phase_windows(read_signed(path), table_name(path))
 
 
 @lru_cache(maxsize=64)
@@ -159,66 +164,59 @@ def find_window(modality: str, phase: str, agent: str = "") -> PhaseWindow | Non
     return windows.get((modality, phase, agent)) or windows.get((modality, phase, ""))
 
 
-def parse_phase_windows(text: str, file_name: str) -> Mapping[tuple[str, str, str], PhaseWindow]:
+def parse_phase_windows(data: bytes | str, name: str) -> Mapping[tuple[str, str, str], PhaseWindow]:
     """Parse the windows; limits out of order are refused by file and line."""
-    windows: dict[tuple[str, str, str], PhaseWindow] = {}
-    for row, where in _rows(text, file_name, _WINDOW_COLUMNS):
-        numbers = {name: _number(row, name, where) for name in _WINDOW_COLUMNS[3:-2]}
-        window = PhaseWindow(
-            modality=row["modality"], phase=row["phase"], agent=row["agent"], **numbers
-        )
-        limits = [
-            window.conflict_before_s,
-            window.from_s,
-            window.typical_from_s,
-            window.typical_to_s,
-            window.to_s,
-            window.conflict_after_s,
-        ]
-        if limits != sorted(limits):
-            raise ContractError("limits that are not in order", where=where)
-        key = (window.modality, window.phase, window.agent)
-        if key in windows or min(window.absent_cost, window.repeat_cost) < 0:
-            raise ContractError("a row that stands twice, or a cost below 0", where=where)
-        windows[key] = window
-    return windows
+    rows = parse_table(data, name, _WINDOWS, _window)
+    return {(row.modality, row.phase, row.agent): row for row in rows}
+
+
+def _window(row: Cells) -> PhaseWindow:
+    numbers = {name: _number(row, name) for name in _WINDOW_COLUMNS[3:-2]}
+    window = PhaseWindow(
+        modality=row["modality"], phase=row["phase"], agent=row["agent"], **numbers
+    )
+    limits = [
+        window.conflict_before_s,
+        window.from_s,
+        window.typical_from_s,
+        window.typical_to_s,
+        window.to_s,
+        window.conflict_after_s,
+    ]
+    if limits != sorted(limits):
+        raise ContractError("limits that are not in order")
+    if min(window.absent_cost, window.repeat_cost) < 0:
+        raise ContractError("a cost below 0")
+    return window
 
 
 @lru_cache(maxsize=1)
 def read_rungs() -> Mapping[str, Rung]:
     """Read the sources of time zero, once, in their order."""
     path = label_tables_root() / "sequence_labels" / "time_zero.csv"
-    return parse_rungs(path.read_text(encoding="utf-8"), path.name)
+    return parse_rungs(read_signed(path), table_name(path))
 
 
-def parse_rungs(text: str, file_name: str) -> Mapping[str, Rung]:
+def parse_rungs(data: bytes | str, name: str) -> Mapping[str, Rung]:
     """Parse the sources of time zero; an unknown or missing one is refused."""
-    rungs: dict[str, Rung] = {}
-    for row, where in _rows(text, file_name, _RUNG_COLUMNS):
-        if row["rung"] not in RUNGS or row["rung"] in rungs or row["tier"] not in ("B", "C"):
-            raise ContractError("a rung or tier that does not exist, or twice", where=where)
-        numbers = {name: _number(row, name, where) for name in _RUNG_COLUMNS[2:-2]}
-        rungs[row["rung"]] = Rung(name=row["rung"], tier=row["tier"], **numbers)
+    rungs = {row.name: row for row in parse_table(data, name, _RUNGS, _rung)}
     if tuple(rungs) != RUNGS:
-        raise ContractError("other rungs", expected=", ".join(RUNGS), where=file_name)
+        raise ContractError("other rungs", expected=", ".join(RUNGS), where=name)
     return rungs
 
 
-def _rows(text: str, file_name: str, columns: list[str]) -> Iterator[tuple[Mapping[str, str], str]]:
-    reader = csv.DictReader(StringIO(text))
-    with refusing_bad_csv(file_name, ContractError):
-        if reader.fieldnames != columns:
-            raise ContractError("other columns", expected=", ".join(columns), where=file_name)
-        rows = [(reader.line_num, row) for row in reader]
-    for line, row in rows:
-        where = f"{file_name}:{line}"
-        if None in row or None in row.values() or not row["reason"] or not row["source"]:
-            raise ContractError("a row without reason or source, or of other length", where=where)
-        yield row, where
+def _rung(row: Cells) -> Rung:
+    if row["rung"] not in RUNGS or row["tier"] not in ("B", "C"):
+        raise ContractError("a rung or tier that does not exist", expected=", ".join(RUNGS))
+    numbers = {name: _number(row, name) for name in _RUNG_COLUMNS[2:-2]}
+    return Rung(name=row["rung"], tier=row["tier"], **numbers)
 
 
-def _number(row: Mapping[str, str], column: str, where: str) -> float:
+def _number(row: Cells, column: str) -> float:
     try:
-        return float(row[column])
-    except ValueError as error:
-        raise ContractError(f"`{column}` is not a number", where=where) from error
+        number = float(row[column])
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ContractError(f"`{column}` is not a number")
+    return number

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Mapping
-from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from schemas.decisions import parse_decisions
 from schemas.errors import BadInputError
 from schemas.identifiers import Sha256
 from schemas.tables.contracts import TableContract
@@ -223,5 +222,5 @@ def changed_meanings(
 
 
 def _decided(decisions_csv: bytes) -> dict[str, str]:
-    rows = csv.DictReader(StringIO(decisions_csv.decode("utf-8-sig")))
-    return {row.get("decision_id", ""): row.get("option_chosen") or "" for row in rows}
+    rows = parse_decisions(decisions_csv)
+    return {decision.decision_id: decision.option_chosen for decision in rows}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 
 from schemas.dicom.sub_stacks import SubStack, group_by_series, split_series
 from schemas.errors import ContractError
@@ -229,29 +230,16 @@ def finding_rows(findings: Iterable[Finding]) -> list[Row]:
     return list(rows.values())
 
 
+#: Facts of a label that have a column elsewhere, or under another name.
+_NO_SERIES_COLUMN = ("agent_class", "acquisition_time_offset_s")
+
+
 def _label_columns(label: SeriesLabel) -> Row:
-    return {
-        "series_uid": label.series_uid,
-        "sub_stack_digest": label.sub_stack_digest,
-        "study_uid": label.study_uid,
-        "subject_id": label.subject_id,
-        "modality": label.modality,
-        "label": label.label,
-        "contrast_phase": label.contrast_phase,
-        "label_tier": label.label_tier,
+    """Return what a label says, by the columns of the same names; the contract holds them."""
+    same = (item.name for item in fields(label) if item.name not in _NO_SERIES_COLUMN)
+    return {name: getattr(label, name) for name in same} | {
         "label_evidence": sorted(label.label_evidence),
-        "mapping_version": label.mapping_version,
-        "weighting": label.weighting,
-        "orientation": label.orientation,
-        "slice_thickness_mm": label.slice_thickness_mm,
-        "spacing_between_slices_mm": label.spacing_between_slices_mm,
-        "slice_gap_mm": label.slice_gap_mm,
-        "thickness_limit_mm": label.thickness_limit_mm,
         "thickness_verdict": label.thickness_verdict.value if label.thickness_verdict else None,
-        "field_strength_t": label.field_strength_t,
-        "n_slices": label.n_slices,
-        "n_missing_slices": label.n_missing_slices,
-        "required_for_protocol": label.required_for_protocol,
         "acquisition_time_offset_seconds": label.acquisition_time_offset_s,
     }
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from io import StringIO
+from dataclasses import dataclass, fields
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import ContractError, GateBlockedError
-from schemas.rule_tables import refusing_bad_csv
+from schemas.rule_tables import Cells, TableShape, parse_table
 
 GATES = ("completion", "clearance")
 #: A waiver of consent lets a subject into the cohort, not out of it.
 SHARED_CONSENT = "consented"
-_COLUMNS = ("gate", "question", "answer", "decided_by", "date", "document", "reason", "source")
 
 
 @dataclass(frozen=True)
@@ -39,23 +36,25 @@ class SharingGate:
         return self.answer.strip() == "yes" and bool(signed)
 
 
-def parse_gates(text: str, where: str) -> tuple[SharingGate, ...]:
+_SHAPE = TableShape(
+    tuple(item.name for item in fields(SharingGate)),
+    key=("gate",),
+    stated=("gate", "question", "answer", "reason", "source"),
+)
+
+
+def parse_gates(data: bytes | str, where: str) -> tuple[SharingGate, ...]:
     """Return the gates of a register; a bad row is refused by file, line and reason."""
-    gates = []
-    with refusing_bad_csv(where, ContractError):
-        rows = list(csv.DictReader(StringIO(text), strict=True))
-    for line, row in enumerate(rows, start=2):
-        place = f"{where} line {line}"
-        if tuple(row) != _COLUMNS or None in row.values():
-            raise ContractError("a row has other columns", where=place, expected=",".join(_COLUMNS))
-        if row["gate"] not in GATES or row["answer"] not in ("yes", "no"):
-            raise ContractError("a gate or an answer is unknown", where=place, expected="yes or no")
-        if not row["reason"] or not row["source"]:
-            raise ContractError("a row has no reason or no source", where=place)
-        gates.append(SharingGate(**row))
+    gates = tuple(parse_table(data, where, _SHAPE, _gate))
     if sorted(gate.gate for gate in gates) != sorted(GATES):
-        raise ContractError("a gate is missing or stands twice", where=where, expected=str(GATES))
-    return tuple(gates)
+        raise ContractError("a gate is missing", where=where, expected=" and ".join(GATES))
+    return gates
+
+
+def _gate(row: Cells) -> SharingGate:
+    if row["gate"] not in GATES or row["answer"] not in ("yes", "no"):
+        raise ContractError("a gate or an answer is unknown", expected="yes or no")
+    return SharingGate(**row)
 
 
 def require_open(gates: Sequence[SharingGate]) -> None:

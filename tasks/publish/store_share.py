@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from schemas.errors import BadInputError, GateBlockedError
 from schemas.package_data import data_contracts_dir
+from schemas.rule_tables import read_signed, table_name
 from schemas.run.atomic_files import (
     canonical_json,
     directory_published_as,
@@ -81,8 +82,8 @@ def share_for_resman(
         If `out` is there already.
     """
     path = register or data_contracts_dir() / REGISTER
-    gates = path.read_bytes()
-    require_open(parse_gates(gates.decode("utf-8-sig"), path.name))
+    gates = read_signed(path)
+    require_open(parse_gates(gates, table_name(path)))
     contracts = read_table_contracts()
     whole = read_release_tables(release, contracts)
     subjects = whole["subject"]

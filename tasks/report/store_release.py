@@ -14,11 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
+from schemas.decisions import parse_decisions
 from schemas.errors import BadInputError
 from schemas.package_data import data_contracts_dir
 from schemas.records import Finding, QueryRow
+from schemas.rule_documents import read_document
 from schemas.run.sites import read_sites
 from schemas.run.zones import Zones
 from schemas.tables.record_tables import records_from_table
@@ -170,9 +171,9 @@ def _findings(table: pa.Table) -> Iterator[Finding]:
 
 
 def _read_decisions(path: Path) -> tuple[Decision, ...]:
-    rows = csv.DictReader(StringIO(path.read_text(encoding="utf-8-sig")))
-    names = ("decision_id", "criterion", "question", "option_chosen", "decided_by")
-    return tuple(Decision(**{name: row[name] for name in names}) for row in rows)
+    names = [item.name for item in dataclasses.fields(Decision)]
+    rows = parse_decisions(path.read_bytes(), path.name)
+    return tuple(Decision(**row.model_dump(include=set(names))) for row in rows)
 
 
 def _read_limits() -> dict[str, float]:
@@ -185,7 +186,7 @@ def _read_words(name: str, key: str) -> dict[str, tuple[str, str]]:
 
 
 def _protocol(name: str) -> Any:
-    return yaml.safe_load((data_contracts_dir() / "protocol" / name).read_text(encoding="utf-8"))
+    return read_document(data_contracts_dir() / "protocol" / name).value
 
 
 def _read_documents(folder: Path) -> ReleaseDocuments:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from schemas.dicom.charsets import decode_table_text
 from schemas.errors import ContractError, GateBlockedError
 from schemas.finding_texts import read_finding_texts
 from schemas.hospital_day import hospital_today
 from schemas.package_data import data_contracts_dir, expectations_dir
 from schemas.records import Finding
+from schemas.rule_tables import TableError, attempt, read_signed
 from schemas.run.settings import QUIET_ENVIRONMENT
 from schemas.run.zones import Zones
 from schemas.states import Severity
@@ -41,7 +41,7 @@ from tasks.validate.suites import (
     require_sql_on,
     require_unique_ids,
 )
-from tasks.validate.waivers import FILE_NAME, apply_waivers, parse_waivers
+from tasks.validate.waivers import FILE_NAME, Waiver, apply_waivers, parse_waivers
 
 #: Made after validation: findings are its result, and the release names itself last.
 _MADE_LATER = frozenset({"finding", "release"})
@@ -67,10 +67,14 @@ def read_suites(
     """
     contracts = contracts or read_table_contracts()
     columns = columns_for_rules(contracts)
-    suites = {
-        path.stem: parse_suite(path.read_text(encoding="utf-8"), path.name, columns)
+    problems: list[ContractError] = []
+    read = (
+        attempt(partial(parse_suite, read_signed(path), path.name, columns), problems)
         for path in sorted((folder or expectations_dir()).glob("*.yaml"))
-    }
+    )
+    suites = {suite.suite: suite for suite in read if suite is not None}
+    if problems:
+        raise TableError.of(problems)
     if not suites:
         raise ContractError("no suite found", where="expectations")
     require_unique_ids(suites)
@@ -155,14 +159,18 @@ def read_waived(zones: Zones, findings: Iterable[Finding]) -> dict[str, str]:
     ContractError
         If the file of waivers has a row that cannot be used; names file and line.
     """
-    path = zones.operations / FILE_NAME
-    if not path.is_file():
-        return {}
-    decoded = decode_table_text(path.read_bytes())
-    if decoded is None:
-        raise ContractError("neither UTF-8 nor GB18030", where=FILE_NAME)
-    waivers = parse_waivers(decoded[0], known_rules())
-    return apply_waivers(findings, waivers, hospital_today())
+    return apply_waivers(findings, read_waivers(zones), hospital_today())
+
+
+def read_waivers(zones: Zones) -> tuple[Waiver, ...]:
+    """Return the waivers of this home; none while nobody has written any."""
+    path = waivers_file(zones)
+    return parse_waivers(read_signed(path), known_rules()) if path.is_file() else ()
+
+
+def waivers_file(zones: Zones) -> Path:
+    """Return where the waivers of a home lie."""
+    return zones.operations / FILE_NAME
 
 
 def known_rules() -> frozenset[str]:

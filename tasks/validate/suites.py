@@ -12,10 +12,10 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.errors import ContractError
+from schemas.rule_documents import parse_document
 from schemas.states import Severity
 
 #: Expectation types a suite may use, and the kwargs in which each names columns.
@@ -151,12 +151,12 @@ class Suite(_Model):
         return tuple(rule for rule in self.expectations if stage in rule.meta.stage)
 
 
-def parse_suite(text: str, file_name: str, columns: Mapping[str, frozenset[str]]) -> Suite:
+def parse_suite(text: bytes | str, file_name: str, columns: Mapping[str, frozenset[str]]) -> Suite:
     """Return the suite in a file.
 
     Parameters
     ----------
-    text : str
+    text : bytes or str
         Content of the file.
     file_name : str
         `<table>.yaml`, also for messages.
@@ -169,21 +169,12 @@ def parse_suite(text: str, file_name: str, columns: Mapping[str, frozenset[str]]
         If the file is not YAML, a key is unknown or missing, an expectation is unknown, or a
         rule names a table or column that does not exist; names file, rule and line.
     """
-    try:
-        suite = Suite.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as problem:
-        mark = getattr(problem, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        raise ContractError("not YAML", where=f"{file_name}{line}") from None
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        line = _line_of(text, first["loc"])
-        raise ContractError(f"{place}: {first['msg']}", where=f"{file_name}{line}") from None
+    document = parse_document(text, file_name)
+    suite = document.validated(Suite)
     if f"{suite.suite}.yaml" != file_name or suite.suite not in columns:
         raise ContractError("no table has the name of the suite", where=file_name)
     for number, rule in enumerate(suite.expectations):
-        _require_columns(rule, suite.suite, columns, file_name, _line_of(text, ("", number)))
+        _require_columns(rule, suite.suite, columns, document.where(("expectations", number)))
     return suite
 
 
@@ -218,7 +209,7 @@ def gx_severity(severity: Severity) -> Literal["critical", "warning", "info"]:
 
 
 def _require_columns(
-    rule: Rule, table: str, columns: Mapping[str, frozenset[str]], file_name: str, line: str
+    rule: Rule, table: str, columns: Mapping[str, frozenset[str]], where: str
 ) -> None:
     wanted = [(table, column) for column in rule.columns]
     if rule.keys_of:
@@ -227,17 +218,5 @@ def _require_columns(
         if column not in columns.get(name, frozenset()):
             raise ContractError(
                 f"rule {rule.meta.rule_id} names {name}.{column}, which does not exist",
-                where=f"{file_name}{line}",
+                where=where,
             )
-
-
-def _line_of(text: str, place: tuple[int | str, ...]) -> str:
-    """Return the line of the expectation whose number is in `place`, for a message."""
-    number = next((part for part in place if isinstance(part, int)), None)
-    document = yaml.compose(text, Loader=yaml.SafeLoader)
-    if number is None or not isinstance(document, yaml.MappingNode):
-        return ""
-    listed = [value for key, value in document.value if key.value == "expectations"]
-    if not listed or number >= len(listed[0].value):
-        return ""
-    return f" line {listed[0].value[number].start_mark.line + 1}"

@@ -6,29 +6,17 @@ its query is closed, until the waiver ends.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from io import StringIO
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.errors import ContractError
 from schemas.records import Finding
-from schemas.rule_tables import refusing_bad_csv
+from schemas.rule_tables import Cells, TableShape, parse_table
 
 FILE_NAME = "waivers.csv"
-COLUMNS = (
-    "rule_id",
-    "object_type",
-    "object_id",
-    "author",
-    "reason",
-    "granted_on",
-    "expires_on",
-    "closes_as",
-)
 #: A waiver is looked at again at least once a year.
 DAYS_MAX = 366
 #: Nobody can waive that a rule did not run or that a table is not what its contract says.
@@ -64,7 +52,13 @@ class Waiver(BaseModel):
         return (self.rule_id, self.object_type, self.object_id)
 
 
-def parse_waivers(text: str, known_rules: Iterable[str]) -> tuple[Waiver, ...]:
+COLUMNS = tuple(Waiver.model_fields)
+_SHAPE = TableShape(
+    COLUMNS, key=("rule_id", "object_type", "object_id"), stated=COLUMNS, may_be_empty=True
+)
+
+
+def parse_waivers(data: bytes | str, known_rules: Iterable[str]) -> tuple[Waiver, ...]:
     """Return the waivers of the file.
 
     Raises
@@ -73,31 +67,15 @@ def parse_waivers(text: str, known_rules: Iterable[str]) -> tuple[Waiver, ...]:
         If a column is missing or unknown, a row cannot be used, a rule is unknown, or a rule
         and object stand twice; names file and line. Then no waiver counts.
     """
-    with refusing_bad_csv(FILE_NAME, ContractError):
-        return _parse(text, frozenset(known_rules))
+    known = frozenset(known_rules)
 
+    def build(row: Cells) -> Waiver:
+        waiver = Waiver.model_validate(row)
+        if waiver.rule_id not in known:
+            raise ContractError(f"no rule {waiver.rule_id}")
+        return waiver
 
-def _parse(text: str, rules: frozenset[str]) -> tuple[Waiver, ...]:
-    reader = csv.DictReader(StringIO(text, newline=""), strict=True, restkey="more_cells")
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise ContractError(
-            "the columns are not those of a file of waivers",
-            expected=",".join(COLUMNS),
-            where=f"{FILE_NAME} line 1",
-        )
-    waivers = list[Waiver]()
-    for row in reader:
-        where = f"{FILE_NAME} line {reader.line_num}"
-        try:
-            waiver = Waiver.model_validate(row)
-        except ValidationError as problem:
-            raise ContractError(_told(problem), where=where) from None
-        if waiver.rule_id not in rules:
-            raise ContractError(f"no rule {waiver.rule_id}", where=where)
-        if waiver.place in {other.place for other in waivers}:
-            raise ContractError("rule and object stand twice", where=where)
-        waivers.append(waiver)
-    return tuple(waivers)
+    return tuple(parse_table(data, FILE_NAME, _SHAPE, build))
 
 
 def apply_waivers(
@@ -120,9 +98,3 @@ def apply_waivers(
         for finding in findings
         if (place := (finding.rule_id, finding.object_type, finding.object_id)) in valid
     }
-
-
-def _told(problem: ValidationError) -> str:
-    first = problem.errors()[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" if place else str(first["msg"])

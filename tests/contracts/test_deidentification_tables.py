@@ -140,7 +140,7 @@ def test_the_manual_contains_the_rules_in_force() -> None:
         ("profile.csv", "Subgroup of the analysis,PS3.15 E.3.7", ",PS3.15 E.3.7", "reason"),
         ("profile.csv", "PatientSex,,keep", "PatientSex,NoSequence,keep", "not allowed itself"),
         ("private_attributes.csv", "ELSCINT1,01F1,26", "ELSCINT1,01F0,26", "odd group"),
-        ("private_attributes.csv", "ELSCINT1,01F1,26", "ELSCINT1,01F1,27", "already"),
+        ("private_attributes.csv", "ELSCINT1,01F1,26", "ELSCINT1,01F1,27", "stands twice"),
         ("private_attributes.csv", "range:0..20,", "range:0..20,,", "cells"),
         ("words.csv", "device,words", "device,wordz", "neither words nor pattern"),
     ],

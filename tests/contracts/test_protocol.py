@@ -14,12 +14,12 @@ from schemas.tables.contracts import read_table_contracts
 from tasks.eligibility.facts import _PARSERS
 from tasks.eligibility.protocol import (
     CRITERION_IDS,
-    parse_decisions,
     parse_protocol,
     read_decisions,
     read_evidence,
     read_protocol,
     read_reasons,
+    read_register,
 )
 
 FOLDER = data_contracts_dir() / "protocol"
@@ -108,17 +108,17 @@ def write_decisions(tmp_path: Path, old: str, new: str) -> Path:
 
 def test_a_half_signed_decision_is_refused_by_line(tmp_path: Path) -> None:
     path = write_decisions(tmp_path, ",,,,the record lists", ",PI,,,the record lists")
-    with pytest.raises(ContractError, match=r"D01 is half signed.*line 2"):
-        parse_decisions(path)
+    with pytest.raises(ContractError, match=r"D01 is half signed.*decisions\.csv:2"):
+        read_register(path)
 
 
 def test_a_signed_decision_counts_as_signed(tmp_path: Path) -> None:
     path = write_decisions(
         tmp_path, ",,,,the record lists", ",PI,2026-12-01,minutes 7,the record lists"
     )
-    assert parse_decisions(path)[0].signed
+    assert read_register(path)[0].signed
 
 
 def test_a_decision_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="D01 stands twice"):
-        parse_decisions(write_decisions(tmp_path, "D02,", "D01,"))
+    with pytest.raises(ContractError, match=r"as in line 2 in .*decisions\.csv:3"):
+        read_register(write_decisions(tmp_path, "D02,", "D01,"))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.dicom import descriptors
-from schemas.dicom.contrast_agents import _agent_patterns
+from schemas.dicom.contrast_agents import read_agent_table
 from schemas.dicom.descriptor_vocabulary import read_vocabulary
 from tasks.harmonise.decide import decide
 from tasks.harmonise.matching import _B_VALUE, _time_of
@@ -57,7 +57,7 @@ def _matched(rule: Rule, words: list[str]) -> list[str]:
     if rule.b_value:
         found += [word for word in words if _B_VALUE.fullmatch(word)]
     text = " ".join(words)
-    agents = {kind for pattern, kind in _agent_patterns() if pattern.search(text)}
+    agents = {kind for pattern, kind in read_agent_table() if pattern.search(text)}
     if rule.agent is not None and agents == {rule.agent}:
         found.append(rule.agent)
     return found

@@ -8,20 +8,19 @@ What has no row is removed at every depth.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TypeVar
 
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
+from schemas.rule_tables import Cells, TableError, TableShape, attempt, read_table
 from tasks.deidentify.rules.blobs import BLOCKS, BlobField
 from tasks.deidentify.rules.contract import Contract, WordList, parse_contract
 
@@ -31,10 +30,30 @@ PRIVATE_ONLY = "PrivateOnly"
 #: Editions of PS3.15 table E.1-1 that the tables are tested against: the actions of the basic
 #: profile are of one, the columns of the options of older ones.
 TABLE_EDITION = "DICOM PS3.15 2026c (options: 2024b, 2025b)"
-_T = TypeVar("_T")
 _PROFILE, _PRIVATE, _WORDS = "profile.csv", "private_attributes.csv", "words.csv"
 _BLOBS = "blob_fields.csv"
 _VM = re.compile(r"\d+(-(\d+|n))?")
+_TAG = re.compile(r"[0-9A-F]{4},[0-9A-F]{4}")
+_BLOCK = re.compile(r"[0-9A-F]{4} [0-9A-F]{2}")
+_RULES = TableShape(
+    ("tag", "keyword", "where", "action", "vr", "vm", "contract", "option", "reason", "source"),
+    key=("tag", "where"),
+)
+_PRIVATE_RULES = TableShape(
+    ("creator", "group", "element", "vr", "vm", "contract", "reason", "source"),
+    key=("creator", "group", "element"),
+    stated=("creator", "reason", "source"),
+)
+_BLOB_FIELDS = TableShape(
+    ("block", "field", "vr", "vm", "contract", "reason", "source"),
+    key=("block", "field"),
+    stated=("field", "reason", "source"),
+)
+_WORD_ROWS = TableShape(
+    ("list", "kind", "value", "reason", "source"),
+    key=("list", "kind", "value"),
+    stated=("list", "value", "reason", "source"),
+)
 
 
 class Action(StrEnum):
@@ -104,6 +123,9 @@ class PrivateRule:
     source: str
 
 
+PrivateRules = dict[tuple[str, int], dict[int, PrivateRule]]
+
+
 @dataclass(frozen=True)
 class Profile:
     """All rules, by where they hold."""
@@ -156,26 +178,33 @@ def read_profile(folder: Path) -> Profile:
         If a row cannot be used; it names file, line and reason.
     """
     lists = _read_words(folder / _WORDS)
-    rules: dict[str, dict[int, Rule]] = {}
-    for line, row in _rows(folder / _PROFILE):
-        rule = _at(_PROFILE, line, partial(_rule, row, lists))
-        place = rules.setdefault(rule.where, {})
-        if rule.tag in place:
-            raise _refused(_PROFILE, line, "the attribute has a rule at this place already")
-        place[rule.tag] = rule
-    private: dict[tuple[str, int], dict[int, PrivateRule]] = {}
-    for line, row in _rows(folder / _PRIVATE):
-        one = _at(_PRIVATE, line, partial(_private_rule, row, lists))
-        block = private.setdefault((one.creator, one.group), {})
-        if one.element in block:
-            raise _refused(_PRIVATE, line, "the element has a rule already")
-        block[one.element] = one
-    blobs = _read_blobs(folder / _BLOBS, lists)
+    problems: list[ContractError] = []
+    rules = attempt(partial(_read_rules, folder / _PROFILE, lists), problems) or {}
+    private = attempt(partial(_read_private, folder / _PRIVATE, lists), problems) or {}
+    blobs = attempt(partial(_read_blobs, folder / _BLOBS, lists), problems) or {}
+    if problems:
+        raise TableError.of(problems)
     _require_places(rules, private, blobs)
     return Profile(rules, private, lists, blobs)
 
 
-def _rule(row: Mapping[str, str], lists: Mapping[str, WordList]) -> Rule:
+def _read_rules(path: Path, lists: Mapping[str, WordList]) -> dict[str, dict[int, Rule]]:
+    rules: dict[str, dict[int, Rule]] = {}
+    for rule in read_table(path, _RULES, partial(_rule, lists=lists)):
+        rules.setdefault(rule.where, {})[rule.tag] = rule
+    return rules
+
+
+def _read_private(path: Path, lists: Mapping[str, WordList]) -> PrivateRules:
+    private: PrivateRules = {}
+    for one in read_table(path, _PRIVATE_RULES, partial(_private_rule, lists=lists)):
+        private.setdefault((one.creator, one.group), {})[one.element] = one
+    return private
+
+
+def _rule(row: Cells, lists: Mapping[str, WordList]) -> Rule:
+    if not _TAG.fullmatch(row["tag"]):
+        raise ValueError("a tag is written `GGGG,EEEE` in capital hex digits")
     tag = int(row["tag"].replace(",", ""), 16)
     if keyword_for_tag(tag) != row["keyword"]:
         raise ValueError("tag and keyword name different attributes")
@@ -191,8 +220,8 @@ def _rule(row: Mapping[str, str], lists: Mapping[str, WordList]) -> Rule:
         vm=_vm(row["vm"]),
         contract=_contract(action, row["contract"], lists),
         option=Option(row["option"]),
-        reason=_stated(row, "reason"),
-        source=_stated(row, "source"),
+        reason=row["reason"],
+        source=row["source"],
     )
 
 
@@ -202,21 +231,23 @@ def _contract(action: Action, text: str, lists: Mapping[str, WordList]) -> Contr
     return parse_contract(text, lists)
 
 
-def _private_rule(row: Mapping[str, str], lists: Mapping[str, WordList]) -> PrivateRule:
+def _private_rule(row: Cells, lists: Mapping[str, WordList]) -> PrivateRule:
+    if not _BLOCK.fullmatch(f"{row['group']} {row['element']}"):
+        raise ValueError("group and offset are written in four and two capital hex digits")
     group, element = int(row["group"], 16), int(row["element"], 16)
-    if group % 2 == 0 or not 0 <= element <= 0xFF:
-        raise ValueError("a private element has an odd group and an offset of two hex digits")
+    if group % 2 == 0:
+        raise ValueError("a private element has an odd group")
     if not row["contract"]:
         raise ValueError("a kept attribute needs a contract on its value")
     return PrivateRule(
-        creator=_stated(row, "creator"),
+        creator=row["creator"],
         group=group,
         element=element,
         vr=row["vr"],
         vm=_vm(row["vm"]),
         contract=parse_contract(row["contract"], lists),
-        reason=_stated(row, "reason"),
-        source=_stated(row, "source"),
+        reason=row["reason"],
+        source=row["source"],
     )
 
 
@@ -226,55 +257,48 @@ def _vm(text: str) -> str:
     return text
 
 
-def _stated(row: Mapping[str, str], column: str) -> str:
-    if not row[column].strip():
-        raise ValueError(f"{column} is empty")
-    return row[column].strip()
-
-
 def _read_words(path: Path) -> dict[str, WordList]:
     literal: dict[str, set[str]] = {}
     patterns: dict[str, list[re.Pattern[str]]] = {}
-    for line, row in _rows(path):
-        name = _at(_WORDS, line, partial(_stated, row, "list"))
-        _at(_WORDS, line, partial(_stated, row, "reason"))
-        if row["kind"] == "words":
-            literal.setdefault(name, set()).update(row["value"].split("|"))
-        elif row["kind"] == "pattern":
-            compiled = _at(_WORDS, line, partial(re.compile, row["value"]))
-            patterns.setdefault(name, []).append(compiled)
+    for name, words in read_table(path, _WORD_ROWS, _word_row):
+        if isinstance(words, re.Pattern):
+            patterns.setdefault(name, []).append(words)
         else:
-            raise _refused(_WORDS, line, "kind is neither words nor pattern")
+            literal.setdefault(name, set()).update(words)
     names = sorted({*literal, *patterns})
     return {
         n: WordList(n, frozenset(literal.get(n, ())), tuple(patterns.get(n, ()))) for n in names
     }
 
 
+def _word_row(row: Cells) -> tuple[str, re.Pattern[str] | list[str]]:
+    if row["kind"] == "pattern":
+        return row["list"], re.compile(row["value"])
+    if row["kind"] != "words":
+        raise ValueError("kind is neither words nor pattern")
+    return row["list"], row["value"].split("|")
+
+
 def _read_blobs(path: Path, lists: Mapping[str, WordList]) -> dict[str, dict[str, BlobField]]:
     blobs: dict[str, dict[str, BlobField]] = {}
-    for line, row in _rows(path):
-        one = _at(_BLOBS, line, partial(_blob_field, row, lists))
-        fields = blobs.setdefault(one.block, {})
-        if one.field in fields:
-            raise _refused(_BLOBS, line, "the field has a row already")
-        fields[one.field] = one
+    for one in read_table(path, _BLOB_FIELDS, partial(_blob_field, lists=lists)):
+        blobs.setdefault(one.block, {})[one.field] = one
     return blobs
 
 
-def _blob_field(row: Mapping[str, str], lists: Mapping[str, WordList]) -> BlobField:
+def _blob_field(row: Cells, lists: Mapping[str, WordList]) -> BlobField:
     if row["block"] not in BLOCKS:
         raise ValueError("no block is called so")
     if not row["contract"]:
         raise ValueError("a kept field needs a contract on its value")
     return BlobField(
         block=row["block"],
-        field=_stated(row, "field"),
+        field=row["field"],
         vr=row["vr"],
         vm=_vm(row["vm"]),
         contract=parse_contract(row["contract"], lists),
-        reason=_stated(row, "reason"),
-        source=_stated(row, "source"),
+        reason=row["reason"],
+        source=row["source"],
     )
 
 
@@ -304,26 +328,6 @@ def _require_places(
                 where=f"{_PROFILE}, place {where}",
                 hint="Add a row with action `sequence` for it.",
             )
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream, strict=True)
-        for row in reader:
-            if None in row or None in row.values():
-                raise _refused(path.name, reader.line_num, "the row has too few or too many cells")
-            yield reader.line_num, row
-
-
-def _at(file: str, line: int, build: Callable[[], _T]) -> _T:
-    try:
-        return build()
-    except (ValueError, KeyError, re.error) as error:
-        raise _refused(file, line, str(error)) from None
-
-
-def _refused(file: str, line: int, why: str) -> ContractError:
-    return ContractError(why, where=f"{file}, line {line}", hint="Mend the row.")
 
 
 def tag_of(keyword: str) -> int:

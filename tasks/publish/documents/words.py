@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from io import StringIO
 from string import Template
 
+from schemas.decisions import parse_decisions
 from tasks.publish.facts import ReleaseFacts
 
 #: File inside a release → template beside this module; the examples run as they are.
@@ -42,8 +41,7 @@ def readme(version: str, facts: ReleaseFacts, rows: Mapping[str, int]) -> bytes:
 
 def count_unsigned(decisions_csv: bytes) -> int:
     """Return how many decisions of the register nobody has signed."""
-    rows = csv.DictReader(StringIO(decisions_csv.decode("utf-8-sig")))
-    return sum(not (row.get("decided_by") or "").strip() for row in rows)
+    return sum(not decision.signed for decision in parse_decisions(decisions_csv))
 
 
 def changelog(version: str, facts: ReleaseFacts, lines: Iterable[str], previous: str) -> bytes:

@@ -52,7 +52,7 @@ def test_a_broken_sidecar_is_rebuilt_with_seconds_for_milliseconds(raw: bytes) -
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("EchoTime,number,,source", "without key"),
+        ("EchoTime,number,,source", "without reason"),
         ("EchoTime,text,reason,source", "unknown kind"),
         ("Modality,code,reason,source\nModality,code,reason,source", "twice"),
     ],
@@ -60,5 +60,5 @@ def test_a_broken_sidecar_is_rebuilt_with_seconds_for_milliseconds(raw: bytes) -
 def test_a_bad_row_is_refused_by_file_and_line(tmp_path: Path, row: str, problem: str) -> None:
     table = tmp_path / "keys.csv"
     table.write_text(f"key,kind,reason,source\n{row}\n", encoding="utf-8")
-    with pytest.raises(ContractError, match=rf"{problem}.*keys\.csv, line \d"):
+    with pytest.raises(ContractError, match=rf"{problem}.*keys\.csv:\d"):
         read_sidecar_keys(table)

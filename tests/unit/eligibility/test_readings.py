@@ -14,9 +14,9 @@ from tasks.eligibility.imaging_facts import find_baseline_exams
 from tasks.eligibility.protocol import (
     choices_of,
     options_in_force,
-    parse_decisions,
     read_decisions,
     read_protocol,
+    read_register,
 )
 from tasks.eligibility.readings import evaluate_subject
 from tests.unit.eligibility.cohort import plain_images, plain_rows, record
@@ -192,7 +192,7 @@ def test_a_signed_decision_puts_its_option_in_force(tmp_path: Path) -> None:
         "?,two-sided,MRI after CT only,,,,",
         "?,MRI after CT only,two-sided,PI,2026-12-01,minutes 7,",
     )
-    in_force = options_in_force(read_protocol(), parse_decisions(path))
+    in_force = options_in_force(read_protocol(), read_register(path))
     assert in_force["D06"] == "after_ct"
     assert in_force | {"D06": "two_sided"} == read_protocol().proposals
 
@@ -209,7 +209,7 @@ def test_an_option_nobody_can_compute_is_refused_signed_or_not(
         f"?,MRI on the same day,two-sided{signature}",
     )
     with pytest.raises(ContractError, match=complaint):
-        options_in_force(read_protocol(), parse_decisions(path))
+        options_in_force(read_protocol(), read_register(path))
 
 
 def test_an_unsigned_decision_runs_with_its_proposal_only(tmp_path: Path) -> None:
@@ -217,4 +217,4 @@ def test_an_unsigned_decision_runs_with_its_proposal_only(tmp_path: Path) -> Non
         tmp_path, "?,two-sided,MRI after CT only,,,,", "?,MRI after CT only,two-sided,,,,"
     )
     with pytest.raises(ContractError, match="the proposal"):
-        options_in_force(read_protocol(), parse_decisions(path))
+        options_in_force(read_protocol(), read_register(path))

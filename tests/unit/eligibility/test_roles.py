@@ -7,23 +7,25 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import BadInputError
+from schemas.run.zones import Zones
 from tasks.eligibility.published import subject_row
 from tasks.eligibility.roles import assign_roles
-from tasks.eligibility.store import read_roles
+from tasks.eligibility.store import read_roles, roles_file
 from tests.unit.eligibility.cohort import CT, SUBJECT, record, row
 
 HEAD = "subject_id,analysis_role,model_version,assigned_by,assigned_on,document\n"
 LINE = f"{SUBJECT},phase1_validation,1.0,PI,2026-12-01,minutes 7\n"
 
 
-def roles_file(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "analysis_roles.csv"
-    path.write_text(text, encoding="utf-8")
-    return path
+def home_with(tmp_path: Path, text: str) -> Zones:
+    zones = Zones(tmp_path)
+    roles_file(zones).parent.mkdir()
+    roles_file(zones).write_text(text, encoding="utf-8")
+    return zones
 
 
 def test_without_a_signed_file_nobody_has_a_role(tmp_path: Path) -> None:
-    assert read_roles(tmp_path / "none.csv") == {}
+    assert read_roles(Zones(tmp_path)) == {}
     rows, findings = assign_roles([subject_row(record([row("demographics")]), CT, "b")], {})
     assert rows[0]["analysis_role"] == "not_assigned"
     assert findings == []
@@ -47,7 +49,7 @@ def test_phase_1_takes_prospective_subjects_that_trained_nothing(
             "demographics", ascertainment=ascertainment, prior_training_exposure=exposure
         )
     subject = subject_row(record([demographics]), CT, "b")
-    rows, findings = assign_roles([subject], read_roles(roles_file(tmp_path, HEAD + LINE)))
+    rows, findings = assign_roles([subject], read_roles(home_with(tmp_path, HEAD + LINE)))
     assert rows[0]["analysis_role"] == role
     assert [f.rule_id for f in findings] == (
         [] if role == "phase1_validation" else ["ELIG_ROLE_NOT_ALLOWED"]
@@ -57,15 +59,18 @@ def test_phase_1_takes_prospective_subjects_that_trained_nothing(
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (HEAD + LINE.replace("PI", ""), "assigned_by cannot be used.*line 2"),
-        (HEAD + LINE.replace("phase1_validation", "phase9"), "analysis_role cannot be used"),
-        (HEAD + LINE + LINE, "two roles.*line 3"),
-        (HEAD.replace(",document", "") + LINE.replace(",minutes 7", ""), "document cannot"),
+        (HEAD + LINE.replace("PI", ""), "without assigned_by.*:2"),
+        (HEAD + LINE.replace("phase1_validation", "phase9"), "analysis_role.*:2"),
+        (HEAD + LINE + LINE, "stands twice.*:3"),
+        (
+            HEAD.replace(",document", "") + LINE.replace(",minutes 7", ""),
+            "other columns: without document",
+        ),
     ],
 )
 def test_a_role_that_is_unsigned_unknown_or_twice_refuses_the_file(
     tmp_path: Path, text: str, complaint: str
 ) -> None:
     with pytest.raises(BadInputError, match=complaint) as refusal:
-        read_roles(roles_file(tmp_path, text))
+        read_roles(home_with(tmp_path, text))
     assert "phase9" not in str(refusal.value)

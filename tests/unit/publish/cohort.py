@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from schemas.decisions import Decision
 from schemas.identifiers import Sha256
 from schemas.run.atomic_files import sha256_of_bytes
 from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
@@ -198,13 +199,22 @@ def make_sources(folder: Path, tables: dict[str, pa.Table]) -> dict[str, Path]:
     return sources
 
 
+def decision_register(*rows: tuple[str, str, str]) -> bytes:
+    """Return a register of decisions: id, option chosen, and who signed, if anybody did."""
+    lines = [",".join(Decision.model_fields)]
+    for name, option, by in rows:
+        signature = f"{by},2026-11-01,minutes 1" if by else ",,"
+        lines.append(f"{name},I1,which?,{option},another,{signature},a reason,a source")
+    return ("\n".join(lines) + "\n").encode()
+
+
 def make_facts(**changes: object) -> ReleaseFacts:
     """Return the facts of a release."""
     values: dict[str, object] = {
         "software_version": "0.1.0",
         "protocol_version": "ChiCTR2500107646@V1.0",
         "mapping_version": "1.0.0+abc",
-        "decisions_csv": b"decision_id,decided_by\nD01,\nD02,PI\n",
+        "decisions_csv": decision_register(("D01", "as asked", ""), ("D02", "as asked", "PI")),
         "input_ledger_sha256": Sha256(sha256_of_bytes(b"ledger")),
         "key_id": "k1",
         "validation": {"success": True, "results": [{"rule_id": "SUB-KEY", "ran": True}]},

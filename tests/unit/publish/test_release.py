@@ -18,7 +18,13 @@ from tasks.publish import store, store_write
 from tasks.publish.facts import ReleaseResult, ReleaseStatus
 from tasks.publish.store import build_release, diff_releases, newest_release, sweep_staging
 from tasks.publish.store_verify import verify_release
-from tests.unit.publish.cohort import CONTRACTS, make_cohort, make_facts, make_sources
+from tests.unit.publish.cohort import (
+    CONTRACTS,
+    decision_register,
+    make_cohort,
+    make_facts,
+    make_sources,
+)
 
 
 def release(
@@ -138,17 +144,17 @@ def test_the_version_follows_from_what_changed(
 
 def test_a_signed_decision_is_a_patch_though_no_row_changed(tmp_path: Path) -> None:
     release(tmp_path, make_cohort())
-    signed = release(
-        tmp_path, make_cohort(), decisions_csv=b"decision_id,decided_by\nD01,PI\nD02,PI\n"
-    )
+    both = decision_register(("D01", "as asked", "PI"), ("D02", "as asked", "PI"))
+    signed = release(tmp_path, make_cohort(), decisions_csv=both)
     assert signed.version == "1.0.1"
     assert signed.differences.registers_changed == ("decisions_sha256",)
 
 
 def test_another_decision_is_major_and_named(tmp_path: Path) -> None:
-    head = b"decision_id,option_chosen,decided_by\n"
-    release(tmp_path, make_cohort(), decisions_csv=head + b"D05,both exams,\n")
-    decided = release(tmp_path, make_cohort(), decisions_csv=head + b"D05,one exam is enough,PI\n")
+    before = decision_register(("D05", "both exams", ""))
+    after = decision_register(("D05", "one exam is enough", "PI"))
+    release(tmp_path, make_cohort(), decisions_csv=before)
+    decided = release(tmp_path, make_cohort(), decisions_csv=after)
     assert decided.version == "2.0.0"
     assert decided.differences.meanings_changed == ("decision D05",)
     assert decided.path is not None

@@ -64,10 +64,10 @@ def test_a_half_signed_gate_is_closed(
 
 def test_a_register_with_a_bad_row_is_refused_by_line() -> None:
     text = (data_contracts_dir() / REGISTER).read_text()
-    with pytest.raises(ContractError, match=r"resman\.csv line 3"):
+    with pytest.raises(ContractError, match=r"resman\.csv:3"):
         parse_gates(text.replace("clearance,", "clear,"), "resman.csv")
     with pytest.raises(ContractError, match="missing"):
-        parse_gates("\n".join(text.splitlines()[:2]), "resman.csv")
+        parse_gates("\n".join(text.splitlines()[:2]) + "\n", "resman.csv")
 
 
 def test_the_package_holds_who_consented_and_nothing_of_the_others(

@@ -50,7 +50,7 @@ def test_another_object_is_another_finding() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "complaint"),
-    [([("A", "minor"), ("A", "major")], "twice"), ([("A", "dreadful")], "cannot be used")],
+    [([("A", "minor"), ("A", "major")], "twice"), ([("A", "dreadful")], "severity")],
 )
 def test_a_table_that_cannot_be_used_is_refused(
     tmp_path: Path, rows: list[tuple[str, str]], complaint: str

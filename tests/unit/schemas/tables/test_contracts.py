@@ -251,12 +251,12 @@ def test_a_bad_contract_is_refused_by_file_and_reason(
 def test_a_file_that_is_not_yaml_is_refused_by_line(tmp_path: Path) -> None:
     folder = tmp_path / "cohort"
     shutil.copytree(data_contracts_dir() / "cohort", folder)
-    (folder / "site.yaml").write_text("name: [\n}", encoding="utf-8")
-    with pytest.raises(ContractError, match=r"site\.yaml line 2"):
+    (folder / "site.yaml").write_text("name: [\n}\n", encoding="utf-8")
+    with pytest.raises(ContractError, match=r"cohort/site\.yaml:2"):
         read_table_contracts(folder)
 
 
 def test_a_code_without_a_label_is_refused(tmp_path: Path) -> None:
     (tmp_path / "code_lists.csv").write_text("code_list,code,label_en,label_zh\nsex,M,Male,\n")
-    with pytest.raises(ContractError, match=r"code_lists\.csv line 2"):
+    with pytest.raises(ContractError, match=r"code_lists\.csv:2"):
         read_code_lists(tmp_path)

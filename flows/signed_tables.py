@@ -1,0 +1,202 @@
+"""Every signed table, read as a night would read it, before a night or a release begins.
+
+A table that cannot be used stops everything before the first file is touched: rules that are
+half read label a cohort wrongly, and nobody sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+from schemas.errors import ContractError
+from schemas.finding_texts import parse_finding_texts
+from schemas.package_data import data_contracts_dir, expectations_dir
+from schemas.rule_tables import TableError, attempt, read_signed, table_name
+from schemas.run.sites import parse_registered_sites, read_site_file
+from schemas.run.zones import Zones
+from schemas.tables.contracts import parse_contracts
+from tasks.clinical.form_contracts import (
+    parse_conventions,
+    parse_form_contracts,
+    read_form_contract,
+)
+from tasks.convert.sidecar import read_sidecar_keys
+from tasks.deidentify.rules.profile import read_profile
+from tasks.eligibility.protocol import (
+    options_in_force,
+    parse_evidence,
+    parse_protocol,
+    parse_reasons,
+    read_register,
+)
+from tasks.eligibility.store import read_roles, roles_file
+from tasks.harmonise.store_rules import (
+    decisions_file,
+    kept_problems,
+    kept_tables,
+    read_overrides,
+    table_problems,
+)
+from tasks.publish.sharing import parse_gates
+from tasks.validate.store import read_suites, read_waivers, waivers_file
+
+Read = Callable[[], object]
+#: Words and programs beside the tables.
+_NO_TABLES = frozenset({".md", ".py", ".pyc", ".typed"})
+
+
+@dataclass(frozen=True)
+class CheckedTables:
+    """How many files were read, and every problem in them."""
+
+    files: int
+    problems: tuple[ContractError, ...]
+
+
+def require_signed_tables(zones: Zones) -> None:
+    """Refuse to begin while a signed table cannot be used.
+
+    Raises
+    ------
+    ContractError
+        Names the first problem by file and line, and says how many there are.
+    """
+    problems = check_signed_tables(zones).problems
+    if problems:
+        raise TableError.of(list(problems))
+
+
+def check_signed_tables(zones: Zones) -> CheckedTables:
+    """Read the tables of the package and those of a home; the same files are read once."""
+    root, suites = data_contracts_dir(), expectations_dir()
+    files = (*_files(root), *_files(suites), *_files_of_home(zones))
+    state = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
+    return CheckedTables(len(files), _checked(root, suites, zones, state))
+
+
+@lru_cache(maxsize=1)
+def _checked(
+    root: Path, suites: Path, zones: Zones, _state: tuple[tuple[Path, int, int], ...]
+) -> tuple[ContractError, ...]:
+    found = (*problems_of_package(root, suites), *problems_of_home(zones))
+    return tuple({problem.message: problem for problem in found}.values())
+
+
+def problems_of_package(root: Path, suites: Path) -> list[ContractError]:
+    """Return every problem of the tables below `root`, laid out like `data_contracts`."""
+    problems = [_unread(path) for path in _files(root) if not _is_read(path, root)]
+    for read in _reads(root):
+        attempt(read, problems)
+    problems += table_problems(root)
+    if not problems:  # the suites are checked against the contracts
+        contracts = parse_contracts(root / "cohort")
+        attempt(partial(read_suites, suites, contracts), problems)
+    return problems
+
+
+def problems_of_home(zones: Zones) -> list[ContractError]:
+    """Return every problem of the tables that people keep in a home."""
+    problems = kept_problems(zones)
+    for read in (
+        partial(read_overrides, zones),
+        partial(read_waivers, zones),
+        partial(read_roles, zones),
+    ):
+        attempt(read, problems)
+    return problems
+
+
+def _reads(root: Path) -> list[Read]:
+    protocol, forms, sites = root / "protocol", root / "site_delivery", root / "sites"
+    return [
+        partial(read_sidecar_keys, root / "conversion" / "sidecar_keys.csv"),
+        partial(read_profile, root / "deidentification"),
+        partial(parse_contracts, root / "cohort"),
+        partial(parse_contracts, root / "operations"),
+        partial(parse_form_contracts, forms),
+        partial(read_form_contract, forms / "linkage.yaml"),
+        partial(parse_conventions, forms / "conventions.yaml"),
+        partial(_read_protocol, protocol),
+        partial(parse_reasons, protocol / "reasons.yaml"),
+        partial(parse_evidence, protocol / "evidence.yaml"),
+        *(
+            partial(parse_finding_texts, folder / "findings.yaml")
+            for folder in (protocol, forms, root / "sequence_labels")
+        ),
+        partial(parse_registered_sites, sites / "sites.csv"),
+        *(partial(read_site_file, path) for path in sorted(sites.glob("S*.yaml"))),
+        partial(_read_gates, root / "sharing" / "resman.csv"),
+    ]
+
+
+def _read_protocol(folder: Path) -> None:
+    decisions = read_register(folder / "decisions.csv")
+    options_in_force(parse_protocol(folder / "eligibility.yaml"), decisions)
+
+
+def _read_gates(path: Path) -> None:
+    parse_gates(read_signed(path), table_name(path))
+
+
+def _unread(path: Path) -> ContractError:
+    return ContractError(
+        "a file that nothing reads",
+        expected="only the tables that are read, under their names",
+        where=table_name(path),
+        hint="Give it its right name, or take it away.",
+    )
+
+
+def _is_read(path: Path, root: Path) -> bool:
+    """Return whether a reader knows a file: by its name, or as one of a kind."""
+    place = path.relative_to(root)
+    return str(place) in _NAMED or any(place.match(pattern) for pattern in _KINDS)
+
+
+_NAMED = frozenset(
+    {
+        "conversion/sidecar_keys.csv",
+        "deidentification/blob_fields.csv",
+        "deidentification/descriptor_vocabulary.txt",
+        "deidentification/private_attributes.csv",
+        "deidentification/profile.csv",
+        "deidentification/words.csv",
+        "cohort/code_lists.csv",
+        "operations/code_lists.csv",
+        "protocol/decisions.csv",
+        "protocol/eligibility.yaml",
+        "protocol/evidence.yaml",
+        "protocol/findings.yaml",
+        "protocol/reasons.yaml",
+        "sequence_labels/contrast_agents.csv",
+        "sequence_labels/findings.yaml",
+        "sequence_labels/phase_windows.csv",
+        "sequence_labels/time_zero.csv",
+        "sequence_labels/vocabulary.csv",
+        "sharing/resman.csv",
+        "sites/sites.csv",
+    }
+)
+#: Folders of which every file of the kind is read; what a name must be is checked there.
+_KINDS = (
+    "cohort/*.yaml",
+    "operations/*.yaml",
+    "site_delivery/*.yaml",
+    "sequence_labels/rules/*.yaml",
+    "sites/S*.yaml",
+)
+
+
+def _files(root: Path) -> tuple[Path, ...]:
+    found = (path for path in root.rglob("*") if path.is_file() and path.name[0] != ".")
+    return tuple(sorted(path for path in found if path.suffix not in _NO_TABLES))
+
+
+def _files_of_home(zones: Zones) -> tuple[Path, ...]:
+    kept = kept_tables(zones)
+    written = (decisions_file(zones), waivers_file(zones), roles_file(zones))
+    copies = _files(kept) if kept.is_dir() else ()
+    return (*copies, *(path for path in written if path.is_file()))
