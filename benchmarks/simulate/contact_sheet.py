@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tasks.simulate.contact_sheet import contact_sheet, png_bytes
 from tasks.simulate.exports import plan_images
-from tasks.simulate.images.contact_sheet import contact_sheet, png_bytes
 from tasks.simulate.people.hospitals import HOSPITALS
 from tasks.simulate.people.subjects import make_subjects
 

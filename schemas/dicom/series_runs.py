@@ -72,6 +72,11 @@ class Runs:
             return None
         return Found(found, position)
 
+    @property
+    def n_bytes(self) -> int:
+        """Size of the runs."""
+        return sum(len(run) for run, _ in self.steps)
+
     def changed(self, by_tag: Mapping[int, bytes]) -> set[int]:
         """Return the tags whose bytes are others in a file of the same tags."""
         return {tag for tag, raw in by_tag.items() if raw != self.by_tag[tag]}

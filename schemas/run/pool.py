@@ -1,4 +1,9 @@
-"""Workers that may die: bounded in time and memory, and what one loses is tried in a fresh one."""
+"""Workers that may die: what one loses is tried in a fresh one, and only that is lost.
+
+The one pool of the project. `run_isolated` bounds each item in time and memory and yields
+results as they come; `run_in_order` hands out many small items in chunks of those that belong
+together, and yields their results in the order of the items.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import contextlib
 import faulthandler
 import gc
 import importlib
+import math
 import os
 import resource
 import signal
@@ -14,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from itertools import groupby, islice
 from multiprocessing import connection
 from multiprocessing.context import ForkContext, ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -25,10 +33,22 @@ from schemas.run.forking import die_with_run, preload_in_server, worker_context
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Imported once before any worker is forked, so that one starts in milliseconds.
-_PRELOAD = ["tasks.convert.store_warm"]
-#: Loaded by the fork server always, which starts once; else only when a file needs it.
-_PRELOAD_ONCE = ["pydicom", "pydicom.pixels.utils"]
+#: Items that belong together go to one worker, up to so many at a time.
+_CHUNK = 64
+#: What prepares a process before its first item, and what that is called with.
+Start = tuple[Callable[..., None], tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Warm:
+    """Modules that workers find loaded, so that one starts in milliseconds.
+
+    `modules` are imported before any worker is forked; `in_server` only by a server that forks
+    them, which starts once: a process that forks them itself loads those when a file needs it.
+    """
+
+    modules: tuple[str, ...] = ()
+    in_server: tuple[str, ...] = ()
 
 
 class Loss(StrEnum):
@@ -54,8 +74,10 @@ def run_isolated(
     items: Sequence[Item],
     *,
     workers: int,
-    timeout_s: Callable[[Item], float],
-    memory_bytes: Callable[[Item], int],
+    warm: Warm | None = None,
+    start: Start | None = None,
+    timeout_s: Callable[[Item], float] | None = None,
+    memory_bytes: Callable[[Item], int] | None = None,
 ) -> Iterator[tuple[int, Result | Loss]]:
     """Yield `(index, result)` as items end, in the order they end.
 
@@ -69,13 +91,17 @@ def run_isolated(
         What it is called with, one each.
     workers : int
         Processes at a time.
-    timeout_s : callable
+    warm : Warm, optional
+        What they find loaded.
+    start : (callable, arguments), optional
+        Called once in each process before its first item.
+    timeout_s : callable, optional
         Wall time for an item; then its process and all its children are killed.
-    memory_bytes : callable
+    memory_bytes : callable, optional
         Address space for an item, of the process beyond what it has when the item comes, and
         of each of its children.
     """
-    pool = _Pool(function, items, _context(), timeout_s, memory_bytes)
+    pool = _Pool(function, items, _context(warm or Warm()), start, _Bounds(timeout_s, memory_bytes))
     waiting = list(range(len(items)))[::-1]
     try:
         while waiting or pool.busy:
@@ -90,20 +116,109 @@ def run_isolated(
         pool.end()
 
 
+def run_in_order(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    workers: int,
+    on_death: Callable[[Item], Result],
+    together: Callable[[Item], object],
+    warm: Warm | None = None,
+    start: Start | None = None,
+) -> Iterator[Result]:
+    """Yield one result per item, in order.
+
+    Parameters
+    ----------
+    function : callable
+        Module-level function of one item. What it raises is raised here and ends the run.
+    items, workers, warm, start
+        As in `run_isolated`.
+    on_death : callable
+        Gives the result for an item whose worker died, alone, a second time.
+    together : callable
+        Says by equal values which items in a row belong together: a worker that has seen one
+        file of a series does the next ones faster.
+    """
+    run = partial(run_isolated, partial(_each, function), warm=warm, start=start)
+    chunks = list(_chunks(items, together))
+    done: dict[int, list[Result]] = {}
+    n_given = 0
+    for index, outcome in run(chunks, workers=workers):
+        if isinstance(outcome, Loss):
+            # Nobody knows which item ended the worker: all of the chunk run singly.
+            singles = [[item] for item in chunks[index]]
+            alone = dict(run(singles, workers=1))
+            done[index] = [
+                result
+                for i, single in enumerate(singles)
+                for result in _results(alone[i], on_death, single)
+            ]
+        else:
+            done[index] = _results(outcome, on_death, chunks[index])
+        while n_given in done:
+            yield from done.pop(n_given)
+            n_given += 1
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """What a function raised, on its way to who gave the item."""
+
+    error: Exception
+
+
+def _each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result] | _Raised:
+    try:
+        return [function(item) for item in items]
+    except Exception as error:
+        return _Raised(error)
+
+
+def _results(
+    outcome: list[Result] | _Raised | Loss,
+    on_death: Callable[[Item], Result],
+    items: Sequence[Item],
+) -> list[Result]:
+    if isinstance(outcome, _Raised):
+        raise outcome.error
+    return [on_death(item) for item in items] if isinstance(outcome, Loss) else outcome
+
+
+def _chunks(items: Sequence[Item], together: Callable[[Item], object]) -> Iterator[Sequence[Item]]:
+    for _, same in groupby(items, key=together):
+        while chunk := list(islice(same, _CHUNK)):
+            yield chunk
+
+
+@dataclass(frozen=True)
+class _Bounds(Generic[Item]):
+    """Time and memory of an item, None without bound."""
+
+    timeout_s: Callable[[Item], float] | None
+    memory_bytes: Callable[[Item], int] | None
+
+    def deadline(self, item: Item) -> float:
+        return math.inf if self.timeout_s is None else time.monotonic() + self.timeout_s(item)
+
+    def memory(self, item: Item) -> int | None:
+        return None if self.memory_bytes is None else self.memory_bytes(item)
+
+
 class _Pool(Generic[Item, Result]):
     def __init__(
         self,
         function: Callable[[Item], Result],
         items: Sequence[Item],
         context: ForkContext | ForkServerContext,
-        timeout_s: Callable[[Item], float],
-        memory_bytes: Callable[[Item], int],
+        start: Start | None,
+        bounds: _Bounds[Item],
     ) -> None:
         self.busy: dict[connection.Connection, _Worker] = {}
         self._idle: list[tuple[connection.Connection, _Worker]] = []
         self._for_fresh: set[int] = set()
         self._function, self._items, self._context = function, items, context
-        self._timeout_s, self._memory_bytes = timeout_s, memory_bytes
+        self._start_with, self._bounds = start, bounds
         self._forks = isinstance(context, ForkContext)
 
     def give(self, index: int) -> None:
@@ -113,17 +228,18 @@ class _Pool(Generic[Item, Result]):
         pipe, worker = self._idle.pop() if self._idle else self._start()
         item = self._items[index]
         worker.index, worker.n_items = index, worker.n_items + 1
-        worker.deadline = time.monotonic() + self._timeout_s(item)
+        worker.deadline = self._bounds.deadline(item)
         self.busy[pipe] = worker
         # A worker that just died is seen when its answer is waited for.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            pipe.send((index if self._forks else item, self._memory_bytes(item)))
+            pipe.send((index if self._forks else item, self._bounds.memory(item)))
 
     def _start(self) -> tuple[connection.Connection, _Worker]:
         ours, theirs = self._context.Pipe()
         # A forked worker has all items already: only their numbers need to be told.
         items = self._items if self._forks else None
-        arguments = (theirs, self._function, items, os.getpid() if self._forks else None)
+        forker = os.getpid() if self._forks else None
+        arguments = (theirs, self._function, items, forker, self._start_with)
         process = self._context.Process(target=_work, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -132,7 +248,8 @@ class _Pool(Generic[Item, Result]):
     def collect(self) -> Iterator[tuple[int, Result | Loss | None]]:
         """Wait for an end; yield outcomes, None for an item that shall be tried again."""
         patience = min(worker.deadline for worker in self.busy.values()) - time.monotonic()
-        ready = connection.wait(list(self.busy), timeout=max(patience, 0.0))
+        bounded = None if math.isinf(patience) else max(patience, 0.0)
+        ready = connection.wait(list(self.busy), timeout=bounded)
         now = time.monotonic()
         for pipe in [p for p, worker in self.busy.items() if p in ready or worker.deadline <= now]:
             worker = self.busy.pop(pipe)
@@ -160,13 +277,9 @@ def preload(*modules: str) -> None:
             importlib.import_module(name)
 
 
-def _context() -> ForkContext | ForkServerContext:
-    preload_in_server(*_PRELOAD_ONCE)
-    context = worker_context(*_PRELOAD)
-    if isinstance(context, ForkContext):
-        # A worker's garbage collection would touch, and so copy, every page it shares with us.
-        gc.freeze()
-    return context
+def _context(warm: Warm) -> ForkContext | ForkServerContext:
+    preload_in_server(*warm.in_server)
+    return worker_context(*warm.modules)
 
 
 def _receive(pipe: connection.Connection) -> Any:
@@ -199,12 +312,18 @@ def _work(
     function: Callable[[Item], Result],
     items: Sequence[Item] | None,
     forker: int | None,
+    start: Start | None,
 ) -> None:
     os.setsid()
     # Its report would quote paths; what ended a worker is told by its code.
     faulthandler.disable()
     die_with_run(forker)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Collecting garbage would touch, and so copy, every page shared with who forked us.
+    gc.freeze()
+    if start is not None:
+        prepare, arguments = start
+        prepare(*arguments)
     outcome: object = None
     # Nobody asks or listens any more when the run was killed.
     with contextlib.suppress(EOFError, BrokenPipeError):
@@ -214,12 +333,14 @@ def _work(
             pipe.send(outcome)
 
 
-def _outcome(function: Callable[[Item], Result], item: Item, memory_bytes: int) -> Result | Loss:
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    limit = memory_bytes + _address_space_bytes()
-    resource.setrlimit(
-        resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most)
-    )
+def _outcome(
+    function: Callable[[Item], Result], item: Item, memory_bytes: int | None
+) -> Result | Loss:
+    if memory_bytes is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        limit = memory_bytes + _address_space_bytes()
+        soft = limit if most == resource.RLIM_INFINITY else min(limit, most)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, most))
     try:
         return function(item)
     except Exception:

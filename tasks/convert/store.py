@@ -20,6 +20,7 @@ from tasks.convert.store_series import (
     sizes_of,
     time_limit_s,
 )
+from tasks.convert.warm import WARM
 
 _WORKER_BASE_BYTES = 2 << 30
 
@@ -106,6 +107,7 @@ class _Pool:
             _convert_part,
             [(part, self.scratch, self.timeout_s) for part in parts],
             workers=self.workers,
+            warm=WARM,
             timeout_s=lambda item: _job_time_limit_s(item[0].job, self.timeout_s),
             memory_bytes=lambda item: worker_memory(item[0].job.paths.values()),
         )

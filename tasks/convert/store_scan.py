@@ -15,6 +15,7 @@ from tasks.convert.folder_rows import SET_ASIDE, FileRow
 from tasks.convert.header_scan import ScannedHeader
 from tasks.convert.header_view import FeatureHarvest
 from tasks.convert.source import PixelFacts, facts_of_scan
+from tasks.convert.warm import WARM
 
 _FILES_PER_CHUNK = 256
 _READ_TIMEOUT_S = 15.0
@@ -79,6 +80,7 @@ def _scan_chunks(
         read,
         chunks,
         workers=workers,
+        warm=WARM,
         timeout_s=_time_limit_s,
         memory_bytes=lambda _: _READ_MEMORY_BYTES,
     ):

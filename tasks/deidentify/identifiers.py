@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
 from typing import NamedTuple
 
 from schemas.dicom.charsets import decode_text, possible_texts
 from schemas.dicom.elements import PIXEL_DATA, Header, RawElement, vr_from_dictionary, walk
-from tasks.deidentify.plan.memory import Memory
 from tasks.deidentify.plan.plan import SPECIFIC_CHARACTER_SET
 from tasks.deidentify.rules.profile import tag_of
 from tasks.deidentify.rules.values import is_registered_uid, read_date
@@ -104,22 +102,15 @@ _KIND_OF_VR = {
 }
 
 
-def harvest_identifiers(header: Header, memory: Memory | None = None) -> frozenset[Identifier]:
+def harvest_identifiers(header: Header) -> frozenset[Identifier]:
     """Return the identifiers a source header holds, at every depth.
 
     Names of people who are not the patient count as physicians; UIDs that DICOM itself
     registers do not count. Dates come as YYYYMMDD.
     """
     charset = decode_text(header.get(SPECIFIC_CHARACTER_SET))
-    known = None if memory is None else memory.of(("identifiers", charset))
-    found: set[Identifier] = set()
-    for tag, element in header.elements.items():
-        harvest = partial(harvest_element, element, charset)
-        if known is None or tag == PIXEL_DATA:
-            found |= harvest()
-        else:
-            found |= known.recall("", tag, element.vr, element.value, harvest)
-    return frozenset(found)
+    harvested = [harvest_element(element, charset) for element in header.elements.values()]
+    return frozenset().union(*harvested)
 
 
 def harvest_element(root: RawElement, charset: str) -> frozenset[Identifier]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
 from io import BytesIO
 
 from pydicom import dcmread
-from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.elements import (
@@ -21,7 +19,7 @@ from schemas.dicom.elements import (
     TruncatedError,
     scan_file,
 )
-from schemas.dicom.features import InstanceFeatures, read_features
+from schemas.dicom.features import read_features
 from schemas.identifiers import RawPatientId, Sha256, SopUid
 from schemas.states import ReasonCode
 from tasks.deidentify.audit import options_of, trail_of
@@ -29,26 +27,11 @@ from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError,
 from tasks.deidentify.identifiers import harvest_identifiers
 from tasks.deidentify.plan.actions import Assign, ElementAction, Person, every_action
 from tasks.deidentify.plan.admission import check_admission
-from tasks.deidentify.plan.memory import Memory
 from tasks.deidentify.plan.plan import SPECIFIC_CHARACTER_SET, context_of, plan_actions
 from tasks.deidentify.plan.rebuild import rebuild
-from tasks.deidentify.replay import remember, replay
+from tasks.deidentify.replay import Memory, remember, replay
 from tasks.deidentify.rules.profile import Profile, tag_of
 from tasks.deidentify.template import Source
-
-#: What the record of an instance is made of (`schemas.dicom.features`).
-_FEATURE_TAGS = tuple(
-    tag_of(keyword)
-    for keyword in """
-    SOPClassUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID Modality Manufacturer
-    ManufacturerModelName PatientSex PatientAge StudyDate SeriesDate AcquisitionDate StudyTime
-    SeriesTime AcquisitionTime ContrastBolusStartTime SeriesNumber ImageType ScanningSequence
-    SequenceVariant ScanOptions MRAcquisitionType MagneticFieldStrength RepetitionTime EchoTime
-    InversionTime FlipAngle EchoTrainLength Rows Columns SamplesPerPixel BitsAllocated
-    PixelSpacing SliceThickness SpacingBetweenSlices ImageOrientationPatient GantryDetectorTilt
-    ContrastBolusAgent SeriesDescription ProtocolName SequenceName AcquisitionNumber
-    """.split()  # noqa: SIM905  a list of so many words reads better so
-)
 
 
 def deidentify_object(
@@ -71,7 +54,7 @@ def deidentify_object(
     map_uid : callable
         Gives the UID that stands for an original one.
     memory : Memory, optional
-        Decisions of the objects before; it changes no byte, and saves most of the work.
+        Series seen before; it changes no byte, and saves most of the work.
 
     Returns
     -------
@@ -99,7 +82,7 @@ def deidentify_object(
     if subject is None:
         return ReasonCode.NO_LINKAGE
     person = Person(subject.subject_id, subject.shift_days, map_uid)
-    context = context_of(header, profile, person, memory)
+    context = context_of(header, profile, person)
     actions = plan_actions(header, context)
     output = rebuild(actions, header.transfer_syntax)
     written = dcmread(BytesIO(output))
@@ -109,12 +92,12 @@ def deidentify_object(
         output_sha256=Sha256(hashlib.sha256(output).hexdigest()),
         pixel_sha256=pixel_sha256,
         sop_uid=SopUid(str(written.SOPInstanceUID)),
-        features=_features(written, subject.subject_id, memory),
+        features=read_features(written, subject_id=subject.subject_id),
         counts=count_actions(actions),
         trail=trail_of(actions),
         options=options_of(actions),
         days=days_written(actions, written),
-        identifiers=harvest_identifiers(header, memory),
+        identifiers=harvest_identifiers(header),
     )
     if memory is not None:
         remember(memory, Source(data, header, context, actions), written, done)
@@ -148,19 +131,3 @@ def _require_same_pixels(header: Header, written: FileDataset) -> Sha256:
     if header.get(PIXEL_DATA) != after:
         raise NotAsPlannedError("the pixel data written differs from the source")
     return Sha256(hashlib.sha256(after).hexdigest())
-
-
-def _features(written: FileDataset, subject_id: str, memory: Memory | None) -> InstanceFeatures:
-    """Read the features by pydicom; values it has decoded before are not decoded again."""
-    if memory is not None:
-        known = memory.of(("decoded by pydicom", written.file_meta.TransferSyntaxUID))
-        for tag in _FEATURE_TAGS:
-            raw: object = written.get_item(tag)
-            if isinstance(raw, RawDataElement) and raw.value:
-                decode = partial(_decoded, written, tag)
-                written[tag] = known.recall("", tag, raw.VR, raw.value, decode)
-    return read_features(written, subject_id=subject_id)
-
-
-def _decoded(written: Dataset, tag: int) -> DataElement:
-    return written[tag]

@@ -9,6 +9,7 @@ from datetime import date
 
 from pydicom.dataset import Dataset
 
+from schemas.dicom.by_series import BySeries
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.elements import RawElement
 from schemas.dicom.features import fields_of_tags, reread_features
@@ -18,12 +19,11 @@ from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError,
 from tasks.deidentify.identifiers import Identifier, harvest_element
 from tasks.deidentify.plan.actions import Assign, ElementAction, Person
 from tasks.deidentify.plan.admission import check_instance
-from tasks.deidentify.plan.memory import Memory
 from tasks.deidentify.rules.profile import Profile, tag_of
 from tasks.deidentify.template import Own, Source, Template, can_be_learned, learn
 
 _PATIENT_ID = tag_of("PatientID")
-_MOST_REFERENCES, _MOST_SHAPES = 12, 1024
+_MOST_SHAPES = 1024
 
 _Days = tuple[tuple[date, date], ...]
 
@@ -41,6 +41,19 @@ class Reference:
     identifiers: frozenset[Identifier] = field(repr=False)
 
 
+class Memory:
+    """What one worker remembers of series (restricted: it holds values of headers).
+
+    The files that series are replayed from, and by shape of header which elements differed
+    within a series. It changes no byte: without a memory everything is decided anew, and
+    that is the reference the tests hold this against.
+    """
+
+    def __init__(self) -> None:
+        self.references: BySeries[Reference] = BySeries()
+        self.differing: dict[object, frozenset[int]] = {}
+
+
 def replay(
     data: bytes,
     memory: Memory,
@@ -49,7 +62,7 @@ def replay(
     map_uid: Callable[[str], str],
 ) -> DeidentifiedObject | None:
     """Return what the plain path would, or None for a file that has to go there."""
-    for at, reference in enumerate(memory.references):
+    for reference in memory.references.of(data):
         template = reference.template
         found = template.runs.find(data)
         if found is None or not _is_same_person(reference, profile, assign, map_uid):
@@ -59,7 +72,7 @@ def replay(
             return None
         own = template.plan(elements)
         if own is not None:
-            memory.references.insert(0, memory.references.pop(at))
+            memory.references.keep(data, reference, template.runs.n_bytes)
             return _replayed(reference, elements, own)
     return None
 
@@ -118,15 +131,16 @@ def remember(memory: Memory, source: Source, written: Dataset, done: Deidentifie
         return
     shape = (source.header.transfer_syntax, tags_of(source.header))
     differing = memory.differing.get(shape, frozenset())
-    before = next((r for r in memory.references if r.template.is_same_series(source)), None)
+    references = memory.references.of(source.data)
+    before = next((r for r in references if r.template.is_same_series(source)), None)
     template = learn(source, before.template if before else None, differing)
     if len(memory.differing) >= _MOST_SHAPES:
         memory.differing.clear()
     memory.differing[shape] = template.runs.differing
-    if before is not None and before.template.outcomes.items() <= template.outcomes.items():
-        memory.references.remove(before)
-    memory.references.insert(0, _reference(template, source, written, done))
-    del memory.references[_MOST_REFERENCES:]
+    if before is not None and not before.template.outcomes.items() <= template.outcomes.items():
+        before = None
+    reference = _reference(template, source, written, done)
+    memory.references.keep(source.data, reference, template.runs.n_bytes, replaced=before)
 
 
 def _reference(

@@ -11,12 +11,12 @@ from pathlib import Path
 from schemas.identifiers import RawPatientId
 from schemas.records import DeliveredFile, FileOutcome, SubjectAssignment
 from schemas.run.atomic_files import sync_tree
+from schemas.run.pool import run_in_order
 from schemas.states import FileState
 from schemas.vault.keys import KeyRing
 from tasks.deidentify.identifiers import SubjectIdentifiers, merge_identifiers
 from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.settle import settle
-from tasks.deidentify.store_pool import Pool
 from tasks.deidentify.store_worker import (
     SECONDS_PER_FILE,
     Subjects,
@@ -24,6 +24,7 @@ from tasks.deidentify.store_worker import (
     start_worker,
     worker_died,
 )
+from tasks.deidentify.warm import WARM
 
 _log = logging.getLogger(__name__)
 _STAGING = ".staged"
@@ -99,15 +100,17 @@ def run_jobs(
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True, mode=0o700)
     try:
-        pool = Pool(
-            run_job,
-            worker_died,
-            workers,
-            start_worker,
-            (subjects, staging, seconds_per_file),
-            together=lambda job: job.path.parent,
+        results = list(
+            run_in_order(
+                run_job,
+                jobs,
+                workers=workers,
+                on_death=worker_died,
+                together=lambda job: job.path.parent,
+                warm=WARM,
+                start=(start_worker, (subjects, staging, seconds_per_file)),
+            )
         )
-        results = list(pool.run(jobs))
         _log_errors(results)
         outcomes = settle(results)
         _place(results, outcomes, out_dir)

@@ -22,7 +22,7 @@ from schemas.vault.keys import KeyRing
 from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.plan.actions import Assign
-from tasks.deidentify.plan.memory import Memory
+from tasks.deidentify.replay import Memory
 from tasks.deidentify.rules.profile import Profile, load_profile
 from tasks.deidentify.whose import whose_object
 

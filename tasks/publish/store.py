@@ -24,7 +24,7 @@ from tasks.publish.diff.differences import (
     next_version,
     parse_version,
 )
-from tasks.publish.documents.id_history import REMOVED_IDS, parse_removed
+from tasks.publish.diff.id_history import REMOVED_IDS, parse_removed
 from tasks.publish.facts import ReleaseFacts, ReleaseResult, ReleaseStatus
 from tasks.publish.manifest import (
     changed_meanings,

@@ -12,8 +12,8 @@ from dataclasses import replace
 import yaml
 
 from schemas.identifiers import SiteCode
-from tasks.simulate.images.protocols import SeriesPlan
 from tasks.simulate.people.hospitals import HOSPITALS, Hospital
+from tasks.simulate.people.protocols import SeriesPlan
 
 N_LOAD_SITES = 28
 SITE_FILES = "site_files"

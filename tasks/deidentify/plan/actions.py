@@ -8,11 +8,10 @@ from datetime import date
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from schemas.dicom.elements import PIXEL_DATA, Encoding, RawElement
+from schemas.dicom.elements import Encoding, RawElement
 from schemas.dicom.encode import OutElement
 from schemas.identifiers import RawPatientId
 from schemas.records import SubjectAssignment
-from tasks.deidentify.plan.memory import Decisions
 from tasks.deidentify.rules.profile import Action, Option, Profile
 from tasks.deidentify.rules.values import TEXT_VRS
 
@@ -71,15 +70,6 @@ class Context:
     person: Person
     encoding: Encoding
     charset: str
-    decisions: Decisions | None = field(default=None, repr=False)
-
-    def decide(
-        self, place: str, element: RawElement, make: Callable[[], ElementAction]
-    ) -> ElementAction:
-        """Return what `make` decides, or what it decided for the same bytes before."""
-        if self.decisions is None or element.tag == PIXEL_DATA:
-            return make()
-        return self.decisions.recall(place, element.tag, element.vr, element.value, make)
 
 
 @lru_cache(maxsize=1 << 14)

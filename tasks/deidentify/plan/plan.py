@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.descriptors import clean_descriptor, decode_descriptor
 from schemas.dicom.elements import Header, RawElement, scan_items
 from schemas.dicom.encode import OutElement
 from tasks.deidentify.plan.actions import Context, Day, ElementAction, Person, removed, vr_of
-from tasks.deidentify.plan.memory import Memory
 from tasks.deidentify.plan.plan_private import plan_private, plan_private_element
 from tasks.deidentify.rules.contract import keep_words, vm_allows
 from tasks.deidentify.rules.profile import (
@@ -39,9 +37,7 @@ _LONGEST_TEXT = {"SH": 16, "LO": 64}
 _UID_LENGTH = 64
 
 
-def context_of(
-    header: Header, profile: Profile, person: Person, memory: Memory | None = None
-) -> Context:
+def context_of(header: Header, profile: Profile, person: Person) -> Context:
     """Return what the decisions about an object depend on beside the element.
 
     Parameters
@@ -52,15 +48,9 @@ def context_of(
         The allow-list; an element without a rule is removed.
     person : Person
         Pseudonym, date shift and UID map of the person.
-    memory : Memory, optional
-        Decisions of objects before, replayed for the same bytes of the same person.
     """
     charset = decode_text(header.get(SPECIFIC_CHARACTER_SET))
-    decisions = None
-    if memory is not None:
-        whose = (person.subject_id, person.shift_days, header.encoding, charset)
-        decisions = memory.of(whose)
-    return Context(profile, person, header.encoding, charset, decisions)
+    return Context(profile, person, header.encoding, charset)
 
 
 def plan_actions(header: Header, context: Context) -> list[ElementAction]:
@@ -99,7 +89,7 @@ def _plan_public(element: RawElement, place: str, context: Context) -> ElementAc
     rule = context.profile.rules.get(place, {}).get(element.tag)
     if rule is None:
         return removed(element.tag)
-    return context.decide(place, element, partial(_act, element, rule, context))
+    return _act(element, rule, context)
 
 
 def plan_element(

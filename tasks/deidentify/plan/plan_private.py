@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.elements import RawElement
@@ -47,8 +46,7 @@ def plan_private_element(
     creator = creators.get(_creator_tag(element.tag), "")
     if (creator, element.group) not in context.profile.private:
         return removed(element.tag)
-    act = partial(_act_private, element, creator, context, plan_items)
-    return context.decide(f"private {creator}", element, act)
+    return _act_private(element, creator, context, plan_items)
 
 
 def private_creators(elements: Mapping[int, RawElement]) -> dict[int, str]:

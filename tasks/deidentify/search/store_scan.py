@@ -27,13 +27,14 @@ from schemas.dicom.elements import (
     inflate_file,
     scan_file,
 )
+from schemas.run.pool import run_in_order
 from tasks.deidentify.identifiers import IdentifierKind
 from tasks.deidentify.plan.admission import compressed_is_only_image
 from tasks.deidentify.rules.profile import tag_of
 from tasks.deidentify.search.layouts import Layouts
 from tasks.deidentify.search.residual_scan import Dictionary, Match, search_generic
 from tasks.deidentify.search.store_scan_tables import TABLE_READERS, Cells
-from tasks.deidentify.store_pool import Pool
+from tasks.deidentify.warm import WARM
 
 _HEAD_BYTES = 1024
 _CHUNK_BYTES = 64 << 20
@@ -137,15 +138,15 @@ def _searched(
         known = _Known(dictionary)
         yield from (_scan_file(named, known) for named in files)
         return
-    pool = Pool(
+    yield from run_in_order(
         _scan_in_worker,
-        _not_searched,
-        workers,
-        _start_worker,
-        (dictionary,),
+        files,
+        workers=workers,
+        on_death=_not_searched,
         together=lambda named: named.path.rpartition("/")[0],
+        warm=WARM,
+        start=(_start_worker, (dictionary,)),
     )
-    yield from pool.run(files)
 
 
 _known: list[_Known] = []

@@ -20,8 +20,8 @@ from tasks.publish.diff.compare import (
     change_rows,
     pair_rows,
 )
+from tasks.publish.diff.id_history import ID_TABLES, successors
 from tasks.publish.diff.reasons import DERIVED_TABLES, SUBJECT_REMOVED, ChangeContext, row_reasons
-from tasks.publish.documents.id_history import ID_TABLES, successors
 
 #: Describes the release itself; everything else is content.
 RELEASE_TABLE = "release"

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from schemas.run.atomic_files import canonical_json
 from tasks.publish.diff.compare import ROW_ADDED, ROW_REMOVED, VALUE_CHANGED
 from tasks.publish.diff.differences import Change, Differences
-from tasks.publish.documents.id_history import ID_TABLES, csv_bytes
+from tasks.publish.diff.id_history import ID_TABLES, csv_bytes
 
 SUMMARY = "diff/summary.json"
 CHANGES = "diff/changes.parquet"

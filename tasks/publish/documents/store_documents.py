@@ -15,6 +15,18 @@ import yaml
 
 from schemas.run.atomic_files import canonical_json
 from tasks.publish.diff.compare import ROW_ADDED, ROW_REMOVED
+from tasks.publish.diff.id_history import (
+    ID_HISTORY,
+    ID_TABLES,
+    REMOVED_IDS,
+    OldId,
+    RemovedSubject,
+    extend_history,
+    history_csv,
+    parse_history,
+    parse_removed,
+    removed_csv,
+)
 from tasks.publish.diff.reasons import ERASED
 from tasks.publish.disclosure import (
     SHARED_COUNTS,
@@ -35,18 +47,6 @@ from tasks.publish.documents.diff_files import (
     changelog_lines,
     diff_documents,
     summary,
-)
-from tasks.publish.documents.id_history import (
-    ID_HISTORY,
-    ID_TABLES,
-    REMOVED_IDS,
-    OldId,
-    RemovedSubject,
-    extend_history,
-    history_csv,
-    parse_history,
-    parse_removed,
-    removed_csv,
 )
 from tasks.publish.documents.store_excel import workbook
 from tasks.publish.documents.words import changelog, examples, readme

@@ -20,7 +20,6 @@ from tasks.simulate.images.pixels import (
     frame_seconds,
     sop_uid,
 )
-from tasks.simulate.images.protocols import SeriesPlan
 from tasks.simulate.images.vendors import (
     PHILIPS_RESCALE_SLOPE,
     PHILIPS_SCALE_SLOPE,
@@ -28,6 +27,7 @@ from tasks.simulate.images.vendors import (
     frames_of,
 )
 from tasks.simulate.people.hospitals import Vendor
+from tasks.simulate.people.protocols import SeriesPlan
 from tasks.simulate.people.subjects import clock
 from tasks.simulate.people.text_encoding import copy_of
 

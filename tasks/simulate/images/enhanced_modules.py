@@ -6,7 +6,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as SqItems
 
 from tasks.simulate.images.headers import SeriesContext
-from tasks.simulate.images.protocols import SeriesPlan
+from tasks.simulate.people.protocols import SeriesPlan
 
 _ECHO_SEQUENCES = {"SE": "SPIN", "GR": "GRADIENT", "EP": "SPIN"}
 

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.simulate.people.hospitals import Tiles
-
-if TYPE_CHECKING:
-    from tasks.simulate.images.protocols import SeriesPlan
+from tasks.simulate.people.views import View
 
 Vector = tuple[float, float, float]
-
-
-class View(StrEnum):
-    """How the planes of a series lie."""
-
-    AXIAL = "axial"
-    CORONAL = "coronal"
-    SAGITTAL = "sagittal"
-    THREE_PLANES = "one axial, one coronal, one sagittal plane"
-    SCOUT = "one coronal and one sagittal projection"
-    FAN = "slabs turned about the long axis"
 
 
 @dataclass(frozen=True)
@@ -49,6 +35,34 @@ class Plane:
         return (x, y, z)
 
 
+class Stack(Protocol):
+    """What a series says of where its planes lie; lengths in mm."""
+
+    @property
+    def view(self) -> View:
+        """How they lie."""
+
+    @property
+    def n_slices(self) -> int:
+        """Planes side by side."""
+
+    @property
+    def rows(self) -> int:
+        """Pixels down a plane."""
+
+    @property
+    def columns(self) -> int:
+        """Pixels along a row."""
+
+    @property
+    def pixel_mm(self) -> float:
+        """Between pixels, both ways."""
+
+    @property
+    def spacing_mm(self) -> float:
+        """Between planes."""
+
+
 _AXES: dict[View, tuple[Vector, Vector]] = {
     View.AXIAL: ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
     View.CORONAL: ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0)),
@@ -61,7 +75,7 @@ _ONE_EACH = {
 _FAN_STEP_DEG = 20.0
 
 
-def plane_of(plan: SeriesPlan, slice_index: int) -> Plane:
+def plane_of(plan: Stack, slice_index: int) -> Plane:
     """Return the plane of one slice of a series.
 
     Notes
@@ -79,7 +93,7 @@ def plane_of(plan: SeriesPlan, slice_index: int) -> Plane:
     return _centred(plan, *axes, offset_mm)
 
 
-def _centred(plan: SeriesPlan, row: Vector, column: Vector, offset_mm: float) -> Plane:
+def _centred(plan: Stack, row: Vector, column: Vector, offset_mm: float) -> Plane:
     normal = np.cross(row, column)
     corner = (
         normal * offset_mm
@@ -96,7 +110,7 @@ def tiles_down_and_across(n_slices: int, tiles: Tiles) -> tuple[int, int]:
     return (across if tiles is Tiles.MOSAIC else math.ceil(n_slices / across)), across
 
 
-def sheet_position(plan: SeriesPlan) -> Vector:
+def sheet_position(plan: Stack) -> Vector:
     """Return what a mosaic states as its position, DICOM LPS, mm.
 
     It is that of the first pixel of a sheet as large as all tiles together, centred where the
@@ -113,7 +127,7 @@ def sheet_position(plan: SeriesPlan) -> Vector:
     return (x, y, z)
 
 
-def pixel_positions_mm(plan: SeriesPlan, slice_index: int) -> NDArray[np.float64]:
+def pixel_positions_mm(plan: Stack, slice_index: int) -> NDArray[np.float64]:
     """Return where every pixel of a slice lies, shape (rows, columns, 3), DICOM LPS, mm."""
     plane = plane_of(plan, slice_index)
     down = np.arange(plan.rows)[:, np.newaxis, np.newaxis] * plan.pixel_mm

@@ -17,14 +17,14 @@ from pydicom.uid import (
 from tasks.simulate.answer_key import Kind, Ledger
 from tasks.simulate.images.burned_text import text_mask
 from tasks.simulate.images.private_blocks import add_series_block
-from tasks.simulate.images.protocols import CT_INJECTION_S, INJECTION_S, SeriesPlan
 from tasks.simulate.images.vendors import (
     MANUFACTURERS,
     PHILIPS_RESCALE_SLOPE,
     SOFTWARE,
 )
-from tasks.simulate.naming import protocol_name, series_description, study_description
 from tasks.simulate.people.hospitals import PathHabit, Scanner, Vendor
+from tasks.simulate.people.naming import protocol_name, series_description, study_description
+from tasks.simulate.people.protocols import CT_INJECTION_S, INJECTION_S, SeriesPlan
 from tasks.simulate.people.subjects import Exam, Subject, clock
 
 _WARD = "肝胆外科三病区"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tasks.simulate.images.geometry import View
-from tasks.simulate.images.protocols import SeriesPlan
 from tasks.simulate.people.hospitals import Vendor
+from tasks.simulate.people.protocols import SeriesPlan
+from tasks.simulate.people.views import View
 
 _CT = {
     "CT_SCOUT": {Vendor.SIEMENS: "ORIGINAL\\PRIMARY\\LOCALIZER\\CT_SOM5 TOP"},

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.simulate.images.geometry import pixel_positions_mm
-from tasks.simulate.images.protocols import Phase, Physics, SeriesPlan
+from tasks.simulate.people.protocols import Phase, Physics, SeriesPlan
 
 AIR, FAT, MUSCLE, LIVER, LESION, AORTA, SPLEEN, SPINE, PORTAL, BILE = range(10)
 CT_INTERCEPT = -1024

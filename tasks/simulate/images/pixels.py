@@ -11,7 +11,7 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
-from tasks.simulate.images.geometry import View, plane_of, sheet_position, tiles_down_and_across
+from tasks.simulate.images.geometry import plane_of, sheet_position, tiles_down_and_across
 from tasks.simulate.images.headers import SeriesContext, ae_title, preamble, series_header
 from tasks.simulate.images.image_types import image_type
 from tasks.simulate.images.packing import add_pixels, transfer_syntax
@@ -24,12 +24,13 @@ from tasks.simulate.images.phantom import (
     tissue_values,
 )
 from tasks.simulate.images.private_blocks import add_frame_block
-from tasks.simulate.images.protocols import SeriesPlan
 from tasks.simulate.images.secondary_capture import to_dose_report
 from tasks.simulate.images.vendors import Frame
 from tasks.simulate.people.hospitals import Packing, Scanner, Tiles
+from tasks.simulate.people.protocols import SeriesPlan
 from tasks.simulate.people.subjects import clock
 from tasks.simulate.people.text_encoding import copy_of, encoded
+from tasks.simulate.people.views import View
 from tasks.simulate.random_streams import stream
 
 _IMPLEMENTATION_UID = UID("1.2.156.999999.1")

@@ -15,10 +15,10 @@ from pydicom.sequence import Sequence as SqItems
 from tasks.simulate.answer_key import Kind, Ledger
 from tasks.simulate.images.csa import CsaTag, csa_bytes
 from tasks.simulate.images.geometry import plane_of
-from tasks.simulate.images.protocols import SeriesPlan
 from tasks.simulate.images.vendors import PHILIPS_SCALE_SLOPE, Frame, frames_of
 from tasks.simulate.people.hospitals import Scanner, Vendor
 from tasks.simulate.people.people import Person
+from tasks.simulate.people.protocols import SeriesPlan
 
 _SLICE_MS = 300.0  # between the slices of an echo-planar volume
 # What a CT console of each vendor keeps for itself: group, creator, element.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import groupby
 
 from schemas.dicom.sub_stacks import sub_stack_digest
-from tasks.simulate.images.geometry import View, plane_of
+from tasks.simulate.images.geometry import plane_of
 from tasks.simulate.images.headers import SeriesContext
 from tasks.simulate.images.packing import transfer_syntax
 from tasks.simulate.images.pixels import frame_label, sop_uid
-from tasks.simulate.images.protocols import SeriesPlan
 from tasks.simulate.images.vendors import Frame, frames_of
+from tasks.simulate.people.protocols import SeriesPlan
+from tasks.simulate.people.views import View
 
 Row = dict[str, object]
 

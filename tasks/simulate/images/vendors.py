@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.simulate.images.protocols import SeriesPlan
 from tasks.simulate.people.hospitals import Vendor
+from tasks.simulate.people.protocols import SeriesPlan
 
 MANUFACTURERS = {
     Vendor.SIEMENS: "SIEMENS",

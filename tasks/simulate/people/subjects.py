@@ -6,8 +6,10 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tasks.simulate.images.exam_content import complete
-from tasks.simulate.images.protocols import (
+from tasks.simulate.people.exam_content import complete
+from tasks.simulate.people.hospitals import Hospital
+from tasks.simulate.people.people import Person, make_person, name_of
+from tasks.simulate.people.protocols import (
     ExamPlan,
     baseline_ct,
     dce_mri,
@@ -15,8 +17,6 @@ from tasks.simulate.images.protocols import (
     follow_up_ct,
     follow_up_mri,
 )
-from tasks.simulate.people.hospitals import Hospital
-from tasks.simulate.people.people import Person, make_person, name_of
 from tasks.simulate.people.scenarios import Evidence, Scenario
 from tasks.simulate.people.stories import STORIES
 from tasks.simulate.random_streams import number_of, stream

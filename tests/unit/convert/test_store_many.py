@@ -51,7 +51,7 @@ def test_a_death_costs_its_own_sub_stack_and_says_so(
         return prove(stack, *rest)
 
     # Workers are forked from this process, whatever threads it has, and so have the spiteful one.
-    monkeypatch.setattr(store_pool, "_context", lambda: get_context("fork"))
+    monkeypatch.setattr(store_pool, "_context", lambda _: get_context("fork"))
     monkeypatch.setattr(store_series, "prove", spiteful)
     records = [r for found in convert_many(jobs, tmp_path / "scratch", workers=1) for r in found]
     assert {r.codes for r in records if r.sub_stack_digest == victim} == {(code,)}

@@ -25,14 +25,13 @@ from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.plan import admission, plan
 from tasks.deidentify.plan.admission import READ_BY_SERIES_CHECKS, check_admission
-from tasks.deidentify.plan.memory import Memory
-from tasks.deidentify.replay import replay
+from tasks.deidentify.replay import Memory, replay
 from tasks.deidentify.rules.profile import Action, load_profile, tag_of
 from tasks.deidentify.search.layouts import Layouts
 from tasks.deidentify.store_worker import Subjects, run_job, start_worker
 from tests.builders import make_series, to_bytes
 from tests.unit.deidentify.helpers import RING, SITE, anyone
-from tests.unit.deidentify.plan.test_memory import as_big_endian, as_implicit, corpus
+from tests.unit.deidentify.test_memory import as_big_endian, as_implicit, corpus
 
 Mutation = Callable[[Dataset], object]
 

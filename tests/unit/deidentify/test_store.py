@@ -22,7 +22,6 @@ from schemas.states import FileState, ReasonCode
 from tasks.deidentify import objects
 from tasks.deidentify.job_records import Job
 from tasks.deidentify.store import deidentify_batch, deidentify_files, object_path, run_jobs
-from tasks.deidentify.store_pool import Pool
 from tasks.deidentify.store_worker import Subjects, run_job, start_worker
 from tests.builders import make_instance, make_series, to_bytes, write_files
 from tests.unit.deidentify.helpers import RING, SITE, assignment, deliver, linkage
@@ -182,30 +181,8 @@ def test_a_disk_that_takes_nothing_ends_the_run_and_quarantines_no_file(tmp_path
         restore_logging()
 
 
-def double_or_die(number: int) -> int:
-    if number == 13:
-        os._exit(1)
-    return 2 * number
-
-
-def double_or_be_killed(number: int) -> int:
-    if number == 13:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return 2 * number
-
-
-def lost(number: int) -> int:
+def lost(path: Path) -> int:
     return -1
-
-
-def no_preparation() -> None:
-    return
-
-
-@pytest.mark.parametrize("work", [double_or_die, double_or_be_killed])
-def test_a_dying_worker_loses_its_own_item_only(work: Callable[[int], int]) -> None:
-    pool = Pool(work, lost, 2, no_preparation, (), lambda n: n // 8)
-    assert list(pool.run(range(60))) == [-1 if n == 13 else 2 * n for n in range(60)]
 
 
 class KilledBySubjectTwo(Subjects):
@@ -257,14 +234,17 @@ def sleep_and_tell(path: Path) -> int:
 _KILLED_RUN = """
 import sys, threading
 from pathlib import Path
-from tasks.deidentify.store_pool import Pool
+from schemas.run.pool import run_in_order
 from tests.unit.deidentify import test_store as here
 
 def main() -> None:
     if sys.argv[2] == "threads":
         threading.Thread(target=threading.Event().wait, daemon=True).start()
-    pool = Pool(here.sleep_and_tell, here.lost, 2, here.no_preparation, (), lambda p: p)
-    list(pool.run([Path(sys.argv[1], name) for name in "ab"]))
+    files = [Path(sys.argv[1], name) for name in "ab"]
+    started = run_in_order(
+        here.sleep_and_tell, files, workers=2, on_death=here.lost, together=lambda p: p
+    )
+    list(started)
 
 if __name__ == "__main__":
     main()

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.publish.diff.id_history import OldId, extend_history, parse_history
 from tasks.publish.diff.reasons import ERASED, SUPPRESSED
-from tasks.publish.documents.id_history import OldId, extend_history, parse_history
 from tasks.publish.store import diff_releases, removed_subjects
 from tests.unit.publish.cohort import make_cohort
 from tests.unit.publish.test_release import release

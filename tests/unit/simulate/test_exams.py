@@ -19,8 +19,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from tasks.simulate.exports import ExportFile
 from tasks.simulate.faults.fault_tools import frame_of, template_of
 from tasks.simulate.images.pixels import frame_pixels
-from tasks.simulate.images.series_names import OTHER_NAMES
 from tasks.simulate.people.hospitals import HOSPITALS, Packing, Tiles, Vendor
+from tasks.simulate.people.series_names import OTHER_NAMES
 from tests.unit.simulate.conftest import SEED
 from tests.unit.simulate.exams import Converted, by_series, convert, full_export, voxel_of
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from schemas.run.pool import Loss, run_isolated
+from schemas.errors import EnvironmentProblemError
+from schemas.run.pool import Loss, run_in_order, run_isolated
 
 
 def answer(item: str) -> str:
@@ -80,3 +81,79 @@ def test_what_a_used_process_loses_is_done_by_a_fresh_one() -> None:
 
 def test_nothing_to_do_is_done() -> None:
     assert run([]) == {}
+
+
+def double_or_die(number: int) -> int:
+    if number == 13:
+        os._exit(1)
+    return 2 * number
+
+
+def double_or_be_killed(number: int) -> int:
+    if number == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * number
+
+
+def double_or_refuse(number: int) -> int:
+    if number == 13:
+        raise EnvironmentProblemError("the disk is full", hint="Mend it.")
+    return 2 * number
+
+
+def lost(number: int) -> int:
+    return -1
+
+
+def in_order(
+    work: Callable[[int], int], together: Callable[[int], object] = lambda n: n // 8
+) -> list[int]:
+    return list(run_in_order(work, range(60), workers=2, on_death=lost, together=together))
+
+
+@pytest.mark.parametrize("work", [double_or_die, double_or_be_killed])
+def test_a_dying_worker_loses_its_own_item_only(work: Callable[[int], int]) -> None:
+    assert in_order(work) == [-1 if n == 13 else 2 * n for n in range(60)]
+
+
+def test_what_an_item_raises_ends_the_run_as_it_was_raised() -> None:
+    with pytest.raises(EnvironmentProblemError, match="the disk is full") as caught:
+        in_order(double_or_refuse)
+    assert caught.value.hint == "Mend it."
+
+
+def process_of(number: int) -> int:
+    time.sleep(0.01)
+    return os.getpid()
+
+
+def test_items_that_belong_together_go_to_one_process() -> None:
+    processes = in_order(process_of, together=lambda n: n // 30)
+    assert len(set(processes[:30])) == len(set(processes[30:])) == 1
+
+
+_prepared: list[str] = []
+
+
+def prepare(word: str) -> None:
+    _prepared.append(word)
+
+
+def prepared(number: int) -> list[str]:
+    return list(_prepared)
+
+
+def nothing(number: int) -> list[str]:
+    return []
+
+
+def test_a_process_is_prepared_once_before_its_first_item() -> None:
+    found = run_in_order(
+        prepared,
+        range(10),
+        workers=2,
+        on_death=nothing,
+        together=lambda n: n // 2,
+        start=(prepare, ("ready",)),
+    )
+    assert list(found) == [["ready"]] * 10

@@ -5,8 +5,8 @@ The tables stand in `series_names`; here is the choice among them.
 
 from __future__ import annotations
 
-from tasks.simulate.images.series_names import CT_NAMES, MR_NAMES, OTHER_NAMES, STUDY_NAMES
 from tasks.simulate.people.hospitals import Scanner, Vendor
+from tasks.simulate.people.series_names import CT_NAMES, MR_NAMES, OTHER_NAMES, STUDY_NAMES
 
 # Which parts of a Dixon acquisition each vendor exports, and how it marks them in the name.
 DIXON_PARTS: dict[Vendor, dict[str, str]] = {

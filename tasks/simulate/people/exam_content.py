@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from tasks.simulate.images.geometry import View
-from tasks.simulate.images.protocols import (
+from tasks.simulate.people.hospitals import Scanner
+from tasks.simulate.people.naming import DIXON_PARTS
+from tasks.simulate.people.protocols import (
     ExamPlan,
     Phase,
     Physics,
     SeriesPlan,
     opposed_and_in_phase_ms,
 )
-from tasks.simulate.naming import DIXON_PARTS
-from tasks.simulate.people.hospitals import Scanner
+from tasks.simulate.people.views import View
 
 _HASTE = Physics(
     scanning_sequence="SE", sequence_variant=("SK",), repetition_time_ms=1100.0,

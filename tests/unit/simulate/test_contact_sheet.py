@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from tasks.simulate.contact_sheet import contact_sheet, png_bytes
 from tasks.simulate.exports import plan_images
-from tasks.simulate.images.contact_sheet import contact_sheet, png_bytes
 from tasks.simulate.people.hospitals import HOSPITALS
 from tasks.simulate.people.subjects import make_subjects
 from tests.unit.simulate.conftest import SEED

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from tasks.simulate.images.geometry import View
 from tasks.simulate.people.hospitals import Scanner, Tiles, Vendor
 from tasks.simulate.people.scenarios import Scenario
+from tasks.simulate.people.views import View
 
 INJECTION_S = 1000.0
 CT_INJECTION_S = 120.0

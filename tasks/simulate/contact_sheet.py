@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from tasks.simulate.exports import Export, ExportFile
 from tasks.simulate.faults.fault_tools import frame_of, template_of
 from tasks.simulate.images.drawn_text import TextStyle, text_pixels
-from tasks.simulate.images.geometry import View
 from tasks.simulate.images.pixels import frame_label, frame_pixels
-from tasks.simulate.images.protocols import SeriesPlan
+from tasks.simulate.people.protocols import SeriesPlan
+from tasks.simulate.people.views import View
 
 Picture = NDArray[np.uint8]
 

@@ -1,4 +1,4 @@
-"""Remembered decisions change no byte: the plain path is the reference, over mutated headers."""
+"""What is remembered of series changes no byte: plain de-identification is the reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.identifiers import RawPatientId
 from schemas.states import ReasonCode
 from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.objects import deidentify_object
-from tasks.deidentify.plan.memory import Memory
+from tasks.deidentify.replay import Memory
 from tasks.deidentify.rules.profile import load_profile
 from tests.builders import make_instance, make_series, to_bytes
 from tests.unit.deidentify.helpers import RING, anyone, assignment
