@@ -24,16 +24,12 @@ from tasks.convert.header_scan import (
     PIXEL_DATA,
     ROWS,
     SAMPLES,
-    SIEMENS_BLOCK,
-    SIEMENS_GRADIENT,
-    SIEMENS_GROUP,
     SIGNED,
     SLOPE,
     SOP_UID,
     ScannedHeader,
     philips_slope,
     scan_header,
-    siemens_gradient,
 )
 from tasks.convert.mosaic import (
     SIEMENS_CSA_BLOCK,
@@ -43,6 +39,8 @@ from tasks.convert.mosaic import (
     mosaic_layout,
     scanned_mosaic,
 )
+
+from tasks.convert.vendor_gradients import frame_gradients, gradient_of, scanned_gradient
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -67,7 +65,8 @@ class PixelFacts:
     facts come from `of_frame`; `tile` is then its place in a grid and `index` its place
     among the frames. `philips_slope` is the vendor's scale slope (2005,100E): stored value
     divided by it is what Philips calls the floating-point value. `gradient_lps` is the diffusion
-    direction of a classic Siemens image, DICOM LPS, empty where there is none.
+    direction, DICOM LPS, empty where there is none; `gradients_lps` that of each frame where
+    frames have their own.
     """
 
     sop_uid: str
@@ -85,6 +84,7 @@ class PixelFacts:
     philips_slope: float | None = None
     gradient_lps: tuple[float, ...] = ()
     scales: tuple[tuple[float, float], ...] = ()
+    gradients_lps: tuple[tuple[float, ...], ...] = ()
     index: int = 0
     tile: int | None = None
 
@@ -103,7 +103,8 @@ class PixelFacts:
             slope=slope,
             intercept=intercept,
             scales=(),
-            gradient_lps=(),
+            gradient_lps=self.gradients_lps[number - 1] if self.gradients_lps else (),
+            gradients_lps=(),
         )
 
     @property
@@ -170,8 +171,9 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
         mosaic=_mosaic(header),
         deflated=syntax == DEFLATED,
         philips_slope=_philips_slope(header),
-        gradient_lps=_siemens_gradient(header),
+        gradient_lps=gradient_of(header),
         scales=_frame_scales(header, n_frames),
+        gradients_lps=frame_gradients(header, n_frames),
     )
 
 
@@ -227,7 +229,7 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
         intercept=float(header.text(INTERCEPT) or 0.0),
         philips_slope=philips_slope(header),
         mosaic=scanned_mosaic(header) if "MOSAIC" in kinds else None,
-        gradient_lps=siemens_gradient(header),
+        gradient_lps=scanned_gradient(header),
     )
 
 
@@ -273,15 +275,6 @@ def _philips_slope(header: Dataset) -> float | None:
         return float(block[_PHILIPS_SLOPE_OFFSET].value)
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _siemens_gradient(header: Dataset) -> tuple[float, ...]:
-    try:
-        block = header.private_block(SIEMENS_GROUP, SIEMENS_BLOCK.decode())
-        found = tuple(float(value) for value in block[SIEMENS_GRADIENT].value)
-    except (KeyError, TypeError, ValueError):
-        return ()
-    return found if len(found) == 3 else ()
 
 
 def _mosaic(header: Dataset) -> Mosaic | None:

@@ -11,12 +11,12 @@ from functools import cached_property
 from pathlib import Path
 
 from schemas.dicom.features import InstanceFeatures
-from schemas.dicom.frames import member_key
 from schemas.dicom.sub_stacks import SubStack, split_series
 from schemas.records import VolumeRecord
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from tasks.convert.codes import Code, ConversionVerdict
 from tasks.convert.counts import NOTHING_STATED, StatedCounts
+from tasks.convert.handover import needs_rewriting
 from tasks.convert.plan import plan_series
 from tasks.convert.proof import prove, scaling_of
 from tasks.convert.source import PixelFacts
@@ -220,11 +220,8 @@ def _sources(
     reader: SourceReader,
 ) -> list[Path]:
     """Return the files for the converter: the delivered ones unless they must be rewritten."""
-    torn = len({m.series_uid for m in stack.members}) > 1
-    if not torn and all(
-        m.frame_number is None and not facts[member_key(m)].deflated for m in stack.members
-    ):
-        return [paths[m.sop_uid or ""] for m in stack.members]
+    if not needs_rewriting(stack, facts):
+        return list(dict.fromkeys(paths[m.sop_uid or ""] for m in stack.members))
     # Only this needs pydicom, which takes long to load.
     from tasks.convert.store_rewrite import prepare_sources
 
