@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.dicom.functional_groups import MAX_FRAMES, FunctionalGroups
+from schemas.dicom.functional_groups import MAX_FRAMES
 from schemas.dicom.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED, EXPLICIT_BIG_ENDIAN, NATIVE, PROVABLE, ends_too_early
@@ -20,12 +20,10 @@ from tasks.convert.header_scan import (
     FRAMES,
     HIGH_BIT,
     IMAGE_TYPE,
-    INTERCEPT,
     PIXEL_DATA,
     ROWS,
     SAMPLES,
     SIGNED,
-    SLOPE,
     SOP_UID,
     ScannedHeader,
     philips_slope,
@@ -39,7 +37,7 @@ from tasks.convert.mosaic import (
     mosaic_layout,
     scanned_mosaic,
 )
-
+from tasks.convert.rescale import frame_scales, read_rescale, scanned_rescale
 from tasks.convert.vendor_gradients import frame_gradients, gradient_of, scanned_gradient
 
 if TYPE_CHECKING:
@@ -49,7 +47,6 @@ FloatArray = NDArray[np.float64]
 
 _PHILIPS_GROUP, _PHILIPS_BLOCK = 0x2005, "Philips MR Imaging DD 001"
 _PHILIPS_SLOPE_OFFSET = 0x0E
-_VALUE_TRANSFORM = "PixelValueTransformationSequence"
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -66,7 +63,7 @@ class PixelFacts:
     among the frames. `philips_slope` is the vendor's scale slope (2005,100E): stored value
     divided by it is what Philips calls the floating-point value. `gradient_lps` is the diffusion
     direction, DICOM LPS, empty where there is none; `gradients_lps` that of each frame where
-    frames have their own.
+    frames have their own. `rescale_stated` and `rescale_counts` are as in `Rescale`.
     """
 
     sop_uid: str
@@ -79,6 +76,8 @@ class PixelFacts:
     columns: int = 0
     slope: float = 1.0
     intercept: float = 0.0
+    rescale_stated: bool = True
+    rescale_counts: bool = True
     mosaic: Mosaic | None = None
     deflated: bool = False
     philips_slope: float | None = None
@@ -156,6 +155,8 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
         return PixelFacts(sop_uid=sop_uid, problem=Code.UNSUPPORTED_PIXEL_FORMAT)
     native = syntax in NATIVE
     offset, problem = _extent(header, size_bytes, n_frames)
+    scales = frame_scales(header, n_frames)
+    rescale = read_rescale(header, scales)
     order = ">" if syntax == EXPLICIT_BIG_ENDIAN else "<"
     return PixelFacts(
         sop_uid=sop_uid,
@@ -166,13 +167,15 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
         bits_stored=stored,
         rows=int(header.Rows),
         columns=int(header.Columns),
-        slope=_scale(header, "RescaleSlope", 1.0),
-        intercept=_scale(header, "RescaleIntercept", 0.0),
+        slope=rescale.slope,
+        intercept=rescale.intercept,
+        rescale_stated=rescale.is_stated,
+        rescale_counts=rescale.counts,
         mosaic=_mosaic(header),
         deflated=syntax == DEFLATED,
         philips_slope=_philips_slope(header),
         gradient_lps=gradient_of(header),
-        scales=_frame_scales(header, n_frames),
+        scales=scales,
         gradients_lps=frame_gradients(header, n_frames),
     )
 
@@ -215,6 +218,7 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
     )
     if not usual or sop_uid is None or not _UID.fullmatch(sop_uid):
         return None
+    rescale = scanned_rescale(header)
     expected = rows * columns * bits // 8
     short = header.pixel_length < expected or header.pixel_offset + expected > size_bytes
     return PixelFacts(
@@ -225,17 +229,14 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
         bits_stored=stored,
         rows=rows,
         columns=columns,
-        slope=float(header.text(SLOPE) or 1.0),
-        intercept=float(header.text(INTERCEPT) or 0.0),
+        slope=rescale.slope,
+        intercept=rescale.intercept,
+        rescale_stated=rescale.is_stated,
+        rescale_counts=rescale.counts,
         philips_slope=philips_slope(header),
         mosaic=scanned_mosaic(header) if "MOSAIC" in kinds else None,
         gradient_lps=scanned_gradient(header),
     )
-
-
-def _scale(header: Dataset, keyword: str, default: float) -> float:
-    value = header.get(keyword)
-    return default if value is None or value == "" else float(value)
 
 
 def _extent(header: Dataset, size_bytes: int, n_frames: int) -> tuple[int, Code | None]:
@@ -256,17 +257,6 @@ def _extent(header: Dataset, size_bytes: int, n_frames: int) -> tuple[int, Code 
     else:
         short = length < expected or offset + expected > size_bytes
     return offset, Code.TRUNCATED if short or expected <= 0 else None
-
-
-def _frame_scales(header: Dataset, n_frames: int) -> tuple[tuple[float, float], ...]:
-    groups = FunctionalGroups(header)
-    if len(groups.frames) != n_frames:
-        return ()
-    slopes = [groups.value(i, (_VALUE_TRANSFORM, "RescaleSlope")) for i in range(n_frames)]
-    intercepts = [groups.value(i, (_VALUE_TRANSFORM, "RescaleIntercept")) for i in range(n_frames)]
-    if None in slopes or None in intercepts:
-        return ()
-    return tuple((float(a), float(b)) for a, b in zip(slopes, intercepts, strict=True))
 
 
 def _philips_slope(header: Dataset) -> float | None:

@@ -1,8 +1,8 @@
 """Files the converter can read as one series, where the delivered ones are not such.
 
 Frames of a multi-frame object, deflated files, slices with a series UID each and slices that
-their instance numbers do not tell apart are written anew in the scratch folder. The proof compares the result with the delivered
-files, so nothing rests on what is written here.
+their instance numbers do not tell apart are written anew in the scratch folder. The proof
+compares the result with the delivered files, so nothing rests on what is written here.
 """
 
 from __future__ import annotations
