@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.frames import is_unsplit_multi_frame, member_key
 from schemas.dicom.phases import is_mostly_repeated, volumes_told_apart
@@ -21,6 +22,7 @@ from schemas.dicom.sub_stacks import (
 )
 from tasks.convert.codes import Code, ConversionVerdict
 from tasks.convert.counts import NOTHING_STATED, StatedCounts, check_counts
+from tasks.convert.delivered import check_delivered
 from tasks.convert.handover import has_unusable_numbers, is_torn
 from tasks.convert.source import PixelFacts
 from tasks.convert.spaces import angle_deg, check_spaces, normal_of, places, same_kind, uids_of
@@ -51,6 +53,7 @@ def plan_series(
     *,
     proven: Collection[str] = (),
     stated: StatedCounts = NOTHING_STATED,
+    delivered: Mapping[str, DeliveredFacts] | None = None,
 ) -> list[StackPlan]:
     """Judge each part of one series.
 
@@ -64,12 +67,15 @@ def plan_series(
         Digests of parts whose pixels an earlier run has proven; they need no facts.
     stated : StatedCounts
         What the delivery says of the number of instances of the series.
+    delivered : mapping of SOPInstanceUID to DeliveredFacts, optional
+        Of objects whose headers were rewritten on their way here.
     """
     plans = []
     for stack in stacks:
         siblings = [other for other in stacks if other is not stack]
         faults = [
             *([] if stack.digest in proven else _check_pixels(stack, facts)),
+            *([] if stack.digest in proven else check_delivered(stack, facts, delivered or {})),
             # Half of a mixed stack looks tilted or gappy too: the cause is told, not that.
             *(check_spaces(stack, siblings) or _check_geometry(stack)),
             *_check_phases(stack, siblings),

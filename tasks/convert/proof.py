@@ -34,6 +34,8 @@ FloatArray = NDArray[np.float64]
 ReadPlane = Callable[[int, int], NDArray[np.generic]]
 """Stored values of member i, tile k of the sub-stack, shape (rows, columns)."""
 
+#: Raised when the proof comes to see more: what an earlier one proved is proven anew.
+PROOF_EDITION = 2
 _REAL_TOLERANCE = 1e-5
 _B_VALUE_TOLERANCE = 0.5
 

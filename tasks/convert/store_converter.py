@@ -22,7 +22,7 @@ from tasks.convert.nifti_header import (
     mended_header,
     parse_nifti_header,
 )
-from tasks.convert.proof import Converted
+from tasks.convert.proof import PROOF_EDITION, Converted
 from tasks.convert.source import PixelFacts
 from tasks.convert.store_binary import (
     CONVERTER_FLAGS,
@@ -236,6 +236,7 @@ def cache_key(digest: str, input_sha256: Mapping[str, str]) -> dict[str, object]
         "sub_stack_digest": digest,
         "input_sha256": dict(sorted(input_sha256.items())),
         "converter_sha256": find_binary().sha256,
+        "proof": PROOF_EDITION,
         # Which of the two it is follows from the inputs.
         "converter_flags": [list(flags) for flags in CONVERTER_FLAGS],
     }
