@@ -41,6 +41,9 @@ class ReasonCode(StrEnum):
     UID_REUSED = "UID_REUSED"
     IDENTIFIER_FOUND = "IDENTIFIER_FOUND"
     INTERVAL_MISMATCH = "INTERVAL_MISMATCH"
+    DECIDING_ATTRIBUTE_LOST = "DECIDING_ATTRIBUTE_LOST"
+    CONTRADICTORY_HEADER = "CONTRADICTORY_HEADER"
+    PIXEL_BYTES_BESIDE_IMAGE = "PIXEL_BYTES_BESIDE_IMAGE"
     STUDY_OF_TWO_SUBJECTS = "STUDY_OF_TWO_SUBJECTS"
     STAGE_FAILED = "STAGE_FAILED"
     UNKNOWN_FORM = "UNKNOWN_FORM"
@@ -70,6 +73,10 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.UID_REUSED: "one SOPInstanceUID was delivered with different pixels",
     ReasonCode.IDENTIFIER_FOUND: "the scan of what was written found an identifier of the person",
     ReasonCode.INTERVAL_MISMATCH: "an interval between dates changed during de-identification",
+    ReasonCode.DECIDING_ATTRIBUTE_LOST: "an attribute that decides values, geometry or volume"
+    " was delivered in a form that cannot be kept",
+    ReasonCode.CONTRADICTORY_HEADER: "an element stands twice in the header with two values",
+    ReasonCode.PIXEL_BYTES_BESIDE_IMAGE: "the pixel data carries bytes that are not of the image",
     ReasonCode.STUDY_OF_TWO_SUBJECTS: "one study holds objects of two subjects",
     ReasonCode.STAGE_FAILED: "a stage failed on this file; nothing of it was released",
     ReasonCode.UNKNOWN_FORM: "no form of the site delivery contract has this name",

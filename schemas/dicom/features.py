@@ -106,6 +106,9 @@ class InstanceFeatures:
     position_lps: tuple[float, ...] = ()
     orientation_lps: tuple[float, ...] = ()
     gantry_tilt_deg: float | None = None
+    patient_position: str | None = None
+    kernel: tuple[str, ...] = ()
+    tube_voltage_kv: float | None = None
     agent_class: str | None = None
     series_description: str = ""
     protocol_name: str = ""
@@ -197,7 +200,12 @@ def _fields() -> dict[str, _Field]:
             sop_class_uid="SOPClassUID",
             frame_of_reference_uid="FrameOfReferenceUID",
         ),
-        **_each(code_of, modality="Modality", mr_acquisition_type="MRAcquisitionType"),
+        **_each(
+            code_of,
+            modality="Modality",
+            mr_acquisition_type="MRAcquisitionType",
+            patient_position="PatientPosition",
+        ),
         **_each(date_of, study_date="StudyDate", series_date="SeriesDate"),
         **_each(
             time_s_of,
@@ -216,6 +224,7 @@ def _fields() -> dict[str, _Field]:
             slice_thickness_mm="SliceThickness",
             spacing_between_slices_mm="SpacingBetweenSlices",
             gantry_tilt_deg="GantryDetectorTilt",
+            tube_voltage_kv="KVP",
         ),
         **_each(
             integer_of,
@@ -238,6 +247,7 @@ def _fields() -> dict[str, _Field]:
             scanning_sequence="ScanningSequence",
             sequence_variant="SequenceVariant",
             scan_options="ScanOptions",
+            kernel="ConvolutionKernel",
         ),
         **_each(partial(numbers_of, count=2), pixel_spacing_mm="PixelSpacing"),
         **_each(partial(numbers_of, count=3), position_lps="ImagePositionPatient"),

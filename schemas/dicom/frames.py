@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -38,8 +39,9 @@ def member_key(m: InstanceFeatures) -> str:
 
 
 def is_unsplit_multi_frame(m: InstanceFeatures) -> bool:
-    """Return whether an object of several frames says nothing of where each frame lies."""
-    return m.frame_number is None and (m.number_of_frames or 1) > 1
+    """Return whether an object of several frames or tiles does not say where each one lies."""
+    several = (m.number_of_frames or 1) > 1 or m.grid_across is not None
+    return m.frame_number is None and several
 
 
 def expand_frames(instance: InstanceFeatures) -> list[InstanceFeatures]:
@@ -55,20 +57,26 @@ def expand_frames(instance: InstanceFeatures) -> list[InstanceFeatures]:
     -------
     list of InstanceFeatures
         Frames count from 1 (`frame_number`), in the order they are stored. A tile of a grid
-        has the rows and columns of one tile.
+        has the rows and columns of one tile; a grid that tiles do not fill stays whole.
 
     Notes
     -----
-    DICOM PS3.3 C.7.6.16.2, functional group macros.
+    DICOM PS3.3 C.7.6.16.2, functional group macros. A grid is as wide as the square root of
+    the number of its tiles, rounded up, and no higher than it must be: 20 tiles lie in 4
+    rows of 5 (UIH, measured on the public set dcm_qa_uih).
     """
     n = len(instance.frame_positions_lps) // 3
     if n == 0 or len(instance.frame_orientations_lps) != 6 * n:
         return [instance]
     across = instance.grid_across or 1
+    down = 1 if instance.grid_across is None else math.ceil(n / across)
+    rows, columns = instance.rows or 0, instance.columns or 0
+    if rows % down or columns % across:
+        return [instance]
     whole: dict[str, Any] = {
         **_NO_COLUMNS,
-        "rows": None if instance.rows is None else instance.rows // across,
-        "columns": None if instance.columns is None else instance.columns // across,
+        "rows": None if instance.rows is None else rows // down,
+        "columns": None if instance.columns is None else columns // across,
     }
     base = replace(instance, **whole)
     return [replace(base, **_frame_values(instance, i)) for i in range(n)]

@@ -93,8 +93,9 @@ def _read_groups(header: Dataset) -> dict[str, Any]:
         "frame_pixel_spacings_mm": _flat(column(_SPACING, _numbers(2))),
         "frame_types": column(_FRAME_TYPES[0], _type) or column(_FRAME_TYPES[1], _type),
         "frame_echo_times_ms": column(_ECHO_TIME, _number),
-        # A frame without diffusion weighting may leave its b-value out.
-        "frame_b_values": tuple(b or 0.0 for b in b_values) if any(b_values) else (),
+        # A frame without diffusion weighting may leave its b-value out; an object of such
+        # frames alone is the b = 0 volume of a series that has other objects.
+        "frame_b_values": tuple(b or 0.0 for b in b_values) if set(b_values) != {None} else (),
         "frame_trigger_times_ms": column(_TRIGGER, _number),
         "frame_times_s": column(_TIME, _seconds),
         "frame_temporal_positions": column(_TEMPORAL, _whole),

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +18,8 @@ from numpy.typing import NDArray
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.frames import expand_frames, is_unsplit_multi_frame, member_key
 from schemas.dicom.orientations import unit_normal
-from schemas.dicom.torn_series import join_torn
+from schemas.dicom.phases import Part, split_phases, split_physics
+from schemas.dicom.torn_series import TORN_SLICES, join_torn
 from schemas.errors import BadInputError
 from schemas.identifiers import SubStackDigest
 
@@ -30,8 +29,6 @@ FloatArray = NDArray[np.float64]
 ORIENTATION_TOLERANCE_DEG = 0.1
 #: Positions closer than this along the normal are one position; thinnest slices are 0.4 mm.
 SAME_POSITION_MM = 0.05
-#: Without a header value that tells phases apart, so many positions must repeat.
-_PHASE_FRACTION = 0.5
 
 
 class UnevenSpacingError(BadInputError):
@@ -85,7 +82,8 @@ def split_series(instances: Sequence[InstanceFeatures]) -> list[SubStack]:
 
     Every instance, and every frame of a multi-frame one, ends in exactly one sub-stack.
     Positions decide what a phase is: where no position repeats, a changing acquisition number
-    (table stations of a helical CT) or acquisition time splits nothing.
+    (table stations of a helical CT) or acquisition time splits nothing. Volumes that nothing
+    tells apart stay together (`schemas.dicom.phases`).
 
     Parameters
     ----------
@@ -109,8 +107,7 @@ def split_series(instances: Sequence[InstanceFeatures]) -> list[SubStack]:
         ]
     whole: list[tuple[list[InstanceFeatures], tuple[str, ...]]] = []
     for members, names in parts:
-        key_name, phases = _split_phases(members)
-        whole += [(phase, (*names, key_name) if key_name else names) for phase in phases]
+        whole += [(part, (*names, *told)) for told, part in _split_phases(members)]
     whole.sort(key=lambda part: min(map(_tie_order, part[0])))
     return [_sub_stack(members, names) for members, names in whole]
 
@@ -277,7 +274,21 @@ def _split_by(key: _Key) -> _Split:
 
 def _multi_frame(m: InstanceFeatures) -> object:
     # Without functional groups nobody knows where its planes lie: it is a stack of its own.
-    return m.sop_uid if is_unsplit_multi_frame(m) else None
+    # Frames of an enhanced object and classic slices of one series are two copies of it.
+    is_frame = m.frame_number is not None and m.grid_across is None
+    return (m.sop_uid, True) if is_unsplit_multi_frame(m) else (None, is_frame)
+
+
+def _split_frame_of_reference(
+    members: list[InstanceFeatures],
+) -> list[list[InstanceFeatures]]:
+    """Split by FrameOfReferenceUID: only slices of one share a space (PS3.3 C.7.4.1).
+
+    Where every slice has one of its own they stay together, for the plan to set aside.
+    """
+    groups = _split_by(lambda m: m.frame_of_reference_uid)(members)
+    each_its_own = len(groups) >= TORN_SLICES and len(groups) == len(members)
+    return [members] if each_its_own else groups
 
 
 def _matrix(m: InstanceFeatures) -> object:
@@ -320,70 +331,22 @@ def _split_orientation(members: list[InstanceFeatures]) -> list[list[InstanceFea
 
 _STEPS: tuple[tuple[str, _Split], ...] = (
     ("multi_frame", _split_by(_multi_frame)),
+    ("frame_of_reference", _split_frame_of_reference),
+    ("patient_position", _split_by(lambda m: m.patient_position)),
     ("matrix", _split_by(_matrix)),
     ("orientation", _split_orientation),
     ("image_type", _split_image_type),
     ("echo_time", _split_by(_echo_time)),
 )
-_PHASE_KEYS: tuple[tuple[str, Callable[[InstanceFeatures], float | None]], ...] = (
-    ("temporal_position", lambda m: m.temporal_position),
-    ("trigger_time", lambda m: m.trigger_time_ms),
-    ("acquisition_number", lambda m: m.acquisition_number),
-    ("acquisition_time", lambda m: m.acquisition_time_s),
-)
 
 
-def _split_phases(
-    members: list[InstanceFeatures],
-) -> tuple[str, list[list[InstanceFeatures]]]:
-    if is_four_dimensional(members) or not all(map(has_geometry, members)):
-        return "", [members]
-    _, position = distinct_positions(slice_positions_mm(members))
-    count = Counter(position.tolist())
-    n_phases = max(count.values(), default=1)
-    if n_phases == 1:
-        return "", [members]
-    mostly_repeated = sum(n > 1 for n in count.values()) >= _PHASE_FRACTION * len(count)
-    for name, key in _PHASE_KEYS:
-        groups = _phases_by([_rank(key(m)) for m in members], position.tolist())
-        if len(groups) != n_phases:
-            continue
-        if mostly_repeated or median(map(len, groups)) > 1:
-            return name, [[members[i] for i in group] for group in groups]
-    if not mostly_repeated:
-        return "", [members]
-    return "repeated_position", _by_repetition(members, position.tolist())
-
-
-def _phases_by(keys: list[tuple[bool, float]], position: list[int]) -> list[list[int]]:
-    """Join what has one key, then neighbours in key order as long as no position repeats.
-
-    The joining keeps table stations of one phase, and slices that each carry their own
-    time, together. Empty when one key holds a position twice: then it tells no phases.
-    """
-    by_key: dict[tuple[bool, float], list[int]] = {}
-    for i, key in enumerate(keys):
-        by_key.setdefault(key, []).append(i)
-    phases: list[list[int]] = []
-    taken: set[int] = set()
-    for key in sorted(by_key):
-        places = {position[i] for i in by_key[key]}
-        if len(places) < len(by_key[key]):
-            return []
-        if not phases or places & taken:
-            phases.append([])
-            taken = set()
-        phases[-1] += by_key[key]
-        taken |= places
-    return phases
-
-
-def _by_repetition(
-    members: list[InstanceFeatures], position: list[int]
-) -> list[list[InstanceFeatures]]:
-    seen: Counter[int] = Counter()
-    phases: list[list[InstanceFeatures]] = [[] for _ in range(max(Counter(position).values()))]
-    for member, place in zip(members, position, strict=True):
-        phases[seen[place]].append(member)
-        seen[place] += 1
-    return phases
+def _split_phases(members: list[InstanceFeatures]) -> list[Part]:
+    if not all(map(has_geometry, members)):
+        return [((), members)]
+    position = distinct_positions(slice_positions_mm(members))[1].tolist()
+    if not is_four_dimensional(members):
+        return split_phases(members, position)
+    # Volumes of a time series may differ in their physics (inversion times of an EPI); those
+    # of a diffusion series are told by their b-values, which stay together.
+    is_diffusion = any((m.b_value or 0.0) > 0.0 for m in members)
+    return [((), members)] if is_diffusion else split_physics(members, position)

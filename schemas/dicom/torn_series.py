@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from schemas.dicom.features import InstanceFeatures
@@ -24,19 +24,32 @@ def find_torn(series: Mapping[str, Sequence[InstanceFeatures]]) -> list[list[str
     -------
     list of list of str
         Series UIDs, sorted; each group has at least `TORN_SLICES` at different positions of
-        one study, series number, frame of reference, matrix and orientation.
+        one study, series number, frame of reference, matrix and orientation; number and frame
+        of reference may be empty, or the frame of reference another for every slice.
     """
-    stacks: dict[tuple[object, ...], dict[str, tuple[float, ...]]] = {}
-    for uid, members in series.items():
-        m = members[0]
-        placed = len(m.position_lps) == 3 and len(m.orientation_lps) == 6
-        if len(members) == 1 and placed and None not in (m.study_uid, m.series_number):
-            place = (m.study_uid, m.series_number, m.frame_of_reference_uid, m.rows, m.columns)
-            axes = tuple(round(value, 3) for value in m.orientation_lps)
-            kind = (m.modality, m.subject_id)
-            stacks.setdefault((*place, *axes, *kind), {})[uid] = m.position_lps
-    torn = [sorted(found) for found in stacks.values() if len(set(found.values())) >= TORN_SLICES]
+    singles = {uid: members[0] for uid, members in series.items() if _is_placed_single(members)}
+    torn = _torn(singles, lambda m: m.frame_of_reference_uid)
+    left = {uid: m for uid, m in singles.items() if all(uid not in group for group in torn)}
+    # An export that makes up every UID anew has a frame of reference per slice, too.
+    torn += _torn(left, lambda _: None)
     return sorted(torn)
+
+
+def _is_placed_single(members: Sequence[InstanceFeatures]) -> bool:
+    m = members[0]
+    placed = len(m.position_lps) == 3 and len(m.orientation_lps) == 6
+    return len(members) == 1 and placed and m.study_uid is not None
+
+
+def _torn(
+    singles: Mapping[str, InstanceFeatures], space: Callable[[InstanceFeatures], str | None]
+) -> list[list[str]]:
+    stacks: dict[tuple[object, ...], dict[str, tuple[float, ...]]] = {}
+    for uid, m in singles.items():
+        place = (m.study_uid, m.series_number, space(m), m.rows, m.columns)
+        axes = tuple(round(value, 3) for value in m.orientation_lps)
+        stacks.setdefault((*place, *axes, m.modality, m.subject_id), {})[uid] = m.position_lps
+    return [sorted(found) for found in stacks.values() if len(set(found.values())) >= TORN_SLICES]
 
 
 def filed_instances(instances: Sequence[InstanceFeatures]) -> list[InstanceFeatures]:

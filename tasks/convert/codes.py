@@ -38,6 +38,10 @@ class Code(StrEnum):
     MULTI_FRAME = "MULTI_FRAME"
     MOSAIC_WITHOUT_LAYOUT = "MOSAIC_WITHOUT_LAYOUT"
     UNEQUAL_PHASES = "UNEQUAL_PHASES"
+    PHASES_NOT_TOLD_APART = "PHASES_NOT_TOLD_APART"
+    FRAMES_OF_REFERENCE_DIFFER = "FRAMES_OF_REFERENCE_DIFFER"
+    RESCALE_NOT_STATED = "RESCALE_NOT_STATED"
+    DELIVERED_DIFFERS = "DELIVERED_DIFFERS"
     COUNT_VS_MANIFEST = "COUNT_VS_MANIFEST"
     COUNT_VS_HEADER = "COUNT_VS_HEADER"
     UID_PER_SLICE = "UID_PER_SLICE"
@@ -58,6 +62,7 @@ class Code(StrEnum):
     WORKER_FAILED = "WORKER_FAILED"
     # mended; so is UID_PER_SLICE
     AFFINE_REFITTED = "AFFINE_REFITTED"
+    INSTANCES_RENUMBERED = "INSTANCES_RENUMBERED"
     # remarks
     SINGLE_SLICE = "SINGLE_SLICE"
     INSTANCE_NUMBERS_INCOMPLETE = "INSTANCE_NUMBERS_INCOMPLETE"
@@ -66,7 +71,7 @@ class Code(StrEnum):
 
 
 #: Codes that do not keep a volume back.
-MENDED = frozenset({Code.AFFINE_REFITTED, Code.UID_PER_SLICE})
+MENDED = frozenset({Code.AFFINE_REFITTED, Code.INSTANCES_RENUMBERED, Code.UID_PER_SLICE})
 REMARKS = frozenset(
     {
         Code.SINGLE_SLICE,
@@ -98,6 +103,10 @@ MEANINGS: dict[Code, str] = {
     Code.MULTI_FRAME: "a multi-frame object that does not say where its frames lie",
     Code.MOSAIC_WITHOUT_LAYOUT: "a mosaic without the number, normal or spacing of its tiles",
     Code.UNEQUAL_PHASES: "a phase or volume covers fewer positions than its siblings",
+    Code.PHASES_NOT_TOLD_APART: "which slices of the same positions are one volume is not said",
+    Code.FRAMES_OF_REFERENCE_DIFFER: "slices that lie among each other are of two spaces",
+    Code.RESCALE_NOT_STATED: "stored numbers are not values by a slope and intercept that count",
+    Code.DELIVERED_DIFFERS: "a deciding value is not the one that was delivered",
     Code.COUNT_VS_MANIFEST: "the number of instances differs from the manifest",
     Code.COUNT_VS_HEADER: "fewer instances than their own headers state",
     Code.UID_PER_SLICE: "each slice carried a series UID of its own; they were joined",
@@ -116,6 +125,7 @@ MEANINGS: dict[Code, str] = {
     Code.WORKER_TIMEOUT: "the worker process ran longer than allowed",
     Code.WORKER_FAILED: "the worker process met an unexpected error on this series",
     Code.AFFINE_REFITTED: "the affine was fitted anew over all slices",
+    Code.INSTANCES_RENUMBERED: "instance numbers were empty or alike; positions gave the order",
     Code.SINGLE_SLICE: "one slice only: its spacing cannot be proven",
     Code.INSTANCE_NUMBERS_INCOMPLETE: "instance numbers do not begin at 1 or leave some out",
     Code.FILES_ABSENT_BESIDE: "files of a folder shared with other series did not arrive",

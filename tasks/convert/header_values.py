@@ -39,6 +39,7 @@ ATTRIBUTES: dict[str, tuple[int, str]] = {
     "MRAcquisitionType": (0x00180023, "CS"),
     "SequenceName": (0x00180024, "SH"),
     "SliceThickness": (0x00180050, "DS"),
+    "KVP": (0x00180060, "DS"),
     "RepetitionTime": (0x00180080, "DS"),
     "EchoTime": (0x00180081, "DS"),
     "InversionTime": (0x00180082, "DS"),
@@ -49,7 +50,9 @@ ATTRIBUTES: dict[str, tuple[int, str]] = {
     "ContrastBolusStartTime": (0x00181042, "TM"),
     "TriggerTime": (0x00181060, "DS"),
     "GantryDetectorTilt": (0x00181120, "DS"),
+    "ConvolutionKernel": (0x00181210, "SH"),
     "FlipAngle": (0x00181314, "DS"),
+    "PatientPosition": (0x00185100, "CS"),
     "DiffusionBValue": (0x00189087, "FD"),
     "StudyInstanceUID": (0x0020000D, "UI"),
     "SeriesInstanceUID": (0x0020000E, "UI"),
@@ -79,8 +82,9 @@ _INTEGERS = re.compile(rb" *[+-]?\d+ *(?:\\ *[+-]?\d+ *)*")
 _DECIMAL = rb" *[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)? *"
 _DECIMALS = re.compile(_DECIMAL + rb"(?:\\" + _DECIMAL + rb")*")
 _FORM = {
-    **dict.fromkeys(("AS", "DA", "DT", "TM", "LO", "SH"), _ASCII),
-    "CS": _CODES,
+    **dict.fromkeys(("AS", "DA", "DT", "TM", "LO"), _ASCII),
+    # Of these a list is usual: kernels of Siemens CT have two parts.
+    **dict.fromkeys(("CS", "SH"), _CODES),
     "UI": _UID,
     "IS": _INTEGERS,
     "DS": _DECIMALS,

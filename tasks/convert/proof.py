@@ -16,7 +16,7 @@ from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.frames import member_key
 from schemas.dicom.sub_stacks import SubStack
 from tasks.convert.codes import Code
-from tasks.convert.gradients import directions_agree
+from tasks.convert.gradients import proven_directions
 from tasks.convert.grid import (
     CORNER_TOLERANCE_MM,
     CORNER_TOLERANCE_VOXEL,
@@ -34,6 +34,8 @@ FloatArray = NDArray[np.float64]
 ReadPlane = Callable[[int, int], NDArray[np.generic]]
 """Stored values of member i, tile k of the sub-stack, shape (rows, columns)."""
 
+#: Raised when the proof comes to see more: what an earlier one proved is proven anew.
+PROOF_EDITION = 2
 _REAL_TOLERANCE = 1e-5
 _B_VALUE_TOLERANCE = 0.5
 
@@ -62,13 +64,15 @@ class Proof:
     Without a fault every plane is proven. `affine_ras` is the proven affine, which is the
     converter's unless AFFINE_REFITTED is among the faults. `planes` names the instance or
     frame (`UID#number`) of each NIfTI plane, volume by volume, slices in source rank order;
-    `b_values` are the vendor's, in the order of the volumes, empty when no file has one.
+    `b_values` are the vendor's, in the order of the volumes, empty when no file has one;
+    `directions` are proven ones in the form of a `.bvec` file, shape (3, volumes).
     """
 
     faults: tuple[Fault, ...]
     affine_ras: FloatArray
     planes: tuple[tuple[str, ...], ...] = ()
     b_values: tuple[float, ...] = ()
+    directions: FloatArray | None = None
 
 
 def scaling_of(stack: SubStack, facts: Mapping[str, PixelFacts]) -> dict[str, object]:
@@ -219,7 +223,9 @@ def _prove_order(
     if not agree:
         faults.append(Fault(Code.B_VALUES_DIFFER))
     affine = converted.affine_ras
-    if not _directions_agree(members, facts, converted):
+    gradients = [[facts[member_key(m)].gradient_lps for m in found] for found in members]
+    directions, agree = proven_directions(gradients, b_values, converted.directions, affine)
+    if not agree:
         faults.append(Fault(Code.DIRECTIONS_DIFFER))
     shape = converted.data.shape
     if not (corners_fit(grid, axes, affine, shape) and _depth_fits(stack, grid, axes, affine)):
@@ -229,7 +235,7 @@ def _prove_order(
         mended = corners_fit(grid, axes, affine, shape)
         faults.append(Fault(Code.AFFINE_REFITTED if mended else Code.GEOMETRY_DIFFERS))
     planes = tuple(tuple(map(member_key, found)) for found in members)
-    return Proof(tuple(faults), affine, planes, b_values)
+    return Proof(tuple(faults), affine, planes, b_values, directions)
 
 
 def _depth_fits(stack: SubStack, grid: SourceGrid, axes: AxisMap, affine_ras: FloatArray) -> bool:
@@ -240,18 +246,6 @@ def _depth_fits(stack: SubStack, grid: SourceGrid, axes: AxisMap, affine_ras: Fl
         return True
     depth_mm = float(np.linalg.norm(affine_ras[:3, axes.axis[2]]))
     return abs(depth_mm - stated_mm) <= min(CORNER_TOLERANCE_MM, CORNER_TOLERANCE_VOXEL * stated_mm)
-
-
-def _directions_agree(
-    volumes: list[list[InstanceFeatures]], facts: Mapping[str, PixelFacts], converted: Converted
-) -> bool:
-    if converted.directions is None:
-        return True
-    found = [{facts[member_key(m)].gradient_lps for m in members} for members in volumes]
-    if any(len(gradients) > 1 for gradients in found):
-        return False
-    vendor = [gradients.pop() for gradients in found]
-    return directions_agree(vendor, converted.directions, converted.affine_ras)
 
 
 def _b_values(

@@ -20,8 +20,8 @@ from tasks.convert.codes import Code, ConversionVerdict
 
 #: So many equal siblings make a planned extent.
 _MIN_SIBLINGS = 2
-#: A stack that lacks more of it was planned otherwise.
-_MAX_LACKING = 0.1
+#: A stack that lacks more of it was planned otherwise; one slice at each end may be lost.
+_MAX_LACKING, _MAX_LACKING_SLICES = 0.1, 2
 _MIN_SLICES = 8
 _Key = tuple[str, str]
 
@@ -78,7 +78,7 @@ def _short_ones(family: Sequence[SubStack]) -> dict[_Key, tuple[str, ...]]:
         inside = [place for place in whole if min(places) < place < max(places)]
         lacking = whole - set(places)
         at_ends = lacking and set(places) < whole and lacking.isdisjoint(inside)
-        if at_ends and len(lacking) <= max(1.0, _MAX_LACKING * len(whole)):
+        if at_ends and len(lacking) <= max(_MAX_LACKING_SLICES, _MAX_LACKING * len(whole)):
             ends = [places.index(min(places))] if min(places) > first else []
             ends += [places.index(max(places))] if max(places) < last else []
             named = tuple(stack.members[i].sop_uid or "" for i in ends)

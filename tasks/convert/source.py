@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.dicom.functional_groups import MAX_FRAMES, FunctionalGroups
+from schemas.dicom.functional_groups import MAX_FRAMES
 from schemas.dicom.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED, EXPLICIT_BIG_ENDIAN, NATIVE, PROVABLE, ends_too_early
@@ -20,20 +20,14 @@ from tasks.convert.header_scan import (
     FRAMES,
     HIGH_BIT,
     IMAGE_TYPE,
-    INTERCEPT,
     PIXEL_DATA,
     ROWS,
     SAMPLES,
-    SIEMENS_BLOCK,
-    SIEMENS_GRADIENT,
-    SIEMENS_GROUP,
     SIGNED,
-    SLOPE,
     SOP_UID,
     ScannedHeader,
     philips_slope,
     scan_header,
-    siemens_gradient,
 )
 from tasks.convert.mosaic import (
     SIEMENS_CSA_BLOCK,
@@ -43,6 +37,8 @@ from tasks.convert.mosaic import (
     mosaic_layout,
     scanned_mosaic,
 )
+from tasks.convert.rescale import frame_scales, read_rescale, scanned_rescale
+from tasks.convert.vendor_gradients import frame_gradients, gradient_of, scanned_gradient
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -51,7 +47,6 @@ FloatArray = NDArray[np.float64]
 
 _PHILIPS_GROUP, _PHILIPS_BLOCK = 0x2005, "Philips MR Imaging DD 001"
 _PHILIPS_SLOPE_OFFSET = 0x0E
-_VALUE_TRANSFORM = "PixelValueTransformationSequence"
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -67,7 +62,8 @@ class PixelFacts:
     facts come from `of_frame`; `tile` is then its place in a grid and `index` its place
     among the frames. `philips_slope` is the vendor's scale slope (2005,100E): stored value
     divided by it is what Philips calls the floating-point value. `gradient_lps` is the diffusion
-    direction of a classic Siemens image, DICOM LPS, empty where there is none.
+    direction, DICOM LPS, empty where there is none; `gradients_lps` that of each frame where
+    frames have their own. `rescale_stated` and `rescale_counts` are as in `Rescale`.
     """
 
     sop_uid: str
@@ -80,11 +76,14 @@ class PixelFacts:
     columns: int = 0
     slope: float = 1.0
     intercept: float = 0.0
+    rescale_stated: bool = True
+    rescale_counts: bool = True
     mosaic: Mosaic | None = None
     deflated: bool = False
     philips_slope: float | None = None
     gradient_lps: tuple[float, ...] = ()
     scales: tuple[tuple[float, float], ...] = ()
+    gradients_lps: tuple[tuple[float, ...], ...] = ()
     index: int = 0
     tile: int | None = None
 
@@ -103,7 +102,8 @@ class PixelFacts:
             slope=slope,
             intercept=intercept,
             scales=(),
-            gradient_lps=(),
+            gradient_lps=self.gradients_lps[number - 1] if self.gradients_lps else (),
+            gradients_lps=(),
         )
 
     @property
@@ -155,6 +155,8 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
         return PixelFacts(sop_uid=sop_uid, problem=Code.UNSUPPORTED_PIXEL_FORMAT)
     native = syntax in NATIVE
     offset, problem = _extent(header, size_bytes, n_frames)
+    scales = frame_scales(header, n_frames)
+    rescale = read_rescale(header, scales)
     order = ">" if syntax == EXPLICIT_BIG_ENDIAN else "<"
     return PixelFacts(
         sop_uid=sop_uid,
@@ -165,13 +167,16 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
         bits_stored=stored,
         rows=int(header.Rows),
         columns=int(header.Columns),
-        slope=_scale(header, "RescaleSlope", 1.0),
-        intercept=_scale(header, "RescaleIntercept", 0.0),
+        slope=rescale.slope,
+        intercept=rescale.intercept,
+        rescale_stated=rescale.is_stated,
+        rescale_counts=rescale.counts,
         mosaic=_mosaic(header),
         deflated=syntax == DEFLATED,
         philips_slope=_philips_slope(header),
-        gradient_lps=_siemens_gradient(header),
-        scales=_frame_scales(header, n_frames),
+        gradient_lps=gradient_of(header),
+        scales=scales,
+        gradients_lps=frame_gradients(header, n_frames),
     )
 
 
@@ -213,6 +218,7 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
     )
     if not usual or sop_uid is None or not _UID.fullmatch(sop_uid):
         return None
+    rescale = scanned_rescale(header)
     expected = rows * columns * bits // 8
     short = header.pixel_length < expected or header.pixel_offset + expected > size_bytes
     return PixelFacts(
@@ -223,17 +229,14 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
         bits_stored=stored,
         rows=rows,
         columns=columns,
-        slope=float(header.text(SLOPE) or 1.0),
-        intercept=float(header.text(INTERCEPT) or 0.0),
+        slope=rescale.slope,
+        intercept=rescale.intercept,
+        rescale_stated=rescale.is_stated,
+        rescale_counts=rescale.counts,
         philips_slope=philips_slope(header),
         mosaic=scanned_mosaic(header) if "MOSAIC" in kinds else None,
-        gradient_lps=siemens_gradient(header),
+        gradient_lps=scanned_gradient(header),
     )
-
-
-def _scale(header: Dataset, keyword: str, default: float) -> float:
-    value = header.get(keyword)
-    return default if value is None or value == "" else float(value)
 
 
 def _extent(header: Dataset, size_bytes: int, n_frames: int) -> tuple[int, Code | None]:
@@ -256,32 +259,12 @@ def _extent(header: Dataset, size_bytes: int, n_frames: int) -> tuple[int, Code 
     return offset, Code.TRUNCATED if short or expected <= 0 else None
 
 
-def _frame_scales(header: Dataset, n_frames: int) -> tuple[tuple[float, float], ...]:
-    groups = FunctionalGroups(header)
-    if len(groups.frames) != n_frames:
-        return ()
-    slopes = [groups.value(i, (_VALUE_TRANSFORM, "RescaleSlope")) for i in range(n_frames)]
-    intercepts = [groups.value(i, (_VALUE_TRANSFORM, "RescaleIntercept")) for i in range(n_frames)]
-    if None in slopes or None in intercepts:
-        return ()
-    return tuple((float(a), float(b)) for a, b in zip(slopes, intercepts, strict=True))
-
-
 def _philips_slope(header: Dataset) -> float | None:
     try:
         block = header.private_block(_PHILIPS_GROUP, _PHILIPS_BLOCK)
         return float(block[_PHILIPS_SLOPE_OFFSET].value)
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _siemens_gradient(header: Dataset) -> tuple[float, ...]:
-    try:
-        block = header.private_block(SIEMENS_GROUP, SIEMENS_BLOCK.decode())
-        found = tuple(float(value) for value in block[SIEMENS_GRADIENT].value)
-    except (KeyError, TypeError, ValueError):
-        return ()
-    return found if len(found) == 3 else ()
 
 
 def _mosaic(header: Dataset) -> Mosaic | None:

@@ -146,6 +146,7 @@ def _convert_part(item: tuple[_Part, Path, float]) -> list[VolumeRecord]:
         stated=job.stated,
         only=part.only,
         known_files=job.known,
+        delivered=job.delivered,
         stacks=job.stacks,
     )
 

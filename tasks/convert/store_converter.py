@@ -22,12 +22,13 @@ from tasks.convert.nifti_header import (
     mended_header,
     parse_nifti_header,
 )
-from tasks.convert.proof import Converted
+from tasks.convert.proof import PROOF_EDITION, Converted
 from tasks.convert.source import PixelFacts
 from tasks.convert.store_binary import (
     CONVERTER_FLAGS,
     FLAGS,
     PRECISE_FLAGS,
+    TOKEN,
     find_binary,
     flags_text,
 )
@@ -35,6 +36,8 @@ from tasks.convert.verdict import Fault
 
 #: Images interpolated by the converter; the native one stands beside them.
 _RESAMPLED = ("_Eq", "_Tilt")
+#: The image with all volumes, beside one from which trace or ADC volumes were taken.
+_ALL_VOLUMES = "_ADC"
 _LOG_BYTES = 1 << 16
 
 
@@ -94,9 +97,10 @@ def run_dcm2niix(
     native = [p for p in sorted(folder_out.glob("*.nii")) if not _is_resampled(p)]
     if exit_code != 0 or not native:
         return Run((Fault(Code.CONVERTER_FAILED),), exit_code, n_warnings)
-    if len(native) > 1:
+    image = _with_all_volumes(native)
+    if image is None:
         return Run((Fault(Code.CONVERTER_SPLIT),), exit_code, n_warnings)
-    return Run((), exit_code, n_warnings, native[0], flags_text(flags))
+    return Run((), exit_code, n_warnings, image, flags_text(flags))
 
 
 def _fill_a_folder(sources: Sequence[Path]) -> bool:
@@ -140,6 +144,24 @@ def _run(command: Sequence[str], log: IO[bytes], timeout_s: float) -> int | None
                 process.kill()
         code = process.wait()
         return code if ready else None
+
+
+def _with_all_volumes(native: Sequence[Path]) -> Path | None:
+    """Return the one image, or that with all volumes; None when there are several.
+
+    Of a series with directions and the isotropic image (Philips) the converter writes one
+    without the isotropic volumes and one with all; its gradient files belong to the first.
+    """
+    if len(native) == 1:
+        return native[0]
+    folder = native[0].parent
+    part, whole = folder / f"{TOKEN}.nii", folder / f"{TOKEN}{_ALL_VOLUMES}.nii"
+    if {*native} != {part, whole}:
+        return None
+    whole.replace(part)
+    for suffix in (".bval", ".bvec"):
+        part.with_suffix(suffix).unlink(missing_ok=True)
+    return part
 
 
 def _is_resampled(image: Path) -> bool:
@@ -214,6 +236,7 @@ def cache_key(digest: str, input_sha256: Mapping[str, str]) -> dict[str, object]
         "sub_stack_digest": digest,
         "input_sha256": dict(sorted(input_sha256.items())),
         "converter_sha256": find_binary().sha256,
+        "proof": PROOF_EDITION,
         # Which of the two it is follows from the inputs.
         "converter_flags": [list(flags) for flags in CONVERTER_FLAGS],
     }

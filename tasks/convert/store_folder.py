@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import stat
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.sub_stacks import group_by_series
 from schemas.errors import BadInputError
 from schemas.records import VolumeRecord
@@ -16,6 +17,7 @@ from schemas.states import ReasonCode
 from tasks.convert.codes import REMARKS, Code
 from tasks.convert.folder_rows import CONVERTED, SET_ASIDE, FileRow, FolderResult
 from tasks.convert.store import convert_many
+from tasks.convert.store_delivered import read_delivered
 from tasks.convert.store_destination import (
     SCRATCH_PREFIX,
     remove_leftovers,
@@ -78,7 +80,7 @@ def convert_folder(
     with tempfile.TemporaryDirectory(dir=dst, prefix=SCRATCH_PREFIX) as scratch:
         scanned = _without_repeats(_scanned(files, workers))
         usable = [s for s in scanned if s.features is not None]
-        jobs = _jobs(usable, dst)
+        jobs = _jobs(usable, dst, read_delivered(src))
         require_same_source(dst, jobs)
         lists = convert_many(
             jobs, Path(scratch), workers=workers, timeout_s=timeout_s, progress=progress
@@ -133,7 +135,9 @@ def _held(scanned: ScannedFile, reason: str) -> ScannedFile:
     return ScannedFile(replace(scanned.row, reason=reason), scanned.path)
 
 
-def _jobs(usable: Sequence[ScannedFile], dst: Path) -> list[SeriesJob]:
+def _jobs(
+    usable: Sequence[ScannedFile], dst: Path, delivered: Mapping[str, DeliveredFacts]
+) -> list[SeriesJob]:
     of_uid = {s.features.sop_uid: s for s in usable if s.features and s.features.sop_uid}
     groups = group_by_series(s.features for s in usable if s.features is not None)
     jobs = []
@@ -141,7 +145,8 @@ def _jobs(usable: Sequence[ScannedFile], dst: Path) -> list[SeriesJob]:
         own = {m.sop_uid: of_uid[m.sop_uid] for m in members if m.sop_uid}
         known = {uid: KnownFile(s.row.sha256, s.facts) for uid, s in own.items() if s.row.sha256}
         paths = {uid: s.path for uid, s in own.items()}
-        jobs.append(SeriesJob(paths, tuple(members), dst, known=known))
+        said = {uid: delivered[uid] for uid in own if uid in delivered}
+        jobs.append(SeriesJob(paths, tuple(members), dst, known=known, delivered=said))
     return jobs
 
 

@@ -81,7 +81,7 @@ def publish_volume(
     if len(proof.b_values) > 1:
         text = " ".join(f"{value:g}" for value in proof.b_values) + "\n"
         write_bytes(_with_suffix(stem, ".bval"), text.encode())
-        _publish_directions(run.nifti.with_suffix(".bvec"), stem, len(proof.b_values))
+        _publish_directions(proof, stem)
     _publish_sidecar(run.nifti.with_suffix(".json"), stem, stack.members[0])
     provenance = {
         "cache_key": key,
@@ -172,14 +172,10 @@ def _compress(nifti: Path, final: Path) -> str:
     return digest.hexdigest()
 
 
-def _publish_directions(written: Path, stem: Path, n_volumes: int) -> None:
-    try:
-        rows = [[float(word) for word in line.split()] for line in written.read_text().splitlines()]
-    except (OSError, ValueError):
-        return
-    if [len(row) for row in rows] == [n_volumes] * 3:
-        text = "\n".join(" ".join(f"{value:g}" for value in row) for row in rows) + "\n"
-        write_bytes(_with_suffix(stem, ".bvec"), text.encode())
+def _publish_directions(proof: Proof, stem: Path) -> None:
+    if proof.directions is not None:
+        rows = (" ".join(f"{value + 0.0:g}" for value in row) for row in proof.directions)
+        write_bytes(_with_suffix(stem, ".bvec"), ("\n".join(rows) + "\n").encode())
 
 
 def _publish_sidecar(written: Path, stem: Path, first: InstanceFeatures) -> None:

@@ -1,8 +1,8 @@
 """Files the converter can read as one series, where the delivered ones are not such.
 
-Frames of a multi-frame object, tiles of a grid, deflated files and slices with a series UID
-each are written anew in the scratch folder. The proof compares the result with the delivered
-files, so nothing rests on what is written here.
+Frames of a multi-frame object, deflated files, slices with a series UID each and slices that
+their instance numbers do not tell apart are written anew in the scratch folder. The proof
+compares the result with the delivered files, so nothing rests on what is written here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.frames import member_key
 from schemas.dicom.sub_stacks import SubStack, distinct_positions, slice_positions_mm
+from tasks.convert.handover import has_unusable_numbers, is_torn, is_written_anew
 from tasks.convert.proof import ReadPlane
 from tasks.convert.source import PixelFacts
 
@@ -45,7 +46,7 @@ def prepare_sources(
     folder: Path,
     read_plane: ReadPlane,
 ) -> list[Path]:
-    """Return one file per member for the converter; delivered files wherever they will do.
+    """Return the files for the converter; delivered ones wherever they will do.
 
     Parameters
     ----------
@@ -54,26 +55,47 @@ def prepare_sources(
     read_plane : callable
         Gives the stored values of a frame.
     """
-    torn = len({m.series_uid for m in stack.members}) > 1
-    turns = _turns(stack) if any(m.frame_number is not None for m in stack.members) else []
-    sources = []
+    everything = is_torn(stack) or has_unusable_numbers(stack)
+    turns = _turns(stack) if everything or not _is_plain(stack) else []
+    is_diffusion = any(m.b_value for m in stack.members)
+    sources: dict[Path, None] = {}
     for number, m in enumerate(stack.members):
         fact, path = facts[member_key(m)], paths[m.sop_uid or ""]
-        if m.frame_number is None and not fact.deflated and not torn:
-            sources.append(path)
+        if not (everything or is_written_anew(m, facts)):
+            sources[path] = None
             continue
         folder.mkdir(exist_ok=True)
-        if m.frame_number is None:
+        if m.grid_across is not None:
+            # Once for all tiles.
+            target = folder / f"{m.sop_uid}.dcm"
+            if target in sources:
+                continue
             header = _plain(path, stack.series_uid)
+        elif m.frame_number is None:
+            target = folder / f"{number:06d}.dcm"
+            header = _plain(path, stack.series_uid)
+            if has_unusable_numbers(stack):
+                header.InstanceNumber = _number(turns, number)
         else:
+            target = folder / f"{number:06d}.dcm"
             header = _classic_slice(m, fact, read_plane(number, 0), stack.series_uid)
             header.AcquisitionNumber = header.TemporalPositionIdentifier = turns[number] + 1
-            # The converter orders volumes by instance number, slices by position.
-            header.InstanceNumber = turns[number] * len(stack.members) + number + 1
-        target = folder / f"{number:06d}.dcm"
+            header.InstanceNumber = _number(turns, number)
+            if is_diffusion:
+                # With a value on some slices only, the converter takes two vendors.
+                header.DiffusionBValue = m.b_value or 0.0
         header.save_as(target, enforce_file_format=True)
-        sources.append(target)
-    return sources
+        sources[target] = None
+    return list(sources)
+
+
+def _is_plain(stack: SubStack) -> bool:
+    return all(m.frame_number is None for m in stack.members)
+
+
+def _number(turns: list[int], number: int) -> int:
+    """Return an instance number: the converter orders volumes by it, slices by position."""
+    return turns[number] * len(turns) + number + 1
 
 
 def _turns(stack: SubStack) -> list[int]:

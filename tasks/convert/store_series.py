@@ -6,17 +6,18 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
-from schemas.dicom.frames import member_key
 from schemas.dicom.sub_stacks import SubStack, split_series
 from schemas.records import VolumeRecord
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from tasks.convert.codes import Code, ConversionVerdict
 from tasks.convert.counts import NOTHING_STATED, StatedCounts
+from tasks.convert.handover import needs_rewriting
 from tasks.convert.plan import plan_series
 from tasks.convert.proof import prove, scaling_of
 from tasks.convert.source import PixelFacts
@@ -50,7 +51,8 @@ _PLANES_PER_S = 8.0
 class SeriesJob:
     """One series to convert: file of each SOPInstanceUID, features, where volumes go.
 
-    `known` is what reading the headers already told of the files, by SOPInstanceUID.
+    `known` is what reading the headers already told of the files, `delivered` what their
+    headers said before they were rewritten, both by SOPInstanceUID.
     """
 
     paths: Mapping[str, Path]
@@ -58,6 +60,7 @@ class SeriesJob:
     out_dir: Path
     stated: StatedCounts = NOTHING_STATED
     known: Mapping[str, KnownFile] = field(default_factory=dict)
+    delivered: Mapping[str, DeliveredFacts] = field(default_factory=dict)
 
     @cached_property
     def stacks(self) -> list[SubStack]:
@@ -75,6 +78,7 @@ def convert_series(
     stated: StatedCounts = NOTHING_STATED,
     only: str | None = None,
     known_files: Mapping[str, KnownFile] | None = None,
+    delivered: Mapping[str, DeliveredFacts] | None = None,
     stacks: Sequence[SubStack] | None = None,
 ) -> list[VolumeRecord]:
     """Convert one series; every sub-stack gives one record, published or not.
@@ -98,6 +102,8 @@ def convert_series(
         Digest of the one sub-stack to convert; no file of the others is opened.
     known_files : mapping of SOPInstanceUID to KnownFile, optional
         What reading the headers already told.
+    delivered : mapping of SOPInstanceUID to DeliveredFacts, optional
+        What the headers said before they were rewritten.
     stacks : sequence of SubStack, optional
         What `split_series` gives, where it was asked before.
 
@@ -106,7 +112,7 @@ def convert_series(
     list of VolumeRecord
         Sorted by digest.
     """
-    files = _Files(paths, known_files or {})
+    files = _Files(paths, known_files or {}, delivered or {})
     stacks = split_series(features) if stacks is None else stacks
     wanted = [stack for stack in stacks if only in (None, stack.digest)]
     found = {stack.digest: _known_record(stack, files, out_dir) for stack in wanted}
@@ -116,7 +122,9 @@ def convert_series(
     facts = read_member_facts(members, files.paths, files.known)
     settled = {stack.digest for stack in stacks} - {stack.digest for stack in unknown}
     records = []
-    for plan in plan_series(stacks, facts, proven=settled, stated=stated):
+    for plan in plan_series(
+        stacks, facts, proven=settled, stated=stated, delivered=files.delivered
+    ):
         if only not in (None, plan.stack.digest):
             continue
         record = known.get(plan.stack.digest)
@@ -156,6 +164,7 @@ def _known_record(stack: SubStack, files: _Files, out_dir: Path) -> VolumeRecord
 class _Files:
     paths: Mapping[str, Path]
     known: Mapping[str, KnownFile]
+    delivered: Mapping[str, DeliveredFacts]
 
     def sha256(self, uid: str) -> str:
         known = self.known.get(uid)
@@ -163,8 +172,10 @@ class _Files:
 
 
 def _cache_key(stack: SubStack, files: _Files) -> str:
-    inputs = {uid: files.sha256(uid) for uid in {m.sop_uid or "" for m in stack.members}}
-    return sha256_of_bytes(canonical_json(cache_key(stack.digest, inputs)))
+    uids = sorted({m.sop_uid or "" for m in stack.members})
+    inputs = {uid: files.sha256(uid) for uid in uids}
+    said = [asdict(files.delivered[uid]) for uid in uids if uid in files.delivered]
+    return sha256_of_bytes(canonical_json({**cache_key(stack.digest, inputs), "delivered": said}))
 
 
 def time_limit_s(files: Collection[Path], n_planes: int, timeout_s: float) -> float:
@@ -220,11 +231,8 @@ def _sources(
     reader: SourceReader,
 ) -> list[Path]:
     """Return the files for the converter: the delivered ones unless they must be rewritten."""
-    torn = len({m.series_uid for m in stack.members}) > 1
-    if not torn and all(
-        m.frame_number is None and not facts[member_key(m)].deflated for m in stack.members
-    ):
-        return [paths[m.sop_uid or ""] for m in stack.members]
+    if not needs_rewriting(stack, facts):
+        return list(dict.fromkeys(paths[m.sop_uid or ""] for m in stack.members))
     # Only this needs pydicom, which takes long to load.
     from tasks.convert.store_rewrite import prepare_sources
 

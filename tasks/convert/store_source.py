@@ -119,9 +119,10 @@ class SourceReader:
         fact = self._facts[member_key(m)]
         image = self._read(m, fact)
         if fact.mosaic is not None:
-            return _tile(image, tile, fact.mosaic.n_across)
+            across = fact.mosaic.n_across
+            return _tile(image, tile, across, (fact.rows // across, fact.columns // across))
         if fact.tile is not None:
-            return _tile(image, fact.tile, m.grid_across or 1)
+            return _tile(image, fact.tile, m.grid_across or 1, (m.rows or 0, m.columns or 0))
         return image
 
     def _read(self, m: InstanceFeatures, fact: PixelFacts) -> NDArray[np.generic]:
@@ -161,8 +162,10 @@ class SourceReader:
         return self._dataset[1]
 
 
-def _tile(image: NDArray[np.generic], tile: int, across: int) -> NDArray[np.generic]:
-    rows, columns = (n // across for n in image.shape)
+def _tile(
+    image: NDArray[np.generic], tile: int, across: int, shape: tuple[int, int]
+) -> NDArray[np.generic]:
+    rows, columns = shape
     down, right = divmod(tile, across)
     return image[down * rows : (down + 1) * rows, right * columns : (right + 1) * columns]
 

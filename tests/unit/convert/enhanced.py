@@ -85,10 +85,10 @@ def frame_groups(data: Dataset) -> Dataset:
 
 
 def uih_grid(slices: Sequence[Dataset], *, number: int = 1) -> Dataset:
-    """Return one UIH image whose tiles are the slices, in their order."""
+    """Return one UIH image whose tiles are the slices, in their order: 20 in 4 rows of 5."""
     across = math.ceil(math.sqrt(len(slices)))
     rows, columns = slices[0].Rows, slices[0].Columns
-    sheet = np.zeros((rows * across, columns * across), dtype="<u2")
+    sheet = np.zeros((rows * math.ceil(len(slices) / across), columns * across), dtype="<u2")
     for k, data in enumerate(slices):
         down, right = divmod(k, across)
         tile = np.frombuffer(data.PixelData, "<u2").reshape(rows, columns)

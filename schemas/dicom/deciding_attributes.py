@@ -1,0 +1,173 @@
+"""Which attributes decide values, geometry, order, phase, diffusion or person: a signed table.
+
+De-identification holds an object of which one of them was delivered and cannot be kept;
+conversion, harmonisation and the tests' oracle read the same rows. Rows stand in
+`data_contracts/conversion/deciding_attributes.csv`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+
+from pydicom.datadict import keyword_for_tag
+
+from schemas.errors import ContractError
+from schemas.package_data import data_contracts_dir
+from schemas.states import ReasonCode
+
+_FILE = "deciding_attributes.csv"
+_TAG = re.compile(r"([0-9A-F]{4}),([0-9A-F]{4})")
+_PRIVATE_TAG = re.compile(r"([0-9A-F]{4}),xx([0-9A-F]{2})")
+
+#: How the value of an attribute may be written and still be read (`schemas.dicom.numbers`).
+FORMS = frozenset(
+    (
+        *("decimal", "exponent", "plus_sign", "long_text", "decimal_comma", "padding"),
+        *("other_vr", "whole_decimal", "code", "words", "text", "uid", "bytes", "items"),
+        *("rebuilt", "none", "seven_decimals", "colons", "separators", "zone_offset"),
+        *("dotted", "dashed"),
+    )
+)
+
+
+class Decides(StrEnum):
+    """What an attribute decides."""
+
+    VALUES = "values"
+    GEOMETRY = "geometry"
+    ORDER = "order"
+    PHASE = "phase"
+    DIFFUSION = "diffusion"
+    PERSON = "person"
+
+
+@dataclass(frozen=True)
+class DecidingAttribute:
+    """One row: public by tag, or private by creator, group and place in the block.
+
+    `tag` of a private attribute has the block number left out (its second byte is zero).
+    `held_reason` is why an object is held of which the attribute was delivered and is not
+    kept; None where it is dropped with a finding, since something else decides then, or
+    conversion sets the series aside.
+    """
+
+    tag: int
+    creator: str
+    keyword: str
+    vr: str
+    decides: Decides
+    forms: frozenset[str]
+    held_reason: ReasonCode | None
+    reason: str
+    source: str
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the attribute belongs to a vendor."""
+        return self.tag >> 16 & 1 == 1
+
+
+@dataclass(frozen=True)
+class DecidingAttributes:
+    """The table, by tag and by creator."""
+
+    public: Mapping[int, DecidingAttribute]
+    private: Mapping[tuple[str, int], DecidingAttribute]
+
+    def of_public(self, tag: int) -> DecidingAttribute | None:
+        """Return the row of a public attribute, wherever in the object it stands."""
+        return self.public.get(tag)
+
+    def of_private(self, creator: str, tag: int) -> DecidingAttribute | None:
+        """Return the row of a private attribute, in whatever block its creator lies."""
+        return self.private.get((creator, tag & 0xFFFF00FF))
+
+    def without_creator(self, tag: int) -> tuple[DecidingAttribute, ...]:
+        """Return the rows an element of a block without creator may be."""
+        place = tag & 0xFFFF00FF
+        return tuple(row for (_, at), row in self.private.items() if at == place)
+
+    def __iter__(self) -> Iterator[DecidingAttribute]:
+        """Yield the public rows, then the private ones, in the order of the table."""
+        yield from self.public.values()
+        yield from self.private.values()
+
+
+@lru_cache(maxsize=1)
+def load_deciding_attributes() -> DecidingAttributes:
+    """Return the table in force."""
+    return read_deciding_attributes(data_contracts_dir() / "conversion" / _FILE)
+
+
+def read_deciding_attributes(path: Path) -> DecidingAttributes:
+    """Read the table.
+
+    Raises
+    ------
+    ContractError
+        If a row cannot be used; it names file, line and reason.
+    """
+    public: dict[int, DecidingAttribute] = {}
+    private: dict[tuple[str, int], DecidingAttribute] = {}
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream, strict=True)
+        for row in reader:
+            try:
+                one = _attribute(row)
+            except ValueError as error:
+                raise _refused(path, reader.line_num, str(error)) from None
+            if one.tag in public or (one.creator, one.tag) in private:
+                raise _refused(path, reader.line_num, "the attribute has a row already")
+            if one.is_private:
+                private[one.creator, one.tag] = one
+            else:
+                public[one.tag] = one
+    return DecidingAttributes(public, private)
+
+
+def _refused(path: Path, line: int, why: str) -> ContractError:
+    return ContractError(why, where=f"{path.name}, line {line}", hint="Mend the row.")
+
+
+def _attribute(row: Mapping[str, str]) -> DecidingAttribute:
+    if None in row or None in row.values():
+        raise ValueError("the row has too few or too many cells")
+    forms = frozenset(row["forms"].split("|"))
+    if not forms <= FORMS:
+        raise ValueError("a form is unknown")
+    one = DecidingAttribute(
+        tag=_tag(row["tag"], private=bool(row["creator"])),
+        creator=row["creator"],
+        keyword=_stated(row, "keyword"),
+        vr=_stated(row, "vr"),
+        decides=Decides(row["decides"]),
+        forms=forms,
+        held_reason=ReasonCode(row["held_reason"]) if row["held_reason"] else None,
+        reason=_stated(row, "reason"),
+        source=_stated(row, "source"),
+    )
+    if not one.is_private and keyword_for_tag(one.tag) != one.keyword:
+        raise ValueError("tag and keyword name different attributes")
+    return one
+
+
+def _tag(text: str, *, private: bool) -> int:
+    match = (_PRIVATE_TAG if private else _TAG).fullmatch(text)
+    if match is None:
+        raise ValueError("tag is written gggg,eeee, of a private attribute gggg,xxee")
+    group, element = (int(part, 16) for part in match.groups())
+    if bool(group & 1) != private:
+        raise ValueError("a private attribute has an odd group and a creator, a public one neither")
+    return group << 16 | element
+
+
+def _stated(row: Mapping[str, str], column: str) -> str:
+    if not row[column].strip():
+        raise ValueError(f"{column} is empty")
+    return row[column].strip()
