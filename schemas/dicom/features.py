@@ -107,6 +107,11 @@ class InstanceFeatures:
     orientation_lps: tuple[float, ...] = ()
     gantry_tilt_deg: float | None = None
     agent_class: str | None = None
+    # What a CT image was made from and with: kilovolts of the tube, reconstruction kernel.
+    kvp: float | None = None
+    convolution_kernel: tuple[str, ...] = ()
+    body_part: str | None = None
+    imaging_frequency_mhz: float | None = None
     series_description: str = ""
     protocol_name: str = ""
     sequence_name: str = ""
@@ -197,7 +202,12 @@ def _fields() -> dict[str, _Field]:
             sop_class_uid="SOPClassUID",
             frame_of_reference_uid="FrameOfReferenceUID",
         ),
-        **_each(code_of, modality="Modality", mr_acquisition_type="MRAcquisitionType"),
+        **_each(
+            code_of,
+            modality="Modality",
+            mr_acquisition_type="MRAcquisitionType",
+            body_part="BodyPartExamined",
+        ),
         **_each(date_of, study_date="StudyDate", series_date="SeriesDate"),
         **_each(
             time_s_of,
@@ -216,6 +226,8 @@ def _fields() -> dict[str, _Field]:
             slice_thickness_mm="SliceThickness",
             spacing_between_slices_mm="SpacingBetweenSlices",
             gantry_tilt_deg="GantryDetectorTilt",
+            kvp="KVP",
+            imaging_frequency_mhz="ImagingFrequency",
         ),
         **_each(
             integer_of,
@@ -238,6 +250,7 @@ def _fields() -> dict[str, _Field]:
             scanning_sequence="ScanningSequence",
             sequence_variant="SequenceVariant",
             scan_options="ScanOptions",
+            convolution_kernel="ConvolutionKernel",
         ),
         **_each(partial(numbers_of, count=2), pixel_spacing_mm="PixelSpacing"),
         **_each(partial(numbers_of, count=3), position_lps="ImagePositionPatient"),

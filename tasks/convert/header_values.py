@@ -33,15 +33,18 @@ ATTRIBUTES: dict[str, tuple[int, str]] = {
     "PatientSex": (0x00100040, "CS"),
     "PatientAge": (0x00101010, "AS"),
     "ContrastBolusAgent": (0x00180010, "LO"),
+    "BodyPartExamined": (0x00180015, "CS"),
     "ScanningSequence": (0x00180020, "CS"),
     "SequenceVariant": (0x00180021, "CS"),
     "ScanOptions": (0x00180022, "CS"),
     "MRAcquisitionType": (0x00180023, "CS"),
     "SequenceName": (0x00180024, "SH"),
     "SliceThickness": (0x00180050, "DS"),
+    "KVP": (0x00180060, "DS"),
     "RepetitionTime": (0x00180080, "DS"),
     "EchoTime": (0x00180081, "DS"),
     "InversionTime": (0x00180082, "DS"),
+    "ImagingFrequency": (0x00180084, "DS"),
     "MagneticFieldStrength": (0x00180087, "DS"),
     "SpacingBetweenSlices": (0x00180088, "DS"),
     "EchoTrainLength": (0x00180091, "IS"),
@@ -49,6 +52,7 @@ ATTRIBUTES: dict[str, tuple[int, str]] = {
     "ContrastBolusStartTime": (0x00181042, "TM"),
     "TriggerTime": (0x00181060, "DS"),
     "GantryDetectorTilt": (0x00181120, "DS"),
+    "ConvolutionKernel": (0x00181210, "SH"),
     "FlipAngle": (0x00181314, "DS"),
     "DiffusionBValue": (0x00189087, "FD"),
     "StudyInstanceUID": (0x0020000D, "UI"),
@@ -79,8 +83,9 @@ _INTEGERS = re.compile(rb" *[+-]?\d+ *(?:\\ *[+-]?\d+ *)*")
 _DECIMAL = rb" *[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)? *"
 _DECIMALS = re.compile(_DECIMAL + rb"(?:\\" + _DECIMAL + rb")*")
 _FORM = {
-    **dict.fromkeys(("AS", "DA", "DT", "TM", "LO", "SH"), _ASCII),
-    "CS": _CODES,
+    **dict.fromkeys(("AS", "DA", "DT", "TM", "LO"), _ASCII),
+    # Several values: CS often, SH of a reconstruction kernel (Br40f and its strength).
+    **dict.fromkeys(("CS", "SH"), _CODES),
     "UI": _UID,
     "IS": _INTEGERS,
     "DS": _DECIMALS,

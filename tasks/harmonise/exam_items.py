@@ -75,7 +75,7 @@ def _make_item(stack: SubStack, time_s: float | None, matcher: Matcher) -> ExamI
         time_s=time_s,
         last_time_s=_last_time_s(stack.members, time_s),
         contrast_start_s=only_value([m.contrast_start_time_s for m in stack.members]),
-        delay_s=stated_delay_s(first.series_description),
+        delay_s=stated_delay_s(first.series_description, first.modality),
         agents=agents,
         agent_evidence=agent_evidence,
         can_be_timed=decision.is_dynamic and _is_dynamic_geometry(first, orientation, physics),

@@ -12,14 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from schemas.dicom import contrast_agents, descriptor_vocabulary, descriptors
+from schemas.dicom import (
+    contrast_agents,
+    descriptor_idioms,
+    descriptor_vocabulary,
+    descriptors,
+)
 from schemas.dicom.features import InstanceFeatures
 from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir, use_label_tables
 from schemas.records import CohortLabels
 from schemas.run.atomic_files import write_bytes
 from schemas.run.zones import Zones
-from tasks.harmonise import matching, rules, text, vocabulary
+from tasks.harmonise import matching, reconstruction, rules, text, vocabulary
 from tasks.harmonise.differences import (
     Row,
     rule_differences,
@@ -62,6 +67,8 @@ def require_tables() -> str:
     vocabulary.read_labels()
     vocabulary.read_phase_windows()
     vocabulary.read_rungs()
+    descriptor_idioms.read_idioms()
+    reconstruction.read_kernels()
     matching.read_matcher()
     return rules.read_rules().mapping_version
 
@@ -168,8 +175,8 @@ def difference_of_versions(
 
 def _switch(root: Path | None) -> None:
     use_label_tables(root)
-    for module in (vocabulary, rules, matching, text, descriptors, descriptor_vocabulary,
-                   contrast_agents):  # fmt: skip
+    for module in (vocabulary, rules, matching, text, reconstruction, descriptors,
+                   descriptor_idioms, descriptor_vocabulary, contrast_agents):  # fmt: skip
         for value in vars(module).values():
             forget = getattr(value, "cache_clear", None)
             if forget is not None:
