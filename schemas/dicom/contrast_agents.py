@@ -12,7 +12,7 @@ from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
 from schemas.rule_tables import refusing_bad_csv
 
-AGENT_CLASSES = frozenset({"extracellular", "gadoxetate", "gadobenate", "iodinated"})
+AGENT_CLASSES = frozenset({"extracellular", "gadoxetate", "gadobenate", "other", "iodinated"})
 _COLUMNS = ["synonym", "agent", "agent_class", "reason", "source"]
 
 
@@ -28,7 +28,7 @@ def read_agent_class(text: str) -> str | None:
     -------
     str or None
         `extracellular`, `gadoxetate`, `gadobenate` (apart, because it has a delayed and a
-        late hepatobiliary phase) or `iodinated`; None when the text names no known agent or
+        late hepatobiliary phase), `other` (of MR: blood pool, iron, manganese) or `iodinated`; None when the text names no known agent or
         agents of several classes.
     """
     return _read_agent_class(text)

@@ -19,6 +19,12 @@ _LONGEST_PAUSE_S = 4 * 3600.0
 #: No CT or MR is older, whatever a person's dates are shifted by: a placeholder.
 _FIRST_YEAR = 1950
 _LARGEST_DIFFERENCE_DAYS = 1
+#: The attributes in their order, and the fields that hold them.
+_SOURCES = {
+    "AcquisitionDate": "acquisition_date",
+    "SeriesDate": "series_date",
+    "StudyDate": "study_date",
+}
 
 
 @dataclass(frozen=True)
@@ -57,16 +63,14 @@ def exam_days(
     """
     primary = [m for m in members if "SECONDARY" not in m.image_type] or list(members)
     registered = min(filter(None, (_plausible(m.study_date) for m in primary)), default=None)
-    for source, name in (
-        ("AcquisitionDate", "acquisition_date"),
-        ("SeriesDate", "series_date"),
-        ("StudyDate", "study_date"),
-    ):
-        days = sorted({d for m in primary if (d := _plausible(getattr(m, name))) is not None})
-        if days:
-            break
-    else:
+    by_source = {
+        source: sorted({d for m in primary if (d := _plausible(getattr(m, name))) is not None})
+        for source, name in _SOURCES.items()
+    }
+    source = next((source for source, days in by_source.items() if days), None)
+    if source is None:
         return ExamDays(None, "", None, registered, False)
+    days, name = by_source[source], _SOURCES[source]
     day = days[0]
     sessions = source != "StudyDate" and not _is_one_session(primary, name, days)
     if sessions:

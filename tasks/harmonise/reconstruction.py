@@ -142,12 +142,10 @@ def _same_scan(one: ExamItem, other: ExamItem) -> bool:
     return abs(one.time_s - other.time_s) <= SAME_ACQUISITION_S
 
 
-def is_diagnostic(
-    item: ExamItem, kernel: str | None, energy: str | None, orientation: str
-) -> bool:
+def is_diagnostic(item: ExamItem, kernel: str | None, energy: str | None) -> bool:
     """Return whether an image may fill a slot of the protocol or decide a limit."""
     return (
-        orientation == "axial"
+        item.orientation == "axial"
         and is_original(item.facts.image_type)
         and kernel in (BODY, None)
         and energy in (POLYENERGETIC, None)
