@@ -27,9 +27,9 @@ def read_agent_class(text: str) -> str | None:
     Returns
     -------
     str or None
-        `extracellular`, `gadoxetate`, `gadobenate` (apart, because it has a delayed and a
-        late hepatobiliary phase), `other` (of MR: blood pool, iron, manganese) or `iodinated`; None when the text names no known agent or
-        agents of several classes.
+        `extracellular`, `gadoxetate`, `gadobenate` (apart, because it has a delayed and a late
+        hepatobiliary phase), `other` (of MR: blood pool, iron, manganese) or `iodinated`; None
+        when the text names no known agent or agents of several classes.
     """
     return _read_agent_class(text)
 

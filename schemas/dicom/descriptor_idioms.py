@@ -31,9 +31,7 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 @dataclass(frozen=True)
 class Idiom:
-    """One idiom: words of which one must be there, its pattern over lower-case text, and what
-    is written in its place.
-    """
+    """One idiom: words of which one must be there, its pattern, and what is written for it."""
 
     trigger: frozenset[str]
     pattern: re.Pattern[str]

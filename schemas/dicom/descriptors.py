@@ -250,7 +250,10 @@ def _token_pattern() -> re.Pattern[str]:
     parts = [plain, "(?P<phrase>" + "|".join(map(_phrase_pattern, phrases)) + ")"]
     parts.append(f"{_FREE_LEFT}(?:{_any_number().pattern})")
     parts.append(r"(?P<chain>(?<![a-z0-9])\d+(?:[/:\-]\d+|\.\d+\.\d+)+[a-z0-9.]*)")
-    parts += [r"(?P<run>[a-z0-9]+(?:\.[0-9][a-z0-9]*)*)", r"(?P<han>[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+)"]
+    parts += [
+        r"(?P<run>[a-z0-9]+(?:\.[0-9][a-z0-9]*)*)",
+        r"(?P<han>[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+)",
+    ]
     return re.compile("|".join(parts))
 
 

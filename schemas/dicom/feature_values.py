@@ -164,7 +164,7 @@ def numbers_of(header: Dataset, keyword: str, count: int) -> tuple[float, ...]:
 
 
 def date_of(header: Dataset, keyword: str) -> str | None:
-    """Return a plausible date as YYYYMMDD; the dots of old systems (PS3.5 6.2) are no part of it."""
+    """Return a plausible date as YYYYMMDD; the dots of old systems are left out (PS3.5 6.2)."""
     text = (text_of(header, keyword) or "").replace(".", "")[:8]
     return text if re.fullmatch(r"(18|19|20|21)\d{6}", text) else None
 

@@ -200,7 +200,9 @@ class _Exam:
                 thickness, definition.thickness_limit_mm, item.orientation, facts.image_type
             ),
             field_strength_t=field_strength_t(facts),
-            required_for_protocol=fills and role is not None and role.role in definition.required_in,
+            required_for_protocol=fills
+            and role is not None
+            and role.role in definition.required_in,
             acquisition_time_offset_s=offset_s(item, self.zero),
             kernel_class=kernel,
             energy=energy,

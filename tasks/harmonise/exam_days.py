@@ -74,9 +74,7 @@ def exam_days(
     day = days[0]
     sessions = source != "StudyDate" and not _is_one_session(primary, name, days)
     if sessions:
-        of_phases = sorted(
-            {d for m in enhanced if (d := _plausible(getattr(m, name))) is not None}
-        )
+        of_phases = sorted({d for m in enhanced if (d := _plausible(getattr(m, name))) is not None})
         day = of_phases[0] if of_phases else day
     others = {d for d in days if d != day} if sessions else set()
     last = max(others, key=lambda d: abs(_ordinal(d) - _ordinal(day)), default=None)

@@ -37,7 +37,17 @@ _KERNEL_WORDS = {
     "lung": {"lung", "lungs", "lungen", "poumon", "pluca", "肺窗", "肺算法", "肺", "肺野", "폐"},
     "bone": {"bone", "bones", "boneplus", "kosc", "kosci", "骨窗", "骨算法"},
 }
-_SOFT_WORDS = {"soft", "tissue", "softtissue", "软组织", "软组织窗", "腹窗", "std", "standard", "stnd"}
+_SOFT_WORDS = {
+    "soft",
+    "tissue",
+    "softtissue",
+    "软组织",
+    "软组织窗",
+    "腹窗",
+    "std",
+    "standard",
+    "stnd",
+}
 _TEXT_KERNEL = re.compile(r"[bijdq][frvl]?\d{2}[fsh]?|fc\d\d")
 _KILOVOLT = re.compile(r"(?:sn)?(\d{2,3})kv")
 #: Tubes run dual energy with 70 to 100 kV beside 135 to 150 kV; 110 to 130 kV is neither.

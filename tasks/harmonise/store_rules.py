@@ -35,12 +35,18 @@ from tasks.harmonise.exam import label_instances
 from tasks.harmonise.overrides import Key, Override, parse_overrides, render_overrides
 from tasks.harmonise.rules import Rule
 from tasks.harmonise.store import read_strings
+from tasks.harmonise.study_overrides import (
+    StudyOverride,
+    parse_study_overrides,
+    render_study_overrides,
+)
 from tasks.harmonise.text import StringLabel
 
 T = TypeVar("T")
 _TABLES = ("sequence_labels", "deidentification/descriptor_vocabulary.txt")
 _CURRENT = "current"
 _DECISIONS = "label_decisions.csv"
+_STUDY_DECISIONS = "study_decisions.csv"
 
 
 @dataclass(frozen=True)
@@ -202,6 +208,28 @@ def add_overrides(zones: Zones, overrides: Iterable[Override]) -> int:
     merged = read_overrides(zones) | {o.key: o for o in overrides}
     path = _decisions_file(zones)
     write_bytes(path, render_overrides(merged.values()).encode("utf-8"))
+    return len(merged)
+
+
+def read_study_overrides(zones: Zones) -> dict[str, StudyOverride]:
+    """Return the reviewers' decisions about studies of this home; none when there is no file.
+
+    Raises
+    ------
+    ContractError
+        When the file cannot be used; names line and reason.
+    """
+    path = _decisions_file(zones).with_name(_STUDY_DECISIONS)
+    if not path.is_file():
+        return {}
+    return parse_study_overrides(path.read_text(encoding="utf-8"), path.name)
+
+
+def add_study_overrides(zones: Zones, overrides: Iterable[StudyOverride]) -> int:
+    """Add decisions about studies to those of this home; a newer one replaces the older."""
+    merged = read_study_overrides(zones) | {o.study_uid: o for o in overrides}
+    path = _decisions_file(zones).with_name(_STUDY_DECISIONS)
+    write_bytes(path, render_study_overrides(merged.values()).encode("utf-8"))
     return len(merged)
 
 

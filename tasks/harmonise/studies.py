@@ -21,13 +21,33 @@ _AGENT_OF_ROLE = {"dce_mri": "extracellular", "eob_mri": "gadoxetate"}
 class SettledExam(Protocol):
     """The sub-stacks of one study and modality with everything settled about them."""
 
-    items: Sequence[ExamItem]
-    facts: InstanceFeatures
-    agent: AgentFinding
-    days: ExamDays
-    stated_roles: frozenset[str]
-    troubles: frozenset[str]
-    reviewed: StudyOverride | None
+    @property
+    def items(self) -> Sequence[ExamItem]:
+        """Its sub-stacks."""
+
+    @property
+    def facts(self) -> InstanceFeatures:
+        """What all of them share."""
+
+    @property
+    def agent(self) -> AgentFinding:
+        """Its contrast agent."""
+
+    @property
+    def days(self) -> ExamDays:
+        """When it was made."""
+
+    @property
+    def stated_roles(self) -> frozenset[str]:
+        """Roles of the exams that the EDC states for its day."""
+
+    @property
+    def troubles(self) -> frozenset[str]:
+        """Ids of findings about its own statements."""
+
+    @property
+    def reviewed(self) -> StudyOverride | None:
+        """A reviewer's decision about its study."""
 
     @property
     def phases(self) -> frozenset[str]:

@@ -13,7 +13,8 @@ from schemas.run_context import release_bench, run_context
 from schemas.tables.warehouse import read_instances
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.findings import label_findings
-from tasks.harmonise.store_rules import read_overrides, use_rules
+from tasks.harmonise.stated_exams import stated_exams
+from tasks.harmonise.store_rules import read_overrides, read_study_overrides, use_rules
 
 
 @task(name="harmonise", task_run_name="harmonise", retries=0)
@@ -29,7 +30,9 @@ def label_batch(site: str, batch: str) -> dict[str, int]:
         instances = [*arrived, *(f for f in earlier if f.sop_uid not in known)]
         bench.put("exam_instances", instances)
         in_force = use_rules(context.zones)
-        bench.put("labels", label_instances(instances, read_overrides(context.zones)))
+        reviewed = read_study_overrides(context.zones)
+        overrides = read_overrides(context.zones)
+        bench.put("labels", label_instances(instances, overrides, study_overrides=reviewed))
     labels = bench.get("labels")
     counts = dict(sorted(Counter(label.label_tier for label in labels.series).items()))
     if in_force.refused:
@@ -46,7 +49,12 @@ def label_cohort() -> dict[str, int]:
     with redacted_errors("harmonise", settings.zones):
         in_force = use_rules(settings.zones)
         overrides = read_overrides(settings.zones)
-        labels = label_instances(bench.get("instances"), overrides)
+        labels = label_instances(
+            bench.get("instances"),
+            overrides,
+            stated=stated_exams(bench.get("clinical_rows")),
+            study_overrides=read_study_overrides(settings.zones),
+        )
         bench.put("labels", labels)
         bench.put("mapping_version", in_force.mapping_version)
         findings = label_findings(labels, overrides, in_force.kept_version)

@@ -212,9 +212,13 @@ def _is_placed(item: ExamItem) -> bool:
 def _has_contrast(items: Sequence[ExamItem], zeros: Sequence[TimeZero], agent: str) -> bool:
     """Return whether anything says that an agent was given in this exam."""
     after = {"post", "multi", "art", "pvp", "del", "trans", "late", "hbp"}
-    return bool(zeros) or agent not in ("unknown", "conflict") or any(
-        item.agents or item.is_bolus_tracking or item.decision.contrast_phase in after
-        for item in items
+    return (
+        bool(zeros)
+        or agent not in ("unknown", "conflict")
+        or any(
+            item.agents or item.is_bolus_tracking or item.decision.contrast_phase in after
+            for item in items
+        )
     )
 
 

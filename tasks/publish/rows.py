@@ -46,6 +46,7 @@ def imaging_study_rows(
                 "role": study.role,
                 "role_evidence": sorted(study.role_evidence),
                 "study_date_shifted": day,
+                "date_source": study.date_source or None,
                 "days_from_baseline_ct": (day - zero).days if day and zero else None,
                 "manufacturer": study.manufacturer,
                 "model": study.model,
@@ -252,6 +253,9 @@ def _label_columns(label: SeriesLabel) -> Row:
         "n_slices": label.n_slices,
         "n_missing_slices": label.n_missing_slices,
         "required_for_protocol": label.required_for_protocol,
+        "is_diagnostic": label.is_diagnostic,
+        "kernel_class": label.kernel_class,
+        "energy": label.energy,
         "acquisition_time_offset_seconds": label.acquisition_time_offset_s,
     }
 

@@ -163,7 +163,7 @@ def test_every_option_is_worded_as_in_the_register() -> None:
 
 def test_every_reading_is_decided_and_touches_its_own_criterion_only() -> None:
     subject = record(plain_rows(), plain_images())
-    by_reading = evaluate_subject(subject, find_baseline_exams(subject))
+    by_reading = evaluate_subject(subject)
     assert list(by_reading) == [reading.id for reading in read_protocol().readings]
     for reading in read_protocol().readings:
         results = by_reading[reading.id]
