@@ -62,8 +62,9 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
     with lease(settings.zones, "release"):
         move = progress_shown("release-progress", "Steps of the release")
         collect_batches()
-        label_cohort()
+        # What the forms state of the exams is evidence for their roles.
         merge_forms()
+        label_cohort()
         add_reviewer_ratings()
         keep_out_withdrawn()
         evaluate_cohort()

@@ -155,11 +155,20 @@ class SeriesLabel:
     field_strength_t: float | None
     required_for_protocol: bool
     acquisition_time_offset_s: float | None
+    kernel_class: str | None = None
+    energy: str | None = None
+    # Original, axial, of a soft-tissue kernel and a whole spectrum: may fill a slot.
+    is_diagnostic: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRole:
-    """What harmonisation says of one study: which exam of the protocol it is, and why."""
+    """What harmonisation says of one study: which exam of the protocol it is, and why.
+
+    `study_date` is the day of acquisition, read from the attribute `date_source` names;
+    `last_date` is another day on which images of it were acquired, if there is one, and
+    `registered_date` is StudyDate (decision D29). All are shifted alike.
+    """
 
     subject_id: str | None
     study_uid: str
@@ -171,14 +180,44 @@ class StudyRole:
     model: str | None
     field_strength_t: float | None
     contrast_agent_class: str
+    date_source: str = ""
+    last_date: str | None = None
+    registered_date: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatedExam:
+    """An exam that the EDC states: its role, and the first and last day it may have been on.
+
+    Days are YYYYMMDD, shifted as those of the images are.
+    """
+
+    subject_id: str
+    role: str
+    earliest: str
+    latest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExamNote:
+    """What the images of one study say against each other: the rule id of a finding, its study."""
+
+    rule_id: str
+    subject_id: str | None
+    study_uid: str
+    observed: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CohortLabels:
-    """Labels of all sub-stacks and roles of all studies, sorted by their keys."""
+    """Labels of all sub-stacks and roles of all studies, sorted by their keys.
+
+    `notes` are what becomes a finding.
+    """
 
     series: tuple[SeriesLabel, ...]
     studies: tuple[StudyRole, ...]
+    notes: tuple[ExamNote, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

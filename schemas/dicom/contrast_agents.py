@@ -10,7 +10,7 @@ from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
 from schemas.rule_tables import Cells, TableShape, parse_table, read_table
 
-AGENT_CLASSES = frozenset({"extracellular", "gadoxetate", "gadobenate", "iodinated"})
+AGENT_CLASSES = frozenset({"extracellular", "gadoxetate", "gadobenate", "other", "iodinated"})
 _COLUMNS = ("synonym", "agent", "agent_class", "reason", "source")
 _SHAPE = TableShape(_COLUMNS, key=("synonym",), stated=_COLUMNS)
 
@@ -28,9 +28,9 @@ def read_agent_class(text: str) -> str | None:
     Returns
     -------
     str or None
-        `extracellular`, `gadoxetate`, `gadobenate` (apart, because it has a delayed and a
-        late hepatobiliary phase) or `iodinated`; None when the text names no known agent or
-        agents of several classes.
+        `extracellular`, `gadoxetate`, `gadobenate` (apart, because it has a delayed and a late
+        hepatobiliary phase), `other` (of MR: blood pool, iron, manganese) or `iodinated`; None
+        when the text names no known agent or agents of several classes.
     """
     return _read_agent_class(text)
 

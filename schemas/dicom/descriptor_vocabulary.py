@@ -11,7 +11,8 @@ from schemas.package_data import label_tables_root
 from schemas.rule_tables import read_signed, signed_text, table_name
 
 _SECTION = re.compile(r"\[([A-Za-z][A-Za-z \-]*)\]")
-_WORD = re.compile(r"[a-z0-9+\-*/.]+|[\u3400-\u9fff]+|[a-z]?\d?[\u3400-\u9fff]+\d?|重t2")
+_HAN = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
+_WORD = re.compile(rf"[a-z0-9+\-*/.]+|[{_HAN}]+|[a-z]?\d?[{_HAN}]+\d?|重t2")
 _SHORTEST_FREELY_GLUED = 4
 _MAY_BE_GLUED = "short words that may be glued"
 
@@ -128,7 +129,7 @@ def _require_words(
 def _vocabulary(
     words: dict[str, tuple[str, ...]], glued_short: set[str], name_like: set[str]
 ) -> Vocabulary:
-    plain = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]+")
+    plain = re.compile(rf"[a-z0-9]+|[{_HAN}]+")
     glueable = {
         word
         for word in words

@@ -18,6 +18,7 @@ from functools import lru_cache
 
 from schemas.dicom.charsets import possible_texts
 from schemas.dicom.contrast_agents import read_agent_class
+from schemas.dicom.descriptor_idioms import part_camel_case, settle_idioms
 from schemas.dicom.descriptor_vocabulary import Vocabulary, read_vocabulary
 
 __all__ = ["clean_descriptor", "decode_descriptor", "read_agent_class"]
@@ -26,9 +27,11 @@ _LONGEST_GLUED_RUN = 40
 _LETTERS_NFD_KEEPS = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "đ": "d"})
 _UNITS = {
     "mm": ("mm",),
-    "s": ("s", "sec", "secs", "second", "seconds", "sek", "秒"),
-    "min": ("min", "mins", "minute", "minutes", "minuten", "minutos", "minut", "分钟", "分"),
+    "s": ("s", "sec", "secs", "second", "seconds", "sek", "秒", "초"),
+    "min": ("min", "mins", "minute", "minutes", "minuten", "minutos", "minut", "分钟", "分", "분"),
     "h": ("h", "hr", "hrs", "hour", "hours", "小时"),
+    "kv": ("kv", "kvp"),
+    "kev": ("kev",),
 }
 _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words}
 _FIELD_STRENGTHS_T = ("0.5", "1", "1.5", "3", "5", "7")
@@ -53,7 +56,8 @@ def clean_descriptor(text: str) -> str:
     ----------
     text : str
         Any free text of a header, decoded. Separators, case, width and diacritics do not
-        matter; letters are parted from digits, Chinese is cut at the longest known words.
+        matter; letters are parted from digits; Chinese, Japanese and Korean are cut at the longest
+        known words.
 
     Returns
     -------
@@ -110,13 +114,21 @@ def _words_of_part(part: str) -> tuple[str, ...]:
 def _normalise(text: str) -> str:
     if "\x1b" in text:
         text = _ESCAPE.sub(" ", text)
-    if text.isascii():
-        return text.lower()
-    folded = unicodedata.normalize("NFKC", text).lower().translate(_LETTERS_NFD_KEEPS)
-    if folded.isascii():
-        return folded
-    parts = unicodedata.normalize("NFD", folded)
-    return "".join(c for c in parts if unicodedata.category(c) != "Mn")
+    folded = part_camel_case(text, _KnownRuns()).lower()
+    if not folded.isascii():
+        folded = unicodedata.normalize("NFKC", folded).lower().translate(_LETTERS_NFD_KEEPS)
+        parts = unicodedata.normalize("NFD", folded)
+        # Syllables of Korean fall apart as letters with accents do, and are put together again.
+        bare = "".join(c for c in parts if unicodedata.category(c) != "Mn")
+        folded = unicodedata.normalize("NFC", bare)
+    return settle_idioms(folded, read_vocabulary().words)
+
+
+class _KnownRuns:
+    """The runs of letters that the vocabulary reads as they are."""
+
+    def __contains__(self, run: object) -> bool:
+        return isinstance(run, str) and bool(_words_of_run(run))
 
 
 def _without_initials(words: list[str]) -> list[str]:
@@ -214,7 +226,7 @@ _NUMBER_FORMS: dict[str, _NumberForm] = {
 #: Words that take the number behind them, and first letters of what takes the number before it.
 _BEFORE_NUMBER = ("b", "te", "tr", "ti", "fa", "phase", "ph", "dyn", "dynamic")
 _AFTER_NUMBER = "tmp" + "".join(sorted({unit[0] for unit in _UNIT_OF}))
-_LETTER = r"a-z\u3400-\u9fff"
+_LETTER = r"a-z\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
 #: Separators that no phrase and no form of a number reaches across, nor looks across. The
 #: first stands first in the pattern, so that the search passes all other characters.
 _SEAM = re.compile(
@@ -238,7 +250,10 @@ def _token_pattern() -> re.Pattern[str]:
     parts = [plain, "(?P<phrase>" + "|".join(map(_phrase_pattern, phrases)) + ")"]
     parts.append(f"{_FREE_LEFT}(?:{_any_number().pattern})")
     parts.append(r"(?P<chain>(?<![a-z0-9])\d+(?:[/:\-]\d+|\.\d+\.\d+)+[a-z0-9.]*)")
-    parts += [r"(?P<run>[a-z0-9]+(?:\.[0-9][a-z0-9]*)*)", r"(?P<han>[\u3400-\u9fff]+)"]
+    parts += [
+        r"(?P<run>[a-z0-9]+(?:\.[0-9][a-z0-9]*)*)",
+        r"(?P<han>[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+)",
+    ]
     return re.compile("|".join(parts))
 
 
@@ -315,7 +330,7 @@ def _glued_words(piece: str, vocabulary: Vocabulary) -> tuple[str, ...] | None:
 
 @lru_cache(maxsize=65536)
 def _words_of_han(run: str) -> tuple[str, ...]:
-    """Return the words of a run of Chinese characters; the longest word wins.
+    """Return the words of a run of Chinese, Japanese or Korean characters; the longest wins.
 
     A word that could be a given name stays only where the run holds nothing unknown beside
     it: of a surname with such a word nothing is left.

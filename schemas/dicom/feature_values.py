@@ -164,8 +164,8 @@ def numbers_of(header: Dataset, keyword: str, count: int) -> tuple[float, ...]:
 
 
 def date_of(header: Dataset, keyword: str) -> str | None:
-    """Return a plausible date as YYYYMMDD."""
-    text = (text_of(header, keyword) or "")[:8]
+    """Return a plausible date as YYYYMMDD; the dots of old systems are left out (PS3.5 6.2)."""
+    text = (text_of(header, keyword) or "").replace(".", "")[:8]
     return text if re.fullmatch(r"(18|19|20|21)\d{6}", text) else None
 
 

@@ -107,9 +107,12 @@ class InstanceFeatures:
     orientation_lps: tuple[float, ...] = ()
     gantry_tilt_deg: float | None = None
     patient_position: str | None = None
-    kernel: tuple[str, ...] = ()
-    tube_voltage_kv: float | None = None
     agent_class: str | None = None
+    # What a CT image was made from and with: kilovolts of the tube, reconstruction kernel.
+    kvp: float | None = None
+    convolution_kernel: tuple[str, ...] = ()
+    body_part: str | None = None
+    imaging_frequency_mhz: float | None = None
     series_description: str = ""
     protocol_name: str = ""
     sequence_name: str = ""
@@ -205,6 +208,7 @@ def _fields() -> dict[str, _Field]:
             modality="Modality",
             mr_acquisition_type="MRAcquisitionType",
             patient_position="PatientPosition",
+            body_part="BodyPartExamined",
         ),
         **_each(date_of, study_date="StudyDate", series_date="SeriesDate"),
         **_each(
@@ -224,7 +228,8 @@ def _fields() -> dict[str, _Field]:
             slice_thickness_mm="SliceThickness",
             spacing_between_slices_mm="SpacingBetweenSlices",
             gantry_tilt_deg="GantryDetectorTilt",
-            tube_voltage_kv="KVP",
+            kvp="KVP",
+            imaging_frequency_mhz="ImagingFrequency",
         ),
         **_each(
             integer_of,
@@ -247,7 +252,7 @@ def _fields() -> dict[str, _Field]:
             scanning_sequence="ScanningSequence",
             sequence_variant="SequenceVariant",
             scan_options="ScanOptions",
-            kernel="ConvolutionKernel",
+            convolution_kernel="ConvolutionKernel",
         ),
         **_each(partial(numbers_of, count=2), pixel_spacing_mm="PixelSpacing"),
         **_each(partial(numbers_of, count=3), position_lps="ImagePositionPatient"),

@@ -33,11 +33,13 @@ _TRIGGER: _Path = ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelay
 _TIME: _Path = ("FrameContentSequence", "FrameAcquisitionDateTime")
 _TEMPORAL: _Path = ("FrameContentSequence", "TemporalPositionIndex")
 _ACQUISITION: _Path = ("FrameContentSequence", "FrameAcquisitionNumber")
+_KERNEL: _Path = ("CTReconstructionSequence", "ConvolutionKernel")
 _SCALARS: dict[str, _Path] = {
     "spacing_between_slices_mm": ("PixelMeasuresSequence", "SpacingBetweenSlices"),
     "repetition_time_ms": ("MRTimingAndRelatedParametersSequence", "RepetitionTime"),
     "flip_angle_deg": ("MRTimingAndRelatedParametersSequence", "FlipAngle"),
     "echo_time_ms": _ECHO_TIME,
+    "kvp": ("CTXRayDetailsSequence", "KVP"),
 }
 _UIH_GROUP, _UIH_CREATOR = 0x0065, "Image Private Header"
 _UIH_FRAME_COUNT, _UIH_FRAMES = 0x50, 0x51
@@ -106,6 +108,8 @@ def _read_groups(header: Dataset) -> dict[str, Any]:
         "slice_thickness_mm": _only({_number(groups.value(i, _THICKNESS)) for i in range(n)}),
         "pixel_spacing_mm": column(_SPACING, _numbers(2))[:1],
         "scanning_sequence": _sequence_codes(header),
+        "convolution_kernel": _codes(groups.value(0, _KERNEL)),
+        "acquisition_date": min(filter(None, column(_TIME, _day)), default=None),
     }
     values["pixel_spacing_mm"] = _flat(values["pixel_spacing_mm"])
     return {name: value for name, value in values.items() if value not in (None, ())}
@@ -174,6 +178,16 @@ def _numbers(count: int) -> Callable[[Any], tuple[float, ...] | None]:
 def _type(value: Any) -> str | None:
     parts = [value] if isinstance(value, str) else list(value or ())
     return "\\".join(str(part).strip().upper() for part in parts) or None
+
+
+def _codes(value: Any) -> tuple[str, ...]:
+    parts = [value] if isinstance(value, str) else list(value or ())
+    return tuple(text for part in parts if (text := str(part).strip().upper()))
+
+
+def _day(value: Any) -> str | None:
+    text = str(value or "")[:8]
+    return text if len(text) == 8 and text.isdigit() else None
 
 
 def _seconds(value: Any) -> float | None:

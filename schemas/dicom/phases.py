@@ -31,8 +31,8 @@ def _rounded(value: float | None) -> float | None:
 
 
 _PHYSICS: tuple[tuple[str, _Value], ...] = (
-    ("kernel", lambda m: m.kernel),
-    ("tube_voltage", lambda m: _rounded(m.tube_voltage_kv)),
+    ("kernel", lambda m: m.convolution_kernel),
+    ("tube_voltage", lambda m: _rounded(m.kvp)),
     ("inversion_time", lambda m: _rounded(m.inversion_time_ms)),
     ("flip_angle", lambda m: _rounded(m.flip_angle_deg)),
 )

@@ -33,6 +33,7 @@ ATTRIBUTES: dict[str, tuple[int, str]] = {
     "PatientSex": (0x00100040, "CS"),
     "PatientAge": (0x00101010, "AS"),
     "ContrastBolusAgent": (0x00180010, "LO"),
+    "BodyPartExamined": (0x00180015, "CS"),
     "ScanningSequence": (0x00180020, "CS"),
     "SequenceVariant": (0x00180021, "CS"),
     "ScanOptions": (0x00180022, "CS"),
@@ -43,6 +44,7 @@ ATTRIBUTES: dict[str, tuple[int, str]] = {
     "RepetitionTime": (0x00180080, "DS"),
     "EchoTime": (0x00180081, "DS"),
     "InversionTime": (0x00180082, "DS"),
+    "ImagingFrequency": (0x00180084, "DS"),
     "MagneticFieldStrength": (0x00180087, "DS"),
     "SpacingBetweenSlices": (0x00180088, "DS"),
     "EchoTrainLength": (0x00180091, "IS"),
@@ -83,7 +85,7 @@ _DECIMAL = rb" *[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)? *"
 _DECIMALS = re.compile(_DECIMAL + rb"(?:\\" + _DECIMAL + rb")*")
 _FORM = {
     **dict.fromkeys(("AS", "DA", "DT", "TM", "LO"), _ASCII),
-    # Of these a list is usual: kernels of Siemens CT have two parts.
+    # Several values: CS often, SH of a reconstruction kernel (Br40f and its strength).
     **dict.fromkeys(("CS", "SH"), _CODES),
     "UI": _UID,
     "IS": _INTEGERS,

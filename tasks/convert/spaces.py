@@ -60,7 +60,7 @@ def _same_kind_but_place(one: SubStack, other: SubStack) -> bool:
 
 
 def _kind(m: InstanceFeatures) -> tuple[object, ...]:
-    physics = (m.echo_time_ms, m.kernel, m.tube_voltage_kv, m.inversion_time_ms, m.flip_angle_deg)
+    physics = (m.echo_time_ms, m.convolution_kernel, m.kvp, m.inversion_time_ms, m.flip_angle_deg)
     return (m.rows, m.columns, m.image_type, *physics)
 
 

@@ -5,6 +5,7 @@ Real dates come in, differences in days, verdicts and shifted dates go out.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,8 +16,9 @@ from tasks.eligibility.agreement import check_subject
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.evaluate import CriterionResult, Eligibility, roll_up
 from tasks.eligibility.flow import Place, flow_rows
-from tasks.eligibility.imaging_facts import BaselineExams, find_baseline_exams
-from tasks.eligibility.protocol import read_protocol
+from tasks.eligibility.imaging_facts import BaselineExams
+from tasks.eligibility.missing_exams import possible_baselines, settled_mri
+from tasks.eligibility.protocol import choices_of, read_protocol
 from tasks.eligibility.readings import evaluate_subject
 from tasks.eligibility.reference import patient_reference
 from tasks.eligibility.subjects import SubjectRecord, collect_subjects
@@ -78,11 +80,12 @@ def assemble_cohort(
     findings: list[Finding] = []
     places: dict[str, list[Place]] = {reading.id: [] for reading in read_protocol().readings}
     for subject in subjects:
-        baseline = find_baseline_exams(subject)
+        ways = possible_baselines(subject, choices_of(read_protocol().default_reading))
+        baseline = ways[0]
         batch_id = _batch_of(subject, batch_of_subject or {})
-        _add_published(tables, subject, baseline, batch_id)
+        _add_published(tables, subject, baseline, batch_id, settled_mri(ways))
         findings += check_subject(subject, baseline)
-        for reading, results in evaluate_subject(subject, baseline).items():
+        for reading, results in evaluate_subject(subject).items():
             places[reading].append(_add_verdicts(tables, subject, results, reading))
     tables["screening_log"] = published.screening_rows(clinical)
     outside = _never_enrolled(clinical)
@@ -92,12 +95,16 @@ def assemble_cohort(
 
 
 def _add_published(
-    tables: dict[str, list[Row]], subject: SubjectRecord, baseline: BaselineExams, batch_id: str
+    tables: dict[str, list[Row]],
+    subject: SubjectRecord,
+    baseline: BaselineExams,
+    batch_id: str,
+    baseline_mri: dt.date | None,
 ) -> None:
     tables["subject"].append(published.subject_row(subject, baseline.date("baseline_ct"), batch_id))
     tables["lesion"] += published.lesion_rows(subject, baseline)
     tables["pathology"] += published.pathology_rows(subject)
-    tables["follow_up"] += published.follow_up_rows(subject, baseline.baseline_mri)
+    tables["follow_up"] += published.follow_up_rows(subject, baseline_mri)
     tables["treatment"] += published.treatment_rows(subject)
     tables["image_quality"] += published.image_quality_rows(subject)
 

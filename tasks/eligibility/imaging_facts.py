@@ -7,14 +7,14 @@ of a baseline exam; the day itself is that of the images (the EDC only checks it
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.partial_dates import PartialDate
 from schemas.records import SeriesLabel
 from tasks.eligibility.facts import NONE
-from tasks.eligibility.protocol import read_protocol
+from tasks.eligibility.protocol import choices_of, read_protocol
 from tasks.eligibility.subjects import Exam, SubjectRecord
 from tasks.eligibility.verdicts import Choices
 
@@ -26,12 +26,14 @@ class BaselineExams:
     """The three baseline exams of a subject (restricted).
 
     `not_done` are those the EDC confirms were not made and of which no images came;
-    `problems` are pairs of rule id and exam, for findings.
+    `problems` are pairs of rule id and exam, for findings. `assumed` is the day of an MRI that
+    has not come, in one of the ways it may yet come (`tasks.eligibility.missing_exams`).
     """
 
     exams: dict[str, Exam] = field(repr=False)
     not_done: frozenset[str]
     problems: tuple[tuple[str, str], ...]
+    assumed: Mapping[str, dt.date] = field(default_factory=dict, repr=False)
 
     def date(self, role: str) -> dt.date | None:
         """Return the real day of an exam."""
@@ -49,24 +51,29 @@ class BaselineExams:
         return next(iter(reversed(self._qualifying_days())), None)
 
     def _qualifying_days(self) -> list[dt.date]:
-        days = sorted(day for role in (_DCE, _EOB) if (day := self.date(role)) is not None)
+        known = [day for role in (_DCE, _EOB) if (day := self.date(role)) is not None]
+        days = sorted([*known, *(self.assumed.values() if known else ())])
         ct, window = self.date(_CT), int(read_protocol().limit("mri_window_days"))
         if ct is not None:
             days = [day for day in days if abs((day - ct).days) <= window] or days
         return days
 
 
-def find_baseline_exams(subject: SubjectRecord) -> BaselineExams:
+def find_baseline_exams(subject: SubjectRecord, choices: Choices | None = None) -> BaselineExams:
     """Return which study is the baseline CT, the DCE-MRI and the EOB-MRI of a subject.
 
     Of several studies with one role the EDC's date decides; without it the earliest CT on or
-    after detection (D04), and nobody when that leaves a tie (D25) or several MRI.
+    after detection (D04), and nobody when that leaves a tie (D25) or several MRI. D27 says which
+    agents make a DCE-MRI, D29 which attribute tells the day; without `choices` the default
+    reading does.
     """
+    chosen_options = choices or choices_of(read_protocol().default_reading)
+    dated = _dated(subject, chosen_options)
     exams: dict[str, Exam] = {}
     not_done: set[str] = set()
     problems: list[tuple[str, str]] = []
     for role in BASELINE_ROLES:
-        candidates = _candidates(subject, role)
+        candidates = _candidates(dated, role, chosen_options)
         said_not_done = _said_not_done(subject.demographics, role)
         if said_not_done and not candidates:
             not_done.add(role)
@@ -97,14 +104,39 @@ def imaging_facts(baseline: BaselineExams, choices: Choices) -> dict[str, dict[s
     }
 
 
-def _candidates(subject: SubjectRecord, role: str) -> list[Exam]:
+def _dated(subject: SubjectRecord, choices: Choices) -> SubjectRecord:
+    """Return the subject with its exams on the days that D29 chooses."""
+    if choices["D29"] != "study_date":
+        return subject
+    exams = [
+        replace(exam, real_date=exam.registered_date, other_date=None) for exam in subject.exams
+    ]
+    return replace(subject, exams=tuple(exams))
+
+
+def _candidates(subject: SubjectRecord, role: str, choices: Choices) -> list[Exam]:
     """Return the dated studies of a role; any CT may be the CT that the EDC names (D04)."""
     named_ct = role == _CT and subject.demographics and subject.demographics.date(f"{_CT}_date")
     return [
         exam
         for exam in subject.exams
-        if exam.real_date and (exam.role.role == role or (named_ct and exam.role.modality == "CT"))
+        if exam.real_date
+        and (
+            exam.role.role == role
+            or (named_ct and exam.role.modality == "CT")
+            or (role == _DCE and _is_dce_by_choice(exam, choices))
+        )
     ]
+
+
+def _is_dce_by_choice(exam: Exam, choices: Choices) -> bool:
+    """Return whether D27 makes a dynamic MRI with another agent a DCE-MRI."""
+    agents = read_protocol().imaging.dce_agents[choices["D27"]]
+    return (
+        exam.role.role == "other"
+        and exam.role.contrast_agent_class in agents
+        and bool(_has_dynamic_phases(exam))
+    )
 
 
 def _said_not_done(demographics: ClinicalRow | None, role: str) -> bool:
@@ -157,8 +189,11 @@ def _ct_facts(baseline: BaselineExams) -> dict[str, object]:
     if exam is None:
         return {}
     rules, found = read_protocol().imaging, exam.label_names()
-    phases = found & set(rules.contrast_ct)
-    if not phases and (found & set(rules.unsettled) or not found & set(rules.native_ct)):
+    phases = {label.label for label in exam.labels if _is_decisive(label)} & set(rules.contrast_ct)
+    # A phase that only lung, computed or split-spectrum images show is no image of the liver,
+    # and no proof that there was none.
+    open_labels = {*rules.unsettled, *rules.contrast_ct}
+    if not phases and (found & open_labels or not found & set(rules.native_ct)):
         return {"ct_received": True}
     return {"ct_received": True, "ct_contrast_phases": len(phases)}
 
@@ -172,14 +207,22 @@ def _technique(baseline: BaselineExams, choices: Choices) -> dict[str, object]:
     found = {role: baseline.exams[role] for role in (_DCE, _EOB) if role in baseline.exams}
     if not found:
         return {}
+    # What has not come may be thin, or thick: it stays open beside what has.
+    absent: list[float | None] = [None] if _may_still_come(baseline, choices) else []
     facts: dict[str, object] = {
         "field_t": _lowest_field(list(found.values())),
-        "t1_mm": [mm for role, exam in found.items() for mm in _t1_slots(role, exam)],
-        "t2_mm": [mm for exam in found.values() for mm in _t2_series(exam, choices)],
+        "t1_mm": [mm for role, exam in found.items() for mm in _t1_slots(role, exam)] + absent,
+        "t2_mm": [mm for exam in found.values() for mm in _t2_series(exam, choices)] + absent,
     }
     if _EOB in found:
         facts["eob_dynamic"] = _has_dynamic_phases(found[_EOB])
     return facts
+
+
+def _may_still_come(baseline: BaselineExams, choices: Choices) -> bool:
+    """Return whether an MRI that I4 asks for has not come; one EOB-MRI may do for both (D05)."""
+    needed = (_EOB,) if choices["D05"] == "combined_exam" else (_DCE, _EOB)
+    return any(role not in baseline.exams and role not in baseline.not_done for role in needed)
 
 
 def _lowest_field(exams: Sequence[Exam]) -> float | None:
@@ -218,14 +261,14 @@ def _thinnest(series: Sequence[SeriesLabel]) -> float | None:
 
 
 def _is_decisive(label: SeriesLabel) -> bool:
-    return label.orientation == read_protocol().imaging.decisive_orientation
+    return label.is_diagnostic and label.orientation == read_protocol().imaging.decisive_orientation
 
 
 def _has_dynamic_phases(exam: Exam) -> bool | None:
     rules, found = read_protocol().imaging, exam.label_names()
-    if set(rules.dynamic_t1) <= found:
+    if set(rules.dynamic_t1) <= {label.label for label in exam.labels if _is_decisive(label)}:
         return True
-    return None if found & set(rules.unsettled) else False
+    return None if found & {*rules.unsettled, *rules.dynamic_t1} else False
 
 
 def _iso(day: dt.date | None) -> str | None:

@@ -80,6 +80,7 @@ class Imaging(_Model):
     native_ct: tuple[str, ...]
     required_t1: dict[str, tuple[str, ...]]
     dynamic_t1: tuple[str, ...]
+    dce_agents: dict[str, tuple[str, ...]]
     diagnostic_t2: tuple[str, ...]
     other_t2: tuple[str, ...]
     unsettled: tuple[str, ...]
@@ -199,7 +200,7 @@ def parse_evidence(path: Path) -> dict[str, Evidence]:
 
 @cache
 def read_decisions() -> tuple[Decision, ...]:
-    """Read the decision register, D01 to D26.
+    """Read the decision register.
 
     Raises
     ------

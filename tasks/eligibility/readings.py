@@ -10,6 +10,7 @@ from schemas.states import Effect
 from tasks.eligibility import clinical_facts
 from tasks.eligibility.evaluate import CriterionResult, evaluate_facts
 from tasks.eligibility.imaging_facts import BaselineExams, imaging_facts
+from tasks.eligibility.missing_exams import agreed, possible_baselines
 from tasks.eligibility.protocol import (
     CRITERION_IDS,
     choices_of,
@@ -23,24 +24,31 @@ _Candidates = dict[str, Sequence[Mapping[str, object]]]
 #: What several records of one kind mean together: the best specimen decides I5, the worst
 #: treatment E1.
 _BEST_FIRST = (Effect.PASS, Effect.UNDETERMINED, Effect.FAIL)
+#: Decisions that say which exams there are, and when they were; every criterion hangs on them.
+_OF_EXAMS = ("D10", "D13", "D27", "D29")
 _WORST_FIRST = (Effect.FAIL, Effect.UNDETERMINED, Effect.PASS)
 
 
-def evaluate_subject(
-    subject: SubjectRecord, baseline: BaselineExams
-) -> dict[str, dict[str, CriterionResult]]:
+def evaluate_subject(subject: SubjectRecord) -> dict[str, dict[str, CriterionResult]]:
     """Return what each criterion says of one subject, by reading and criterion."""
     decided: dict[tuple[str, ...], CriterionResult] = {}
+    ways_of: dict[tuple[str, ...], list[BaselineExams]] = {}
     by_reading: dict[str, dict[str, CriterionResult]] = {}
     for reading in read_protocol().readings:
         choices = choices_of(reading.id)
-        candidates: _Candidates = {}
+        exams = tuple(choices[decision] for decision in _OF_EXAMS)
+        if exams not in ways_of:
+            ways_of[exams] = possible_baselines(subject, choices)
+        candidates: list[_Candidates] = []
         results: dict[str, CriterionResult] = {}
         for criterion_id in CRITERION_IDS:
-            same = (criterion_id, *_that_bear_on(criterion_id, choices))
+            same = (criterion_id, *exams, *_that_bear_on(criterion_id, choices))
             if same not in decided:
-                candidates = candidates or _candidates(subject, baseline, choices)
-                decided[same] = _decide(criterion_id, candidates[criterion_id], reading.id)
+                candidates = candidates or [
+                    _candidates(subject, way, choices) for way in ways_of[exams]
+                ]
+                found = [_decide(criterion_id, one[criterion_id], reading.id) for one in candidates]
+                decided[same] = agreed(found, ways_of[exams])
             results[criterion_id] = replace(decided[same], reading=reading.id)
         by_reading[reading.id] = results
     return by_reading

@@ -13,11 +13,17 @@ from schemas.records import CohortLabels, SeriesLabel, StudyRole
 
 @dataclass(frozen=True)
 class Exam:
-    """One imaging study with its real date and its labelled sub-stacks (restricted)."""
+    """One imaging study with its real dates and its labelled sub-stacks (restricted).
+
+    `real_date` is the day of acquisition, `other_date` another day on which images of it were
+    acquired, `registered_date` the day that StudyDate names (D29).
+    """
 
     role: StudyRole
     real_date: dt.date | None = field(repr=False)
     labels: tuple[SeriesLabel, ...]
+    other_date: dt.date | None = field(default=None, repr=False)
+    registered_date: dt.date | None = field(default=None, repr=False)
 
     def label_names(self) -> set[str]:
         """Return the labels found in this study."""
@@ -98,7 +104,13 @@ def _record(
     shift_days: int | None,
 ) -> SubjectRecord:
     exams = [
-        Exam(study, _real_date(study.study_date, shift_days), tuple(series[study.study_uid]))
+        Exam(
+            study,
+            _real_date(study.study_date, shift_days),
+            tuple(series[study.study_uid]),
+            other_date=_real_date(study.last_date, shift_days),
+            registered_date=_real_date(study.registered_date, shift_days),
+        )
         for study in sorted(studies, key=lambda study: study.study_uid)
     ]
     return SubjectRecord(

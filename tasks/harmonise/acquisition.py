@@ -15,8 +15,24 @@ from schemas.dicom.sub_stacks import (
 )
 
 _GAUSS_PER_TESLA = 10_000.0
-#: No scanner for people exceeds this; a larger header value is in gauss.
-_HIGHEST_TESLA = 100.0
+#: Scanners for people; 10 and 15 are kilogauss or nonsense, 1500 millitesla or nonsense.
+_PLAUSIBLE_TESLA = (0.1, 7.5)
+#: Two values of one nominal thickness or spacing; consoles write 2.9999998 beside 3.0.
+_SAME_LENGTH_MM = 0.01
+#: Values of ImageType (0008,0008) that tell a computed image wherever they stand
+#: (PS3.3 C.7.6.1.1.2, C.8.16.1.4; vendors' conformance statements).
+_COMPUTED = frozenset(
+    {
+        "SECONDARY", "MPR", "REFORMATTED", "RESAMPLED", "MULTIPLANAR", "PROJECTION IMAGE",
+        "PROJECTION", "MIP", "MINIP", "MNIP", "MIN_IP", "MAXIMUM", "MINIMUM", "STD_DEVIATION",
+        "VOLUME RENDERING", "VRT", "CURVED", "CPR", "CSA MPR", "PJN", "STITCHED", "COMPOSED",
+        "SUBTRACTION", "SUB", "ADDITION", "DIVISION", "MULTIPLICATION", "QUANTITY",
+    }
+)  # fmt: skip
+#: Values that originals have as well, with another meaning: averaged signals, a volume scan.
+_COMPUTED_WHEN_DERIVED = frozenset(
+    {"AVERAGE", "AVE", "MEAN", "COMBINED", "VOLUME", "THICK", "THIN", "MSUM", "COMP_SUM"}
+)
 #: Cosine of the largest tilt (45 degrees) at which a plane keeps its name.
 _OBLIQUE_COSINE = 0.7072
 _MISSING_FROM = 1.5
@@ -24,11 +40,41 @@ _DAY_S = 86_400.0
 
 
 def field_strength_t(facts: InstanceFeatures) -> float | None:
-    """Return MagneticFieldStrength (0018,0087) in tesla; values over 100 are gauss."""
+    """Return MagneticFieldStrength (0018,0087) in tesla; None for what no scanner can have.
+
+    Thousands are gauss where that gives the field of a scanner. Kilogauss and millitesla
+    cannot be told from errors, and are not converted.
+    """
     raw = facts.field_strength_raw
-    if raw is None or raw <= 0:
+    for tesla in (raw, raw and raw / _GAUSS_PER_TESLA):
+        if tesla is not None and _PLAUSIBLE_TESLA[0] <= tesla <= _PLAUSIBLE_TESLA[1]:
+            # 1000 to 4999 are 0.1 to 0.5 T, or millitesla: nobody knows.
+            return None if tesla != raw and tesla < 0.5 else tesla
+    return None
+
+
+def has_implausible_field(facts: InstanceFeatures) -> bool:
+    """Return whether a header states a field strength that no scanner can have."""
+    raw = facts.field_strength_raw
+    return raw is not None and field_strength_t(facts) is None
+
+
+def one_length_mm(values: Sequence[float | None]) -> float | None:
+    """Return the length that all state; values that differ by rounding are one, the larger."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values) or max(known) - min(known) > _SAME_LENGTH_MM:
         return None
-    return raw / _GAUSS_PER_TESLA if raw > _HIGHEST_TESLA else raw
+    return round(max(known), 3)
+
+
+def is_original(image_type: Sequence[str]) -> bool:
+    """Return whether ImageType (0008,0008) names no computation from other images.
+
+    A derived but PRIMARY image, such as a Dixon component, is an original here.
+    """
+    values = frozenset(image_type)
+    derived = image_type[:1] == ("DERIVED",)
+    return not (values & _COMPUTED or (derived and values & _COMPUTED_WHEN_DERIVED))
 
 
 def orientation_of(members: Sequence[InstanceFeatures]) -> str:

@@ -22,7 +22,7 @@ _ARTERIAL_S = 30.0
 
 @dataclass(frozen=True)
 class AgentFinding:
-    """The class of agent: extracellular, gadoxetate, gadobenate, iodinated, unknown or conflict."""
+    """The class of agent: one of `contrast_agents.csv`, unknown or conflict."""
 
     agent_class: str
     evidence: tuple[str, ...] = ()
@@ -51,9 +51,32 @@ def find_agent(
     return AgentFinding("unknown")
 
 
-_MR_CLASSES = frozenset({"gadoxetate", "extracellular", "gadobenate"})
+_MR_CLASSES = frozenset({"gadoxetate", "extracellular", "gadobenate", "other"})
+#: What the exam of a role is given (protocol I4).
+_AGENT_OF_ROLE = {"dce_mri": "extracellular", "eob_mri": "gadoxetate"}
+_DYNAMIC = frozenset({"art", "pvp"})
 #: Liver images an hour and more after injection are those of gadobenate.
 _LATEST_GADOXETATE_S = 3600.0
+
+
+def agent_of_edc(
+    agent: AgentFinding, phases: frozenset[str], stated_roles: frozenset[str]
+) -> AgentFinding:
+    """Return the agent of the MRI that the EDC states for this day, where the images name none.
+
+    Parameters
+    ----------
+    agent : AgentFinding
+        What the images say; any agent of theirs stands.
+    phases : frozenset of str
+        Accepted phases; without an arterial and a portal venous one it is no such MRI.
+    stated_roles : frozenset of str
+        Roles of the exams that the EDC states for the day; two MRI of one day tell nothing.
+    """
+    roles = sorted(stated_roles & _AGENT_OF_ROLE.keys())
+    if agent.agent_class != "unknown" or not phases >= _DYNAMIC or len(roles) != 1:
+        return agent
+    return AgentFinding(_AGENT_OF_ROLE[roles[0]], (f"AGENT-EDC demographics={roles[0]}",))
 
 
 def apply_agent(
@@ -100,7 +123,7 @@ def _offset_after_injection_s(
 
 def _fit(item: ExamItem, decision: Decision, agent: str, offset: float | None) -> Decision:
     phase = decision.contrast_phase
-    if phase in ("hbp", "trans") and agent == "extracellular":
+    if phase in ("hbp", "trans") and agent in ("extracellular", "other"):
         return _agent_conflict(decision)
     if phase == "trans" and agent == "gadobenate":
         return _agent_conflict(decision)

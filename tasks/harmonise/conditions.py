@@ -18,12 +18,18 @@ def _te_over_tr(facts: InstanceFeatures) -> float | None:
     return facts.echo_time_ms / facts.repetition_time_ms
 
 
+def _derivation(facts: InstanceFeatures) -> tuple[str, ...]:
+    return facts.image_type if facts.image_type[:1] == ("DERIVED",) else ()
+
+
 #: What a condition may ask for: the DICOM keyword that evidence names, and how it is read.
 NUMERIC_FIELDS: Mapping[str, tuple[str, Callable[[InstanceFeatures], Value]]] = {
     "scanning_sequence": ("ScanningSequence", lambda f: f.scanning_sequence),
     "sequence_variant": ("SequenceVariant", lambda f: f.sequence_variant),
     "scan_options": ("ScanOptions", lambda f: f.scan_options),
     "image_type": ("ImageType", lambda f: f.image_type),
+    "derivation": ("ImageType", _derivation),
+    "body_part": ("BodyPartExamined", lambda f: f.body_part),
     "mr_acquisition_type": ("MRAcquisitionType", lambda f: f.mr_acquisition_type),
     "repetition_time_ms": ("RepetitionTime", lambda f: f.repetition_time_ms),
     "echo_time_ms": ("EchoTime", lambda f: f.echo_time_ms),

@@ -21,6 +21,7 @@ _CONTRADICTIONS = {
     "dwi": frozenset({"t1"}),
     "bssfp": frozenset({"dwi", "mrcp"}),
 }
+_LIVER_PHASES = frozenset({"pvp", "trans", "hbp"})
 _FAMILY_LABELS = {"mrcp": "MR_MRCP", "bssfp": "MR_BSSFP", "dwi": "MR_DWI", "adc": "MR_ADC"}
 _ECHO_LABELS = {"in": "MR_T1_IP", "opp": "MR_T1_OP", "inopp": "MR_T1_IPOP"}
 MR_PHASE_LABELS = {
@@ -83,7 +84,21 @@ def decide(modality: str | None, text: Facets, physics: Facets) -> Decision:
         )
     if text["abstain"].value is not None:
         return Decision(tier="X", evidence=text["abstain"].evidence)
+    if _is_elsewhere(text, physics):
+        return Decision(label="OTHER", tier="B", evidence=physics["region"].evidence)
     return _decide_ct(text) if modality == "CT" else _decide_mr(text, physics)
+
+
+def _is_elsewhere(text: Facets, physics: Facets) -> bool:
+    """Return whether the header names another region and no word names the liver beside it."""
+    region = physics["region"].value
+    if region not in ("other", "chest") or text["region"].value == "abdomen":
+        return False
+    phase, family = text["contrast_phase"].value, text["family"].value
+    if phase in _LIVER_PHASES or family == "mrcp":
+        return False
+    # A scan of chest and abdomen is often filed under the chest; its phases are the liver's.
+    return region == "other" or phase in (None, "pre", "post", "multi", "art")
 
 
 def _strongest(first: Resolution, second: Resolution) -> Resolution:
@@ -156,7 +171,7 @@ def _family_without_words(text: Facets, seen: Resolution) -> _Family:
     if seen.conflict:
         return _Family(None, "X", seen.evidence)
     phase, echo = text["contrast_phase"], text["echo"]
-    if seen.value in (None, "t1") and (echo.value or phase.value):
+    if seen.value in (None, "t1") and (echo.value or _names_t1(phase, seen)):
         # In liver MR only T1 images are named by an echo or by a contrast phase.
         agrees = seen.value == "t1"
         return _Family("t1", "B", seen.evidence if agrees else (), agrees=agrees, explicit=True)
@@ -166,6 +181,13 @@ def _family_without_words(text: Facets, seen: Resolution) -> _Family:
     # are statements; the rest is inference.
     stated = seen.value in ("adc", "dwi", "mrcp")
     return _Family(seen.value, "B" if stated else "C", seen.evidence, explicit=stated)
+
+
+def _names_t1(phase: Resolution, seen: Resolution) -> bool:
+    """Return whether a contrast phase tells a T1; T2 and diffusion are made after contrast too."""
+    if phase.value != "post" or seen.value == "t1":
+        return phase.value is not None
+    return any(vote.matched[:1].isdigit() for vote in phase.votes)
 
 
 def _decide_t2(family: _Family, tier: str, text: Facets, physics: Facets) -> Decision:

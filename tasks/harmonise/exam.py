@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.sub_stacks import group_by_series
-from schemas.records import CohortLabels, SeriesLabel, StudyRole
+from schemas.records import CohortLabels, SeriesLabel, StatedExam
 from tasks.harmonise.acquisition import (
     count_missing_slices,
     field_strength_t,
+    one_length_mm,
     only_value,
     position_spacing_mm,
 )
-from tasks.harmonise.agents import AgentFinding, apply_agent, find_agent
+from tasks.harmonise.agents import AgentFinding, agent_of_edc, apply_agent, find_agent
 from tasks.harmonise.decide import Decision
+from tasks.harmonise.exam_days import exam_days
 from tasks.harmonise.exam_items import ExamItem, make_items
 from tasks.harmonise.matching import read_matcher
 from tasks.harmonise.overrides import Key, Override, decided
-from tasks.harmonise.roles import RoleFinding, StudyFacts, assign_roles
+from tasks.harmonise.reconstruction import energies, is_diagnostic, kernel_class
+from tasks.harmonise.roles import RoleFinding, assign_roles
 from tasks.harmonise.rules import read_rules
+from tasks.harmonise.stated_exams import roles_on
+from tasks.harmonise.studies import main_exam, study_facts, study_notes, study_role
+from tasks.harmonise.study_overrides import StudyOverride
 from tasks.harmonise.thickness import check_thickness, slice_thickness_mm
 from tasks.harmonise.time_zero import offset_s
 from tasks.harmonise.timeline import on_one_clock
-from tasks.harmonise.timing import settle_phases
+from tasks.harmonise.timing import SettledPhases, settle_phases
 from tasks.harmonise.vocabulary import UNCLASSIFIED, read_labels
 
 
 def label_instances(
-    features: Sequence[InstanceFeatures], overrides: Mapping[Key, Override] | None = None
+    features: Sequence[InstanceFeatures],
+    overrides: Mapping[Key, Override] | None = None,
+    *,
+    stated: Sequence[StatedExam] = (),
+    study_overrides: Mapping[str, StudyOverride] | None = None,
 ) -> CohortLabels:
     """Label every sub-stack and give every study its role.
 
@@ -46,6 +55,11 @@ def label_instances(
     overrides : mapping, optional
         Reviewers' decisions by sub-stack; they stand above every rule, and fix the phases of
         the exam as names do.
+    stated : sequence of StatedExam
+        The EDC's exams, with days shifted as those of the images: which MRI an exam is when
+        its images name no agent, and which of several is the baseline.
+    study_overrides : mapping, optional
+        Reviewers' decisions about role and agent by study UID; they stand above every rule.
 
     Returns
     -------
@@ -59,40 +73,79 @@ def label_instances(
         for item in make_items(members, matcher):
             key = (item.facts.study_uid or f"series {series_uid}", item.facts.modality or "")
             exams.setdefault(key, []).append(item)
-    settled = {key: _Exam(items, overrides or {}) for key, items in sorted(exams.items())}
+    of_subject: dict[str, list[StatedExam]] = {}
+    for one in stated:
+        of_subject.setdefault(one.subject_id, []).append(one)
+    reviewed = study_overrides or {}
+    settled = {
+        key: _Exam(items, overrides or {}, of_subject, reviewed.get(key[0]))
+        for key, items in sorted(exams.items())
+    }
     by_study: dict[str, list[_Exam]] = {}
     for exam in settled.values():
         if exam.study_uid is not None:
             by_study.setdefault(exam.study_uid, []).append(exam)
-    roles = assign_roles([_study_facts(uid, parts) for uid, parts in sorted(by_study.items())])
+    roles = assign_roles([study_facts(uid, parts) for uid, parts in sorted(by_study.items())])
     series = [
         label for exam in settled.values() for label in exam.labels(roles.get(exam.study_uid or ""))
     ]
     return CohortLabels(
         series=tuple(sorted(series, key=lambda s: (s.series_uid, s.sub_stack_digest))),
-        studies=tuple(_study_role(uid, by_study[uid], roles[uid]) for uid in sorted(by_study)),
+        studies=tuple(study_role(uid, by_study[uid], roles[uid]) for uid in sorted(by_study)),
+        notes=tuple(
+            note for uid in sorted(by_study) for note in study_notes(uid, main_exam(by_study[uid]))
+        ),
     )
 
 
 class _Exam:
     """The sub-stacks of one study and modality with everything settled about them."""
 
-    def __init__(self, items: Sequence[ExamItem], overrides: Mapping[Key, Override]) -> None:
+    def __init__(
+        self,
+        items: Sequence[ExamItem],
+        overrides: Mapping[Key, Override],
+        stated: Mapping[str, Sequence[StatedExam]],
+        reviewed: StudyOverride | None,
+    ) -> None:
         self.items = sorted(
             (_reviewed(item, overrides) for item in on_one_clock(items)),
             key=lambda item: item.key,
         )
         self.facts = self.items[0].facts
         self.study_uid = self.facts.study_uid
+        self.reviewed = reviewed
         said = {item.key: item.decision for item in self.items}
-        timed = settle_phases(self.items, find_agent(self.items, said).agent_class)
-        self.zero = timed.zero
-        self.agent: AgentFinding = find_agent(self.items, timed.decisions)
+        self._settle(find_agent(self.items, said), overrides)
+        self.days = exam_days(
+            [m for item in self.items for m in item.stack.members],
+            [m for item in self._enhanced() for m in item.stack.members],
+        )
+        self.stated_roles = roles_on(stated, self.facts.subject_id, self.days.day)
+        told = agent_of_edc(self.agent, self.phases, self.stated_roles)
+        if told != self.agent:
+            self._settle(told, overrides)
+        self.energies = energies(self.items)
+
+    def _settle(self, agent: AgentFinding, overrides: Mapping[Key, Override]) -> None:
+        """Give every part its label with an agent that headers, the EDC or a reviewer name."""
+        if self.reviewed is not None and self.reviewed.agent_class:
+            agent = AgentFinding(self.reviewed.agent_class, (self.reviewed.evidence,))
+        said = {item.key: item.decision for item in self.items}
+        timed = settle_phases(self.items, agent.agent_class)
+        self.zero, self.troubles = timed.zero, timed.troubles
+        self.agent = self._agent_after(agent, timed)
         fitted = apply_agent(self.items, timed.decisions, self.agent, self.zero)
-        by_rules = _with_single_ct(self.items, fitted, self.agent)
-        said |= by_rules
+        said |= _with_single_ct(self.items, fitted, self.agent)
         said |= {i.key: i.decision for i in self.items if i.key in overrides}
         self.decisions: Mapping[Key, Decision] = said
+
+    def _agent_after(self, agent: AgentFinding, timed: SettledPhases) -> AgentFinding:
+        """Return the agent; one that nothing named may follow from the phases that time gave."""
+        return agent if agent.agent_class != "unknown" else find_agent(self.items, timed.decisions)
+
+    def _enhanced(self) -> list[ExamItem]:
+        return [i for i in self.items if self.decisions[i.key].contrast_phase not in (None, "pre")]
 
     @property
     def phases(self) -> frozenset[str]:
@@ -121,6 +174,8 @@ class _Exam:
         thickness = slice_thickness_mm(members)
         spacing = position_spacing_mm(members)
         phase = definition.contrast_phase
+        kernel, energy = kernel_class(facts), self.energies.get(item.key)
+        fills = is_diagnostic(item, kernel, energy)
         return SeriesLabel(
             subject_id=facts.subject_id,
             study_uid=facts.study_uid,
@@ -138,15 +193,20 @@ class _Exam:
             n_slices=_n_slices(members, spacing),
             n_missing_slices=count_missing_slices(members),
             slice_thickness_mm=thickness,
-            spacing_between_slices_mm=only_value([m.spacing_between_slices_mm for m in members]),
+            spacing_between_slices_mm=one_length_mm([m.spacing_between_slices_mm for m in members]),
             slice_gap_mm=None if None in (thickness, spacing) else _gap_mm(spacing, thickness),
             thickness_limit_mm=definition.thickness_limit_mm,
             thickness_verdict=check_thickness(
                 thickness, definition.thickness_limit_mm, item.orientation, facts.image_type
             ),
             field_strength_t=field_strength_t(facts),
-            required_for_protocol=role is not None and role.role in definition.required_in,
+            required_for_protocol=fills
+            and role is not None
+            and role.role in definition.required_in,
             acquisition_time_offset_s=offset_s(item, self.zero),
+            kernel_class=kernel,
+            energy=energy,
+            is_diagnostic=fills,
         )
 
 
@@ -189,57 +249,3 @@ def _with_single_ct(
             contrast_phase="post",
         )
     return settled
-
-
-def _study_facts(study_uid: str, exams: Sequence[_Exam]) -> StudyFacts:
-    main = _main_exam(exams)
-    return StudyFacts(
-        study_uid=study_uid,
-        subject_id=main.facts.subject_id,
-        modality=main.facts.modality,
-        study_date=_study_date(main),
-        phases=main.phases,
-        has_undecided=main.has_undecided,
-        agent=main.agent,
-    )
-
-
-def _main_exam(exams: Sequence[_Exam]) -> _Exam:
-    """Return the exam of CT or MR with the most instances; a study has one modality."""
-    return max(
-        exams,
-        key=lambda e: (
-            e.facts.modality in ("CT", "MR"),
-            sum(len(item.stack.members) for item in e.items),
-            e.facts.modality or "",
-        ),
-    )
-
-
-def _study_date(exam: _Exam) -> str | None:
-    dates = sorted(
-        {d for item in exam.items for m in item.stack.members if (d := m.study_date) is not None}
-    )
-    return dates[0] if dates else None
-
-
-def _study_role(study_uid: str, exams: Sequence[_Exam], finding: RoleFinding) -> StudyRole:
-    main = _main_exam(exams)
-    members = [m for item in main.items for m in item.stack.members]
-    return StudyRole(
-        subject_id=main.facts.subject_id,
-        study_uid=study_uid,
-        modality=main.facts.modality,
-        role=finding.role,
-        role_evidence=tuple(sorted(set(finding.evidence))),
-        study_date=_study_date(main),
-        manufacturer=_most_common([m.manufacturer for m in members]),
-        model=_most_common([m.model for m in members]),
-        field_strength_t=only_value([f for m in members if (f := field_strength_t(m)) is not None]),
-        contrast_agent_class=finding.agent_class,
-    )
-
-
-def _most_common(values: Sequence[str | None]) -> str | None:
-    counts = Counter(value for value in values if value is not None)
-    return max(counts, key=lambda value: (counts[value], value)) if counts else None

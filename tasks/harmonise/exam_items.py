@@ -16,6 +16,8 @@ from tasks.harmonise.votes import Facets, Vote, resolve
 _DECISIVE = ("exclusion", "family", "contrast_phase", "echo")
 _CONTAINER_PHASES = frozenset({"multi", "post"})
 _TRACKING_RULES = ("EXC-BOLUS-CT ", "EXC-BOLUS-MR ")
+#: Fluoroscopy guides needles as well: no evidence of contrast.
+_NEEDLE_WORDS = ("=fluoro", "=fluoroscopic", "=carevision", "=care_vision", "=locator")
 _FAT_SUPPRESSED_OPTIONS = frozenset({"FS", "SFS", "FATSAT_GEMS", "SPECIR_GEMS"})
 
 
@@ -23,7 +25,8 @@ _FAT_SUPPRESSED_OPTIONS = frozenset({"FS", "SFS", "FATSAT_GEMS", "SPECIR_GEMS"})
 class ExamItem:
     """A sub-stack with what it says of itself.
 
-    Times are in seconds since midnight; `last_time_s` is that of its last image. `agents` are
+    Times are in seconds since midnight; `last_time_s` is that of its last image. `extent_mm` is
+    where an axial one begins and ends, feet to head (DICOM LPS). `agents` are
     the classes that its header and its texts name. `can_be_timed` says that order and time of
     acquisition may name its phase.
     """
@@ -31,6 +34,7 @@ class ExamItem:
     stack: SubStack
     decision: Decision
     orientation: str
+    extent_mm: tuple[float, float] | None
     time_s: float | None
     last_time_s: float | None
     contrast_start_s: float | None
@@ -72,16 +76,25 @@ def _make_item(stack: SubStack, time_s: float | None, matcher: Matcher) -> ExamI
         stack=stack,
         decision=decision,
         orientation=orientation,
+        extent_mm=_extent_mm(stack.members) if orientation == "axial" else None,
         time_s=time_s,
         last_time_s=_last_time_s(stack.members, time_s),
         contrast_start_s=only_value([m.contrast_start_time_s for m in stack.members]),
-        delay_s=stated_delay_s(first.series_description),
+        delay_s=stated_delay_s(first.series_description, first.modality),
         agents=agents,
         agent_evidence=agent_evidence,
         can_be_timed=decision.is_dynamic and _is_dynamic_geometry(first, orientation, physics),
-        is_bolus_tracking=any(e.startswith(_TRACKING_RULES) for e in decision.evidence),
+        is_bolus_tracking=any(
+            e.startswith(_TRACKING_RULES) and not e.endswith(_NEEDLE_WORDS)
+            for e in decision.evidence
+        ),
         is_fat_suppressed=_is_fat_suppressed(first, text, physics),
     )
+
+
+def _extent_mm(members: Sequence[InstanceFeatures]) -> tuple[float, float] | None:
+    feet_to_head = [m.position_lps[2] for m in members if len(m.position_lps) == 3]
+    return (min(feet_to_head), max(feet_to_head)) if feet_to_head else None
 
 
 def _last_time_s(members: Sequence[InstanceFeatures], first_s: float | None) -> float | None:

@@ -34,6 +34,17 @@ def label_findings(
         )
         for stale in stale_overrides(overrides, present, all_series=False)
     ]
+    findings += [
+        make_finding(
+            _FOLDER,
+            note.rule_id,
+            (note.subject_id or "").partition("-")[0],
+            object_type="imaging_study",
+            object_id=note.study_uid,
+            observed=note.observed,
+        )
+        for note in labels.notes
+    ]
     if kept_version is not None:
         findings += [
             make_finding(

@@ -15,6 +15,10 @@ from tasks.harmonise.votes import Vote
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)(s|min|h)")
 _SECONDS_PER = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_SHORTEST_DELAY_S = 15.0
+_DYNAMIC_WORDS = frozenset(
+    {"dyn", "dynamic", "post", "+c", "c+", "delay", "delayed", "eob", "延迟", "延迟期", "延时"}
+)
 _B_VALUE = re.compile(r"b\d{1,4}")
 
 
@@ -39,6 +43,7 @@ class Matcher:
     by_time: tuple[Rule, ...]
     by_b_value: tuple[Rule, ...]
     by_agent: tuple[Rule, ...]
+    by_delays: tuple[Rule, ...]
     by_header: tuple[Rule, ...]
 
 
@@ -63,6 +68,7 @@ def build_matcher(rule_set: RuleSet) -> Matcher:
         by_time=tuple(rule for rule in rule_set.rules if rule.seconds is not None),
         by_b_value=tuple(rule for rule in rule_set.rules if rule.b_value),
         by_agent=tuple(rule for rule in rule_set.rules if rule.agent is not None),
+        by_delays=tuple(rule for rule in rule_set.rules if rule.several_delays),
         by_header=tuple(rule for rule in rule_set.rules if not rule.is_text_rule),
     )
 
@@ -99,6 +105,10 @@ def text_votes(matcher: Matcher, text: str, scope: Scope, tag: str) -> list[Vote
             for rule in index.by_agent
             if rule.agent == agent and _wanted(rule, words, present)
         ]
+    if index.by_delays and len(stated_delays_s(words)) > 1:
+        votes += [
+            _vote(rule, tag, "delays") for rule in index.by_delays if _wanted(rule, words, present)
+        ]
     return votes
 
 
@@ -117,6 +127,7 @@ class _Index:
 
     def __init__(self, matcher: Matcher, scope: Scope, tag: str) -> None:
         self.by_agent = [rule for rule in matcher.by_agent if _in_scope(rule, scope)]
+        self.by_delays = [rule for rule in matcher.by_delays if _in_scope(rule, scope)]
         self._matcher, self._scope, self._tag = matcher, scope, tag
         self._known: dict[str, tuple[_Entry, ...]] = {}
 
@@ -202,10 +213,26 @@ def word_as_read(word: str) -> str:
     return word if read else _UNREAD_NUMBER
 
 
-def stated_delay_s(text: str) -> float | None:
-    """Return the only delay that a cleaned description states, in seconds."""
-    found = {m for word in text.split() if (m := _time_of(word)) is not None}
-    return found.pop() if len(found) == 1 else None
+def stated_delays_s(words: Sequence[str]) -> set[float]:
+    """Return the delays that cleaned words state; fewer than 15 s are a breath-hold or a pause."""
+    return {m for word in words if (m := _time_of(word)) is not None and m >= _SHORTEST_DELAY_S}
+
+
+def stated_delay_s(text: str, modality: str | None) -> float | None:
+    """Return the only delay after injection that a cleaned description states, in seconds.
+
+    Seconds in an MR name are as a rule the length of a breath-hold: they count beside a word
+    of the dynamic only.
+    """
+    words = text.split()
+    found = stated_delays_s(words)
+    if len(found) != 1:
+        return None
+    delay = found.pop()
+    in_seconds = any(w.endswith("s") and _time_of(w) == delay for w in words)
+    if modality == "MR" and in_seconds and not _DYNAMIC_WORDS.intersection(words):
+        return None
+    return delay
 
 
 def _time_of(word: str) -> float | None:

@@ -74,16 +74,22 @@ def make_override(row: Mapping[str, str | None], where: str = "") -> Override:
         raise ContractError("no series UID and digest of a sub-stack", where=where)
     if label not in read_labels() or label == UNCLASSIFIED:
         raise ContractError("a label that does not exist, or none", where=where)
-    if not _AUTHOR.fullmatch(author):
+    if not is_author(author):
         raise ContractError(
             "no author", expected="a short code: letters, digits, dot, dash", where=where
         )
-    if not _is_day(day) or not reason:
+    if not is_day(day) or not reason:
         raise ContractError("no date or no reason", expected="YYYY-MM-DD and words", where=where)
     return Override(series_uid, digest, label, author, day, reason)
 
 
-def _is_day(text: str) -> bool:
+def is_author(text: str) -> bool:
+    """Return whether a text is the short code of a person."""
+    return _AUTHOR.fullmatch(text) is not None
+
+
+def is_day(text: str) -> bool:
+    """Return whether a text is a day as YYYY-MM-DD."""
     try:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:

@@ -27,8 +27,8 @@ IMPOSSIBLE = 1000.0
 #: A series name is wrong in about one of a hundred exams (manual entry, copied protocols); a
 #: name that three or more acquisitions bear is one mistake, not several.
 WRONG_NAME_COST = 2.0
-#: Without a word of an agent, about one exam in ten is a native one.
-_NATIVE_COST = 1.0
+#: A stated delay is met within a few breaths, or a quarter of it: consoles write round numbers.
+_STATED_TOLERANCE_S, _STATED_TOLERANCE = 25.0, 0.25
 _EDGE_COST = 1.0
 _LIMIT_COST = 4.0
 _STEP_S = 2.0
@@ -41,11 +41,13 @@ _MOST_STARTS = 4000
 class Acquisition:
     """One pass over the liver: when it began, and the phases that its names allow.
 
-    Empty `named` means that no name says anything.
+    Empty `named` means that no name says anything. `stated_s` is how long after injection the
+    name says it began.
     """
 
     time_s: float
     named: frozenset[str] = frozenset()
+    stated_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,6 @@ def solve(
     acquisitions: Sequence[Acquisition],
     windows: Sequence[PhaseWindow],
     start_s: tuple[float, float] | None = None,
-    *,
-    may_be_native: bool = False,
 ) -> Solution:
     """Return the costs of every phase for every acquisition.
 
@@ -99,8 +99,6 @@ def solve(
         The phases an exam of this modality and agent may have, in their order.
     start_s : pair of float, optional
         Earliest and latest start of injection; without it every start is tried.
-    may_be_native : bool
-        Whether nothing says that an agent was given: then all may be native.
     """
     phases = tuple(window.phase for window in windows)
     if not acquisitions:
@@ -116,8 +114,6 @@ def solve(
     backward = _sweep(unary[::-1], step.T, _absent_after(windows))[::-1]
     joint = [f + b - u for f, b, u in zip(forward, backward, unary, strict=True)]
     costs = np.stack([j.min(axis=1) for j in joint])
-    if may_be_native:
-        costs[:, 0] = np.minimum(costs[:, 0], _native_cost(acquisitions, windows[0]))
     cheapest = int(joint[0].min(axis=0).argmin())
     return Solution(phases, np.minimum(costs, IMPOSSIBLE), float(starts[cheapest]))
 
@@ -163,12 +159,6 @@ def _starts(
     return np.concatenate([far, near])
 
 
-def _native_cost(acquisitions: Sequence[Acquisition], native: PhaseWindow) -> float:
-    named_else = {a.named for a in acquisitions if a.named and native.phase not in a.named}
-    repeated = native.repeat_cost * (len(acquisitions) - 1)
-    return _NATIVE_COST + repeated + WRONG_NAME_COST * len(named_else)
-
-
 def _unary(
     a: Acquisition, windows: Sequence[PhaseWindow], starts: FloatArray, wrong_name: float
 ) -> FloatArray:
@@ -177,7 +167,11 @@ def _unary(
         time_cost(w, offsets) + (wrong_name if a.named and w.phase not in a.named else 0.0)
         for w in windows
     ]
-    return np.stack(rows)
+    unary = np.stack(rows)
+    if a.stated_s is None:
+        return unary
+    tolerance_s = max(_STATED_TOLERANCE_S, _STATED_TOLERANCE * a.stated_s)
+    return unary + np.where(np.abs(offsets - a.stated_s) > tolerance_s, WRONG_NAME_COST, 0.0)
 
 
 def _transitions(windows: Sequence[PhaseWindow]) -> FloatArray:

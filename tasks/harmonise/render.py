@@ -63,6 +63,8 @@ def _matches(rule: Rule) -> str:
         parts.append(", ".join(" ".join(phrase) for phrase in rule.words))
     if rule.seconds is not None:
         parts.append(f"a stated delay of {rule.seconds[0]:g} to {rule.seconds[1]:g} s")
+    if rule.several_delays:
+        parts.append("several stated delays")
     if rule.b_value:
         parts.append("a stated b-value")
     if rule.agent is not None:

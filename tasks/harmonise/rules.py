@@ -24,7 +24,7 @@ from tasks.harmonise.vocabulary import read_labels
 
 #: Semantic version of the rules: major when a label changes its meaning, minor when labels
 #: of existing series change, patch otherwise.
-RULES_VERSION = "1.2.0"
+RULES_VERSION = "2.0.0"
 
 FACETS: Mapping[str, frozenset[str]] = {
     "family": frozenset({"t1", "t2", "mrcp", "bssfp", "dwi", "adc"}),
@@ -36,9 +36,10 @@ FACETS: Mapping[str, frozenset[str]] = {
     "dixon": frozenset({"water", "fat"}),
     "fat_sat": frozenset({"yes", "no"}),
     "abstain": frozenset({"unsure"}),
+    "region": frozenset({"abdomen", "other", "chest"}),
 }
 _REQUIRED = {"id", "priority", "facet", "vote", "positive", "negative", "reason", "source"}
-_MATCHERS = {"words", "seconds", "b_value", "agent", "numeric"}
+_MATCHERS = {"words", "seconds", "several_delays", "b_value", "agent", "numeric"}
 _OPTIONAL = {"modality", "vendor", "site", "with", "unless", "unless_seconds"}
 
 Phrase = tuple[str, ...]
@@ -50,8 +51,8 @@ class Rule:
 
     `words` are sequences of whole words; `with_any` and `unless` narrow a text match;
     `seconds` is the closed range of a delay that the text states, `unless_seconds` that of one
-    whose statement in seconds forbids the match; `numeric` conditions must
-    all hold. Empty `modalities`, `vendors` or `sites` mean all.
+    whose statement in seconds forbids the match; `several_delays` asks for two of them that
+    differ; `numeric` conditions must all hold. Empty `modalities`, `vendors` or `sites` mean all.
     """
 
     rule_id: RuleId
@@ -66,6 +67,7 @@ class Rule:
     unless: tuple[Phrase, ...]
     unless_seconds: tuple[float, float] | None
     seconds: tuple[float, float] | None
+    several_delays: bool
     b_value: bool
     agent: str | None
     numeric: tuple[Condition, ...]
@@ -137,6 +139,7 @@ def _parse_rule(entry: object, where: str) -> Rule:
         unless=_phrases(entry, "unless", where),
         unless_seconds=_seconds(entry, "unless_seconds", where),
         seconds=_seconds(entry, "seconds", where),
+        several_delays=bool(entry.get("several_delays", False)),
         b_value=bool(entry.get("b_value", False)),
         agent=entry.get("agent"),
         numeric=tuple(

@@ -13,7 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from schemas.dicom import contrast_agents, descriptor_vocabulary, descriptors
+from schemas.dicom import (
+    contrast_agents,
+    descriptor_idioms,
+    descriptor_vocabulary,
+    descriptors,
+)
 from schemas.dicom.features import InstanceFeatures
 from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir, use_label_tables
@@ -21,7 +26,7 @@ from schemas.records import CohortLabels
 from schemas.rule_tables import attempt, read_signed
 from schemas.run.atomic_files import write_bytes
 from schemas.run.zones import Zones
-from tasks.harmonise import matching, rules, text, vocabulary
+from tasks.harmonise import matching, reconstruction, rules, text, vocabulary
 from tasks.harmonise.differences import (
     Row,
     rule_differences,
@@ -32,6 +37,11 @@ from tasks.harmonise.exam import label_instances
 from tasks.harmonise.overrides import Key, Override, parse_overrides, render_overrides
 from tasks.harmonise.rules import Rule
 from tasks.harmonise.store import read_strings
+from tasks.harmonise.study_overrides import (
+    StudyOverride,
+    parse_study_overrides,
+    render_study_overrides,
+)
 from tasks.harmonise.text import StringLabel
 
 T = TypeVar("T")
@@ -43,8 +53,11 @@ _TABLE_READERS: tuple[Callable[[], object], ...] = (
     vocabulary.read_labels,
     vocabulary.read_phase_windows,
     vocabulary.read_rungs,
+    descriptor_idioms.read_idioms,
+    reconstruction.read_kernels,
 )
 _DECISIONS = "label_decisions.csv"
+_STUDY_DECISIONS = "study_decisions.csv"
 
 
 @dataclass(frozen=True)
@@ -234,8 +247,8 @@ def difference_of_versions(
 
 def _switch(root: Path | None) -> None:
     use_label_tables(root)
-    for module in (vocabulary, rules, matching, text, descriptors, descriptor_vocabulary,
-                   contrast_agents):  # fmt: skip
+    for module in (vocabulary, rules, matching, text, reconstruction, descriptors,
+                   descriptor_idioms, descriptor_vocabulary, contrast_agents):  # fmt: skip
         for value in vars(module).values():
             forget = getattr(value, "cache_clear", None)
             if forget is not None:
@@ -261,6 +274,28 @@ def add_overrides(zones: Zones, overrides: Iterable[Override]) -> int:
     merged = read_overrides(zones) | {o.key: o for o in overrides}
     path = decisions_file(zones)
     write_bytes(path, render_overrides(merged.values()).encode("utf-8"))
+    return len(merged)
+
+
+def read_study_overrides(zones: Zones) -> dict[str, StudyOverride]:
+    """Return the reviewers' decisions about studies of this home; none when there is no file.
+
+    Raises
+    ------
+    ContractError
+        When the file cannot be used; names line and reason.
+    """
+    path = decisions_file(zones).with_name(_STUDY_DECISIONS)
+    if not path.is_file():
+        return {}
+    return parse_study_overrides(path.read_text(encoding="utf-8"), path.name)
+
+
+def add_study_overrides(zones: Zones, overrides: Iterable[StudyOverride]) -> int:
+    """Add decisions about studies to those of this home; a newer one replaces the older."""
+    merged = read_study_overrides(zones) | {o.study_uid: o for o in overrides}
+    path = decisions_file(zones).with_name(_STUDY_DECISIONS)
+    write_bytes(path, render_study_overrides(merged.values()).encode("utf-8"))
     return len(merged)
 
 

@@ -11,6 +11,7 @@ from schemas.run.handover import (
     CommittedInstances,
     LabelledCohort,
     LabelledExams,
+    MergedForms,
     SettledImages,
 )
 from schemas.run.settings import read_settings
@@ -19,7 +20,8 @@ from schemas.run_context import release_bench, run_context
 from schemas.tables.warehouse import read_instances
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.findings import label_findings
-from tasks.harmonise.store_rules import read_overrides, use_rules
+from tasks.harmonise.stated_exams import stated_exams
+from tasks.harmonise.store_rules import read_overrides, read_study_overrides, use_rules
 
 
 @task(name="harmonise", task_run_name="harmonise", retries=0)
@@ -35,7 +37,9 @@ def label_batch(site: str, batch: str) -> dict[str, int]:
         known = {f.sop_uid for f in arrived} | set(images.held)
         instances = [*arrived, *(f for f in earlier if f.sop_uid not in known)]
         in_force = use_rules(context.zones)
-        labels = label_instances(instances, read_overrides(context.zones))
+        reviewed = read_study_overrides(context.zones)
+        overrides = read_overrides(context.zones)
+        labels = label_instances(instances, overrides, study_overrides=reviewed)
         bench.leave(LabelledExams(tuple(instances), labels))
     counts = dict(sorted(Counter(label.label_tier for label in labels.series).items()))
     if in_force.refused:
@@ -52,7 +56,12 @@ def label_cohort() -> dict[str, int]:
     with redacted_errors("harmonise", settings.zones):
         in_force = use_rules(settings.zones)
         overrides = read_overrides(settings.zones)
-        labels = label_instances(bench.take(CommittedInstances).instances, overrides)
+        labels = label_instances(
+            bench.take(CommittedInstances).instances,
+            overrides,
+            stated=stated_exams(bench.take(MergedForms).rows),
+            study_overrides=read_study_overrides(settings.zones),
+        )
         findings = label_findings(labels, overrides, in_force.kept_version)
         bench.leave(LabelledCohort(labels, tuple(findings), in_force.mapping_version))
     if in_force.refused:

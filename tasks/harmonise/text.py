@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from schemas.dicom.descriptors import clean_words
-from tasks.harmonise.decide import decide
+from tasks.harmonise.decide import CT_PHASE_LABELS, decide
 from tasks.harmonise.matching import Scope, read_matcher, text_votes, word_as_read
+from tasks.harmonise.reconstruction import BODY, kernel_class_of_words
+from tasks.harmonise.vocabulary import UNCLASSIFIED
 from tasks.harmonise.votes import Facets, Vote, resolve
 
 _NO_PHYSICS = Facets()
+_CT_PHASES = frozenset(CT_PHASE_LABELS.values()) - {"CT_NC", "CT_MULTI"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,12 @@ def label_strings(rows: Iterable[Mapping[str, str]]) -> list[StringLabel]:
 
 def label_string(description: str, vendor: str = "", modality: str = "") -> StringLabel:
     """Label one description from its text alone; see `label_strings`."""
-    return _label_words(tuple(map(word_as_read, clean_words(description))), vendor, modality)
+    words = clean_words(description)
+    found = _label_words(tuple(map(word_as_read, words)), vendor, modality)
+    if found.label in _CT_PHASES and kernel_class_of_words(" ".join(words)) not in (BODY, None):
+        # The phase is that of the scan; alone, a lung or bone image of it is none of the liver.
+        return StringLabel(UNCLASSIFIED, "X", (*found.evidence, "KERNEL SeriesDescription"))
+    return found
 
 
 @lru_cache(maxsize=65536)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.states import Verdict
-from tasks.harmonise.acquisition import only_value
+from tasks.harmonise.acquisition import is_original, one_length_mm
 
 TOLERANCE_MM = 0.05
 TOLERANCE_T = 0.05
@@ -15,7 +15,7 @@ LOWEST_FIELD_T = 1.5
 
 def slice_thickness_mm(members: Sequence[InstanceFeatures]) -> float | None:
     """Return SliceThickness (0018,0050) when all members agree on one positive value."""
-    value = only_value([m.slice_thickness_mm for m in members])
+    value = one_length_mm([m.slice_thickness_mm for m in members])
     return value if value is not None and value > 0 else None
 
 
@@ -36,10 +36,10 @@ def check_thickness(
     orientation : str
         Only axial sub-stacks count; others have no verdict.
     image_type : sequence of str
-        ImageType (0008,0008); a SECONDARY image is computed from others and has no verdict. A
-        derived but PRIMARY one, such as a Dixon component, keeps its acquired thickness.
+        ImageType (0008,0008); an image computed from others has no verdict. A derived but
+        PRIMARY one, such as a Dixon component, keeps its acquired thickness.
     """
-    if limit_mm is None or orientation not in ("axial", "unknown") or "SECONDARY" in image_type:
+    if limit_mm is None or orientation not in ("axial", "unknown") or not is_original(image_type):
         return None
     if thickness_mm is None or orientation == "unknown":
         return Verdict.UNDETERMINED

@@ -14,6 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tasks.harmonise.decide import CT_PHASE_LABELS, MR_PHASE_LABELS, Decision
+from tasks.harmonise.dynamics import (
+    as_container,
+    begins_anew,
+    is_dynamic_mri,
+    off_the_organ,
+    time_resolved,
+)
 from tasks.harmonise.exam_items import ExamItem
 from tasks.harmonise.phase_solver import Acquisition, Solution, solve
 from tasks.harmonise.time_zero import TimeZero, find_time_zeros, offset_s
@@ -45,10 +52,14 @@ _NOTHING: frozenset[str] = frozenset()
 
 @dataclass(frozen=True)
 class SettledPhases:
-    """Decisions of an exam by item key, and the source of time zero that was believed."""
+    """Decisions of an exam by item key, and the source of time zero that was believed.
+
+    `troubles` are the ids of findings about the exam's own statements.
+    """
 
     decisions: Mapping[tuple[str, str], Decision]
     zero: TimeZero | None
+    troubles: frozenset[str] = frozenset()
 
 
 def window_of(modality: str | None, phase: str | None, agent: str = "") -> PhaseWindow | None:
@@ -73,24 +84,32 @@ def settle_phases(items: Sequence[ExamItem], agent: str) -> SettledPhases:
         Class of agent that headers and texts name (`tasks.harmonise.agents`).
     """
     decisions = {item.key: item.decision for item in items}
-    dynamic = [item for item in items if _is_placed(item)]
-    passes = passes_of(dynamic)
+    placed = [item for item in items if _is_placed(item)]
+    quick = time_resolved([item for item in placed if not has_place(item.decision.contrast_phase)])
+    decisions |= {item.key: as_container(item) for item in placed if item.key in quick}
+    placed = [item for item in placed if item.key not in quick]
+    off = off_the_organ(placed)
+    passes = passes_of(item for item in placed if item.key not in off)
     zeros = find_time_zeros(items)
-    if not passes:
+    timed = [item for one in passes for item in one.items]
+    if not passes or not (_has_contrast(items, zeros, agent) or is_dynamic_mri(timed)):
+        # A pause between two scans is no evidence of contrast.
         return SettledPhases(decisions, None)
+    if begins_anew(items):
+        doubt = {k: _doubted(decisions[k], "TIME-REPEATED SeriesDescription") for k in decisions}
+        return SettledPhases(doubt, None, frozenset({"LABEL_DYNAMIC_REPEATED"}))
     modality = passes[0].items[0].facts.modality or ""
     windows = _windows(modality, agent)
     if not windows:
         return SettledPhases(decisions, None)
-    acquisitions = [Acquisition(p.time_s, _named_phases(p, agent)) for p in passes]
-    may_be_native = not _has_contrast(items, zeros)
-    solution, zero = _solve(acquisitions, windows, zeros, may_be_native)
+    acquisitions = [Acquisition(p.time_s, _named_phases(p, agent), _stated_s(p)) for p in passes]
+    solution, zero = _solve(acquisitions, windows, zeros)
     copied = _copied_names(acquisitions, solution)
     if copied:
         acquisitions = [
             a if a.named != copied else replace(a, named=_NOTHING) for a in acquisitions
         ]
-        solution, zero = _solve(acquisitions, windows, zeros, may_be_native)
+        solution, zero = _solve(acquisitions, windows, zeros)
     rung = zero.rung if zero is not None else _rung_without_source(acquisitions)
     for i, one in enumerate(passes):
         for item in one.items:
@@ -103,7 +122,43 @@ def settle_phases(items: Sequence[ExamItem], agent: str) -> SettledPhases:
                     decision, label=UNCLASSIFIED, tier="none", contrast_phase=None, evidence=kept
                 )
             decisions[item.key] = _decide(replace(item, decision=decision), seen)
+    if _disbelieved(zeros, zero):
+        doubt = {
+            item.key: _doubted(decisions[item.key], "TIME-ZERO-DISBELIEVED ContrastBolusStartTime")
+            for one in passes
+            for item in one.items
+            if decisions[item.key].label != item.decision.label
+        }
+        return SettledPhases(decisions | doubt, zero, frozenset({"LABEL_START_DISBELIEVED"}))
     return SettledPhases(decisions, zero)
+
+
+def _disbelieved(zeros: Sequence[TimeZero], believed: TimeZero | None) -> bool:
+    """Return whether the exam states a start of injection that its images contradict.
+
+    Where the bolus was tracked, that settles it.
+    """
+    if believed is not None and believed.rung.name == "bolus_tracking":
+        return False
+    return any(zero.rung.name == "start_time" and zero is not believed for zero in zeros)
+
+
+def _doubted(decision: Decision, evidence: str) -> Decision:
+    """Return a decision that time would have made, as the conflict that it is."""
+    if not decision.is_dynamic or (decision.tier in ("A", "B") and decision.label != UNCLASSIFIED):
+        return decision if "DISBELIEVED" not in evidence else _as_conflict(decision, evidence)
+    return _as_conflict(decision, evidence)
+
+
+def _as_conflict(decision: Decision, evidence: str) -> Decision:
+    kept = (*decision.evidence, evidence)
+    return replace(decision, label=UNCLASSIFIED, tier="X", evidence=kept, contrast_phase=None)
+
+
+def _stated_s(one: Pass) -> float | None:
+    """Return the delay that the names of one acquisition state, when they state one."""
+    stated = {item.delay_s for item in one.items} - {None}
+    return next(iter(stated)) if len(stated) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -154,12 +209,16 @@ def _is_placed(item: ExamItem) -> bool:
     return item.can_be_timed or has_place(decision.contrast_phase)
 
 
-def _has_contrast(items: Sequence[ExamItem], zeros: Sequence[TimeZero]) -> bool:
+def _has_contrast(items: Sequence[ExamItem], zeros: Sequence[TimeZero], agent: str) -> bool:
     """Return whether anything says that an agent was given in this exam."""
     after = {"post", "multi", "art", "pvp", "del", "trans", "late", "hbp"}
-    return bool(zeros) or any(
-        item.agents or item.is_bolus_tracking or item.decision.contrast_phase in after
-        for item in items
+    return (
+        bool(zeros)
+        or agent not in ("unknown", "conflict")
+        or any(
+            item.agents or item.is_bolus_tracking or item.decision.contrast_phase in after
+            for item in items
+        )
     )
 
 
@@ -192,10 +251,9 @@ def _solve(
     acquisitions: Sequence[Acquisition],
     windows: Sequence[PhaseWindow],
     zeros: Sequence[TimeZero],
-    may_be_native: bool,
 ) -> tuple[Solution, TimeZero | None]:
     """Solve with the first source that the exam does not contradict, or with none."""
-    free = solve(acquisitions, windows, may_be_native=may_be_native)
+    free = solve(acquisitions, windows)
     for zero in zeros:
         bound = solve(acquisitions, windows, (zero.earliest_s, zero.latest_s))
         if bound.total - free.total <= _IMPLAUSIBLE_COST:

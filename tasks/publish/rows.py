@@ -47,6 +47,7 @@ def imaging_study_rows(
                 "role": study.role,
                 "role_evidence": sorted(study.role_evidence),
                 "study_date_shifted": day,
+                "date_source": study.date_source or None,
                 "days_from_baseline_ct": (day - zero).days if day and zero else None,
                 "manufacturer": study.manufacturer,
                 "model": study.model,

@@ -33,6 +33,7 @@ def views(labels: Sequence[str], criteria: Sequence[str]) -> tuple[View, ...]:
     """Return all views, for the codes of the label vocabulary and of the criteria in order."""
     return (
         _analysis_set(),
+        _series_choice(),
         _series_wide(labels),
         _eligibility_matrix(criteria),
         _thickness_check(),
@@ -73,8 +74,56 @@ def _analysis_set() -> View:
     )
 
 
+_CHOICE_RULE = """CASE
+    WHEN n_equal = 1 THEN 'the only series that may fill the slot'
+    WHEN required_for_protocol THEN 'of the protocol exam, then body kernel, then the thinnest'
+    ELSE 'the thinnest'
+  END"""
+
+
+def _series_choice() -> View:
+    # A label with a slot of the protocol is stood for by a diagnostic series only.
+    ranked = """(
+  SELECT v.subject_id, r.label, v.rel_path, r.series_uid, r.sub_stack_digest,
+    i.role, r.slice_thickness_mm, r.kernel_class, r.energy, r.required_for_protocol,
+    count(*) OVER (PARTITION BY v.subject_id, r.label) AS n_equal,
+    row_number() OVER (
+    PARTITION BY v.subject_id, r.label
+    ORDER BY CASE i.role WHEN 'eob_mri' THEN 0 WHEN 'dce_mri' THEN 1 WHEN 'baseline_ct' THEN 2
+                         WHEN 'other' THEN 3 ELSE 4 END,
+             r.required_for_protocol DESC, (r.kernel_class = 'body') DESC NULLS LAST,
+             (r.energy = 'polyenergetic') DESC NULLS LAST,
+             r.slice_thickness_mm NULLS LAST, v.volume_id) AS place
+  FROM nifti_volume v
+  JOIN series r ON r.series_uid = v.series_uid AND r.sub_stack_digest = v.sub_stack_digest
+  JOIN imaging_study i ON i.study_uid = r.study_uid
+  WHERE r.is_diagnostic OR NOT regexp_matches(r.label, '^(CT_.*|MR_T1_.*|MR_T2|MR_T2_FS)$')
+) WHERE place = 1 ORDER BY subject_id, label"""
+    names = (
+        ("subject_id", "Pseudonym · 假名"),
+        ("label", "Canonical label · 标准标签"),
+        ("rel_path", "NIfTI path inside the release folder · 发布目录内的 NIfTI 路径"),
+        ("series_uid", "Series · 序列"),
+        ("sub_stack_digest", "Sub-stack · 子序列"),
+        ("role", "Exam of the protocol · 方案检查"),
+        ("slice_thickness_mm", "Slice thickness [mm] · 层厚"),
+        ("kernel_class", "Class of the CT kernel · CT重建核类别"),
+        ("energy", "Spectrum of the CT · CT能谱类别"),
+    )
+    return View(
+        "series_choice",
+        "One row per subject and label: the series that series_wide takes, and which rule chose "
+        "it · series_wide 所取序列及其选取规则",
+        (
+            *((name, name, words) for name, words in names),
+            ("n_candidates", "n_equal", "Series it was chosen from [count] · 候选序列数"),
+            ("chosen_by", _CHOICE_RULE, "Rule that chose it · 选取规则"),
+        ),
+        ranked,
+    )
+
+
 def _series_wide(labels: Sequence[str]) -> View:
-    choice = "Of several, the one of a protocol exam, then the thinnest · 多个时取方案检查中最薄者"
     columns = [
         ("subject_id", "s.subject_id", "Pseudonym · 假名"),
         ("site_code", "any_value(s.site_code)", "Site · 医院代码"),
@@ -83,23 +132,15 @@ def _series_wide(labels: Sequence[str]) -> View:
         (label, f"max(b.rel_path) FILTER (WHERE b.label = '{label}')", f"NIfTI path of {label}")
         for label in labels
     ]
-    best = """subject s LEFT JOIN (
-  SELECT v.subject_id, r.label, v.rel_path, row_number() OVER (
-    PARTITION BY v.subject_id, r.label
-    ORDER BY CASE i.role WHEN 'eob_mri' THEN 0 WHEN 'dce_mri' THEN 1 WHEN 'baseline_ct' THEN 2
-                         WHEN 'other' THEN 3 ELSE 4 END,
-             r.required_for_protocol DESC, r.slice_thickness_mm NULLS LAST, v.volume_id) AS place
-  FROM nifti_volume v
-  JOIN series r ON r.series_uid = v.series_uid AND r.sub_stack_digest = v.sub_stack_digest
-  JOIN imaging_study i ON i.study_uid = r.study_uid
-) b ON b.subject_id = s.subject_id AND b.place = 1
-GROUP BY s.subject_id ORDER BY s.subject_id"""
     return View(
         "series_wide",
         "One row per subject, one column per label: path of the NIfTI inside the release folder. "
-        f"{choice}",
+        "Of several, the one of a protocol exam, with a soft-tissue kernel, then the thinnest; "
+        "series_choice says which rule chose. · "
+        "多个时取方案检查中软组织核、最薄者；选取规则见 series_choice",
         tuple(columns),
-        best,
+        """subject s LEFT JOIN series_choice b ON b.subject_id = s.subject_id
+GROUP BY s.subject_id ORDER BY s.subject_id""",
     )
 
 

@@ -150,6 +150,7 @@ def study(
             field_strength_t=field_t,
             required_for_protocol=True,
             acquisition_time_offset_s=None,
+            is_diagnostic=orientation == "axial",
         )
         for number, (label, thickness) in enumerate(labels.items())
     ]

@@ -80,6 +80,7 @@ def true_labels(answers: list[Answer], ring: KeyRing) -> CohortLabels:
                 field_strength_t=None,
                 required_for_protocol=True,
                 acquisition_time_offset_s=None,
+                is_diagnostic=True,
             )
         )
     return CohortLabels(series=tuple(series), studies=tuple(studies.values()))

@@ -10,7 +10,6 @@ from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir
 from schemas.states import Effect
 from tasks.eligibility.evaluate import evaluate_facts
-from tasks.eligibility.imaging_facts import find_baseline_exams
 from tasks.eligibility.protocol import (
     choices_of,
     options_in_force,
@@ -163,7 +162,7 @@ def test_every_option_is_worded_as_in_the_register() -> None:
 
 def test_every_reading_is_decided_and_touches_its_own_criterion_only() -> None:
     subject = record(plain_rows(), plain_images())
-    by_reading = evaluate_subject(subject, find_baseline_exams(subject))
+    by_reading = evaluate_subject(subject)
     assert list(by_reading) == [reading.id for reading in read_protocol().readings]
     for reading in read_protocol().readings:
         results = by_reading[reading.id]

@@ -45,13 +45,6 @@ def test_a_name_outweighs_an_unusual_gap_but_not_an_impossible_time() -> None:
     assert solve([Acquisition(30.0, late)], CT, (0.0, 0.0)).best(0) == "art"
 
 
-def test_without_a_word_of_an_agent_two_passes_may_be_native() -> None:
-    acquisitions = [Acquisition(0.0), Acquisition(60.0)]
-    sure = solve(acquisitions, CT).margin(1, frozenset({"art", "pvp", "late"}))
-    unsure = solve(acquisitions, CT, may_be_native=True)
-    assert unsure.margin(1, frozenset({"art", "pvp", "late"})) < sure
-
-
 def test_an_exam_without_acquisitions_has_an_empty_solution() -> None:
     assert solve([], CT).costs.shape == (0, 4)
 

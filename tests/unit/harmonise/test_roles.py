@@ -17,12 +17,14 @@ def roles(*parts: list[InstanceFeatures]) -> list[StudyRole]:
 def ct(
     study: int, date: str, description: str = "动脉期 5.0", **more: Any
 ) -> list[InstanceFeatures]:
-    return series(1, description, study=study, modality="CT", StudyDate=date, **more)
+    return series(
+        1, description, study=study, modality="CT", StudyDate=date, AcquisitionDate=date, **more
+    )
 
 
 def mr(study: int, date: str, description: str, agent: str) -> list[InstanceFeatures]:
     named: dict[str, Any] = {"ContrastBolusAgent": agent} if agent else {}
-    return series(1, description, study=study, StudyDate=date, **named)
+    return series(1, description, study=study, StudyDate=date, AcquisitionDate=date, **named)
 
 
 def test_the_first_contrast_ct_is_the_candidate_baseline_and_a_later_one_follow_up() -> None:
@@ -38,7 +40,7 @@ def test_a_native_ct_is_no_baseline() -> None:
 def test_two_contrast_cts_of_one_day_tie() -> None:
     studies = roles(ct(1, "20250101"), ct(2, "20250101"))
     assert [s.role for s in studies] == ["baseline_ct", "baseline_ct"]
-    assert all("ROLE-TIE StudyDate" in s.role_evidence for s in studies)
+    assert all("ROLE-TIE ExamDate" in s.role_evidence for s in studies)
 
 
 def test_the_agent_of_the_header_tells_the_two_mr_exams_apart() -> None:
@@ -62,7 +64,7 @@ def test_a_dynamic_mr_whose_agent_nobody_named_is_other() -> None:
 
 def test_gadobenate_is_neither_of_the_two_agents() -> None:
     [study] = roles(mr(1, "20250101", "T1 动脉期", "莫迪司"))
-    assert (study.role, study.contrast_agent_class) == ("other", "unknown")
+    assert (study.role, study.contrast_agent_class) == ("other", "gadobenate")
 
 
 def test_studies_without_subject_stand_alone() -> None:
