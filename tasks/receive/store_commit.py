@@ -71,15 +71,16 @@ def read_known_pixels(zones: Zones, site: SiteCode) -> dict[str, str]:
 
 
 def read_known_instances(
-    zones: Zones, site: SiteCode, studies: Collection[str]
+    zones: Zones, site: SiteCode, *, studies: Collection[str], series: Collection[str]
 ) -> list[KnownInstance]:
-    """Return the accepted instances of these studies; as above, a held batch does not count."""
+    """Return the accepted instances of these studies and series; a held batch does not count."""
     found: list[KnownInstance] = []
-    wanted = pc.field("study_uid").isin(sorted(studies))
+    of_study = pc.field("study_uid").isin(pa.array(sorted(studies), pa.string()))
+    wanted = of_study | pc.field("series_uid").isin(pa.array(sorted(series), pa.string()))
     for batch in read_batches(zones, site) if studies else []:
         if batch["state"] == COMMITTED:
             path = zones.warehouse / "batches" / site / str(batch["batch_id"]) / "instance.parquet"
-            columns = ["sop_uid", "study_uid", "subject_id"]
+            columns = ["sop_uid", "study_uid", "series_uid", "subject_id"]
             rows = pq.read_table(path, columns=columns, filters=wanted).to_pylist()
             found += [KnownInstance(**row) for row in rows]
     return found
