@@ -16,7 +16,7 @@ from schemas.errors import BadInputError
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.records import DeliveredFile, Delivery, FileKind
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file, write_bytes
-from schemas.run.sites import SiteConfig
+from schemas.run.site_files import SiteConfig
 from schemas.run.zones import Zones
 from schemas.states import ReasonCode
 from tasks.receive import store_archives as archives
@@ -47,6 +47,7 @@ class Export:
     stat_digest: Sha256
     n_entries: int
     ready: bool
+    newest_ns: int
 
 
 def list_exports(zones: Zones, site: SiteConfig, *, now_ns: int) -> list[Export]:
@@ -63,9 +64,31 @@ def list_exports(zones: Zones, site: SiteConfig, *, now_ns: int) -> list[Export]
         beside = folded_name(f"{path.name}.{READY_NAME}")
         marked = bool(marks & {beside, f"{beside}.txt"}) or _has_ready_mark(path, entries)
         exports.append(
-            Export(number, path, stat_digest_of(entries), len(entries), ready=marked or quiet)
+            Export(
+                number,
+                path,
+                stat_digest_of(entries),
+                len(entries),
+                ready=marked or quiet,
+                newest_ns=newest,
+            )
         )
     return exports
+
+
+def loose_files(zones: Zones, site: SiteConfig) -> int:
+    """Return how many files lie in a site's inbox beside its exports, where nobody reads them."""
+    inbox = zones.inbox / site.code
+    if not inbox.is_dir():
+        return 0
+    exports = _export_paths(inbox)
+    marks = {folded_name(f"{path.name}.{READY_NAME}") for path in exports}
+    return sum(
+        path not in exports
+        and not path.name.startswith(".")
+        and folded_name(path.name).removesuffix(".txt") not in marks
+        for path in inbox.iterdir()
+    )
 
 
 def pending_exports(zones: Zones, site: SiteConfig, *, now_ns: int) -> list[Export]:

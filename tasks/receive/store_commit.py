@@ -33,6 +33,7 @@ from schemas.tables.record_tables import table_from_records
 from tasks.receive.accounting import KnownInstance, require_all_accounted
 from tasks.receive.ledger import COMMITTED, TableNote, batch_record
 from tasks.receive.store import forget_received, note_export
+from tasks.receive.store_ledger import note_batch
 
 _HOLD_SCHEMA = pa.schema(
     [
@@ -178,6 +179,7 @@ def commit(
         )
         write_bytes(staging / "validation.json", canonical_json(validation))
         write_bytes(staging / "batch.json", canonical_json(record))
+    note_batch(zones, bench.site, bench.batch)
     note_export(zones, delivery)
     forget_received(zones, delivery)
     bench.close()

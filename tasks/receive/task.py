@@ -23,6 +23,7 @@ from tasks.receive.accounting import (
     hold_what_two_subjects_share,
     settle_against_warehouse,
 )
+from tasks.receive.store_ledger import note_unlisted
 from tasks.receive.store_linkage import link_subjects
 
 
@@ -40,6 +41,7 @@ def receive_exports(site: str) -> dict[str, list[str]]:
     require_key(settings, code)
     with redacted_errors("receive", settings.zones):
         store.sweep_interrupted(settings.zones, code)
+        note_unlisted(settings.zones, code)
     batches: list[str] = []
     refused: list[str] = []
     for export in store.pending_exports(settings.zones, read_site(code), now_ns=time.time_ns()):
