@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from flows.cli import app
+from flows.deployments import prefect_yaml
 from schemas.states import REASONS
 from tasks.deidentify.rules.rules_markdown import render_rules_markdown
 from tasks.eligibility.protocol_markdown import render_protocol_markdown
@@ -99,6 +100,7 @@ def documents() -> dict[Path, str]:
         DOCS / "eligibility.md": _ELIGIBILITY_HEAD + _without_title(render_protocol_markdown()),
         manual: _with_rules(manual.read_text(encoding="utf-8")),
         manager: _with_reasons(manager.read_text(encoding="utf-8")),
+        DOCS.parent / "prefect.yaml": prefect_yaml(),
     }
 
 

@@ -15,7 +15,9 @@ from flows.commands import queries as cli_queries
 from flows.commands import review as cli_review
 from flows.commands import share as cli_share
 from flows.commands import simulate as cli_simulate
+from flows.commands import sites as cli_sites
 from flows.commands import stages as cli_stages
+from flows.commands import status as cli_status
 from flows.commands import system as cli_system
 from flows.commands import vault as cli_vault
 from flows.commands import withdraw as cli_withdraw
@@ -38,7 +40,8 @@ _NIGHT, _COHORT, _STAGES, _SYSTEM = "Nights", "Cohort", "Stages alone", "Install
 app.command(rich_help_panel=_NIGHT)(cli_night.demo)
 app.command(rich_help_panel=_NIGHT)(cli_simulate.simulate)
 app.command(rich_help_panel=_NIGHT)(cli_night.ingest)
-app.command(rich_help_panel=_NIGHT)(cli_night.status)
+app.command(rich_help_panel=_NIGHT)(cli_status.status)
+app.command(rich_help_panel=_NIGHT)(cli_status.digest)
 app.command(rich_help_panel=_COHORT)(cli_cohort.release)
 app.command(rich_help_panel=_COHORT)(cli_cohort.verify)
 app.command(rich_help_panel=_COHORT)(cli_cohort.diff)
@@ -54,6 +57,8 @@ app.command(rich_help_panel=_STAGES)(cli_stages.eligibility)
 app.command(rich_help_panel=_STAGES)(cli_stages.forms)
 app.command(rich_help_panel=_STAGES)(cli_stages.rules)
 app.command(rich_help_panel=_SYSTEM)(cli_system.doctor)
+app.add_typer(cli_sites.site_app, name="site", rich_help_panel=_SYSTEM)
+app.command(rich_help_panel=_SYSTEM)(cli_sites.deploy)
 cli_system.key_app.command("rotate")(cli_vault.rotate_key)
 cli_system.key_app.command("check")(cli_vault.check_key)
 app.add_typer(cli_share.share_app, name="share", rich_help_panel=_COHORT)

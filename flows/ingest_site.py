@@ -12,14 +12,16 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 
-from flows.run_console import newest_report_link, progress_shown
+from flows.run_console import newest_report_link, progress_shown, told_when_ended
 from flows.signed_tables import require_signed_tables
 from schemas.errors import LivercohortError, NightIncompleteError
 from schemas.run.forking import preload_in_server
 from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
+from schemas.run.nights import recorded_night
 from schemas.run.settings import read_settings
-from schemas.run.sites import site_code
+from schemas.run.sites import is_site_code, site_code
 from schemas.run.stage_errors import redacted, redacted_errors
 from tasks.clinical.task import take_in_forms
 from tasks.convert.task import convert_batch
@@ -35,7 +37,13 @@ from tasks.validate.task import validate_batch
 _WORKERS_NEED = ("tasks.deidentify.store_warm", "tasks.convert.store_warm", "pydicom.pixels.utils")
 
 
-@flow(name="ingest-site", flow_run_name="ingest-site", retries=0)
+def _run_name() -> str:
+    """Return a name that says whose night it is: a site code names a hospital, no person."""
+    site = str(flow_run.parameters.get("site", ""))
+    return f"ingest-{site}" if is_site_code(site) else "ingest-site"
+
+
+@flow(name="ingest-site", flow_run_name=_run_name, retries=0)
 def ingest_site(site: str) -> dict[str, Any]:
     """Take in everything a site has delivered and not been taken in yet.
 
@@ -58,10 +66,14 @@ def ingest_site(site: str) -> dict[str, Any]:
     with redacted_errors("home", settings.zones):
         require_signed_tables(settings.zones)
         settings.zones.create()  # a worker's first night has no command before it that does
-    committed: list[dict[str, Any]] = []
-    with lease(settings.zones, code):
+    with (
+        lease(settings.zones, code),
+        told_when_ended(code),
+        recorded_night(settings.zones, code) as night,
+    ):
+        committed, refused = night["batches"], night["refused"]
         received = receive_exports(code)
-        refused = list(received["refused"])
+        refused += received["refused"]
         batches = received["batches"]
         move = progress_shown(f"progress-{code.lower()}", f"Batches of the night at {code}")
         for number, batch in enumerate(batches, start=1):
@@ -84,10 +96,10 @@ def ingest_site(site: str) -> dict[str, Any]:
         markdown=f"{code}: {len(committed)} batches taken in, {len(refused)} refused. "
         f"What was found stands in the report of the next release. {newest_report_link(settings)}",
     )
-    night = {"site_code": code, "batches": committed, "refused": refused}
+    summary = {"site_code": code, "batches": committed, "refused": refused}
     if refused or any(record["state"] == "held" for record in committed):
-        raise NightIncompleteError(night)
-    return night
+        raise NightIncompleteError(summary)
+    return summary
 
 
 def run_night(site: str) -> dict[str, Any]:

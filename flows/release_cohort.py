@@ -13,7 +13,7 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.run_console import progress_shown
+from flows.run_console import progress_shown, tell_release_failed
 from flows.signed_tables import require_signed_tables
 from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
 from schemas.run.settings import Settings, read_settings
@@ -22,6 +22,7 @@ from tasks.clinical.task import merge_forms
 from tasks.deidentify.search.store_scan_release import require_no_identifiers
 from tasks.eligibility.task import evaluate_cohort
 from tasks.harmonise.task import label_cohort
+from tasks.operate.task import send_message
 from tasks.publish.task import (
     close_release,
     collect_batches,
@@ -36,7 +37,12 @@ from tasks.report.task import add_reviewer_ratings, write_release_report
 from tasks.validate.task import require_release_passed, validate_release
 
 
-@flow(name="release-cohort", flow_run_name="release-cohort", retries=0)
+@flow(
+    name="release-cohort",
+    flow_run_name="release-cohort",
+    retries=0,
+    on_failure=[tell_release_failed],
+)
 def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
     """Publish a cohort release, if anything changed since the last one.
 
@@ -83,6 +89,9 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
         close_release()
         move(100.0)
     show_release(result, settings)
+    if not dry_run:
+        told = f"Release {result['version']}: {result['status']}"
+        send_message(f"livercohort: {told}", told)
     return result
 
 

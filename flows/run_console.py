@@ -1,14 +1,34 @@
-"""What a flow run shows of itself in Prefect's console."""
+"""What a flow run shows of itself in Prefect's console, and whom it tells when it ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from schemas.run.settings import Settings
+from tasks.operate.task import send_message, tell_night
 from tasks.report.store_builds import newest_report
+
+
+@contextmanager
+def told_when_ended(site: str) -> Iterator[None]:
+    """Tell of a night when it has ended or failed; one that was killed tells the next morning."""
+    try:
+        yield
+    except Exception:
+        tell_night(site)
+        raise
+    tell_night(site)
+
+
+def tell_release_failed(flow: object, flow_run: Any, state: Any) -> None:
+    """Tell that a release was not made, and why; Prefect calls it by these names."""
+    if not flow_run.parameters.get("dry_run"):
+        send_message.fn("livercohort: a release was not made", str(state.message or ""))
 
 
 def newest_report_link(settings: Settings) -> str:

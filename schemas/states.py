@@ -30,6 +30,7 @@ class ReasonCode(StrEnum):
     UNSAFE_PATH = "UNSAFE_PATH"
     ARCHIVE_UNREADABLE = "ARCHIVE_UNREADABLE"
     ARCHIVE_TOO_LARGE = "ARCHIVE_TOO_LARGE"
+    SYSTEM_FILE = "SYSTEM_FILE"
     MANIFEST_MISMATCH = "MANIFEST_MISMATCH"
     SOP_CLASS_NOT_ADMITTED = "SOP_CLASS_NOT_ADMITTED"
     BURNED_IN_ANNOTATION = "BURNED_IN_ANNOTATION"
@@ -45,6 +46,7 @@ class ReasonCode(StrEnum):
     CONTRADICTORY_HEADER = "CONTRADICTORY_HEADER"
     PIXEL_BYTES_BESIDE_IMAGE = "PIXEL_BYTES_BESIDE_IMAGE"
     STUDY_OF_TWO_SUBJECTS = "STUDY_OF_TWO_SUBJECTS"
+    SERIES_OF_TWO_SUBJECTS = "SERIES_OF_TWO_SUBJECTS"
     STAGE_FAILED = "STAGE_FAILED"
     UNKNOWN_FORM = "UNKNOWN_FORM"
     UNREADABLE_FORM = "UNREADABLE_FORM"
@@ -60,8 +62,9 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.UNPARSABLE: "the DICOM header cannot be read to its end",
     ReasonCode.TRUNCATED: "the file ends before its pixel data does",
     ReasonCode.UNSAFE_PATH: "a link, a device, or a path that leads out of the delivery",
-    ReasonCode.ARCHIVE_UNREADABLE: "the archive or one of its members cannot be unpacked",
+    ReasonCode.ARCHIVE_UNREADABLE: "the archive (only zip is read) or a member cannot be unpacked",
     ReasonCode.ARCHIVE_TOO_LARGE: "the archive exceeds the limits on size, count or nesting",
+    ReasonCode.SYSTEM_FILE: "made by the sender's computer, not by the sender (Finder, Windows)",
     ReasonCode.MANIFEST_MISMATCH: "the bytes differ from what manifest.csv states",
     ReasonCode.SOP_CLASS_NOT_ADMITTED: "only CT and MR image objects are admitted",
     ReasonCode.BURNED_IN_ANNOTATION: "the object does not rule out text burned into its pixels",
@@ -78,6 +81,7 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.CONTRADICTORY_HEADER: "an element stands twice in the header with two values",
     ReasonCode.PIXEL_BYTES_BESIDE_IMAGE: "the pixel data carries bytes that are not of the image",
     ReasonCode.STUDY_OF_TWO_SUBJECTS: "one study holds objects of two subjects",
+    ReasonCode.SERIES_OF_TWO_SUBJECTS: "one series number holds objects of two subjects",
     ReasonCode.STAGE_FAILED: "a stage failed on this file; nothing of it was released",
     ReasonCode.UNKNOWN_FORM: "no form of the site delivery contract has this name",
     ReasonCode.UNREADABLE_FORM: "the form cannot be read in an accepted encoding and layout",

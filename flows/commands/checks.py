@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from schemas.errors import LivercohortError
@@ -13,6 +16,14 @@ from schemas.run.settings import QUIET_ENVIRONMENT, Settings
 from schemas.vault.keys import read_key_file
 from schemas.vault.look_ups import read_log
 from schemas.vault.subjects import Vault
+
+#: From which version on a library breaks the scheduler, and what then happens. The same bounds
+#: stand in pyproject.toml; an environment that somebody mended by hand may pass them.
+BREAKING_VERSIONS = {
+    "sqlalchemy": ((2, 1), "the server's scheduler starts no run"),
+    "fastapi": ((0, 151), "deployments stop after the first site"),
+    "prefect": ((3, 9), "nobody has tried it here"),
+}
 
 #: The software is younger than this; an older clock shifts windows and leases.
 _EARLIEST_PLAUSIBLE_CLOCK = 1_760_000_000
@@ -40,6 +51,8 @@ def run_checks(settings: Settings, *, min_free_gib: float) -> list[Check]:
         _check_clock(settings),
         _check_telemetry(),
         _check_database(),
+        check_versions(),
+        _check_site_files(),
     ]
 
 
@@ -133,3 +146,24 @@ def _check_database() -> Check:
     except (urllib.error.URLError, TimeoutError, ValueError):
         found = "the Prefect server of PREFECT_API_URL does not answer"
         return Check("database", ok=False, found=found, mend="Start it, or unset PREFECT_API_URL.")
+
+
+def check_versions(installed: Callable[[str], str] = version) -> Check:
+    """Check that no library is of a version with which nights do not start by themselves."""
+    broken = []
+    for name, (bound, happens) in BREAKING_VERSIONS.items():
+        found = installed(name)
+        if tuple(int(n) for n in re.findall(r"\d+", found)[: len(bound)]) >= bound:
+            broken.append(f"{name} {found}: {happens}")
+    mend = "Install what requirements.lock names: make test, or pip install --require-hashes."
+    return Check("versions", not broken, "; ".join(broken) or "as tried together", mend)
+
+
+def _check_site_files() -> Check:
+    from schemas.run.sites import read_sites
+
+    try:
+        found = f"{len(read_sites())} sites may deliver"
+    except LivercohortError as error:
+        return Check("sites", ok=False, found=error.message, mend="livercohort site check")
+    return Check("sites", ok=True, found=found)

@@ -1,4 +1,4 @@
-"""Commands of a night: ingest, status, demo."""
+"""Commands of a night: ingest, demo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from flows.commands.console import (
 )
 from schemas.errors import BadInputError, ExitCode
 from schemas.run.settings import Settings, apply_environment
-from schemas.states import FileState
 
 InboxOption = Annotated[
     Path | None, typer.Option("--inbox", help="Where sites deliver (else HOME/inbox).")
@@ -39,6 +38,8 @@ def ingest(
     Example: livercohort ingest S91 S92
     Example: livercohort ingest --all --inbox /data/inbox
     """
+    from flows.home_facts import gated_sites
+
     settings = apply_environment(home=home, inbox=inbox, workers=workers)
     chosen = chosen_sites(settings, site or [], all_sites=all_sites)
     waiting = sites_with_work(settings, chosen)
@@ -49,7 +50,7 @@ def ingest(
         show_progress(settings.zones.logs / "livercohort.log")
         nights = run_nights(settings, waiting)
     idle = [code for code in chosen if code not in waiting]
-    gated = gated_sites(settings) if all_sites else {}
+    gated = gated_sites(settings.zones) if all_sites else {}
     if as_json:
         say_json({"nights": nights, "nothing_new": idle, "waiting_for_approval": gated})
     else:
@@ -60,46 +61,6 @@ def ingest(
         for code, reason in gated.items():
             say(f"{code} waits: {reason}; nothing of its exports was read")
     if any(night["refused"] or _is_held(night) for night in nights):
-        raise typer.Exit(ExitCode.BLOCKED)
-
-
-def status(
-    site: Annotated[str | None, typer.Argument(help="One site; all without it.")] = None,
-    home: HomeOption = None,
-    inbox: InboxOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show batches, states and counts that add up.
-
-    Example: livercohort status S91 --json
-    """
-    from schemas.hospital_day import hospital_today
-    from schemas.run.sites import read_sites, site_code
-    from tasks.queries.ageing import oldest_open
-    from tasks.queries.store import read_queries
-    from tasks.receive.ledger import status_of
-    from tasks.receive.store import list_exports
-    from tasks.receive.store_commit import read_batches
-
-    settings = apply_environment(home=home, inbox=inbox)
-    zones = settings.zones
-    only = site_code(site) if site else None
-    facts = status_of(read_batches(zones, only))
-    queries = read_queries(zones).values()
-    facts["oldest_open_query"] = oldest_open(
-        (query for query in queries if only in (None, query.about.site_code)), hospital_today()
-    )
-    facts["waiting_exports"] = {
-        config.code: sum(not export.ready for export in exports)
-        for config in read_sites()
-        if (only is None or config.code == only)
-        and (exports := list_exports(zones, config, now_ns=time.time_ns()))
-    }
-    if as_json:
-        say_json(facts)
-    else:
-        _say_status(facts)
-    if not facts["adds_up"]:
         raise typer.Exit(ExitCode.BLOCKED)
 
 
@@ -171,17 +132,6 @@ def chosen_sites(settings: Settings, codes: list[str], *, all_sites: bool) -> li
     if all_sites:
         return [c.code for c in read_sites() if (settings.zones.inbox / c.code).is_dir()]
     return list(dict.fromkeys(site_code(code) for code in codes))
-
-
-def gated_sites(settings: Settings) -> dict[str, str]:
-    """Return the sites that have delivered but may not be taken in, with the reason.
-
-    A folder that is not named like a site is left out: its name may be anything.
-    """
-    from schemas.run.sites import is_site_code, why_waiting
-
-    folders = sorted(path.name for path in settings.zones.inbox.iterdir() if path.is_dir())
-    return {name: why for name in folders if is_site_code(name) and (why := why_waiting(name))}
 
 
 def sites_with_work(settings: Settings, codes: list[str]) -> list[str]:
@@ -266,30 +216,3 @@ def say_night(night: dict[str, Any]) -> None:
 
 def _is_held(night: dict[str, Any]) -> bool:
     return any(batch["state"] == "held" for batch in night["batches"])
-
-
-def _say_status(facts: dict[str, Any]) -> None:
-    states = [state.value for state in FileState]
-    say(f"{'site':<6}{'batches':>8}{'files':>8}" + "".join(f"{s:>13}" for s in states))
-    for row in facts["sites"]:
-        counts = "".join(f"{row['states'][state]:>13}" for state in states)
-        say(f"{row['site_code']:<6}{len(row['batches']):>8}{row['n_files']:>8}{counts}")
-        if row["reasons"]:
-            say("      set aside: " + ", ".join(f"{n} {r}" for r, n in row["reasons"].items()))
-        for batch in row["batches"]:
-            if batch["state"] == "held":
-                say(f"      held: batch {batch['batch_id']} is in no release until it is mended")
-    counts = "".join(f"{facts['states'][state]:>13}" for state in states)
-    say(f"{'all':<6}{'':>8}{facts['n_files']:>8}{counts}")
-    say("The states add up to the files delivered." if facts["adds_up"] else "SUMS DIFFER")
-    for code, number in facts["waiting_exports"].items():
-        if number:
-            say(f"{code}: {number} exports wait for READY or the quiet period")
-    oldest = facts["oldest_open_query"]
-    if oldest:
-        say(
-            f"oldest open query: {oldest['query_id']} ({oldest['rule_id']}) at "
-            f"{oldest['site_code']}, {oldest['age_days']} days, due {oldest['due_on'] or '-'}"
-        )
-    else:
-        say("oldest open query: none is open")

@@ -38,8 +38,10 @@ class Settings:
     `inbox` where sites deliver, by default home/inbox; `load_sites` site files X001 and up of
     a load test; `vault_url` the PostgreSQL database of the vault, by default a file in
     restricted/; `releases_url` and `warehouse_url` where these are kept as well, a path or an
-    s3:// URL; `workers` the processes in a stage's pool. Plain, because every command reads
-    them before it does anything else.
+    s3:// URL; `workers` the processes in a stage's pool; `min_free_gib` the free space below which
+    somebody is told; `notify_webhook` and `notify_mail` where messages go (an https:// URL that
+    takes JSON, and smtp[s]://[USER:PASSWORD@]HOST[:PORT]/?from=ADDRESS&to=ADDRESS). Plain,
+    because every command reads them before it does anything else.
     """
 
     home: Path = Path("var")
@@ -50,6 +52,9 @@ class Settings:
     releases_url: str | None = None
     warehouse_url: str | None = None
     workers: int = 2
+    min_free_gib: float = 5.0
+    notify_webhook: SecretStr | None = None
+    notify_mail: SecretStr | None = None
 
     @property
     def zones(self) -> Zones:
@@ -68,7 +73,7 @@ def read_settings() -> Settings:
     Raises
     ------
     BadInputError
-        If LIVERCOHORT_WORKERS is no number from 1 to 256.
+        If LIVERCOHORT_WORKERS is no number from 1 to 256, or another number is none.
     """
     home = _path("HOME")
     return Settings(
@@ -80,6 +85,9 @@ def read_settings() -> Settings:
         releases_url=os.environ.get(_PREFIX + "RELEASES_URL"),
         warehouse_url=os.environ.get(_PREFIX + "WAREHOUSE_URL"),
         workers=_workers(),
+        min_free_gib=_min_free_gib(),
+        notify_webhook=_secret("NOTIFY_WEBHOOK"),
+        notify_mail=_secret("NOTIFY_MAIL"),
     )
 
 
@@ -104,6 +112,19 @@ def _workers() -> int:
             "LIVERCOHORT_WORKERS is not a usable number", expected=f"1 to {_MAX_WORKERS}"
         )
     return int(text)
+
+
+def _min_free_gib() -> float:
+    text = os.environ.get(_PREFIX + "MIN_FREE_GIB", str(Settings.min_free_gib))
+    try:
+        wanted = float(text)
+    except ValueError:
+        wanted = -1.0
+    if not 0 <= wanted < float("inf"):
+        raise BadInputError(
+            "LIVERCOHORT_MIN_FREE_GIB is not a usable number", expected="GiB, 0 or more"
+        )
+    return wanted
 
 
 @dataclass(frozen=True)

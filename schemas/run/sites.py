@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from schemas.errors import BadInputError, ContractError
+from schemas.hospital_day import hospital_today
 from schemas.identifiers import SiteCode
 from schemas.package_data import data_contracts_dir
 from schemas.rule_documents import read_document
 from schemas.rule_tables import Cells, TableShape, read_table, table_name
 from schemas.run.settings import read_settings
+from schemas.run.site_files import SiteConfig, contradictions, parse_site_file
 
 #: `S01`-`S28` registered, `S91`-`S99` fictitious, `X001` and up made for load tests.
 SITE_CODE_PATTERN = r"S\d{2}|X\d{3}"
@@ -24,41 +23,6 @@ _REGISTERED = re.compile(r"S\d{2}")
 _FICTITIOUS = re.compile(r"S9[1-9]|X\d{3}")
 _REGISTERED_STATUS = "registered"
 _LOAD_SITE = re.compile(r"X\d{3}")
-
-
-class Schedule(BaseModel):
-    """When a site's night runs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    cron: str
-    timezone: str
-
-
-class SiteConfig(BaseModel):
-    """One site that may deliver: what its file under `data_contracts/sites/` says.
-
-    `ethics_ref` names the document that approves this site; without it and its date no batch
-    is taken in (protocol: one approval is registered, none is assumed for the other hospitals).
-    `amendment_ref` names the document that added a site which is not registered.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    code: str
-    fictitious: bool
-    name_en: str
-    name_zh: str
-    province_en: str
-    province_zh: str
-    level_zh: str
-    ethics_ref: str = ""
-    ethics_date: dt.date | None = None
-    ethics_reason: str
-    amendment_ref: str = ""
-    patient_id_is_subject_no: bool
-    quiet_minutes: int
-    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +102,7 @@ def read_site(code: str) -> SiteConfig:
             where="data_contracts/sites",
             hint="A site is taken in only after its file names an ethics approval.",
         )
-    return read_site_file(_folder_of(code) / f"{code}.yaml")
+    return read_site_file(site_file_of(code))
 
 
 def _shown(code: str) -> str:
@@ -151,7 +115,7 @@ def why_waiting(code: str) -> str:
     """Return why exports of a site wait; "" when they may be taken in."""
     if not _CODE.fullmatch(code):
         return "this is not a site code"
-    path = _folder_of(code) / f"{code}.yaml"
+    path = site_file_of(code)
     return _why_not(read_site_file(path)) if path.is_file() else "this site has no file"
 
 
@@ -193,13 +157,42 @@ def _folder_of(code: str) -> Path:
 
 def read_site_file(path: Path) -> SiteConfig:
     """Read one site file, and refuse it by file and line when it cannot be used."""
-    site = read_document(path).validated(SiteConfig)
-    if site.code != path.stem or site.fictitious != is_fictitious(site.code):
+    document = read_document(path)
+    site, problems = check_site_file(path)
+    if site is None or problems:
+        field = tuple(problems[0].split(" ", 1)[0].split("."))
         raise ContractError(
-            "code and file name disagree, or `fictitious` contradicts the code",
-            where=table_name(path),
+            f"the site file cannot be used: {'; '.join(problems)}",
+            where=document.where(field),
+            hint=f"Mend it and look again: livercohort site check {path.stem}",
         )
     return site
+
+
+def check_site_file(path: Path) -> tuple[SiteConfig | None, list[str]]:
+    """Return one site file and all that is wrong with it, each in a sentence."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None, ["the file cannot be read as UTF-8"]
+    site, problems = parse_site_file(text)
+    if site is None:
+        return None, problems
+    if site.code != path.stem:
+        problems.append(f"code is not the file's name ({path.stem})")
+    if site.fictitious != is_fictitious(site.code):
+        problems.append("fictitious contradicts the code (only S91-S99 and X001 up are)")
+    names = ("name_en", "name_zh", "province_en", "province_zh", "level_zh")
+    registered = {
+        one.site_code: {name: str(getattr(one, name)) for name in names}
+        for one in read_registered_sites()
+    }
+    return site, problems + contradictions(site, registered, today=hospital_today())
+
+
+def site_file_of(code: str) -> Path:
+    """Return where the file of a site lies, or would."""
+    return _folder_of(code) / f"{code}.yaml"
 
 
 def site_code(text: str) -> SiteCode:

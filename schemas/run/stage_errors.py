@@ -36,8 +36,10 @@ def redacted(error: Exception, stage: str, zones: Zones) -> StageFailedError:
     name = type(error).__name__
     trace = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace")
     note = _keep(trace, zones.restricted / "errors" / f"{stage}-{sha256_of_bytes(trace)[:12]}.txt")
+    # What the system says is worded by it: "No space left on device" names nobody.
+    said = f" ({os.strerror(error.errno)})" if isinstance(error, OSError) and error.errno else ""
     return StageFailedError(
-        f"stage {stage} failed with {name}",
+        f"stage {stage} failed with {name}{said}",
         hint=f"{note} Nothing of it was released; mend the cause and run again.",
     )
 

@@ -363,5 +363,5 @@ class _Filing:
         self._seals.append(self._vault.seal_row(token, subject_id, facts))
 
 
-def _pairs(connection: Connection, chosen: sa.Select[str, str]) -> dict[str, str]:
+def _pairs(connection: Connection, chosen: sa.Select[tuple[str, str]]) -> dict[str, str]:
     return {row[0]: row[1] for row in connection.execute(chosen)}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.delivery_names import LINKAGE_NAME, control_name
 from schemas.errors import BadInputError
 from schemas.finding_texts import make_finding
 from schemas.identifiers import BatchId, SiteCode
@@ -24,8 +26,9 @@ from tasks.clinical.raw_form import FormRefusedError
 from tasks.clinical.sealing import seal_intake, unseal_intake
 from tasks.clinical.templates import templates
 
+_log = logging.getLogger(__name__)
+
 SEALED_NAME = "forms.sealed"
-LINKAGE_NAME = "linkage.csv"
 
 
 def read_forms(files: Sequence[DeliveredFile], *, site: SiteCode) -> ClinicalIntake:
@@ -51,7 +54,7 @@ def read_forms(files: Sequence[DeliveredFile], *, site: SiteCode) -> ClinicalInt
     clinical = [file for file in files if file.kind is FileKind.CLINICAL]
     for file in sorted(clinical, key=lambda file: file.file_no):
         try:
-            form = _read_file(file, site)
+            form = _read_unit(file, site)
         except FormRefusedError as refusal:
             outcomes.append(_outcome(file, FileState.QUARANTINED, refusal))
             refusals.append((_form_of(file), _refusal_finding(file, site, refusal)))
@@ -109,6 +112,17 @@ def write_templates(folder: Path) -> list[str]:
     return sorted(blanks)
 
 
+def _read_unit(file: DeliveredFile, site: SiteCode) -> FormRows:
+    """Read one form; what no rule foresees sets this form aside and not the night."""
+    try:
+        return _read_file(file, site)
+    except (FormRefusedError, OSError):
+        raise
+    except Exception as error:
+        _log.warning("form %d held: %s", file.file_no, type(error).__name__)
+        raise FormRefusedError(ReasonCode.STAGE_FAILED, type(error).__name__) from None
+
+
 def _read_file(file: DeliveredFile, site: SiteCode) -> FormRows:
     if file.size_bytes > read_conventions().limits.file_bytes:
         raise FormRefusedError(
@@ -127,7 +141,7 @@ def _read_file(file: DeliveredFile, site: SiteCode) -> FormRows:
 def read_linkage(files: Sequence[DeliveredFile]) -> bytes:
     """Return the bytes of a delivery's linkage.csv; b"" when there is none."""
     limit = read_conventions().limits.file_bytes
-    named = [file for file in files if file.relative_path == LINKAGE_NAME]
+    named = [file for file in files if control_name(file.relative_path) == LINKAGE_NAME]
     return b"".join(file.path.read_bytes() for file in named if file.size_bytes <= limit)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import lzma
 import re
+import struct
 import warnings
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
@@ -47,7 +50,8 @@ _SUFFIX = re.compile(r"(?P<name>.+?)__(?P<date>[0-9-]+)")
 _DAMAGED = (
     zipfile.BadZipFile, InvalidFileException, DefusedXmlException, ParseError,
     KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, EOFError,
-    NotImplementedError, RuntimeError,
+    NotImplementedError, RuntimeError, ArithmeticError, MemoryError,
+    zlib.error, lzma.LZMAError, struct.error,
 )  # fmt: skip
 
 

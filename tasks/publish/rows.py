@@ -14,7 +14,8 @@ from schemas.dicom.sub_stacks import SubStack, group_by_series, split_series
 from schemas.errors import ContractError
 from schemas.identifiers import BatchId
 from schemas.records import CohortLabels, Finding, SeriesLabel, StudyRole, VolumeRecord
-from schemas.run.sites import RegisteredSite, SiteConfig
+from schemas.run.site_files import SiteConfig
+from schemas.run.sites import RegisteredSite
 from schemas.states import FileState
 from schemas.tables.contracts import Code
 from tasks.publish.batches import CommittedBatch, CommittedBatches

@@ -17,10 +17,11 @@ class AccountingError(LivercohortError):
 
 @dataclass(frozen=True)
 class KnownInstance:
-    """Whose an accepted instance is, and of which study; UIDs are de-identified."""
+    """Whose an accepted instance is, of which study and series; UIDs are de-identified."""
 
     sop_uid: str
     study_uid: str
+    series_uid: str
     subject_id: str
 
 
@@ -91,48 +92,61 @@ def settle_against_warehouse(
     return settled, sorted(set(held))
 
 
-def hold_studies_of_two_subjects(
+def hold_what_two_subjects_share(
     outcomes: Sequence[FileOutcome], known: Iterable[KnownInstance]
-) -> tuple[list[FileOutcome], list[str]]:
-    """Hold every study that has objects of more than one subject, whole.
+) -> tuple[list[FileOutcome], dict[str, ReasonCode]]:
+    """Hold every study and every series that has objects of more than one subject, whole.
 
     Several PatientIDs of one subject are one subject. Nobody can tell from the objects whose
-    study it is: not from which came first, nor from which are more.
+    study it is: not from which came first, nor from which are more. A series belongs to one
+    study (PS3.3 A.1.2): two persons' studies that name one series are told apart by no reader.
 
     Parameters
     ----------
     outcomes : sequence of FileOutcome
         Outcomes of this batch, before what the warehouse has is taken away from them.
     known : iterable of KnownInstance
-        Accepted instances of the site's committed batches, of the same studies at least.
+        Accepted instances of the site's committed batches, of the same studies and series at
+        least.
 
     Returns
     -------
     list of FileOutcome
-        Those of such a study set aside.
-    list of str
-        SOPInstanceUIDs of the warehouse to hold.
+        Those of such a study or series set aside.
+    dict of SOPInstanceUID to ReasonCode
+        Objects of the warehouse to hold.
     """
     arrived = [
-        KnownInstance(str(f.sop_uid), str(f.study_uid), str(f.subject_id))
+        KnownInstance(str(f.sop_uid), str(f.study_uid), str(f.series_uid), str(f.subject_id))
         for f in (outcome.features for outcome in outcomes)
         if f is not None
     ]
     listed = list(known)
-    subjects: dict[str, set[str]] = defaultdict(set)
-    for instance in (*arrived, *listed):
-        subjects[instance.study_uid].add(instance.subject_id)
-    shared = {study for study, persons in subjects.items() if len(persons) > 1}
+    shared = _of_two_subjects([*arrived, *listed])
+
+    def reason_of(instance: KnownInstance) -> ReasonCode | None:
+        return shared.get(instance.study_uid) or shared.get(instance.series_uid)
+
     # A duplicate inside the batch has no features of its own; it is told by its UID.
-    aside = {instance.sop_uid for instance in arrived if instance.study_uid in shared}
-    reason = ReasonCode.STUDY_OF_TWO_SUBJECTS
+    aside = {instance.sop_uid: reason_of(instance) for instance in arrived}
     settled = [
         quarantined(outcome, reason)
-        if outcome.state is not FileState.QUARANTINED and outcome.sop_uid in aside
+        if outcome.state is not FileState.QUARANTINED
+        and (reason := aside.get(str(outcome.sop_uid))) is not None
         else outcome
         for outcome in outcomes
     ]
-    return settled, sorted({i.sop_uid for i in listed if i.study_uid in shared})
+    held = {i.sop_uid: reason for i in listed if (reason := reason_of(i)) is not None}
+    return settled, dict(sorted(held.items()))
+
+
+def _of_two_subjects(instances: Iterable[KnownInstance]) -> dict[str, ReasonCode]:
+    """Return UID → reason of each study and series that is not one subject's."""
+    owners: dict[tuple[str, ReasonCode], set[str]] = defaultdict(set)
+    for one in instances:
+        owners[one.study_uid, ReasonCode.STUDY_OF_TWO_SUBJECTS].add(one.subject_id)
+        owners[one.series_uid, ReasonCode.SERIES_OF_TWO_SUBJECTS].add(one.subject_id)
+    return {uid: reason for (uid, reason), persons in owners.items() if len(persons) > 1}
 
 
 def quarantined(outcome: FileOutcome, reason: ReasonCode) -> FileOutcome:

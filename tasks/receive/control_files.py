@@ -81,9 +81,11 @@ def _rows(data: bytes, name: str, required: tuple[str, ...]) -> list[tuple[int, 
                 f"column {missing[0]} is missing", expected=", ".join(required), where=name
             )
         reader.fieldnames = header
-        return [
+        rows = [
             (reader.line_num, {k: (v or "").strip() for k, v in row.items() if isinstance(k, str)})
             for row in reader
         ]
+        # Excel keeps rows whose cells were emptied as lines of commas.
+        return [(line, row) for line, row in rows if any(row.values())]
     except csv.Error:
         raise BadInputError(f"line {reader.line_num} is not CSV", where=name) from None

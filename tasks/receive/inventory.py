@@ -6,23 +6,26 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
+from schemas.delivery_names import (
+    CLINICAL_FOLDER,
+    CONTROL_NAMES,
+    READY_NAME,
+    control_name,
+    folded_name,
+)
 from schemas.identifiers import BatchId, Sha256
 from schemas.records import DeliveredFile, FileKind
 
-LINKAGE_NAME = "linkage.csv"
-MANIFEST_NAME = "manifest.csv"
-READY_NAME = "READY"
-CLINICAL_FOLDER = "clinical"
-_CONTROL_NAMES = {LINKAGE_NAME, MANIFEST_NAME, READY_NAME}
+_FOLDERS = {CLINICAL_FOLDER, "dicom"}
 _BATCH_ID_LENGTH = 16
 
 
 def kind_of(relative_path: str) -> FileKind:
     """Return what a file is by its place in the delivery layout; images by exclusion."""
     path = PurePosixPath(relative_path)
-    if len(path.parts) == 1 and path.name in _CONTROL_NAMES:
+    if control_name(relative_path) is not None:
         return FileKind.CONTROL
-    if len(path.parts) > 1 and path.parts[0].lower() == CLINICAL_FOLDER:
+    if len(path.parts) > 1 and folded_name(path.parts[0]) == CLINICAL_FOLDER:
         return FileKind.CLINICAL
     return FileKind.IMAGE
 
@@ -34,8 +37,8 @@ def wrapping_folder(relative_paths: Iterable[str]) -> str:
     if len(tops) != 1 or any(len(p.parts) < 2 for p in paths):
         return ""
     top = tops.pop()
-    inside = {p.parts[1] for p in paths}
-    return top if inside & (_CONTROL_NAMES | {CLINICAL_FOLDER, "dicom"}) else ""
+    inside = {folded_name(p.parts[1]) for p in paths}
+    return top if inside & (CONTROL_NAMES.keys() | _FOLDERS) else ""
 
 
 def batch_id_of(files: Sequence[DeliveredFile]) -> BatchId:
@@ -61,7 +64,7 @@ def _lines(files: Sequence[DeliveredFile]) -> Iterable[str]:
     return (
         f"{file.sha256} {file.relative_path}"
         for file in sorted(files, key=lambda f: f.relative_path)
-        if file.relative_path != READY_NAME
+        if control_name(file.relative_path) != READY_NAME
     )
 
 

@@ -7,28 +7,29 @@ import os
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from schemas.delivery_names import MANIFEST_NAME, READY_NAME, control_name, folded_name
 from schemas.errors import BadInputError
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.records import DeliveredFile, Delivery, FileKind
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file, write_bytes
-from schemas.run.sites import SiteConfig
+from schemas.run.site_files import SiteConfig
 from schemas.run.zones import Zones
 from schemas.states import ReasonCode
 from tasks.receive import store_archives as archives
 from tasks.receive.control_files import read_manifest
 from tasks.receive.inventory import (
-    MANIFEST_NAME,
-    READY_NAME,
     batch_id_of,
     kind_of,
     manifest_digest_of,
     stat_digest_of,
     wrapping_folder,
 )
+from tasks.receive.sniff import ARCHIVE_SUFFIXES
+from tasks.receive.store_zip import opened_zip
 
 _NS_PER_MINUTE = 60 * 10**9
 
@@ -46,6 +47,7 @@ class Export:
     stat_digest: Sha256
     n_entries: int
     ready: bool
+    newest_ns: int
 
 
 def list_exports(zones: Zones, site: SiteConfig, *, now_ns: int) -> list[Export]:
@@ -54,15 +56,39 @@ def list_exports(zones: Zones, site: SiteConfig, *, now_ns: int) -> list[Export]
     if not inbox.is_dir():
         return []
     exports = []
+    marks = {folded_name(path.name) for path in inbox.iterdir()}
     for number, path in enumerate(_export_paths(inbox), start=1):
         entries = list(_stat_entries(path))
         newest = max((entry[2] for entry in entries), default=path.stat().st_mtime_ns)
         quiet = now_ns - newest >= site.quiet_minutes * _NS_PER_MINUTE
-        marked = path.with_name(f"{path.name}.{READY_NAME}").exists() or _has_ready_mark(path)
+        beside = folded_name(f"{path.name}.{READY_NAME}")
+        marked = bool(marks & {beside, f"{beside}.txt"}) or _has_ready_mark(path, entries)
         exports.append(
-            Export(number, path, stat_digest_of(entries), len(entries), ready=marked or quiet)
+            Export(
+                number,
+                path,
+                stat_digest_of(entries),
+                len(entries),
+                ready=marked or quiet,
+                newest_ns=newest,
+            )
         )
     return exports
+
+
+def loose_files(zones: Zones, site: SiteConfig) -> int:
+    """Return how many files lie in a site's inbox beside its exports, where nobody reads them."""
+    inbox = zones.inbox / site.code
+    if not inbox.is_dir():
+        return 0
+    exports = _export_paths(inbox)
+    marks = {folded_name(f"{path.name}.{READY_NAME}") for path in exports}
+    return sum(
+        path not in exports
+        and not path.name.startswith(".")
+        and folded_name(path.name).removesuffix(".txt") not in marks
+        for path in inbox.iterdir()
+    )
 
 
 def pending_exports(zones: Zones, site: SiteConfig, *, now_ns: int) -> list[Export]:
@@ -125,7 +151,9 @@ def take_in(export: Export, zones: Zones, site: SiteCode) -> Delivery:
             expected="dicom/, linkage.csv, clinical/ and READY",
             hint="Ask the site to deliver again; nothing was taken in.",
         )
-    top = wrapping_folder(member.relative_path for member in members)
+    top = wrapping_folder(
+        m.relative_path for m in members if m.reason is not ReasonCode.SYSTEM_FILE
+    )
     files = _numbered(members, top)
     files, absent = _checked_against_manifest(files)
     return Delivery(
@@ -170,19 +198,21 @@ def _export_paths(inbox: Path) -> list[Path]:
         for path in inbox.iterdir()
         if not path.name.startswith(".")
         and not path.is_symlink()
-        and (path.is_dir() or path.suffix.lower() == ".zip")
+        and (path.is_dir() or path.suffix.lower() in ARCHIVE_SUFFIXES)
     )
 
 
-def _has_ready_mark(path: Path) -> bool:
+def _has_ready_mark(path: Path, entries: Sequence[tuple[str, int, int]]) -> bool:
     if path.is_dir():
-        tops = [path, *(p for p in path.iterdir() if p.is_dir() and not p.is_symlink())]
-        return any((top / READY_NAME).is_file() for top in tops)
-    try:
-        with zipfile.ZipFile(path) as members:
-            return any(name.split("/")[-1] == READY_NAME for name in members.namelist())
-    except (zipfile.BadZipFile, OSError):
-        return False  # still being written; the quiet period decides
+        # At the top, or in the one folder that wraps an export.
+        names = [name.split("/") for name, _, _ in entries if name.count("/") <= 1]
+    else:
+        try:
+            with opened_zip(path) as members:
+                names = [name.replace("\\", "/").split("/") for name in members.namelist()]
+        except zipfile.BadZipFile:
+            return False  # still being written; the quiet period decides
+    return any(control_name(parts[-1]) == READY_NAME for parts in names)
 
 
 def _stat_entries(path: Path) -> Iterator[tuple[str, int, int]]:
@@ -196,31 +226,37 @@ def _stat_entries(path: Path) -> Iterator[tuple[str, int, int]]:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root, followlinks=False):
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(root, followlinks=False, onerror=closed.append):
         for name in names:
             yield Path(folder, name)
         for name in folders:
             if Path(folder, name).is_symlink():
                 yield Path(folder, name)
+    # A folder that may not be read counts as one file that cannot: it is never passed over.
+    yield from (Path(error.filename) for error in closed)
 
 
 def _members(path: Path, into: Path) -> Iterator[archives.Unpacked]:
     if not path.is_dir():
-        yield from _archive_members(path, into, prefix="", name="archive.zip")
+        suffix = path.suffix.lower()
+        yield from _archive_members(path, into, prefix="", name=f"archive{suffix}")
         return
     for number, file in enumerate(sorted(_walk(path)), start=1):
         name = str(file.relative_to(path))
         member = _plain_member(file, name)
-        if member.reason is None and archives.is_zip(file):
+        if member.reason is None and archives.is_zip(file, name):
             prefix = name[: -len(".zip")]
             yield from _archive_members(file, into / f"a{number:06d}", prefix=prefix, name=name)
         else:
-            yield member
+            yield archives.told_by_content(member)
 
 
 def _plain_member(file: Path, name: str) -> archives.Unpacked:
     nothing = sha256_of_bytes(b"")
     info = file.lstat()
+    if stat.S_ISDIR(info.st_mode):
+        return archives.Unpacked(name, file, 0, nothing, ReasonCode.UNREADABLE)
     if not stat.S_ISREG(info.st_mode):
         return archives.Unpacked(name, file, 0, nothing, ReasonCode.UNSAFE_PATH)
     try:
@@ -237,7 +273,7 @@ def _archive_members(
         return list(archives.unpack(archive, into, prefix=prefix))
     except archives.ArchiveTooLargeError:
         reason = ReasonCode.ARCHIVE_TOO_LARGE
-    except (zipfile.BadZipFile, NotImplementedError, OSError):
+    except zipfile.BadZipFile:
         reason = ReasonCode.ARCHIVE_UNREADABLE
     return [replace(_plain_member(archive, name), reason=reason)]
 
@@ -267,22 +303,27 @@ def _checked_against_manifest(
     files: list[DeliveredFile],
 ) -> tuple[list[DeliveredFile], tuple[str, ...]]:
     """Return the files, those that differ refused, and the paths that did not arrive."""
-    manifest = next((f for f in files if f.relative_path == MANIFEST_NAME and not f.reason), None)
-    if manifest is None:
-        return files, ()
-    try:
-        stated = read_manifest(manifest.path.read_bytes())
-    except BadInputError:
-        # An unreadable manifest proves nothing: it is set aside, the files stand on their own.
-        refused = _refused(manifest, ReasonCode.UNREADABLE_FORM)
-        return [refused if f is manifest else f for f in files], ()
-    checked = [
-        _refused(file, ReasonCode.MANIFEST_MISMATCH)
-        if file.reason is None and stated.get(file.relative_path, file.sha256) != file.sha256
-        else file
-        for file in files
-    ]
-    return checked, tuple(sorted(stated.keys() - {f.relative_path for f in files}))
+    absent: set[str] = set()
+    names = {file.relative_path for file in files}
+    manifests = [f for f in files if control_name(f.relative_path) == MANIFEST_NAME]
+    for manifest in manifests:
+        if manifest.reason is not None:
+            continue
+        try:
+            stated = read_manifest(manifest.path.read_bytes())
+        except BadInputError:
+            # An unreadable manifest proves nothing: it is set aside, the files stand alone.
+            refused = _refused(manifest, ReasonCode.UNREADABLE_FORM)
+            files = [refused if f is manifest else f for f in files]
+            continue
+        files = [
+            _refused(file, ReasonCode.MANIFEST_MISMATCH)
+            if file.reason is None and stated.get(file.relative_path, file.sha256) != file.sha256
+            else file
+            for file in files
+        ]
+        absent |= stated.keys() - names
+    return files, tuple(sorted(absent))
 
 
 def _refused(file: DeliveredFile, reason: ReasonCode) -> DeliveredFile:

@@ -6,13 +6,16 @@ import hashlib
 import shutil
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from schemas.identifiers import Sha256
 from schemas.states import ReasonCode
+from tasks.receive.sniff import ARCHIVE_HEAD_BYTES, is_archive, is_system_file
+from tasks.receive.store_zip import SPOILT, opened_zip
+from tasks.receive.zip_names import member_names
 
 MAX_NESTING = 3
 MAX_MEMBERS = 2_000_000
@@ -36,9 +39,13 @@ class ArchiveTooLargeError(Exception):
     """The archive exceeds a limit; it is set aside whole."""
 
 
-def is_zip(path: Path) -> bool:
-    """Return whether a file is a zip by its name and its first bytes."""
-    if path.suffix.lower() != ".zip":
+class _MemberSpoiltError(Exception):
+    """One member cannot be unpacked."""
+
+
+def is_zip(path: Path, name: str) -> bool:
+    """Return whether a file of this name is a zip by the name and by its first bytes."""
+    if not name.lower().endswith(".zip"):
         return False
     with path.open("rb") as stream:
         return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
@@ -78,20 +85,33 @@ def unpack(archive: Path, into: Path, *, prefix: str = "", depth: int = 1) -> It
         raise ArchiveTooLargeError
     into.mkdir(parents=True, exist_ok=True, mode=0o700)
     budget = int(shutil.disk_usage(into).free * MAX_DISK_SHARE)
-    with zipfile.ZipFile(archive) as members:
+    with opened_zip(archive) as members:
         infos = [info for info in members.infolist() if not info.is_dir()]
         if len(infos) > MAX_MEMBERS or sum(info.file_size for info in infos) > budget:
             raise ArchiveTooLargeError
-        for number, info in enumerate(infos, start=1):
+        for number, (info, name) in enumerate(zip(infos, member_names(infos), strict=True), 1):
             target = into / f"{depth}-{number:07d}"
-            member = _unpack_member(members, info, target, archive, budget)
+            member = _unpack_member(members, info, name, target, archive, budget)
             budget -= member.size_bytes
-            name = f"{prefix}/{member.relative_path}" if prefix else member.relative_path
-            member = Unpacked(name, member.path, member.size_bytes, member.sha256, member.reason)
-            if member.reason is None and name.lower().endswith(".zip"):
+            if prefix:
+                member = replace(member, relative_path=f"{prefix}/{member.relative_path}")
+            if member.reason is None and is_zip(member.path, member.relative_path):
                 yield from _unpack_nested(member, into / f"{depth}-{number:07d}.d", depth + 1)
             else:
-                yield member
+                yield told_by_content(member)
+
+
+def told_by_content(member: Unpacked) -> Unpacked:
+    """Return the member with the reason why its first bytes set it aside, if they do."""
+    if member.reason is not None:
+        return member
+    with member.path.open("rb") as stream:
+        head = stream.read(ARCHIVE_HEAD_BYTES)
+    if is_system_file(member.relative_path, head, member.size_bytes):
+        return replace(member, reason=ReasonCode.SYSTEM_FILE)
+    if is_archive(member.relative_path, head):
+        return replace(member, reason=ReasonCode.ARCHIVE_UNREADABLE)
+    return member
 
 
 def _unpack_nested(member: Unpacked, into: Path, depth: int) -> Iterator[Unpacked]:
@@ -100,38 +120,56 @@ def _unpack_nested(member: Unpacked, into: Path, depth: int) -> Iterator[Unpacke
         prefix = member.relative_path[: -len(".zip")]
         inner = list(unpack(member.path, into, prefix=prefix, depth=depth))
     except ArchiveTooLargeError:
-        inner = [_with_reason(member, ReasonCode.ARCHIVE_TOO_LARGE)]
-    except (zipfile.BadZipFile, NotImplementedError, OSError):
-        inner = [_with_reason(member, ReasonCode.ARCHIVE_UNREADABLE)]
+        inner = [replace(member, reason=ReasonCode.ARCHIVE_TOO_LARGE)]
+    except zipfile.BadZipFile:
+        inner = [replace(member, reason=ReasonCode.ARCHIVE_UNREADABLE)]
     yield from inner
 
 
-def _with_reason(member: Unpacked, reason: ReasonCode) -> Unpacked:
-    return Unpacked(member.relative_path, member.path, member.size_bytes, member.sha256, reason)
-
-
 def _unpack_member(
-    members: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, archive: Path, budget: int
+    members: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    name: str,
+    target: Path,
+    archive: Path,
+    budget: int,
 ) -> Unpacked:
-    safe = safe_member_path(info.filename)
+    safe = safe_member_path(name)
     is_link = stat.S_ISLNK(info.external_attr >> 16)
     digest, size = hashlib.sha256(), 0
     try:
-        with members.open(info) as source, target.open("xb") as sink:
-            while chunk := source.read(_CHUNK_BYTES):
+        with target.open("xb") as sink:
+            for chunk in _chunks(members, info):
                 size += len(chunk)
                 if size > budget:
                     raise ArchiveTooLargeError
                 digest.update(chunk)
                 sink.write(chunk)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error):
+    except _MemberSpoiltError:
         # Encrypted, damaged or packed in a way we cannot read: the archive itself is kept.
         target.unlink(missing_ok=True)
-        name = safe or f"member-{info.header_offset}"
+        shown = safe or f"member-{info.header_offset}"
         empty = Sha256(hashlib.sha256().hexdigest())
-        return Unpacked(name, archive, 0, empty, ReasonCode.ARCHIVE_UNREADABLE)
+        return Unpacked(shown, archive, 0, empty, ReasonCode.ARCHIVE_UNREADABLE)
     sha256 = Sha256(digest.hexdigest())
     if safe is None or is_link:
-        name = f"unsafe-{info.header_offset}"
-        return Unpacked(name, target, size, sha256, ReasonCode.UNSAFE_PATH)
+        return Unpacked(
+            f"unsafe-{info.header_offset}", target, size, sha256, ReasonCode.UNSAFE_PATH
+        )
     return Unpacked(safe, target, size, sha256)
+
+
+def _chunks(members: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    try:
+        source: IO[bytes] = members.open(info)
+    except SPOILT:
+        raise _MemberSpoiltError from None
+    with source:
+        while True:
+            try:
+                chunk = source.read(_CHUNK_BYTES)
+            except SPOILT:
+                raise _MemberSpoiltError from None
+            if not chunk:
+                return
+            yield chunk

@@ -41,6 +41,7 @@ from schemas.tables.record_tables import table_from_records
 from tasks.receive.accounting import KnownInstance, require_all_accounted
 from tasks.receive.ledger import COMMITTED, TableNote, batch_record
 from tasks.receive.store import forget_received, note_export
+from tasks.receive.store_ledger import note_batch
 
 _HOLD_SCHEMA = pa.schema(
     [
@@ -79,15 +80,16 @@ def read_known_pixels(zones: Zones, site: SiteCode) -> dict[str, str]:
 
 
 def read_known_instances(
-    zones: Zones, site: SiteCode, studies: Collection[str]
+    zones: Zones, site: SiteCode, *, studies: Collection[str], series: Collection[str]
 ) -> list[KnownInstance]:
-    """Return the accepted instances of these studies; as above, a held batch does not count."""
+    """Return the accepted instances of these studies and series; a held batch does not count."""
     found: list[KnownInstance] = []
-    wanted = pc.field("study_uid").isin(sorted(studies))
+    of_study = pc.field("study_uid").isin(pa.array(sorted(studies), pa.string()))
+    wanted = of_study | pc.field("series_uid").isin(pa.array(sorted(series), pa.string()))
     for batch in read_batches(zones, site) if studies else []:
         if batch["state"] == COMMITTED:
             path = zones.warehouse / "batches" / site / str(batch["batch_id"]) / "instance.parquet"
-            columns = ["sop_uid", "study_uid", "subject_id"]
+            columns = ["sop_uid", "study_uid", "series_uid", "subject_id"]
             rows = pq.read_table(path, columns=columns, filters=wanted).to_pylist()
             found += [KnownInstance(**row) for row in rows]
     return found
@@ -189,6 +191,7 @@ def commit(
         )
         write_bytes(staging / "validation.json", canonical_json(validation))
         write_bytes(staging / "batch.json", canonical_json(record))
+    note_batch(zones, bench.site, bench.batch)
     note_export(zones, delivery)
     forget_received(zones, delivery)
     bench.close()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import IO
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import is_zipfile
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,9 +18,11 @@ import pyarrow.parquet as pq
 import pydicom
 from pydicom.errors import InvalidDicomError
 
-from schemas.identifiers import SiteCode
+from schemas.identifiers import BatchId, SiteCode
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from schemas.run.zones import Zones
+from tasks.receive.store_ledger import note_batch
+from tasks.receive.store_zip import SPOILT, opened_zip
 
 #: Which column says whose row it is where the table has no pseudonym; of files, older batches.
 _BY_UID = {"file": "sop_uid", "instance": "sop_uid", "hold": "sop_uid", "volume": "series_uid"}
@@ -56,7 +57,7 @@ def erase_from_warehouse(
         for kind in ("dicom", "nifti"):
             shutil.rmtree(zones.warehouse / kind / site / uid, ignore_errors=True)
     rows = sum(
-        _erase_rows(folder, subject_id, uids)
+        _erase_rows(zones, site, folder, subject_id, uids)
         for folder in sorted((zones.warehouse / "batches" / site).glob("[!.]*"))
     )
     return Erased(len(series), rows, _erase_quarantined(zones, site, set(patient_ids)))
@@ -93,11 +94,11 @@ def count_in_inbox(zones: Zones, site: SiteCode, numbers: Collection[str]) -> in
 def _members_naming(path: Path, numbers: set[str]) -> int:
     found = 0
     try:
-        with ZipFile(path) as archive:
+        with opened_zip(path) as archive:
             for member in (m for m in archive.infolist() if not m.is_dir()):
                 with archive.open(member) as stream:
                     found += _names(stream, member.filename, numbers)
-    except (BadZipFile, OSError, RuntimeError, zlib.error):  # damaged, or encrypted
+    except SPOILT:  # damaged, or encrypted
         return max(found, 1)
     return found
 
@@ -121,10 +122,13 @@ def _uids(zones: Zones, site: SiteCode, subject_id: str) -> dict[str, set[str]]:
     return found
 
 
-def _erase_rows(folder: Path, subject_id: str, uids: Mapping[str, set[str]]) -> int:
+def _erase_rows(
+    zones: Zones, site: SiteCode, folder: Path, subject_id: str, uids: Mapping[str, set[str]]
+) -> int:
     record = json.loads((folder / "batch.json").read_text(encoding="utf-8"))
     named = {subject_id} | set().union(*uids.values())
     removed = 0
+    rewritten: dict[Path, bytes] = {}
     for path in sorted(folder.glob("*.parquet")):
         table = pq.read_table(path)
         kept = table.filter(pc.invert(_theirs(path.stem, table, named)))
@@ -133,12 +137,15 @@ def _erase_rows(folder: Path, subject_id: str, uids: Mapping[str, set[str]]) -> 
         removed += table.num_rows - kept.num_rows
         stream = BytesIO()
         pq.write_table(kept, stream, compression="zstd", store_schema=False)
-        data = stream.getvalue()
-        write_bytes(path, data)
+        rewritten[path] = data = stream.getvalue()
         note = {"rows": kept.num_rows, "sha256": sha256_of_bytes(data)}
         record.setdefault("tables", {})[path.stem] = note
     if removed:
-        write_bytes(folder / "batch.json", canonical_json(record))
+        rewritten[folder / "batch.json"] = canonical_json(record)
+        # Noted before it is written: a kill in between is no batch that somebody changed.
+        note_batch(zones, site, BatchId(folder.name), becomes=canonical_json(record))
+        for path, data in rewritten.items():
+            write_bytes(path, data)
     return removed
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from schemas.delivery_names import LINKAGE_NAME, control_name
 from schemas.errors import BadInputError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome, SubjectAssignment
@@ -14,7 +15,6 @@ from schemas.states import FileState, ReasonCode
 from schemas.vault.keys import KeyRing
 from schemas.vault.subjects import LinkageConflictError, LinkageRow, Vault
 from tasks.receive.control_files import read_linkage
-from tasks.receive.inventory import LINKAGE_NAME
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ def link_subjects(zones: Zones, ring: KeyRing, delivery: Delivery) -> Linkage:
     vault = Vault(zones.vault, ring)
     outcomes: list[FileOutcome] = []
     resident_ids: dict[SubjectNo, frozenset[str]] = {}
+    usable = [f for f in delivery.files if f.kind is not FileKind.REFUSED]
+    linkages = [f for f in usable if control_name(f.relative_path) == LINKAGE_NAME]
+    rows = _file_linkage(vault, delivery.site, linkages)
+    for row in rows or ():
+        known = resident_ids.get(row.subject_no, frozenset())
+        resident_ids[row.subject_no] = known | {row.resident_id or ""} - {""}
     for file in delivery.files:
         if file.kind is FileKind.REFUSED:
             outcomes.append(_outcome(file, FileState.QUARANTINED, file.reason))
-        elif file.kind is FileKind.CONTROL and file.relative_path == LINKAGE_NAME:
-            rows = _file_linkage(vault, delivery.site, file)
-            for row in rows or ():
-                known = resident_ids.get(row.subject_no, frozenset())
-                resident_ids[row.subject_no] = known | {row.resident_id or ""} - {""}
-            state = FileState.CONTROL if rows is not None else FileState.QUARANTINED
-            reason = None if rows is not None else ReasonCode.BAD_LINKAGE
-            outcomes.append(_outcome(file, state, reason))
+        elif file in linkages and rows is None:
+            outcomes.append(_outcome(file, FileState.QUARANTINED, ReasonCode.BAD_LINKAGE))
         elif file.kind is FileKind.CONTROL:
             outcomes.append(_outcome(file, FileState.CONTROL, None))
     return Linkage(vault.assignments(delivery.site), tuple(outcomes), resident_ids)
@@ -76,9 +76,12 @@ def linkage_of_folder(
     return Vault(zones.vault, ring).assign(site, read_linkage(path.read_bytes()))
 
 
-def _file_linkage(vault: Vault, site: SiteCode, file: DeliveredFile) -> list[LinkageRow] | None:
+def _file_linkage(
+    vault: Vault, site: SiteCode, files: Sequence[DeliveredFile]
+) -> list[LinkageRow] | None:
+    """File all rows of an export's linkages together, or none: of two files neither is first."""
     try:
-        rows = read_linkage(file.path.read_bytes())
+        rows = [row for file in files for row in read_linkage(file.path.read_bytes())]
         vault.assign(site, rows)
     except (BadInputError, LinkageConflictError):
         return None

@@ -29,9 +29,10 @@ from schemas.vault.suppression import erased_among
 from tasks.receive import store, store_commit
 from tasks.receive.accounting import (
     count_states,
-    hold_studies_of_two_subjects,
+    hold_what_two_subjects_share,
     settle_against_warehouse,
 )
+from tasks.receive.store_ledger import note_unlisted
 from tasks.receive.store_linkage import link_subjects
 
 
@@ -49,6 +50,7 @@ def receive_exports(site: str) -> dict[str, list[str]]:
     require_key(settings, code)
     with redacted_errors("receive", settings.zones):
         store.sweep_interrupted(settings.zones, code)
+        note_unlisted(settings.zones, code)
     batches: list[str] = []
     refused: list[str] = []
     for export in store.pending_exports(settings.zones, read_site(code), now_ns=time.time_ns()):
@@ -97,13 +99,18 @@ def settle_batch(site: str, batch: str) -> dict[str, int]:
     context = run_context(site, batch)
     with redacted_errors("settle", context.zones):
         outcomes = context.bench.take(DeidentifiedImages).outcomes
-        studies = {str(o.features.study_uid) for o in outcomes if o.features}
-        known = store_commit.read_known_instances(context.zones, context.site, studies)
-        settled, shared = hold_studies_of_two_subjects(outcomes, known)
+        features = [o.features for o in outcomes if o.features]
+        known = store_commit.read_known_instances(
+            context.zones,
+            context.site,
+            studies={str(f.study_uid) for f in features},
+            series={str(f.series_uid) for f in features},
+        )
+        settled, shared = hold_what_two_subjects_share(outcomes, known)
         pixels = store_commit.read_known_pixels(context.zones, context.site)
         settled, reused = settle_against_warehouse(settled, pixels)
         held = dict.fromkeys(reused, ReasonCode.UID_REUSED)
-        held |= dict.fromkeys(shared, ReasonCode.STUDY_OF_TWO_SUBJECTS)
+        held |= shared
         context.bench.leave(SettledImages(tuple(settled), held))
     return {**count_states(settled), "held_in_warehouse": len(held)}
 

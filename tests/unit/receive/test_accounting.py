@@ -15,7 +15,7 @@ from tasks.receive.accounting import (
     AccountingError,
     KnownInstance,
     count_states,
-    hold_studies_of_two_subjects,
+    hold_what_two_subjects_share,
     require_all_accounted,
     settle_against_warehouse,
 )
@@ -98,35 +98,52 @@ def image(number: int, study: str, subject: str) -> FileOutcome:
 def test_a_study_of_two_subjects_is_held_whole_and_other_studies_are_not() -> None:
     outcomes = [image(1, "1.1", "A"), image(2, "1.1", "A"), image(3, "1.1", "B")]
     again = replace(image(1, "1.1", "A"), file_no=4, state=FileState.DUPLICATE, features=None)
-    settled, held = hold_studies_of_two_subjects([*outcomes, again, image(5, "1.2", "B")], [])
+    settled, held = hold_what_two_subjects_share([*outcomes, again, image(5, "1.2", "B")], [])
     reason = ReasonCode.STUDY_OF_TWO_SUBJECTS
     assert [outcome.reason for outcome in settled] == [reason] * 4 + [None]
     assert [outcome.features is None for outcome in settled] == [True] * 4 + [False]
-    assert held == []
+    assert held == {}
 
 
 def test_a_study_that_an_earlier_night_brought_of_another_subject_is_held_on_both_sides() -> None:
-    known = [KnownInstance("2.25.8", "1.1", "A"), KnownInstance("2.25.9", "1.2", "A")]
-    (outcome,), held = hold_studies_of_two_subjects([image(1, "1.1", "B")], known)
+    known = [
+        KnownInstance("2.25.8", "1.1", "1.1.1", "A"),
+        KnownInstance("2.25.9", "1.2", "1.2.1", "A"),
+    ]
+    (outcome,), held = hold_what_two_subjects_share([image(1, "1.1", "B")], known)
     assert outcome.reason is ReasonCode.STUDY_OF_TWO_SUBJECTS
-    assert held == ["2.25.8"]
+    assert held == {"2.25.8": ReasonCode.STUDY_OF_TWO_SUBJECTS}
+
+
+def test_one_series_uid_of_two_subjects_is_held_on_both_sides_though_their_studies_differ() -> None:
+    one, other, apart = image(1, "1.1", "A"), image(2, "1.2", "B"), image(3, "1.3", "B")
+    assert other.features is not None
+    shared = replace(other, features=replace(other.features, series_uid="1.1.1"))
+    settled, held = hold_what_two_subjects_share([one, shared, apart], [])
+    reason = ReasonCode.SERIES_OF_TWO_SUBJECTS
+    assert [outcome.reason for outcome in settled] == [reason, reason, None]
+    (late,), held = hold_what_two_subjects_share(
+        [shared], [KnownInstance("2.25.1", "1.1", "1.1.1", "A")]
+    )
+    assert (late.reason, held) == (reason, {"2.25.1": reason})
 
 
 def test_the_same_image_under_another_subject_is_no_duplicate() -> None:
-    known = [KnownInstance("2.25.1", "1.1", "A")]
-    (outcome,), held = hold_studies_of_two_subjects([image(1, "1.1", "B")], known)
-    assert (outcome.state, held) == (FileState.QUARANTINED, ["2.25.1"])
+    known = [KnownInstance("2.25.1", "1.1", "1.1.1", "A")]
+    (outcome,), held = hold_what_two_subjects_share([image(1, "1.1", "B")], known)
+    assert outcome.state is FileState.QUARANTINED
+    assert held == {"2.25.1": ReasonCode.STUDY_OF_TWO_SUBJECTS}
 
 
 def test_more_images_of_one_subject_in_a_known_study_are_welcome() -> None:
-    known = [KnownInstance("2.25.8", "1.1", "A")]
-    (outcome,), held = hold_studies_of_two_subjects([image(1, "1.1", "A")], known)
-    assert (outcome.state, held) == (FileState.ACCEPTED, [])
+    known = [KnownInstance("2.25.8", "1.1", "1.1.1", "A")]
+    (outcome,), held = hold_what_two_subjects_share([image(1, "1.1", "A")], known)
+    assert (outcome.state, held) == (FileState.ACCEPTED, {})
 
 
 def test_files_set_aside_before_keep_their_reason() -> None:
     strange = ended(7, FileState.QUARANTINED)
-    settled, _ = hold_studies_of_two_subjects(
+    settled, _ = hold_what_two_subjects_share(
         [strange, image(1, "1.1", "A"), image(2, "1.1", "B")], []
     )
     assert settled[0] == strange

@@ -140,9 +140,12 @@ def test_known_instances_are_those_of_committed_batches_and_of_the_studies_asked
     record = bench.zones.batch(SITE, other.batch) / "batch.json"
     text = record.read_text().replace(BATCH, other.batch)
     record.write_text(text.replace('"committed"', '"held"'))
-    found = store_commit.read_known_instances(bench.zones, SITE, {"1.1", "1.9"})
-    assert found == [KnownInstance("2.25.1", "1.1", "S91-A")]
-    assert store_commit.read_known_instances(bench.zones, SITE, {"1.9"}) == []
+    found = store_commit.read_known_instances(
+        bench.zones, SITE, studies={"1.1", "1.9"}, series=set()
+    )
+    assert found == [KnownInstance("2.25.1", "1.1", "1.1.1", "S91-A")]
+    none = store_commit.read_known_instances(bench.zones, SITE, studies={"1.9"}, series={"1.9.1"})
+    assert none == []
 
 
 def test_instances_held_in_the_warehouse_are_written_with_their_reason(bench: Workbench) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import BadInputError
+from schemas.run.site_files import SiteConfig
 from schemas.run.sites import (
-    SiteConfig,
     _why_not,
     is_fictitious,
     read_registered_sites,

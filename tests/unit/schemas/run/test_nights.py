@@ -1,0 +1,63 @@
+"""Every night leaves a record; one that says *running* while nobody runs was killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import LivercohortError
+from schemas.run.nights import NightState, last_night, read_nights, recorded_night
+from schemas.run.zones import Zones
+
+
+@pytest.fixture
+def zones(tmp_path: Path) -> Zones:
+    return Zones(tmp_path)
+
+
+def batch(state: str = "committed") -> dict[str, object]:
+    return {"batch_id": "b1", "state": state, "counts": {"accepted": 3, "control": 1}}
+
+
+def test_a_night_that_ended_says_what_it_took_in(zones: Zones) -> None:
+    with recorded_night(zones, "S91") as night:
+        night["batches"] += [batch(), batch()]
+    (record,) = read_nights(zones, "S91")
+    assert (record.state, record.counts) == (NightState.DONE, {"accepted": 6, "control": 2})
+    assert record.ended >= record.begun
+
+
+def test_a_refused_export_or_a_held_batch_leaves_it_incomplete(zones: Zones) -> None:
+    with recorded_night(zones, "S91") as night:
+        night["refused"].append("export 1 of S91 is empty")
+    with recorded_night(zones, "S92") as night:
+        night["batches"].append(batch("held"))
+    for site, told in (("S91", "export 1 of S91 is empty"), ("S92", "a batch is held")):
+        record = last_night(zones, site, busy=False)
+        assert record is not None
+        assert (record.state, record.messages) == (NightState.INCOMPLETE, (told,))
+
+
+def test_a_failed_night_keeps_its_message_and_no_value(zones: Zones) -> None:
+    with pytest.raises(LivercohortError), recorded_night(zones, "S91"):
+        raise LivercohortError("no space is left")
+    with pytest.raises(ValueError, match="Ouyang"), recorded_night(zones, "S92"):
+        raise ValueError("Ouyang^Zhaodi")
+    assert read_nights(zones, "S91")[0].messages == ("no space is left",)
+    assert read_nights(zones, "S92")[0].messages == ("failed with ValueError",)
+
+
+def test_a_night_is_running_until_it_ends_and_killed_when_nobody_holds_the_site(
+    zones: Zones,
+) -> None:
+    with recorded_night(zones, "S91"):
+        running = last_night(zones, "S91", busy=True)
+        killed = last_night(zones, "S91", busy=False)
+    assert running is not None
+    assert killed is not None
+    assert (running.state, killed.state) == (NightState.RUNNING, NightState.KILLED)
+
+
+def test_a_site_without_a_night_has_none(zones: Zones) -> None:
+    assert last_night(zones, "S91", busy=False) is None
