@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.finding_texts import make_finding
+from schemas.protocol import read_protocol
 from schemas.records import Finding
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.imaging_facts import BASELINE_ROLES, BaselineExams
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.subjects import SubjectRecord
 
 _FOLLOW_UP = "followup"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from schemas.clinical_rows import ClinicalRow
+from schemas.protocol import read_protocol
 from schemas.records import CohortLabels, Finding
 from tasks.eligibility import published
 from tasks.eligibility.agreement import check_subject
@@ -16,7 +17,6 @@ from tasks.eligibility.consent import consent_status
 from tasks.eligibility.evaluate import CriterionResult, Eligibility, roll_up
 from tasks.eligibility.flow import Place, flow_rows
 from tasks.eligibility.imaging_facts import BaselineExams, find_baseline_exams
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.readings import evaluate_subject
 from tasks.eligibility.reference import patient_reference
 from tasks.eligibility.subjects import SubjectRecord, collect_subjects

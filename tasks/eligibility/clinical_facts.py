@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.partial_dates import PartialDate, is_before
+from schemas.protocol import Choices, read_protocol
 from schemas.states import Verdict
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.subjects import SubjectRecord
-from tasks.eligibility.verdicts import Choices
 
 FactSet = dict[str, object]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.partial_dates import PartialDate, completed_years
+from schemas.protocol import read_protocol
 from tasks.eligibility.clinical_facts import is_accepted, lesion_diagnosis
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.imaging_facts import BaselineExams
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.reference import (
     is_partially_verified,
     patient_reference,

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from schemas.partial_dates import PartialDate
-from schemas.states import Effect
-from tasks.eligibility import clinical_facts
-from tasks.eligibility.evaluate import CriterionResult, evaluate_facts
-from tasks.eligibility.imaging_facts import BaselineExams, imaging_facts
-from tasks.eligibility.protocol import (
+from schemas.protocol import (
     CRITERION_IDS,
+    Choices,
     choices_of,
     decision_ids_for,
     read_protocol,
 )
+from schemas.states import Effect
+from tasks.eligibility import clinical_facts
+from tasks.eligibility.evaluate import CriterionResult, evaluate_facts
+from tasks.eligibility.imaging_facts import BaselineExams, imaging_facts
 from tasks.eligibility.subjects import SubjectRecord
-from tasks.eligibility.verdicts import Choices
 
 _Candidates = dict[str, Sequence[Mapping[str, object]]]
 #: What several records of one kind mean together: the best specimen decides I5, the worst

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.partial_dates import PartialDate, days_between
+from schemas.protocol import read_protocol
 from tasks.eligibility.clinical_facts import is_accepted, lesion_diagnosis
 from tasks.eligibility.imaging_facts import BaselineExams
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.subjects import SubjectRecord
 
 _PATHOLOGY, _FOLLOW_UP = "pathology", "followup"

@@ -8,6 +8,7 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.identifiers import SiteCode
+from schemas.protocol import read_protocol
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench
@@ -15,7 +16,6 @@ from schemas.vault.keys import read_key_file
 from schemas.vault.subjects import Vault
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.eligibility.persons import check_persons
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.roles import assign_roles
 from tasks.eligibility.store import read_roles
 

@@ -10,9 +10,7 @@ from schemas.errors import ContractError
 from schemas.finding_texts import read_finding_texts
 from schemas.package_data import data_contracts_dir
 from schemas.partial_dates import add_months
-from schemas.tables.contracts import read_table_contracts
-from tasks.eligibility.facts import _PARSERS
-from tasks.eligibility.protocol import (
+from schemas.protocol import (
     CRITERION_IDS,
     parse_decisions,
     parse_protocol,
@@ -21,6 +19,8 @@ from tasks.eligibility.protocol import (
     read_protocol,
     read_reasons,
 )
+from schemas.tables.contracts import read_table_contracts
+from tasks.eligibility.facts import _PARSERS
 
 FOLDER = data_contracts_dir() / "protocol"
 

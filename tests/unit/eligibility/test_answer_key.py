@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 
 from schemas.identifiers import SiteCode, SubjectNo
+from schemas.protocol import read_protocol
 from schemas.vault.keys import KeyRing
 from tasks.clinical.merge import merge_batches
 from tasks.eligibility.assemble import assemble_cohort
-from tasks.eligibility.protocol import read_protocol
 from tasks.publish.checks import check_flow
 from tasks.simulate.nights import Request, plan_nights
 from tasks.simulate.people.stories import STORIES

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.clinical_rows import Cell, ClinicalRow, Missing
 from schemas.partial_dates import PartialDate
+from schemas.protocol import choices_of
 from tasks.eligibility.clinical_facts import (
     diagnosis_facts,
     follow_up_facts,
@@ -14,7 +15,6 @@ from tasks.eligibility.clinical_facts import (
     quality_facts,
     treatment_facts,
 )
-from tasks.eligibility.protocol import choices_of
 from tests.unit.eligibility.cohort import CT, record, row
 
 BASELINE = PartialDate.of(CT)

@@ -8,16 +8,16 @@ import pytest
 
 from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir
-from schemas.states import Effect
-from tasks.eligibility.evaluate import evaluate_facts
-from tasks.eligibility.imaging_facts import find_baseline_exams
-from tasks.eligibility.protocol import (
+from schemas.protocol import (
     choices_of,
     options_in_force,
     parse_decisions,
     read_decisions,
     read_protocol,
 )
+from schemas.states import Effect
+from tasks.eligibility.evaluate import evaluate_facts
+from tasks.eligibility.imaging_facts import find_baseline_exams
 from tasks.eligibility.readings import evaluate_subject
 from tests.unit.eligibility.cohort import plain_images, plain_rows, record
 

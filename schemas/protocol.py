@@ -24,6 +24,9 @@ class _Model(BaseModel):
 
 _R = TypeVar("_R", bound=_Model)
 
+#: Decision id → option, under one reading.
+Choices = Mapping[str, str]
+
 
 class Limit(_Model):
     """One number that a verdict hangs on."""
@@ -211,7 +214,7 @@ def read_evidence() -> dict[str, Evidence]:
 
 @cache
 def read_decisions() -> tuple[Decision, ...]:
-    """Read the decision register, D01 to D26.
+    """Read the decision register, every decision of it.
 
     Raises
     ------
@@ -251,7 +254,7 @@ def decision_ids_for(criterion_id: str) -> tuple[str, ...]:
 
 
 @cache
-def choices_of(reading: str) -> Mapping[str, str]:
+def choices_of(reading: str) -> Choices:
     """Return the option of each decision under one reading.
 
     Raises
