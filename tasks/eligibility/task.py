@@ -9,6 +9,7 @@ from prefect.logging import get_run_logger
 
 from schemas.identifiers import SiteCode
 from schemas.protocol import read_protocol
+from schemas.reference import Judge
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench
@@ -24,8 +25,11 @@ ROLES_NAME = "analysis_roles.csv"
 
 
 @task(name="eligibility", task_run_name="eligibility", retries=0)
-def evaluate_cohort() -> dict[str, int]:
-    """Decide the nine criteria for every subject under every reading."""
+def evaluate_cohort(judge: Judge) -> dict[str, int]:
+    """Decide the nine criteria for every subject under every reading.
+
+    `judge` gives the reference standard of a subject; the flow hands that stage in.
+    """
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("eligibility", settings.zones):
@@ -33,6 +37,7 @@ def evaluate_cohort() -> dict[str, int]:
         cohort = assemble_cohort(
             bench.get("clinical_rows"),
             bench.get("labels"),
+            judge,
             batch_of_subject=bench.get("batch_of_subject"),
             shift_days=_shift_days(vault, {site for site, _ in bench.get("batches")}),
         )

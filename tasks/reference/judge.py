@@ -56,7 +56,7 @@ def judge_subject(
         route=_route(carried.lesions),
         state=state,
         partially_verified=proven == {True, False},
-        window_facts=tuple(_all_conflicting(lesions, state, [one for of in windows for one in of])),
+        window_facts=tuple(_held_open(lesions, state, [one for of in windows for one in of])),
         diagnosis_facts=tuple(_diagnosis_facts(one) for one in lesions) or ({},),
     )
 
@@ -107,13 +107,16 @@ def _diagnosis_facts(lesion: LesionReference) -> FactSet:
     }
 
 
-def _all_conflicting(
+def _held_open(
     lesions: Sequence[LesionReference], state: ReferenceState, windows: Sequence[FactSet]
 ) -> list[FactSet]:
-    """Return the facts with the contradiction that leaves the whole subject open, if one does."""
-    if state is not ReferenceState.CONTRADICTED:
+    """Return the facts with what leaves the whole subject open: one lesion's record does.
+
+    What one lesion proves in time is no reference for a subject whose label hangs on another.
+    """
+    missing = sorted({fact for one in lesions if one.state is state for fact in one.missing})
+    if state not in (ReferenceState.CONTRADICTED, ReferenceState.UNPROVEN) or not missing:
         return list(windows)
-    missing = sorted({fact for one in lesions if one.conflicts for fact in one.missing})
     return [one | {"ref_state": state.value, "ref_missing": missing} for one in windows]
 
 

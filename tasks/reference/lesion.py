@@ -152,7 +152,9 @@ def _proving_record(row: ClinicalRow, anchors: ReferenceAnchors) -> ProvingRecor
 
 
 def _missing(evidence: LesionEvidence, claim: Claim) -> Iterator[str]:
-    """Yield the facts that would prove the label."""
+    """Yield the facts that would prove the label; an indeterminate one is no label to prove."""
+    if claim.label == INDETERMINATE:
+        return
     if claim.label is None:
         yield "dx"
     elif claim.route is None:

@@ -19,6 +19,8 @@ from schemas.states import Effect
 from tasks.eligibility.evaluate import evaluate_facts
 from tasks.eligibility.imaging_facts import find_baseline_exams
 from tasks.eligibility.readings import evaluate_subject
+from tasks.eligibility.references import References
+from tasks.reference.judge import judge_subject
 from tests.unit.eligibility.cohort import plain_images, plain_rows, record
 
 MRI = {"ct": "2025-03-06", "dce": "2025-03-08", "eob": "2025-03-10", "field_t": 3.0}
@@ -163,7 +165,9 @@ def test_every_option_is_worded_as_in_the_register() -> None:
 
 def test_every_reading_is_decided_and_touches_its_own_criterion_only() -> None:
     subject = record(plain_rows(), plain_images())
-    by_reading = evaluate_subject(subject, find_baseline_exams(subject))
+    baseline = find_baseline_exams(subject)
+    references = References(subject, baseline, judge_subject)
+    by_reading = evaluate_subject(subject, baseline, references)
     assert list(by_reading) == [reading.id for reading in read_protocol().readings]
     for reading in read_protocol().readings:
         results = by_reading[reading.id]
