@@ -45,7 +45,8 @@ def rows_of(story: dict[str, Any]) -> list[ClinicalRow]:
         )  # fmt: skip
     for number, (lesion, day, procedure, code) in enumerate(story.get("specimens", ()), 1):
         rows.append(
-            row("pathology", specimen_no=number, lesion_no=_number(lesion), specimen_date=on(day), report_date=on(day + 2),
+            row("pathology", specimen_no=number, lesion_no=_number(lesion), specimen_date=on(day),
+                report_date=on(day + 2),
                 procedure=procedure, diagnosis_code=code)
         )  # fmt: skip
     if story.get("no_pathology"):
