@@ -111,7 +111,7 @@ def i4(labels: CohortLabels, reading: str) -> object:
     return one["effect"]
 
 
-THICK = dict.fromkeys(DCE_LABELS, 7.0)
+THICK: dict[str, float | None] = dict.fromkeys(DCE_LABELS, 7.0)
 
 
 def test_a_thick_extra_exam_does_not_fail_a_complete_gadoxetate_exam() -> None:
@@ -121,7 +121,9 @@ def test_a_thick_extra_exam_does_not_fail_a_complete_gadoxetate_exam() -> None:
 
 
 def test_two_exams_that_fulfil_the_literal_text_fulfil_the_other_reading_too() -> None:
-    without_arterial = {k: v for k, v in EOB_LABELS.items() if k != "MR_T1_ART"}
+    without_arterial: dict[str, float | None] = {
+        k: v for k, v in EOB_LABELS.items() if k != "MR_T1_ART"
+    }
     assert i4(images(DCE_LABELS, EOB_LABELS), "combined_exam") == "pass"
     assert i4(images(DCE_LABELS, without_arterial), "literal") == "undetermined"
 
