@@ -129,5 +129,5 @@ def test_two_exams_that_fulfil_the_literal_text_fulfil_the_other_reading_too() -
 
 
 def test_a_thick_gadoxetate_exam_is_not_helped_by_a_thin_other_one() -> None:
-    thick = dict.fromkeys(EOB_LABELS, 7.0)
+    thick: dict[str, float | None] = dict.fromkeys(EOB_LABELS, 7.0)
     assert i4(images(DCE_LABELS, thick), "combined_exam") == "fail"
