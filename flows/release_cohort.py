@@ -33,6 +33,7 @@ from tasks.publish.task import (
 )
 from tasks.queries.task import sync_release_queries
 from tasks.receive.store_lease import lease
+from tasks.reference.judge import judge_subject
 from tasks.report.task import add_reviewer_ratings, write_release_report
 from tasks.validate.task import require_release_passed, validate_release
 
@@ -73,7 +74,7 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
         label_cohort()
         add_reviewer_ratings()
         keep_out_withdrawn()
-        evaluate_cohort()
+        evaluate_cohort(judge_subject)
         stage_release_tables()
         move(50.0)
         validate_release()

@@ -14,6 +14,13 @@ from pathlib import Path
 from schemas.errors import ContractError
 from schemas.finding_texts import parse_finding_texts
 from schemas.package_data import data_contracts_dir, expectations_dir
+from schemas.protocol import (
+    options_in_force,
+    parse_evidence,
+    parse_protocol,
+    parse_reasons,
+    read_register,
+)
 from schemas.rule_tables import TableError, attempt, read_signed, table_name
 from schemas.run.sites import parse_registered_sites, read_site_file
 from schemas.run.zones import Zones
@@ -25,13 +32,6 @@ from tasks.clinical.form_contracts import (
 )
 from tasks.convert.sidecar import read_sidecar_keys
 from tasks.deidentify.rules.profile import read_profile
-from tasks.eligibility.protocol import (
-    options_in_force,
-    parse_evidence,
-    parse_protocol,
-    parse_reasons,
-    read_register,
-)
 from tasks.eligibility.store import read_roles, roles_file
 from tasks.harmonise.store_rules import (
     decisions_file,

@@ -22,6 +22,7 @@ from schemas.vault.keys import KeyRing
 from tasks.clinical.merge import merge_batches
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.publish.checks import check_flow
+from tasks.reference.judge import judge_subject
 from tasks.simulate.nights import Request, plan_nights
 from tests.unit.eligibility.simulated import batch_of_forms, planned_forms, true_labels
 
@@ -44,7 +45,7 @@ def main() -> None:
     all_rows = [_row(row, n) for n in copies for row in rows]
     all_labels = _labels(labels, copies)
     before, peak = _cpu_seconds(), _peak_mb()
-    tables = assemble_cohort(all_rows, all_labels).tables
+    tables = assemble_cohort(all_rows, all_labels, judge_subject).tables
     seconds = _cpu_seconds() - before
     broken = check_flow(pa.Table.from_pylist(tables["stard_flow"]))
     subjects = {str(row["subject_id"]) for row in tables["eligibility"]}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.finding_texts import make_finding
+from schemas.protocol import read_evidence, read_protocol
 from schemas.records import Finding
+from schemas.reference import ReferenceState, SubjectReference
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.imaging_facts import BASELINE_ROLES, BaselineExams
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.subjects import SubjectRecord
 
 _FOLLOW_UP = "followup"
@@ -37,6 +38,42 @@ def check_subject(subject: SubjectRecord, baseline: BaselineExams) -> list[Findi
         )
         for rule, column, role in sorted(problems)
     ]
+
+
+def check_references(subject: SubjectRecord, reference: SubjectReference) -> list[Finding]:
+    """Return a finding for each lesion whose record contradicts its label, or does not carry it.
+
+    Each quotes the fields, never their values.
+    """
+    found = []
+    for lesion in reference.lesions:
+        lesion_id = f"{subject.subject_id}-L{lesion.lesion_no}"
+        for pair in lesion.conflicts:
+            first, second = (read_evidence()[fact].name for fact in pair)
+            found.append(
+                make_finding(
+                    "protocol",
+                    "REF_CONTRADICTED",
+                    subject.site,
+                    object_type="lesion",
+                    object_id=lesion_id,
+                    column=first.removeprefix("edc."),
+                    expected=second.removeprefix("edc."),
+                )
+            )
+        if lesion.state is ReferenceState.UNPROVEN:
+            for fact in lesion.missing:
+                found.append(
+                    make_finding(
+                        "protocol",
+                        "REF_UNPROVEN",
+                        subject.site,
+                        object_type="lesion",
+                        object_id=lesion_id,
+                        column=read_evidence()[fact].name.removeprefix("edc."),
+                    )
+                )
+    return found
 
 
 def _about_demographics(subject: SubjectRecord) -> Iterator[_Problem]:

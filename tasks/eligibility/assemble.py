@@ -10,20 +10,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from schemas.clinical_rows import ClinicalRow
+from schemas.protocol import choices_of, read_protocol
 from schemas.records import CohortLabels, Finding
+from schemas.reference import Judge, SubjectReference
 from tasks.eligibility import published
-from tasks.eligibility.agreement import check_subject
+from tasks.eligibility.agreement import check_references, check_subject
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.evaluate import CriterionResult, Eligibility, roll_up
 from tasks.eligibility.flow import Place, flow_rows
 from tasks.eligibility.imaging_facts import BaselineExams
 from tasks.eligibility.missing_exams import possible_baselines, settled_mri
-from tasks.eligibility.protocol import choices_of, read_protocol
 from tasks.eligibility.readings import evaluate_subject
-from tasks.eligibility.reference import patient_reference
+from tasks.eligibility.references import References
 from tasks.eligibility.subjects import SubjectRecord, collect_subjects
 
 Row = dict[str, object]
+
+#: Criteria that the reference standard decides.
+_REFERENCE = ("I5", "E3")
 
 _TABLES = (
     "subject",
@@ -50,6 +54,7 @@ class CohortRows:
 def assemble_cohort(
     rows: Iterable[ClinicalRow],
     labels: CohortLabels,
+    judge: Judge,
     *,
     batch_of_subject: Mapping[str, str] | None = None,
     shift_days: Mapping[str, int] | None = None,
@@ -64,6 +69,8 @@ def assemble_cohort(
         The merged rows in force, with real dates.
     labels : CohortLabels
         Labels and roles of all images, with shifted dates.
+    judge : callable
+        Judges the reference standard of one subject (`tasks.reference.judge`).
     batch_of_subject : mapping of subject_id to batch_id, optional
         For subjects of whom only images came.
     shift_days : mapping of subject_id to int, optional
@@ -82,11 +89,16 @@ def assemble_cohort(
     for subject in subjects:
         ways = possible_baselines(subject, choices_of(read_protocol().default_reading))
         baseline = ways[0]
+        baseline_mri = settled_mri(ways)
+        references = References(subject, judge)
+        published_reference = references.published(baseline, baseline_mri)
         batch_id = _batch_of(subject, batch_of_subject or {})
-        _add_published(tables, subject, baseline, batch_id, settled_mri(ways))
+        _add_published(tables, subject, baseline, published_reference, batch_id, baseline_mri)
         findings += check_subject(subject, baseline)
-        for reading, results in evaluate_subject(subject).items():
-            places[reading].append(_add_verdicts(tables, subject, results, reading))
+        findings += check_references(subject, published_reference)
+        for reading, results in evaluate_subject(subject, references).items():
+            reference = references.under(baseline, choices_of(reading)).label
+            places[reading].append(_add_verdicts(tables, subject, results, reading, reference))
     tables["screening_log"] = published.screening_rows(clinical)
     outside = _never_enrolled(clinical)
     for reading, found in places.items():
@@ -98,11 +110,13 @@ def _add_published(
     tables: dict[str, list[Row]],
     subject: SubjectRecord,
     baseline: BaselineExams,
+    reference: SubjectReference,
     batch_id: str,
     baseline_mri: dt.date | None,
 ) -> None:
-    tables["subject"].append(published.subject_row(subject, baseline.date("baseline_ct"), batch_id))
-    tables["lesion"] += published.lesion_rows(subject, baseline)
+    ct = baseline.date("baseline_ct")
+    tables["subject"].append(published.subject_row(subject, ct, reference, batch_id))
+    tables["lesion"] += published.lesion_rows(subject, reference)
     tables["pathology"] += published.pathology_rows(subject)
     tables["follow_up"] += published.follow_up_rows(subject, baseline_mri)
     tables["treatment"] += published.treatment_rows(subject)
@@ -114,6 +128,7 @@ def _add_verdicts(
     subject: SubjectRecord,
     results: Mapping[str, CriterionResult],
     reading: str,
+    reference: str,
 ) -> Place:
     total = roll_up({name: result.effect for name, result in results.items()})
     tables["criterion_result"] += [_result_row(subject, result) for result in results.values()]
@@ -128,7 +143,7 @@ def _add_verdicts(
             "n_criteria": total.n_criteria,
         }
     )
-    return Place(subject.subject_id, subject.site, _leaf(subject, results, total))
+    return Place(subject.subject_id, subject.site, _leaf(subject, results, total, reference))
 
 
 def _result_row(subject: SubjectRecord, result: CriterionResult) -> Row:
@@ -148,7 +163,10 @@ def _result_row(subject: SubjectRecord, result: CriterionResult) -> Row:
 
 
 def _leaf(
-    subject: SubjectRecord, results: Mapping[str, CriterionResult], total: Eligibility
+    subject: SubjectRecord,
+    results: Mapping[str, CriterionResult],
+    total: Eligibility,
+    reference: str,
 ) -> str:
     """Return the leaf of the flow: consent first, then the first criterion that decides."""
     consent = consent_status(subject)
@@ -160,8 +178,10 @@ def _leaf(
         first = results[total.all_undetermined[0]]
         if first.reason_code == "WINDOW_TRUNCATED":
             return "window_truncated"
+        if first.reason_code == "EVIDENCE_CONFLICT" and first.criterion_id in _REFERENCE:
+            return "reference_contradicted"
         return f"undetermined_{first.missing_evidence[0]}"
-    return f"reference_{patient_reference(subject)}"
+    return f"reference_{reference}"
 
 
 def _never_enrolled(rows: Iterable[ClinicalRow]) -> list[Place]:

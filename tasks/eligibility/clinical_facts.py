@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Sequence
 
 from schemas.clinical_rows import ClinicalRow
-from schemas.partial_dates import PartialDate, is_before
-from schemas.states import Verdict
-from tasks.eligibility.protocol import read_protocol
+from schemas.partial_dates import PartialDate
+from schemas.protocol import Choices
 from tasks.eligibility.subjects import SubjectRecord
-from tasks.eligibility.verdicts import Choices
 
 FactSet = dict[str, object]
 
@@ -23,41 +20,11 @@ def demographic_facts(subject: SubjectRecord) -> dict[str, FactSet]:
         return {"I1": {}, "I2": {}}
     return {
         "I1": {"birth": _iso(row.date("birth_date"))},
-        "I2": {"detected_by": row.text("detected_by")},
+        "I2": {
+            "detected_by": row.text("detected_by"),
+            "detected": _iso(row.date("detected_date")),
+        },
     }
-
-
-def pathology_facts(subject: SubjectRecord) -> list[FactSet]:
-    """Return one set for each specimen (I5a); one that says none, or nothing, if there is none."""
-    rows = subject.form("pathology")
-    specimens = [row for row in rows if row.text("pathology_done") == "yes"]
-    if specimens:
-        return [
-            {
-                "path_specimen": _iso(row.date("specimen_date")),
-                "path_report": _iso(row.date("report_date")),
-            }
-            for row in specimens
-        ]
-    confirmed = any(row.text("pathology_done") == "no" for row in rows)
-    return [{"path": "none"}] if confirmed else [{}]
-
-
-def follow_up_facts(subject: SubjectRecord, ct: PartialDate | None) -> FactSet:
-    """Return the last follow-up image, whether more can come, and whether treated before (I5b)."""
-    rows = sorted(subject.form("follow_up"), key=lambda row: row.number("followup_no") or 0)
-    if not rows:
-        return {}
-    images = [
-        date
-        for row in rows
-        if row.text("image_done") != "no" and (date := row.date("image_date")) is not None
-    ]
-    facts: FactSet = {"fu_closed": _is_closed(rows)}
-    if images:
-        last = max(images, key=lambda date: (date.earliest, date.latest))
-        facts |= {"fu": last.iso(), "fu_treated": _treated_between(subject, ct, last)}
-    return facts
 
 
 def consent_facts(subject: SubjectRecord) -> FactSet:
@@ -92,14 +59,9 @@ def quality_facts(subject: SubjectRecord) -> FactSet:
     if "inadequate" in ratings:
         return {"iq": "inadequate"}
     if None in ratings:
-        return {}
+        disagree = any(_readers_disagree(subject, exam) for exam in ("ct", "mri"))
+        return {"iq_disagree": True} if disagree else {}
     return {"iq": "limited" if "limited" in ratings else "adequate"}
-
-
-def diagnosis_facts(subject: SubjectRecord) -> list[FactSet]:
-    """Return one set for each lesion (E3)."""
-    lesions = subject.form("diagnosis")
-    return [{"dx": lesion_diagnosis(row), "route": _route(row)} for row in lesions] or [{}]
 
 
 def inflammation_facts(subject: SubjectRecord) -> FactSet:
@@ -111,70 +73,47 @@ def inflammation_facts(subject: SubjectRecord) -> FactSet:
     return {"inflammatory": "no"} if answers == {"no"} else {}
 
 
-def lesion_diagnosis(row: ClinicalRow) -> str | None:
-    """Return malignant, benign, indeterminate, or None while the diagnosis is pending."""
-    protocol, reference = read_protocol(), row.text("reference_class")
-    if reference in protocol.malignant_classes:
-        return "malignant"
-    if reference in protocol.benign_classes:
-        return "benign"
-    return "indeterminate" if reference == "indeterminate" else None
-
-
-def is_accepted(row: ClinicalRow) -> bool:
-    """Return whether a lesion's diagnosis was reached by a route that is accepted."""
-    diagnosis = lesion_diagnosis(row)
-    accepted = read_protocol().accepted_routes.get(diagnosis or "", ())
-    return row.text("reference_route") in accepted
-
-
-def _route(row: ClinicalRow) -> str | None:
-    route = row.text("reference_route")
-    return None if route == "none" else route
-
-
 def _inflammatory(row: ClinicalRow) -> str | None:
     if row.text("reference_class") == "inflammatory":
         return "yes"
     return row.text("inflammatory")
 
 
-def _is_closed(rows: Sequence[ClinicalRow]) -> bool:
-    return rows[-1].text("followup_status") in read_protocol().closed_follow_up
-
-
 def _concerns_liver(row: ClinicalRow, *, systemic: bool = True) -> bool:
     return row.text("target") != "extrahepatic" or (systemic and row.text("type") == "systemic")
 
 
-def _treated_between(subject: SubjectRecord, ct: PartialDate | None, image: PartialDate) -> bool:
-    """Return whether a liver lesion may have been treated after the CT and before the image."""
-    starts = [
-        start
-        for row in subject.form("treatment")
-        if _concerns_liver(row) and (start := row.date("start_date")) is not None
-    ]
-    return any(
-        is_before(start, image) is not Verdict.NOT_MET
-        and (ct is None or is_before(start, ct) is not Verdict.MET)
-        for start in starts
-    )
-
-
 def _exam_rating(subject: SubjectRecord, exam: str) -> str | None:
-    rows = [
-        row
-        for row in subject.form("image_quality")
-        if row.text("exam") == exam and row.text("viewed") == "full_series" and row.text("rating")
-    ]
-    rows.sort(key=_rated_on)
+    rows = _ratings(subject, exam)
     settled = [row for row in rows if row.text("adjudication") == "yes"]
     if settled:
         return settled[-1].text("rating")
-    latest: dict[str | None, str | None] = defaultdict(lambda: None)
-    for row in rows:
-        latest[row.text("rater_id")] = row.text("rating")
-    return _agreed(set(latest.values()))
+    return _agreed(_latest_of_each_reader(rows))
+
+
+def _readers_disagree(subject: SubjectRecord, exam: str) -> bool:
+    rows = _ratings(subject, exam)
+    said = _latest_of_each_reader(rows)
+    settled = any(row.text("adjudication") == "yes" for row in rows)
+    return not settled and "inadequate" in said and len(said) > 1
+
+
+def _ratings(subject: SubjectRecord, exam: str) -> list[ClinicalRow]:
+    """Return the ratings of an exam that decide: made on the full series, oldest first."""
+    return sorted(
+        (
+            row
+            for row in subject.form("image_quality")
+            if row.text("exam") == exam
+            and row.text("viewed") == "full_series"
+            and row.text("rating")
+        ),
+        key=_rated_on,
+    )
+
+
+def _latest_of_each_reader(rows: Sequence[ClinicalRow]) -> set[str | None]:
+    return set({row.text("rater_id"): row.text("rating") for row in rows}.values())
 
 
 def _rated_on(row: ClinicalRow) -> tuple[dt.date, tuple[str, ...]]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from schemas.partial_dates import PartialDate, days_between, is_between
+from schemas.protocol import Choices, read_protocol
 from tasks.eligibility.facts import Facts
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.verdicts import (
-    Choices,
     Part,
     all_of,
     any_of,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from schemas.partial_dates import (
     PartialDate,
     days_between,
-    is_at_or_after_months,
     is_between,
 )
+from schemas.protocol import Choices, read_protocol
+from schemas.protocol_windows import is_long_enough, pathology_days
+from schemas.reference import ReferenceState
 from schemas.states import Verdict
 from tasks.eligibility.facts import Facts
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.verdicts import (
-    Choices,
     Part,
     any_of,
     days_text,
@@ -38,13 +38,15 @@ def reference_standard(facts: Facts, choices: Choices) -> Part:
         ]
     part = any_of(parts)
     if part.verdict is Verdict.NOT_MET:
-        return not_met("NO_REFERENCE_EVIDENCE", part.observed)
-    return part
+        part = not_met("NO_REFERENCE_EVIDENCE", part.observed)
+    return _held_against_the_record(part, facts)
 
 
 def diagnosis_not_established(facts: Facts, choices: Choices) -> Part:
     """E3: the diagnosis is indeterminate, or reached by a route that is not accepted."""
     diagnosis, route = facts.code("dx"), facts.code("route")
+    if facts.code("ref_state") == ReferenceState.CONTRADICTED:
+        return undetermined(*facts.names("ref_missing"), reason="EVIDENCE_CONFLICT")
     if diagnosis is None:
         return undetermined("dx")
     if diagnosis == "indeterminate":
@@ -54,10 +56,22 @@ def diagnosis_not_established(facts: Facts, choices: Choices) -> Part:
     seen = f"{diagnosis}/{route}"
     if route not in read_protocol().accepted_routes[diagnosis]:
         return met("ROUTE_NOT_ACCEPTED", seen)
+    if facts.code("ref_state") in (ReferenceState.UNPROVEN, ReferenceState.PENDING):
+        return undetermined(*facts.names("ref_missing"), observed=seen)
     by_pathology = (diagnosis, route) == ("benign", "pathology")
     if by_pathology and choices["D17"] == "follow_up_only":
         return met("ROUTE_NOT_ACCEPTED", seen)
     return not_met("BENIGN_BY_PATHOLOGY" if by_pathology else "NOT_EXCLUDED", seen)
+
+
+def _held_against_the_record(part: Part, facts: Facts) -> Part:
+    """Leave I5 open when the lesion's own record contradicts its label or does not carry it."""
+    state, missing = facts.code("ref_state"), facts.names("ref_missing")
+    if state == ReferenceState.CONTRADICTED:
+        return undetermined(*missing, reason="EVIDENCE_CONFLICT", observed=part.observed)
+    if part.verdict is Verdict.MET and state == ReferenceState.UNPROVEN and missing:
+        return undetermined(*missing, observed=part.observed)
+    return part
 
 
 def _baseline_mri(choices: Choices) -> str:
@@ -94,22 +108,16 @@ def _in_window(
     low, high = days_between(mri, tissue)
     if report is not None:
         high = min(high, (report.latest - mri.earliest).days)
-    window = int(read_protocol().limit("pathology_window_days"))
-    verdict = is_between(low, high, at_least=_first_day(choices), at_most=window)
+    first, last = pathology_days(choices)
+    verdict = is_between(low, high, at_least=first, at_most=last)
     seen = days_text(f"{'specimen' if key == 'path_specimen' else 'report'} - MRI", (low, high))
     part = decided(verdict, facts, (key, mri_key), "NO_REFERENCE_EVIDENCE", seen)
     return met("PATHOLOGY_IN_WINDOW", seen) if verdict is Verdict.MET else part
 
 
-def _first_day(choices: Choices) -> int:
-    """Return the first day of the window of pathology, counted from the baseline MRI (D09)."""
-    either_way = choices["D09"] == "either_way"
-    return -int(read_protocol().limit("pathology_window_days")) if either_way else 0
-
-
 def _bounded_by_report(mri: PartialDate, report: PartialDate | None, choices: Choices) -> Part:
     """Decide from the report alone: the tissue was taken on its day or any time before."""
-    if report is not None and (report.latest - mri.earliest).days < _first_day(choices):
+    if report is not None and (report.latest - mri.earliest).days < pathology_days(choices)[0]:
         return not_met("NO_REFERENCE_EVIDENCE", "report before MRI")
     return undetermined("path_specimen", reason="SPECIMEN_DATE_UNKNOWN")
 
@@ -120,24 +128,16 @@ def _follow_up(facts: Facts, mri_key: str, choices: Choices) -> Part:
         return not_met("NO_REFERENCE_EVIDENCE", "no follow-up image")
     if image is None or mri is None:
         return undetermined(*[key for key in ("fu", mri_key) if facts.date(key) is None])
-    verdict = _is_long_enough(mri, image, choices)
+    verdict = is_long_enough(mri, image, choices)
     seen = days_text("follow-up - MRI", days_between(mri, image))
     if verdict is Verdict.NOT_MET and not closed:
         return undetermined("fu", reason="FOLLOW_UP_OPEN", observed=seen)
     if verdict is Verdict.MET and facts.flag("fu_treated"):
-        return undetermined("fu", reason="TREATED_BEFORE_FOLLOW_UP", observed=seen)
+        return undetermined("path", reason="TREATED_BEFORE_FOLLOW_UP", observed=seen)
+    if verdict is Verdict.MET and facts.flag("fu_concluded") is False:
+        return undetermined("fu_conclusion", observed=seen)
     part = decided(verdict, facts, ("fu", mri_key), "NO_REFERENCE_EVIDENCE", seen)
     return met("FOLLOW_UP_LONG_ENOUGH", seen) if verdict is Verdict.MET else part
-
-
-def _is_long_enough(mri: PartialDate, image: PartialDate, choices: Choices) -> Verdict:
-    """Return whether the image lies three months after the MRI, as D12 counts them."""
-    protocol, unit = read_protocol(), choices["D12"]
-    if unit == "calendar_months":
-        return is_at_or_after_months(mri, image, int(protocol.limit("follow_up_months")))
-    days = int(protocol.limit(f"follow_up_{unit}"))
-    low, high = days_between(mri, image)
-    return is_between(low, high, at_least=days, at_most=max(high, days))
 
 
 def _unless_truncated(part: Part, facts: Facts, mri_key: str, window: str) -> Part:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from schemas.partial_dates import add_years, days_between, is_before
+from schemas.protocol import Choices, read_protocol
 from tasks.eligibility.facts import Facts
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.verdicts import (
-    Choices,
     Part,
     days_text,
     decided,
@@ -15,6 +14,7 @@ from tasks.eligibility.verdicts import (
     undetermined,
 )
 
+_SCREENING_CT = "screening_CT"
 _ANCHORS = {"ct": "CT", "mri": "MRI", "consent": "consent"}
 
 
@@ -37,19 +37,41 @@ def age_reached(facts: Facts, choices: Choices) -> Part:
 
 
 def detected_by_registered_route(facts: Facts, choices: Choices) -> Part:
-    """I2: found by ultrasound or by a screening CT; nothing else is registered (D03)."""
+    """I2: found by ultrasound or a screening CT (D03), on or before the day of the baseline CT.
+
+    D24 says whether the screening CT may be the baseline CT.
+    """
     route = facts.code("detected_by")
     if route is None:
         return undetermined("detected_by")
-    if choices["D03"] == "any" or route in read_protocol().detection_routes:
+    if choices["D03"] != "any" and route not in read_protocol().detection_routes:
+        return not_met("OTHER_DETECTION_ROUTE", route)
+    return _found_in_time(facts, route, choices)
+
+
+def _found_in_time(facts: Facts, route: str, choices: Choices) -> Part:
+    """Hold the day of detection against the CT; a day that nobody recorded decides nothing."""
+    found, ct = facts.date("detected"), facts.date("ct")
+    if found is None or ct is None:
         return met(observed=route)
-    return not_met("OTHER_DETECTION_ROUTE", route)
+    days = days_between(ct, found)
+    seen = f"{route}; {days_text('detection - CT', days)}"
+    if days[0] > 0:
+        return not_met("DETECTED_AFTER_CT", seen)
+    if days[1] > 0:
+        return undetermined("detected", reason="DATE_NOT_PRECISE", observed=seen)
+    if route == _SCREENING_CT and days == (0, 0):
+        if choices["D24"] == "not_allowed":
+            return not_met("SCREENING_CT_NOT_ALLOWED", seen)
+        return met("SCREENING_CT_IS_BASELINE", seen)
+    return met(observed=seen)
 
 
 def treated_before(facts: Facts, choices: Choices) -> Part:
-    """E1: lesion-directed treatment that began before the baseline CT; the day itself not.
+    """E1: lesion-directed treatment that began before the baseline CT.
 
-    D13 may choose consent or the baseline MRI instead.
+    D13 may choose consent or the baseline MRI instead; D28 decides the day itself, on which
+    nobody knows the order.
     """
     key = choices["D13"]
     treated, began, anchor = facts.code("prior_tx"), facts.date("prior_tx_date"), facts.date(key)
@@ -61,6 +83,10 @@ def treated_before(facts: Facts, choices: Choices) -> Part:
         open_keys = [name for name in ("prior_tx_date", key) if facts.date(name) is None]
         return undetermined(*open_keys)
     seen = days_text(f"treatment - {_ANCHORS[key]}", days_between(anchor, began))
+    if began.exact and began.exact == anchor.exact and choices["D28"] != "after":
+        if choices["D28"] == "before":
+            return met("TREATED_BEFORE_CT", seen)
+        return undetermined("prior_tx_date", reason="SAME_DAY_ORDER_UNKNOWN", observed=seen)
     part = decided(is_before(began, anchor), facts, ("prior_tx_date", key), "NOT_EXCLUDED", seen)
     return Part(part.verdict, _renamed(part.reason, "TREATED_BEFORE_CT"), part.missing, seen)
 
@@ -69,6 +95,8 @@ def quality_inadequate(facts: Facts, _choices: Choices) -> Part:
     """E2: a reviewer found the lesion not assessable; image metrics never decide."""
     rating = facts.code("iq")
     if rating is None:
+        if facts.flag("iq_disagree"):
+            return undetermined("iq", reason="READERS_DISAGREE")
         return undetermined("iq")
     if rating == "inadequate":
         return met("QUALITY_INADEQUATE", rating)

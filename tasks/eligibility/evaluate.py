@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from schemas.states import Effect, Verdict
-from tasks.eligibility import criteria_imaging, criteria_reference, criteria_subject
-from tasks.eligibility.facts import Facts, parse_facts
-from tasks.eligibility.protocol import (
+from schemas.protocol import (
     CRITERION_IDS,
+    Choices,
     choices_of,
     decision_ids_for,
     read_protocol,
 )
-from tasks.eligibility.verdicts import Choices, Part, kleene_and
+from schemas.states import Effect, Verdict
+from tasks.eligibility import criteria_imaging, criteria_reference, criteria_subject
+from tasks.eligibility.facts import Facts, parse_facts
+from tasks.eligibility.verdicts import Part, kleene_and
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 
 from schemas.errors import BadInputError
 from schemas.partial_dates import PartialDate
-from tasks.eligibility.protocol import CRITERION_IDS, read_protocol
+from schemas.protocol import CRITERION_IDS, read_evidence, read_protocol
+from schemas.reference import ReferenceState
 
 #: Said of an examination or a follow-up: the site confirms that there was none.
 NONE = "none"
@@ -28,9 +29,11 @@ _CODES: dict[str, tuple[str, ...]] = {
     "dx": ("malignant", "benign", "indeterminate"),
     "route": ("pathology", "followup", "imaging", "clinical"),
     "inflammatory": ("yes", "no"),
+    "ref_state": tuple(ReferenceState),
 }
 _DATES = (
     "birth",
+    "detected",
     "ct",
     "consent",
     "mri",
@@ -41,7 +44,14 @@ _DATES = (
 )
 _DATES_OR_NONE = ("dce", "eob", "fu")
 _MAY_BE_NONE = (*_DATES_OR_NONE, "path")
-_FLAGS = ("ct_received", "fu_closed", "fu_treated", "eob_dynamic")
+_FLAGS = (
+    "ct_received",
+    "fu_closed",
+    "fu_treated",
+    "fu_concluded",
+    "eob_dynamic",
+    "iq_disagree",
+)
 _THICKNESSES = ("t1_mm", "t2_mm")
 
 
@@ -74,6 +84,11 @@ class Facts:
         """Return a number."""
         value = self._values.get(key)
         return value if isinstance(value, float) else None
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """Return a list of names of facts."""
+        value = self._values.get(key)
+        return tuple(str(one) for one in value) if isinstance(value, tuple) else ()
 
     def numbers(self, key: str) -> tuple[float | None, ...]:
         """Return a list of numbers, with None for each member not recorded."""
@@ -149,12 +164,20 @@ def _parse_numbers(key: str, value: object) -> tuple[float | None, ...]:
     return tuple(None if member is None else _parse_number(key, member) for member in value)
 
 
+def _parse_names(key: str, value: object) -> tuple[str, ...]:
+    known = read_evidence()
+    if isinstance(value, list | tuple) and all(name in known for name in value):
+        return tuple(str(name) for name in value)
+    raise BadInputError(f"{key} names what is no fact", expected=", ".join(sorted(known)))
+
+
 _PARSERS: dict[str, Callable[[str, object], object]] = {
     **dict.fromkeys(_CODES, _parse_code),
     **dict.fromkeys(_DATES, _parse_date),
     **dict.fromkeys(_DATES_OR_NONE, _parse_date_or_none),
     **dict.fromkeys(_FLAGS, _parse_flag),
     **dict.fromkeys(_THICKNESSES, _parse_numbers),
+    "ref_missing": _parse_names,
     "field_t": _parse_number,
     "ct_contrast_phases": _parse_number,
 }

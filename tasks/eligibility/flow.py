@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tasks.eligibility.protocol import FlowNode, read_evidence, read_protocol
+from schemas.protocol import FlowNode, read_evidence, read_protocol
 
 Row = dict[str, object]
 ALL_SITES = "all"

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.partial_dates import PartialDate
+from schemas.protocol import Choices, choices_of, read_protocol
 from schemas.records import SeriesLabel
 from tasks.eligibility.facts import NONE
-from tasks.eligibility.protocol import choices_of, read_protocol
 from tasks.eligibility.subjects import Exam, SubjectRecord
-from tasks.eligibility.verdicts import Choices
 
 BASELINE_ROLES = _CT, _DCE, _EOB = "baseline_ct", "dce_mri", "eob_mri"
 

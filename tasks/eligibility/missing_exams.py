@@ -11,12 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
+from schemas.protocol import Choices, read_evidence, read_protocol
 from schemas.states import Effect, Verdict
 from tasks.eligibility.evaluate import CriterionResult
 from tasks.eligibility.imaging_facts import BASELINE_ROLES, BaselineExams, find_baseline_exams
-from tasks.eligibility.protocol import read_evidence, read_protocol
 from tasks.eligibility.subjects import Exam, SubjectRecord
-from tasks.eligibility.verdicts import Choices
 
 _CT, *_MRI = BASELINE_ROLES
 _FACT_OF_ROLE = {"baseline_ct": "ct", "dce_mri": "dce", "eob_mri": "eob"}

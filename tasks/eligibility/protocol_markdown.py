@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tasks.eligibility.protocol import (
+from schemas.protocol import (
     read_decisions,
     read_evidence,
     read_protocol,

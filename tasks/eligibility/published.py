@@ -7,23 +7,18 @@ from collections.abc import Iterable
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.partial_dates import PartialDate, completed_years
-from tasks.eligibility.clinical_facts import is_accepted, lesion_diagnosis
+from schemas.protocol import read_evidence, read_protocol
+from schemas.reference import ReferenceState, SubjectReference
 from tasks.eligibility.consent import consent_status
-from tasks.eligibility.imaging_facts import BaselineExams
-from tasks.eligibility.protocol import read_protocol
-from tasks.eligibility.reference import (
-    is_partially_verified,
-    patient_reference,
-    patient_route,
-    reference_flags,
-)
 from tasks.eligibility.roles import NOT_ASSIGNED
 from tasks.eligibility.subjects import SubjectRecord
 
 Row = dict[str, object]
 
 
-def subject_row(subject: SubjectRecord, ct: dt.date | None, batch_id: str) -> Row:
+def subject_row(
+    subject: SubjectRecord, ct: dt.date | None, reference: SubjectReference, batch_id: str
+) -> Row:
     """Return the row of `subject`; age is that of the baseline CT, capped."""
     row = subject.demographics
     return {
@@ -37,19 +32,21 @@ def subject_row(subject: SubjectRecord, ct: dt.date | None, batch_id: str) -> Ro
         "prior_training_exposure": (row.text("prior_training_exposure") if row else None)
         or "unknown",
         "consent_status": consent_status(subject),
-        "patient_reference": patient_reference(subject),
-        "patient_reference_route": patient_route(subject),
-        "partially_verified": is_partially_verified(subject),
+        "patient_reference": reference.label,
+        "patient_reference_route": reference.route,
+        "patient_reference_state": reference.state.value,
+        "partially_verified": reference.partially_verified,
         "batch_id": row.batch_id if row else batch_id,
         "source_sha256": row.source_sha256 if row else None,
     }
 
 
-def lesion_rows(subject: SubjectRecord, baseline: BaselineExams) -> list[Row]:
-    """Return the rows of `lesion`."""
+def lesion_rows(subject: SubjectRecord, reference: SubjectReference) -> list[Row]:
+    """Return the rows of `lesion`; only a proven label says malignant or benign."""
     rows = []
-    for row in subject.form("diagnosis"):
-        diagnosis = lesion_diagnosis(row)
+    for row, judged in zip(subject.form("diagnosis"), reference.lesions, strict=True):
+        proven = judged.state is ReferenceState.PROVEN
+        known = {"malignant": True, "benign": False}.get(judged.label or "")
         rows.append(
             {
                 "lesion_id": _id(row, "L", "lesion_no"),
@@ -59,10 +56,14 @@ def lesion_rows(subject: SubjectRecord, baseline: BaselineExams) -> list[Row]:
                 "diameter_mm": row.number("diameter_mm"),
                 "mask_volume_id": None,
                 "reference_class": row.text("reference_class") or "pending",
-                "malignant": {"malignant": True, "benign": False}.get(diagnosis or ""),
+                "malignant": known if proven else None,
                 "reference_route": row.text("reference_route") or "none",
-                "reference_accepted": is_accepted(row),
-                "reference_flags": reference_flags(subject, row, baseline),
+                "reference_accepted": proven,
+                "reference_state": judged.state.value,
+                "reference_proof": [one.record_id for one in judged.proof],
+                "reference_proof_days": [one.days_from_mri for one in judged.proof],
+                "reference_missing": [read_evidence()[fact].name for fact in judged.missing],
+                "reference_flags": list(judged.flags),
                 "lirads_category": row.text("lirads_category"),
                 "nonrim_aphe": row.text("nonrim_aphe"),
                 "nonperipheral_washout": row.text("nonperipheral_washout"),

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import BadInputError
+from schemas.protocol import read_protocol
 from schemas.rule_tables import CSV_EXPECTED, read_signed
 from schemas.run.zones import Zones
 from tasks.eligibility.evaluate import evaluate_facts
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.roles import parse_roles
 
 _COLUMNS = ("case_id", "criterion", "inputs_json")

@@ -8,6 +8,8 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.identifiers import SiteCode
+from schemas.protocol import read_protocol
+from schemas.reference import Judge
 from schemas.run.handover import (
     CommittedNights,
     EvaluatedCohort,
@@ -22,7 +24,6 @@ from schemas.vault.keys import read_key_file
 from schemas.vault.subjects import Vault
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.eligibility.persons import check_persons
-from tasks.eligibility.protocol import read_protocol
 from tasks.eligibility.roles import assign_roles
 from tasks.eligibility.store import read_roles
 
@@ -30,8 +31,11 @@ from tasks.eligibility.store import read_roles
 
 
 @task(name="eligibility", task_run_name="eligibility", retries=0)
-def evaluate_cohort() -> dict[str, int]:
-    """Decide the nine criteria for every subject under every reading."""
+def evaluate_cohort(judge: Judge) -> dict[str, int]:
+    """Decide the nine criteria for every subject under every reading.
+
+    `judge` gives the reference standard of a subject; the flow hands that stage in.
+    """
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("eligibility", settings.zones):
@@ -40,6 +44,7 @@ def evaluate_cohort() -> dict[str, int]:
         cohort = assemble_cohort(
             bench.take(FormsInForce).rows,
             bench.take(LabelledCohort).labels,
+            judge,
             batch_of_subject=nights.batch_of_subject,
             shift_days=_shift_days(vault, {site for site, _ in nights.batches}),
         )

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from schemas.protocol import read_evidence
 from schemas.states import Effect, Verdict
 from tasks.eligibility.facts import Facts
-from tasks.eligibility.protocol import read_evidence
-
-#: Decision id → option, under one reading.
-Choices = Mapping[str, str]
 
 
 @dataclass(frozen=True)

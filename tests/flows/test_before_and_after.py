@@ -34,6 +34,7 @@ from tasks.deidentify.rules.values import read_date
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.harmonise.exam import label_instances
 from tasks.receive.store_linkage import linkage_of_folder
+from tasks.reference.judge import judge_subject
 from tests.flows.conftest import Demo, run
 from tests.flows.exports import file_bytes
 
@@ -216,7 +217,7 @@ def test_verdicts_from_raw_headers_and_real_dates_are_those_that_were_released(
     ]
     rows = [replace(row, shift_days=0) for row in merge_batches(batches, ring).rows]
     raw = [read_features(p.before, subject_id=p.subject_id) for p in delivered.pairs]
-    cohort = assemble_cohort(rows, label_instances(raw), shift_days={})
+    cohort = assemble_cohort(rows, label_instances(raw), judge_subject, shift_days={})
     columns = ("subject_id", "criterion_id", "reading", "effect", "reason_code", "observed_value")
     expected = {tuple(row[name] for name in columns) for row in cohort.tables["criterion_result"]}
     folder = demo.home / "releases" / "latest" / "tables" / "criterion_result"

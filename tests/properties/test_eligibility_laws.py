@@ -8,14 +8,14 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.states import Effect
-from tasks.eligibility.evaluate import evaluate_facts, roll_up
-from tasks.eligibility.protocol import (
+from schemas.protocol import (
     CRITERION_IDS,
     read_evidence,
     read_protocol,
     read_reasons,
 )
+from schemas.states import Effect
+from tasks.eligibility.evaluate import evaluate_facts, roll_up
 
 DAYS = st.dates(dt.date(2024, 1, 1), dt.date(2027, 12, 31))
 PRECISIONS = st.sampled_from([4, 7, 10])

@@ -87,11 +87,17 @@ def pathology(subject: Subject, evidence: Evidence) -> list[FormRow]:
             "lesion_no": "1",
             "specimen_date": _known_to(specimen, subject.story.specimen_precision),
             "report_date": specimen + dt.timedelta(days=6),
-            "procedure": "biopsy" if subject.story.reference_class == "metastasis" else "resection",
+            "procedure": _procedure(subject),
             "diagnosis_code": subject.story.reference_class,
             "verbatim": f"患者{subject.person.name_han}，肝脏肿物，镜下所见如上。",
         }
     ]
+
+
+def _procedure(subject: Subject) -> str:
+    """Return how the tissue was taken; a metastasis is only biopsied."""
+    story = subject.story
+    return "biopsy" if story.reference_class == "metastasis" else story.procedure
 
 
 def follow_up(subject: Subject, evidence: Evidence) -> list[FormRow]:

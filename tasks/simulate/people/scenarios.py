@@ -31,6 +31,7 @@ class Scenario:
     eob_day: int | None = 6
     pathology_day: int | None = 14
     specimen_precision: str = "day"
+    procedure: str = "resection"
     follow_up_day: int | None = None
     follow_up_closed: bool = False
     prior_treatment: bool | None = False
@@ -113,5 +114,6 @@ EVERYDAY: tuple[Scenario, ...] = (
     Scenario(name="motion", quality="inadequate"),
     Scenario(name="cyst, early follow-up, open", reference_class="cyst", route="followup",
              pathology_day=None, follow_up_day=60),
-    Scenario(name="pathology on day 31", pathology_day=31, follow_up_day=110),
+    Scenario(name="pathology on day 31", pathology_day=31, follow_up_day=110,
+             procedure="biopsy"),
 )  # fmt: skip

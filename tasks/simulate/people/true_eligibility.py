@@ -105,10 +105,11 @@ def _mri_effect(story: Scenario, *, combined: bool) -> str:
     if None in days:
         return "fail"
     outside = any(day is not None and abs(day) > _MRI_WINDOW_DAYS for day in days)
+    slots = [slot for exam, slot in story.missing_slots if exam == "eob_mri" or not combined]
     too_thick = story.t1_thickness_mm > _MOST_T1_MM or story.t2_thickness_mm > _MOST_T2_MM
     if too_thick or _too_weak(story) or (outside and story.ct_done):
         return "fail"
-    return "undetermined" if story.missing_slots or not story.ct_done else "pass"
+    return "undetermined" if slots or not story.ct_done else "pass"
 
 
 def _too_weak(story: Scenario) -> bool:
@@ -124,6 +125,8 @@ def _reference_effect(story: Scenario, evidence: Evidence) -> str:
         _unless_cut_short(_pathology_arm(story, evidence), mri, _LAST_MRI_FOR_PATHOLOGY),
         _unless_cut_short(_follow_up_arm(story, evidence), mri, _LAST_MRI_FOR_FOLLOW_UP),
     )
+    if not _label_stands(story):
+        return "undetermined"
     if "pass" in arms:
         return "pass"
     return "undetermined" if "undetermined" in arms else "fail"
@@ -158,8 +161,19 @@ def _follow_up_arm(story: Scenario, evidence: Evidence) -> str:
     mri = _baseline_mri(story)
     image = mri + dt.timedelta(days=story.follow_up_day)
     if image >= months_later(mri, _FOLLOW_UP_MONTHS):
-        return "pass"
+        return "undetermined" if _removed_before(story, story.follow_up_day) else "pass"
     return "fail" if story.follow_up_closed else "undetermined"
+
+
+def _removed_before(story: Scenario, day: int) -> bool:
+    """Whether the lesion was cut out by then: later images show its bed."""
+    removed = story.pathology_day is not None and story.procedure == "resection"
+    return removed and story.reference_class != "metastasis" and (story.pathology_day or 0) <= day
+
+
+def _label_stands(story: Scenario) -> bool:
+    """Whether tissue of the lesion and the route that the site names go together."""
+    return story.pathology_day is None or story.route in ("pathology", "followup")
 
 
 def _treatment_effect(story: Scenario) -> str:
@@ -169,6 +183,8 @@ def _treatment_effect(story: Scenario) -> str:
         return "pass"
     if not story.ct_done:
         return "undetermined"
+    if story.treatment_day == 0:
+        return "undetermined"  # nobody knows which came first (D28)
     return "fail" if story.treatment_day < 0 else "pass"
 
 
@@ -188,7 +204,11 @@ def _diagnosis_effect(story: Scenario, evidence: Evidence) -> str:
         return "undetermined"
     if story.reference_class == "indeterminate":
         return "fail"
+    if not _label_stands(story):
+        return "undetermined"
     accepted = ("pathology",) if story.malignant else ("pathology", "followup")
+    if not story.malignant and story.route == "followup":
+        return "pass" if _follow_up_arm(story, evidence) == "pass" else "undetermined"
     return "pass" if story.route in accepted else "fail"
 
 

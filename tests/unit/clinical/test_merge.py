@@ -54,6 +54,17 @@ def test_a_subject_missing_from_a_newer_export_is_a_finding_and_stays(ring: KeyR
     assert "LC-0001" not in repr(finding)
 
 
+def test_an_export_that_lacks_many_subjects_is_one_finding_about_the_export(ring: KeyRing) -> None:
+    numbers = [f"LC-{n:04}" for n in range(1, 28)]
+    full = batch("a", export("2026-11-20", *(form_row("diagnosis", subject_no=n) for n in numbers)))
+    newer = batch("b", export("2026-11-22", form_row("diagnosis", subject_no="LC-0099")))
+    merged = merge_batches([full, newer], ring)
+    assert len(merged.rows) == 28
+    (finding,) = merged.findings
+    assert (finding.rule_id, finding.observed) == ("CLIN_EXPORT_LACKS_SUBJECTS", "27")
+    assert finding.object_id == "diagnosis"
+
+
 def test_a_row_missing_from_a_newer_export_is_a_finding_and_stays(ring: KeyRing) -> None:
     two = batch("b", export("2026-11-20", *(form_row("diagnosis", lesion_no=n) for n in "12")))
     merged = merge_batches([two, NEW], ring)

@@ -6,11 +6,12 @@ import pyarrow as pa
 import pytest
 
 from schemas.identifiers import SiteCode, SubjectNo
+from schemas.protocol import read_protocol
 from schemas.vault.keys import KeyRing
 from tasks.clinical.merge import merge_batches
 from tasks.eligibility.assemble import assemble_cohort
-from tasks.eligibility.protocol import read_protocol
 from tasks.publish.checks import check_flow
+from tasks.reference.judge import judge_subject
 from tasks.simulate.nights import Request, plan_nights
 from tasks.simulate.people.stories import STORIES
 from tests.unit.eligibility.simulated import batch_of_forms, planned_forms, true_labels
@@ -35,7 +36,7 @@ def test_nine_sites_with_their_formats_give_the_true_verdicts_and_a_flow_that_cl
         ring,
     )
     labels = [row for night in nights for row in night.export.labels]
-    found = assemble_cohort(merged.rows, true_labels(labels, ring)).tables
+    found = assemble_cohort(merged.rows, true_labels(labels, ring), judge_subject).tables
     effects = {
         (r["subject_id"], r["reading"], r["criterion_id"]): r["effect"]
         for r in found["criterion_result"]
@@ -58,7 +59,7 @@ def test_every_story_at_a_limit_gets_its_true_verdict(ring: KeyRing) -> None:
     batches = [batch_of_forms(site, n.export.name, planned_forms(n.export)) for n in nights]
     labels = [row for night in nights for row in night.export.labels]
     merged = merge_batches(batches, ring)
-    found = assemble_cohort(merged.rows, true_labels(labels, ring)).tables
+    found = assemble_cohort(merged.rows, true_labels(labels, ring), judge_subject).tables
     effects = {
         (r["subject_id"], r["reading"], r["criterion_id"]): r["effect"]
         for r in found["criterion_result"]
@@ -69,4 +70,4 @@ def test_every_story_at_a_limit_gets_its_true_verdict(ring: KeyRing) -> None:
         key = (subject, one["reading"], one["criterion"])
         if one["criterion"] != "status" and effects.get(key) != one["effect"]:
             differing.append((one["story"], *key[1:], one["effect"], effects.get(key)))
-    assert differing == []
+    assert differing == [], "\n".join(map(str, differing))

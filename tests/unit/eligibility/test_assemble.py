@@ -12,6 +12,7 @@ from schemas.partial_dates import PartialDate
 from schemas.records import CohortLabels
 from schemas.tables.contracts import conform, read_table_contracts
 from tasks.eligibility.assemble import CohortRows, assemble_cohort
+from tasks.reference.judge import judge_subject
 from tests.unit.eligibility.cohort import (
     CT,
     CT_LABELS,
@@ -30,7 +31,7 @@ NO_IMAGES = CohortLabels(series=(), studies=())
 
 
 def cohort(rows: list[ClinicalRow], labels: CohortLabels | None = None) -> CohortRows:
-    return assemble_cohort(rows, plain_images() if labels is None else labels)
+    return assemble_cohort(rows, plain_images() if labels is None else labels, judge_subject)
 
 
 def without(form: str) -> list[ClinicalRow]:
@@ -149,13 +150,14 @@ def test_an_accepted_malignant_lesion_settles_e3_beside_an_unverified_one() -> N
 @pytest.mark.parametrize(
     ("lesion", "reference"),
     [
-        ({"reference_class": "FNH", "reference_route": "followup"}, "benign"),
+        ({"reference_class": "HCC", "reference_route": "pathology"}, "malignant"),
+        ({"reference_class": "FNH", "reference_route": "followup"}, "indeterminate"),
         ({"reference_class": "HCC", "reference_route": "imaging"}, "indeterminate"),
         ({"reference_class": "pending", "reference_route": "none"}, "pending"),
         ({"reference_class": "indeterminate", "reference_route": "pathology"}, "indeterminate"),
     ],
 )
-def test_the_reference_of_a_patient_follows_from_accepted_routes(
+def test_the_reference_of_a_patient_follows_from_what_is_proven(
     lesion: dict[str, Cell], reference: str
 ) -> None:
     (subject,) = cohort(replaced("diagnosis", **lesion)).tables["subject"]
@@ -181,7 +183,9 @@ def test_a_waiver_without_a_document_is_a_finding() -> None:
 
 
 def test_a_subject_of_whom_only_images_came_is_undetermined_and_a_finding() -> None:
-    found = assemble_cohort([], plain_images(), batch_of_subject={"S91-AAAAAAAA": "b7"})
+    found = assemble_cohort(
+        [], plain_images(), judge_subject, batch_of_subject={"S91-AAAAAAAA": "b7"}
+    )
     assert status(found) == "undetermined"
     assert found.tables["subject"][0]["batch_id"] == "b7"
     assert [finding.rule_id for finding in found.findings] == ["ELIG_NO_DEMOGRAPHICS"]
@@ -189,8 +193,16 @@ def test_a_subject_of_whom_only_images_came_is_undetermined_and_a_finding() -> N
 
 def test_the_vault_gives_the_shift_of_a_subject_of_whom_only_images_came() -> None:
     shifts = {"S91-AAAAAAAA": SHIFT_DAYS}
-    assert verdict(assemble_cohort([], plain_images(), shift_days=shifts), "I3")["effect"] == "pass"
-    assert verdict(assemble_cohort([], plain_images()), "I3")["effect"] == "undetermined"
+    assert (
+        verdict(assemble_cohort([], plain_images(), judge_subject, shift_days=shifts), "I3")[
+            "effect"
+        ]
+        == "pass"
+    )
+    assert (
+        verdict(assemble_cohort([], plain_images(), judge_subject), "I3")["effect"]
+        == "undetermined"
+    )
 
 
 def test_a_subject_of_whom_only_forms_came_is_undetermined_for_want_of_images() -> None:
@@ -221,6 +233,9 @@ def test_a_window_cut_short_by_the_study_has_a_box_of_its_own() -> None:
         row("demographics", baseline_ct_date=day, dce_mri_date=day, eob_mri_date=day),
         row("pathology", specimen_no=0, pathology_done="no"),
     ]
+    rows = [one for one in rows if one.form != "diagnosis"] + [
+        row("diagnosis", reference_class="pending", reference_route="none")
+    ]
     assert "window_truncated" in leaves(cohort(rows, images))
 
 
@@ -235,7 +250,9 @@ def test_children_sum_to_their_parent_at_every_node_site_and_reading() -> None:
     rows = [one for subject in sites for one in plain_rows(subject)]
     rows += [row_for("S92-DDDDDDDD", "screening_log", enrolled=False)]
     rows = [one for one in rows if not (one.subject_id == sites[1] and one.form == "diagnosis")]
-    found = assemble_cohort(rows, join(*[plain_images(subject) for subject in sites]))
+    found = assemble_cohort(
+        rows, join(*[plain_images(subject) for subject in sites]), judge_subject
+    )
     flow = found.tables["stard_flow"]
     assert {r["site_code"] for r in flow} == {"all", "S91", "S92"}
     for parent in flow:

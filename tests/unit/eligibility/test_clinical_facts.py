@@ -6,18 +6,14 @@ import pytest
 
 from schemas.clinical_rows import Cell, ClinicalRow, Missing
 from schemas.partial_dates import PartialDate
+from schemas.protocol import choices_of
 from tasks.eligibility.clinical_facts import (
-    diagnosis_facts,
-    follow_up_facts,
     inflammation_facts,
-    pathology_facts,
     quality_facts,
     treatment_facts,
 )
-from tasks.eligibility.protocol import choices_of
-from tests.unit.eligibility.cohort import CT, record, row
-
-BASELINE = PartialDate.of(CT)
+from tasks.eligibility.evaluate import evaluate_facts
+from tests.unit.eligibility.cohort import record, row
 
 LITERAL = choices_of("literal")
 
@@ -80,6 +76,17 @@ def test_e2_is_decided_by_people_who_saw_the_full_series(
     assert quality_facts(record(ratings)).get("iq") == decided
 
 
+def test_e2_says_that_readers_disagree_and_not_that_nobody_rated() -> None:
+    ratings = [
+        rating("ct", "adequate"),
+        rating("mri", "adequate"),
+        rating("mri", "inadequate", "R-2"),
+    ]
+    assert quality_facts(record(ratings)) == {"iq_disagree": True}
+    assert evaluate_facts("E2", {"iq_disagree": True}).reason_code == "READERS_DISAGREE"
+    assert evaluate_facts("E2", {}).reason_code == "EVIDENCE_MISSING"
+
+
 def treated(number: int, **values: Cell) -> ClinicalRow:
     plain: dict[str, Cell] = {"type": "TACE", "target": "this_lesion"}
     return row("treatment", treatment_no=number, prior_treatment="yes", **plain | values)
@@ -105,59 +112,6 @@ def test_extrahepatic_treatment_counts_only_when_it_is_systemic() -> None:
     assert treatment_facts(record([radiotherapy]), LITERAL) == [{}]
     assert len(treatment_facts(record([radiotherapy, systemic]), LITERAL)) == 1
     assert treatment_facts(record([radiotherapy, systemic]), choices_of("no_systemic")) == [{}]
-
-
-def test_pathology_confirmed_absent_is_none_and_no_row_is_no_fact() -> None:
-    confirmed = row("pathology", specimen_no=0, pathology_done="no")
-    assert pathology_facts(record([confirmed])) == [{"path": "none"}]
-    assert pathology_facts(record([row("demographics")])) == [{}]
-
-
-def test_the_last_follow_up_image_counts() -> None:
-    rows = [
-        row("follow_up", followup_no=1, image_date=PartialDate(2025, 5)),
-        row("follow_up", followup_no=2, image_date=PartialDate(2025, 6, 20)),
-    ]
-    assert follow_up_facts(record(rows), BASELINE)["fu"] == "2025-06-20"
-
-
-@pytest.mark.parametrize(
-    ("status", "closed"),
-    [("open", False), ("complete", True), ("lost", True), ("died", True), ("treated", False)],
-)
-def test_the_last_contact_says_whether_an_image_can_still_come(status: str, closed: bool) -> None:
-    rows = [
-        row("follow_up", followup_no=1, followup_status="lost"),
-        row("follow_up", followup_no=2, image_done="no", followup_status=status),
-    ]
-    assert follow_up_facts(record(rows), BASELINE)["fu_closed"] is closed
-
-
-def test_a_contact_without_an_image_is_not_an_image() -> None:
-    contact = row("follow_up", image_done="no", followup_status="open")
-    assert follow_up_facts(record([contact]), BASELINE) == {"fu_closed": False}
-
-
-@pytest.mark.parametrize(
-    ("start", "between"),
-    [
-        (PartialDate(2025, 3, 5), False),
-        (PartialDate(2025, 3, 20), True),
-        (PartialDate(2025), True),
-        (PartialDate(2025, 7, 1), False),
-    ],
-)
-def test_treatment_between_ct_and_follow_up_image_is_told(
-    start: PartialDate, between: bool
-) -> None:
-    rows = [row("follow_up"), treated(1, start_date=start)]
-    assert follow_up_facts(record(rows), BASELINE)["fu_treated"] is between
-
-
-def test_a_pending_diagnosis_is_not_recorded() -> None:
-    pending = row("diagnosis", reference_class="pending", reference_route="none")
-    assert diagnosis_facts(record([pending])) == [{"dx": None, "route": None}]
-    assert diagnosis_facts(record([row("demographics")])) == [{}]
 
 
 @pytest.mark.parametrize(

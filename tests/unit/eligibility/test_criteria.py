@@ -262,7 +262,7 @@ def test_i5_a_window_that_the_study_cuts_short_is_no_failure(mri: str, reason: s
     [
         ({"prior_tx": "no"}, PASS),
         ({"prior_tx": "yes", "prior_tx_date": "2025-02-28"}, FAIL),
-        ({"prior_tx": "yes", "prior_tx_date": "2025-03-01"}, PASS),
+        ({"prior_tx": "yes", "prior_tx_date": "2025-03-01"}, OPEN),
         ({"prior_tx": "yes", "prior_tx_date": "2025-04"}, PASS),
         ({"prior_tx": "yes", "prior_tx_date": "2025-02"}, FAIL),
         ({"prior_tx": "yes", "prior_tx_date": "2025"}, OPEN),

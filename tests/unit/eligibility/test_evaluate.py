@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import BadInputError
+from schemas.protocol import CRITERION_IDS, read_evidence, read_reasons
 from schemas.states import Effect
 from tasks.eligibility.evaluate import evaluate_facts, roll_up
-from tasks.eligibility.protocol import CRITERION_IDS, read_evidence, read_reasons
 
 ALL_PASS = dict.fromkeys(CRITERION_IDS, Effect.PASS)
 

@@ -8,9 +8,9 @@ import pytest
 
 from schemas.clinical_rows import Cell, Missing
 from schemas.partial_dates import PartialDate
+from schemas.protocol import choices_of
 from schemas.records import CohortLabels
 from tasks.eligibility.imaging_facts import find_baseline_exams, imaging_facts
-from tasks.eligibility.protocol import choices_of
 from tests.unit.eligibility.cohort import (
     CT,
     CT_LABELS,

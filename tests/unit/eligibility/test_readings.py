@@ -8,16 +8,18 @@ import pytest
 
 from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir
-from schemas.states import Effect
-from tasks.eligibility.evaluate import evaluate_facts
-from tasks.eligibility.protocol import (
+from schemas.protocol import (
     choices_of,
     options_in_force,
     read_decisions,
     read_protocol,
     read_register,
 )
+from schemas.states import Effect
+from tasks.eligibility.evaluate import evaluate_facts
 from tasks.eligibility.readings import evaluate_subject
+from tasks.eligibility.references import References
+from tasks.reference.judge import judge_subject
 from tests.unit.eligibility.cohort import plain_images, plain_rows, record
 
 MRI = {"ct": "2025-03-06", "dce": "2025-03-08", "eob": "2025-03-10", "field_t": 3.0}
@@ -162,7 +164,7 @@ def test_every_option_is_worded_as_in_the_register() -> None:
 
 def test_every_reading_is_decided_and_touches_its_own_criterion_only() -> None:
     subject = record(plain_rows(), plain_images())
-    by_reading = evaluate_subject(subject)
+    by_reading = evaluate_subject(subject, References(subject, judge_subject))
     assert list(by_reading) == [reading.id for reading in read_protocol().readings]
     for reading in read_protocol().readings:
         results = by_reading[reading.id]

@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import BadInputError
+from schemas.protocol import choices_of
+from schemas.reference import ReferenceAnchors
 from schemas.run.zones import Zones
 from tasks.eligibility.published import subject_row
 from tasks.eligibility.roles import assign_roles
 from tasks.eligibility.store import read_roles, roles_file
+from tasks.reference.judge import judge_subject
 from tests.unit.eligibility.cohort import CT, SUBJECT, record, row
 
+NOBODY_JUDGED = judge_subject((), ReferenceAnchors(ct=None, mri=None), choices_of("literal"))
 HEAD = "subject_id,analysis_role,model_version,assigned_by,assigned_on,document\n"
 LINE = f"{SUBJECT},phase1_validation,1.0,PI,2026-12-01,minutes 7\n"
 
@@ -26,7 +30,9 @@ def home_with(tmp_path: Path, text: str) -> Zones:
 
 def test_without_a_signed_file_nobody_has_a_role(tmp_path: Path) -> None:
     assert read_roles(Zones(tmp_path)) == {}
-    rows, findings = assign_roles([subject_row(record([row("demographics")]), CT, "b")], {})
+    rows, findings = assign_roles(
+        [subject_row(record([row("demographics")]), CT, NOBODY_JUDGED, "b")], {}
+    )
     assert rows[0]["analysis_role"] == "not_assigned"
     assert findings == []
 
@@ -48,7 +54,7 @@ def test_phase_1_takes_prospective_subjects_that_trained_nothing(
         demographics = row(
             "demographics", ascertainment=ascertainment, prior_training_exposure=exposure
         )
-    subject = subject_row(record([demographics]), CT, "b")
+    subject = subject_row(record([demographics]), CT, NOBODY_JUDGED, "b")
     rows, findings = assign_roles([subject], read_roles(home_with(tmp_path, HEAD + LINE)))
     assert rows[0]["analysis_role"] == role
     assert [f.rule_id for f in findings] == (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.eligibility.protocol import read_protocol
+from schemas.protocol import read_protocol
 from tasks.report.phrases import both, in_chinese
 from tasks.validate.report import expected_of
 from tasks.validate.store import read_suites

@@ -47,7 +47,7 @@ def test_a_plain_story_is_eligible() -> None:
         ("I4", {"t1_thickness_mm": 5.06}),
         ("E1", {"prior_treatment": True}),
         ("E2", {"quality": "inadequate"}),
-        ("E3", {"route": "imaging"}),
+        ("E3", {"route": "imaging", "pathology_day": None, "follow_up_day": 120}),
         ("E4", {"reference_class": "inflammatory"}),
     ],
 )

@@ -101,6 +101,10 @@ def test_a_measure_is_a_finite_number(value: object) -> None:
         "reference_class": "HCC",
         "reference_route": "pathology",
         "reference_accepted": True,
+        "reference_state": "proven",
+        "reference_proof": [],
+        "reference_proof_days": [],
+        "reference_missing": [],
         "reference_flags": [],
         "batch_id": "b",
     }

@@ -25,6 +25,9 @@ class _Model(BaseModel):
 
 _R = TypeVar("_R", bound=_Model)
 
+#: Decision id → option, under one reading.
+Choices = Mapping[str, str]
+
 
 class Limit(_Model):
     """One number that a verdict hangs on."""
@@ -228,7 +231,7 @@ def decision_ids_for(criterion_id: str) -> tuple[str, ...]:
 
 
 @cache
-def choices_of(reading: str) -> Mapping[str, str]:
+def choices_of(reading: str) -> Choices:
     """Return the option of each decision under one reading.
 
     Raises

@@ -1,0 +1,165 @@
+"""The reference standard of a subject: what follows from the labels of its lesions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas.clinical_rows import ClinicalRow
+from schemas.protocol import Choices
+from schemas.reference import (
+    FactSet,
+    LesionReference,
+    ReferenceAnchors,
+    ReferenceState,
+    SubjectReference,
+)
+from schemas.states import Verdict
+from tasks.reference.claim import BENIGN, INDETERMINATE, MALIGNANT, PATHOLOGY
+from tasks.reference.evidence import LesionEvidence, collect_evidence
+from tasks.reference.lesion import judge_lesion
+
+_TISSUE_DATES = {"path_specimen": "specimen_date", "path_report": "report_date"}
+
+
+def judge_subject(
+    rows: Sequence[ClinicalRow], anchors: ReferenceAnchors, choices: Choices
+) -> SubjectReference:
+    """Return the reference standard of a subject and of each of its lesions, in one reading.
+
+    Parameters
+    ----------
+    rows : sequence of ClinicalRow
+        All rows in force of the subject, with real dates.
+    anchors : ReferenceAnchors
+        Real days of the baseline CT and of the baseline MRI of the reading.
+    choices : mapping of decision id to option
+        Those of the reading.
+
+    Notes
+    -----
+    Registered: "malignant by pathology, benign by follow-up of three months"; the table of
+    routes is section 5 of the protocol notes.
+    """
+    forms = [row for row in rows if row.form == "diagnosis"]
+    evidence = [collect_evidence(rows, row, anchors, choices) for row in forms]
+    lesions = tuple(judge_lesion(one, anchors, choices) for one in evidence)
+    carried = _carry(lesions)
+    state = _worst({one.state for one in carried.lesions})
+    windows = [_window_facts(one, lesion) for one, lesion in zip(evidence, lesions, strict=True)]
+    if not forms:
+        windows = [_window_facts(collect_evidence(rows, None, anchors, choices), None)]
+    proven = {one.state is ReferenceState.PROVEN for one in lesions}
+    return SubjectReference(
+        lesions=lesions,
+        label=carried.label,
+        route=_route(carried.lesions),
+        state=state,
+        partially_verified=proven == {True, False},
+        window_facts=tuple(_held_open(lesions, state, [one for of in windows for one in of])),
+        diagnosis_facts=tuple(_diagnosis_facts(one) for one in lesions) or ({},),
+    )
+
+
+def _window_facts(evidence: LesionEvidence, lesion: LesionReference | None) -> list[FactSet]:
+    """Return the sets of facts by which this lesion's record may decide I5.
+
+    Each specimen with each follow-up image: the best of them counts.
+    """
+    state: FactSet = {}
+    if lesion is not None:
+        state = {"ref_state": lesion.state.value, "ref_missing": list(lesion.missing)}
+    return [tissue | image | state for tissue in _tissue(evidence) for image in _images(evidence)]
+
+
+def _tissue(evidence: LesionEvidence) -> list[FactSet]:
+    """Return one set for each specimen; one that says none, or nothing, if there is none."""
+    if evidence.specimens:
+        return [
+            {name: _iso(row, field) for name, field in _TISSUE_DATES.items()}
+            for row in evidence.specimens
+        ]
+    confirmed = evidence.says_no_pathology and not evidence.unattributed
+    return [{"path": "none"}] if confirmed else [{}]
+
+
+def _images(evidence: LesionEvidence) -> list[FactSet]:
+    if not evidence.has_follow_up_rows:
+        return [{}]
+    closed: FactSet = {"fu_closed": evidence.closed}
+    return [
+        closed
+        | {
+            "fu": one.date.iso(),
+            "fu_treated": one.treated_before is not Verdict.NOT_MET,
+            "fu_concluded": one.conclusion is not None,
+        }
+        for one in evidence.follow_ups
+    ] or [closed]
+
+
+def _diagnosis_facts(lesion: LesionReference) -> FactSet:
+    return {
+        "dx": lesion.label,
+        "route": lesion.proven_by or lesion.route,
+        "ref_state": lesion.state.value,
+        "ref_missing": list(lesion.missing),
+    }
+
+
+def _held_open(
+    lesions: Sequence[LesionReference], state: ReferenceState, windows: Sequence[FactSet]
+) -> list[FactSet]:
+    """Return the facts with what leaves the whole subject open: one lesion's record does.
+
+    What one lesion proves in time is no reference for a subject whose label hangs on another.
+    """
+    missing = sorted({fact for one in lesions if one.state is state for fact in one.missing})
+    if state not in (ReferenceState.CONTRADICTED, ReferenceState.UNPROVEN) or not missing:
+        return list(windows)
+    return [one | {"ref_state": state.value, "ref_missing": missing} for one in windows]
+
+
+def _iso(row: ClinicalRow, name: str) -> str | None:
+    date = row.date(name)
+    return date.iso() if date else None
+
+
+@dataclass(frozen=True)
+class _Carried:
+    label: str
+    lesions: tuple[LesionReference, ...]
+
+
+def _carry(lesions: tuple[LesionReference, ...]) -> _Carried:
+    """Return the label of the subject and the lesions that carry it.
+
+    One proven malignant lesion makes the subject malignant. Else the label is benign when all
+    lesions are proven benign, pending while one waits, and indeterminate otherwise.
+    """
+    proven = [one for one in lesions if one.state is ReferenceState.PROVEN]
+    malignant = tuple(one for one in proven if one.label == MALIGNANT)
+    if malignant:
+        return _Carried(MALIGNANT, malignant)
+    if not lesions or any(one.state is ReferenceState.PENDING for one in lesions):
+        return _Carried("pending", lesions)
+    if len(proven) == len(lesions) and all(one.label == BENIGN for one in proven):
+        return _Carried(BENIGN, lesions)
+    return _Carried(INDETERMINATE, lesions)
+
+
+def _route(lesions: Sequence[LesionReference]) -> str:
+    routes = {one.proven_by for one in lesions} - {None}
+    if PATHOLOGY in routes:
+        return PATHOLOGY
+    return next(iter(sorted(str(route) for route in routes)), "none")
+
+
+def _worst(states: set[ReferenceState]) -> ReferenceState:
+    order = (
+        ReferenceState.CONTRADICTED,
+        ReferenceState.UNPROVEN,
+        ReferenceState.PENDING,
+        ReferenceState.PROVEN,
+    )
+    return next((state for state in order if state in states), ReferenceState.PENDING)
