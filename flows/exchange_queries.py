@@ -8,7 +8,7 @@ import pwd
 from pathlib import Path
 from typing import Any
 
-from flows.commands.file_names import file_name
+from flows.file_names import file_name
 from schemas.errors import BadInputError
 from schemas.hospital_day import hospital_today
 from schemas.identifiers import SiteCode, SubjectId

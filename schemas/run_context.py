@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 
 from schemas.errors import BadInputError, EnvironmentProblemError
+from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId, SiteCode
 from schemas.run.settings import Settings, read_settings
 from schemas.run.sites import is_fictitious, site_code
-from schemas.run.workbench import Workbench
 from schemas.run.zones import Zones
 from schemas.vault.keys import KeyRing, read_key_file
 

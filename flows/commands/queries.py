@@ -17,7 +17,7 @@ from flows.commands.console import (
     say,
     say_json,
 )
-from flows.commands.file_names import file_name, naming_file
+from flows.file_names import file_name, naming_file
 from schemas.errors import BadInputError, ExitCode
 from schemas.identifiers import SiteCode
 from schemas.run.settings import apply_environment

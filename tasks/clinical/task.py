@@ -8,9 +8,7 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.dicom.features import InstanceFeatures
-from schemas.identifiers import SiteCode, SubjectNo
-from schemas.records import Finding
-from schemas.run.handover import (
+from schemas.handover.records import (
     CommittedInstances,
     CommittedNights,
     FormsTakenIn,
@@ -19,6 +17,8 @@ from schemas.run.handover import (
     RealDates,
     ReceivedExport,
 )
+from schemas.identifiers import SiteCode, SubjectNo
+from schemas.records import Finding
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, run_context

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.sub_stacks import group_by_series
+from schemas.handover.records import ReceivedExport
+from schemas.handover.workbench import Workbench
 from schemas.identifiers import SeriesUid
 from schemas.records import Delivery, FileOutcome
-from schemas.run.handover import ReceivedExport
-from schemas.run.workbench import Workbench
 from schemas.tables.warehouse import read_instances
 from tasks.convert.counts import NOTHING_STATED, StatedCounts, counts_from_manifest
 from tasks.convert.store_series import SeriesJob

@@ -7,7 +7,7 @@ from collections import Counter
 from prefect import task
 from prefect.logging import get_run_logger
 
-from schemas.run.handover import ConvertedVolumes, SettledImages
+from schemas.handover.records import ConvertedVolumes, SettledImages
 from schemas.run.progress import stage_progress
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context

@@ -8,13 +8,13 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.errors import GateBlockedError
-from schemas.records import FileKind
-from schemas.run.handover import (
+from schemas.handover.records import (
     DeidentifiedImages,
     LinkedSubjects,
     ReceivedExport,
     SettledImages,
 )
+from schemas.records import FileKind
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
 from tasks.deidentify import store

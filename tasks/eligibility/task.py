@@ -7,15 +7,15 @@ from collections import Counter
 from prefect import task
 from prefect.logging import get_run_logger
 
-from schemas.identifiers import SiteCode
-from schemas.protocol import read_protocol
-from schemas.reference import Judge
-from schemas.run.handover import (
+from schemas.handover.records import (
     CommittedNights,
     EvaluatedCohort,
     FormsInForce,
     LabelledCohort,
 )
+from schemas.identifiers import SiteCode
+from schemas.protocol import read_protocol
+from schemas.reference import Judge
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench

@@ -7,7 +7,7 @@ from collections import Counter
 from prefect import task
 from prefect.logging import get_run_logger
 
-from schemas.run.handover import (
+from schemas.handover.records import (
     CommittedInstances,
     LabelledCohort,
     LabelledExams,

@@ -12,9 +12,7 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.errors import StorageError
-from schemas.identifiers import BatchId
-from schemas.package_data import data_contracts_dir
-from schemas.run.handover import (
+from schemas.handover.records import (
     CheckedRelease,
     CommittedInstances,
     CommittedNights,
@@ -29,11 +27,13 @@ from schemas.run.handover import (
     ReceivedExport,
     ReleaseTables,
 )
+from schemas.handover.workbench import Workbench
+from schemas.identifiers import BatchId
+from schemas.package_data import data_contracts_dir
 from schemas.run.settings import Settings, read_settings
 from schemas.run.sites import read_registered_sites, read_sites
 from schemas.run.software import software_version
 from schemas.run.stage_errors import redacted_errors
-from schemas.run.workbench import Workbench
 from schemas.run_context import release_bench, require_key, run_context
 from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
 from schemas.vault.keys import read_key_file

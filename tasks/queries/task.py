@@ -8,8 +8,7 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
-from schemas.hospital_day import hospital_today
-from schemas.run.handover import (
+from schemas.handover.records import (
     CheckedBatch,
     CheckedRelease,
     FormsTakenIn,
@@ -17,6 +16,7 @@ from schemas.run.handover import (
     QueriesOfRelease,
     ReleaseTables,
 )
+from schemas.hospital_day import hospital_today
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run.zones import Zones

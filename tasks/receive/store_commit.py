@@ -16,6 +16,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.dicom.features import InstanceFeatures
+from schemas.handover.records import (
+    CheckedBatch,
+    ControlFiles,
+    ConvertedVolumes,
+    FormsTakenIn,
+    ReceivedExport,
+    SettledImages,
+)
+from schemas.handover.workbench import Workbench
 from schemas.identifiers import SiteCode
 from schemas.records import DeliveredFile, Delivery, FileOutcome, Finding, VolumeRecord
 from schemas.run.atomic_files import (
@@ -26,15 +35,6 @@ from schemas.run.atomic_files import (
     sha256_of_file,
     write_bytes,
 )
-from schemas.run.handover import (
-    CheckedBatch,
-    ControlFiles,
-    ConvertedVolumes,
-    FormsTakenIn,
-    ReceivedExport,
-    SettledImages,
-)
-from schemas.run.workbench import Workbench
 from schemas.run.zones import Zones
 from schemas.states import REASONS, FileState, ReasonCode
 from schemas.tables.record_tables import table_from_records

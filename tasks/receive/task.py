@@ -9,7 +9,7 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.errors import LivercohortError
-from schemas.run.handover import (
+from schemas.handover.records import (
     CheckedBatch,
     ControlFiles,
     DeidentifiedImages,
@@ -18,11 +18,11 @@ from schemas.run.handover import (
     ReceivedExport,
     SettledImages,
 )
+from schemas.handover.workbench import Workbench
 from schemas.run.settings import read_settings
 from schemas.run.sites import read_site, site_code
 from schemas.run.software import software_version
 from schemas.run.stage_errors import redacted, redacted_errors
-from schemas.run.workbench import Workbench
 from schemas.run_context import require_key, run_context
 from schemas.states import ReasonCode, Severity
 from schemas.vault.suppression import erased_among

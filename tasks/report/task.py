@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import task
 from prefect.logging import get_run_logger
 
-from schemas.run.handover import CommittedNights, MergedForms, QueriesOfRelease, RatedForms
+from schemas.handover.records import CommittedNights, MergedForms, QueriesOfRelease, RatedForms
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench

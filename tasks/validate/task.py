@@ -11,8 +11,7 @@ from prefect.logging import get_run_logger
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.torn_series import filed_instances
-from schemas.records import FileOutcome, Finding
-from schemas.run.handover import (
+from schemas.handover.records import (
     CheckedBatch,
     CheckedRelease,
     CommittedInstances,
@@ -27,9 +26,10 @@ from schemas.run.handover import (
     ReleaseTables,
     SettledImages,
 )
+from schemas.handover.workbench import Workbench
+from schemas.records import FileOutcome, Finding
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
-from schemas.run.workbench import Workbench
 from schemas.run_context import release_bench, run_context
 from schemas.states import FileState
 from schemas.tables.record_tables import table_from_records

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from schemas.errors import GateBlockedError
+from schemas.handover.records import ConvertedVolumes, LinkedSubjects, RealDates, SettledImages
+from schemas.handover.workbench import Workbench
 from schemas.identifiers import SubjectNo
 from schemas.records import FileOutcome, SubjectAssignment, VolumeRecord
-from schemas.run.handover import ConvertedVolumes, LinkedSubjects, RealDates, SettledImages
-from schemas.run.workbench import Workbench
 from schemas.states import FileState, ReasonCode
 from tasks.deidentify.identifiers import (
     Identifier,

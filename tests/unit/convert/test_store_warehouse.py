@@ -10,10 +10,10 @@ import pytest
 from pydicom.dataset import Dataset
 
 from schemas.dicom.features import InstanceFeatures, read_features
+from schemas.handover.records import ReceivedExport
+from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId, SeriesUid, Sha256, SiteCode, SopUid
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
-from schemas.run.handover import ReceivedExport
-from schemas.run.workbench import Workbench
 from schemas.run.zones import Zones
 from schemas.states import FileState
 from schemas.tables.record_tables import table_from_records

@@ -11,9 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.dicom.features import InstanceFeatures
-from schemas.identifiers import BatchId, Sha256, SiteCode, SopUid
-from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
-from schemas.run.handover import (
+from schemas.handover.records import (
     CheckedBatch,
     ControlFiles,
     ConvertedVolumes,
@@ -21,7 +19,9 @@ from schemas.run.handover import (
     ReceivedExport,
     SettledImages,
 )
-from schemas.run.workbench import Workbench
+from schemas.handover.workbench import Workbench
+from schemas.identifiers import BatchId, Sha256, SiteCode, SopUid
+from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
 from schemas.run.zones import Zones
 from schemas.states import FileState, ReasonCode
 from tasks.receive import store_commit

@@ -12,6 +12,17 @@ import pytest
 
 from schemas.dicom.features import InstanceFeatures, read_features
 from schemas.errors import LivercohortError
+from schemas.handover import records as handover
+from schemas.handover.records import (
+    CheckedBatch,
+    ConvertedVolumes,
+    LabelledExams,
+    LinkedSubjects,
+    PublishableRows,
+    ReceivedExport,
+    SettledImages,
+)
+from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId, RawPatientId, Sha256, SiteCode, SopUid, SubjectId
 from schemas.identifiers import SubjectNo as No
 from schemas.records import (
@@ -23,17 +34,6 @@ from schemas.records import (
     SubjectAssignment,
     VolumeRecord,
 )
-from schemas.run import handover
-from schemas.run.handover import (
-    CheckedBatch,
-    ConvertedVolumes,
-    LabelledExams,
-    LinkedSubjects,
-    PublishableRows,
-    ReceivedExport,
-    SettledImages,
-)
-from schemas.run.workbench import Workbench
 from schemas.run.zones import Zones
 from schemas.states import FileState, ReasonCode
 from tests.builders import make_series

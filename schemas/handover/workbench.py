@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.errors import LivercohortError
+from schemas.handover.record_bytes import Handover, from_bytes, to_bytes
 from schemas.identifiers import BatchId, SiteCode
 from schemas.run.atomic_files import write_bytes
-from schemas.run.handover_bytes import Handover, from_bytes, to_bytes
 from schemas.run.zones import Zones
 
 if TYPE_CHECKING:
