@@ -275,7 +275,7 @@ def _import_file(settings: Settings, site: str, file: Path) -> list[dict[str, An
             ring=ring,
             today=hospital_today(),
             n_batches=count_batches(settings.zones).get(site, 0),
-            sha256=digest,
+            sha256=ring.keyed_digest(digest),
         )
         register.add(events)
         keep_answer_file(settings.zones, site, data, digest)

@@ -167,7 +167,7 @@ def _exam_rating(subject: SubjectRecord, exam: str) -> str | None:
         for row in subject.form("image_quality")
         if row.text("exam") == exam and row.text("viewed") == "full_series" and row.text("rating")
     ]
-    rows.sort(key=_rated_on)
+    rows.sort(key=rated_in_order)
     settled = [row for row in rows if row.text("adjudication") == "yes"]
     if settled:
         return settled[-1].text("rating")
@@ -177,7 +177,8 @@ def _exam_rating(subject: SubjectRecord, exam: str) -> str | None:
     return _agreed(set(latest.values()))
 
 
-def _rated_on(row: ClinicalRow) -> tuple[dt.date, tuple[str, ...]]:
+def rated_in_order(row: ClinicalRow) -> tuple[dt.date, tuple[str, ...]]:
+    """Return what sorts ratings by their real day; one made in the report has none and is first."""
     rated_on = row.date("rated_on")
     return (rated_on.earliest if rated_on else dt.date.min, row.key)
 

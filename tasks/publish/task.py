@@ -230,5 +230,5 @@ def _facts(versions: dict[str, str], committed: CommittedBatches, key_id: str) -
         decisions_csv=(data_contracts_dir() / "protocol" / "decisions.csv").read_bytes(),
         input_ledger_sha256=committed.input_ledger_sha256,
         key_id=key_id,
-        as_of=committed.as_of,
+        year=committed.year,
     )

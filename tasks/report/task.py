@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prefect import task
 from prefect.logging import get_run_logger
 
@@ -43,12 +45,15 @@ def add_reviewer_ratings() -> dict[str, int]:
     bench = release_bench(settings)
     with redacted_errors("report", settings.zones):
         ratings = ratings_in_force(read_reviews(settings.zones))
+        ring = read_key_file(settings.master_key_file)
         rows = rating_rows(
             ratings,
             bench.get("clinical_rows"),
             bench.get("batch_of_subject"),
-            Vault(settings.zones.vault, read_key_file(settings.master_key_file)).shift_days,
+            Vault(settings.zones.vault, ring).shift_days,
         )
+        # The plain hash of a review would tell the day it was made.
+        rows = [replace(r, source_sha256=ring.keyed_digest(r.source_sha256)) for r in rows]
         if rows:
             bench.put("clinical_rows", (*bench.get("clinical_rows"), *rows))
     return {"ratings": len(ratings), "in force": len(rows)}
