@@ -42,7 +42,9 @@ def main() -> None:
     options = parser.parse_args()
     ring = read_key_file(options.key_file or options.home / "restricted" / "key")
     stages = {
-        "receive, de-identify, intake of forms: state of each file": file_outcomes(options.home, ring),
+        "receive, de-identify, intake of forms: state of each file": file_outcomes(
+            options.home, ring
+        ),
         "harmonise: label of each series": _labels(options.home, ring),
         "convert: geometry and b-values of each volume": _volumes(options.home, ring),
         "eligibility: effect of each criterion": _effects(options.home, ring),
