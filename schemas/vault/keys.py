@@ -52,6 +52,7 @@ class Purpose(StrEnum):
     SAMPLE = "pixel-sample/v1"
     SOURCE = "source-digest/v1"
     BATCH = "batch-id/v1"
+    PACKAGE = "package-names/v1"
 
 
 @dataclass(frozen=True)
