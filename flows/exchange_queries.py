@@ -144,7 +144,7 @@ def import_from_site(settings: Settings, site: SiteCode, file: Path) -> list[dic
             ring=ring,
             today=hospital_today(),
             n_batches=count_batches(settings.zones).get(site, 0),
-            sha256=digest,
+            sha256=ring.keyed_digest(digest),
         )
         register.add(events)
         keep_answer_file(settings.zones, site, data, digest)

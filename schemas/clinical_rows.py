@@ -35,7 +35,8 @@ class ClinicalRow:
 
     `subject_no` is the study subject number, or the screening number of a person who was
     never enrolled; `enrolled` tells which. `shift_days` is how far this person's dates move
-    back when they leave the restricted zone.
+    back when they leave the restricted zone. `source_sha256` is the keyed digest of the form
+    (`KeyRing.keyed_digest`), never its plain SHA-256.
     """
 
     form: str

@@ -42,7 +42,9 @@ def main() -> None:
     options = parser.parse_args()
     ring = read_key_file(options.key_file or options.home / "restricted" / "key")
     stages = {
-        "receive, de-identify, intake of forms: state of each file": file_outcomes(options.home),
+        "receive, de-identify, intake of forms: state of each file": file_outcomes(
+            options.home, ring
+        ),
         "harmonise: label of each series": _labels(options.home, ring),
         "convert: geometry and b-values of each volume": _volumes(options.home, ring),
         "eligibility: effect of each criterion": _effects(options.home, ring),
@@ -68,14 +70,15 @@ def _query(home: Path, sql: str) -> list[tuple[Any, ...]]:
 Outcome = tuple[str, str]  # (verdict with its kind, where)
 
 
-def file_outcomes(home: Path) -> list[Outcome]:
+def file_outcomes(home: Path, ring: KeyRing) -> list[Outcome]:
     """Match files by content: the warehouse holds no path."""
     outcomes: list[Outcome] = []
     exports: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in _key(home, "files"):
         exports[row["site"], row["export"]].append(row)
     for (site, export), rows in sorted(exports.items()):
-        digests = _digests(home / "inbox" / site, export)
+        plain = _digests(home / "inbox" / site, export)
+        digests = {path: ring.keyed_digest(digest) for path, digest in plain.items()}
         found = _best_batch(home / "warehouse" / "batches" / site, set(digests.values()))
         expected: dict[str, list[Row]] = defaultdict(list)
         for row in rows:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from against_answer_key import file_outcomes
 
-from schemas.vault.keys import create_demo_key_file
+from schemas.vault.keys import create_demo_key_file, read_key_file
 from tasks.simulate.faults.apply import ALL_FAULTS, TWO_NIGHT_FAULTS
 from tasks.simulate.store import simulate
 
@@ -51,7 +51,7 @@ def _line(name: str) -> str:
         command = [sys.executable, "-m", "flows.cli", "ingest", _SITE, "--home", str(home)]
         ended = subprocess.run(command, check=False, capture_output=True, text=True)
         seconds = time.perf_counter() - start
-        outcomes = file_outcomes(home)
+        outcomes = file_outcomes(home, read_key_file(home / "restricted" / "key"))
     counts = Counter(verdict for verdict, _ in outcomes)
     right = counts.pop("as stated", 0)
     said = "ok" if ended.returncode == 0 else f"exit {ended.returncode}"

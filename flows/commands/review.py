@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,8 +10,7 @@ import typer
 
 from flows.commands.console import HomeOption, JsonOption, say, say_json
 from schemas.errors import LivercohortError
-from schemas.run.settings import apply_environment
-from schemas.run.zones import Zones
+from schemas.run.settings import Settings, apply_environment
 
 signoff_app = typer.Typer(help="Take in what reviewers send back.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ def import_files(
     Example: livercohort signoff import review_release-1.1.0_QC01.json
     """
     settings = apply_environment(home=home)
-    facts = [_import(settings.zones, path, number) for number, path in enumerate(files, start=1)]
+    facts = [_import(settings, path, number) for number, path in enumerate(files, start=1)]
     refused = [fact for fact in facts if fact["refused"]]
     if as_json:
         say_json(facts)
@@ -50,18 +50,19 @@ def import_files(
         raise typer.Exit(max(fact["exit_code"] for fact in refused))
 
 
-def _import(zones: Zones, path: Path, number: int) -> dict[str, Any]:
+def _import(settings: Settings, path: Path, number: int) -> dict[str, Any]:
     """Take in one file; one that is refused does not keep the others out.
 
     Only a name that a page gave is repeated: any other may name a person.
     """
+    from tasks.deidentify.search.store_scan_release import require_nobody_in
     from tasks.report.store_reviews import REVIEW_FILE, import_review
 
     name = f"file {number}"
     if REVIEW_FILE.fullmatch(path.name):
         name += f", {path.name}"
     try:
-        fact = _fact(import_review(zones, path))
+        fact = _fact(import_review(settings.zones, path, partial(require_nobody_in, settings)))
     except LivercohortError as error:
         return {"file": name, "refused": error.message, "exit_code": int(error.exit_code)}
     return {"file": name, "refused": "", **fact}

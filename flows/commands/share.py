@@ -25,30 +25,35 @@ def resman(
     release: Annotated[str, typer.Option(help="A version, `latest`, or a release folder.")] = (
         "latest"
     ),
+    k: Annotated[int, typer.Option(min=2, help="Everybody is one of at least so many.")] = 5,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build the package for ResMan: only when completion and clearance are signed.
 
     Only subjects who consented themselves are in it, and the scan for residual identifiers
-    goes over every file before the folder gets its name.
+    goes over every file before the folder gets its name. Site, sex, age and diagnosis are made as
+    coarse as it takes for everybody to be one of at least k; where that cannot be, it refuses.
 
     Example: livercohort share resman --release 3.0.0 --out /data/resman
     """
     from functools import partial
 
-    from schemas.vault.keys import read_key_file
+    from schemas.vault.keys import Purpose, read_key_file
     from schemas.vault.suppression import suppressed_among
     from tasks.deidentify.search.store_scan_release import require_no_identifiers
     from tasks.publish.store_share import share_for_resman
 
     settings = apply_environment(home=home)
     ring = read_key_file(settings.master_key_file)
+    folder = release_folder(settings, release).resolve()
     made = share_for_resman(
-        release_folder(settings, release),
+        folder,
         out,
         kept_out=partial(suppressed_among, settings.zones.restricted, ring),
         inspect=partial(require_no_identifiers, settings),
+        keyed=lambda kind, name: ring.mac(Purpose.PACKAGE, folder.name, kind, name),
+        k=k,
     )
     if as_json:
         say_json(
@@ -58,8 +63,12 @@ def resman(
                 "withheld": made.withheld,
                 "volumes": made.volumes,
                 "files": made.files,
+                "k": made.k,
+                "generalisation": dict(made.generalisation),
             }
         )
     else:
         say(f"{made.path}: {made.subjects} subjects, {made.volumes} volumes, {made.files} files")
-        say(f"{made.withheld} subjects of the release lack their own consent")
+        say(f"{made.withheld} subjects of the release lack their own consent, or stood alone")
+        told = ", ".join(f"{name} {how}" for name, how in made.generalisation.items())
+        say(f"everybody is one of at least {made.k} alike: {told}")

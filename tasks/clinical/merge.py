@@ -113,7 +113,7 @@ def _clinical_row(
         values=values,
         export_as_of=form.export_as_of,
         batch_id=before.batch_id if before else batch.batch_id,
-        source_sha256=form.source_sha256,
+        source_sha256=ring.keyed_digest(form.source_sha256),
     )
 
 

@@ -40,7 +40,8 @@ def tables_for_batch(
     tables: dict[str, list[dict[str, TableCell]]] = {}
     for form in intake.forms:
         contract = read_form_contracts()[form.form]
-        rows = [_table_row(contract, row, form.source_sha256, ring, site) for row in form.rows]
+        source = ring.keyed_digest(form.source_sha256)
+        rows = [_table_row(contract, row, source, ring, site) for row in form.rows]
         tables.setdefault(form.form, []).extend(rows)
     return {form: sorted(rows, key=repr) for form, rows in sorted(tables.items())}
 

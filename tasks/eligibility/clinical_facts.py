@@ -108,7 +108,7 @@ def _ratings(subject: SubjectRecord, exam: str) -> list[ClinicalRow]:
             and row.text("viewed") == "full_series"
             and row.text("rating")
         ),
-        key=_rated_on,
+        key=rated_in_order,
     )
 
 
@@ -116,7 +116,8 @@ def _latest_of_each_reader(rows: Sequence[ClinicalRow]) -> set[str | None]:
     return set({row.text("rater_id"): row.text("rating") for row in rows}.values())
 
 
-def _rated_on(row: ClinicalRow) -> tuple[dt.date, tuple[str, ...]]:
+def rated_in_order(row: ClinicalRow) -> tuple[dt.date, tuple[str, ...]]:
+    """Return what sorts ratings by their real day; one made in the report has none and is first."""
     rated_on = row.date("rated_on")
     return (rated_on.earliest if rated_on else dt.date.min, row.key)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.partial_dates import PartialDate, completed_years
 from schemas.protocol import read_evidence, read_protocol
 from schemas.reference import ReferenceState, SubjectReference
+from tasks.eligibility.clinical_facts import rated_in_order
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.roles import NOT_ASSIGNED
 from tasks.eligibility.subjects import SubjectRecord
@@ -139,20 +141,23 @@ def treatment_rows(subject: SubjectRecord) -> list[Row]:
 def image_quality_rows(subject: SubjectRecord) -> list[Row]:
     """Return the rows of `image_quality`: ratings by people."""
     rows = []
-    for row in subject.form("image_quality"):
-        rated_on = _shifted(subject, row, "rated_on")
-        exam, rater = row.text("exam"), row.text("rater_id")
+    so_far: Counter[str | None] = Counter()
+    # The order is published, no day: a reader rates many subjects in one session, and equal real
+    # days would tie the shifts of all of them together.
+    for row in sorted(subject.form("image_quality"), key=rated_in_order):
+        exam = row.text("exam")
+        so_far[exam] += 1
         rows.append(
             {
-                "rating_id": f"{subject.subject_id}-Q-{exam}-{rater}-{rated_on or 'undated'}",
+                "rating_id": f"{subject.subject_id}-Q-{exam}-{so_far[exam]}",
                 "subject_id": subject.subject_id,
                 "exam": exam,
                 "rating": row.text("rating"),
                 "reasons": [],
                 "viewed": row.text("viewed"),
-                "rater_id": rater,
+                "rater_id": row.text("rater_id"),
                 "rater_role": "reviewer",
-                "rated_on_shifted": rated_on,
+                "rating_no": so_far[exam],
                 **_origin(row),
             }
         )

@@ -79,9 +79,10 @@ class CommittedBatches:
         return tuple(batch.batch_id for batch in self.batches)
 
     @property
-    def as_of(self) -> dt.date | None:
-        """The latest export date among the batches."""
-        return max((b.edc_export_as_of for b in self.batches if b.edc_export_as_of), default=None)
+    def year(self) -> int | None:
+        """The year of the latest export among the batches."""
+        days = [b.edc_export_as_of for b in self.batches if b.edc_export_as_of]
+        return max(days).year if days else None
 
 
 def merge_batches(batches: Sequence[BatchTables]) -> CommittedBatches:

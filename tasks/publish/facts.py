@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,8 +26,8 @@ class ReleaseFacts:
         Hash over the committed batches the release is made of.
     key_id : str
         Id of the master key: pseudonyms of another key are other persons.
-    as_of : date, optional
-        Latest export date among the batches.
+    year : int, optional
+        Year of the latest export; its day, beside shifted days, would narrow shifts.
     kept_out : mapping of str to str
         Pseudonyms kept out of this release though their consent would let them in, and why.
     validation : mapping, optional
@@ -42,7 +41,7 @@ class ReleaseFacts:
     decisions_csv: bytes = field(repr=False)
     input_ledger_sha256: Sha256
     key_id: str
-    as_of: dt.date | None = None
+    year: int | None = None
     kept_out: Mapping[str, str] = field(default_factory=dict, repr=False)
     validation: Mapping[str, object] | None = None
 

@@ -42,7 +42,6 @@ class _Manifest(BaseModel):
     model_config = ConfigDict(strict=True)
 
     semver: str
-    as_of: str | None
     content_hash: str
     software_version: str
     mapping_version: str
@@ -75,7 +74,7 @@ def build_manifest(
         "release_id": f"livercohort:{version}",
         "semver": version,
         "predecessor": previous,
-        "as_of": facts.as_of.isoformat() if facts.as_of else None,
+        "year": facts.year,
         "content_hash": content_hash,
         "software_version": facts.software_version,
         "mapping_version": facts.mapping_version,

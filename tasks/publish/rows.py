@@ -187,7 +187,6 @@ def ingest_batch_rows(batches: Iterable[CommittedBatch]) -> list[Row]:
                 "n_files": batch.n_files,
                 "n_bytes": batch.n_bytes,
                 **{f"n_{state.value}": number for state, number in counts.items()},
-                "edc_export_as_of": batch.edc_export_as_of,
                 "encoding": batch.encoding,
                 "status": status,
             }
@@ -286,8 +285,6 @@ def _site_row(
         "level_zh": place.level_zh or None,
         "registration_status": status,
         "ethics_ref": approval.ethics_ref if approval else None,
-        "ethics_date": approval.ethics_date if approval else None,
-        "activation_date": None,
     }
 
 

@@ -332,7 +332,6 @@ def _release_table(plan: Plan) -> pa.Table:
     row = {
         "release_id": f"livercohort:{plan.version}",
         "semver": plan.version,
-        "as_of": facts.as_of,
         "predecessor": plan.previous.name if plan.previous else None,
         "content_hash": plan.content_hash,
         "protocol_version": facts.protocol_version,

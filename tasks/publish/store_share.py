@@ -1,4 +1,7 @@
-"""Build the package of individual data for ResMan from a release, behind its gates."""
+"""Build the package of individual data for ResMan from a release, behind its gates.
+
+Who an acquaintance might recognise is one of at least k in it, measured on what was written.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,15 @@ from schemas.run.atomic_files import (
     sha256_of_bytes,
     sha256_of_file,
 )
-from schemas.tables.contracts import read_table_contracts
+from schemas.tables.contracts import TableContract, read_table_contracts
+from tasks.publish.anonymity import (
+    DEFAULT_K,
+    Generalisation,
+    Person,
+    generalise,
+    measured_k,
+    persons_of,
+)
 from tasks.publish.consent import rows_of
 from tasks.publish.diff.differences import RELEASE_TABLE
 from tasks.publish.documents.dictionary import data_dictionary
@@ -29,14 +40,32 @@ from tasks.publish.documents.store_excel import write_csv
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.manifest import MANIFEST, read_manifest, read_sums
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
+from tasks.publish.package_tables import (
+    Keyed,
+    PackageNames,
+    package_contracts,
+    package_tables,
+    quasi_of_package,
+)
 from tasks.publish.sharing import parse_gates, require_open, shared_subjects
 from tasks.publish.store_tables import read_release_tables
 from tasks.publish.store_write import share, write_sums
 
 REGISTER = "sharing/resman.csv"
-#: What the house did with files and findings is no data of a participant.
-_INTERNAL = ("finding", "ingest_batch", "screening_log", RELEASE_TABLE)
-_ALONG = ("decisions.csv", "shared_counts.csv")
+#: What the house did with files and findings is no data of a participant. Counts of the whole
+#: cohort would tell how many were left out, and where.
+_INTERNAL = (
+    "site",
+    "stard_flow",
+    "finding",
+    "ingest_batch",
+    "screening_log",
+    "image_quality",
+    RELEASE_TABLE,
+)
+#: `shared_counts.csv` stays at home: it names sites.
+_ALONG = ("decisions.csv",)
+GENERALISATION = "generalisation.json"
 
 
 @dataclass(frozen=True)
@@ -48,6 +77,8 @@ class Shared:
     withheld: int
     volumes: int
     files: int
+    k: int
+    generalisation: Mapping[str, str]
 
 
 def share_for_resman(
@@ -56,6 +87,8 @@ def share_for_resman(
     *,
     kept_out: Callable[[Collection[str]], Collection[str]],
     inspect: Callable[[Path], None],
+    keyed: Keyed,
+    k: int = DEFAULT_K,
     register: Path | None = None,
 ) -> Shared:
     """Write the package of one release beside `out`, inspect it, and give it its name.
@@ -70,6 +103,10 @@ def share_for_resman(
         Pseudonyms → those on the suppression list.
     inspect : callable
         The residual-identifier scan; raises to stop.
+    keyed : callable
+        (kind, name) → bytes, for the names that sites and subjects have in this package.
+    k : int
+        Of how many alike everybody must be one.
     register : Path, optional
         The sharing register; default: the one that ships.
 
@@ -77,7 +114,8 @@ def share_for_resman(
     ------
     GateBlockedError
         If the trial is not completed or the data are not cleared, both signed; if nobody
-        may be shared; or if the scan finds an identifier.
+        may be shared; if somebody would be one of fewer than k; or if the scan finds an
+        identifier.
     BadInputError
         If `out` is there already.
     """
@@ -90,43 +128,62 @@ def share_for_resman(
     shared = shared_subjects(subjects, kept_out(subjects["subject_id"].to_pylist()))
     if len(shared) == 0:
         raise GateBlockedError("no subject of this release consented to be shared")
+    persons = persons_of(rows_of(whole, contracts, shared))
+    made = generalise(persons, k)
+    persons = [person for person in persons if person.subject_id not in made.left_out]
+    chosen = pa.array([person.subject_id for person in persons], pa.string())
     tables = {
         name: table
-        for name, table in rows_of(whole, contracts, shared).items()
+        for name, table in rows_of(whole, contracts, chosen).items()
         if name not in _INTERNAL
     }
-    # Counts of the whole cohort would tell how many were left out, and where.
-    tables["stard_flow"] = tables["stard_flow"].slice(0, 0)
+    names = PackageNames(persons, keyed)
     try:
         with directory_published_as(out) as staging:
-            volumes = _write_package(staging, release, tables, gates)
+            reached = _write_package(staging, release, tables, gates, persons, made, names)
+            if reached < k:
+                raise GateBlockedError(
+                    f"somebody in the package is one of {reached}", expected=f"at least {k}"
+                )
             inspect(staging)
     except FileExistsError:
         raise BadInputError("something is there already", where=str(out)) from None
     count = sum(1 for found in out.rglob("*") if found.is_file())
-    return Shared(out, len(shared), subjects.num_rows - len(shared), volumes, count)
+    n, volumes = len(persons), tables["nifti_volume"].num_rows
+    withheld = subjects.num_rows - n
+    return Shared(out, n, withheld, volumes, count, reached, made.levels.words)
 
 
 def _write_package(
-    staging: Path, release: Path, tables: Mapping[str, pa.Table], gates: bytes
+    staging: Path,
+    release: Path,
+    whole: Mapping[str, pa.Table],
+    gates: bytes,
+    persons: list[Person],
+    made: Generalisation,
+    names: PackageNames,
 ) -> int:
-    contracts = read_table_contracts()
+    """Write everything; return the k of the tables as they were written."""
+    contracts = package_contracts(read_table_contracts())
+    tables = package_tables(whole, persons, made, names)
     sums: dict[str, str] = {}
     csv_files = {}
     for name, table in tables.items():
-        if name == "stard_flow":
-            continue
         csv_files[name] = f"data/{name}.csv"
         write_csv(table, staging / csv_files[name])
         sums[csv_files[name]] = sha256_of_file(staging / csv_files[name])
     volumes = tables["nifti_volume"]
-    sums |= _share_volumes(staging, release, volumes["rel_path"].to_pylist())
+    paths = whole["nifti_volume"]["rel_path"].to_pylist()
+    sums |= _share_volumes(staging, release, {path: names.renamed(path) for path in paths})
+    reached = measured_k(quasi_of_package(tables))
     for name in _ALONG:
         if (release / name).is_file():
             share(release / name, staging / name)
             sums[name] = sha256_of_file(staging / name)
     manifest = read_manifest(release)
-    described = _described(manifest, csv_files, {n: t.num_rows for n, t in tables.items()})
+    rows = {name: table.num_rows for name, table in tables.items()}
+    described = _described(manifest, csv_files, rows, contracts)
+    told = {"k": reached, "left_out": len(made.left_out), **made.levels.words}
     protocol = data_contracts_dir() / "protocol" / "eligibility.yaml"
     documents = {
         "protocol/eligibility.yaml": protocol.read_bytes(),
@@ -135,7 +192,8 @@ def _write_package(
         "datapackage.json": canonical_json(datapackage(described, sums)),
         "datacite.json": canonical_json(datacite(described)),
         "CITATION.cff": citation(described).encode(),
-        "README.md": _readme(described, tables["subject"].num_rows, volumes.num_rows),
+        GENERALISATION: canonical_json(told),
+        "README.md": _readme(described, tables["subject"].num_rows, volumes.num_rows, told),
     }
     for path, data in documents.items():
         (staging / path).parent.mkdir(parents=True, exist_ok=True)
@@ -152,24 +210,27 @@ def _write_package(
     }
     (staging / MANIFEST).write_bytes(canonical_json(whole))
     write_sums(staging, sums | {MANIFEST: sha256_of_file(staging / MANIFEST)})
-    return int(volumes.num_rows)
+    return reached
 
 
-def _share_volumes(staging: Path, release: Path, paths: list[str]) -> dict[str, str]:
+def _share_volumes(staging: Path, release: Path, named: Mapping[str, str]) -> dict[str, str]:
     known = read_sums(release)
-    wanted = [
-        p for path in paths for p in (path, *(sidecar_path(path, s) for s in SIDECAR_SUFFIXES))
-    ]
     sums = {}
-    for path in wanted:
-        if path in known:
-            share(release / path, staging / path)
-            sums[path] = known[path]
+    for path, new in named.items():
+        wanted = [(path, new)]
+        wanted += [(sidecar_path(path, s), sidecar_path(new, s)) for s in SIDECAR_SUFFIXES]
+        for old_name, new_name in wanted:
+            if old_name in known:
+                share(release / old_name, staging / new_name)
+                sums[new_name] = known[old_name]
     return sums
 
 
 def _described(
-    manifest: Mapping[str, Any], csv_files: dict[str, str], rows: dict[str, int]
+    manifest: Mapping[str, Any],
+    csv_files: dict[str, str],
+    rows: dict[str, int],
+    contracts: Mapping[str, TableContract],
 ) -> Described:
     facts = ReleaseFacts(
         software_version=str(manifest["software_version"]),
@@ -185,13 +246,13 @@ def _described(
         content_hash=str(manifest["content_hash"]),
         predecessor=str(predecessor) if predecessor else None,
         facts=facts,
-        contracts=read_table_contracts(),
+        contracts=contracts,
         csv_files=csv_files,
         rows=rows,
     )
 
 
-def _readme(described: Described, subjects: int, volumes: int) -> bytes:
+def _readme(described: Described, subjects: int, volumes: int, told: Mapping[str, object]) -> bytes:
     text = files("tasks.publish").joinpath("templates", "share_readme.md").read_text("utf-8")
     filled = Template(text).substitute(
         identifier=described.identifier,
@@ -199,5 +260,6 @@ def _readme(described: Described, subjects: int, volumes: int) -> bytes:
         protocol=described.facts.protocol_version,
         subjects=subjects,
         volumes=volumes,
+        **told,
     )
     return filled.encode()

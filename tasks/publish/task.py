@@ -257,5 +257,5 @@ def _facts(bench: Workbench, committed: CommittedBatches) -> ReleaseFacts:
         decisions_csv=(data_contracts_dir() / "protocol" / "decisions.csv").read_bytes(),
         input_ledger_sha256=committed.input_ledger_sha256,
         key_id=bench.take(MergedForms).key_id,
-        as_of=committed.as_of,
+        year=committed.year,
     )

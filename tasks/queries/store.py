@@ -157,7 +157,7 @@ def require_new_answer_file(zones: Zones, site: str, data: bytes) -> str:
     if (zones.answers(site) / digest).exists():
         raise BadInputError(
             "this answer file was imported before",
-            where=f"site {site}, sha256 {digest[:12]}",
+            where=f"site {site}",
             hint="Nothing was changed. `livercohort queries list` shows where each query stands.",
         )
     return digest

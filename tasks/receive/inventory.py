@@ -41,17 +41,17 @@ def wrapping_folder(relative_paths: Iterable[str]) -> str:
     return top if inside & (CONTROL_NAMES.keys() | _FOLDERS) else ""
 
 
-def batch_id_of(files: Sequence[DeliveredFile]) -> BatchId:
-    """Return the id of a batch: a hash over paths and contents, in path order.
+def batch_id_of(manifest_digest: Sha256) -> BatchId:
+    """Return the id of a batch: the head of the digest over all it holds."""
+    return BatchId(manifest_digest[:_BATCH_ID_LENGTH])
+
+
+def manifest_digest_of(files: Sequence[DeliveredFile]) -> Sha256:
+    """Return the hash over paths and contents, in path order (restricted until it is keyed).
 
     The READY mark is left out: it says when to start, not what was delivered, and a site may
     add it after the quiet period has already let the export in.
     """
-    return BatchId(_digest(_lines(files))[:_BATCH_ID_LENGTH])
-
-
-def manifest_digest_of(files: Sequence[DeliveredFile]) -> Sha256:
-    """Return the full hash behind the batch id, for the audit."""
     return Sha256(_digest(_lines(files)))
 
 

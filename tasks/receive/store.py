@@ -19,6 +19,7 @@ from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_
 from schemas.run.site_files import SiteConfig
 from schemas.run.zones import Zones
 from schemas.states import ReasonCode
+from schemas.vault.keys import KeyRing, Purpose
 from tasks.receive import store_archives as archives
 from tasks.receive.control_files import read_manifest
 from tasks.receive.inventory import (
@@ -104,14 +105,20 @@ def known_batch(zones: Zones, site: SiteCode, stat_digest: Sha256) -> BatchId | 
     """Return the committed batch of an export that was not touched since, if there is one."""
     path = known_export_file(zones, site, stat_digest)
     if not path.is_file():
+        # Version 0.1 kept its notes where others may read.
+        path = zones.operations / "exports" / site / path.name
+    if not path.is_file():
         return None
     batch = BatchId(json.loads(path.read_text(encoding="utf-8"))["batch_id"])
     return batch if is_committed(zones, site, batch) else None
 
 
 def known_export_file(zones: Zones, site: SiteCode, stat_digest: Sha256) -> Path:
-    """Return where it is noted which batch an untouched export became."""
-    return zones.operations / "exports" / site / f"{stat_digest[:32]}.json"
+    """Return where it is noted which batch an untouched export became.
+
+    The name is a plain hash over names and sizes of delivered files, so it stays restricted.
+    """
+    return zones.restricted / "exports" / site / f"{stat_digest[:32]}.json"
 
 
 def note_export(zones: Zones, delivery: Delivery) -> None:
@@ -133,8 +140,11 @@ def received_folder(zones: Zones, site: SiteCode, stat_digest: Sha256) -> Path:
     return zones.work / f"{site}-received-{stat_digest[:16]}"
 
 
-def take_in(export: Export, zones: Zones, site: SiteCode) -> Delivery:
+def take_in(export: Export, zones: Zones, site: SiteCode, ring: KeyRing) -> Delivery:
     """Hash and sort everything an export holds; unpack its archives into the scratch zone.
+
+    Batch id and manifest digest are keyed: both stand in every release, and an export may hold
+    little that could not be guessed.
 
     Raises
     ------
@@ -156,11 +166,16 @@ def take_in(export: Export, zones: Zones, site: SiteCode) -> Delivery:
     )
     files = _numbered(members, top)
     files, absent = _checked_against_manifest(files)
+    plain = manifest_digest_of(files)
+    manifest_digest = ring.keyed_digest(plain, Purpose.BATCH)
+    batch = batch_id_of(manifest_digest)
+    if is_committed(zones, site, batch_id_of(plain)):  # by version 0.1: it keeps its name
+        batch = batch_id_of(plain)
     return Delivery(
         site=site,
-        batch_id=batch_id_of(files),
+        batch_id=batch,
         stat_digest=export.stat_digest,
-        manifest_sha256=manifest_digest_of(files),
+        manifest_sha256=manifest_digest,
         files=tuple(files),
         absent_paths=absent,
     )

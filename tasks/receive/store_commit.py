@@ -6,7 +6,8 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from schemas.handover.records import (
     SettledImages,
 )
 from schemas.handover.workbench import Workbench
-from schemas.identifiers import SiteCode
+from schemas.identifiers import Sha256, SiteCode
 from schemas.records import DeliveredFile, Delivery, FileOutcome, Finding, VolumeRecord
 from schemas.run.atomic_files import (
     canonical_json,
@@ -132,9 +133,16 @@ def all_outcomes(bench: Workbench) -> tuple[FileOutcome, ...]:
     return require_all_accounted(bench.take(ReceivedExport).delivery.files, outcomes)
 
 
-def write_batch_tables(bench: Workbench) -> dict[str, int]:
-    """Write file, instance, volume, finding and hold tables; return rows per table."""
-    outcomes = all_outcomes(bench)
+def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict[str, int]:
+    """Write file, instance, volume, finding and hold tables; return rows per table.
+
+    `keyed` makes the digest of a delivered file one that nobody can try values against
+    (`KeyRing.keyed_digest`): a form of one row is guessed from its plain SHA-256 in seconds.
+    """
+    outcomes = [
+        replace(outcome, source_sha256=keyed(outcome.source_sha256))
+        for outcome in all_outcomes(bench)
+    ]
     features = [outcome.features for outcome in outcomes if outcome.features is not None]
     held = [
         {"sop_uid": uid, "reason": str(reason)}

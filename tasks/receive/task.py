@@ -47,7 +47,7 @@ def receive_exports(site: str) -> dict[str, list[str]]:
         each export that could not be taken in. One bad export never stops the others.
     """
     settings, code = read_settings(), site_code(site)
-    require_key(settings, code)
+    ring = require_key(settings, code)
     with redacted_errors("receive", settings.zones):
         store.sweep_interrupted(settings.zones, code)
         note_unlisted(settings.zones, code)
@@ -55,7 +55,7 @@ def receive_exports(site: str) -> dict[str, list[str]]:
     refused: list[str] = []
     for export in store.pending_exports(settings.zones, read_site(code), now_ns=time.time_ns()):
         try:
-            delivery = store.take_in(export, settings.zones, code)
+            delivery = store.take_in(export, settings.zones, code, ring)
         except LivercohortError as error:
             refused.append(error.message)
             continue
@@ -120,7 +120,7 @@ def stage_tables(site: str, batch: str) -> dict[str, int]:
     """Write the batch's tables as they will be committed, for the scan to read."""
     context = run_context(site, batch)
     with redacted_errors("tables", context.zones):
-        return store_commit.write_batch_tables(context.bench)
+        return store_commit.write_batch_tables(context.bench, context.ring().keyed_digest)
 
 
 @task(name="commit", task_run_name="commit", retries=0)

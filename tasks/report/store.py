@@ -109,7 +109,6 @@ def _state(
                 "reviewer": one.reviewer,
                 "made_on": one.made_on.isoformat(),
                 "decision": one.content.decision,
-                "comment": one.content.comment,
             }
             for one in sign_offs_of(reviews, report_sha256)
             if isinstance(one.content, SignOff)

@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas.run.zones import Zones
 from tasks.report.store_builds import ERASED_SUFFIX, MANIFEST
 from tasks.report.store_release import PICTURE_STORE
-from tasks.report.store_reviews import reviews_folder
+from tasks.report.store_reviews import review_files
 
 _TEXT = frozenset({".html", ".js", ".json"})
 
@@ -31,7 +31,7 @@ def erase_from_reports(zones: Zones, subject_id: str) -> int:
         folder.with_name(f"{folder.name}{ERASED_SUFFIX}").touch()
         shutil.rmtree(folder)
     shutil.rmtree(zones.reports / PICTURE_STORE, ignore_errors=True)
-    for review in sorted(reviews_folder(zones).glob("*.json")):
+    for review in review_files(zones):
         if subject_id.encode() in review.read_bytes():
             review.unlink()
     return len(named)

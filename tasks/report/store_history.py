@@ -54,6 +54,5 @@ def _back_from(releases: Path, version: str) -> Iterator[tuple[Path, str]]:
         if not manifest.is_file():
             return
         facts = json.loads(manifest.read_text(encoding="utf-8"))
-        as_of = facts.get("as_of")
-        yield manifest.parent, f"{following} · {as_of}" if as_of else following
+        yield manifest.parent, following
         following = facts["predecessor"]

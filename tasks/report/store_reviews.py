@@ -1,6 +1,8 @@
 """Reviews on disk: taken in once, checked against the report they name, never changed.
 
-They lie in `warehouse/reviews/`, append-only like all that cannot be made again.
+Ratings, which are codes only, lie in `warehouse/reviews/`; a sign-off, whose comment is free
+text, in `restricted/reviews/`. Both are append-only like all that cannot be made again. A
+comment is searched before it is kept and shown nowhere: no search knows every name.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +36,17 @@ REVIEW_FILE = re.compile(
 )
 
 
-def import_review(zones: Zones, path: Path) -> Imported:
+def import_review(zones: Zones, path: Path, search: Callable[[str], None]) -> Imported:
     """Take in a reviewer's file.
+
+    Parameters
+    ----------
+    zones : Zones
+        The home.
+    path : Path
+        The file.
+    search : callable
+        Looks through free text; raises BadInputError when it says who somebody is.
 
     Raises
     ------
@@ -57,21 +68,22 @@ def import_review(zones: Zones, path: Path) -> Imported:
     viewed = ""
     if isinstance(review.content, SignOff):
         _require_newest(zones, review)
+        search(review.content.comment)
     else:
         viewed = viewed_as(review.content, _exam_of(manifest, review.content))
         _require_same_images(zones, review.content)
-    place = reviews_folder(zones) / f"{review.sha256}.json"
+    place = _folder_of(zones, review) / f"{review.sha256}.json"
     new = not place.is_file()
     if new:
         kept = {"review": json.loads(data.decode("utf-8-sig")), "viewed": viewed}
-        write_bytes(place, canonical_json(kept))
+        write_bytes(place, canonical_json(kept), mode=0o600)
     return Imported(review, viewed, new)
 
 
 def read_reviews(zones: Zones) -> tuple[Imported, ...]:
     """Return every review taken in, oldest first."""
     found = []
-    for path in sorted(reviews_folder(zones).glob("*.json")):
+    for path in review_files(zones):
         kept = json.loads(path.read_text(encoding="utf-8"))
         review = read_review(json.dumps(kept["review"], ensure_ascii=False).encode())
         found.append(Imported(review, kept["viewed"], new=False))
@@ -79,8 +91,19 @@ def read_reviews(zones: Zones) -> tuple[Imported, ...]:
 
 
 def reviews_folder(zones: Zones) -> Path:
-    """Return where reviews lie."""
+    """Return where ratings lie, and sign-offs of version 0.1."""
     return zones.warehouse / "reviews"
+
+
+def review_files(zones: Zones) -> list[Path]:
+    """Return the file of every review taken in."""
+    places = (reviews_folder(zones), zones.restricted / "reviews")
+    return sorted(path for place in places for path in place.glob("*.json"))
+
+
+def _folder_of(zones: Zones, review: Review) -> Path:
+    signed = isinstance(review.content, SignOff)
+    return zones.restricted / "reviews" if signed else reviews_folder(zones)
 
 
 def _require_reviewer_and_day(name: str, review: Review) -> None:

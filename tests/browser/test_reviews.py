@@ -23,6 +23,10 @@ pytestmark = pytest.mark.browser
 SMALL = make_report(n_sites=2, subjects_per_site=2)
 
 
+def found_nobody(_: str) -> None:
+    """Stand for a search that finds nothing."""
+
+
 def save(page: Page, folder: Path) -> Path:
     """Press Enter where the cursor is and keep what the page hands out."""
     with page.expect_download() as handed:
@@ -63,7 +67,7 @@ def test_a_rating_by_keyboard_is_saved_taken_in_and_shown_in_the_next_build(
 ) -> None:
     report = publish(SMALL, tmp_path)
     saved = rate(page, report, tmp_path)
-    taken = import_review(Zones(tmp_path), saved)
+    taken = import_review(Zones(tmp_path), saved, found_nobody)
     assert (taken.viewed, taken.new) == ("full_series", True)
     (kept,) = ratings_in_force(read_reviews(Zones(tmp_path)))
     assert kept.rating.assessable
@@ -78,7 +82,7 @@ def test_a_rating_of_a_few_slices_is_kept_and_does_not_decide(page: Page, tmp_pa
     report = publish(SMALL, tmp_path)
     saved = rate(page, report, tmp_path, answer="2", whole=False)
     expect(page.locator("[data-told]")).to_contain_text("will not decide")
-    assert import_review(Zones(tmp_path), saved).viewed == "mosaic"
+    assert import_review(Zones(tmp_path), saved, found_nobody).viewed == "mosaic"
 
 
 def test_a_rating_page_shows_nothing_of_reference_treatment_or_verdict(
@@ -146,7 +150,7 @@ def test_a_sign_off_is_taken_in_and_the_next_build_is_shown_as_signed(
     report = publish(SMALL, tmp_path)
     open_page(page, report, "index.html")
     expect(page.locator("[data-state=signed]")).to_have_text("Not signed yet")
-    assert import_review(Zones(tmp_path), sign(page, report, tmp_path)).new
+    assert import_review(Zones(tmp_path), sign(page, report, tmp_path), found_nobody).new
     following = publish(SMALL, tmp_path)
     assert following.name == "release-1.2.0-build-2"
     open_page(page, following, "index.html")
@@ -157,7 +161,8 @@ def test_a_sign_off_is_taken_in_and_the_next_build_is_shown_as_signed(
 
 def test_taking_a_file_in_twice_changes_nothing(page: Page, tmp_path: Path) -> None:
     saved = sign(page, publish(SMALL, tmp_path), tmp_path)
-    assert [import_review(Zones(tmp_path), saved).new for _ in range(2)] == [True, False]
+    new = [import_review(Zones(tmp_path), saved, found_nobody).new for _ in range(2)]
+    assert new == [True, False]
 
 
 def test_a_changed_report_refuses_an_old_sign_off(page: Page, tmp_path: Path) -> None:
@@ -165,7 +170,7 @@ def test_a_changed_report_refuses_an_old_sign_off(page: Page, tmp_path: Path) ->
     saved = sign(page, report, tmp_path)
     publish(dataclasses.replace(SMALL, findings=SMALL.findings[:-1]), tmp_path)
     with pytest.raises(GateBlockedError, match="built anew"):
-        import_review(Zones(tmp_path), saved)
+        import_review(Zones(tmp_path), saved, found_nobody)
     assert read_reviews(Zones(tmp_path)) == ()
 
 
@@ -175,7 +180,7 @@ def test_a_report_edited_on_disk_refuses_its_sign_off(page: Page, tmp_path: Path
     with (report / "worklist.html").open("a", encoding="utf-8") as stream:
         stream.write(" ")
     with pytest.raises(GateBlockedError, match="changed after it was built"):
-        import_review(Zones(tmp_path), saved)
+        import_review(Zones(tmp_path), saved, found_nobody)
 
 
 def test_a_tampered_file_is_refused(page: Page, tmp_path: Path) -> None:
@@ -185,4 +190,4 @@ def test_a_tampered_file_is_refused(page: Page, tmp_path: Path) -> None:
     facts["content"]["decision"] = "accepted"
     saved.write_text(json.dumps(facts), encoding="utf-8")
     with pytest.raises(BadInputError, match="changed after it was made"):
-        import_review(Zones(tmp_path), saved)
+        import_review(Zones(tmp_path), saved, found_nobody)

@@ -110,7 +110,7 @@ def delivered(demo: Demo) -> Delivered:
                 continue
             seen.sop_uids.add(str(before.get("SOPInstanceUID", "")))
             seen.study_uids.add(str(before.get("StudyInstanceUID", "")))
-            new = accepted.pop(hashlib.sha256(data).hexdigest(), None)
+            new = accepted.pop(seen.ring.keyed_digest(hashlib.sha256(data).hexdigest()), None)
             if new is not None:
                 repair_texts(before)
                 after = dcmread(written[new], stop_before_pixels=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from schemas.errors import GateBlockedError
+from schemas.errors import BadInputError, GateBlockedError
 from schemas.run.settings import Settings
 from schemas.vault.keys import read_key_file
+from tasks.deidentify.identifiers import SubjectIdentifiers
+from tasks.deidentify.search.free_text import identifying_kinds
 from tasks.deidentify.search.residual_scan import Dictionary
 from tasks.deidentify.search.store_identifiers import read_identifiers
 from tasks.deidentify.search.store_scan import ScanHit, scan_paths
@@ -33,10 +35,31 @@ def scan_release(settings: Settings, folders: Iterable[Path]) -> list[ScanHit]:
     EnvironmentProblemError
         If there is no key, or it is not the one the identifiers were sealed with.
     """
+    dictionary = Dictionary(_everybody(settings))
+    return scan_paths(folders, dictionary, hospitals_allowed_in=HOSPITALS_ALLOWED_IN)
+
+
+def require_nobody_in(settings: Settings, text: str) -> None:
+    """Raise BadInputError if a text that somebody typed says who a person is.
+
+    The message names the kind of what was found, never the text.
+    """
+    if not text.strip():
+        return
+    kinds = identifying_kinds(text, Dictionary(_everybody(settings)))
+    if kinds:
+        raise BadInputError(
+            f"the text holds what identifies somebody: {', '.join(kinds)}",
+            expected="a text without names, numbers and dates of persons",
+            where="the comment",
+            hint="Say it without; a pseudonym such as S91-ABCD2345 names a subject.",
+        )
+
+
+def _everybody(settings: Settings) -> list[SubjectIdentifiers]:
     ring = read_key_file(settings.master_key_file)
     sealed = sorted((settings.zones.restricted / "batches").glob(f"[SX]*/*/{IDENTIFIERS_NAME}"))
-    people = [person for path in sealed for person in read_identifiers(path, ring)]
-    return scan_paths(folders, Dictionary(people), hospitals_allowed_in=HOSPITALS_ALLOWED_IN)
+    return [person for path in sealed for person in read_identifiers(path, ring)]
 
 
 def require_no_identifiers(settings: Settings, folder: Path) -> None:

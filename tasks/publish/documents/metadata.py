@@ -326,8 +326,8 @@ def _encoding(path: str) -> str:
 
 
 def _published(facts: ReleaseFacts) -> str:
-    """Return the date the data stand for; a clock value would differ between builds."""
-    return facts.as_of.isoformat() if facts.as_of else ""
+    """Return the year the data stand for (ISO 8601 allows it alone); no day, see `ReleaseFacts`."""
+    return str(facts.year) if facts.year else ""
 
 
 _CROISSANT_CONTEXT = {

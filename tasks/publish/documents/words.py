@@ -32,7 +32,6 @@ def readme(version: str, facts: ReleaseFacts, rows: Mapping[str, int]) -> bytes:
         protocol=facts.protocol_version,
         mapping=facts.mapping_version,
         software=facts.software_version,
-        as_of=facts.as_of.isoformat() if facts.as_of else "-",
         unsigned=unsigned,
         rows=listed,
     )
@@ -46,9 +45,8 @@ def count_unsigned(decisions_csv: bytes) -> int:
 
 def changelog(version: str, facts: ReleaseFacts, lines: Iterable[str], previous: str) -> bytes:
     """Return CHANGELOG.md: this release computed from the tables, then the older entries."""
-    when = f" (data as of {facts.as_of.isoformat()})" if facts.as_of else ""
     head = "# Changelog of the cohort\n\nComputed from the tables; nobody writes it by hand.\n"
-    entry = f"\n## {version}{when}\n\n" + "".join(f"- {line}\n" for line in lines)
+    entry = f"\n## {version}\n\n" + "".join(f"- {line}\n" for line in lines)
     older = previous.removeprefix(head)
     return (head + entry + older).encode()
 

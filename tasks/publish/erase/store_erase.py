@@ -7,7 +7,6 @@ nothing of the subject stay the same files.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import shutil
 import uuid
@@ -97,7 +96,6 @@ def publish_without(releases_dir: Path, subject_id: str) -> str | None:
 
 def _facts_of(release: Path, subject_id: str) -> ReleaseFacts:
     manifest = read_manifest(release)
-    as_of = manifest["as_of"]
     return ReleaseFacts(
         software_version=manifest["software_version"],
         protocol_version=manifest["registers"]["protocol_version"],
@@ -105,7 +103,7 @@ def _facts_of(release: Path, subject_id: str) -> ReleaseFacts:
         decisions_csv=(release / "decisions.csv").read_bytes(),
         input_ledger_sha256=manifest["input_ledger_sha256"],
         key_id=manifest["key_id"],
-        as_of=dt.date.fromisoformat(as_of) if as_of else None,
+        year=manifest.get("year"),
         kept_out={subject_id: ERASED},
     )
 

@@ -82,7 +82,7 @@
         reviewer: one.reviewer,
         made_on: one.made_on,
         decision: app.say(one.decision === "accepted" ? "state_of.accepted" : "state_of.sent_back")
-      }) + (one.comment ? " – " + one.comment : "");
+      });
       list.appendChild(line);
     });
   }

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,11 +46,18 @@ def fine(_: Path) -> None:
     """Find no identifier."""
 
 
+def keyed(*parts: str) -> bytes:
+    return hashlib.sha256("/".join(parts).encode()).digest()
+
+
+share = partial(share_for_resman, keyed=keyed, k=1)
+
+
 def test_nothing_is_shared_while_the_shipped_register_is_unsigned(
     made: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(GateBlockedError, match="Is the trial complete"):
-        share_for_resman(made, tmp_path / "out", kept_out=nobody, inspect=fine)
+        share(made, tmp_path / "out", kept_out=nobody, inspect=fine)
     assert not (tmp_path / "out").exists()
 
 
@@ -59,7 +67,7 @@ def test_a_half_signed_gate_is_closed(
 ) -> None:
     signed.write_text(signed.read_text().replace(missing, "no" if missing == "yes" else "", 1))
     with pytest.raises(GateBlockedError, match="sharing is not decided"):
-        share_for_resman(made, tmp_path / "out", kept_out=nobody, inspect=fine, register=signed)
+        share(made, tmp_path / "out", kept_out=nobody, inspect=fine, register=signed)
 
 
 def test_a_register_with_a_bad_row_is_refused_by_line() -> None:
@@ -74,10 +82,16 @@ def test_the_package_holds_who_consented_and_nothing_of_the_others(
     made: Path, signed: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    shared = share_for_resman(made, out, kept_out=nobody, inspect=fine, register=signed)
+    shared = share(made, out, kept_out=nobody, inspect=fine, register=signed)
     assert (shared.subjects, shared.withheld, shared.volumes) == (1, 1, 1)
     with (out / "data" / "subject.csv").open(encoding="utf-8-sig") as stream:
-        assert [row["subject_id"] for row in csv.DictReader(stream)] == [CONSENTED]
+        (row,) = csv.DictReader(stream)
+    assert row["subject_id"].startswith("P-")
+    assert (row["age_band"], row["site_group"][:5]) == ("60-64", "site-")
+    tokens = (b"AAAA2222", b"S91")
+    held = [p for p in (out / "data").iterdir() if any(t in p.read_bytes() for t in tokens)]
+    assert held == []
+    assert not list(out.rglob("*AAAA2222*"))
     assert not [p for p in out.rglob("*") if "CCCC4444" in p.name]
     assert not [p for p in out.rglob("*") if p.is_file() and b"CCCC4444" in p.read_bytes()]
     assert (out / "protocol" / "eligibility.yaml").is_file()
@@ -88,7 +102,7 @@ def test_every_file_of_the_package_is_in_its_sums_and_manifest(
     made: Path, signed: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    share_for_resman(made, out, kept_out=nobody, inspect=fine, register=signed)
+    share(made, out, kept_out=nobody, inspect=fine, register=signed)
     found = files_below(out)
     lines = (out / "SHA256SUMS").read_text().splitlines()
     stated = {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
@@ -106,9 +120,7 @@ def test_who_withdrew_since_the_release_is_not_shared(
     made: Path, signed: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(GateBlockedError, match="no subject"):
-        share_for_resman(
-            made, tmp_path / "out", kept_out=lambda _: {CONSENTED}, inspect=fine, register=signed
-        )
+        share(made, tmp_path / "out", kept_out=lambda _: {CONSENTED}, inspect=fine, register=signed)
 
 
 def test_an_identifier_found_stops_the_package(made: Path, signed: Path, tmp_path: Path) -> None:
@@ -117,7 +129,7 @@ def test_an_identifier_found_stops_the_package(made: Path, signed: Path, tmp_pat
         raise GateBlockedError("the identifier scan found 1 hits")
 
     with pytest.raises(GateBlockedError, match="identifier"):
-        share_for_resman(made, tmp_path / "out", kept_out=nobody, inspect=hit, register=signed)
+        share(made, tmp_path / "out", kept_out=nobody, inspect=hit, register=signed)
     assert not (tmp_path / "out").exists()
 
 
@@ -126,4 +138,12 @@ def test_a_folder_that_is_there_is_not_overwritten(
 ) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(BadInputError, match="there already"):
-        share_for_resman(made, tmp_path / "out", kept_out=nobody, inspect=fine, register=signed)
+        share(made, tmp_path / "out", kept_out=nobody, inspect=fine, register=signed)
+
+
+def test_a_package_in_which_somebody_would_stand_alone_is_refused(
+    made: Path, signed: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(GateBlockedError, match="fewer than 5"):
+        share(made, tmp_path / "out", kept_out=nobody, inspect=fine, register=signed, k=5)
+    assert not (tmp_path / "out").exists()

@@ -24,12 +24,14 @@ from schemas.identifiers import BatchId, Sha256, SiteCode, SopUid
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
 from schemas.run.zones import Zones
 from schemas.states import FileState, ReasonCode
+from schemas.vault.keys import KeyRing
 from tasks.receive import store_commit
 from tasks.receive.accounting import KnownInstance
 from tasks.receive.ledger import status_of
 from tasks.receive.store import is_committed, known_batch
 
 SITE, BATCH = SiteCode("S91"), BatchId("00112233445566aa")
+RING = KeyRing(bytes(range(32)))
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def bench(tmp_path: Path) -> Workbench:
 
 
 def commit(bench: Workbench, *, held: bool = False) -> dict[str, object]:
-    store_commit.write_batch_tables(bench)
+    store_commit.write_batch_tables(bench, RING.keyed_digest)
     return store_commit.commit(
         bench,
         bench.take(ReceivedExport).delivery,
@@ -73,7 +75,9 @@ def test_a_committed_batch_has_its_tables_and_their_hashes(bench: Workbench) -> 
     tables = record["tables"]
     assert isinstance(tables, dict)
     assert set(tables) == {p.stem for p in folder.glob("*.parquet")}
-    assert pq.read_table(folder / "file.parquet").to_pylist()[0]["reason"] == "NOT_DICOM"
+    (row,) = pq.read_table(folder / "file.parquet").to_pylist()
+    assert row["reason"] == "NOT_DICOM"
+    assert row["source_sha256"] == RING.keyed_digest("ab" * 32) != "ab" * 32
 
 
 def test_quarantined_bytes_stay_with_their_delivered_name_in_the_closed_zone(

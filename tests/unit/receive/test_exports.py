@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 import zipfile
@@ -15,9 +16,12 @@ from schemas.records import Delivery, FileKind
 from schemas.run.sites import read_site
 from schemas.run.zones import Zones
 from schemas.states import ReasonCode
+from schemas.vault.keys import KeyRing
+from tasks.receive.inventory import batch_id_of, manifest_digest_of
 from tasks.receive.store import Export, list_exports, take_in
 
 SITE = SiteCode("S91")
+RING = KeyRing(bytes(range(32)))
 CONTENT = {
     "READY": b"",
     "linkage.csv": b"study_subject_no,patient_id\n1,PID1\n",
@@ -58,27 +62,46 @@ def exports(zones: Zones, *, minutes_later: float = 0) -> list[Export]:
 
 def take_only(zones: Zones) -> Delivery:
     (export,) = exports(zones)
-    return take_in(export, zones, SITE)
+    return take_in(export, zones, SITE, RING)
 
 
 def test_folder_and_zip_of_the_same_files_are_the_same_batch(zones: Zones) -> None:
     put_folder(zones, "a", CONTENT)
     put_zip(zones.inbox / SITE / "b.zip", CONTENT)
     put_zip(zones.inbox / SITE / "c.zip", CONTENT, wrapped_in="export of today")
-    batches = {take_in(export, zones, SITE).batch_id for export in exports(zones)}
+    batches = {take_in(export, zones, SITE, RING).batch_id for export in exports(zones)}
     assert len(batches) == 1
+
+
+def test_the_id_of_a_batch_cannot_be_made_without_the_key(zones: Zones) -> None:
+    put_folder(zones, "a", {"READY": b"", "linkage.csv": b"study_subject_no,patient_id\nN1,1\n"})
+    delivery = take_only(zones)
+    lines = [f"{f.sha256} {f.relative_path}\n" for f in delivery.files if f.path.name != "READY"]
+    guessed = hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert delivery.manifest_sha256 != guessed
+    assert not guessed.startswith(delivery.batch_id)
+    other = take_in(exports(zones)[0], zones, SITE, KeyRing(bytes(32)))
+    assert other.batch_id != delivery.batch_id
+
+
+def test_a_batch_that_the_version_before_committed_keeps_its_name(zones: Zones) -> None:
+    put_folder(zones, "a", CONTENT)
+    old = batch_id_of(manifest_digest_of(take_only(zones).files))
+    zones.batch(SITE, old).mkdir(parents=True)
+    (zones.batch(SITE, old) / "batch.json").write_text("{}")
+    assert take_only(zones).batch_id == old
 
 
 def test_one_changed_byte_is_another_batch(zones: Zones) -> None:
     put_folder(zones, "a", CONTENT)
     put_folder(zones, "b", {**CONTENT, "dicom/a/IM1": b"fIrst"})
-    first, second = (take_in(export, zones, SITE).batch_id for export in exports(zones))
+    first, second = (take_in(export, zones, SITE, RING).batch_id for export in exports(zones))
     assert first != second
 
 
 def test_a_ready_mark_added_later_does_not_make_a_new_batch(zones: Zones) -> None:
     root = put_folder(zones, "a", {k: v for k, v in CONTENT.items() if k != "READY"})
-    before = take_in(exports(zones, minutes_later=60)[0], zones, SITE)
+    before = take_in(exports(zones, minutes_later=60)[0], zones, SITE, RING)
     (root / "READY").touch()
     assert take_only(zones).batch_id == before.batch_id
 
@@ -112,7 +135,7 @@ def test_a_zip_that_stays_damaged_is_one_file_set_aside(zones: Zones) -> None:
     whole = put_zip(zones.inbox / SITE / "a.zip", CONTENT)
     whole.write_bytes(whole.read_bytes()[:-30])
     (export,) = exports(zones, minutes_later=60)
-    (file,) = take_in(export, zones, SITE).files
+    (file,) = take_in(export, zones, SITE, RING).files
     assert (file.kind, file.reason) == (FileKind.REFUSED, ReasonCode.ARCHIVE_UNREADABLE)
 
 
@@ -172,7 +195,7 @@ def test_an_export_without_any_file_is_refused_by_number(zones: Zones) -> None:
     (zones.inbox / SITE / "secret name").mkdir(parents=True)
     (export,) = exports(zones, minutes_later=60)
     with pytest.raises(BadInputError, match="export 1 of S91 is empty") as caught:
-        take_in(export, zones, SITE)
+        take_in(export, zones, SITE, RING)
     assert "secret" not in str(caught.value)
 
 

@@ -17,6 +17,7 @@ from schemas.records import Delivery, FileKind
 from schemas.run.sites import read_site
 from schemas.run.zones import Zones
 from schemas.states import ReasonCode
+from schemas.vault.keys import KeyRing
 from tasks.receive.store import list_exports, take_in
 
 SITE = SiteCode("S91")
@@ -29,6 +30,7 @@ CONTENT = {
     "clinical/随访.csv": b"y",
     **IMAGES,
 }
+RING = KeyRing(bytes(range(32)))
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def zones(tmp_path: Path) -> Zones:
 
 def take_only(zones: Zones) -> Delivery:
     (export,) = list_exports(zones, read_site(SITE), now_ns=10**19)
-    return take_in(export, zones, SITE)
+    return take_in(export, zones, SITE, RING)
 
 
 def reasons(delivery: Delivery) -> dict[str, ReasonCode | None]:
@@ -164,7 +166,7 @@ def test_control_files_are_known_whatever_case_and_spaces_their_names_have(
     put_folder(zones, {**content, names["READY"]: b""})
     (export,) = list_exports(zones, read_site(SITE), now_ns=0)
     assert export.ready
-    found = kinds(take_in(export, zones, SITE))
+    found = kinds(take_in(export, zones, SITE, RING))
     assert found[names["linkage.csv"]] is found[names["READY"]] is FileKind.CONTROL
 
 
@@ -241,7 +243,7 @@ def test_a_full_disk_sets_nothing_aside(zones: Zones, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Path, "open", opened)
     with pytest.raises(OSError, match="No space left"):
-        take_in(export, zones, SITE)
+        take_in(export, zones, SITE, RING)
 
 
 def test_empty_rows_under_a_linkage_are_no_rows(zones: Zones) -> None:

@@ -30,8 +30,6 @@ def site(**changes: object) -> dict[str, object]:
         "level_zh": "三甲",
         "registration_status": "fictitious",
         "ethics_ref": None,
-        "ethics_date": dt.date(2024, 11, 14),
-        "activation_date": None,
     }
     return row | changes
 
@@ -65,11 +63,9 @@ def test_lists_stay_in_the_order_given() -> None:
     [
         ({"site_code": None}, "a value is missing"),
         ({"level_zh": "四甲"}, "not an allowed code"),
-        ({"ethics_date": "2024-11-14"}, "not date32"),
-        ({"ethics_date": dt.datetime(2024, 11, 14, tzinfo=dt.UTC)}, "not date32"),
         ({"name_en": 7}, "not string"),
     ],
-    ids=["missing", "unknown code", "text for a date", "a time for a date", "number for text"],
+    ids=["missing", "unknown code", "number for text"],
 )
 def test_a_value_that_does_not_fit_is_refused_by_place(
     changes: dict[str, object], reason: str
@@ -83,6 +79,18 @@ def test_a_value_that_does_not_fit_is_refused_by_place(
             ],
         )
     assert f"column {next(iter(changes))}, row 2" in str(error.value)
+
+
+@pytest.mark.parametrize("day", ["2024-11-14", dt.datetime(2024, 11, 14, tzinfo=dt.UTC)])
+def test_neither_a_text_nor_a_time_is_a_date(day: object) -> None:
+    row = {column.name: None for column in CONTRACTS["pathology"].columns} | {
+        "specimen_id": "P1",
+        "subject_id": "S91-AAAA2222",
+        "batch_id": "b",
+        "specimen_date_shifted": day,
+    }
+    with pytest.raises(ContractError, match="not date32"):
+        conform(CONTRACTS["pathology"], [row])
 
 
 def test_a_refusal_never_quotes_the_value() -> None:
@@ -182,13 +190,7 @@ def test_no_released_column_can_hold_a_real_date_or_a_run() -> None:
         for column in contract.columns
         if pa.types.is_date(column.arrow_type) and not column.name.endswith("_shifted")
     }
-    # Dates of hospitals, deliveries and releases, not of persons.
-    assert dates == {
-        ("site", "ethics_date"),
-        ("site", "activation_date"),
-        ("ingest_batch", "edc_export_as_of"),
-        ("release", "as_of"),
-    }
+    assert dates == set()
 
 
 def _break_type(document: dict[str, object], table: dict[str, object]) -> None:
