@@ -69,11 +69,18 @@ def review_rows(zones: Zones, *, folder: Path | None) -> tuple[list[Row], Sequen
     """Return the review queue of a folder, or of everything this home has committed."""
     from tasks.harmonise.exam import label_instances
     from tasks.harmonise.review import QUEUE_COLUMNS, review_queue
-    from tasks.harmonise.store_rules import read_overrides
+    from tasks.harmonise.store_rules import read_overrides, read_study_overrides
+    from tasks.harmonise.study_review import study_queue
 
     instances = _instances(zones, folder)
-    series = label_instances(instances, read_overrides(zones)).series
-    return list(review_queue(series, instances)), QUEUE_COLUMNS
+    labels = label_instances(
+        instances, read_overrides(zones), study_overrides=read_study_overrides(zones)
+    )
+    rows = [
+        *review_queue(labels.series, instances),
+        *study_queue(labels.studies, labels.series),
+    ]
+    return rows, QUEUE_COLUMNS
 
 
 def decide(file: Path | None, zones: Zones, *, folder: Path | None) -> str:
@@ -82,21 +89,34 @@ def decide(file: Path | None, zones: Zones, *, folder: Path | None) -> str:
     from tasks.harmonise.exam import label_instances
     from tasks.harmonise.review import read_decisions
     from tasks.harmonise.store import read_queue
-    from tasks.harmonise.store_rules import add_overrides, read_overrides
+    from tasks.harmonise.store_rules import (
+        add_overrides,
+        add_study_overrides,
+        read_overrides,
+        read_study_overrides,
+    )
+    from tasks.harmonise.study_review import is_about_study, read_study_decisions
 
     if file is None:
         raise BadInputError("no queue is named", expected="livercohort rules decide QUEUE.csv")
     rows = read_queue(file)
-    series = label_instances(_instances(zones, folder)).series
+    labels = label_instances(_instances(zones, folder))
     decisions = read_decisions(
-        rows,
+        [row for row in rows if not is_about_study(row[1])],
         file.name,
-        known={(row.series_uid, row.sub_stack_digest): row.modality for row in series},
+        known={(row.series_uid, row.sub_stack_digest): row.modality for row in labels.series},
         standing=read_overrides(zones),
         today=hospital_today(),
     )
-    standing = add_overrides(zones, decisions)
-    return f"{len(decisions)} decisions taken in, {standing} stand"
+    about_studies = read_study_decisions(
+        [row for row in rows if is_about_study(row[1])],
+        file.name,
+        known=[study.study_uid for study in labels.studies],
+        standing=read_study_overrides(zones),
+        today=hospital_today(),
+    )
+    standing = add_overrides(zones, decisions) + add_study_overrides(zones, about_studies)
+    return f"{len(decisions) + len(about_studies)} decisions taken in, {standing} stand"
 
 
 def _instances(zones: Zones, folder: Path | None) -> list[InstanceFeatures]:
