@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.dicom.elements import PIXEL_DATA
 from schemas.dicom.functional_groups import MAX_FRAMES, FunctionalGroups
+from schemas.dicom.header_scan import ScannedHeader, scan_header
 from schemas.dicom.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED, EXPLICIT_BIG_ENDIAN, NATIVE, PROVABLE, ends_too_early
@@ -21,7 +23,6 @@ from tasks.convert.header_scan import (
     HIGH_BIT,
     IMAGE_TYPE,
     INTERCEPT,
-    PIXEL_DATA,
     ROWS,
     SAMPLES,
     SIEMENS_BLOCK,
@@ -30,9 +31,8 @@ from tasks.convert.header_scan import (
     SIGNED,
     SLOPE,
     SOP_UID,
-    ScannedHeader,
     philips_slope,
-    scan_header,
+    require_usual,
     siemens_gradient,
 )
 from tasks.convert.mosaic import (
@@ -194,6 +194,7 @@ def scanned_facts(start: bytes, *, size_bytes: int) -> PixelFacts | None:
 
 def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
     """Return the facts from a scanned header; ValueError or None as in `scanned_facts`."""
+    require_usual(header)
     numbers = [header.number(tag) for tag in (ROWS, COLUMNS, BITS_ALLOCATED, BITS_STORED)]
     signed, high_bit, samples = (header.number(tag) for tag in (SIGNED, HIGH_BIT, SAMPLES))
     sop_uid, image_type = header.text(SOP_UID), header.text(IMAGE_TYPE) or ""
