@@ -14,8 +14,6 @@ from functools import lru_cache
 from struct import Struct, error
 from typing import NamedTuple
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
-
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
@@ -187,6 +185,9 @@ def vr_from_dictionary(tag: int) -> str:
     """Return the VR the DICOM data dictionary (PS3.6) gives a tag; UN when it has none."""
     if tag >> 16 & 1:
         return "LO" if 0x10 <= tag & 0xFFFF <= 0xFF else "UN"
+    # Loading pydicom costs more than scanning the headers of a series in explicit VR.
+    from pydicom.datadict import dictionary_has_tag, dictionary_VR
+
     return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"
 
 

@@ -9,21 +9,36 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, MutableSequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.dicom.descriptors import clean_descriptor, read_agent_class
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-#: Where a private attribute tells the b-value: group, creator, element in its block.
+
+class PrivatePlace(NamedTuple):
+    """Where a vendor tells something: group, creator, element in its block.
+
+    `vr` is what implicit VR does not say and the vendor's conformance statement does; empty
+    where none is known.
+    """
+
+    group: int
+    creator: str
+    offset: int
+    vr: str
+
+
+#: Where a private attribute tells the b-value.
 _B_VALUES = (
-    (0x0019, "SIEMENS MR HEADER", 0x0C),
-    (0x0043, "GEMS_PARM_01", 0x39),
-    (0x2001, "Philips Imaging DD 001", 0x03),
-    (0x0065, "Image Private Header", 0x09),
+    PrivatePlace(0x0019, "SIEMENS MR HEADER", 0x0C, "IS"),
+    PrivatePlace(0x0043, "GEMS_PARM_01", 0x39, "IS"),
+    PrivatePlace(0x2001, "Philips Imaging DD 001", 0x03, "FL"),
+    PrivatePlace(0x0065, "Image Private Header", 0x09, ""),
 )
-_MOSAIC_TILES = (0x0019, "SIEMENS MR HEADER", 0x0A)
+_MOSAIC_TILES = PrivatePlace(0x0019, "SIEMENS MR HEADER", 0x0A, "US")
+_PRIVATE_VRS = {(p.creator, p.offset): p.vr for p in (*_B_VALUES, _MOSAIC_TILES)}
 _CODE = re.compile(r"[A-Z0-9_ \-]{1,40}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/+()-]{0,31}")
 _TIME = re.compile(r"(\d{2})(\d{2})?(\d{2})?(\.\d{1,6})?")
@@ -62,7 +77,7 @@ def read_b_value(header: Dataset) -> float | None:
     public = number_of(header, "DiffusionBValue")
     if public is not None:
         return public
-    for group, creator, offset in _B_VALUES:
+    for group, creator, offset, _ in _B_VALUES:
         try:
             value = header.private_block(group, creator)[offset].value
         except Exception:  # noqa: S112 - no such block, or one that cannot be decoded
@@ -77,7 +92,7 @@ def read_mosaic_tiles(header: Dataset) -> int | None:
     """Return how many slices a Siemens mosaic shows, (0019,100A); None for another image."""
     if "MOSAIC" not in codes_of(header, "ImageType"):
         return None
-    group, creator, offset = _MOSAIC_TILES
+    group, creator, offset, _ = _MOSAIC_TILES
     try:
         value = header.private_block(group, creator)[offset].value
     except Exception:
@@ -87,10 +102,15 @@ def read_mosaic_tiles(header: Dataset) -> int | None:
     return int(number) if number is not None and number >= 1 and number == int(number) else None
 
 
+def private_vr(creator: str, offset: int) -> str:
+    """Return the VR of a private attribute that features are read from; empty for any other."""
+    return _PRIVATE_VRS.get((creator, offset), "")
+
+
 def may_tell_private_field(tag: int) -> bool:
     """Return whether an attribute may tell a private b-value or tiles, or whose its block is."""
     places = (*_B_VALUES, _MOSAIC_TILES)
-    offsets = {offset for group, _, offset in places if tag >> 16 == group}
+    offsets = {place.offset for place in places if tag >> 16 == place.group}
     return bool(offsets) and (tag & 0xFFFF < 0x100 or tag & 0xFF in offsets)
 
 

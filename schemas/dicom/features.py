@@ -134,7 +134,16 @@ class InstanceFeatures:
     frame_acquisition_numbers: tuple[int, ...] = ()
 
 
-def read_features(header: Dataset, *, subject_id: str | None = None) -> InstanceFeatures:
+#: Stands for what frames say, among the names of fields.
+FRAMES = "frames"
+
+
+def read_features(
+    header: Dataset,
+    *,
+    subject_id: str | None = None,
+    on_field: Callable[[str], None] = lambda _: None,
+) -> InstanceFeatures:
     """Harvest the features of one header; a value that cannot be read is absent, not an error.
 
     Parameters
@@ -143,8 +152,15 @@ def read_features(header: Dataset, *, subject_id: str | None = None) -> Instance
         A DICOM header, raw or de-identified; pixel data is not looked at.
     subject_id : str, optional
         The pseudonym; without it the record has no subject.
+    on_field : callable, optional
+        Told the name of each field before it is read, `FRAMES` before what frames say: so a
+        header that counts what it is asked for knows which field depends on which attribute.
     """
-    read = {name: field.read(header) for name, field in _fields().items()}
+    read = {}
+    for name, field in _fields().items():
+        on_field(name)
+        read[name] = field.read(header)
+    on_field(FRAMES)
     return _with_frames(InstanceFeatures(subject_id=subject_id, **read), header)
 
 

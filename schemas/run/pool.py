@@ -279,7 +279,11 @@ def preload(*modules: str) -> None:
 
 def _context(warm: Warm) -> ForkContext | ForkServerContext:
     preload_in_server(*warm.in_server)
-    return worker_context(*warm.modules)
+    context = worker_context(*warm.modules)
+    if isinstance(context, ForkContext):
+        # A worker's garbage collection would touch, and so copy, every page it shares with us.
+        gc.freeze()
+    return context
 
 
 def _receive(pipe: connection.Connection) -> Any:
@@ -319,7 +323,6 @@ def _work(
     faulthandler.disable()
     die_with_run(forker)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Collecting garbage would touch, and so copy, every page shared with who forked us.
     gc.freeze()
     if start is not None:
         prepare, arguments = start

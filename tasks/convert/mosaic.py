@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from schemas.dicom.header_scan import ScannedHeader
 from schemas.dicom.siemens_csa import read_csa
-from tasks.convert.header_scan import ScannedHeader
 
 SIEMENS_CSA_GROUP, SIEMENS_CSA_BLOCK, SIEMENS_CSA_IMAGE = 0x0029, b"SIEMENS CSA HEADER", 0x10
 _SPACING_BETWEEN_SLICES = 0x00180088

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schemas.dicom.functional_groups import FunctionalGroups
-from tasks.convert.header_scan import INTERCEPT, SLOPE, ScannedHeader
+from schemas.dicom.header_scan import ScannedHeader
+from tasks.convert.header_scan import INTERCEPT, SLOPE
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

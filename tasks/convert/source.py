@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.dicom.elements import PIXEL_DATA
 from schemas.dicom.functional_groups import MAX_FRAMES
+from schemas.dicom.header_scan import ScannedHeader, scan_header
 from schemas.dicom.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED, EXPLICIT_BIG_ENDIAN, NATIVE, PROVABLE, ends_too_early
@@ -20,14 +22,12 @@ from tasks.convert.header_scan import (
     FRAMES,
     HIGH_BIT,
     IMAGE_TYPE,
-    PIXEL_DATA,
     ROWS,
     SAMPLES,
     SIGNED,
     SOP_UID,
-    ScannedHeader,
     philips_slope,
-    scan_header,
+    require_usual,
 )
 from tasks.convert.mosaic import (
     SIEMENS_CSA_BLOCK,
@@ -199,6 +199,7 @@ def scanned_facts(start: bytes, *, size_bytes: int) -> PixelFacts | None:
 
 def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
     """Return the facts from a scanned header; ValueError or None as in `scanned_facts`."""
+    require_usual(header)
     numbers = [header.number(tag) for tag in (ROWS, COLUMNS, BITS_ALLOCATED, BITS_STORED)]
     signed, high_bit, samples = (header.number(tag) for tag in (SIGNED, HIGH_BIT, SAMPLES))
     sop_uid, image_type = header.text(SOP_UID), header.text(IMAGE_TYPE) or ""

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from schemas.dicom.features import InstanceFeatures, read_features
+from schemas.dicom.header_scan import ScannedHeader
+from schemas.dicom.header_view import FeatureHarvest
 from schemas.run.atomic_files import sha256_of_bytes, sha256_of_file
 from schemas.run.pool import Loss, preload, run_isolated
 from schemas.states import ReasonCode
 from tasks.convert.folder_rows import SET_ASIDE, FileRow
-from tasks.convert.header_scan import ScannedHeader
-from tasks.convert.header_view import FeatureHarvest
 from tasks.convert.source import PixelFacts, facts_of_scan
 from tasks.convert.warm import WARM
 

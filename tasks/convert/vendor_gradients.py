@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from schemas.dicom.functional_groups import FunctionalGroups
+from schemas.dicom.header_scan import ScannedHeader
 from schemas.dicom.orientations import unit_normal
-from tasks.convert.header_scan import ScannedHeader
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, fields
-from multiprocessing import get_context
 from pathlib import Path
 
-import pydicom
-from pydicom import config
-from pydicom.errors import InvalidDicomError
-
 from schemas.dicom.features import InstanceFeatures, read_features
+from schemas.dicom.header_view import FeatureHarvest
+from schemas.dicom.unlabelled_text import repair_texts
 from schemas.errors import BadInputError
 from schemas.records import CohortLabels, SeriesLabel
 from schemas.run.folder_files import list_files
+from schemas.run.pool import Warm, run_in_order
 from schemas.states import FileState, ReasonCode
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.review import QUEUE_COLUMNS
 from tasks.harmonise.store_tables import Table, TableRow, read_table
-from tasks.harmonise.unlabelled_text import repair_texts
 
-_CHUNK = 64
+#: Fewer are read sooner than workers start.
+_FEW_FILES = 64
+#: Holds all before the pixels in nearly every file; the full parser reads the others.
+_HEADER_BYTES = 1 << 18
+_WARM = Warm(("tasks.harmonise.store",), in_server=("pydicom",))
 SERIES_COLUMNS = tuple(column.name for column in fields(SeriesLabel))
 
 
@@ -75,57 +75,86 @@ def label_folder(src: Path, *, workers: int = 1) -> FolderLabels:
 
 
 def _read_headers(numbered: Sequence[tuple[int, Path]], workers: int) -> Iterator[FileReading]:
-    chunks = [numbered[i : i + _CHUNK] for i in range(0, len(numbered), _CHUNK)]
-    if workers <= 1 or len(chunks) < 2:
-        for chunk in chunks:
-            yield from _read_chunk(chunk)
+    if workers <= 1 or len(numbered) <= _FEW_FILES:
+        harvest = FeatureHarvest(repairs=True)
+        yield from (_read_header(file_no, path, harvest) for file_no, path in numbered)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-        futures = [pool.submit(_read_chunk, chunk) for chunk in chunks]
-        for chunk, future in zip(chunks, futures, strict=True):
-            try:
-                yield from future.result()
-            except BrokenProcessPool:
-                for entry in chunk:
-                    yield _read_apart(entry)
+    yield from run_in_order(
+        _read_in_worker,
+        numbered,
+        workers=workers,
+        on_death=_lost,
+        together=lambda entry: entry[1].parent,
+        warm=_WARM,
+        start=(_start_worker, ()),
+    )
 
 
-def _read_apart(entry: tuple[int, Path]) -> FileReading:
-    # A file that ended a worker is read alone, so that only it is lost.
-    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as pool:
-        try:
-            return pool.submit(_read_chunk, [entry]).result()[0]
-        except BrokenProcessPool:
-            return FileReading(entry[0], FileState.QUARANTINED, ReasonCode.STAGE_FAILED)
+_harvests: list[FeatureHarvest] = []
 
 
-def _read_chunk(chunk: Sequence[tuple[int, Path]]) -> list[FileReading]:
-    # Warnings and messages of the reader quote header values, which may identify.
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
-    config.settings.reading_validation_mode = config.IGNORE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return [_read_header(file_no, path) for file_no, path in chunk]
+def _start_worker() -> None:
+    _harvests[:] = [FeatureHarvest(repairs=True)]
 
 
-def _read_header(file_no: int, path: Path) -> FileReading:
+def _read_in_worker(entry: tuple[int, Path]) -> FileReading:
+    return _read_header(*entry, _harvests[0])
+
+
+def _lost(entry: tuple[int, Path]) -> FileReading:
+    return FileReading(entry[0], FileState.QUARANTINED, ReasonCode.STAGE_FAILED)
+
+
+def _read_header(file_no: int, path: Path, harvest: FeatureHarvest) -> FileReading:
     try:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
             return FileReading(file_no, FileState.QUARANTINED, ReasonCode.UNSAFE_PATH)
         if found.st_size == 0:
             return FileReading(file_no, FileState.QUARANTINED, ReasonCode.EMPTY_FILE)
-        header = pydicom.dcmread(path, stop_before_pixels=True)
-        repair_texts(header)
-        features = read_features(header)
-    except InvalidDicomError:
-        return FileReading(file_no, FileState.QUARANTINED, ReasonCode.NOT_DICOM)
+        features = _read_plain(path, harvest) or _read_with_pydicom(path)
     except Exception:
         # pydicom raises many kinds on hostile bytes; whichever, the file is counted with a reason.
         return FileReading(file_no, FileState.QUARANTINED, ReasonCode.UNPARSABLE)
+    if features is None:
+        return FileReading(file_no, FileState.QUARANTINED, ReasonCode.NOT_DICOM)
     if features.series_uid is None or features.sop_uid is None:
         return FileReading(file_no, FileState.QUARANTINED, ReasonCode.MISSING_UID)
     return FileReading(file_no, FileState.ACCEPTED, None, features)
+
+
+def _read_plain(path: Path, harvest: FeatureHarvest) -> InstanceFeatures | None:
+    """Return the features of a plain header; None where the full parser must read the file."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb", buffering=0) as stream:
+        start = stream.read(_HEADER_BYTES)
+    try:
+        found = harvest.read(start)
+    except Exception:
+        # Hostile bytes: the full parser says what is wrong with them.
+        return None
+    return None if found is None else found[1]
+
+
+def _read_with_pydicom(path: Path) -> InstanceFeatures | None:
+    """Return the features by the full parser, None for what is no DICOM file.
+
+    It raises whatever hostile bytes provoke. Its warnings and messages quote header values,
+    which may identify.
+    """
+    import pydicom
+    from pydicom import config
+    from pydicom.errors import InvalidDicomError
+
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    config.settings.reading_validation_mode = config.IGNORE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True)
+        except InvalidDicomError:
+            return None
+        repair_texts(header)
+        return read_features(header)
 
 
 def features_of_folder(src: Path) -> list[InstanceFeatures]:

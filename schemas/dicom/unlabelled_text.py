@@ -5,14 +5,26 @@ Hospital systems write GB18030 or UTF-8 under the label ISO_IR 100, or under non
 
 from __future__ import annotations
 
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
-from pydicom.tag import Tag
+from typing import TYPE_CHECKING
 
 from schemas.dicom.descriptors import decode_descriptor
 
-_TEXTS = ("SeriesDescription", "ProtocolName", "ContrastBolusAgent")
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+#: The texts of which technique words are read.
+UNLABELLED_TEXTS = ("SeriesDescription", "ProtocolName", "ContrastBolusAgent")
 _UNLABELLED = frozenset({"", "ISO_IR 6", "ISO_IR 100", "ISO 2022 IR 6", "ISO 2022 IR 100"})
+
+
+def is_unlabelled(label: str) -> bool:
+    """Return whether a character set label says nothing of texts that are not Western."""
+    return label.strip() in _UNLABELLED
+
+
+def repaired_text(value: bytes, label: str) -> str:
+    """Return the text of bytes beyond ASCII under such a label."""
+    return decode_descriptor(value, label)
 
 
 def repair_texts(header: Dataset) -> None:
@@ -27,11 +39,14 @@ def repair_texts(header: Dataset) -> None:
     -----
     DICOM PS3.3 C.12.1.1.2, Specific Character Set.
     """
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
     label = header.get("SpecificCharacterSet", "")
-    if not isinstance(label, str) or label.strip() not in _UNLABELLED:
+    if not isinstance(label, str) or not is_unlabelled(label):
         return
-    for keyword in _TEXTS:
+    for keyword in UNLABELLED_TEXTS:
         raw: object = header.get_item(Tag(keyword)) if keyword in header else None
         value = raw.value if isinstance(raw, RawDataElement) else None
         if value and not value.isascii():
-            setattr(header, keyword, decode_descriptor(value, label))
+            setattr(header, keyword, repaired_text(value, label))

@@ -13,7 +13,9 @@ import struct
 from functools import lru_cache
 from typing import Any
 
-#: Keyword, tag and VR of every attribute that features are harvested from (PS3.6 chapter 6).
+#: Tag and VR by keyword (PS3.6 chapter 6), so that no dictionary need be loaded. Which
+#: attributes are read, `features` alone says; a header that is asked for one that is missing
+#: here is read by pydicom.
 ATTRIBUTES: dict[str, tuple[int, str]] = {
     "ImageType": (0x00080008, "CS"),
     "SOPClassUID": (0x00080016, "UI"),
@@ -33,6 +35,7 @@ ATTRIBUTES: dict[str, tuple[int, str]] = {
     "PatientSex": (0x00100040, "CS"),
     "PatientAge": (0x00101010, "AS"),
     "ContrastBolusAgent": (0x00180010, "LO"),
+    "ContrastBolusAgentSequence": (0x00180012, "SQ"),
     "BodyPartExamined": (0x00180015, "CS"),
     "ScanningSequence": (0x00180020, "CS"),
     "SequenceVariant": (0x00180021, "CS"),

@@ -13,14 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from tasks.convert.header_scan import (
+from schemas.dicom.header_scan import (
     UNDEFINED,
     NotForUsError,
     Place,
     ScannedHeader,
     read_element,
     scan_meta,
-    wanted_values,
 )
 
 #: Tag, where its value begins and ends, the value.
@@ -117,9 +116,8 @@ class HeaderLayout:
         length = places.lengths.get(value, length)
         unmoved = not places.lengths and not shift
         found = known.places if unmoved else places
-        values = wanted_values(start, found, known.private)
         return ScannedHeader(
-            values, value + shift, length, start, found, known.private, syntax, sop_class, ()
+            value + shift, length, start, found, known.private, syntax, sop_class, ()
         )
 
     def differing(self, found: ScannedHeader, watched: Sequence[Watched]) -> list[int]:

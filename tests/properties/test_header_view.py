@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from schemas.dicom.features import InstanceFeatures, read_features
-from tasks.convert.header_view import FeatureHarvest
+from schemas.dicom.header_view import FeatureHarvest
 from tests.builders import make_instance, to_bytes
 
 ODD_FILES = sorted(

@@ -12,8 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from tasks.convert.header_layout import HeaderLayout
-from tasks.convert.header_scan import ScannedHeader, scan_header
+from schemas.dicom.header_layout import HeaderLayout
+from schemas.dicom.header_scan import ScannedHeader, scan_header
 from tests.builders import make_instance, to_bytes
 
 

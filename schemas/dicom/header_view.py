@@ -1,0 +1,235 @@
+"""A scanned header that answers like a pydicom Dataset where features are harvested.
+
+What the scanner leaves to pydicom stays there, and so does a header that is asked for
+something this view does not know: it never says that such a thing is absent. Slices of one
+series differ in a few attributes only: the fields that were read from others are taken over
+from a slice before (`FeatureHarvest`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from schemas.dicom.by_series import BySeries
+from schemas.dicom.elements import PIXEL_DATA
+from schemas.dicom.feature_values import private_vr
+from schemas.dicom.features import FRAMES, InstanceFeatures, read_features, reread_features
+from schemas.dicom.header_layout import HeaderLayout, Watched
+from schemas.dicom.header_scan import ScannedHeader, scan_header
+from schemas.dicom.header_values import ATTRIBUTES, NotPlainError, plain_value
+from schemas.dicom.unlabelled_text import UNLABELLED_TEXTS, is_unlabelled, repaired_text
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_CHARSET = 0x00080005
+#: Every field depends on it, whichever is read.
+_EVERY_FIELD = "every field"
+_Asked = tuple[bytes, bytes] | None
+
+
+class HeaderView:
+    """Top-level attributes by keyword; as a Dataset, an absent one raises AttributeError.
+
+    `asked` keeps what was looked up: the bytes of each attribute that is there, and the fields
+    it was looked up for. `is_plain` turns false with the first value that only the full parser
+    can read: then nothing that was harvested from this view counts.
+
+    Parameters
+    ----------
+    scanned : ScannedHeader
+        The header.
+    repairs : bool
+        Whether descriptions in an unlabelled character set are read as they were meant.
+    """
+
+    def __init__(self, scanned: ScannedHeader, *, repairs: bool = False) -> None:
+        self._scanned = scanned
+        self._repairs = repairs
+        self._field = _EVERY_FIELD
+        self.asked: dict[int, set[str]] = {}
+        self.is_plain = True
+        self.file_meta = SimpleNamespace(TransferSyntaxUID=scanned.syntax)
+        self._charset = (self._look_up(_CHARSET) or (b"", b""))[1]
+
+    def reads_field(self, name: str) -> None:
+        """Take note of which field is read from now on."""
+        self._field = name
+
+    def _look_up(self, tag: int) -> _Asked:
+        place = self._scanned.places.get(tag)
+        if place is None:
+            return None
+        self.asked.setdefault(tag, set()).add(self._field)
+        vr, offset, length = place
+        return vr, self._scanned.start[offset : offset + length]
+
+    def __getattr__(self, keyword: str) -> Any:
+        tag, expected = self._tag_of(keyword)
+        found = self._look_up(tag)
+        if found is None:
+            raise AttributeError(keyword)
+        vr = found[0].decode("ascii") or expected
+        if vr != expected:
+            self.is_plain = False
+        if self._repairs and keyword in UNLABELLED_TEXTS and not found[1].isascii():
+            repaired = self._repaired(found[1])
+            if repaired is not None:
+                return repaired
+        return self._plain(vr, found[1])
+
+    def __contains__(self, keyword: str) -> bool:
+        tag, expected = self._tag_of(keyword)
+        if tag == PIXEL_DATA:
+            # The scanner gives up on a header without it.
+            return True
+        found = self._look_up(tag) is not None
+        if found and expected == "SQ":
+            self.is_plain = False
+        return found
+
+    def _tag_of(self, keyword: str) -> tuple[int, str]:
+        known = ATTRIBUTES.get(keyword)
+        if known is None:
+            # Not absent: nobody told this view where it would stand.
+            self.is_plain = False
+            raise AttributeError(keyword)
+        return known
+
+    def get(self, keyword: str, default: Any = None) -> Any:
+        """Return the value of an attribute, `default` when it is absent."""
+        return getattr(self, keyword, default)
+
+    def private_block(self, group: int, creator: str) -> PrivateBlock:
+        """Return elements of a private creator by offset; KeyError when there is none."""
+        tags = [tag for tag in self._scanned.private.get(group, ()) if tag & 0xFFFF < 0x100]
+        found = [(tag, self._look_up(tag)) for tag in tags]
+        creators = [(tag, element) for tag, element in found if _may_be(element, creator)]
+        if not creators:
+            raise KeyError(creator)
+        tag, element = creators[0]
+        usual = len(creators) == 1 and tag & 0xFFFF >= 0x10 and element is not None
+        if not usual or (element and element[0] not in (b"", b"LO")):
+            self.is_plain = False
+        return PrivateBlock(self, group << 16 | (tag & 0xFF) << 8, creator)
+
+    def private_value(self, tag: int, creator: str) -> Any:
+        """Return the value of a private attribute; KeyError when it is absent."""
+        found = self._look_up(tag)
+        if found is None:
+            raise KeyError(tag)
+        vr = found[0].decode("ascii") or private_vr(creator, tag & 0xFF)
+        return self._plain(vr, found[1])
+
+    def _repaired(self, value: bytes) -> str | None:
+        label = self._charset.decode("latin-1").strip(" \0")
+        text = repaired_text(value, label) if is_unlabelled(label) else None
+        if text is not None and "\\" in text:
+            self.is_plain = False
+        return text
+
+    def _plain(self, vr: str, value: bytes) -> Any:
+        if vr == "SQ":
+            self.is_plain = False
+            return None
+        try:
+            return plain_value(vr, value, self._charset if vr in ("LO", "SH") else b"")
+        except NotPlainError:
+            self.is_plain = False
+            return None
+
+
+class PrivateBlock:
+    """The private attributes of one creator: each is read when it is asked for, no other."""
+
+    def __init__(self, view: HeaderView, first: int, creator: str) -> None:
+        self._view, self._first, self._creator = view, first, creator
+
+    def __getitem__(self, offset: int) -> SimpleNamespace:
+        return SimpleNamespace(value=self._view.private_value(self._first | offset, self._creator))
+
+
+def _may_be(element: _Asked, creator: str) -> bool:
+    return element is not None and element[1].strip(b" \0") == creator.encode("ascii")
+
+
+class FeatureHarvest:
+    """Headers and features of one file after another; a slice like one before costs little.
+
+    Parameters
+    ----------
+    repairs : bool
+        As in `HeaderView`.
+    """
+
+    def __init__(self, *, repairs: bool = False) -> None:
+        self._repairs = repairs
+        self._known: BySeries[_Known] = BySeries()
+
+    def read(self, start: bytes) -> tuple[ScannedHeader, InstanceFeatures] | None:
+        """Return the header and what `read_features` gives; None where only the full parser can.
+
+        Parameters
+        ----------
+        start : bytes
+            As for `scan_header`.
+        """
+        for known in self._known.of(start):
+            scanned = known.layout.follow(start)
+            changed = None if scanned is None else known.changed(scanned)
+            if scanned is not None and changed is not None:
+                self._keep(start, known)
+                view = HeaderView(scanned, repairs=self._repairs)
+                features = reread_features(known.features, cast("Dataset", view), changed)
+                return (scanned, features) if view.is_plain else None
+        return self._read_whole(start)
+
+    def _read_whole(self, start: bytes) -> tuple[ScannedHeader, InstanceFeatures] | None:
+        scanned = scan_header(start)
+        if scanned is None:
+            return None
+        view = HeaderView(scanned, repairs=self._repairs)
+        features = read_features(cast("Dataset", view), on_field=view.reads_field)
+        if not view.is_plain:
+            return None
+        header_only = replace(scanned, start=start[: scanned.pixel_offset])
+        self._keep(start, _Known(header_only, view.asked, features))
+        return scanned, features
+
+    def _keep(self, start: bytes, known: _Known) -> None:
+        self._known.keep(start, known, known.n_bytes)
+
+
+class _Known:
+    """A header that was read whole, to read others like it by it."""
+
+    def __init__(
+        self, scanned: ScannedHeader, asked: dict[int, set[str]], features: InstanceFeatures
+    ) -> None:
+        self.features = features
+        self.n_bytes = len(scanned.start)
+        self._scanned = scanned
+        self._asked = asked
+
+    @cached_property
+    def layout(self) -> HeaderLayout:
+        # Made when the next header comes: many a known one is followed by none like it.
+        return HeaderLayout(self._scanned)
+
+    @cached_property
+    def _watched(self) -> list[Watched]:
+        found = []
+        for tag in self._asked:
+            _, begin, length = self._scanned.places[tag]
+            found.append((tag, begin, begin + length, self._scanned.start[begin : begin + length]))
+        return found
+
+    def changed(self, scanned: ScannedHeader) -> set[str] | None:
+        """Return the fields that may differ in a header of this layout; None if any may."""
+        fields: set[str] = set()
+        for tag in self.layout.differing(scanned, self._watched):
+            fields |= self._asked[tag]
+        return None if fields & {FRAMES, _EVERY_FIELD} else fields
