@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
+from dataclasses import dataclass
 from datetime import date, timedelta
-from struct import calcsize, unpack
 
 from pydicom.uid import UID
 
-_BINARY = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
+from schemas.dicom.number_texts import BINARY_CODES, read_numbers, unpack_numbers, write_numbers
+
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = re.compile(r"[+-]?\d{1,11}")
+_NUMBER_TEXTS = ("DS", "IS")
+_WIDE_FLOATS = ("FL", "FD")
 _DATE = re.compile(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})")
 _DATETIME = re.compile(r"(\d{8})(\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?)?(?:[+-]\d{4})?")
 _TIME = re.compile(r"(\d{2}):?(?:(\d{2}):?(?:(\d{2})(\.\d{1,6})?)?)?")
@@ -24,25 +26,91 @@ TEXT_VRS = frozenset(
 UID_FORM = re.compile(r"[0-2](\.\d+)+")
 
 
+def is_number(vr: str) -> bool:
+    """Return whether values of this VR are numbers, binary or in text."""
+    return vr in BINARY_CODES or vr in _NUMBER_TEXTS
+
+
 def is_binary_number(vr: str) -> bool:
     """Return whether values of this VR are binary numbers."""
-    return vr in _BINARY
+    return vr in BINARY_CODES
 
 
 def numbers_of(vr: str, value: bytes, *, little: bool) -> tuple[float, ...] | None:
-    """Return the numbers of a value field, or None when it does not hold finite numbers."""
-    if vr in _BINARY:
-        code = _BINARY[vr]
-        count, rest = divmod(len(value), calcsize("=" + code))
-        if rest:
-            return None
-        numbers = unpack(f"{'<' if little else '>'}{count}{code}", value)
-        return numbers if all(math.isfinite(n) for n in numbers) else None
+    """Return the numbers of a value field, or None when it does not hold finite numbers.
+
+    Of a text any form counts that can be read in one way only (`schemas.dicom.number_texts`);
+    a whole number may be written with a point and zeros behind it.
+    """
+    if vr in BINARY_CODES:
+        return unpack_numbers(vr, value, little=little)
+    numbers = read_numbers(value)
+    whole = vr != "IS" or all(n == int(n) for n in numbers or ())
+    return numbers if whole else None
+
+
+@dataclass(frozen=True)
+class KeptNumbers:
+    """Numbers of a value field and how they go out: under which VR, as which bytes."""
+
+    numbers: tuple[float, ...]
+    vr: str
+    value: bytes
+
+
+def keep_numbers(
+    file_vr: str | None, allowed: str, value: bytes, *, little: bool
+) -> KeptNumbers | None:
+    """Return the numbers of an element and the value field that states them in DICOM's form.
+
+    What is in that form already goes out as it came, padding apart; anything else is written
+    anew under the VR that the attribute has.
+
+    Parameters
+    ----------
+    file_vr : str or None
+        The VR in the file; None or UN where the file does not tell.
+    allowed : str
+        The VRs of the attribute, `|` between them; the last is meant where the file is silent.
+    value : bytes
+        The value field.
+    little : bool
+        Byte order of binary values.
+    """
+    names = allowed.split("|")
+    silent = file_vr in (None, "UN")
+    read_as = names[-1] if silent else str(file_vr)
+    if read_as in names and not (silent and read_as in _WIDE_FLOATS and read_numbers(value)):
+        if read_as in BINARY_CODES:
+            numbers = unpack_numbers(read_as, value, little=little)
+            if numbers is not None:
+                return KeptNumbers(numbers, read_as, value)
+        elif (texts := _in_standard_form(read_as, value)) is not None:
+            numbers = tuple(float(t) for t in texts)
+            return KeptNumbers(numbers, read_as, "\\".join(texts).encode("ascii"))
+    return _written_anew(read_as, names, value, little=little)
+
+
+def _in_standard_form(vr: str, value: bytes) -> tuple[str, ...] | None:
     pattern = _WHOLE if vr == "IS" else _DECIMAL
     texts = texts_of(value)
-    if not all(pattern.fullmatch(t) and len(t) <= 16 for t in texts):
+    return texts if all(pattern.fullmatch(t) and len(t) <= 16 for t in texts) else None
+
+
+def _written_anew(
+    read_as: str, names: list[str], value: bytes, *, little: bool
+) -> KeptNumbers | None:
+    if not is_number(read_as) and read_as not in TEXT_VRS:
         return None
-    return tuple(float(t) for t in texts)
+    binary = read_as in BINARY_CODES and read_as not in names
+    numbers = unpack_numbers(read_as, value, little=little) if binary else read_numbers(value)
+    if numbers is None:
+        return None
+    for vr in names:
+        written = write_numbers(vr, numbers, little=little)
+        if written is not None:
+            return KeptNumbers(numbers, vr, written)
+    return None
 
 
 def texts_of(value: bytes) -> tuple[str, ...]:
