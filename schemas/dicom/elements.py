@@ -185,19 +185,17 @@ def scan_items(value: bytes) -> tuple[tuple[RawElement, ...], ...] | None:
 
 
 def by_tag_once(elements: Iterable[RawElement]) -> dict[int, RawElement]:
-    """Return elements by tag.
-
-    Raises
-    ------
-    ContradictionError
-        If two of one tag differ.
-    """
+    """Return elements by tag; raise ContradictionError if two of one tag differ."""
     found: dict[int, RawElement] = {}
     for element in elements:
-        known = found.setdefault(element.tag, element)
-        if known is not element and known != element:
-            raise ContradictionError(element.tag)
+        _take(element, found)
     return found
+
+
+def _take(element: RawElement, found: dict[int, RawElement]) -> None:
+    known = found.setdefault(element.tag, element)
+    if known is not element and known != element:
+        raise ContradictionError(element.tag)
 
 
 def walk(elements: dict[int, RawElement] | tuple[RawElement, ...]) -> Iterator[RawElement]:
@@ -248,9 +246,7 @@ def _scan_body(
     while position < end and not scanner.is_item_end(position, end):
         element, after = scanner.element(position, end, 0)
         spans.append(Span(element.tag, position, after))
-        known = elements.setdefault(element.tag, element)
-        if known is not element and known != element:
-            raise ContradictionError(element.tag)
+        _take(element, elements)
         if element.tag == PIXEL_DATA:
             break  # what follows the pixels (padding, signatures) is never kept
         position = after

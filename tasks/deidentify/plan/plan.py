@@ -12,6 +12,7 @@ from schemas.dicom.descriptors import clean_descriptor, decode_descriptor
 from schemas.dicom.elements import Header, RawElement, by_tag_once, scan_items
 from schemas.dicom.encode import OutElement
 from schemas.dicom.feature_values import vendor_of
+from schemas.study_dates import load_study_dates
 from tasks.deidentify.plan.actions import (
     Context,
     Day,
@@ -34,10 +35,11 @@ from tasks.deidentify.rules.values import (
     UID_FORM,
     age_at,
     cap_age,
+    date_of_datetime,
     is_registered_uid,
-    is_time,
     keep_numbers,
     read_date,
+    read_time,
     shift_date,
     shift_datetime,
     texts_of,
@@ -221,21 +223,26 @@ def _date(element: RawElement, rule: Rule, vr: str, context: Context) -> Element
     texts = texts_of(element.value)
     if not texts:
         return _written(rule, b"")
-    shift = shift_datetime if rule.vr == "DT" else shift_date
-    shifted = shift(texts[0], context.person.shift_days) if len(texts) == 1 else None
+    read, shift = read_date, shift_date
+    if rule.vr == "DT":
+        read, shift = date_of_datetime, shift_datetime
+    real = read(texts[0]) if len(texts) == 1 else None
+    # A constant that stands for no date would tell the shift, moved by it.
+    if real is None or not load_study_dates().has(real):
+        return None
+    shifted = shift(texts[0], context.person.shift_days)
     if shifted is None:
         return None
     out = OutElement(rule.tag, rule.vr, shifted.encode("ascii"))
-    real = read_date(texts[0][:8] if rule.vr == "DT" else texts[0])
-    days = (Day((rule.tag,), real),) if real is not None else ()
-    return ElementAction(rule.tag, rule.action, rule.option, out, days=days)
+    return ElementAction(rule.tag, rule.action, rule.option, out, days=(Day((rule.tag,), real),))
 
 
 def _time(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementAction | None:
     texts = texts_of(element.value)
-    if not vm_allows(rule.vm, len(texts)) or not all(is_time(t) for t in texts):
+    times = [time for time in map(read_time, texts) if time is not None]
+    if not vm_allows(rule.vm, len(texts)) or len(times) < len(texts):
         return None
-    return _written(rule, "\\".join(texts).encode("ascii"))
+    return _written(rule, "\\".join(times).encode("ascii"))
 
 
 def _age(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementAction | None:
@@ -247,7 +254,9 @@ def _age(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementA
 def _age_from_birth(header: Header) -> str | None:
     """Return the age at the study, for an object that states the birth date only."""
     birth, study = (read_date(decode_text(header.get(t))) for t in (BIRTH_DATE, STUDY_DATE))
-    return age_at(birth, study) if birth and study else None
+    if birth is None or study is None or not load_study_dates().has(study):
+        return None
+    return age_at(birth, study)
 
 
 def _sequence(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementAction | None:

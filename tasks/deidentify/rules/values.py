@@ -15,8 +15,14 @@ _WHOLE = re.compile(r"[+-]?\d{1,11}")
 _NUMBER_TEXTS = ("DS", "IS")
 _WIDE_FLOATS = ("FL", "FD")
 _DATE = re.compile(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})")
-_DATETIME = re.compile(r"(\d{8})(\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?)?(?:[+-]\d{4})?")
-_TIME = re.compile(r"(\d{2}):?(?:(\d{2}):?(?:(\d{2})(\.\d{1,6})?)?)?")
+_DATETIME = re.compile(r"(\d{8}|\d{4}[.\-/]\d{2}[.\-/]\d{2})(?:[T ]?(\d.*))?")
+#: Hours, minutes and seconds, together or with colons; a fraction of any length; a zone.
+_TIME = re.compile(
+    r"(?:(\d{1,2}):(\d{2})(?::(\d{2}))?|(\d{2})(?:(\d{2})(\d{2})?)?)"
+    r"(?:(?<=\d\d)[.,](\d{1,12}))?(?: ?(?:Z|[+-]\d{2}:?\d{2}))?",
+    re.ASCII,
+)
+_DICOM_TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?", re.ASCII)
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 OLDEST_AGE_YEARS = 89
 _UNITS_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
@@ -141,23 +147,45 @@ def shift_date(text: str, shift_days: int) -> str | None:
 
 def shift_datetime(text: str, shift_days: int) -> str | None:
     """Return a DT value with its date moved back, its time of day kept and its zone dropped."""
+    day, time_of_day = _parts_of_datetime(text)
+    shifted = shift_date(day, shift_days)
+    return None if shifted is None or time_of_day is None else shifted + time_of_day
+
+
+def date_of_datetime(text: str) -> date | None:
+    """Return the calendar date of a DT value, or None when it has none."""
+    day, time_of_day = _parts_of_datetime(text)
+    return None if time_of_day is None else read_date(day)
+
+
+def _parts_of_datetime(text: str) -> tuple[str, str | None]:
+    """Return the date of a DT value, and its time of day in DICOM's form, None when it is none."""
     match = _DATETIME.fullmatch(text)
     if match is None:
-        return None
-    day = shift_date(match.group(1), shift_days)
-    time_of_day = match.group(2) or ""
-    if day is None or (time_of_day and not is_time(time_of_day)):
-        return None
-    return day + time_of_day
+        return "", None
+    return match.group(1), read_time(match.group(2)) if match.group(2) else ""
 
 
-def is_time(text: str) -> bool:
-    """Return whether the text is a TM value."""
+def read_time(text: str) -> str | None:
+    """Return a time of day in the form of a TM value (HHMMSS.FFFFFF), or None when it is none.
+
+    Colons, a single digit of the hour before one, a comma for the point and a zone are read;
+    the zone is dropped, since the local time is what counts. Of a longer fraction six digits
+    stay (PS3.5 6.2): cut off and not rounded, so that no second becomes the next.
+    """
     match = _TIME.fullmatch(text)
     if match is None:
-        return False
-    hours, minutes, seconds = (int(g or 0) for g in match.groups()[:3])
-    return hours < 24 and minutes < 60 and seconds <= 60
+        return None
+    colon, plain = match.groups()[:3], match.groups()[3:6]
+    hours, minutes, seconds = (part or "" for part in (colon if colon[0] else plain))
+    if int(hours) > 23 or int(minutes or 0) > 59 or int(seconds or 0) > 60:
+        return None
+    fraction = match.group(7)
+    if fraction and not seconds:
+        return None
+    if _DICOM_TIME.fullmatch(text):
+        return text
+    return f"{hours:0>2}{minutes}{seconds}" + (f".{fraction[:6]}" if fraction else "")
 
 
 def cap_age(text: str) -> str | None:

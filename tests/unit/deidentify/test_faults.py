@@ -39,7 +39,7 @@ STEPS: list[tuple[Any, str]] = [
     (plan, "texts_of"),
     (plan, "shift_date"),
     (plan, "shift_datetime"),
-    (plan, "is_time"),
+    (plan, "read_time"),
     (plan, "clean_descriptor"),
     (plan, "keep_words"),
     (plan, "plan_private"),
