@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE, DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.handover.records import (
     CheckedBatch,
@@ -27,7 +28,14 @@ from schemas.handover.records import (
 )
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import Sha256, SiteCode
-from schemas.records import DeliveredFile, Delivery, FileOutcome, Finding, VolumeRecord
+from schemas.records import (
+    ABOUT_INSTANCE,
+    DeliveredFile,
+    Delivery,
+    FileOutcome,
+    Finding,
+    VolumeRecord,
+)
 from schemas.run.atomic_files import (
     canonical_json,
     directory_published_as,
@@ -108,11 +116,12 @@ def write_quarantine(zones: Zones, delivery: Delivery, outcomes: Sequence[FileOu
         _copy_once(file, folder / file.sha256)
     text = StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["file_no", "relative_path", "sha256", "reason", "meaning"])
+    rows.writerow(["file_no", "relative_path", "sha256", "reason", "meaning", "detail"])
     for file in files:
-        reason = aside[file.file_no].reason
-        meaning = REASONS[reason] if reason else ""
-        rows.writerow([file.file_no, file.relative_path, file.sha256, reason, meaning])
+        outcome = aside[file.file_no]
+        meaning = REASONS[outcome.reason] if outcome.reason else ""
+        what = (outcome.reason, meaning, outcome.detail)
+        rows.writerow([file.file_no, file.relative_path, file.sha256, *what])
     data = text.getvalue().encode("utf-8", "surrogateescape")
     write_bytes(folder / "reasons.csv", data, mode=0o600)
 
@@ -134,7 +143,7 @@ def all_outcomes(bench: Workbench) -> tuple[FileOutcome, ...]:
 
 
 def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict[str, int]:
-    """Write file, instance, volume, finding and hold tables; return rows per table.
+    """Write file, instance, facts, volume, finding and hold tables; return rows per table.
 
     `keyed` makes the digest of a delivered file one that nobody can try values against
     (`KeyRing.keyed_digest`): a form of one row is guessed from its plain SHA-256 in seconds.
@@ -144,6 +153,7 @@ def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict
         for outcome in all_outcomes(bench)
     ]
     features = [outcome.features for outcome in outcomes if outcome.features is not None]
+    facts = [outcome.facts for outcome in outcomes if outcome.facts is not None]
     held = [
         {"sop_uid": uid, "reason": str(reason)}
         for uid, reason in bench.take(SettledImages).held.items()
@@ -151,8 +161,9 @@ def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict
     volumes, findings = bench.take(ConvertedVolumes).volumes, bench.take(CheckedBatch).findings
     stack = ["series_uid", "sub_stack_digest"]
     tables = {
-        "file": table_from_records(outcomes, FileOutcome, key=["file_no"], without=["features"]),
+        "file": table_from_records(outcomes, FileOutcome, key=["file_no"], without=ABOUT_INSTANCE),
         "instance": table_from_records(features, InstanceFeatures, key=["sop_uid"]),
+        DELIVERED_FACTS_TABLE: table_from_records(facts, DeliveredFacts, key=["sop_uid"]),
         "volume": table_from_records(volumes, VolumeRecord, key=stack),
         "finding": table_from_records(findings, Finding, key=["finding_id"]),
         "hold": pa.Table.from_pylist(held, schema=_HOLD_SCHEMA),

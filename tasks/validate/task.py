@@ -27,7 +27,7 @@ from schemas.handover.records import (
     SettledImages,
 )
 from schemas.handover.workbench import Workbench
-from schemas.records import FileOutcome, Finding
+from schemas.records import ABOUT_INSTANCE, FileOutcome, Finding
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, run_context
@@ -114,7 +114,7 @@ def _of_batch_files(bench: Workbench) -> list[Finding]:
     images = bench.take(SettledImages).outcomes
     control, forms = bench.take(ControlFiles).outcomes, bench.take(FormsTakenIn).outcomes
     outcomes = [*control, *images, *forms]
-    files = table_from_records(outcomes, FileOutcome, key=["file_no"], without=["features"])
+    files = table_from_records(outcomes, FileOutcome, key=["file_no"], without=ABOUT_INSTANCE)
     for name, value in (("site_code", bench.site), ("batch_id", bench.batch)):
         files = files.append_column(name, pa.array([str(value)] * len(outcomes), pa.string()))
     accepted = (o.sop_uid for o in images if o.state is FileState.ACCEPTED)
