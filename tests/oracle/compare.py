@@ -12,7 +12,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.oracle.frames import Plane
+from tests.oracle.frames import Plane, delivered_planes
 
 Array = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def differences(planes: Sequence[Plane], nifti: Path) -> list[Finding]:
 
 def _mismatch(
     plane: Plane, volume: list[Plane], b_values: Array | None, t: int
-) -> tuple[bool, ...]:
+) -> tuple[bool, bool]:
     other_kind = bool(volume) and volume[0].traits != plane.traits
     other_b = b_values is not None and abs(b_values[0, t] - plane.b_value) > 1
     return (other_b, other_kind)
@@ -142,3 +142,10 @@ def _diffusion(
         elif b > _LOW_B and np.any(written):
             found.append("a direction where none was delivered")
     return found
+
+
+def all_differences(delivered: Path, published: Path) -> list[Finding]:
+    """Return the differences of every published volume of a folder."""
+    planes = delivered_planes(delivered)
+    volumes = sorted(published.rglob("*.nii.gz"))
+    return [finding for nifti in volumes for finding in differences(planes, nifti)]

@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from nibabel.nicom import dicomwrappers  # type: ignore[attr-defined]  # nibabel has no types here
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_modality_lut
+from pydicom.pixels.processing import apply_modality_lut
 
 Array = NDArray[np.float64]
 
@@ -65,7 +64,8 @@ def delivered_planes(folder: Path) -> list[Plane]:
             try:
                 data = pydicom.dcmread(path)
                 planes += _planes(data)
-            except Exception:  # noqa: S112 - what nobody can read is in no volume
+            except Exception:
+                # What nobody can read is in no volume.
                 continue
     return planes
 
@@ -87,6 +87,9 @@ def _single(data: Dataset) -> Plane:
 
 
 def _mosaic(data: Dataset) -> Iterator[Plane]:
+    # Warns that it is experimental as soon as it is imported.
+    from nibabel.nicom import dicomwrappers
+
     wrapper = dicomwrappers.wrapper_from_data(data)  # type: ignore[no-untyped-call]  # the same
     stored = np.asarray(wrapper.get_unscaled_data(), dtype=np.float64)
     n = stored.shape[2]

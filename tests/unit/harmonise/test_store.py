@@ -83,7 +83,8 @@ def test_the_rules_in_force_are_shown_with_version_labels_and_reasons() -> None:
 def test_real_dicom_is_labelled_without_a_crash(real_dicom: Path) -> None:
     result = store.label_folder(real_dicom, workers=2)
     accepted = sum(f.state is FileState.ACCEPTED for f in result.files)
-    assert accepted == 855
+    files = [path for path in real_dicom.rglob("*") if path.is_file()]
+    assert accepted == sum(path.read_bytes()[128:132] == b"DICM" for path in files)
     assert {row.label for row in result.labels.series} <= {"UNCLASSIFIED", "MR_DWI", "OTHER"}
 
 
