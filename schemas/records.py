@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import (
     BatchId,
@@ -65,7 +66,9 @@ class FileOutcome:
     """Where one delivered file ended: one row per file, whatever happened to it.
 
     Of an image, UIDs and pseudonym are given as far as its header told them, also of one that
-    was set aside: that is how a site learns which exam lacks what.
+    was set aside: that is how a site learns which exam lacks what. `detail` says what was
+    seen, by name of attribute or in words and never by a value: of a file set aside, and of an
+    accepted one what it lost that decides something. `facts` are of an accepted one.
     """
 
     file_no: int
@@ -73,12 +76,18 @@ class FileOutcome:
     source_sha256: Sha256
     size_bytes: int
     reason: ReasonCode | None = None
+    detail: str | None = None
     output_sha256: Sha256 | None = None
     pixel_sha256: Sha256 | None = None
     sop_uid: SopUid | None = None
     study_uid: str | None = None
     subject_id: str | None = None
     features: InstanceFeatures | None = None
+    facts: DeliveredFacts | None = None
+
+
+#: Fields of an outcome that have a table of their own, a row per instance.
+ABOUT_INSTANCE = ("features", "facts")
 
 
 @dataclass(frozen=True)

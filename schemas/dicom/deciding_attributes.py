@@ -1,4 +1,4 @@
-"""Which attributes decide values, geometry, order, phase, diffusion or person: a signed table.
+"""Which attributes decide values, geometry, order, phase, diffusion or whose an object is.
 
 De-identification holds an object of which one of them was delivered and cannot be kept;
 conversion, harmonisation and the tests' oracle read the same rows. Rows stand in
@@ -12,16 +12,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from pydicom.datadict import keyword_for_tag
 
+from schemas.dicom.elements import RawElement
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
 from schemas.states import ReasonCode
 
 _FILE = "deciding_attributes.csv"
+#: Whose a private creator is, by how it begins; vendors as `feature_values.vendor_of` has them.
+_VENDORS = {"SIEMENS": "Siemens", "GEMS": "GE", "Philips": "Philips", "Image Private": "UIH"}
 _TAG = re.compile(r"([0-9A-F]{4}),([0-9A-F]{4})")
 _PRIVATE_TAG = re.compile(r"([0-9A-F]{4}),xx([0-9A-F]{2})")
 
@@ -37,14 +40,14 @@ FORMS = frozenset(
 
 
 class Decides(StrEnum):
-    """What an attribute decides."""
+    """What an attribute decides; `object` is what object it is, and whose."""
 
     VALUES = "values"
     GEOMETRY = "geometry"
     ORDER = "order"
     PHASE = "phase"
     DIFFUSION = "diffusion"
-    PERSON = "person"
+    OBJECT = "object"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class DecidingAttribute:
     """One row: public by tag, or private by creator, group and place in the block.
 
     `tag` of a private attribute has the block number left out (its second byte is zero).
+    `only_if` is a pattern: without it in the value, of a sequence in the keyword of an
+    attribute of an item, the attribute decides nothing.
     `held_reason` is why an object is held of which the attribute was delivered and is not
     kept; None where it is dropped with a finding, since something else decides then, or
     conversion sets the series aside.
@@ -63,6 +68,7 @@ class DecidingAttribute:
     vr: str
     decides: Decides
     forms: frozenset[str]
+    only_if: re.Pattern[str] | None
     held_reason: ReasonCode | None
     reason: str
     source: str
@@ -72,6 +78,19 @@ class DecidingAttribute:
         """Whether the attribute belongs to a vendor."""
         return self.tag >> 16 & 1 == 1
 
+    def is_stated_by(self, element: RawElement) -> bool:
+        """Return whether an element says something that decides."""
+        texts = [element.value.strip(b"\0 ").decode("latin-1")]
+        if element.items is not None:
+            texts = [keyword_for_tag(e.tag) or "-" for item in element.items for e in item]
+        pattern = self.only_if
+        return any(text for text in texts if pattern is None or pattern.search(text))
+
+    @property
+    def vendor(self) -> str | None:
+        """Whose private attribute it is; None of a public one."""
+        return next((v for begin, v in _VENDORS.items() if self.creator.startswith(begin)), None)
+
 
 @dataclass(frozen=True)
 class DecidingAttributes:
@@ -79,6 +98,11 @@ class DecidingAttributes:
 
     public: Mapping[int, DecidingAttribute]
     private: Mapping[tuple[str, int], DecidingAttribute]
+
+    @cached_property
+    def holding(self) -> frozenset[str]:
+        """Keywords of attributes of which the loss holds the object."""
+        return frozenset(row.keyword for row in self if row.held_reason is not None)
 
     def of_public(self, tag: int) -> DecidingAttribute | None:
         """Return the row of a public attribute, wherever in the object it stands."""
@@ -148,6 +172,7 @@ def _attribute(row: Mapping[str, str]) -> DecidingAttribute:
         vr=_stated(row, "vr"),
         decides=Decides(row["decides"]),
         forms=forms,
+        only_if=_pattern(row["only_if"]),
         held_reason=ReasonCode(row["held_reason"]) if row["held_reason"] else None,
         reason=_stated(row, "reason"),
         source=_stated(row, "source"),
@@ -155,6 +180,13 @@ def _attribute(row: Mapping[str, str]) -> DecidingAttribute:
     if not one.is_private and keyword_for_tag(one.tag) != one.keyword:
         raise ValueError("tag and keyword name different attributes")
     return one
+
+
+def _pattern(text: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(text) if text else None
+    except re.error:
+        raise ValueError("only_if is no pattern") from None
 
 
 def _tag(text: str, *, private: bool) -> int:

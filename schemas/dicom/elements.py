@@ -8,7 +8,7 @@ cannot raise; a file that does not scan to its end is held, not guessed at.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct, error
@@ -40,6 +40,14 @@ class ScanError(Exception):
 
 class TruncatedError(ScanError):
     """The bytes end before the element does."""
+
+
+class ContradictionError(ScanError):
+    """An element stands twice with two values: nobody knows which is meant."""
+
+    def __init__(self, tag: int) -> None:
+        super().__init__("an element stands twice with two values")
+        self.tag = tag
 
 
 class NotDicomError(ScanError):
@@ -127,6 +135,8 @@ def scan_file(data: bytes) -> Header:
         If it has neither the DICM mark nor a data set that begins with group 0002 or 0008.
     TruncatedError
         If it ends inside an element.
+    ContradictionError
+        If an element stands twice in the data set with two values.
     ScanError
         If it cannot be scanned for another reason, e.g. nesting beyond `MAX_DEPTH`.
     """
@@ -172,6 +182,20 @@ def scan_items(value: bytes) -> tuple[tuple[RawElement, ...], ...] | None:
         return Scanner(value, Encoding(explicit=False, little=True)).items(0, len(value), 1)
     except ScanError:
         return None
+
+
+def by_tag_once(elements: Iterable[RawElement]) -> dict[int, RawElement]:
+    """Return elements by tag; raise ContradictionError if two of one tag differ."""
+    found: dict[int, RawElement] = {}
+    for element in elements:
+        _take(element, found)
+    return found
+
+
+def _take(element: RawElement, found: dict[int, RawElement]) -> None:
+    known = found.setdefault(element.tag, element)
+    if known is not element and known != element:
+        raise ContradictionError(element.tag)
 
 
 def walk(elements: dict[int, RawElement] | tuple[RawElement, ...]) -> Iterator[RawElement]:
@@ -222,7 +246,7 @@ def _scan_body(
     while position < end and not scanner.is_item_end(position, end):
         element, after = scanner.element(position, end, 0)
         spans.append(Span(element.tag, position, after))
-        elements[element.tag] = element
+        _take(element, elements)
         if element.tag == PIXEL_DATA:
             break  # what follows the pixels (padding, signatures) is never kept
         position = after

@@ -25,7 +25,7 @@ from tasks.deidentify.rules.profile import Action
 FIRST_LINK = "0" * 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _COUNTS = [*sorted(str(a) for a in Action if a is not Action.FIXED), "refused", "dropped_words"]
-_TEXTS = ("reason", "source_sha256", "output_sha256", "pixel_sha256", "output", "scan")
+_TEXTS = ("reason", "detail", "source_sha256", "output_sha256", "pixel_sha256", "output", "scan")
 _VERSIONS = ("profile_sha256", "table_edition", "key_id", "software")
 
 
@@ -126,6 +126,7 @@ def _row(
         "file_no": outcome.file_no,
         "state": str(outcome.state),
         "reason": outcome.reason and str(outcome.reason),
+        "detail": outcome.detail,
         "source_sha256": outcome.source_sha256 or None,
         "output_sha256": outcome.output_sha256,
         "pixel_sha256": outcome.pixel_sha256,

@@ -8,6 +8,7 @@ from datetime import date
 
 from pydicom.dataset import Dataset
 
+from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
 from tasks.deidentify.identifiers import Identifier
@@ -23,7 +24,9 @@ class NotAsPlannedError(Exception):
 class DeidentifiedObject:
     """An object that passed (restricted: `days` and `identifiers` are of the source).
 
-    `parts` are the new file, in order; the last is the pixels, not copied.
+    `parts` are the new file, in order; the last is the pixels, not copied. `dropped` names the
+    attributes that decide something (`schemas.dicom.deciding_attributes`), were delivered and
+    are not kept, though others decide without them.
     """
 
     parts: tuple[bytes, ...] = field(repr=False, compare=False)
@@ -31,11 +34,13 @@ class DeidentifiedObject:
     pixel_sha256: Sha256
     sop_uid: SopUid
     features: InstanceFeatures
+    facts: DeliveredFacts
     counts: Mapping[str, int]
     trail: tuple[str, ...] = field(repr=False)
     options: tuple[str, ...]
     days: tuple[tuple[date, date], ...] = field(repr=False)
     identifiers: frozenset[Identifier] = field(repr=False)
+    dropped: tuple[str, ...] = ()
 
     @property
     def output(self) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
 from schemas.states import ReasonCode
@@ -31,6 +32,7 @@ class JobResult:
     size_bytes: int
     source_sha256: Sha256
     reason: ReasonCode | None = None
+    detail: str = ""
     error: str = ""
     staged: Path | None = field(default=None, repr=False)
     output_sha256: Sha256 | None = None
@@ -39,6 +41,7 @@ class JobResult:
     study_uid: str | None = None
     subject_id: str | None = None
     features: InstanceFeatures | None = None
+    facts: DeliveredFacts | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     trail: tuple[str, ...] = field(default=(), repr=False)
     options: tuple[str, ...] = ()

@@ -9,12 +9,14 @@ from functools import partial
 from io import BytesIO
 
 from pydicom import dcmread
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.elements import (
     PIXEL_DATA,
+    ContradictionError,
     Header,
     NotDicomError,
     ScanError,
@@ -26,12 +28,14 @@ from schemas.identifiers import RawPatientId, Sha256, SopUid
 from schemas.states import ReasonCode
 from tasks.deidentify.audit import options_of, trail_of
 from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError, days_written
+from tasks.deidentify.delivered import harvest_facts
 from tasks.deidentify.identifiers import harvest_identifiers
 from tasks.deidentify.plan.actions import Assign, ElementAction, Person, every_action
 from tasks.deidentify.plan.admission import check_admission
 from tasks.deidentify.plan.memory import Memory
 from tasks.deidentify.plan.plan import SPECIFIC_CHARACTER_SET, context_of, plan_actions
 from tasks.deidentify.plan.rebuild import rebuild
+from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.replay import remember, replay
 from tasks.deidentify.rules.profile import Profile, tag_of
 from tasks.deidentify.template import Source
@@ -57,7 +61,7 @@ def deidentify_object(
     assign: Assign,
     map_uid: Callable[[str], str],
     memory: Memory | None = None,
-) -> DeidentifiedObject | ReasonCode:
+) -> DeidentifiedObject | Refusal:
     """De-identify one DICOM file.
 
     Parameters
@@ -75,7 +79,7 @@ def deidentify_object(
 
     Returns
     -------
-    DeidentifiedObject or ReasonCode
+    DeidentifiedObject or Refusal
         The new object, or why this one is set aside.
 
     Raises
@@ -88,7 +92,7 @@ def deidentify_object(
         if done is not None:
             return done
     header = _scan(data)
-    if isinstance(header, ReasonCode):
+    if isinstance(header, Refusal):
         return header
     reason = check_admission(header)
     if reason is not None:
@@ -97,10 +101,17 @@ def deidentify_object(
     patient_id = decode_text(header.get(tag_of("PatientID")), charset)
     subject = assign(RawPatientId(patient_id)) if patient_id else None
     if subject is None:
-        return ReasonCode.NO_LINKAGE
+        return Refusal(ReasonCode.NO_LINKAGE)
     person = Person(subject.subject_id, subject.shift_days, map_uid)
     context = context_of(header, profile, person, memory)
-    actions = plan_actions(header, context)
+    try:
+        actions = plan_actions(header, context)
+    except ContradictionError as found:
+        return _contradiction(found)
+    lost = lost_attributes(actions)
+    held = [keyword for keyword in lost if keyword in context.deciding.holding]
+    if held:
+        return Refusal(ReasonCode.DECIDING_ATTRIBUTE_LOST, ", ".join(held))
     output = rebuild(actions, header.transfer_syntax)
     written = dcmread(BytesIO(output))
     pixel_sha256 = _require_same_pixels(header, written)
@@ -110,10 +121,12 @@ def deidentify_object(
         pixel_sha256=pixel_sha256,
         sop_uid=SopUid(str(written.SOPInstanceUID)),
         features=_features(written, subject.subject_id, memory),
+        facts=harvest_facts(header, str(written.SOPInstanceUID)),
         counts=count_actions(actions),
         trail=trail_of(actions),
         options=options_of(actions),
         days=days_written(actions, written),
+        dropped=lost,
         identifiers=harvest_identifiers(header, memory),
     )
     if memory is not None:
@@ -130,17 +143,29 @@ def count_actions(actions: Sequence[ElementAction]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _scan(data: bytes) -> Header | ReasonCode:
+def lost_attributes(actions: Sequence[ElementAction]) -> tuple[str, ...]:
+    """Return the deciding attributes that were delivered and are not kept, by name."""
+    return tuple(sorted({a.lost for a in every_action(actions) if a.lost}))
+
+
+def _contradiction(found: ContradictionError) -> Refusal:
+    name = keyword_for_tag(found.tag) or f"({found.tag >> 16:04X},{found.tag & 0xFFFF:04X})"
+    return Refusal(ReasonCode.CONTRADICTORY_HEADER, name)
+
+
+def _scan(data: bytes) -> Header | Refusal:
     if not data:
-        return ReasonCode.EMPTY_FILE
+        return Refusal(ReasonCode.EMPTY_FILE)
     try:
         return scan_file(data)
     except NotDicomError:
-        return ReasonCode.NOT_DICOM
+        return Refusal(ReasonCode.NOT_DICOM)
     except TruncatedError:
-        return ReasonCode.TRUNCATED
+        return Refusal(ReasonCode.TRUNCATED)
+    except ContradictionError as found:
+        return _contradiction(found)
     except ScanError:
-        return ReasonCode.UNPARSABLE
+        return Refusal(ReasonCode.UNPARSABLE)
 
 
 def _require_same_pixels(header: Header, written: FileDataset) -> Sha256:

@@ -10,11 +10,12 @@ from datetime import date
 from pydicom.dataset import Dataset
 
 from schemas.dicom.charsets import decode_text
-from schemas.dicom.elements import RawElement
+from schemas.dicom.elements import Header, RawElement
 from schemas.dicom.features import fields_of_tags, reread_features
 from schemas.dicom.series_runs import tags_of
 from schemas.identifiers import RawPatientId, Sha256, SopUid
 from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError, days_written
+from tasks.deidentify.delivered import reread_facts
 from tasks.deidentify.identifiers import Identifier, harvest_element
 from tasks.deidentify.plan.actions import Assign, ElementAction, Person
 from tasks.deidentify.plan.admission import check_instance
@@ -55,12 +56,13 @@ def replay(
         if found is None or not _is_same_person(reference, profile, assign, map_uid):
             continue
         elements = found.elements
-        if check_instance(template.header_with(elements)) is not None:
+        header = template.header_with(elements)
+        if check_instance(header) is not None:
             return None
         own = template.plan(elements)
         if own is not None:
             memory.references.insert(0, memory.references.pop(at))
-            return _replayed(reference, elements, own)
+            return _replayed(reference, header, elements, own)
     return None
 
 
@@ -76,7 +78,7 @@ def _is_same_person(
 
 
 def _replayed(
-    reference: Reference, elements: Mapping[int, RawElement], own: Own
+    reference: Reference, header: Header, elements: Mapping[int, RawElement], own: Own
 ) -> DeidentifiedObject:
     written = _written(reference, own)
     digest = hashlib.sha256()
@@ -84,13 +86,15 @@ def _replayed(
         digest.update(part)
     charset = reference.template.context.charset
     harvested = [harvest_element(e, charset) for e in elements.values()]
+    sop_uid = SopUid(str(written.SOPInstanceUID))
     return replace(
         reference.done,
         parts=own.parts,
         output_sha256=Sha256(digest.hexdigest()),
         pixel_sha256=Sha256(hashlib.sha256(own.pixels).hexdigest()),
-        sop_uid=SopUid(str(written.SOPInstanceUID)),
+        sop_uid=sop_uid,
         features=reread_features(reference.done.features, written, reference.fields),
+        facts=reread_facts(reference.done.facts, header, elements, sop_uid),
         days=_days(reference, own.actions, written),
         identifiers=reference.identifiers.union(*harvested),
     )

@@ -55,6 +55,7 @@ def held(result: JobResult, reason: ReasonCode) -> FileOutcome:
         source_sha256=result.source_sha256,
         size_bytes=result.size_bytes,
         reason=reason,
+        detail=(result.detail or None) if reason is result.reason else None,
         sop_uid=result.sop_uid,
         study_uid=result.study_uid,
         subject_id=result.subject_id,
@@ -81,6 +82,8 @@ def _accepted(result: JobResult) -> FileOutcome:
         state=FileState.ACCEPTED,
         source_sha256=result.source_sha256,
         size_bytes=result.size_bytes,
+        detail=result.detail or None,
+        facts=result.facts,
         output_sha256=result.output_sha256,
         pixel_sha256=result.pixel_sha256,
         sop_uid=result.sop_uid,
@@ -99,6 +102,7 @@ def _duplicate(result: JobResult, kept: FileOutcome) -> FileOutcome:
         size_bytes=result.size_bytes,
         output_sha256=None,
         features=None,
+        facts=None,
     )
 
 

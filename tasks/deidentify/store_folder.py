@@ -17,7 +17,7 @@ from tasks.deidentify.job_records import Job
 from tasks.deidentify.search.residual_scan import Dictionary
 from tasks.deidentify.search.store_scan import scan_paths
 from tasks.deidentify.store import DeidentifiedBatch, object_path, run_jobs
-from tasks.deidentify.store_audit import AUDIT_FILE, write_audit
+from tasks.deidentify.store_audit import AUDIT_FILE, FACTS_FILE, write_audit, write_facts
 from tasks.deidentify.store_worker import Subjects
 
 SUBJECT_FROM_PATIENT_ID = "patient_id"
@@ -46,7 +46,8 @@ def deidentify_folder(
 
     `dst/audit.parquet` has one row per input file. It names no source file: `file_no` is
     the file's place, counted from 1, in the sorted list of paths below `src` (by their
-    parts, `/` between them).
+    parts, `/` between them). `dst/delivered_facts.parquet` has the numbers that the delivered
+    header of each accepted object stated, for the proof of its conversion.
 
     Parameters
     ----------
@@ -81,6 +82,7 @@ def deidentify_folder(
         batch = run_jobs(jobs, subjects, staging, workers)
         outcomes = _withhold_found(batch, staging, workers)
         write_audit(staging / AUDIT_FILE, batch, outcomes, ring.key_id)
+        write_facts(staging / FACTS_FILE, outcomes)
     return _summary(outcomes)
 
 
@@ -160,9 +162,11 @@ def _withheld(outcome: FileOutcome) -> FileOutcome:
         outcome,
         state=FileState.QUARANTINED,
         reason=ReasonCode.IDENTIFIER_FOUND,
+        detail=None,
         output_sha256=None,
         pixel_sha256=None,
         features=None,
+        facts=None,
     )
 
 

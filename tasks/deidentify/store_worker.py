@@ -23,6 +23,7 @@ from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.plan.actions import Assign
 from tasks.deidentify.plan.memory import Memory
+from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.rules.profile import Profile, load_profile
 from tasks.deidentify.whose import whose_object
 
@@ -98,7 +99,7 @@ def run_job(job: Job) -> JobResult:
     except EnvironmentProblemError:
         raise
     except Exception as error:  # an error of any kind holds the file; its text may quote values
-        return held(source_sha256, ReasonCode.STAGE_FAILED, type(error).__name__)
+        return held(source_sha256, ReasonCode.STAGE_FAILED, error=type(error).__name__)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -114,13 +115,14 @@ def _read_plain(path: Path) -> bytes | None:
 def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
     state = _state[0]
     done = deidentify_object(data, state.profile, state.assign, state.map_uid, state.memory)
-    if isinstance(done, ReasonCode):
+    if isinstance(done, Refusal):
         whose = whose_object(data, state.assign, state.map_uid)
         return JobResult(
             job.file_no,
             len(data),
             source_sha256,
-            done,
+            done.reason,
+            done.detail,
             sop_uid=whose.sop_uid,
             study_uid=whose.study_uid,
             subject_id=whose.subject_id,
@@ -138,6 +140,8 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
         study_uid=done.features.study_uid,
         subject_id=done.features.subject_id,
         features=done.features,
+        facts=done.facts,
+        detail=", ".join(done.dropped),
         counts=done.counts,
         trail=done.trail,
         options=done.options,
@@ -162,7 +166,8 @@ def _write(path: Path, parts: Sequence[bytes]) -> None:
 def worker_died(job: Job) -> JobResult:
     """Return the result for a file whose worker process died."""
     sha256 = job.sha256 or Sha256("")
-    return JobResult(job.file_no, job.size_bytes, sha256, ReasonCode.STAGE_FAILED, "WorkerDied")
+    failed = ReasonCode.STAGE_FAILED
+    return JobResult(job.file_no, job.size_bytes, sha256, failed, error="WorkerDied")
 
 
 def _out_of_time(signum: int, frame: FrameType | None) -> None:

@@ -32,6 +32,7 @@ from tasks.deidentify.plan.actions import Context, ElementAction
 from tasks.deidentify.plan.admission import READ_BY_SERIES_CHECKS
 from tasks.deidentify.plan.plan import (
     BIRTH_DATE,
+    MANUFACTURER,
     PATIENT_AGE,
     SPECIFIC_CHARACTER_SET,
     STUDY_DATE,
@@ -51,6 +52,7 @@ _ALWAYS_ALIKE = READ_BY_SERIES_CHECKS | {
     BIRTH_DATE,
     STUDY_DATE,
     PATIENT_AGE,
+    MANUFACTURER,
     *(tag_of(k) for k in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")),
 }
 _DECIDED_BY_OTHERS = (Action.EMPTY, Action.PSEUDONYM, Action.FIXED)
@@ -138,6 +140,7 @@ def outcome_of(action: ElementAction) -> Outcome:
         action.action,
         action.option,
         action.refused,
+        action.lost,
         action.dropped_words,
         len(action.days),
         out is not None and (out.value != b"" or bool(out.items)),

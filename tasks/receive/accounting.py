@@ -84,7 +84,7 @@ def settle_against_warehouse(
         if outcome.state is not FileState.ACCEPTED or before is None:
             settled.append(outcome)
         elif before == outcome.pixel_sha256:
-            settled.append(replace(outcome, state=FileState.DUPLICATE, features=None))
+            settled.append(replace(outcome, state=FileState.DUPLICATE, features=None, facts=None))
         else:
             held.append(str(outcome.sop_uid))
             settled.append(quarantined(outcome, ReasonCode.UID_REUSED))
@@ -141,6 +141,8 @@ def quarantined(outcome: FileOutcome, reason: ReasonCode) -> FileOutcome:
         outcome,
         state=FileState.QUARANTINED,
         reason=reason,
+        detail=None,
         output_sha256=None,
         features=None,
+        facts=None,
     )

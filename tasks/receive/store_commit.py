@@ -15,9 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE, DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import SiteCode
-from schemas.records import DeliveredFile, Delivery, FileOutcome, Finding, VolumeRecord
+from schemas.records import (
+    ABOUT_INSTANCE,
+    DeliveredFile,
+    Delivery,
+    FileOutcome,
+    Finding,
+    VolumeRecord,
+)
 from schemas.run.atomic_files import (
     canonical_json,
     directory_published_as,
@@ -97,11 +105,12 @@ def write_quarantine(zones: Zones, delivery: Delivery, outcomes: Sequence[FileOu
         _copy_once(file, folder / file.sha256)
     text = StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["file_no", "relative_path", "sha256", "reason", "meaning"])
+    rows.writerow(["file_no", "relative_path", "sha256", "reason", "meaning", "detail"])
     for file in files:
-        reason = aside[file.file_no].reason
-        meaning = REASONS[reason] if reason else ""
-        rows.writerow([file.file_no, file.relative_path, file.sha256, reason, meaning])
+        outcome = aside[file.file_no]
+        meaning = REASONS[outcome.reason] if outcome.reason else ""
+        what = (outcome.reason, meaning, outcome.detail)
+        rows.writerow([file.file_no, file.relative_path, file.sha256, *what])
     data = text.getvalue().encode("utf-8", "surrogateescape")
     write_bytes(folder / "reasons.csv", data, mode=0o600)
 
@@ -120,17 +129,19 @@ def all_outcomes(bench: Workbench) -> tuple[FileOutcome, ...]:
 
 
 def write_batch_tables(bench: Workbench) -> dict[str, int]:
-    """Write file, instance, volume, finding and hold tables; return rows per table."""
+    """Write file, instance, facts, volume, finding and hold tables; return rows per table."""
     outcomes = all_outcomes(bench)
     features = [outcome.features for outcome in outcomes if outcome.features is not None]
+    facts = [outcome.facts for outcome in outcomes if outcome.facts is not None]
     held = [
         {"sop_uid": uid, "reason": str(reason)}
         for uid, reason in bench.get("held_instances").items()
     ]
     stack = ["series_uid", "sub_stack_digest"]
     tables = {
-        "file": table_from_records(outcomes, FileOutcome, key=["file_no"], without=["features"]),
+        "file": table_from_records(outcomes, FileOutcome, key=["file_no"], without=ABOUT_INSTANCE),
         "instance": table_from_records(features, InstanceFeatures, key=["sop_uid"]),
+        DELIVERED_FACTS_TABLE: table_from_records(facts, DeliveredFacts, key=["sop_uid"]),
         "volume": table_from_records(bench.get("volumes"), VolumeRecord, key=stack),
         "finding": table_from_records(bench.get("findings"), Finding, key=["finding_id"]),
         "hold": pa.Table.from_pylist(held, schema=_HOLD_SCHEMA),

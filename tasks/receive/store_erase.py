@@ -19,12 +19,16 @@ import pyarrow.parquet as pq
 import pydicom
 from pydicom.errors import InvalidDicomError
 
+from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE
 from schemas.identifiers import SiteCode
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from schemas.run.zones import Zones
 
 #: Which column says whose row it is where the table has no pseudonym; of files, older batches.
-_BY_UID = {"file": "sop_uid", "instance": "sop_uid", "hold": "sop_uid", "volume": "series_uid"}
+_BY_UID = {
+    **dict.fromkeys(("file", "instance", "hold", DELIVERED_FACTS_TABLE), "sop_uid"),
+    "volume": "series_uid",
+}
 
 
 @dataclass(frozen=True)

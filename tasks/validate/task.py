@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.torn_series import filed_instances
-from schemas.records import FileOutcome, Finding
+from schemas.records import ABOUT_INSTANCE, FileOutcome, Finding
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run.workbench import Workbench
@@ -94,7 +94,7 @@ def _of_batch_files(bench: Workbench) -> list[Finding]:
     """Return what this batch has set aside; the release says what came again."""
     stages = ("control_outcomes", "image_outcomes", "clinical_outcomes")
     outcomes = [outcome for stage in stages for outcome in bench.get(stage)]
-    files = table_from_records(outcomes, FileOutcome, key=["file_no"], without=["features"])
+    files = table_from_records(outcomes, FileOutcome, key=["file_no"], without=ABOUT_INSTANCE)
     for name, value in (("site_code", bench.site), ("batch_id", bench.batch)):
         files = files.append_column(name, pa.array([str(value)] * len(outcomes), pa.string()))
     accepted = (o.sop_uid for o in bench.get("image_outcomes") if o.state is FileState.ACCEPTED)

@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from schemas.dicom.deciding_attributes import DecidingAttribute, DecidingAttributes
 from schemas.dicom.elements import PIXEL_DATA, Encoding, RawElement
 from schemas.dicom.encode import OutElement
 from schemas.identifiers import RawPatientId
@@ -41,9 +42,10 @@ class ElementAction:
     """What happens to one element.
 
     `out` is what will be written, None when the element is removed. `refused` says that a
-    rule exists and its contract was broken. `days` are the dates before the shift
-    (restricted), for checking intervals on what was written. `nested` is what happens to
-    the elements of a sequence's items.
+    rule exists and its contract was broken. `lost` is the keyword of an attribute that
+    decides (`schemas.dicom.deciding_attributes`), had a value and is removed. `days` are the
+    dates before the shift (restricted), for checking intervals on what was written. `nested`
+    is what happens to the elements of a sequence's items.
     """
 
     tag: int
@@ -51,6 +53,7 @@ class ElementAction:
     option: Option | None = None
     out: OutElement | None = field(default=None, repr=False)
     refused: bool = False
+    lost: str = ""
     dropped_words: int = 0
     days: tuple[Day, ...] = field(default=(), repr=False)
     nested: tuple[ElementAction, ...] = field(default=(), repr=False)
@@ -71,6 +74,8 @@ class Context:
     person: Person
     encoding: Encoding
     charset: str
+    vendor: str | None
+    deciding: DecidingAttributes = field(repr=False, compare=False)
     decisions: Decisions | None = field(default=None, repr=False)
 
     def decide(
@@ -83,9 +88,16 @@ class Context:
 
 
 @lru_cache(maxsize=1 << 14)
-def removed(tag: int, *, refused: bool = False) -> ElementAction:
+def removed(tag: int, *, refused: bool = False, lost: str = "") -> ElementAction:
     """Return that an element is dropped; `refused` when its rule was broken."""
-    return ElementAction(tag, Action.REMOVE, refused=refused)
+    return ElementAction(tag, Action.REMOVE, refused=refused, lost=lost)
+
+
+def lost_if_removed(element: RawElement, deciding: DecidingAttribute | None) -> str:
+    """Return the keyword of an attribute that decides something by this element, else nothing."""
+    if deciding is None or not deciding.is_stated_by(element):
+        return ""
+    return deciding.keyword
 
 
 def options_run(actions: Iterable[ElementAction]) -> frozenset[Option]:

@@ -14,11 +14,12 @@ from pydicom.uid import (
 )
 
 from schemas.dicom.charsets import decode_text
-from schemas.dicom.elements import PIXEL_DATA, Header, walk
+from schemas.dicom.elements import Header, walk
 from schemas.states import ReasonCode
-from tasks.deidentify.plan.codestreams import is_only_image
+from tasks.deidentify.plan.pixel_bytes import check_pixel_bytes, frames_of
+from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.rules.profile import tag_of
-from tasks.deidentify.rules.values import UID_FORM, numbers_of, texts_of
+from tasks.deidentify.rules.values import UID_FORM, texts_of
 
 MULTI_FRAME_CLASSES = frozenset(
     str(uid)
@@ -32,7 +33,6 @@ MULTI_FRAME_CLASSES = frozenset(
 ADMITTED_CLASSES = MULTI_FRAME_CLASSES | {str(CTImageStorage), str(MRImageStorage)}
 _SHARED, _PER_FRAME, _FRAME_TYPE = 0x52009229, 0x52009230, 0x00089007
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 
 #: Words of ImageType (PS3.3 C.7.6.1.1.2) that mark screens and papers, not scanner images.
 _HELD_WORDS = ("SCREEN", "PASTED", "DOSE", "REPORT", "CAPTURE", "GRAPH", "SUMMARY", "SAVE")
@@ -46,17 +46,19 @@ _RECONSTRUCTION_WORDS = (
     | _DIXON_PARTS
     | {"CSA", "MULTIPLANAR", "COMBINED", "VOLUME", "DIXON"}
 )
-_ONE_BYTE = 8
+_OVERLAY_FIRST, _OVERLAY_LAST, _OVERLAY_BIT_POSITION = 0x6000, 0x60FF, 0x0102
 #: What the checks of class, burned-in text, origin and frames read; overlays count by being
 #: there. Where all this is alike, these checks say the same of every instance of a series.
 READ_BY_SERIES_CHECKS = frozenset(
     tag_of(keyword)
     for keyword in ("SOPClassUID", "BurnedInAnnotation", "ImageType", "ConversionType")
-) | {_SHARED, _PER_FRAME, tag_of("NumberOfFrames")}
-_OVERLAY_FIRST, _OVERLAY_LAST = 0x6000, 0x60FF
+) | {
+    *(_SHARED, _PER_FRAME, tag_of("NumberOfFrames")),
+    *(g << 16 | _OVERLAY_BIT_POSITION for g in range(_OVERLAY_FIRST, _OVERLAY_LAST, 2)),
+}
 
 
-def check_admission(header: Header) -> ReasonCode | None:
+def check_admission(header: Header) -> Refusal | None:
     """Return why an object is set aside, or None when it is admitted.
 
     The checks run from identity to pixels; the first that says no gives the reason.
@@ -68,18 +70,16 @@ def check_admission(header: Header) -> ReasonCode | None:
         _burned_in_reason,
         _origin_reason,
         _frames_reason,
-        _pixel_reason,
+        check_pixel_bytes,
     )
 
 
-def check_instance(header: Header) -> ReasonCode | None:
+def check_instance(header: Header) -> Refusal | None:
     """Check what differs between the instances of a series; see `READ_BY_SERIES_CHECKS`."""
-    return _first_reason(header, _uid_reason, _pixel_reason)
+    return _first_reason(header, _uid_reason, check_pixel_bytes)
 
 
-def _first_reason(
-    header: Header, *checks: Callable[[Header], ReasonCode | None]
-) -> ReasonCode | None:
+def _first_reason(header: Header, *checks: Callable[[Header], Refusal | None]) -> Refusal | None:
     return next((reason for check in checks if (reason := check(header)) is not None), None)
 
 
@@ -91,46 +91,51 @@ def _text(header: Header, keyword: str) -> str:
     return decode_text(header.get(tag_of(keyword)))
 
 
-def _class_reason(header: Header) -> ReasonCode | None:
+def _class_reason(header: Header) -> Refusal | None:
     sop_class = _text(header, "SOPClassUID")
     if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + "."):
-        return ReasonCode.SECONDARY_OR_DERIVED
-    return None if sop_class in ADMITTED_CLASSES else ReasonCode.SOP_CLASS_NOT_ADMITTED
+        return Refusal(ReasonCode.SECONDARY_OR_DERIVED)
+    admitted = sop_class in ADMITTED_CLASSES
+    return None if admitted else Refusal(ReasonCode.SOP_CLASS_NOT_ADMITTED)
 
 
-def _uid_reason(header: Header) -> ReasonCode | None:
+def _uid_reason(header: Header) -> Refusal | None:
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
         uid = _text(header, keyword)
         if UID_FORM.fullmatch(uid) is None or len(uid) > 64:
-            return ReasonCode.MISSING_UID
+            return Refusal(ReasonCode.MISSING_UID)
     return None
 
 
-def _burned_in_reason(header: Header) -> ReasonCode | None:
+def _burned_in_reason(header: Header) -> Refusal | None:
     stated = _text(header, "BurnedInAnnotation")
     if stated not in ("", "NO"):
-        return ReasonCode.BURNED_IN_ANNOTATION
-    # An overlay group without data of its own lies in unused bits of the pixels (PS3.3
-    # C.9.2): it would travel inside bytes that we carry over unchanged.
+        return Refusal(ReasonCode.BURNED_IN_ANNOTATION, "BurnedInAnnotation")
+    # An overlay group without data of its own, or at a bit above the first, lies in unused
+    # bits of the pixels (PS3.3 C.9.2): it would travel inside bytes that we carry over.
     groups = {e.group for e in header.elements.values()}
     overlays = {g for g in groups if _OVERLAY_FIRST <= g <= _OVERLAY_LAST and g % 2 == 0}
-    if any((g << 16 | 0x3000) not in header.elements for g in overlays):
-        return ReasonCode.BURNED_IN_ANNOTATION
+    if any(
+        (g << 16 | 0x3000) not in header.elements
+        or header.get(g << 16 | _OVERLAY_BIT_POSITION).strip(b"\0 ") not in (b"", b"0")
+        for g in overlays
+    ):
+        return Refusal(ReasonCode.BURNED_IN_ANNOTATION, "an overlay in the pixels")
     return None
 
 
-def _origin_reason(header: Header) -> ReasonCode | None:
+def _origin_reason(header: Header) -> Refusal | None:
     image_type = [t.upper() for t in _texts(header, "ImageType")]
     if len(image_type) < 2 or _text(header, "ConversionType"):
-        return ReasonCode.SECONDARY_OR_DERIVED
+        return Refusal(ReasonCode.SECONDARY_OR_DERIVED)
     every = [*image_type, *_frame_types(header)]
     if any(word in value for value in every for word in _HELD_WORDS):
-        return ReasonCode.SECONDARY_OR_DERIVED
+        return Refusal(ReasonCode.SECONDARY_OR_DERIVED)
     if image_type[1] == "PRIMARY" and image_type[0] in ("ORIGINAL", "DERIVED", "MIXED"):
         return None
     words = {w for value in image_type[2:] for w in value.replace("/", " ").split()}
     reconstructed = image_type[:2] == ["DERIVED", "SECONDARY"] and words & _RECONSTRUCTION_WORDS
-    return None if reconstructed else ReasonCode.SECONDARY_OR_DERIVED
+    return None if reconstructed else Refusal(ReasonCode.SECONDARY_OR_DERIVED)
 
 
 def _frame_types(header: Header) -> set[str]:
@@ -140,56 +145,13 @@ def _frame_types(header: Header) -> set[str]:
     return {text.upper() for value in types for text in texts_of(value)}
 
 
-def _frames_reason(header: Header) -> ReasonCode | None:
+def _frames_reason(header: Header) -> Refusal | None:
     """Say whether a multi-frame object has one item of functional groups for each frame."""
     if _text(header, "SOPClassUID") not in MULTI_FRAME_CLASSES:
         return None
     shared, per_frame = (header.elements.get(tag) for tag in (_SHARED, _PER_FRAME))
     if shared is None or per_frame is None:
-        return ReasonCode.UNPARSABLE
-    if len(shared.items or ()) != 1 or len(per_frame.items or ()) != _frames(header):
-        return ReasonCode.UNPARSABLE
+        return Refusal(ReasonCode.UNPARSABLE)
+    if len(shared.items or ()) != 1 or len(per_frame.items or ()) != frames_of(header):
+        return Refusal(ReasonCode.UNPARSABLE)
     return None
-
-
-def _frames(header: Header) -> int:
-    return _number(header, "NumberOfFrames", default=1)
-
-
-def compressed_is_only_image(header: Header) -> bool:
-    """Return whether compressed pixel data holds images and nothing beside them."""
-    pixels = header.elements[PIXEL_DATA]
-    return is_only_image(pixels.value, header.transfer_syntax, _frame_bytes(header))
-
-
-def _frame_bytes(header: Header) -> int:
-    bits = _number(header, "BitsAllocated")
-    return _number(header, "Rows") * _number(header, "Columns") * bits // 8
-
-
-def _pixel_reason(header: Header) -> ReasonCode | None:
-    pixels = header.elements.get(PIXEL_DATA)
-    if pixels is None or not pixels.value:
-        return ReasonCode.NO_PIXEL_DATA
-    samples, bits, stored = (
-        _number(header, k) for k in ("SamplesPerPixel", "BitsAllocated", "BitsStored")
-    )
-    colour = _text(header, "PhotometricInterpretation") not in _MONOCHROME
-    if samples != 1 or colour or bits <= _ONE_BYTE or stored <= _ONE_BYTE:
-        return ReasonCode.EIGHT_BIT_PIXELS
-    if pixels.undefined_length:
-        return None if compressed_is_only_image(header) else ReasonCode.BURNED_IN_ANNOTATION
-    expected = _frame_bytes(header) * _frames(header)
-    if len(pixels.value) < expected or expected == 0:
-        return ReasonCode.TRUNCATED
-    # Bytes behind the last pixel are no image: unless zero, nobody knows what they say.
-    if pixels.value[expected:].strip(b"\0"):
-        return ReasonCode.BURNED_IN_ANNOTATION
-    return None
-
-
-def _number(header: Header, keyword: str, default: int = 0) -> int:
-    value = header.get(tag_of(keyword))
-    vr = "IS" if keyword == "NumberOfFrames" else "US"
-    numbers = numbers_of(vr, value, little=header.encoding.little)
-    return int(numbers[0]) if numbers else default

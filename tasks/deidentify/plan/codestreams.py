@@ -1,48 +1,44 @@
-"""What compressed pixel data carries beside the image: comments, application segments, tails.
+"""What compressed pixel data carries beside the image: comments, spare segments, tails.
 
-Pixel bytes are carried over unchanged, so a comment in them would travel along. Nothing is
-decoded: the segments are walked (JPEG: ISO/IEC 10918-1 annex B; JPEG-LS: 14495-1 annex C;
-JPEG 2000: 15444-1 annex A; RLE: DICOM PS3.5 annex G), and whatever is neither image nor a
-known encoder's note is reported.
+Pixel bytes are carried over unchanged, so whatever a decoder does not read would travel
+along. The segments are walked, and each has to be one that decoding needs, in exactly the
+form that it has then (`jpeg_segments`, `jpeg_2000_segments`); a comment has to be a known note
+of an encoder. Run-length coding is unpacked to its end (DICOM PS3.5 annex G).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from struct import error, unpack_from
+
+from tasks.deidentify.plan.jpeg_2000_segments import walk_jpeg_2000
+from tasks.deidentify.plan.jpeg_segments import walk_jpeg, walk_jpeg_ls
+from tasks.deidentify.plan.segments import BesideImageError, Plane
 
 JPEG = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70))
 JPEG_LS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (80, 81))
 JPEG_2000 = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 92, 93, 201, 202, 203))
 RLE = "1.2.840.10008.1.2.5"
 
-#: Notes that encoders leave about themselves; they name software and nobody.
-_ENCODER_NOTE = re.compile(
-    rb"(\0\x01)?(Kakadu-v?\d[\d.]{0,10}[a-z]?|Created by (?:GDCM/)?OpenJPEG version \d[\d.]{0,10}"
-    rb"|Created by Aware, ?Inc\.?|Creator: JasPer Version \d[\d.]{0,10}"
-    rb"|LEAD Technologies Inc\. V\d\.\d{1,2})\0?"
-)
-_APP_SEGMENTS = {
-    0xE0: re.compile(rb"JFIF\0.{9}", re.DOTALL),
-    0xEE: re.compile(rb"Adobe.{7}", re.DOTALL),
-}
 _ITEM = b"\xfe\xff\x00\xe0"
-_COMMENT_JPEG, _COMMENT_J2K = 0xFE, 0x64
-_BEHIND_ENTROPY = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_BEHIND_ENTROPY_LS = re.compile(rb"\xff[\x80-\xfe]")
-_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-_SOC, _SOT, _SOD, _EOC = 0x4F, 0x90, 0x93, 0xD9
 _RLE_HEADER_BYTES, _RLE_SEGMENTS = 64, 15
 
 
-class NotAnImageError(Exception):
-    """The compressed bytes hold something that is not known to be image; no value in it."""
+@dataclass(frozen=True)
+class Inside:
+    """What encapsulated pixel data holds: something beside the image, and how many bits a value.
+
+    `beside` says what, in words that quote nothing; empty when there are only images.
+    """
+
+    beside: str = ""
+    bits: int = 0
 
 
-def is_only_image(value: bytes, transfer_syntax: str, frame_bytes: int) -> bool:
-    """Return whether encapsulated pixel data holds nothing but images.
+def look_inside(value: bytes, transfer_syntax: str, plane: Plane, frames: int) -> Inside:
+    """Return whether encapsulated pixel data holds nothing but its images.
 
     Parameters
     ----------
@@ -50,50 +46,75 @@ def is_only_image(value: bytes, transfer_syntax: str, frame_bytes: int) -> bool:
         The items of the pixel element: offset table, then fragments (PS3.5 A.4).
     transfer_syntax : str
         Its transfer syntax; one whose segments are not known here is not only image.
-    frame_bytes : int
-        Decoded size of one frame, for run-length encoding, which has no end mark.
+    plane : Plane
+        Rows, columns and bytes of a frame, which the codestreams have to state as well.
+    frames : int
+        How many images there have to be.
     """
-    walk = _walker(transfer_syntax, frame_bytes)
+    walk = _walker(transfer_syntax, plane)
     if walk is None:
-        return False
+        return Inside("an unknown compression")
     try:
         table, *fragments = _items(value)
-        _require_offsets(table, sum(len(f) + 8 for f in fragments))
+        starts = _require_offsets(table, fragments)
         if transfer_syntax == RLE:
-            for fragment in fragments:
-                walk(fragment)
+            images = [walk(fragment) for fragment in fragments]
         else:
-            walk(b"".join(fragments))
-    except (NotAnImageError, error, IndexError, ValueError):
-        return False
-    return True
+            images = _images(b"".join(fragments), walk)
+        if len(images) != frames or starts not in (0, frames):
+            return Inside("another number of images than frames")
+    except BesideImageError as found:
+        return Inside(str(found))
+    except (error, IndexError, ValueError):
+        return Inside("a codestream that does not end")
+    return Inside(bits=max(bits for _, bits in images))
 
 
-def _walker(syntax: str, frame_bytes: int) -> Callable[[bytes], None] | None:
+#: Reads one image: where it ends, and how many bits a value has.
+_Walk = Callable[[bytes], tuple[int, int]]
+
+
+def _walker(syntax: str, plane: Plane) -> _Walk | None:
     if syntax in JPEG:
-        return lambda data: _walk_jpeg(data, _BEHIND_ENTROPY)
+        return lambda data: walk_jpeg(data, plane)
     if syntax in JPEG_LS:
-        return lambda data: _walk_jpeg(data, _BEHIND_ENTROPY_LS)
+        return lambda data: walk_jpeg_ls(data, plane)
     if syntax in JPEG_2000:
-        return _walk_j2k
-    return (lambda data: _walk_rle(data, frame_bytes)) if syntax == RLE else None
+        return lambda data: walk_jpeg_2000(data, plane)
+    return (lambda data: _walk_rle(data, plane.size_bytes)) if syntax == RLE else None
+
+
+def _images(data: bytes, walk: _Walk) -> list[tuple[int, int]]:
+    images = []
+    view = data
+    while view:
+        end, bits = walk(view)
+        images.append((end, bits))
+        view = view[_skip_padding(view, end) :]
+    return images
 
 
 def _items(value: bytes) -> Iterator[bytes]:
     position = 0
     while position < len(value):
         if value[position : position + 4] != _ITEM:
-            raise NotAnImageError
+            raise BesideImageError("bytes between fragments")
         length = unpack_from("<L", value, position + 4)[0]
         yield value[position + 8 : position + 8 + length]
         position += 8 + length
 
 
-def _require_offsets(table: bytes, total: int) -> None:
+def _require_offsets(table: bytes, fragments: list[bytes]) -> int:
+    """Return how many offsets there are, each that of a fragment (PS3.5 A.4)."""
+    starts, position = set(), 0
+    for fragment in fragments:
+        starts.add(position)
+        position += len(fragment) + 8
     offsets = unpack_from(f"<{len(table) // 4}L", table)
     rising = all(a < b for a, b in pairwise(offsets))
-    if len(table) % 4 or not rising or any(o >= total for o in offsets):
-        raise NotAnImageError
+    if len(table) % 4 or not rising or not starts.issuperset(offsets):
+        raise BesideImageError("an offset table of something else")
+    return len(offsets)
 
 
 def _skip_padding(data: bytes, position: int) -> int:
@@ -110,85 +131,19 @@ def _skip_padding(data: bytes, position: int) -> int:
     return position
 
 
-def _walk_jpeg(data: bytes, behind_entropy: re.Pattern[bytes]) -> None:
-    position = 0
-    while position < len(data):
-        if data[position : position + 2] != bytes((0xFF, _SOI)):
-            raise NotAnImageError
-        position = _skip_padding(data, _walk_jpeg_image(data, position + 2, behind_entropy))
-
-
-def _walk_jpeg_image(data: bytes, position: int, behind_entropy: re.Pattern[bytes]) -> int:
-    while True:
-        if data[position] != 0xFF:
-            raise NotAnImageError
-        marker = data[position + 1]
-        if marker == 0xFF:
-            position += 1
-            continue
-        if marker == _EOI:
-            return position + 2
-        length = unpack_from(">H", data, position + 2)[0]
-        _require_harmless(marker, data[position + 4 : position + 2 + length], _COMMENT_JPEG)
-        position += 2 + length
-        if marker == _SOS:
-            found = behind_entropy.search(data, position)
-            if found is None:
-                raise NotAnImageError
-            position = found.start()
-
-
-def _require_harmless(marker: int, segment: bytes, comment: int) -> None:
-    if marker == comment and _ENCODER_NOTE.fullmatch(segment) is None:
-        raise NotAnImageError
-    if comment == _COMMENT_JPEG and 0xE0 <= marker <= 0xEF:
-        known = _APP_SEGMENTS.get(marker)
-        if known is None or known.fullmatch(segment) is None:
-            raise NotAnImageError
-
-
-def _walk_j2k(data: bytes) -> None:
-    position = 0
-    while position < len(data):
-        if data[position : position + 2] != bytes((0xFF, _SOC)):
-            raise NotAnImageError
-        position = _skip_padding(data, _walk_j2k_image(data, position + 2))
-
-
-def _walk_j2k_image(data: bytes, position: int) -> int:
-    tile_end = 0
-    while True:
-        if data[position] != 0xFF:
-            raise NotAnImageError
-        marker = data[position + 1]
-        if marker == _EOC:
-            return position + 2
-        if marker == _SOD:
-            position = tile_end
-            continue
-        length = unpack_from(">H", data, position + 2)[0]
-        if marker == _SOT:
-            part = unpack_from(">L", data, position + 6)[0]
-            # Zero means: up to the end of the codestream.
-            tile_end = position + part if part else data.rindex(bytes((0xFF, _EOC)))
-            if not position < tile_end <= len(data) - 2:
-                raise NotAnImageError
-        _require_harmless(marker, data[position + 4 : position + 2 + length], _COMMENT_J2K)
-        position += 2 + length
-
-
-def _walk_rle(data: bytes, frame_bytes: int) -> None:
+def _walk_rle(data: bytes, frame_bytes: int) -> tuple[int, int]:
     n_segments, *offsets = unpack_from("<16L", data)
     used = offsets[:n_segments]
     if not 1 <= n_segments <= _RLE_SEGMENTS or any(offsets[n_segments:]):
-        raise NotAnImageError
+        raise BesideImageError("bytes beside the run-length segments")
     if used[0] != _RLE_HEADER_BYTES or sorted(set(used)) != used:
-        raise NotAnImageError
+        raise BesideImageError("bytes beside the run-length segments")
     for start, end in zip(used, [*used[1:], len(data)], strict=True):
         runs_end = _end_of_runs(data, start, frame_bytes // n_segments)
         rest = data[runs_end:end]
         if runs_end > end or len(rest) > 1 or rest.strip(b"\0"):
-            raise NotAnImageError
+            raise BesideImageError("bytes behind the run-length segments")
+    return len(data), n_segments * 8
 
 
 def _end_of_runs(data: bytes, position: int, wanted: int) -> int:
@@ -202,7 +157,7 @@ def _end_of_runs(data: bytes, position: int, wanted: int) -> int:
             made += 257 - head
             position += 2
         else:
-            position += 1
+            raise BesideImageError("bytes of the run-length segments that mean nothing")
     if made != wanted:
-        raise NotAnImageError
+        raise BesideImageError("bytes behind the run-length segments")
     return position

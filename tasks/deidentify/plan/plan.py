@@ -7,10 +7,21 @@ from dataclasses import replace
 from functools import partial
 
 from schemas.dicom.charsets import decode_text
+from schemas.dicom.deciding_attributes import Decides, DecidingAttribute, load_deciding_attributes
 from schemas.dicom.descriptors import clean_descriptor, decode_descriptor
-from schemas.dicom.elements import Header, RawElement, scan_items
+from schemas.dicom.elements import Header, RawElement, by_tag_once, scan_items
 from schemas.dicom.encode import OutElement
-from tasks.deidentify.plan.actions import Context, Day, ElementAction, Person, removed, vr_of
+from schemas.dicom.feature_values import vendor_of
+from schemas.study_dates import load_study_dates
+from tasks.deidentify.plan.actions import (
+    Context,
+    Day,
+    ElementAction,
+    Person,
+    lost_if_removed,
+    removed,
+    vr_of,
+)
 from tasks.deidentify.plan.memory import Memory
 from tasks.deidentify.plan.plan_private import plan_private, plan_private_element
 from tasks.deidentify.rules.contract import keep_words, vm_allows
@@ -24,10 +35,11 @@ from tasks.deidentify.rules.values import (
     UID_FORM,
     age_at,
     cap_age,
-    is_binary_number,
+    date_of_datetime,
     is_registered_uid,
-    is_time,
+    keep_numbers,
     read_date,
+    read_time,
     shift_date,
     shift_datetime,
     texts_of,
@@ -35,6 +47,8 @@ from tasks.deidentify.rules.values import (
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 STUDY_DATE, BIRTH_DATE, PATIENT_AGE = 0x00080020, 0x00100030, 0x00101010
+MANUFACTURER = 0x00080070
+_FUNCTIONAL_GROUPS = "FunctionalGroups"
 _LONGEST_TEXT = {"SH": 16, "LO": 64}
 _UID_LENGTH = 64
 
@@ -56,11 +70,13 @@ def context_of(
         Decisions of objects before, replayed for the same bytes of the same person.
     """
     charset = decode_text(header.get(SPECIFIC_CHARACTER_SET))
+    vendor = vendor_of(decode_text(header.get(MANUFACTURER)))
     decisions = None
     if memory is not None:
-        whose = (person.subject_id, person.shift_days, header.encoding, charset)
+        whose = (person.subject_id, person.shift_days, header.encoding, charset, vendor)
         decisions = memory.of(whose)
-    return Context(profile, person, header.encoding, charset, decisions)
+    deciding = load_deciding_attributes()
+    return Context(profile, person, header.encoding, charset, vendor, deciding, decisions)
 
 
 def plan_actions(header: Header, context: Context) -> list[ElementAction]:
@@ -97,9 +113,25 @@ def _plan_elements(
 
 def _plan_public(element: RawElement, place: str, context: Context) -> ElementAction:
     rule = context.profile.rules.get(place, {}).get(element.tag)
-    if rule is None:
+    deciding = _deciding(element, place, context, has_rule=rule is not None)
+    if rule is None and deciding is None:
         return removed(element.tag)
-    return context.decide(place, element, partial(_act, element, rule, context))
+    return context.decide(place, element, partial(_act, element, rule, deciding, context))
+
+
+def _deciding(
+    element: RawElement, place: str, context: Context, *, has_rule: bool
+) -> DecidingAttribute | None:
+    """Return what an element would decide at its place.
+
+    Whose an object is stands in the data set itself. Vendors' frames repeat much of it that
+    nobody reads there: without a rule such an element decides nothing.
+    """
+    found = context.deciding.of_public(element.tag)
+    if found is None or place == ROOT:
+        return found
+    read_here = has_rule or place.startswith(_FUNCTIONAL_GROUPS)
+    return found if read_here and found.decides is not Decides.OBJECT else None
 
 
 def plan_element(
@@ -120,19 +152,34 @@ def _always(rule: Rule, person: Person) -> bytes:
     return person.subject_id.encode() if rule.action is Action.PSEUDONYM else b""
 
 
-def _act(element: RawElement, rule: Rule, context: Context) -> ElementAction:
-    vr = vr_of(element, rule.vr)
-    if vr is None:
-        return removed(element.tag, refused=True)
-    done = _ACTORS[rule.action](element, rule, vr, context)
-    return done or removed(element.tag, refused=True)
+def _act(
+    element: RawElement,
+    rule: Rule | None,
+    deciding: DecidingAttribute | None,
+    context: Context,
+) -> ElementAction:
+    done = None if rule is None else _kept(element, rule, context)
+    lost = lost_if_removed(element, deciding)
+    return done or removed(element.tag, refused=rule is not None, lost=lost)
+
+
+def _kept(element: RawElement, rule: Rule, context: Context) -> ElementAction | None:
+    # Numbers are read under whatever VR they come.
+    of_numbers = rule.action is Action.KEEP and rule.contract.is_of_numbers(rule.vr)
+    vr = rule.vr if of_numbers else vr_of(element, rule.vr)
+    return None if vr is None else _ACTORS[rule.action](element, rule, vr, context)
 
 
 def _keep(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementAction | None:
     little = context.encoding.little
+    if rule.contract.is_of_numbers(rule.vr):
+        kept = keep_numbers(element.vr, rule.vr, element.value, little=little)
+        if kept is None or not rule.contract.accepts_as_numbers(rule.vm, kept.numbers):
+            return None
+        return _written(rule, kept.value, vr=kept.vr)
     if not rule.contract.accepts(vr, rule.vm, element.value, little=little):
         return None
-    if is_binary_number(vr) or vr == "AT":
+    if vr == "AT":
         return _written(rule, element.value, vr=vr)
     return _written(rule, "\\".join(texts_of(element.value)).encode("ascii"), vr=vr)
 
@@ -176,21 +223,26 @@ def _date(element: RawElement, rule: Rule, vr: str, context: Context) -> Element
     texts = texts_of(element.value)
     if not texts:
         return _written(rule, b"")
-    shift = shift_datetime if rule.vr == "DT" else shift_date
-    shifted = shift(texts[0], context.person.shift_days) if len(texts) == 1 else None
+    read, shift = read_date, shift_date
+    if rule.vr == "DT":
+        read, shift = date_of_datetime, shift_datetime
+    real = read(texts[0]) if len(texts) == 1 else None
+    # A constant that stands for no date would tell the shift, moved by it.
+    if real is None or not load_study_dates().has(real):
+        return None
+    shifted = shift(texts[0], context.person.shift_days)
     if shifted is None:
         return None
     out = OutElement(rule.tag, rule.vr, shifted.encode("ascii"))
-    real = read_date(texts[0][:8] if rule.vr == "DT" else texts[0])
-    days = (Day((rule.tag,), real),) if real is not None else ()
-    return ElementAction(rule.tag, rule.action, rule.option, out, days=days)
+    return ElementAction(rule.tag, rule.action, rule.option, out, days=(Day((rule.tag,), real),))
 
 
 def _time(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementAction | None:
     texts = texts_of(element.value)
-    if not vm_allows(rule.vm, len(texts)) or not all(is_time(t) for t in texts):
+    times = [time for time in map(read_time, texts) if time is not None]
+    if not vm_allows(rule.vm, len(texts)) or len(times) < len(texts):
         return None
-    return _written(rule, "\\".join(texts).encode("ascii"))
+    return _written(rule, "\\".join(times).encode("ascii"))
 
 
 def _age(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementAction | None:
@@ -202,7 +254,9 @@ def _age(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementA
 def _age_from_birth(header: Header) -> str | None:
     """Return the age at the study, for an object that states the birth date only."""
     birth, study = (read_date(decode_text(header.get(t))) for t in (BIRTH_DATE, STUDY_DATE))
-    return age_at(birth, study) if birth and study else None
+    if birth is None or study is None or not load_study_dates().has(study):
+        return None
+    return age_at(birth, study)
 
 
 def _sequence(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementAction | None:
@@ -225,7 +279,7 @@ def _plan_items(
     days: list[Day] = []
     nested: list[ElementAction] = []
     for item in found:
-        acted = _plan_elements({e.tag: e for e in item}, place, context)
+        acted = _plan_elements(by_tag_once(item), place, context)
         kept = tuple(a.out for a in acted.values() if a.out is not None)
         nested += acted.values()
         if kept or keep_empty:

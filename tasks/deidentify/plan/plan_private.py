@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
+from pydicom._private_dict import private_dictionaries
+
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.elements import RawElement
 from schemas.dicom.encode import OutElement
-from tasks.deidentify.plan.actions import Context, ElementAction, removed, vr_of
+from tasks.deidentify.plan.actions import Context, ElementAction, lost_if_removed, removed, vr_of
 from tasks.deidentify.rules.blobs import rebuild_blob
 from tasks.deidentify.rules.profile import PRIVATE_ONLY, Action, Option, PrivateRule
-from tasks.deidentify.rules.values import is_binary_number, texts_of
+from tasks.deidentify.rules.values import keep_numbers, texts_of
 
 _PRIVATE_CREATOR_FIRST, _PRIVATE_CREATOR_LAST = 0x10, 0xFF
 #: Plans the items of a sequence by the rules of a place.
@@ -46,9 +48,22 @@ def plan_private_element(
     """Plan one private attribute by the creator of its block."""
     creator = creators.get(_creator_tag(element.tag), "")
     if (creator, element.group) not in context.profile.private:
-        return removed(element.tag)
+        return removed(element.tag, lost=_lost_without_rule(element, creator, context))
     act = partial(_act_private, element, creator, context, plan_items)
     return context.decide(f"private {creator}", element, act)
+
+
+def _lost_without_rule(element: RawElement, creator: str, context: Context) -> str:
+    """Return which deciding attribute an element is whose creator is missing or nobody's.
+
+    Converters read private attributes by number alone; so a block that lost its creator
+    still decides, for the vendor who uses the number.
+    """
+    if creator in private_dictionaries:
+        return ""
+    rows = context.deciding.without_creator(element.tag)
+    meant = (lost_if_removed(element, r) for r in rows if context.vendor in (None, r.vendor))
+    return next(filter(None, meant), "")
 
 
 def private_creators(elements: Mapping[int, RawElement]) -> dict[int, str]:
@@ -70,32 +85,40 @@ def _act_private(
     element: RawElement, creator: str, context: Context, plan_items: PlanItems
 ) -> ElementAction:
     rule = context.profile.private.get((creator, element.group), {}).get(element.tag & 0xFF)
-    vr = vr_of(element, rule.vr) if rule else None
-    if rule is None or vr is None:
-        return removed(element.tag, refused=rule is not None)
+    done = None if rule is None else _kept(element, rule, context, plan_items)
+    deciding = context.deciding.of_private(creator, element.tag)
+    lost = lost_if_removed(element, deciding)
+    return done or removed(element.tag, refused=rule is not None, lost=lost)
+
+
+def _kept(
+    element: RawElement, rule: PrivateRule, context: Context, plan_items: PlanItems
+) -> ElementAction | None:
     contract = rule.contract
+    if contract.is_of_numbers(rule.vr):
+        return _private_numbers(element, rule, context)
+    vr = vr_of(element, rule.vr)
+    if vr is None:
+        return None
     if contract.items_place is not None:
         planned = plan_items(element, contract.items_place or PRIVATE_ONLY, context)
-        done = planned and replace(planned, action=Action.PRIVATE, option=Option.PRIVATE)
-    elif contract.rebuilt_block is not None:
+        return planned and replace(planned, action=Action.PRIVATE, option=Option.PRIVATE)
+    if contract.rebuilt_block is not None:
         block = context.profile.blobs[contract.rebuilt_block]
-        value = rebuild_blob(contract.rebuilt_block, element.value, block)
-        done = _private_out(element, "OB", value) if value else None
-    else:
-        done = _private_value(element, rule, vr, context)
-    return done or removed(element.tag, refused=True)
-
-
-def _private_value(
-    element: RawElement, rule: PrivateRule, vr: str, context: Context
-) -> ElementAction | None:
-    little = context.encoding.little
-    if not rule.contract.accepts(vr, rule.vm, element.value, little=little):
+        rebuilt = rebuild_blob(contract.rebuilt_block, element.value, block)
+        return _private_out(element, "OB", rebuilt) if rebuilt else None
+    if not contract.accepts(vr, rule.vm, element.value, little=context.encoding.little):
         return None
-    value = element.value
-    if not is_binary_number(vr):
-        value = "\\".join(texts_of(value)).encode("ascii")
-    return _private_out(element, vr, value)
+    return _private_out(element, vr, "\\".join(texts_of(element.value)).encode("ascii"))
+
+
+def _private_numbers(
+    element: RawElement, rule: PrivateRule, context: Context
+) -> ElementAction | None:
+    kept = keep_numbers(element.vr, rule.vr, element.value, little=context.encoding.little)
+    if kept is None or not rule.contract.accepts_as_numbers(rule.vm, kept.numbers):
+        return None
+    return _private_out(element, kept.vr, kept.value)
 
 
 def _private_out(element: RawElement, vr: str, value: bytes) -> ElementAction:

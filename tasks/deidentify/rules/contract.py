@@ -9,9 +9,8 @@ from struct import unpack
 
 from pydicom.datadict import dictionary_has_tag
 
-from tasks.deidentify.rules.values import is_binary_number, is_registered_uid, numbers_of, texts_of
+from tasks.deidentify.rules.values import is_number, is_registered_uid, numbers_of, texts_of
 
-_NUMBER_VRS = ("DS", "IS")
 #: Groups of the private attributes that dimension indices of the known vendors point to.
 _PRIVATE_GROUPS = frozenset((0x0019, 0x0021, 0x0043, 0x0065, 0x2001, 0x2005))
 _MOST_POINTERS = 16
@@ -47,16 +46,22 @@ class Contract:
         """Return whether a value field fulfils VR, VM and contract; empty values do."""
         if self.accepts_bytes is not None:
             return self.accepts_bytes(value, little)
-        if self.accepts_numbers is not None or is_binary_number(vr) or vr in _NUMBER_VRS:
-            return self._accepts_as_numbers(vr, vm, value, little=little)
+        if self.is_of_numbers(vr):
+            numbers = numbers_of(vr, value, little=little)
+            return numbers is not None and self.accepts_as_numbers(vm, numbers)
         texts = texts_of(value)
         if not vm_allows(vm, len(texts)):
             return False
         return not texts or (self.accepts_values is not None and self.accepts_values(texts))
 
-    def _accepts_as_numbers(self, vr: str, vm: str, value: bytes, *, little: bool) -> bool:
-        numbers = numbers_of(vr, value, little=little)
-        if numbers is None or not vm_allows(vm, len(numbers)):
+    def is_of_numbers(self, vr: str) -> bool:
+        """Return whether values under this contract and VR are numbers."""
+        of_numbers = self.accepts_numbers is not None or is_number(vr)
+        return of_numbers and self.accepts_bytes is None
+
+    def accepts_as_numbers(self, vm: str, numbers: tuple[float, ...]) -> bool:
+        """Return whether numbers fulfil VM and contract; none do."""
+        if not vm_allows(vm, len(numbers)):
             return False
         return not numbers or (self.accepts_numbers is not None and self.accepts_numbers(numbers))
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import re
+from dataclasses import dataclass
 from datetime import date, timedelta
-from struct import calcsize, unpack
 
 from pydicom.uid import UID
 
-_BINARY = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
+from schemas.dicom.number_texts import BINARY_CODES, read_numbers, unpack_numbers, write_numbers
+
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = re.compile(r"[+-]?\d{1,11}")
+_NUMBER_TEXTS = ("DS", "IS")
+_WIDE_FLOATS = ("FL", "FD")
 _DATE = re.compile(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})")
-_DATETIME = re.compile(r"(\d{8})(\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?)?(?:[+-]\d{4})?")
-_TIME = re.compile(r"(\d{2}):?(?:(\d{2}):?(?:(\d{2})(\.\d{1,6})?)?)?")
+_DATETIME = re.compile(r"(\d{8}|\d{4}[.\-/]\d{2}[.\-/]\d{2})(?:[T ]?(\d.*))?")
+#: Hours, minutes and seconds, together or with colons; a fraction of any length; a zone.
+_TIME = re.compile(
+    r"(?:(\d{1,2}):(\d{2})(?::(\d{2}))?|(\d{2})(?:(\d{2})(\d{2})?)?)"
+    r"(?:(?<=\d\d)[.,](\d{1,12}))?(?: ?(?:Z|[+-]\d{2}:?\d{2}))?",
+    re.ASCII,
+)
+_DICOM_TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?", re.ASCII)
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 OLDEST_AGE_YEARS = 89
 _UNITS_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
@@ -24,25 +32,91 @@ TEXT_VRS = frozenset(
 UID_FORM = re.compile(r"[0-2](\.\d+)+")
 
 
+def is_number(vr: str) -> bool:
+    """Return whether values of this VR are numbers, binary or in text."""
+    return vr in BINARY_CODES or vr in _NUMBER_TEXTS
+
+
 def is_binary_number(vr: str) -> bool:
     """Return whether values of this VR are binary numbers."""
-    return vr in _BINARY
+    return vr in BINARY_CODES
 
 
 def numbers_of(vr: str, value: bytes, *, little: bool) -> tuple[float, ...] | None:
-    """Return the numbers of a value field, or None when it does not hold finite numbers."""
-    if vr in _BINARY:
-        code = _BINARY[vr]
-        count, rest = divmod(len(value), calcsize("=" + code))
-        if rest:
-            return None
-        numbers = unpack(f"{'<' if little else '>'}{count}{code}", value)
-        return numbers if all(math.isfinite(n) for n in numbers) else None
+    """Return the numbers of a value field, or None when it does not hold finite numbers.
+
+    Of a text any form counts that can be read in one way only (`schemas.dicom.number_texts`);
+    a whole number may be written with a point and zeros behind it.
+    """
+    if vr in BINARY_CODES:
+        return unpack_numbers(vr, value, little=little)
+    numbers = read_numbers(value)
+    whole = vr != "IS" or all(n == int(n) for n in numbers or ())
+    return numbers if whole else None
+
+
+@dataclass(frozen=True)
+class KeptNumbers:
+    """Numbers of a value field and how they go out: under which VR, as which bytes."""
+
+    numbers: tuple[float, ...]
+    vr: str
+    value: bytes
+
+
+def keep_numbers(
+    file_vr: str | None, allowed: str, value: bytes, *, little: bool
+) -> KeptNumbers | None:
+    """Return the numbers of an element and the value field that states them in DICOM's form.
+
+    What is in that form already goes out as it came, padding apart; anything else is written
+    anew under the VR that the attribute has.
+
+    Parameters
+    ----------
+    file_vr : str or None
+        The VR in the file; None or UN where the file does not tell.
+    allowed : str
+        The VRs of the attribute, `|` between them; the last is meant where the file is silent.
+    value : bytes
+        The value field.
+    little : bool
+        Byte order of binary values.
+    """
+    names = allowed.split("|")
+    silent = file_vr in (None, "UN")
+    read_as = names[-1] if silent else str(file_vr)
+    if read_as in names and not (silent and read_as in _WIDE_FLOATS and read_numbers(value)):
+        if read_as in BINARY_CODES:
+            numbers = unpack_numbers(read_as, value, little=little)
+            if numbers is not None:
+                return KeptNumbers(numbers, read_as, value)
+        elif (texts := _in_standard_form(read_as, value)) is not None:
+            numbers = tuple(float(t) for t in texts)
+            return KeptNumbers(numbers, read_as, "\\".join(texts).encode("ascii"))
+    return _written_anew(read_as, names, value, little=little)
+
+
+def _in_standard_form(vr: str, value: bytes) -> tuple[str, ...] | None:
     pattern = _WHOLE if vr == "IS" else _DECIMAL
     texts = texts_of(value)
-    if not all(pattern.fullmatch(t) and len(t) <= 16 for t in texts):
+    return texts if all(pattern.fullmatch(t) and len(t) <= 16 for t in texts) else None
+
+
+def _written_anew(
+    read_as: str, names: list[str], value: bytes, *, little: bool
+) -> KeptNumbers | None:
+    if not is_number(read_as) and read_as not in TEXT_VRS:
         return None
-    return tuple(float(t) for t in texts)
+    binary = read_as in BINARY_CODES and read_as not in names
+    numbers = unpack_numbers(read_as, value, little=little) if binary else read_numbers(value)
+    if numbers is None:
+        return None
+    for vr in names:
+        written = write_numbers(vr, numbers, little=little)
+        if written is not None:
+            return KeptNumbers(numbers, vr, written)
+    return None
 
 
 def texts_of(value: bytes) -> tuple[str, ...]:
@@ -73,23 +147,45 @@ def shift_date(text: str, shift_days: int) -> str | None:
 
 def shift_datetime(text: str, shift_days: int) -> str | None:
     """Return a DT value with its date moved back, its time of day kept and its zone dropped."""
+    day, time_of_day = _parts_of_datetime(text)
+    shifted = shift_date(day, shift_days)
+    return None if shifted is None or time_of_day is None else shifted + time_of_day
+
+
+def date_of_datetime(text: str) -> date | None:
+    """Return the calendar date of a DT value, or None when it has none."""
+    day, time_of_day = _parts_of_datetime(text)
+    return None if time_of_day is None else read_date(day)
+
+
+def _parts_of_datetime(text: str) -> tuple[str, str | None]:
+    """Return the date of a DT value, and its time of day in DICOM's form, None when it is none."""
     match = _DATETIME.fullmatch(text)
     if match is None:
-        return None
-    day = shift_date(match.group(1), shift_days)
-    time_of_day = match.group(2) or ""
-    if day is None or (time_of_day and not is_time(time_of_day)):
-        return None
-    return day + time_of_day
+        return "", None
+    return match.group(1), read_time(match.group(2)) if match.group(2) else ""
 
 
-def is_time(text: str) -> bool:
-    """Return whether the text is a TM value."""
+def read_time(text: str) -> str | None:
+    """Return a time of day in the form of a TM value (HHMMSS.FFFFFF), or None when it is none.
+
+    Colons, a single digit of the hour before one, a comma for the point and a zone are read;
+    the zone is dropped, since the local time is what counts. Of a longer fraction six digits
+    stay (PS3.5 6.2): cut off and not rounded, so that no second becomes the next.
+    """
     match = _TIME.fullmatch(text)
     if match is None:
-        return False
-    hours, minutes, seconds = (int(g or 0) for g in match.groups()[:3])
-    return hours < 24 and minutes < 60 and seconds <= 60
+        return None
+    colon, plain = match.groups()[:3], match.groups()[3:6]
+    hours, minutes, seconds = (part or "" for part in (colon if colon[0] else plain))
+    if int(hours) > 23 or int(minutes or 0) > 59 or int(seconds or 0) > 60:
+        return None
+    fraction = match.group(7)
+    if fraction and not seconds:
+        return None
+    if _DICOM_TIME.fullmatch(text):
+        return text
+    return f"{hours:0>2}{minutes}{seconds}" + (f".{fraction[:6]}" if fraction else "")
 
 
 def cap_age(text: str) -> str | None:

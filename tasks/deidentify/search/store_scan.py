@@ -28,7 +28,7 @@ from schemas.dicom.elements import (
     scan_file,
 )
 from tasks.deidentify.identifiers import IdentifierKind
-from tasks.deidentify.plan.admission import compressed_is_only_image
+from tasks.deidentify.plan.pixel_bytes import look_inside_of
 from tasks.deidentify.rules.profile import tag_of
 from tasks.deidentify.search.layouts import Layouts
 from tasks.deidentify.search.residual_scan import Dictionary, Match, search_generic
@@ -250,7 +250,7 @@ def _pieces_of_dicom(data: bytes, owner: str | None, known: _Known) -> Iterator[
     # Fragments that hold nothing but image are noise to a search: a short name in some encoding
     # stands in it by chance. Whatever else they carry is searched.
     compressed = pixels and header.elements[PIXEL_DATA].undefined_length
-    if compressed and not compressed_is_only_image(header):
+    if compressed and look_inside_of(header).beside:
         yield _Piece(pixels, owner)
 
 

@@ -95,9 +95,11 @@ def _withheld(bench: Workbench, outcome: FileOutcome, found: set[str]) -> FileOu
         outcome,
         state=FileState.QUARANTINED,
         reason=ReasonCode.IDENTIFIER_FOUND,
+        detail=None,
         output_sha256=None,
         pixel_sha256=None,
         features=None,
+        facts=None,
     )
 
 

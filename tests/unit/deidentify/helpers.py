@@ -15,6 +15,7 @@ from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing
 from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.objects import deidentify_object
+from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.rules.profile import load_profile
 from tests.builders import to_bytes
 
@@ -45,12 +46,21 @@ def anyone(patient_id: RawPatientId) -> SubjectAssignment:
 
 def run(data: Dataset | bytes) -> DeidentifiedObject | ReasonCode:
     raw = data if isinstance(data, bytes) else to_bytes(data)
-    return deidentify_object(raw, load_profile(), anyone, RING.uid)
+    done = deidentify_object(raw, load_profile(), anyone, RING.uid)
+    return done.reason if isinstance(done, Refusal) else done
+
+
+def refusal(data: Dataset | bytes) -> Refusal:
+    """The reason and the detail of an object that is set aside."""
+    raw = data if isinstance(data, bytes) else to_bytes(data)
+    done = deidentify_object(raw, load_profile(), anyone, RING.uid)
+    assert isinstance(done, Refusal)
+    return done
 
 
 def accepted(data: Dataset | bytes) -> DeidentifiedObject:
     result = run(data)
-    assert isinstance(result, DeidentifiedObject), result
+    assert isinstance(result, DeidentifiedObject), refusal(data)
     return result
 
 

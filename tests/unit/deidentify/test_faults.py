@@ -11,7 +11,7 @@ import pytest
 from schemas.states import FileState, ReasonCode
 from tasks.deidentify import audit, identifiers, objects, store_worker
 from tasks.deidentify.job_records import Job
-from tasks.deidentify.plan import admission, plan, plan_private, rebuild
+from tasks.deidentify.plan import admission, pixel_bytes, plan, plan_private, rebuild
 from tasks.deidentify.rules.profile import Action
 from tasks.deidentify.settle import settle
 from tasks.deidentify.store_worker import Subjects, run_job, start_worker
@@ -30,14 +30,16 @@ STEPS: list[tuple[Any, str]] = [
     (objects, "harvest_identifiers"),
     (objects, "count_actions"),
     (objects, "trail_of"),
-    (admission, "numbers_of"),
+    (admission, "check_pixel_bytes"),
+    (pixel_bytes, "keep_numbers"),
+    (objects, "harvest_facts"),
     (admission, "texts_of"),
     (audit, "options_run"),
     (identifiers, "walk"),
     (plan, "texts_of"),
     (plan, "shift_date"),
     (plan, "shift_datetime"),
-    (plan, "is_time"),
+    (plan, "read_time"),
     (plan, "clean_descriptor"),
     (plan, "keep_words"),
     (plan, "plan_private"),

@@ -26,6 +26,7 @@ from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.plan import admission, plan
 from tasks.deidentify.plan.admission import READ_BY_SERIES_CHECKS, check_admission
 from tasks.deidentify.plan.memory import Memory
+from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.replay import replay
 from tasks.deidentify.rules.profile import Action, load_profile, tag_of
 from tasks.deidentify.search.layouts import Layouts
@@ -37,7 +38,7 @@ from tests.unit.deidentify.plan.test_memory import as_big_endian, as_implicit, c
 Mutation = Callable[[Dataset], object]
 
 
-def plain(raw: bytes) -> DeidentifiedObject | ReasonCode:
+def plain(raw: bytes) -> DeidentifiedObject | Refusal:
     return deidentify_object(raw, load_profile(), anyone, RING.uid)
 
 
@@ -209,7 +210,7 @@ def test_the_checks_of_a_series_read_nothing_that_may_differ(
             return super().__getitem__(key)
 
     monkeypatch.setattr(admission, "_uid_reason", lambda header: None)
-    monkeypatch.setattr(admission, "_pixel_reason", lambda header: None)
+    monkeypatch.setattr(admission, "check_pixel_bytes", lambda header: None)
     for raw in corpus():
         known = scan_file(raw)
         check_admission(

@@ -19,7 +19,7 @@ from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.rules.profile import load_profile
 from tests.builders import make_instance, to_bytes
-from tests.unit.deidentify.helpers import RING, run
+from tests.unit.deidentify.helpers import RING, refusal, run
 
 R = ReasonCode
 
@@ -84,7 +84,7 @@ def test_images_and_reconstructions_of_the_scanner_come_in(image_type: list[str]
 def test_text_behind_the_last_pixel_is_not_carried_over() -> None:
     data = make_instance()
     data.PixelData += b"Zhang^Weiming "
-    assert run(data) is R.BURNED_IN_ANNOTATION
+    assert refusal(data) == (R.PIXEL_BYTES_BESIDE_IMAGE, "bytes behind the last pixel")
 
 
 def test_zero_padding_behind_the_last_pixel_is_let_in() -> None:
@@ -119,7 +119,7 @@ def test_nobody_linked_means_nothing_written() -> None:
         return None
 
     result = deidentify_object(to_bytes(make_instance()), load_profile(), nobody, RING.uid)
-    assert result is R.NO_LINKAGE
+    assert result == (R.NO_LINKAGE, "")
 
 
 def test_a_file_without_preamble_and_meta_is_read_as_what_it_is() -> None:

@@ -13,7 +13,8 @@ from tests.unit.deidentify.codestreams import jpeg, jpeg_2000, jpeg_ls, rle, seg
 from tests.unit.deidentify.helpers import run
 
 NAME = b"Zhang^Weiming 88123456"
-PLANE = bytes(n % 251 for n in range(ROWS * COLUMNS))
+LOW = bytes(n % 251 for n in range(ROWS * COLUMNS))
+HIGH = bytes(n % 15 for n in range(ROWS * COLUMNS))
 
 
 def compressed(syntax: str, *frames: bytes) -> DeidentifiedObject | ReasonCode:
@@ -29,7 +30,7 @@ def compressed(syntax: str, *frames: bytes) -> DeidentifiedObject | ReasonCode:
     ("syntax", "frame"),
     [
         (JPEGLosslessSV1, jpeg()),
-        (JPEGLosslessSV1, jpeg(segment(0xE0, b"JFIF\0" + bytes(9)))),
+        (JPEGLosslessSV1, jpeg(segment(0xE0, b"JFIF\0\1\1" + bytes(7)))),
         (JPEGLosslessSV1, jpeg(segment(0xFE, b"LEAD Technologies Inc. V1.01\0"))),
         (JPEGLosslessSV1, jpeg() + b"\0\0"),
         (JPEGLSLossless, jpeg_ls()),
@@ -37,7 +38,7 @@ def compressed(syntax: str, *frames: bytes) -> DeidentifiedObject | ReasonCode:
         (JPEG2000Lossless, jpeg_2000(segment(0x64, b"\0\1Kakadu-v5.2.1"))),
         (JPEG2000Lossless, jpeg_2000(segment(0x64, b"\0\1Created by OpenJPEG version 2.0.0"))),
         (JPEG2000Lossless, jpeg_2000(segment(0x64, b"\0\1Created by GDCM/OpenJPEG version 2.3.0"))),
-        (RLELossless, rle(PLANE, PLANE)),
+        (RLELossless, rle(HIGH, LOW)),
     ],
     ids=str,
 )
@@ -53,7 +54,7 @@ def test_images_and_notes_of_encoders_come_in(syntax: str, frame: bytes) -> None
         (JPEGLosslessSV1, jpeg(segment(0xFE, b"Intel(R) IPP JPEG encoder " + NAME))),
         (JPEGLosslessSV1, jpeg(segment(0xFE, b"PICTools Zhang Weiming"))),
         (JPEGLosslessSV1, jpeg(segment(0xE1, b"Exif\0\0" + NAME))),
-        (JPEGLosslessSV1, jpeg(segment(0xE0, b"JFIF\0" + bytes(9) + NAME))),
+        (JPEGLosslessSV1, jpeg(segment(0xE0, b"JFIF\0\1\1" + bytes(7) + NAME))),
         (JPEGLosslessSV1, jpeg() + NAME),
         (JPEGLosslessSV1, NAME + jpeg()),
         (JPEGLosslessSV1, jpeg()[:-2]),
@@ -62,12 +63,12 @@ def test_images_and_notes_of_encoders_come_in(syntax: str, frame: bytes) -> None
         (JPEG2000Lossless, jpeg_2000(segment(0x64, b"\0\1" + NAME))),
         (JPEG2000Lossless, jpeg_2000(in_tile=segment(0x64, b"\0\1" + NAME))),
         (JPEG2000Lossless, jpeg_2000() + NAME),
-        (RLELossless, rle(PLANE, PLANE) + NAME),
-        (RLELossless, rle(PLANE, PLANE + NAME)),
-        (RLELossless, rle(PLANE, PLANE)[:-40]),
+        (RLELossless, rle(HIGH, LOW) + NAME),
+        (RLELossless, rle(HIGH, LOW + NAME)),
+        (RLELossless, rle(HIGH, LOW)[:-40]),
         ("1.2.840.10008.1.2.4.102", jpeg()),
     ],
     ids=str,
 )
 def test_whatever_else_compressed_pixels_hold_is_held(syntax: str, frame: bytes) -> None:
-    assert compressed(syntax, frame) is ReasonCode.BURNED_IN_ANNOTATION
+    assert compressed(syntax, frame) is ReasonCode.PIXEL_BYTES_BESIDE_IMAGE

@@ -9,10 +9,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from schemas.identifiers import RawPatientId
-from schemas.states import ReasonCode
 from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.plan.memory import Memory
+from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.rules.profile import load_profile
 from tests.builders import make_instance, make_series, to_bytes
 from tests.unit.deidentify.helpers import RING, anyone, assignment
@@ -64,7 +64,7 @@ def _as(syntax: str) -> bytes:
     return stream.getvalue()
 
 
-def run(raw: bytes, memory: Memory | None) -> DeidentifiedObject | ReasonCode:
+def run(raw: bytes, memory: Memory | None) -> DeidentifiedObject | Refusal:
     return deidentify_object(raw, load_profile(), anyone, RING.uid, memory)
 
 

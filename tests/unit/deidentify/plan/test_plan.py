@@ -8,11 +8,12 @@ import pytest
 from pydicom.dataset import Dataset
 
 from schemas.dicom.elements import scan_file
+from schemas.states import ReasonCode
 from tasks.deidentify.plan.actions import Person
 from tasks.deidentify.plan.plan import context_of, plan_actions
 from tasks.deidentify.rules.profile import Action, load_profile
 from tests.builders import make_instance, to_bytes
-from tests.unit.deidentify.helpers import RING, SHIFT_DAYS, written
+from tests.unit.deidentify.helpers import RING, SHIFT_DAYS, refusal, written
 
 PERSON = Person("S91-AAAAAAAA", SHIFT_DAYS, RING.uid)
 
@@ -35,20 +36,30 @@ def test_every_element_found_has_one_action_and_no_rule_means_removed() -> None:
 @pytest.mark.parametrize(
     ("keyword", "value"),
     [
-        ("SliceThickness", "9999"),
         ("PatientSex", "LIWEI"),
         ("ScanningSequence", "88123456"),
         ("PatientPosition", "LIWEI"),
         ("StudyTime", "881234"),
         ("PatientWeight", "8812345"),
         ("EchoNumbers", "88123456"),
-        ("PixelSpacing", ["1", "1", "1"]),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Invalid value:UserWarning")  # bad values are the point
 def test_a_value_that_breaks_its_contract_is_removed(keyword: str, value: Any) -> None:
     elements: dict[str, Any] = {keyword: value}
     assert keyword not in written(make_instance(modality="MR", **elements))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"), [("SliceThickness", "9999"), ("PixelSpacing", ["1", "1", "1"])]
+)
+@pytest.mark.filterwarnings("ignore:Invalid value:UserWarning")
+def test_a_value_that_decides_geometry_and_breaks_its_contract_holds_the_object(
+    keyword: str, value: Any
+) -> None:
+    elements: dict[str, Any] = {keyword: value}
+    held = refusal(make_instance(modality="MR", **elements))
+    assert held == (ReasonCode.DECIDING_ATTRIBUTE_LOST, keyword)
 
 
 def test_words_outside_the_list_are_dropped_and_the_others_stay() -> None:
@@ -81,13 +92,21 @@ def test_a_diffusion_weighting_stays_in_its_own_private_block() -> None:
 
 
 def test_a_private_value_that_breaks_its_contract_takes_its_creator_with_it() -> None:
-    data = with_private(0x0019, "SIEMENS MR HEADER", 0x10, x0C=("IS", 88123456))
+    data = with_private(0x0019, "SIEMENS MR HEADER", 0x10, x18=("IS", 88123456))
     after = written(data)
     assert [e.tag for e in after if e.tag.is_private] == []
 
 
+@pytest.mark.parametrize("creator", ["SIEMENS MR HEADER", "ZHANG WEIMING"])
+def test_a_b_value_that_cannot_be_kept_holds_the_object(creator: str) -> None:
+    """Converters read private attributes by number, whatever their creator says."""
+    data = with_private(0x0019, creator, 0x10, x0C=("IS", 88123456))
+    data.Manufacturer = "SIEMENS"
+    assert refusal(data) == (ReasonCode.DECIDING_ATTRIBUTE_LOST, "SiemensBValue")
+
+
 def test_the_same_element_of_an_unknown_creator_is_removed() -> None:
-    data = with_private(0x0019, "ZHANG WEIMING", 0x10, x0C=("IS", 800))
+    data = with_private(0x0019, "ZHANG WEIMING", 0x10, x18=("IS", 800))
     assert [e.tag for e in written(data) if e.tag.is_private] == []
 
 

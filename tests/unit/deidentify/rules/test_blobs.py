@@ -9,12 +9,13 @@ import pytest
 from pydicom.dataset import Dataset
 
 from schemas.dicom.siemens_csa import read_csa
+from schemas.states import ReasonCode
 from tasks.deidentify.rules.blobs import rebuild_blob
 from tasks.deidentify.rules.ge_blocks import BlobError, read_protocol, read_user_data
 from tasks.deidentify.rules.profile import load_profile
 from tasks.deidentify.rules.siemens_csa import write_csa
 from tests.builders import make_instance
-from tests.unit.deidentify.helpers import accepted, written
+from tests.unit.deidentify.helpers import accepted, refusal, written
 
 NAME = b"Zhang^Weiming"
 MOSAIC = {
@@ -124,7 +125,6 @@ def test_blocks_are_rebuilt_inside_an_object_in_their_places() -> None:
     [
         ("b=1500(0.445,0.000,0.895)", True),
         ("b=0(0.000,-0.100,0.000)", True),
-        ("b=1500(0.445,0.000,0.895) Zhang", False),
         ("Zhang b=1500", False),
         ("88123456", False),
     ],
@@ -132,6 +132,11 @@ def test_blocks_are_rebuilt_inside_an_object_in_their_places() -> None:
 def test_a_comment_stays_only_when_it_is_a_diffusion_direction(comment: str, stays: bool) -> None:
     after = written(make_instance(modality="MR", ImageComments=comment))
     assert after.get("ImageComments") == (comment if stays else None)
+
+
+def test_a_diffusion_direction_with_other_text_holds_the_object() -> None:
+    held = refusal(make_instance(modality="MR", ImageComments="b=1500(0.4,0.0,0.9) Zhang"))
+    assert held == (ReasonCode.DECIDING_ATTRIBUTE_LOST, "ImageComments")
 
 
 def test_slices_of_a_vframe_keep_position_and_moved_time() -> None:

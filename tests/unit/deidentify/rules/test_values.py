@@ -9,9 +9,9 @@ import pytest
 from tasks.deidentify.rules.values import (
     age_at,
     cap_age,
-    is_time,
     numbers_of,
     read_date,
+    read_time,
     shift_date,
     shift_datetime,
 )
@@ -39,6 +39,9 @@ def test_a_shift_crosses_leap_days_by_the_calendar() -> None:
         ("20250306", "20240131"),
         ("2025030610", "2024013110"),
         ("20250306102000.123456+0800", "20240131102000.123456"),
+        ("20250306102000.1234567", "20240131102000.123456"),
+        ("2025-03-06T10:20:00+08:00", "20240131102000"),
+        ("2025-03-06 10:20", "202401311020"),
         ("20250306990000", None),
         ("2025", None),
     ],
@@ -48,20 +51,31 @@ def test_a_datetime_keeps_its_time_and_loses_its_zone(text: str, shifted: str | 
 
 
 @pytest.mark.parametrize(
-    ("text", "valid"),
+    ("text", "time"),
     [
-        ("10", True),
-        ("1015", True),
-        ("101500.123456", True),
-        ("10:15:00", True),
-        ("251500", False),
-        ("106100", False),
-        ("88123456", False),
-        ("", False),
+        ("10", "10"),
+        ("1015", "1015"),
+        ("101500.123456", "101500.123456"),
+        ("10:15:00", "101500"),
+        ("9:15", "0915"),
+        ("09:20:10.5", "092010.5"),
+        ("092010.1234567", "092010.123456"),
+        ("092010.9999999", "092010.999999"),
+        ("092010,5", "092010.5"),
+        ("092010+0800", "092010"),
+        ("09:20:10.5 +08:00", "092010.5"),
+        ("092060", "092060"),
+        ("251500", None),
+        ("240000", None),
+        ("106100", None),
+        ("88123456", None),
+        ("0920.5", None),
+        ("920", None),
+        ("", None),
     ],
 )
-def test_a_time_of_day_is_within_the_day(text: str, valid: bool) -> None:
-    assert is_time(text) is valid
+def test_a_time_of_day_is_written_in_the_form_of_dicom(text: str, time: str | None) -> None:
+    assert read_time(text) == time
 
 
 @pytest.mark.parametrize(

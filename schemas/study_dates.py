@@ -1,0 +1,77 @@
+"""Which dates can be of the study, and which stand for no date: a signed table.
+
+A constant that stands for "no date" is the same in every hospital. Moved by a person's shift
+and published it tells the shift, and with it every real date of the person; so does any other
+date that everybody can guess. So a date outside the study's life, birth dates apart, is none
+of the person: it is dropped with a finding. Rows stand in
+`data_contracts/protocol/study_dates.csv`.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from schemas.errors import ContractError
+from schemas.package_data import data_contracts_dir
+from schemas.vault.keys import SHIFT_DAYS_MAX, SHIFT_DAYS_MIN
+
+_FILE = "study_dates.csv"
+
+
+@dataclass(frozen=True)
+class StudyDates:
+    """First and last day of the study's life, and the constants that stand for no date."""
+
+    first: dt.date
+    last: dt.date
+    no_dates: frozenset[dt.date]
+
+    def has(self, day: dt.date) -> bool:
+        """Return whether a real date can be of a person of the study, birth dates apart."""
+        return self.first <= day <= self.last and day not in self.no_dates
+
+    @property
+    def shifted_span(self) -> tuple[dt.date, dt.date]:
+        """First and last day that a date of the study can have once it is moved back."""
+        return (
+            self.first - dt.timedelta(days=SHIFT_DAYS_MAX),
+            self.last - dt.timedelta(days=SHIFT_DAYS_MIN),
+        )
+
+
+@lru_cache(maxsize=1)
+def load_study_dates() -> StudyDates:
+    """Return the table in force."""
+    return read_study_dates(data_contracts_dir() / "protocol" / _FILE)
+
+
+def read_study_dates(path: Path) -> StudyDates:
+    """Read the table.
+
+    Raises
+    ------
+    ContractError
+        If a row cannot be used; it names file, line and reason.
+    """
+    found: dict[str, list[dt.date]] = {"first": [], "last": [], "no_date": []}
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream, strict=True)
+        for row in reader:
+            whole = None not in row and all(row.values())
+            if not whole or row["kind"] not in found:
+                raise _refused(path, reader.line_num, "the row has no known kind, or lacks a cell")
+            try:
+                found[row["kind"]].append(dt.date.fromisoformat(row["value"]))
+            except ValueError:
+                raise _refused(path, reader.line_num, "the value is no date") from None
+    if len(found["first"]) != 1 or len(found["last"]) != 1:
+        raise _refused(path, 1, "the study has not one first and one last day")
+    return StudyDates(found["first"][0], found["last"][0], frozenset(found["no_date"]))
+
+
+def _refused(path: Path, line: int, why: str) -> ContractError:
+    return ContractError(why, where=f"{path.name}, line {line}", hint="Mend the row.")
