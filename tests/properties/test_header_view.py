@@ -52,9 +52,10 @@ def test_real_files_give_the_same_features(real_dicom: Path) -> None:
     files = [p for p in sorted(real_dicom.rglob("*")) if p.is_file() and p.suffix != ".md"]
     for path in files[::7]:
         raw = path.read_bytes()
-        found = fast(raw)
-        assert found is not None
-        assert found == reference(raw)
+        found, expected = fast(raw), reference(raw)
+        # Frames and tiles are in sequences: those headers are left to the full parser.
+        is_plain = expected is not None and not expected.frame_positions_lps
+        assert found == (expected if is_plain else None)
 
 
 TEXT = st.text("AbZ zÄéß张三 \\^_-0123456789", max_size=12)

@@ -1,0 +1,1 @@
+"""An oracle of conversion: from delivered files to published voxels, by code of its own."""
