@@ -35,6 +35,7 @@ from schemas.run.zones import Zones
 from tasks.publish.diff.differences import parse_version
 from tasks.publish.manifest import SUMS, read_sums
 from tasks.publish.s3_signature import S3Credentials, S3Place, create_headers
+from tasks.publish.signature import SIGNATURE
 
 LATEST = "latest"
 BATCH_MARK = "batch.json"
@@ -280,7 +281,8 @@ def fetch_release(url: str, version: str, into: Path) -> Path:
     into.mkdir(parents=True, exist_ok=True)
     with directory_published_as(into / name) as staging:
         (staging / SUMS).write_bytes(store.read(f"{name}/{SUMS}"))
-        for path in read_sums(staging):
+        signed = (SIGNATURE,) if store.exists(f"{name}/{SIGNATURE}") else ()
+        for path in (*read_sums(staging), *signed):
             (staging / path).parent.mkdir(parents=True, exist_ok=True)
             with (staging / path).open("wb") as out, store.reading(f"{name}/{path}") as stream:
                 shutil.copyfileobj(stream, out, 1 << 22)
