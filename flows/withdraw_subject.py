@@ -13,7 +13,9 @@ from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal, supp
 from tasks.clinical.store_erase import erase_from_forms
 from tasks.deidentify.store_erase import erase_from_identifiers
 from tasks.publish.erase.store_erase import erase_from_releases, publish_without
+from tasks.publish.signature import Signer
 from tasks.publish.store import release_folders, sweep_staging
+from tasks.publish.store_origin import record_releases
 from tasks.publish.store_remote import (
     erase_at_batches,
     erase_at_releases,
@@ -88,8 +90,11 @@ def _erase(
     warehouse = erase_from_warehouse(zones, site, subject_id, patients)
     form_rows = erase_from_forms(zones, ring, site, subject_id)
     erase_from_identifiers(zones, ring, site, subject_id)
-    issued = publish_without(zones.releases, subject_id)
-    erased = erase_from_releases(zones.releases, subject_id)
+    signer = Signer.of(ring)
+    issued = publish_without(zones.releases, subject_id, signer)
+    erased = erase_from_releases(zones.releases, subject_id, signer)
+    written = (*erased, *([issued] if issued else []))
+    record_releases(zones, ring, [zones.releases / version for version in written])
     if settings.warehouse_url:
         erase_at_batches(settings.warehouse_url, zones, site)
     if settings.releases_url:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,19 +73,29 @@ def verify(
             help="Search for residual identifiers; needs the key.",
         ),
     ] = True,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(help="Public key of the maker, where the home's own key is not at hand."),
+    ] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
     out: OutOption = None,
 ) -> None:
-    """Prove a release again: checksums, contracts, counts, residual identifiers.
+    """Prove a release again: signature, checksums, contracts, counts, residual identifiers.
+
+    The signature is checked with the key of the home, or with the public key given. With neither,
+    the one inside the release shows that it is of one piece, not who made it.
 
     Example: livercohort verify latest
     Example: livercohort verify /data/copy/1.2.0 --no-identifier-scan
     """
-    from tasks.publish.store_verify import verify_release
+    from tasks.publish.store_verify import LATEST, verify_release
 
     settings = apply_environment(home=home)
     folder = release_folder(settings, release)
+    # By the name `latest`, so that one turned back to an older release is told.
+    shown = settings.zones.releases / LATEST if release == LATEST else folder
+    known, recorded, told = _origin(settings, public_key)
     rows: list[dict[str, Any]] = [
         {
             "rule_id": finding.rule_id,
@@ -94,7 +105,7 @@ def verify(
             "expected": finding.expected,
             "message": finding.message_en,
         }
-        for finding in verify_release(folder)
+        for finding in verify_release(shown, known=known, recorded=recorded)
     ]
     if identifier_scan:
         rows += _scan_rows(settings, folder, damaged=bool(rows))
@@ -109,9 +120,30 @@ def verify(
         )
     if not rows and not (as_json or as_csv or out):
         scanned = "no identifier found" if identifier_scan else "identifiers not searched"
-        say(f"release {folder.name}: checksums, contracts, counts and sums hold; {scanned}")
+        say(f"release {folder.name}: checksums, contracts, counts and sums hold; {scanned}; {told}")
     if rows:
         raise typer.Exit(ExitCode.BLOCKED)
+
+
+def _origin(
+    settings: Settings, public_key: Path | None
+) -> tuple[bytes | None, Mapping[str, str] | None, str]:
+    """Return the public key to check with, what the home remembers, and how to say so."""
+    from schemas.vault.anchors import read_anchors
+    from schemas.vault.keys import read_key_file
+    from tasks.publish.signature import Signer, read_public_key
+    from tasks.publish.store_origin import recorded_sums
+
+    if public_key is not None:
+        try:
+            return read_public_key(public_key.read_bytes()), None, "signed by the key given"
+        except OSError:
+            raise BadInputError("the public key cannot be read", where=str(public_key)) from None
+    if not settings.master_key_file.is_file():
+        return None, None, "whose signature it is was not checked: give --public-key"
+    ring = read_key_file(settings.master_key_file)
+    recorded = recorded_sums(read_anchors(settings.zones, ring))
+    return Signer.of(ring).public, recorded, "signed by this home"
 
 
 def diff(

@@ -53,6 +53,8 @@ class Purpose(StrEnum):
     SOURCE = "source-digest/v1"
     BATCH = "batch-id/v1"
     PACKAGE = "package-names/v1"
+    SIGNATURE = "release-signature/v1"
+    AUDIT = "audit-chain/v1"
 
 
 @dataclass(frozen=True)

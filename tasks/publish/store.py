@@ -35,6 +35,7 @@ from tasks.publish.manifest import (
     registers_of,
 )
 from tasks.publish.release_plan import Plan
+from tasks.publish.signature import Signer
 from tasks.publish.store_tables import read_parts, read_release_tables, require_parts
 from tasks.publish.store_write import write_release
 
@@ -54,6 +55,7 @@ def build_release(
     previous: Path | None = None,
     dry_run: bool = False,
     inspect: Callable[[Path], None] | None = None,
+    signer: Signer | None = None,
 ) -> ReleaseResult:
     """Publish the tables and volumes as a new immutable release, if anything changed.
 
@@ -77,6 +79,8 @@ def build_release(
         Compute version and differences only; write nothing.
     inspect : callable, optional
         Looks through the staged folder before it gets its name; raises to stop.
+    signer : Signer, optional
+        Signs the sums; a release without is one that `verify` finds unsigned.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def build_release(
         status, path = ReleaseStatus.DRY_RUN, None
     else:
         status, path = ReleaseStatus.PUBLISHED, releases_dir / plan.version
-        _publish(path, plan, nifti_sources, inspect)
+        _publish(path, plan, nifti_sources, inspect, signer)
         _point_latest(releases_dir, plan.version)
     return ReleaseResult(
         status=status,
@@ -120,10 +124,11 @@ def _publish(
     plan: Plan,
     nifti_sources: Mapping[str, Path],
     inspect: Callable[[Path], None] | None,
+    signer: Signer | None,
 ) -> None:
     try:
         with directory_published_as(path) as staging:
-            write_release(staging, plan, nifti_sources)
+            write_release(staging, plan, nifti_sources, signer)
             if inspect is not None:
                 inspect(staging)
     except FileExistsError:

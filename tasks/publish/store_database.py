@@ -1,13 +1,13 @@
 """`cohort.duckdb`: materialised tables with keys, CHECKs and comments, and the views.
 
 Views over relative Parquet paths break when somebody else opens the file, so the rows are in
-it. The file of a release is made from that of the release before where little changed and
-nobody was removed: rows that are taken out of a DuckDB file stay in its blocks for a while.
+it. It is always made from the tables, never from the file of the release before: what somebody
+changed in that must not go on, and rows taken out of a DuckDB file stay in its blocks.
 """
 
 from __future__ import annotations
 
-import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,14 +15,11 @@ import duckdb
 import pyarrow as pa
 
 from schemas.tables.contracts import TableContract
-from tasks.publish.diff.content import ALL_SITES
 from tasks.publish.views import views
 
 DATABASE = "cohort.duckdb"
 #: Read by DuckDB 1.1 and newer; the default of 2.0 is unreadable by all older ones.
 STORAGE_VERSION = "v1.0.0"
-#: Up to this share of changed rows a copy is updated; beyond it the file is made anew.
-UPDATE_UP_TO = 0.25
 
 
 def write_database(
@@ -40,36 +37,23 @@ def write_database(
         _detach(connection)
 
 
-def update_database(
-    previous: Path,
-    path: Path,
-    changed: Mapping[str, Mapping[str, pa.Table]],
-    contracts: Mapping[str, TableContract],
-) -> None:
-    """Write the database of the release before with the rows of some sites replaced.
+def catalogue_of(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
+    """Return (kind, name) → definition or words of everything in a database but its rows."""
+    found = connection.execute(_CATALOGUE).fetchall()
+    return {(kind, name): text for kind, name, text in found}
 
-    Parameters
-    ----------
-    previous, path : Path
-        The database before, and the new one.
-    changed : mapping of str to mapping of str to pyarrow.Table
-        Table → site or `all` → the rows now in place of theirs; no rows where a site has none
-        any more. `all` alone stands for the whole table.
-    contracts : mapping of str to TableContract
-        By which column a table is split; the same as for the database before.
+
+def expected_catalogue(contracts: Mapping[str, TableContract]) -> dict[tuple[str, str], str]:
+    """Return what `catalogue_of` gives for a database made under these contracts.
+
+    It is written and read again: a view is told otherwise before it was stored.
     """
-    shutil.copyfile(previous, path)
-    with duckdb.connect() as connection:
-        _attach(connection, path)
-        for name, parts in changed.items():
-            column = contracts[name].site_column
-            for stem in parts:
-                _delete(connection, name, column, stem, whole=column is None)
-        for name, parts in changed.items():
-            for part in parts.values():
-                _insert(connection, name, part)
-        connection.execute("CHECKPOINT cohort")
-        _detach(connection)
+    empty = {name: contract.arrow_schema().empty_table() for name, contract in contracts.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, DATABASE)
+        write_database(path, empty, contracts)
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return catalogue_of(connection)
 
 
 def count_database_rows(path: Path) -> dict[str, int]:
@@ -117,25 +101,17 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -
     connection.unregister("incoming")
 
 
-def _delete(
-    connection: duckdb.DuckDBPyConnection,
-    name: str,
-    column: str | None,
-    stem: str,
-    *,
-    whole: bool,
-) -> None:
-    statement = f'DELETE FROM "{name}"'  # noqa: S608  # names of our own contracts
-    if whole:
-        connection.execute(statement)
-    elif stem == ALL_SITES:
-        connection.execute(f'{statement} WHERE "{column}" IS NULL')
-    else:
-        connection.execute(
-            f"{statement} WHERE regexp_replace(\"{column}\", '-.*$', '') = ?", [stem]
-        )
-
-
+_CATALOGUE = """
+SELECT 'table', table_name, coalesce(comment, '') || sql FROM duckdb_tables() WHERE NOT internal
+UNION ALL
+SELECT 'view', view_name, coalesce(comment, '') || sql FROM duckdb_views() WHERE NOT internal
+UNION ALL
+SELECT 'column', table_name || '.' || column_name, coalesce(comment, '')
+FROM duckdb_columns() WHERE NOT internal
+UNION ALL
+SELECT 'macro', function_name, coalesce(macro_definition, '')
+FROM duckdb_functions() WHERE NOT internal
+"""
 _WORDS = """
 SELECT 'TABLE', '"' || table_name || '"', comment FROM duckdb_tables() WHERE NOT internal
 UNION ALL

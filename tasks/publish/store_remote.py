@@ -17,6 +17,7 @@ from schemas.run.atomic_files import directory_published_as, sha256_of_bytes
 from schemas.run.zones import Zones
 from tasks.publish.diff.differences import parse_version
 from tasks.publish.manifest import SUMS, read_sums
+from tasks.publish.signature import SIGNATURE
 from tasks.publish.store_places import Store, open_store
 
 LATEST = "latest"
@@ -144,7 +145,8 @@ def fetch_release(url: str, version: str, into: Path) -> Path:
     into.mkdir(parents=True, exist_ok=True)
     with directory_published_as(into / name) as staging:
         (staging / SUMS).write_bytes(store.read(f"{name}/{SUMS}"))
-        for path in read_sums(staging):
+        signed = () if store.size(f"{name}/{SIGNATURE}") is None else (SIGNATURE,)
+        for path in (*read_sums(staging), *signed):
             (staging / path).parent.mkdir(parents=True, exist_ok=True)
             store.fetch(f"{name}/{path}", staging / path)
     return into / name

@@ -18,22 +18,28 @@ from schemas.errors import BadInputError
 from schemas.finding_ids import finding_id
 from schemas.records import Finding
 from schemas.run.atomic_files import sha256_of_file
+from schemas.run.software import software_version
 from schemas.states import Severity
 from schemas.tables.contracts import TableContract, read_table_contracts
 from tasks.publish.checks import Problem, check_contract, check_flow, check_roll_up, check_volumes
 from tasks.publish.diff.content import content_hash, split_tables, table_hash
 from tasks.publish.manifest import MANIFEST, SUMS, listed_files, parse_sums, read_manifest
+from tasks.publish.signature import SIGNATURE
 from tasks.publish.store_database import DATABASE, count_database_rows
 from tasks.publish.store_tables import read_table
+from tasks.publish.store_verify_origin import check_database, check_place, check_signature
 
+LATEST = "latest"
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
-_ALWAYS = (MANIFEST, SUMS, DATABASE)
+_ALWAYS = (MANIFEST, SUMS, DATABASE, SIGNATURE)
 _UNLISTED = "not listed"
 #: Of a list that was cut off no more files than these are named one by one.
 _NAMED = 20
 
 
-def verify_release(release: Path) -> list[Finding]:
+def verify_release(
+    release: Path, *, known: bytes | None = None, recorded: Mapping[str, str] | None = None
+) -> list[Finding]:
     """Return everything that does not hold in a release; an intact one gives an empty list.
 
     Parameters
@@ -41,29 +47,40 @@ def verify_release(release: Path) -> list[Finding]:
     release : Path
         A release folder, or the link `latest`. What cannot be read is a finding, and the rest
         is checked by what can.
+    known : bytes, optional
+        Public key of the home that made it; without it the signature proves one piece only.
+    recorded : mapping of str to str, optional
+        What the home remembers: version → SHA-256 of `SHA256SUMS`.
 
     Raises
     ------
     BadInputError
         If the folder is not a release at all: nothing in it, nor its name, is that of one.
     """
-    release = release.resolve()
+    as_latest, release = release.name == LATEST, release.resolve()
     _require_release(release)
     manifest, problems = _stated_by_manifest(release)
     sums, more = _stated_by_sums(release, manifest)
     problems += more
     problems += _check_files(release, sums, manifest)
+    problems += check_signature(release, manifest, known)
+    problems += check_place(release, manifest, recorded, as_latest=as_latest)
     contracts = read_table_contracts()
+    other_version = list(_check_versions(manifest, contracts))
+    problems += other_version
     tables, unreadable = _read_tables(release, contracts)
     problems += unreadable
     damaged = {problem.object_id for problem in unreadable}
-    unsound = list(_check_contracts(tables, contracts, damaged))
+    apart = damaged | {problem.object_id for problem in other_version}
+    unsound = list(_check_contracts(tables, contracts, apart))
     problems += unsound
     if manifest:
         problems += _check_rows(release, manifest)
-        if not (damaged or unsound):
+        if not (damaged or unsound or other_version):
             problems += _check_content(tables, contracts, manifest)
-    sound = tables.keys() - {problem.object_id for problem in unsound}
+        same = not other_version and manifest["software_version"] == software_version()
+        problems += check_database(release, tables, contracts, same_software=same)
+    sound = tables.keys() - {problem.object_id for problem in (*unsound, *other_version)}
     if {"criterion_result", "eligibility"} <= sound:
         problems += check_roll_up(tables["criterion_result"], tables["eligibility"])
     if "stard_flow" in sound:
@@ -191,6 +208,17 @@ def _parquet_rows(path: Path) -> int | None:
         return int(pq.read_metadata(path).num_rows)
     except (pa.ArrowException, OSError):
         return None  # REL-MISSING or REL-CHECKSUM names the file already
+
+
+def _check_versions(
+    manifest: Mapping[str, Any] | None, contracts: Mapping[str, TableContract]
+) -> Iterator[Problem]:
+    """Yield every table that was published under a contract of another major version."""
+    for name, entry in (manifest["contracts"] if manifest else {}).items():
+        stated = str(entry["version"])
+        now = contracts[name].version if name in contracts else "none"
+        if stated.split(".")[0] != now.split(".")[0]:
+            yield Problem("REL-VERSION", "table", name, f"contract {stated}", f"contract {now}")
 
 
 def _check_contracts(

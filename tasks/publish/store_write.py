@@ -7,8 +7,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import pyarrow as pa
-
 from schemas.errors import ContractError
 from schemas.identifiers import Sha256
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
@@ -19,83 +17,49 @@ from tasks.publish.documents.diff_files import (
 from tasks.publish.documents.metadata import Described, metadata_files, ro_crate
 from tasks.publish.documents.store_documents import read_documents
 from tasks.publish.documents.store_excel import EXCEL_ROWS, write_csv
-from tasks.publish.manifest import MANIFEST, SUMS, build_manifest, read_manifest, read_sums
+from tasks.publish.manifest import MANIFEST, SUMS, build_manifest
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
 from tasks.publish.release_plan import Plan
-from tasks.publish.store_database import (
-    DATABASE,
-    UPDATE_UP_TO,
-    count_database_rows,
-    update_database,
-    write_database,
-)
+from tasks.publish.signature import PUBLIC_KEY, SIGNATURE, Signer
+from tasks.publish.store_database import DATABASE, write_database
 from tasks.publish.store_tables import write_parquet
 
 
-def write_release(staging: Path, plan: Plan, nifti_sources: Mapping[str, Path]) -> None:
-    """Write everything a release holds; `SHA256SUMS` comes last."""
-    old_sums = read_sums(plan.previous) if plan.previous else {}
-    sums = _write_tables(staging, plan, old_sums)
-    sums |= _link_volumes(staging, plan, nifti_sources, old_sums)
+def write_release(
+    staging: Path, plan: Plan, nifti_sources: Mapping[str, Path], signer: Signer | None
+) -> None:
+    """Write everything a release holds; `SHA256SUMS` and its signature come last.
+
+    Everything is written from the plan. What came out byte for byte as in the release before is
+    then given the file of that as a second name: the release before is a place to share with,
+    never a source.
+    """
+    sums = _write_tables(staging, plan)
+    sums |= _link_volumes(staging, plan, nifti_sources)
     write_parquet(published_changes(plan.differences), staging / CHANGES)
     sums[CHANGES] = sha256_of_file(staging / CHANGES)
-    csv_files = _write_csv_files(staging, plan, sums, old_sums)
+    csv_files = _write_csv_files(staging, plan, sums)
     sums |= _write_files(staging, read_documents(plan))
+    if signer is not None:
+        sums |= _write_files(staging, {PUBLIC_KEY: signer.public_file})
     described = _described(plan, csv_files)
     sums |= _write_files(staging, metadata_files(described, sums))
-    crate = ro_crate(described, sums, [DATABASE, MANIFEST, SUMS])
+    crate = ro_crate(described, sums, [DATABASE, MANIFEST, SUMS, SIGNATURE])
     sums |= _write_files(staging, {"ro-crate-metadata.json": canonical_json(crate)})
     # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS.
     sums |= _write_files(staging, {MANIFEST: _manifest(plan, sums)})
-    _write_database(staging / DATABASE, plan, old_sums)
+    write_database(staging / DATABASE, plan.tables, plan.contracts)
     sums[DATABASE] = sha256_of_file(staging / DATABASE)
     write_sums(staging, sums)
+    if signer is not None:
+        sign_sums(staging, signer, plan.version)
 
 
-def _write_database(path: Path, plan: Plan, old_sums: Mapping[str, str]) -> None:
-    """Update a copy of the database before where little changed; else make it anew.
-
-    It is made anew, too, when somebody was removed: nothing of them may stay in its blocks. And
-    when the one before was damaged: that must not go on.
-    """
-    changed = _changed_parts(plan)
-    number = sum(part.num_rows for parts in changed.values() for part in parts.values())
-    whole = sum(table.num_rows for table in plan.tables.values())
-    if (
-        plan.previous is None
-        or plan.differences.subjects_removed
-        or not _same_meaning(plan, plan.previous)
-        or number > UPDATE_UP_TO * whole
-        or not _is_unharmed(plan.previous, DATABASE, old_sums)
-    ):
-        write_database(path, plan.tables, plan.contracts)
-        return
-    update_database(plan.previous / DATABASE, path, changed, plan.contracts)
-    expected = {name: table.num_rows for name, table in plan.tables.items()}
-    if count_database_rows(path) != expected:
-        path.unlink()
-        write_database(path, plan.tables, plan.contracts)
-
-
-def _same_meaning(plan: Plan, previous: Path) -> bool:
-    """Whether tables and views of the release before were made from the same definitions."""
-    manifest = read_manifest(previous)
-    stated = {name: entry["sha256"] for name, entry in manifest["contracts"].items()}
-    now = {name: contract.sha256 for name, contract in plan.contracts.items()}
-    return stated == now and manifest["software_version"] == plan.facts.software_version
-
-
-def _changed_parts(plan: Plan) -> dict[str, dict[str, pa.Table]]:
-    """Return table → site → rows, for what is not as in the release before."""
-    before = set(read_sums(plan.previous)) if plan.previous else set()
-    gone = {path for path in before if path.startswith("tables/")} - set(plan.parts)
-    changed: dict[str, dict[str, pa.Table]] = {}
-    for path in sorted({*plan.parts, *gone} - plan.unchanged):
-        _, name, file = path.split("/")
-        if name in plan.tables:
-            rows = plan.parts.get(path, plan.tables[name].slice(0, 0))
-            changed.setdefault(name, {})[file.removesuffix(".parquet")] = rows
-    return changed
+def sign_sums(folder: Path, signer: Signer, version: str) -> None:
+    """Sign `SHA256SUMS` of a folder as that of a version."""
+    signature = signer.sign((folder / SUMS).read_bytes(), version)
+    (folder / SIGNATURE).unlink(missing_ok=True)
+    (folder / SIGNATURE).write_bytes(signature)
 
 
 def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
@@ -114,9 +78,7 @@ def _write_files(staging: Path, documents: Mapping[str, bytes]) -> dict[str, Sha
     return sums
 
 
-def _write_csv_files(
-    staging: Path, plan: Plan, sums: dict[str, Sha256], old_sums: Mapping[str, str]
-) -> dict[str, str]:
+def _write_csv_files(staging: Path, plan: Plan, sums: dict[str, Sha256]) -> dict[str, str]:
     """Write a CSV file of every table that Excel can hold; return table → path."""
     csv_files = {}
     for name, table in plan.tables.items():
@@ -124,16 +86,8 @@ def _write_csv_files(
             continue
         path = f"excel/{name}.csv"
         csv_files[name] = path
-        folder = f"tables/{name}/"
-        own = {part for part in plan.parts if part.startswith(folder)}
-        same = own == {part for part in old_sums if part.startswith(folder)}
-        reused = same and own <= plan.unchanged
-        if plan.previous and reused and _is_unharmed(plan.previous, path, old_sums):
-            share(plan.previous / path, staging / path)
-            sums[path] = Sha256(old_sums[path])
-        else:
-            write_csv(table, staging / path)
-            sums[path] = sha256_of_file(staging / path)
+        write_csv(table, staging / path)
+        sums[path] = _shared_if_same(staging, plan, path)
     return csv_files
 
 
@@ -159,47 +113,42 @@ def share(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _write_tables(staging: Path, plan: Plan, old_sums: Mapping[str, str]) -> dict[str, Sha256]:
-    """Write the parts that changed, or were damaged since; the others are those of before."""
+def _write_tables(staging: Path, plan: Plan) -> dict[str, Sha256]:
     sums: dict[str, Sha256] = {}
     for path, part in plan.parts.items():
-        unchanged = path in plan.unchanged
-        if plan.previous and unchanged and _is_unharmed(plan.previous, path, old_sums):
-            share(plan.previous / path, staging / path)
-            sums[path] = Sha256(old_sums[path])
-        else:
-            write_parquet(part, staging / path)
-            sums[path] = sha256_of_file(staging / path)
+        write_parquet(part, staging / path)
+        sums[path] = _shared_if_same(staging, plan, path)
     return sums
 
 
-def _is_unharmed(release: Path, path: str, sums: Mapping[str, str]) -> bool:
-    """Whether a file of a release is still the one that was published."""
-    place = release / path
-    return place.is_file() and path in sums and sha256_of_file(place) == sums[path]
+def _shared_if_same(staging: Path, plan: Plan, path: str) -> Sha256:
+    """Return the hash of a file as written; where the release before has the same, share it."""
+    digest = sha256_of_file(staging / path)
+    before = plan.previous / path if plan.previous else None
+    if (
+        before is not None
+        and before.is_file()
+        and not before.is_symlink()
+        and before.stat().st_size == (staging / path).stat().st_size
+        and sha256_of_file(before) == digest
+    ):
+        share(before, staging / path)
+    return digest
 
 
-def _link_volumes(
-    staging: Path, plan: Plan, sources: Mapping[str, Path], old_sums: Mapping[str, str]
-) -> dict[str, Sha256]:
+def _link_volumes(staging: Path, plan: Plan, sources: Mapping[str, Path]) -> dict[str, Sha256]:
     sums: dict[str, Sha256] = {}
     for row in plan.tables["nifti_volume"].select(["volume_id", "rel_path", "sha256"]).to_pylist():
         source, path = sources.get(row["volume_id"]), row["rel_path"]
         if source is None or not source.is_file():
             raise ContractError("the file of a volume is not there", where=row["volume_id"])
-        # A volume of the release before was hashed when it was linked there.
-        shared = (
-            plan.previous
-            and old_sums.get(path) == row["sha256"]
-            and (plan.previous / path).is_file()
-        )
-        if not shared and sha256_of_file(source) != row["sha256"]:
+        if sha256_of_file(source) != row["sha256"]:
             raise ContractError(
                 "the file of a volume is not the one that was proven",
                 where=row["volume_id"],
                 hint="Convert the series again; the file in the warehouse was changed.",
             )
-        share(plan.previous / path if plan.previous and shared else source, staging / path)
+        share(source, staging / path)
         sums[path] = row["sha256"]
         for suffix in SIDECAR_SUFFIXES:
             beside = Path(sidecar_path(str(source), suffix))

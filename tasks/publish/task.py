@@ -36,15 +36,18 @@ from schemas.run.software import software_version
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, require_key, run_context
 from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
+from schemas.vault.anchors import read_anchors
 from schemas.vault.keys import read_key_file
 from schemas.vault.suppression import erased_among, suppressed_among
 from tasks.publish import rows, store, store_batches, store_remote
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
 from tasks.publish.consent import KeptOut, withdrawn_rows
 from tasks.publish.diff.reasons import ERASED, SUPPRESSED
-from tasks.publish.facts import ReleaseFacts
+from tasks.publish.facts import ReleaseFacts, ReleaseStatus
 from tasks.publish.gates import require_releasable
 from tasks.publish.instances import instance_table
+from tasks.publish.signature import Signer
+from tasks.publish.store_origin import record_releases, require_continuable
 
 
 @task(name="rows", task_run_name="rows", retries=0)
@@ -168,6 +171,8 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         tables = bench.take(ReleaseTables).tables
         finding = conform(read_table_contracts()["finding"], rows.finding_rows(checked.findings))
         sources = store_batches.nifti_sources(zones, committed, tables["nifti_volume"])
+        ring = read_key_file(settings.master_key_file)
+        require_continuable(store.newest_release(zones.releases), read_anchors(zones, ring))
         result = store.build_release(
             {**tables, "finding": finding},
             releases_dir=zones.releases,
@@ -180,7 +185,10 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
             bump=bump,
             dry_run=dry_run,
             inspect=inspect,
+            signer=Signer.of(ring),
         )
+        if result.status is ReleaseStatus.PUBLISHED and result.path is not None:
+            record_releases(zones, ring, [result.path])
     get_run_logger().info("release %s: %s", result.version, result.status)
     return {
         "status": result.status.value,

@@ -34,10 +34,11 @@ from tasks.publish.erase.erasure import (
 )
 from tasks.publish.facts import ReleaseFacts
 from tasks.publish.manifest import MANIFEST, SUMS, content_of_parts, read_manifest, read_sums
+from tasks.publish.signature import SIGNATURE, Signer
 from tasks.publish.store import build_release, newest_release, release_folders
 from tasks.publish.store_database import DATABASE, rewrite_database
 from tasks.publish.store_tables import read_parts, write_parquet
-from tasks.publish.store_write import share, write_sums
+from tasks.publish.store_write import share, sign_sums, write_sums
 
 CHANGES = "diff/changes.parquet"
 CRATE = "ro-crate-metadata.json"
@@ -46,7 +47,9 @@ _QUOTING = ("datapackage.json", "croissant.json", "datacite.json", "CITATION.cff
 _LISTS = ("id_history.csv", "diff/subjects.csv", "diff/labels.csv", "diff/eligibility.csv")
 
 
-def erase_from_releases(releases_dir: Path, subject_id: str) -> list[str]:
+def erase_from_releases(
+    releases_dir: Path, subject_id: str, signer: Signer | None = None
+) -> list[str]:
     """Erase the subject from every release that holds it; return their versions.
 
     Killed at any moment, it leaves each release old or new, or to be put back by
@@ -58,12 +61,14 @@ def erase_from_releases(releases_dir: Path, subject_id: str) -> list[str]:
         named = names_of(tables, subject_id)
         if named == {subject_id} and not _mentions(tables, subject_id):
             continue
-        _erase_from(folder, tables, subject_id, named)
+        _erase_from(folder, tables, subject_id, named, signer)
         erased.append(folder.name)
     return erased
 
 
-def publish_without(releases_dir: Path, subject_id: str) -> str | None:
+def publish_without(
+    releases_dir: Path, subject_id: str, signer: Signer | None = None
+) -> str | None:
     """Publish the newest release anew without the subject, as its next major version.
 
     Returns
@@ -90,6 +95,7 @@ def publish_without(releases_dir: Path, subject_id: str) -> str | None:
         releases_dir=releases_dir,
         nifti_sources={row["volume_id"]: newest / row["rel_path"] for row in volumes},
         facts=_facts_of(newest, subject_id),
+        signer=signer,
     )
     return result.version
 
@@ -120,7 +126,11 @@ def _table_folders(folder: Path) -> list[Path]:
 
 
 def _erase_from(
-    folder: Path, tables: Mapping[str, pa.Table], subject_id: str, named: frozenset[str]
+    folder: Path,
+    tables: Mapping[str, pa.Table],
+    subject_id: str,
+    named: frozenset[str],
+    signer: Signer | None,
 ) -> None:
     staging = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     staging.mkdir()
@@ -162,6 +172,8 @@ def _erase_from(
     sums[DATABASE] = sha256_of_file(staging / DATABASE)
     (staging / SUMS).unlink(missing_ok=True)
     write_sums(staging, sums)
+    if signer is not None:
+        sign_sums(staging, signer, folder.name)
     _take_the_place_of(folder, staging)
 
 
@@ -217,7 +229,7 @@ def _write_lists(folder: Path, staging: Path, named: frozenset[str]) -> None:
 
 
 def _share_the_rest(folder: Path, staging: Path, removed: frozenset[str]) -> None:
-    written = {MANIFEST, DATABASE, SUMS, *_QUOTING}
+    written = {MANIFEST, DATABASE, SUMS, SIGNATURE, *_QUOTING}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         where = path.relative_to(folder).as_posix()
         if where not in removed | written and not (staging / where).exists():

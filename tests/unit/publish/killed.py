@@ -8,6 +8,8 @@ import sys
 from itertools import count
 from pathlib import Path
 
+from schemas.vault.keys import KeyRing
+from tasks.publish.signature import Signer
 from tasks.publish.store import build_release, sweep_staging
 from tests.unit.publish.cohort import make_cohort, make_facts, make_sources
 
@@ -19,7 +21,13 @@ def publish(home: Path) -> None:
     tables = make_cohort(extra_subject="S92-DDDD5555")
     sources = make_sources(home / "warehouse", tables)
     sweep_staging(home / "releases")
-    build_release(tables, releases_dir=home / "releases", nifti_sources=sources, facts=make_facts())
+    build_release(
+        tables,
+        releases_dir=home / "releases",
+        nifti_sources=sources,
+        facts=make_facts(),
+        signer=Signer.of(KeyRing(bytes(range(32)))),
+    )
 
 
 def publish_until(home: Path, moment: int) -> None:

@@ -1,76 +1,37 @@
-"""The database of a release, made anew or from the one before, holds the same."""
+"""The database of a release is made from its own tables, whatever became of the one before."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
-import pytest
 
-from tasks.publish import store_write
-from tasks.publish.diff.content import split_by_site
-from tasks.publish.store_database import update_database, write_database
+from tasks.publish.store_database import catalogue_of, expected_catalogue
 from tasks.publish.store_verify import verify_release
-from tests.unit.publish.cohort import CONTRACTS, make_cohort, make_row, make_table
-from tests.unit.publish.test_release import release
-
-RELEASE = make_table("release", [make_row("release")])
+from tests.unit.publish.cohort import CONTRACTS, make_cohort
+from tests.unit.publish.test_release import query, release
 
 
-def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    with duckdb.connect(str(path), read_only=True) as cohort:
-        return {
-            name: cohort.execute(f'SELECT * FROM "{name}" ORDER BY ALL').fetchall()
-            for name in CONTRACTS
-        }
+def test_a_changed_database_is_no_source_of_the_next(tmp_path: Path) -> None:
+    one = release(tmp_path, make_cohort()).path
+    assert one is not None
+    with duckdb.connect(str(one / "cohort.duckdb")) as connection:
+        connection.execute("UPDATE subject SET age_years = 1.0")
+    two = release(tmp_path, make_cohort(extra_subject="S92-DDDD5555")).path
+    assert two is not None
+    assert query(two, "SELECT DISTINCT age_years FROM subject") == [(60.0,)]
+    assert verify_release(two) == []
 
 
-def changed_parts(
-    old: dict[str, pa.Table], new: dict[str, pa.Table]
-) -> dict[str, dict[str, pa.Table]]:
-    found: dict[str, dict[str, pa.Table]] = {}
-    for name, table in new.items():
-        before, after = (split_by_site(t, CONTRACTS[name]) for t in (old[name], table))
-        for stem in before.keys() | after.keys():
-            part = after.get(stem, table.slice(0, 0))
-            if stem not in before or not part.equals(before[stem]):
-                found.setdefault(name, {})[stem] = part
-    return found
-
-
-@pytest.mark.parametrize("change", [{"age": 61.0}, {"extra_subject": "S92-DDDD5555"}])
-def test_an_updated_copy_holds_what_a_new_file_would(
-    tmp_path: Path, change: dict[str, object]
-) -> None:
-    old = make_cohort() | {"release": RELEASE}
-    new = make_cohort(**change) | {"release": RELEASE}  # type: ignore[arg-type]  # named cases
-    write_database(tmp_path / "old.duckdb", old, CONTRACTS)
-    write_database(tmp_path / "whole.duckdb", new, CONTRACTS)
-    changed = changed_parts(old, new)
-    assert changed
-    update_database(tmp_path / "old.duckdb", tmp_path / "new.duckdb", changed, CONTRACTS)
-    assert rows_of(tmp_path / "new.duckdb") == rows_of(tmp_path / "whole.duckdb")
-    assert rows_of(tmp_path / "old.duckdb") != rows_of(tmp_path / "new.duckdb")
-    header = (tmp_path / "new.duckdb").read_bytes()[:20]
+def test_the_file_is_read_by_old_versions_of_duckdb(tmp_path: Path) -> None:
+    path = release(tmp_path, make_cohort()).path
+    assert path is not None
+    header = (path / "cohort.duckdb").read_bytes()[:20]
     assert int.from_bytes(header[12:20], "little") == 64
 
 
-@pytest.mark.parametrize(("removed", "anew"), [(False, False), (True, True)])
-def test_the_file_is_made_anew_when_somebody_was_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: bool, anew: bool
-) -> None:
-    extra = "S92-DDDD5555"
-    release(tmp_path, make_cohort(extra_subject=extra if removed else None))
-    made: list[Path] = []
-
-    def noted(path: Path, *arguments: object) -> None:
-        made.append(path)
-        write_database(path, *arguments)  # type: ignore[arg-type]  # handed on
-
-    monkeypatch.setattr(store_write, "UPDATE_UP_TO", 1.0)
-    monkeypatch.setattr(store_write, "write_database", noted)
-    result = release(tmp_path, make_cohort() if removed else make_cohort(age=61.0))
-    assert bool(made) is anew
-    assert result.path is not None
-    assert verify_release(result.path) == []
+def test_the_catalogue_of_a_release_is_the_one_the_software_gives(tmp_path: Path) -> None:
+    path = release(tmp_path, make_cohort()).path
+    assert path is not None
+    with duckdb.connect(str(path / "cohort.duckdb"), read_only=True) as connection:
+        assert catalogue_of(connection) == expected_catalogue(CONTRACTS)

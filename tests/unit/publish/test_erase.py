@@ -12,7 +12,7 @@ from tasks.publish.erase.store_erase import erase_from_releases, publish_without
 from tasks.publish.store import build_release, sweep_staging
 from tasks.publish.store_verify import verify_release
 from tests.unit.publish.cohort import CONTRACTS, digest_of, make_cohort, make_facts, make_sources
-from tests.unit.publish.test_release import files_below, query
+from tests.unit.publish.test_release import SIGNER, files_below, query
 
 GONE, STAYS, NEW = "S91-AAAA2222", "S92-CCCC4444", "S92-DDDD5555"
 
@@ -26,13 +26,14 @@ def releases(tmp_path: Path) -> Path:
             releases_dir=tmp_path / "releases",
             nifti_sources=make_sources(tmp_path / "warehouse", tables),
             facts=make_facts(),
+            signer=SIGNER,
         )
     return tmp_path / "releases"
 
 
 def erase(releases: Path) -> list[str]:
-    assert publish_without(releases, GONE) == "2.0.0"
-    return erase_from_releases(releases, GONE)
+    assert publish_without(releases, GONE, SIGNER) == "2.0.0"
+    return erase_from_releases(releases, GONE, SIGNER)
 
 
 def words(folder: Path) -> dict[str, bytes]:

@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import BadInputError, BusyError, ContractError
+from schemas.vault.keys import KeyRing
 from tasks.publish import store, store_write
 from tasks.publish.facts import ReleaseResult, ReleaseStatus
+from tasks.publish.signature import Signer
 from tasks.publish.store import build_release, diff_releases, newest_release, sweep_staging
 from tasks.publish.store_verify import verify_release
 from tests.unit.publish.cohort import (
@@ -25,6 +27,8 @@ from tests.unit.publish.cohort import (
     make_facts,
     make_sources,
 )
+
+SIGNER = Signer.of(KeyRing(bytes(range(32))))
 
 
 def release(
@@ -36,6 +40,7 @@ def release(
         nifti_sources=make_sources(home / "warehouse", tables),
         facts=make_facts(**facts),
         bump=bump,
+        signer=SIGNER,
     )
 
 
@@ -61,6 +66,7 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
         "CITATION.cff",
         "README.md",
         "SHA256SUMS",
+        "SHA256SUMS.minisig",
         "cohort.duckdb",
         "croissant.json",
         "data_dictionary.csv",
@@ -73,6 +79,7 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
         "examples",
         "excel",
         "id_history.csv",
+        "livercohort.pub",
         "manifest.json",
         "nifti",
         "removed_ids.csv",
@@ -190,10 +197,7 @@ def test_files_of_an_unchanged_site_are_shared_with_the_release_before(tmp_path:
     assert not (old / other).samefile(new / other)
 
 
-def test_damage_to_a_release_does_not_reach_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_write, "UPDATE_UP_TO", 1.0)
+def test_damage_to_a_release_does_not_reach_the_next(tmp_path: Path) -> None:
     one = release(tmp_path, make_cohort()).path
     assert one is not None
     volume = query(one, "SELECT min(rel_path) FROM nifti_volume")[0][0]
@@ -260,7 +264,7 @@ def test_a_build_that_fails_leaves_the_releases_as_they_were(
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store_write, "_write_database", full_disk)
+    monkeypatch.setattr(store_write, "write_database", full_disk)
     with pytest.raises(OSError, match="No space left"):
         release(tmp_path, make_cohort(age=61.0))
     assert files_below(tmp_path / "releases") == before

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import BadInputError
-from tasks.publish import checks, store_verify
+from tasks.publish import checks, store_verify, store_verify_origin
 from tasks.publish.store import diff_releases
 from tasks.publish.store_tables import write_parquet
 from tasks.publish.store_verify import verify_release
@@ -82,7 +82,7 @@ def test_a_table_that_nobody_knows_and_one_that_is_missing_are_named(tmp_path: P
 
 
 def test_every_finding_of_verify_says_who_does_what_in_both_languages() -> None:
-    modules = [checks, store_verify]
+    modules = [checks, store_verify, store_verify_origin]
     used = {
         rule
         for module in modules

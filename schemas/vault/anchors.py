@@ -1,0 +1,116 @@
+"""What must not vanish or change unseen, kept apart from it and sealed.
+
+Whoever can write a table can write its checksum beside it. So the home keeps, sealed with the
+master key in `restricted/`: the digest of every release and of every committed `batch.json`
+(which itself holds the digests of tables and the head of the audit chain), and the identity and
+size of the vault. Each batch says that it was anchored, so the file cannot go unnoticed either.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+
+from cryptography.exceptions import InvalidTag
+
+from schemas.errors import EnvironmentProblemError
+from schemas.run.atomic_files import canonical_json, make_folder, write_bytes
+from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing
+
+ANCHORS_CONTEXT = "anchors/v1"
+_NAME = "anchors.sealed"
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """What a home remembers.
+
+    Parameters
+    ----------
+    releases, manifests : mapping of str to str
+        Version → SHA-256 of its `SHA256SUMS`, and of its `manifest.json`.
+    batches : mapping of str to str
+        `<site>/<batch>` → SHA-256 of its `batch.json`.
+    vault_identity : str
+        Random id of the vault; empty before there is one.
+    vault_subjects, vault_links : int
+        How many subjects and PatientIDs the vault holds at least.
+    """
+
+    releases: Mapping[str, str] = field(default_factory=dict)
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    batches: Mapping[str, str] = field(default_factory=dict)
+    vault_identity: str = ""
+    vault_subjects: int = 0
+    vault_links: int = 0
+
+
+def read_anchors(zones: Zones, ring: KeyRing) -> Anchors | None:
+    """Return what the home remembers; None for a home that never wrote it down.
+
+    Raises
+    ------
+    EnvironmentProblemError
+        If the file was changed or is of another key.
+    """
+    path = zones.restricted / _NAME
+    if not path.is_file():
+        return None
+    try:
+        return Anchors(**json.loads(ring.unseal(path.read_bytes(), context=ANCHORS_CONTEXT)))
+    except (InvalidTag, ValueError, TypeError):
+        raise EnvironmentProblemError(
+            "what this home remembers of its batches and releases cannot be opened",
+            where=f"restricted/{_NAME}",
+            hint="Use the key with which this home was started; else restore the file from "
+            "backup and tell who is responsible for data protection.",
+        ) from None
+
+
+@contextmanager
+def changing_anchors(zones: Zones, ring: KeyRing) -> Iterator[_Change]:
+    """Give what the home remembers to add to; written when the block ends without an error."""
+    make_folder(zones.restricted, closed=True)
+    lock = os.open(zones.restricted / f".{_NAME}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = read_anchors(zones, ring) or Anchors()
+        change = _Change(before)
+        yield change
+        if change.anchors != before:
+            plain = canonical_json(asdict(change.anchors))
+            sealed = ring.seal(plain, context=ANCHORS_CONTEXT)
+            write_bytes(zones.restricted / _NAME, sealed, mode=0o600)
+    finally:
+        os.close(lock)
+
+
+class _Change:
+    """What the home remembers, and what is added to it."""
+
+    def __init__(self, anchors: Anchors) -> None:
+        self.anchors = anchors
+
+    def release(self, version: str, sums: str, manifest: str) -> None:
+        """Remember a release, or that an erasure made it anew."""
+        self.anchors = replace(
+            self.anchors,
+            releases={**self.anchors.releases, version: sums},
+            manifests={**self.anchors.manifests, version: manifest},
+        )
+
+    def batch(self, site: str, batch: str, digest: str) -> None:
+        """Remember a committed batch, or that an erasure changed it."""
+        known = {**self.anchors.batches, f"{site}/{batch}": digest}
+        self.anchors = replace(self.anchors, batches=known)
+
+    def vault(self, identity: str, subjects: int, links: int) -> None:
+        """Remember which vault it is and how much it holds."""
+        self.anchors = replace(
+            self.anchors, vault_identity=identity, vault_subjects=subjects, vault_links=links
+        )
