@@ -12,6 +12,7 @@ from flows.commands import cohort as cli_cohort
 from flows.commands import night as cli_night
 from flows.commands import planned as cli_planned
 from flows.commands import queries as cli_queries
+from flows.commands import receive as cli_receive
 from flows.commands import review as cli_review
 from flows.commands import share as cli_share
 from flows.commands import simulate as cli_simulate
@@ -42,6 +43,7 @@ app.command(rich_help_panel=_NIGHT)(cli_simulate.simulate)
 app.command(rich_help_panel=_NIGHT)(cli_night.ingest)
 app.command(rich_help_panel=_NIGHT)(cli_status.status)
 app.command(rich_help_panel=_NIGHT)(cli_status.digest)
+app.add_typer(cli_receive.receive_app, name="receive", rich_help_panel=_NIGHT)
 app.command(rich_help_panel=_COHORT)(cli_cohort.release)
 app.command(rich_help_panel=_COHORT)(cli_cohort.verify)
 app.command(rich_help_panel=_COHORT)(cli_cohort.diff)

@@ -35,6 +35,7 @@ from tasks.receive.store import known_export_file, list_exports, loose_files, pe
 from tasks.receive.store_commit import read_batches
 from tasks.receive.store_lease import require_free
 from tasks.receive.store_ledger import MISSING, check_batches
+from tasks.receive.store_pacs import count_receiving
 
 _GIB = 2**30
 _NS_PER_HOUR = 3600 * 10**9
@@ -116,6 +117,7 @@ def _exports(zones: Zones, site: SiteConfig) -> Exports:
         ready=len(ready),
         ready_hours=round((now - oldest) / _NS_PER_HOUR, 1),
         loose=loose_files(zones, site),
+        receiving=count_receiving(zones, site.code),
     )
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -29,8 +28,9 @@ def prefect_server(settings: Settings) -> Iterator[None]:
     """Have a Prefect API for the time of the block, before Prefect is imported.
 
     Prefect's own temporary server picks a random port, so two runs that start together can
-    collide, and it outlives a killed run. This one takes its port from the kernel under a
-    host-wide lock, and the kernel ends it with its parent.
+    collide; it outlives a killed run, and answers every user of this machine. This one inherits
+    a socket that the kernel has bound, so that nobody else can take its port; it asks for a
+    password that only this run knows, and the kernel ends it with its parent.
 
     Raises
     ------
@@ -43,15 +43,17 @@ def prefect_server(settings: Settings) -> Iterator[None]:
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
     log = settings.zones.logs / "prefect-server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    password = f"livercohort:{secrets.token_urlsafe(32)}"
     with log.open("ab") as sink:
-        process, url = _start(sink.fileno())
-        os.environ["PREFECT_API_URL"] = url
+        process, url = _start(sink.fileno(), password)
+        os.environ |= {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": password}
         try:
             _await_health(process, url, log)
             yield
         finally:
             _send_remaining_logs()
-            del os.environ["PREFECT_API_URL"]
+            for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING"):
+                del os.environ[name]
             process.terminate()
             try:
                 process.wait(timeout=10)
@@ -60,25 +62,31 @@ def prefect_server(settings: Settings) -> Iterator[None]:
                 process.wait()
 
 
-def _start(log: int) -> tuple[subprocess.Popen[bytes], str]:
-    lock = Path(tempfile.gettempdir()) / f"livercohort-prefect-{os.getuid()}.lock"
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        port = _free_port()
+def _start(log: int, password: str) -> tuple[subprocess.Popen[bytes], str]:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+        port = listening.getsockname()[1]
         process = subprocess.Popen(
             [
                 sys.executable, "-m", "uvicorn", "--factory",
                 "prefect.server.api.server:create_app",
-                "--host", "127.0.0.1", "--port", str(port),
+                "--fd", str(listening.fileno()),
                 "--log-level", "error", "--lifespan", "on",
             ],
-            env={**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"},
+            env={
+                **os.environ,
+                "PREFECT_UI_ENABLED": "0",
+                "PREFECT__SERVER_EPHEMERAL": "1",
+                "PREFECT_SERVER_API_AUTH_STRING": password,
+                "PREFECT_API_AUTH_STRING": password,
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            pass_fds=[listening.fileno()],
             preexec_fn=_end_with_parent,
         )  # fmt: skip
-        _await_port(process, port)
     return process, f"http://127.0.0.1:{port}/api"
 
 
@@ -94,22 +102,6 @@ def _send_remaining_logs() -> None:
 
 def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + STARTUP_TIMEOUT_S
-    while process.poll() is None and time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
 
 
 def _await_health(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

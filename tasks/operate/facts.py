@@ -39,7 +39,8 @@ class Exports:
     """What lies in a site's inbox.
 
     `listed` are all there are; `waiting` are not complete yet; `ready` are complete and were not
-    taken in, the oldest for `ready_hours`; `loose` lie beside the exports, where nobody reads them.
+    taken in, the oldest for `ready_hours`; `loose` lie beside the exports, where nobody reads them;
+    `receiving` were sent by a PACS and are in no export yet.
     """
 
     listed: int = 0
@@ -47,6 +48,7 @@ class Exports:
     ready: int = 0
     ready_hours: float = 0.0
     loose: int = 0
+    receiving: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,9 @@ def _of_inbox(site: SiteFacts) -> list[Attention]:
     if exports.waiting:
         text = f"{exports.waiting} exports wait for READY or the quiet period"
         found.append(Attention(Level.LOOK, "waiting", code, text))
+    if exports.receiving:
+        text = f"{exports.receiving} objects of a PACS wait for `receive close`"
+        found.append(Attention(Level.LOOK, "receiving", code, text))
     if exports.loose:
         text = f"{exports.loose} files lie beside the exports and are not read"
         found.append(Attention(Level.LOOK, "loose", code, text))

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import fcntl
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +27,7 @@ from schemas.dicom.charsets import decode_table_text
 from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir
 from schemas.run.atomic_files import canonical_json, make_folder, sha256_of_bytes, write_bytes
+from schemas.run.locks import held_lock
 from schemas.run.zones import Zones
 from schemas.tables.contracts import TableContract, conform, read_table_contracts
 from tasks.queries.exchange import headings
@@ -77,14 +76,10 @@ def changing_queries(zones: Zones) -> Iterator[Register]:
     """
     folder = _folder(zones)
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with held_lock(folder / ".lock"):
         files = _event_files(zones)
         events = tuple(event for path in files for event in _read_events(path))
         yield Register(folder, f"{len(files) + 1:06d}", events)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ import pytest
 from schemas.run.settings import QUIET_ENVIRONMENT
 from tests.flows.conftest import PREFECT, clean_environment, run
 from tests.flows.exports import cut_export, new_home
+from tests.flows.test_outbound import HERE, watch, watched
 from tests.postgres import postgres_programs, running_postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("clock")]
@@ -41,6 +42,7 @@ class Server:
 
     api: str
     auth: str
+    folder: Path
 
     def ask(self, path: str, body: object = None) -> Any:
         token = base64.b64encode(self.auth.encode()).decode()
@@ -113,9 +115,10 @@ def served(folder: Path, database: str) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = Server(f"http://127.0.0.1:{port}/api", f"nights:{secrets.token_hex(8)}")
+    server = Server(f"http://127.0.0.1:{port}/api", f"nights:{secrets.token_hex(8)}", folder)
     environment = {
         **server.environment(folder),
+        **watch(folder),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
         "PREFECT_SERVER_API_AUTH_STRING": server.auth,
     }
@@ -174,8 +177,14 @@ def _nights_until_one_ends(server: Server) -> list[dict[str, Any]]:
     return nights
 
 
+def test_the_server_looked_for_nobody_outside(server: Server) -> None:
+    seen = watched(server.folder / "notes")
+    assert seen
+    assert {(event, host) for event, host in seen if host not in HERE} == set()
+
+
 def test_a_request_without_the_password_is_turned_away(server: Server) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
-        Server(server.api, "nights:guessed").ask("/flow_runs/filter", {})
+        Server(server.api, "nights:guessed", server.folder).ask("/flow_runs/filter", {})
     with refused.value as answer:
         assert answer.code == 401

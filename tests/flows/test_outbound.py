@@ -31,7 +31,7 @@ def _note(event, arguments):
 
 sys.addaudithook(_note)
 """
-_HERE = {"127.0.0.1", "::1", "localhost", "0.0.0.0", "", None}
+HERE = {"127.0.0.1", "::1", "localhost", "0.0.0.0", "", None}
 
 
 def watched(folder: Path) -> list[tuple[str, Any]]:
@@ -65,7 +65,7 @@ def test_a_night_and_a_release_reach_nobody_outside(whole_export: Path, tmp_path
         assert ended.code == 0, ended.out + ended.err
     seen = watched(tmp_path / "notes")
     assert ("socket.connect", "127.0.0.1") in seen
-    assert {(event, host) for event, host in seen if host not in _HERE} == set()
+    assert {(event, host) for event, host in seen if host not in HERE} == set()
 
 
 def watch(folder: Path) -> dict[str, str]:

@@ -1,0 +1,94 @@
+"""What a PACS may send, to whom, and what is told of it. Pure."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Any
+
+from schemas.errors import BadInputError, ContractError
+from schemas.run.site_files import SiteConfig
+
+#: CT, Enhanced CT, MR, Enhanced MR and their legacy converted forms (PS3.4 B.5). What would be
+#: set aside for its class is refused before it crosses the network.
+STORED_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.2",
+    "1.2.840.10008.5.1.4.1.1.2.1",
+    "1.2.840.10008.5.1.4.1.1.2.2",
+    "1.2.840.10008.5.1.4.1.1.4",
+    "1.2.840.10008.5.1.4.1.1.4.1",
+    "1.2.840.10008.5.1.4.1.1.4.4",
+)
+_MANIFEST_COLUMN = "sop_instance_uid"
+
+
+@dataclass
+class Receipt:
+    """What one association brought; counts and class UIDs, nothing of a person.
+
+    `repeated` objects were there already, byte for byte. `refused_classes` counts the SOP
+    classes that the sender offered and was told not to send.
+    """
+
+    site_code: str
+    begun: str
+    ended: str = ""
+    how: str = "open"
+    stored: int = 0
+    repeated: int = 0
+    failed: int = 0
+    n_bytes: int = 0
+    stored_classes: Counter[str] = field(default_factory=Counter)
+    refused_classes: Counter[str] = field(default_factory=Counter)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the receipt as plain values."""
+        return {
+            **self.__dict__,
+            "stored_classes": dict(sorted(self.stored_classes.items())),
+            "refused_classes": dict(sorted(self.refused_classes.items())),
+        }
+
+
+def sites_by_title(sites: Iterable[SiteConfig]) -> dict[str, str]:
+    """Return AE title → site code of the sites that may send.
+
+    Raises
+    ------
+    ContractError
+        If two sites have one title: nobody could tell whose images come.
+    """
+    found: dict[str, str] = {}
+    for site in sites:
+        if site.ae_title is None:
+            continue
+        other = found.setdefault(site.ae_title, site.code)
+        if other != site.code:
+            raise ContractError(
+                f"{site.code} and {other} have the same ae_title", where=f"{site.code}.yaml"
+            )
+    return found
+
+
+def read_expected(data: bytes) -> set[str]:
+    """Return the SOPInstanceUIDs that a site says it has sent.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such column, or nothing in it.
+    """
+    try:
+        rows = csv.DictReader(StringIO(data.decode("utf-8-sig")))
+        wanted = {(row.get(_MANIFEST_COLUMN) or "").strip() for row in rows} - {""}
+    except (UnicodeDecodeError, csv.Error):
+        wanted = set()
+    if not wanted:
+        raise BadInputError(
+            "the list of what was sent cannot be used",
+            expected=f"a CSV file in UTF-8 with a column {_MANIFEST_COLUMN}",
+        )
+    return wanted
