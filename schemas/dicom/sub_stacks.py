@@ -20,7 +20,6 @@ from schemas.dicom.frames import expand_frames, is_unsplit_multi_frame, member_k
 from schemas.dicom.orientations import unit_normal
 from schemas.dicom.phases import Part, split_phases, split_physics
 from schemas.dicom.torn_series import TORN_SLICES, join_torn
-from schemas.errors import BadInputError
 from schemas.identifiers import SubStackDigest
 
 FloatArray = NDArray[np.float64]
@@ -29,10 +28,6 @@ FloatArray = NDArray[np.float64]
 ORIENTATION_TOLERANCE_DEG = 0.1
 #: Positions closer than this along the normal are one position; thinnest slices are 0.4 mm.
 SAME_POSITION_MM = 0.05
-
-
-class UnevenSpacingError(BadInputError):
-    """Slices of one stack do not lie at even distances."""
 
 
 @dataclass(frozen=True)
@@ -194,49 +189,6 @@ def distinct_positions(positions_mm: FloatArray) -> tuple[FloatArray, NDArray[np
     index[order] = cluster
     sums = np.bincount(index, weights=positions_mm)
     return sums / np.bincount(index), index
-
-
-def slice_spacing_mm(positions_mm: FloatArray, *, tolerance_mm: float = 0.1) -> float:
-    """Return the distance between neighbouring slices from a fit over all of them.
-
-    SliceThickness (0018,0050) is not used: it differs from the spacing whenever slices
-    overlap or leave gaps. A fit is used because single positions carry rounding noise.
-
-    Parameters
-    ----------
-    positions_mm : float array, shape (n,)
-        Positions along the slice normal, in mm, any order; repeats count once.
-    tolerance_mm : float
-        Largest distance of a slice from the even grid still called even, in mm.
-
-    Returns
-    -------
-    float
-        Fitted spacing in mm; positive. With fewer than two positions 0.
-
-    Raises
-    ------
-    UnevenSpacingError
-        If a slice lies farther from the grid; the message names its number and the distance.
-
-    Notes
-    -----
-    DICOM PS3.3 C.7.6.2.1.1, Image Position and Image Orientation.
-    """
-    distinct, _ = distinct_positions(positions_mm)
-    if distinct.size < 2:
-        return 0.0
-    steps = np.arange(distinct.size, dtype=np.float64)
-    centred = steps - steps.mean()
-    spacing = float(centred @ distinct / (centred @ centred))
-    off_grid = np.abs(distinct - distinct.mean() - spacing * centred)
-    worst = int(off_grid.argmax())
-    if off_grid[worst] > tolerance_mm:
-        raise UnevenSpacingError(
-            f"slice {worst + 1} of {distinct.size} lies {off_grid[worst]:.2f} mm off the even grid",
-            expected=f"at most {tolerance_mm:g} mm at a spacing of {spacing:.3f} mm",
-        )
-    return spacing
 
 
 def _sub_stack(members: list[InstanceFeatures], names: tuple[str, ...]) -> SubStack:

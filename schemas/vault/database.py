@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -21,7 +20,6 @@ from sqlalchemy.pool import NullPool
 
 from schemas.errors import EnvironmentProblemError
 from schemas.run.atomic_files import make_folder
-from schemas.vault.keys import sealed_version
 
 #: Where a vault lies: a SQLite file, or the URL of a PostgreSQL database.
 VaultPlace = Path | SecretStr
@@ -91,15 +89,6 @@ _MAY_GO = {
 }
 
 
-class Layout(Enum):
-    """Which tables a database has."""
-
-    NONE = "none"
-    OLD = "seals stand in the rows of subjects and PatientIDs (version 0.1)"
-    NO_ERASURES = "nobody can be erased"
-    TODAY = "today's"
-
-
 class VaultDatabase:
     """Connections to one vault; errors name neither its address nor a value.
 
@@ -114,13 +103,13 @@ class VaultDatabase:
         self.name = place.name if isinstance(place, Path) else "the vault's PostgreSQL database"
         self._engine = _sqlite(place) if isinstance(place, Path) else _postgresql(place)
 
-    def layout(self) -> Layout:
-        """Return which tables are there."""
+    def is_made(self) -> bool:
+        """Return whether anything was ever filed."""
         # A kill while the vault is made leaves an empty file, which is no vault yet.
         if self._file and not (self._file.is_file() and self._file.stat().st_size > 0):
-            return Layout.NONE
+            return False
         with self.reading() as connection:
-            return _layout(connection)
+            return _has_tables(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -202,29 +191,12 @@ def _engine(url: URL, arguments: dict[str, object]) -> Engine:
 
 
 def _make_tables(connection: Connection) -> None:
-    layout = _layout(connection)
-    if layout is Layout.TODAY:
+    if _has_tables(connection):
         return
-    old = _take_out_old_rows(connection) if layout is Layout.OLD else {}
     is_sqlite = connection.dialect.name == "sqlite"
-    if layout is Layout.NO_ERASURES:
-        for statement in _drop_triggers(is_sqlite):
-            connection.exec_driver_sql(statement)
     metadata.create_all(connection)
     for statement in _sqlite_triggers() if is_sqlite else _postgresql_triggers():
         connection.exec_driver_sql(statement)
-    for name, rows in old.items():
-        if rows:
-            connection.execute(sa.insert(metadata.tables[name]), rows)
-
-
-def _drop_triggers(is_sqlite: bool) -> Iterator[str]:
-    events = ("update", "delete", "replace") if is_sqlite else ("update", "delete", "truncate")
-    for table in metadata.sorted_tables:
-        if table is not erasure:
-            for event in events:
-                place = "" if is_sqlite else f" ON {table.name}"
-                yield f"DROP TRIGGER {table.name}_{event}{place}"
 
 
 def _sqlite_triggers() -> Iterator[str]:
@@ -266,26 +238,13 @@ def _postgresql_triggers() -> Iterator[str]:
             )
 
 
-def _layout(connection: Connection) -> Layout:
-    inspector = sa.inspect(connection)
-    if inspector.has_table("seal"):
-        return Layout.TODAY if inspector.has_table("erasure") else Layout.NO_ERASURES
-    return Layout.OLD if inspector.has_table("subject") else Layout.NONE
-
-
-def _take_out_old_rows(connection: Connection) -> dict[str, list[dict[str, object]]]:
-    """Drop the tables of the old layout and return their rows as today's tables want them."""
-    rows: dict[str, list[dict[str, object]]] = {}
-    seals: list[dict[str, object]] = []
-    for name in ("person_link", "patient_link", "subject"):
-        found = connection.exec_driver_sql(f"SELECT * FROM {name}").mappings()  # noqa: S608  fixed
-        rows[name] = [{key: row[key] for key in row if key != "sealed"} for row in found.all()]
-    for name in ("subject", "patient_link"):
-        for token, sealed in connection.exec_driver_sql(f"SELECT token, sealed FROM {name}"):  # noqa: S608  fixed
-            seals.append({"token": token, "version": sealed_version(sealed), "sealed": sealed})
-    for name in ("person_link", "patient_link", "subject"):
-        connection.exec_driver_sql(f"DROP TABLE {name}")
-    # In the order of their foreign keys.
-    return {name: rows[name] for name in ("subject", "patient_link", "person_link")} | {
-        "seal": seals
-    }
+def _has_tables(connection: Connection) -> bool:
+    """Return whether the tables are there; a part of them is nothing we could go on with."""
+    there = set(metadata.tables) & set(sa.inspect(connection).get_table_names())
+    if there and there != set(metadata.tables):
+        raise EnvironmentProblemError(
+            "the vault's tables are not those of this software",
+            expected=", ".join(sorted(metadata.tables)),
+            hint="Restore a whole copy of the vault, or use the software that made it.",
+        )
+    return bool(there)

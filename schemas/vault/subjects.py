@@ -21,7 +21,6 @@ from schemas.errors import EnvironmentProblemError, LivercohortError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
 from schemas.records import SubjectAssignment
 from schemas.vault.database import (
-    Layout,
     VaultDatabase,
     VaultPlace,
     erasure,
@@ -142,7 +141,7 @@ class Vault:
         int
             How many links to a PatientID or a resident ID went.
         """
-        if self._database.layout() is Layout.NONE:
+        if not self._database.is_made():
             return 0
         theirs = {t: t.c.subject_id == subject_id for t in (subject, patient_link, person_link)}
         with self.writing() as connection:
@@ -178,7 +177,7 @@ class Vault:
 
         Assignments, pseudonyms and shifts stay as they are.
         """
-        if self._database.layout() is Layout.NONE:
+        if not self._database.is_made():
             return 0
         with self.writing() as connection:
             rows = connection.execute(_SEALS).all()
@@ -202,13 +201,9 @@ class Vault:
         EnvironmentProblemError
             If the vault was made with another key.
         """
-        layout = self._database.layout()
-        if layout is Layout.NONE:
+        if not self._database.is_made():
             yield None
             return
-        if layout is Layout.OLD:
-            with self.writing():
-                pass  # to be allowed to write is to have today's tables
         with self._database.reading() as connection:
             self._require_own_key(connection)
             yield connection

@@ -40,10 +40,6 @@ class ColumnMap:
     export_as_of_index: int | None
     export_kind_index: int | None
 
-    def index_of(self, name: str) -> int | None:
-        """Return where a field stands."""
-        return next((column.index for column in self.columns if column.field.name == name), None)
-
 
 def map_headings(contract: FormContract, headings: Sequence[str]) -> ColumnMap:
     """Return which column holds which field.

@@ -41,13 +41,13 @@ class DeidentifiedBatch:
     identifiers: Mapping[str, SubjectIdentifiers] = field(repr=False)
 
 
-def deidentify_files(
+def deidentify_batch(
     files: Sequence[DeliveredFile],
     assignments: Mapping[RawPatientId, SubjectAssignment],
     ring: KeyRing,
     out_dir: Path,
     workers: int,
-) -> list[FileOutcome]:
+) -> DeidentifiedBatch:
     """De-identify delivered image files into `<out_dir>/<series_uid>/<sop_uid>.dcm`.
 
     Parameters
@@ -65,20 +65,10 @@ def deidentify_files(
 
     Returns
     -------
-    list of FileOutcome
-        One per file, in `file_no` order, whatever happened to it.
+    DeidentifiedBatch
+        One outcome per file, in `file_no` order, whatever happened to it; action counts and
+        identifiers.
     """
-    return list(deidentify_batch(files, assignments, ring, out_dir, workers).outcomes)
-
-
-def deidentify_batch(
-    files: Sequence[DeliveredFile],
-    assignments: Mapping[RawPatientId, SubjectAssignment],
-    ring: KeyRing,
-    out_dir: Path,
-    workers: int,
-) -> DeidentifiedBatch:
-    """Do as `deidentify_files`, and return action counts and identifiers as well."""
     jobs = [Job(f.file_no, f.path, f.size_bytes, f.sha256) for f in files]
     batch = run_jobs(jobs, Subjects(ring, assignments), out_dir, workers)
     sync_tree(out_dir)

@@ -99,17 +99,6 @@ def protect(
     return held
 
 
-def recovered(
-    counts: Sequence[Count], previous: Mapping[tuple[str, ...], int], threshold: int = THRESHOLD
-) -> list[int]:
-    """Return which left-out small counts, or small changes of counts, an attacker can tell.
-
-    A small count is told when every solution puts it below the threshold or on one number;
-    a small change likewise.
-    """
-    return list(_told(counts, previous, threshold))
-
-
 def _told(
     counts: Sequence[Count], previous: Mapping[tuple[str, ...], int], threshold: int
 ) -> dict[int, int]:

@@ -64,11 +64,6 @@ def no_pages(_subject: str, _key: str, _names: Sequence[str]) -> None:
     """Keep nothing from earlier builds."""
 
 
-def render_site(report: ReportInput) -> dict[str, bytes]:
-    """Return every file of the report folder by its relative path, pictures left aside."""
-    return render_report(report).files
-
-
 def render_report(report: ReportInput, take_pages: TakePages = no_pages) -> RenderedReport:
     """Return the whole report.
 

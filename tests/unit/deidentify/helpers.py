@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
-from schemas.records import DeliveredFile, FileKind, SubjectAssignment
+from schemas.records import DeliveredFile, FileKind, FileOutcome, SubjectAssignment
 from schemas.run.atomic_files import sha256_of_file
 from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing
@@ -17,6 +18,7 @@ from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.rules.profile import load_profile
+from tasks.deidentify.store import deidentify_batch
 from tests.builders import to_bytes
 
 SITE = SiteCode("S91")
@@ -77,3 +79,14 @@ def deliver(paths: list[Path]) -> list[DeliveredFile]:
         DeliveredFile(n, path.name, path, path.stat().st_size, sha256_of_file(path), FileKind.IMAGE)
         for n, path in enumerate(paths, start=1)
     ]
+
+
+def deidentify_files(
+    files: Sequence[DeliveredFile],
+    links: Mapping[RawPatientId, SubjectAssignment],
+    ring: KeyRing,
+    out: Path,
+    workers: int,
+) -> list[FileOutcome]:
+    """Return where each file ended."""
+    return list(deidentify_batch(files, links, ring, out, workers).outcomes)

@@ -9,10 +9,9 @@ import pytest
 from pydicom import dcmread
 
 from schemas.vault.keys import KeyRing
-from tasks.deidentify.store import deidentify_files
 from tasks.deidentify.store_folder import deidentify_folder
 from tests.builders import make_series, write_files
-from tests.unit.deidentify.helpers import RING, SITE, assignment, deliver, linkage
+from tests.unit.deidentify.helpers import RING, SITE, assignment, deidentify_files, deliver, linkage
 from tests.unit.deidentify.multi_frame import make_enhanced
 from tests.unit.deidentify.planted import SITUATIONS, plant
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from schemas.states import ReasonCode
-from tasks.deidentify.store import deidentify_files
 from tests.builders import make_instance, write_files
-from tests.unit.deidentify.helpers import RING, assignment, deliver, linkage
+from tests.unit.deidentify.helpers import RING, assignment, deidentify_files, deliver, linkage
 
 
 def test_a_person_whose_dates_moved_by_different_days_is_held_whole_and_alone(

@@ -21,10 +21,10 @@ from schemas.records import FileOutcome, SubjectAssignment
 from schemas.states import FileState, ReasonCode
 from tasks.deidentify import objects
 from tasks.deidentify.job_records import Job
-from tasks.deidentify.store import deidentify_batch, deidentify_files, object_path, run_jobs
+from tasks.deidentify.store import deidentify_batch, object_path, run_jobs
 from tasks.deidentify.store_worker import Subjects, run_job, start_worker
 from tests.builders import make_instance, make_series, to_bytes, write_files
-from tests.unit.deidentify.helpers import RING, SITE, assignment, deliver, linkage
+from tests.unit.deidentify.helpers import RING, SITE, assignment, deidentify_files, deliver, linkage
 
 LINKS = linkage(assignment("LC-001", "PID000001"), assignment("LC-002", "PID000002"))
 

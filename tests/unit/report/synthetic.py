@@ -21,6 +21,7 @@ from tasks.report.model import (
     ReportInput,
     columns_read,
 )
+from tasks.report.render import render_report
 from tests.unit.report.synthetic_rows import batch_id, digest, make_rows
 
 LIMITS = {"mri_window_days": 15.0, "pathology_window_days": 30.0, "follow_up_months": 3.0}
@@ -208,3 +209,8 @@ def to_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
     columns = [field for field in schema if field.name in wanted]
     assert len(columns) == len(wanted)
     return pa.Table.from_pylist(rows, schema=pa.schema(columns))
+
+
+def render_site(report: ReportInput) -> dict[str, bytes]:
+    """Return every file of the report folder by its relative path."""
+    return render_report(report).files

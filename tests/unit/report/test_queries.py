@@ -9,8 +9,7 @@ from typing import Any
 
 from schemas.records import QueryRow
 from tasks.report.queries import count_queries
-from tasks.report.render import render_site
-from tests.unit.report.synthetic import make_report
+from tests.unit.report.synthetic import make_report, render_site
 
 QUERIES = (
     QueryRow("Q-a", "S01", "R", "open", 12, None),

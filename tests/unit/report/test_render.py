@@ -12,9 +12,8 @@ import pytest
 from schemas.errors import BadInputError
 from tasks.report.frame import NAVIGATION, RATER_STATE_SCRIPT, STATE_SCRIPT
 from tasks.report.model import ReportInput
-from tasks.report.render import render_site
 from tasks.report.worklist import order_findings
-from tests.unit.report.synthetic import make_report
+from tests.unit.report.synthetic import make_report, render_site
 
 PAGE_BUDGET_BYTES = 300_000
 

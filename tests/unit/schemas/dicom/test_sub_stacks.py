@@ -9,11 +9,9 @@ from pydicom.dataset import Dataset
 from schemas.dicom.features import InstanceFeatures, read_features
 from schemas.dicom.sub_stacks import (
     SubStack,
-    UnevenSpacingError,
     distinct_positions,
     group_by_series,
     slice_positions_mm,
-    slice_spacing_mm,
     split_series,
     sub_stack_digest,
 )
@@ -150,21 +148,6 @@ def test_series_are_grouped_and_nameless_ones_left_out() -> None:
     del slices[2].SeriesInstanceUID
     groups = group_by_series(features_of(slices))
     assert list(groups) == sorted(str(s.SeriesInstanceUID) for s in slices[:2])
-
-
-def test_spacing_is_fitted_over_all_slices() -> None:
-    positions = np.arange(0.0, 100.0, 2.5)
-    positions[1] += 0.04
-    assert slice_spacing_mm(positions) == pytest.approx(2.5, abs=1e-3)
-
-
-def test_an_uneven_stack_has_no_spacing() -> None:
-    with pytest.raises(UnevenSpacingError, match=r"slice \d+ of 6"):
-        slice_spacing_mm(np.array([0.0, 2.5, 5.0, 7.5, 12.5, 15.0]))
-
-
-def test_spacing_of_a_single_slice_is_zero() -> None:
-    assert slice_spacing_mm(np.array([3.0])) == 0.0
 
 
 def test_positions_without_geometry_are_refused() -> None:

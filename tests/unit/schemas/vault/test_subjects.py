@@ -6,7 +6,6 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from pydantic import SecretStr
 
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, SiteCode, SubjectId, SubjectNo
-from schemas.vault.database import Layout, VaultDatabase, VaultPlace, metadata
+from schemas.vault.database import VaultDatabase, VaultPlace, metadata
 from schemas.vault.keys import KeyRing
 from schemas.vault.subjects import LinkageConflictError, LinkageRow, Vault
 
@@ -180,18 +179,16 @@ def test_rows_of_others_stay_when_somebody_was_erased(vault: Vault, place: Vault
     assert everything(place) == before
 
 
-def test_a_vault_in_which_nobody_could_be_erased_is_brought_up_to_date(
-    place: VaultPlace, ring: KeyRing
+def test_a_vault_with_a_part_of_its_tables_is_told_and_left_as_it_is(
+    place: VaultPlace, vault: Vault
 ) -> None:
-    vault = Vault(place, ring)
-    known = vault.assign(SITE, [row("A01", "P1", RESIDENT)])
+    vault.assign(SITE, [row("A01", "P1", RESIDENT)])
     with VaultDatabase(place).writing() as connection:
         connection.exec_driver_sql("DROP TABLE erasure")
-    assert VaultDatabase(place).layout() is Layout.NO_ERASURES
-    assert vault.assignments(SITE) == known
-    assert vault.erase(known[RawPatientId("P1")].subject_id) == 2
-    assert VaultDatabase(place).layout() is Layout.TODAY
-    assert vault.assignments(SITE) == {}
+    with pytest.raises(EnvironmentProblemError, match="not those of this software"):
+        vault.assignments(SITE)
+    with pytest.raises(EnvironmentProblemError, match="not those of this software"):
+        vault.assign(SITE, [row("A02", "P2")])
 
 
 def test_sqlite_refuses_a_replacement_that_no_delete_trigger_sees(
@@ -283,68 +280,6 @@ def test_nights_of_two_sites_at_once_assign_every_subject_once(
         "look_up": 0,
         "erasure": 0,
     }
-
-
-OLD_LAYOUT = """
-CREATE TABLE subject (token TEXT PRIMARY KEY, site TEXT NOT NULL, subject_id TEXT NOT NULL UNIQUE,
-    key_id TEXT NOT NULL, sealed BLOB NOT NULL);
-CREATE TABLE patient_link (token TEXT PRIMARY KEY, site TEXT NOT NULL,
-    subject_id TEXT NOT NULL REFERENCES subject(subject_id), sealed BLOB NOT NULL);
-CREATE TABLE person_link (token TEXT NOT NULL,
-    subject_id TEXT NOT NULL REFERENCES subject(subject_id), PRIMARY KEY (token, subject_id));
-"""
-
-
-@pytest.fixture
-def old_file(tmp_path: Path, ring: KeyRing) -> Path:
-    """A vault as version 0.1 wrote it."""
-    path = tmp_path / "vault.sqlite"
-    subject_id = ring.subject_id(SITE, SubjectNo("A01"))
-    facts = {"subject_no": "A01", "shift_days": ring.date_shift_days(SITE, SubjectNo("A01"))}
-    sealed = ring.seal(json.dumps(facts).encode(), context=subject_id)
-    with sqlite3.connect(path) as database:
-        database.executescript(OLD_LAYOUT)
-        token = ring.lookup_token("subject", SITE, "A01")
-        values = (token, SITE, subject_id, ring.key_id, sealed)
-        database.execute("INSERT INTO subject VALUES (?, ?, ?, ?, ?)", values)
-        for patient in ("P1", "P2"):
-            sealed = ring.seal(json.dumps({"patient_id": patient}).encode(), context=subject_id)
-            link = (ring.lookup_token("patient", SITE, patient), SITE, subject_id, sealed)
-            database.execute("INSERT INTO patient_link VALUES (?, ?, ?, ?)", link)
-        person = (ring.person_token(RESIDENT), subject_id)
-        database.execute("INSERT INTO person_link VALUES (?, ?)", person)
-    return path
-
-
-@pytest.mark.parametrize(
-    "first",
-    [
-        lambda vault: vault.check(),
-        lambda vault: vault.assignments(SITE),
-        lambda vault: vault.assign(SITE, [row("A01", "P1")]),
-        lambda vault: vault.rewrap(),
-    ],
-    ids=["check", "read", "assign", "rewrap"],
-)
-def test_a_vault_of_the_old_layout_is_taken_over_by_whatever_opens_it_first(
-    first: Callable[[Vault], object], old_file: Path, tmp_path: Path, ring: KeyRing
-) -> None:
-    vault = Vault(old_file, ring)
-    first(vault)
-    fresh = Vault(tmp_path / "fresh.sqlite", ring)
-    fresh.assign(SITE, [row("A01", "P1", RESIDENT), row("A01", "P2")])
-    assert vault.assignments(SITE) == fresh.assignments(SITE)
-    vault.assign(OTHER_SITE, [row("B01", "P1", RESIDENT)])
-    assert len(vault.subjects_sharing_a_person()) == 1
-    with pytest.raises(sqlite3.IntegrityError), sqlite3.connect(old_file) as database:
-        database.execute("DELETE FROM subject")
-
-
-def test_another_key_leaves_a_vault_of_the_old_layout_as_it_is(old_file: Path) -> None:
-    before = old_file.read_bytes()
-    with pytest.raises(EnvironmentProblemError, match="cannot be opened with this key"):
-        Vault(old_file, KeyRing(bytes(32))).assignments(SITE)
-    assert old_file.read_bytes() == before
 
 
 @pytest.mark.parametrize(
