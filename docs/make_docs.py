@@ -51,7 +51,9 @@ _LABELS_HOW = """## How a label comes about
    takes them in. A decision stands above the rules, shows in the evidence, and is a finding when
    the part it names has changed since.
 7. `livercohort rules diff` prints what a change of the rules relabels before anything is published.
-   A table with an error is refused by file, line and reason, and the version before stays in force.
+   A table with an error stops a night or a release before it begins; `livercohort rules check`
+   says file, line and what to do. Should one break while a night runs, the version before stays
+   in force.
 
 ## What was measured
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from schemas.errors import ContractError
 from schemas.finding_texts import parse_finding_texts
-from schemas.package_data import data_contracts_dir, expectations_dir
+from schemas.package_data import data_contracts_dir
 from schemas.protocol import (
     options_in_force,
     parse_evidence,
@@ -41,7 +41,7 @@ from tasks.harmonise.store_rules import (
     table_problems,
 )
 from tasks.publish.sharing import parse_gates
-from tasks.validate.store import read_suites, read_waivers, waivers_file
+from tasks.validate.store import read_suites, read_waivers, suite_files, waivers_file
 
 Read = Callable[[], object]
 #: Words and programs beside the tables.
@@ -71,21 +71,21 @@ def require_signed_tables(zones: Zones) -> None:
 
 def check_signed_tables(zones: Zones) -> CheckedTables:
     """Read the tables of the package and those of a home; the same files are read once."""
-    root, suites = data_contracts_dir(), expectations_dir()
-    files = (*_files(root), *_files(suites), *_files_of_home(zones))
+    root = data_contracts_dir()
+    files = (*_files(root), *suite_files(), *_files_of_home(zones))
     state = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
-    return CheckedTables(len(files), _checked(root, suites, zones, state))
+    return CheckedTables(len(files), _checked(root, zones, state))
 
 
 @lru_cache(maxsize=1)
 def _checked(
-    root: Path, suites: Path, zones: Zones, _state: tuple[tuple[Path, int, int], ...]
+    root: Path, zones: Zones, _state: tuple[tuple[Path, int, int], ...]
 ) -> tuple[ContractError, ...]:
-    found = (*problems_of_package(root, suites), *problems_of_home(zones))
+    found = (*problems_of_package(root), *problems_of_home(zones))
     return tuple({problem.message: problem for problem in found}.values())
 
 
-def problems_of_package(root: Path, suites: Path) -> list[ContractError]:
+def problems_of_package(root: Path) -> list[ContractError]:
     """Return every problem of the tables below `root`, laid out like `data_contracts`."""
     problems = [_unread(path) for path in _files(root) if not _is_read(path, root)]
     for read in _reads(root):
@@ -93,7 +93,7 @@ def problems_of_package(root: Path, suites: Path) -> list[ContractError]:
     problems += table_problems(root)
     if not problems:  # the suites are checked against the contracts
         contracts = parse_contracts(root / "cohort")
-        attempt(partial(read_suites, suites, contracts), problems)
+        attempt(partial(read_suites, contracts=contracts), problems)
     return problems
 
 

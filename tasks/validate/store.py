@@ -48,6 +48,11 @@ _MADE_LATER = frozenset({"finding", "release"})
 _FINDING_TEXTS = ("site_delivery/findings.yaml", "protocol/findings.yaml")
 
 
+def suite_files(folder: Path | None = None) -> list[Path]:
+    """Return the files of all suites, by name; default: those that ship."""
+    return sorted((folder or expectations_dir()).glob("*.yaml"))
+
+
 def read_suites(
     folder: Path | None = None, contracts: Mapping[str, TableContract] | None = None
 ) -> dict[str, Suite]:
@@ -70,7 +75,7 @@ def read_suites(
     problems: list[ContractError] = []
     read = (
         attempt(partial(parse_suite, read_signed(path), path.name, columns), problems)
-        for path in sorted((folder or expectations_dir()).glob("*.yaml"))
+        for path in suite_files(folder)
     )
     suites = {suite.suite: suite for suite in read if suite is not None}
     if problems:

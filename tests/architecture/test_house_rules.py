@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,16 @@ def test_flows_define_no_classes_and_read_no_environment() -> None:
         tree = ast.parse((ROOT / "flows" / f"{name}.py").read_text(encoding="utf-8"))
         assert not [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
         assert "os" not in {n.split(".")[0] for n in imports(ROOT / "flows" / f"{name}.py")}
+
+
+def test_every_stage_stands_in_the_contract_that_keeps_stages_apart() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (apart,) = (
+        contract
+        for contract in project["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "independence"
+    )
+    assert set(apart["modules"]) == {f"tasks.{stage.name}" for stage in STAGES}
 
 
 def test_every_scheduled_site_has_its_deployment_and_no_other_has() -> None:

@@ -20,7 +20,7 @@ from flows.signed_tables import check_signed_tables, problems_of_home, problems_
 from schemas.decisions import parse_decisions
 from schemas.dicom.contrast_agents import parse_agents
 from schemas.errors import ContractError
-from schemas.package_data import data_contracts_dir, expectations_dir
+from schemas.package_data import data_contracts_dir
 from schemas.rule_tables import problems_of
 from schemas.run.sites import parse_registered_sites
 from schemas.run.zones import Zones
@@ -492,7 +492,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def problems(root: Path) -> list[str]:
-    return [problem.where for problem in problems_of_package(root, expectations_dir())]
+    return [problem.where for problem in problems_of_package(root)]
 
 
 def test_the_tables_that_ship_can_be_used(copy: Path) -> None:

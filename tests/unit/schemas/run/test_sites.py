@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import BadInputError
+from schemas.package_data import data_contracts_dir
 from schemas.run.site_files import SiteConfig
 from schemas.run.sites import (
     _why_not,
@@ -15,6 +16,14 @@ from schemas.run.sites import (
     why_waiting,
 )
 
+FICTITIOUS = tuple(f"S9{n}" for n in range(1, 10))
+#: The last registered hospital that has not been let in yet.
+WITHOUT_FILE = [
+    site.site_code
+    for site in read_registered_sites()
+    if not (data_contracts_dir() / "sites" / f"{site.site_code}.yaml").is_file()
+][-1]
+
 
 def test_the_registry_lists_28_hospitals_with_names_of_their_own() -> None:
     sites = read_registered_sites()
@@ -23,12 +32,19 @@ def test_the_registry_lists_28_hospitals_with_names_of_their_own() -> None:
     assert len({site.province_zh for site in sites}) == 15
 
 
-def test_only_fictitious_sites_may_deliver_until_an_approval_is_recorded() -> None:
-    assert {site.code for site in read_sites()} == {f"S9{n}" for n in range(1, 10)}
-    assert all(site.fictitious and site.ethics_ref for site in read_sites())
+def test_only_sites_with_an_approval_on_record_may_deliver() -> None:
+    registered = {site.site_code for site in read_registered_sites()}
+    sites = {site.code: site for site in read_sites()}
+    assert {code for code, site in sites.items() if site.fictitious} == set(FICTITIOUS)
+    assert all(site.ethics_ref and site.ethics_date for site in sites.values())
+    assert all(
+        code in registered or site.amendment_ref
+        for code, site in sites.items()
+        if not site.fictitious
+    )
 
 
-@pytest.mark.parametrize("code", ["S01", "S90", "s91", "../S91", "S910", ""])
+@pytest.mark.parametrize("code", [WITHOUT_FILE, "S90", "s91", "../S91", "S910", ""])
 def test_a_site_without_a_file_is_refused(code: str) -> None:
     with pytest.raises(BadInputError, match="site"):
         read_site(code)
@@ -58,7 +74,7 @@ def test_a_site_waits_until_approval_and_registration_are_on_record(
 
 
 def test_exports_of_a_site_without_a_file_wait_and_say_why() -> None:
-    assert why_waiting("S01") == "this site has no file"
+    assert why_waiting(WITHOUT_FILE) == "this site has no file"
     assert why_waiting("S91") == ""
 
 
