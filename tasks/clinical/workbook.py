@@ -59,7 +59,8 @@ def read_workbook(contract: FormContract, data: bytes) -> Layout:
 
     Of several visible sheets it is the one named like the form. A formula and a cell that a
     merge covers hold no value; a hidden sheet is not read; a number keeps the digits that
-    its format shows, and is what it shows where that is per cent. Every sheet is searched for direct identifiers.
+    its format shows, and is what it shows where that is per cent. Every sheet is searched for
+    direct identifiers.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ def test_pathology_before_birth_is_a_finding(ring: KeyRing) -> None:
 def test_a_date_in_the_month_of_birth_is_none(ring: KeyRing) -> None:
     born = form_row("demographics", birth_date="2006-02")
     early = form_row("pathology", specimen_date="2006-02-01", report_date="2025-03-26")
-    assert rules(PLAIN | {"pathology": [early]}, ring) == []
+    assert rules(PLAIN | {"demographics": [born], "pathology": [early]}, ring) == []
 
 
 @pytest.mark.parametrize(
