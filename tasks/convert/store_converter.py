@@ -34,8 +34,9 @@ from tasks.convert.store_binary import (
 )
 from tasks.convert.verdict import Fault
 
-#: Images interpolated by the converter; the native one stands beside them.
-_RESAMPLED = ("_Eq", "_Tilt")
+#: Images interpolated by the converter, and overlay planes (60xx,3000) of CT; the native one
+#: stands beside them.
+_BESIDE = ("_Eq", "_Tilt", "_ROI")
 #: The image with all volumes, beside one from which trace or ADC volumes were taken.
 _ALL_VOLUMES = "_ADC"
 _LOG_BYTES = 1 << 16
@@ -94,7 +95,7 @@ def run_dcm2niix(
         return Run((Fault(Code.CONVERTER_TIMEOUT),), None, n_warnings)
     if exit_code < 0:
         return Run((Fault(Code.CONVERTER_CRASHED),), exit_code, n_warnings)
-    native = [p for p in sorted(folder_out.glob("*.nii")) if not _is_resampled(p)]
+    native = [p for p in sorted(folder_out.glob("*.nii")) if not _is_beside(p)]
     if exit_code != 0 or not native:
         return Run((Fault(Code.CONVERTER_FAILED),), exit_code, n_warnings)
     image = _with_all_volumes(native)
@@ -164,8 +165,8 @@ def _with_all_volumes(native: Sequence[Path]) -> Path | None:
     return part
 
 
-def _is_resampled(image: Path) -> bool:
-    return any(mark in image.stem for mark in _RESAMPLED)
+def _is_beside(image: Path) -> bool:
+    return any(mark in image.stem for mark in _BESIDE)
 
 
 def read_converted(nifti: Path) -> Converted:
