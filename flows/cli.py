@@ -13,6 +13,7 @@ from flows.commands import night as cli_night
 from flows.commands import planned as cli_planned
 from flows.commands import queries as cli_queries
 from flows.commands import receive as cli_receive
+from flows.commands import rehearse as cli_rehearse
 from flows.commands import review as cli_review
 from flows.commands import share as cli_share
 from flows.commands import simulate as cli_simulate
@@ -52,6 +53,7 @@ app.command(rich_help_panel=_COHORT)(cli_vault.reidentify)
 app.add_typer(cli_review.signoff_app, name="signoff", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_COHORT)(cli_withdraw.withdraw)
 app.add_typer(cli_queries.queries_app, name="queries", rich_help_panel=_COHORT)
+app.command(rich_help_panel=_STAGES)(cli_rehearse.check_export)
 app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)
 app.command(rich_help_panel=_STAGES)(cli_stages.convert)
 app.command(rich_help_panel=_STAGES)(cli_stages.label)

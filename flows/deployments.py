@@ -26,6 +26,11 @@ _OVER_ALL = {
         "The morning digest: what came, what is late, what needs a person",
         "{}",
     ),
+    "watchdog": (
+        "flows/watchdog.py:watchdog",
+        "Frees the slots of runs that will never end",
+        "{}",
+    ),
 }
 _HEAD = """\
 # Made from data_contracts/sites/ by `livercohort deploy --print`; `livercohort deploy` puts it on
@@ -85,7 +90,7 @@ def read_cohort_schedules() -> dict[str, Schedule]:
         }
     except (KeyError, TypeError, ValueError):
         raise ContractError(
-            "the schedules of release and digest cannot be used",
+            "the schedules of release, digest and watchdog cannot be used",
             expected="cron and timezone of each",
             where=path.name,
         ) from None

@@ -32,16 +32,24 @@ def ingest(
     home: HomeOption = None,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
+    only_rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Read, write nothing, say what would be set aside.")
+    ] = False,
 ) -> None:
     """Take in what sites have delivered; what is known already is left alone.
 
     Example: livercohort ingest S91 S92
     Example: livercohort ingest --all --inbox /data/inbox
+    Example: livercohort ingest S91 --rehearse
     """
     from flows.home_facts import gated_sites
 
     settings = apply_environment(home=home, inbox=inbox, workers=workers)
     chosen = chosen_sites(settings, site or [], all_sites=all_sites)
+    if only_rehearse:
+        from flows.commands.rehearse import rehearse
+
+        raise typer.Exit(ExitCode.DONE if rehearse(settings, chosen) else ExitCode.BLOCKED)
     waiting = sites_with_work(settings, chosen)
     nights: list[dict[str, Any]] = []
     if waiting:

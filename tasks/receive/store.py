@@ -56,25 +56,26 @@ def list_exports(zones: Zones, site: SiteConfig, *, now_ns: int) -> list[Export]
     inbox = zones.inbox / site.code
     if not inbox.is_dir():
         return []
-    exports = []
     marks = {folded_name(path.name) for path in inbox.iterdir()}
+    exports = []
     for number, path in enumerate(_export_paths(inbox), start=1):
-        entries = list(_stat_entries(path))
-        newest = max((entry[2] for entry in entries), default=path.stat().st_mtime_ns)
-        quiet = now_ns - newest >= site.quiet_minutes * _NS_PER_MINUTE
         beside = folded_name(f"{path.name}.{READY_NAME}")
-        marked = bool(marks & {beside, f"{beside}.txt"}) or _has_ready_mark(path, entries)
-        exports.append(
-            Export(
-                number,
-                path,
-                stat_digest_of(entries),
-                len(entries),
-                ready=marked or quiet,
-                newest_ns=newest,
-            )
-        )
+        marked = bool(marks & {beside, f"{beside}.txt"})
+        exports.append(_export(number, path, site, marked=marked, now_ns=now_ns))
     return exports
+
+
+def export_at(path: Path, site: SiteConfig) -> Export:
+    """Return a folder or zip that lies anywhere as an export."""
+    return _export(1, path, site, marked=True, now_ns=0)
+
+
+def _export(number: int, path: Path, site: SiteConfig, *, marked: bool, now_ns: int) -> Export:
+    entries = list(_stat_entries(path))
+    newest = max((entry[2] for entry in entries), default=path.stat().st_mtime_ns)
+    quiet = now_ns - newest >= site.quiet_minutes * _NS_PER_MINUTE
+    ready = marked or quiet or _has_ready_mark(path, entries)
+    return Export(number, path, stat_digest_of(entries), len(entries), ready, newest)
 
 
 def loose_files(zones: Zones, site: SiteConfig) -> int:

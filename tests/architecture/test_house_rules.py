@@ -99,7 +99,7 @@ def test_every_scheduled_site_has_its_deployment_and_no_other_has() -> None:
     planned = {
         d["name"]: (d["parameters"]["site"], d["schedules"][0]["cron"])
         for d in deployments
-        if d["name"] not in ("release", "digest")
+        if d["parameters"].get("site")
     }
     sites = (ROOT / "data_contracts" / "sites").glob("S*.yaml")
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sites]

@@ -145,7 +145,7 @@ def test_a_night_that_the_clock_started_is_seen_to_its_end(
     ended = run("deploy", "--home", home, **environment)
     assert ended.code == 0, ended.out + ended.err
     deployed = {one["name"]: one for one in server.ask("/deployments/filter", {})}
-    assert {"S91", "S92", "S93", "release", "digest"} == set(deployed)
+    assert {"S91", "S92", "S93", "release", "digest", "watchdog"} == set(deployed)
     # The site's own schedule is once a night; the same clock, told to strike every minute.
     each_minute = [{"schedule": {"cron": "* * * * *", "timezone": "Asia/Shanghai"}, "active": True}]
     server.ask(f"/deployments/{deployed['S91']['id']}/schedules", each_minute)

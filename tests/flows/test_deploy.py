@@ -74,7 +74,7 @@ def test_every_entrypoint_is_a_flow(entrypoint: str, monkeypatch: pytest.MonkeyP
 
 
 def test_all_deployments_are_there(deployed: dict[str, Any]) -> None:
-    assert sorted(deployed) == ["S91", "S92", "S93", "digest", "release"]
+    assert sorted(deployed) == ["S91", "S92", "S93", "digest", "release", "watchdog"]
 
 
 @pytest.mark.parametrize("name", [d["name"] for d in DEPLOYMENTS])

@@ -18,7 +18,7 @@ def test_prefect_yaml_is_what_the_site_files_say() -> None:
     ended = run("deploy", "--print")
     assert ended.out == prefect_yaml()
     assert {d["name"] for d in yaml.safe_load(ended.out)["deployments"]} == {
-        "S91", "S92", "S93", "release", "digest",
+        "S91", "S92", "S93", "release", "digest", "watchdog",
     }  # fmt: skip
 
 
