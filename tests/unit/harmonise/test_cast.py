@@ -1,0 +1,44 @@
+"""Exams written from the literature: no label of them is wrong, no other image fills a slot."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.harmonise.exam import label_instances
+from tasks.harmonise.vocabulary import read_labels
+from tests.unit.harmonise.cast import Part, read_cast
+
+CAST = read_cast()
+SLOTS = {"CT_NC"} | {
+    name for name, label in read_labels().items() if label.required_in or label.thickness_limit_mm
+}
+
+
+@pytest.mark.parametrize("exam", CAST)
+def test_every_series_of_the_cast_gets_a_label_that_is_right(exam: str) -> None:
+    parts = CAST[exam]
+    labels = label_instances([m for part in parts for m in part.instances])
+    rows = {row.series_uid: row for row in labels.series}
+    told = [
+        f"{part.name}: {rows[uid].label} {rows[uid].label_tier} {rows[uid].label_evidence}"
+        for part in parts
+        for uid in _uids(part)
+        if rows[uid].label not in part.right
+    ]
+    assert not told, "\n".join(told)
+
+
+@pytest.mark.parametrize("exam", CAST)
+def test_only_originals_of_a_body_kernel_and_a_whole_spectrum_fill_a_slot(exam: str) -> None:
+    parts = CAST[exam]
+    labels = label_instances([m for part in parts for m in part.instances])
+    rows = {row.series_uid: row for row in labels.series}
+    for part in parts:
+        for uid in _uids(part):
+            if part.fills_slot is not None:
+                may = rows[uid].is_diagnostic and rows[uid].label in SLOTS
+                assert may == part.fills_slot, part.name
+
+
+def _uids(part: Part) -> list[str]:
+    return sorted({m.series_uid or "" for m in part.instances})
