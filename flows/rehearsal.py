@@ -27,7 +27,7 @@ from schemas.states import ReasonCode
 from schemas.vault.keys import KEY_BYTES, KeyRing
 from schemas.vault.subjects import LinkageRow, Vault
 from tasks.clinical.store import read_forms
-from tasks.deidentify.store import deidentify_files
+from tasks.deidentify.store import deidentify_batch
 from tasks.operate.rehearsal import Rehearsed, rehearsal_page
 from tasks.receive.accounting import (
     hold_what_two_subjects_share,
@@ -92,11 +92,11 @@ def _read(
     *,
     warehouse: Zones | None,
 ) -> Rehearsed:
-    delivery = take_in(export, zones, site)
+    delivery = take_in(export, zones, site, ring)
     linkage = link_subjects(zones, ring, delivery)
     images = [file for file in delivery.files if file.kind is FileKind.IMAGE]
-    read = deidentify_files(images, linkage.assignments, ring, zones.work / "dicom", workers)
-    settled = _settled(read, site, warehouse)
+    read = deidentify_batch(images, linkage.assignments, ring, zones.work / "dicom", workers)
+    settled = _settled(list(read.outcomes), site, warehouse)
     forms = read_forms(delivery.files, site=site)
     outcomes = require_all_accounted(delivery.files, [*linkage.outcomes, *settled, *forms.outcomes])
     return _rehearsed(delivery, outcomes, forms.findings, has_linkage=bool(linkage.assignments))
