@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from flows.commands import cohort as cli_cohort
+from flows.commands import decisions as cli_decisions
 from flows.commands import night as cli_night
 from flows.commands import planned as cli_planned
 from flows.commands import queries as cli_queries
@@ -52,6 +53,7 @@ app.command(rich_help_panel=_COHORT)(cli_cohort.report)
 app.command(rich_help_panel=_COHORT)(cli_vault.reidentify)
 app.add_typer(cli_review.signoff_app, name="signoff", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_COHORT)(cli_withdraw.withdraw)
+app.add_typer(cli_decisions.decisions_app, name="decisions", rich_help_panel=_COHORT)
 app.add_typer(cli_queries.queries_app, name="queries", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_STAGES)(cli_rehearse.check_export)
 app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
+from schemas.rule_documents import read_document
 from schemas.run.site_files import Schedule, SiteConfig
 from schemas.run.sites import read_sites
 
@@ -81,18 +83,25 @@ def read_cohort_schedules() -> dict[str, Schedule]:
     ContractError
         If an entry is missing or cannot be used.
     """
-    path = data_contracts_dir() / "sites" / "cohort.yaml"
-    facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return parse_cohort_schedules(data_contracts_dir() / "sites" / "cohort.yaml")
+
+
+def parse_cohort_schedules(path: Path) -> dict[str, Schedule]:
+    """Return the schedules of a file of the same layout."""
+    document = read_document(path)
+    facts: Any = document.value
     try:
-        return {
-            name: Schedule(cron=facts[name]["cron"], timezone=facts[name]["timezone"])
-            for name in _OVER_ALL
+        found = {
+            name: Schedule(cron=entry["cron"], timezone=entry["timezone"])
+            for name, entry in facts.items()
         }
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
+        found = {}
+    if set(found) != set(_OVER_ALL):
         raise ContractError(
             "the schedules of release, digest and watchdog cannot be used",
             expected="cron and timezone of each",
-            where=path.name,
+            where=document.where(),
         ) from None
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
+from flows.deployments import parse_cohort_schedules
+from schemas.dicom.deciding_attributes import read_deciding_attributes
 from schemas.errors import ContractError
 from schemas.finding_texts import parse_finding_texts
 from schemas.package_data import data_contracts_dir
@@ -19,11 +21,15 @@ from schemas.protocol import (
     parse_evidence,
     parse_protocol,
     parse_reasons,
+    read_protocol,
     read_register,
+    use_signatures,
 )
 from schemas.rule_tables import TableError, attempt, read_signed, table_name
 from schemas.run.sites import parse_registered_sites, read_site_file
 from schemas.run.zones import Zones
+from schemas.signatures import Signature, parse_signatures, signed_register
+from schemas.study_dates import read_study_dates
 from schemas.tables.contracts import parse_contracts
 from tasks.clinical.form_contracts import (
     parse_conventions,
@@ -31,6 +37,7 @@ from tasks.clinical.form_contracts import (
     read_form_contract,
 )
 from tasks.convert.sidecar import read_sidecar_keys
+from tasks.deidentify.rules.encoder_notes import read_encoder_notes
 from tasks.deidentify.rules.profile import read_profile
 from tasks.eligibility.store import read_roles, roles_file
 from tasks.harmonise.store_rules import (
@@ -67,6 +74,7 @@ def require_signed_tables(zones: Zones) -> None:
     problems = check_signed_tables(zones).problems
     if problems:
         raise TableError.of(list(problems))
+    use_signed_decisions(zones)
 
 
 def check_signed_tables(zones: Zones) -> CheckedTables:
@@ -104,6 +112,7 @@ def problems_of_home(zones: Zones) -> list[ContractError]:
         partial(read_overrides, zones),
         partial(read_waivers, zones),
         partial(read_roles, zones),
+        partial(_require_signable, zones),
     ):
         attempt(read, problems)
     return problems
@@ -112,6 +121,10 @@ def problems_of_home(zones: Zones) -> list[ContractError]:
 def _reads(root: Path) -> list[Read]:
     protocol, forms, sites = root / "protocol", root / "site_delivery", root / "sites"
     return [
+        partial(read_deciding_attributes, root / "conversion" / "deciding_attributes.csv"),
+        partial(read_encoder_notes, root / "deidentification" / "encoder_notes.csv"),
+        partial(read_study_dates, protocol / "study_dates.csv"),
+        partial(parse_cohort_schedules, sites / "cohort.yaml"),
         partial(read_sidecar_keys, root / "conversion" / "sidecar_keys.csv"),
         partial(read_profile, root / "deidentification"),
         partial(parse_contracts, root / "cohort"),
@@ -130,6 +143,22 @@ def _reads(root: Path) -> list[Read]:
         *(partial(read_site_file, path) for path in sorted(sites.glob("S*.yaml"))),
         partial(_read_gates, root / "sharing" / "resman.csv"),
     ]
+
+
+def _require_signable(zones: Zones) -> None:
+    register = read_register(data_contracts_dir() / "protocol" / "decisions.csv")
+    options_in_force(read_protocol(), signed_register(register, read_signatures(zones)))
+
+
+def use_signed_decisions(zones: Zones) -> None:
+    """Put the decisions that this home signed in force; they were checked with the tables."""
+    use_signatures(read_signatures(zones))
+
+
+def read_signatures(zones: Zones) -> tuple[Signature, ...]:
+    """Return what this home signed, oldest first."""
+    path = zones.signatures
+    return parse_signatures(read_signed(path), path.name) if path.is_file() else ()
 
 
 def _read_protocol(folder: Path) -> None:
@@ -158,7 +187,13 @@ def _is_read(path: Path, root: Path) -> bool:
 
 _NAMED = frozenset(
     {
+        "conversion/deciding_attributes.csv",
         "conversion/sidecar_keys.csv",
+        "deidentification/encoder_notes.csv",
+        "protocol/study_dates.csv",
+        "sequence_labels/idioms.csv",
+        "sequence_labels/kernels.csv",
+        "sites/cohort.yaml",
         "deidentification/blob_fields.csv",
         "deidentification/descriptor_vocabulary.txt",
         "deidentification/private_attributes.csv",
@@ -197,6 +232,6 @@ def _files(root: Path) -> tuple[Path, ...]:
 
 def _files_of_home(zones: Zones) -> tuple[Path, ...]:
     kept = kept_tables(zones)
-    written = (decisions_file(zones), waivers_file(zones), roles_file(zones))
+    written = (decisions_file(zones), waivers_file(zones), roles_file(zones), zones.signatures)
     copies = _files(kept) if kept.is_dir() else ()
     return (*copies, *(path for path in written if path.is_file()))

@@ -15,6 +15,7 @@ from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir
 from schemas.rule_documents import read_document
 from schemas.rule_tables import read_signed, table_name
+from schemas.signatures import Signature, signed_register
 
 CRITERION_IDS = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
 
@@ -201,16 +202,27 @@ def parse_evidence(path: Path) -> dict[str, Evidence]:
     return _read_list(path, Evidence, lambda item: item.fact)
 
 
+_signatures: tuple[Signature, ...] = ()
+
+
+def use_signatures(signatures: Sequence[Signature]) -> None:
+    """Put what a home signed in force, for this process: one process serves one home."""
+    global _signatures  # what follows is cached by it
+    _signatures = tuple(signatures)
+    for cached in (read_decisions, decision_ids_for, choices_of):
+        cached.cache_clear()
+
+
 @cache
 def read_decisions() -> tuple[Decision, ...]:
-    """Read the decision register.
+    """Read the decision register, with the signatures in force.
 
     Raises
     ------
     ContractError
         If a row is malformed, half signed or stands twice; the message names its line.
     """
-    return read_register(_folder() / "decisions.csv")
+    return signed_register(read_register(_folder() / "decisions.csv"), _signatures)
 
 
 def read_register(path: Path) -> tuple[Decision, ...]:

@@ -9,7 +9,6 @@ of the person: it is dropped with a finding. Rows stand in
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,9 +16,12 @@ from pathlib import Path
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
+from schemas.rule_tables import Cells, TableShape, read_table, table_name
 from schemas.vault.keys import SHIFT_DAYS_MAX, SHIFT_DAYS_MIN
 
 _FILE = "study_dates.csv"
+_KINDS = ("first", "last", "no_date")
+_SHAPE = TableShape(("kind", "value", "reason", "source"), key=("kind", "value"))
 
 
 @dataclass(frozen=True)
@@ -57,21 +59,22 @@ def read_study_dates(path: Path) -> StudyDates:
     ContractError
         If a row cannot be used; it names file, line and reason.
     """
-    found: dict[str, list[dt.date]] = {"first": [], "last": [], "no_date": []}
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream, strict=True)
-        for row in reader:
-            whole = None not in row and all(row.values())
-            if not whole or row["kind"] not in found:
-                raise _refused(path, reader.line_num, "the row has no known kind, or lacks a cell")
-            try:
-                found[row["kind"]].append(dt.date.fromisoformat(row["value"]))
-            except ValueError:
-                raise _refused(path, reader.line_num, "the value is no date") from None
+    found: dict[str, list[dt.date]] = {kind: [] for kind in _KINDS}
+    for kind, day in read_table(path, _SHAPE, _day):
+        found[kind].append(day)
     if len(found["first"]) != 1 or len(found["last"]) != 1:
-        raise _refused(path, 1, "the study has not one first and one last day")
+        raise ContractError(
+            "the study has not one first and one last day",
+            where=f"{table_name(path)}:1",
+            hint="Keep one row of each of these kinds.",
+        )
     return StudyDates(found["first"][0], found["last"][0], frozenset(found["no_date"]))
 
 
-def _refused(path: Path, line: int, why: str) -> ContractError:
-    return ContractError(why, where=f"{path.name}, line {line}", hint="Mend the row.")
+def _day(row: Cells) -> tuple[str, dt.date]:
+    if row["kind"] not in _KINDS:
+        raise ContractError("a row of no known kind", expected=", ".join(_KINDS))
+    try:
+        return row["kind"], dt.date.fromisoformat(row["value"])
+    except ValueError:
+        raise ContractError("a value that is no date", expected="YYYY-MM-DD") from None

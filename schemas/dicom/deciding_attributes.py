@@ -7,7 +7,6 @@ conversion, harmonisation and the tests' oracle read the same rows. Rows stand i
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,9 +19,18 @@ from pydicom.datadict import keyword_for_tag
 from schemas.dicom.elements import RawElement
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
+from schemas.rule_tables import Cells, TableShape, read_table
 from schemas.states import ReasonCode
 
 _FILE = "deciding_attributes.csv"
+_SHAPE = TableShape(
+    (
+        *("tag", "creator", "keyword", "vr", "decides"),
+        *("forms", "only_if", "held_reason", "reason", "source"),
+    ),
+    key=("creator", "tag"),
+    stated=("tag", "keyword", "vr", "decides", "forms", "reason", "source"),
+)
 #: Whose a private creator is, by how it begins; vendors as `feature_values.vendor_of` has them.
 _VENDORS = {"SIEMENS": "Siemens", "GEMS": "GE", "Philips": "Philips", "Image Private": "UIH"}
 _TAG = re.compile(r"([0-9A-F]{4}),([0-9A-F]{4})")
@@ -137,45 +145,35 @@ def read_deciding_attributes(path: Path) -> DecidingAttributes:
     ContractError
         If a row cannot be used; it names file, line and reason.
     """
-    public: dict[int, DecidingAttribute] = {}
-    private: dict[tuple[str, int], DecidingAttribute] = {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream, strict=True)
-        for row in reader:
-            try:
-                one = _attribute(row)
-            except ValueError as error:
-                raise _refused(path, reader.line_num, str(error)) from None
-            if one.tag in public or (one.creator, one.tag) in private:
-                raise _refused(path, reader.line_num, "the attribute has a row already")
-            if one.is_private:
-                private[one.creator, one.tag] = one
-            else:
-                public[one.tag] = one
-    return DecidingAttributes(public, private)
+    rows = read_table(path, _SHAPE, _attribute)
+    return DecidingAttributes(
+        {one.tag: one for one in rows if not one.is_private},
+        {(one.creator, one.tag): one for one in rows if one.is_private},
+    )
 
 
-def _refused(path: Path, line: int, why: str) -> ContractError:
-    return ContractError(why, where=f"{path.name}, line {line}", hint="Mend the row.")
+def _attribute(row: Cells) -> DecidingAttribute:
+    try:
+        return _typed(row)
+    except ValueError as error:
+        raise ContractError(str(error)) from None
 
 
-def _attribute(row: Mapping[str, str]) -> DecidingAttribute:
-    if None in row or None in row.values():
-        raise ValueError("the row has too few or too many cells")
+def _typed(row: Cells) -> DecidingAttribute:
     forms = frozenset(row["forms"].split("|"))
     if not forms <= FORMS:
         raise ValueError("a form is unknown")
     one = DecidingAttribute(
         tag=_tag(row["tag"], private=bool(row["creator"])),
         creator=row["creator"],
-        keyword=_stated(row, "keyword"),
-        vr=_stated(row, "vr"),
+        keyword=row["keyword"],
+        vr=row["vr"],
         decides=Decides(row["decides"]),
         forms=forms,
         only_if=_pattern(row["only_if"]),
         held_reason=ReasonCode(row["held_reason"]) if row["held_reason"] else None,
-        reason=_stated(row, "reason"),
-        source=_stated(row, "source"),
+        reason=row["reason"],
+        source=row["source"],
     )
     if not one.is_private and keyword_for_tag(one.tag) != one.keyword:
         raise ValueError("tag and keyword name different attributes")
@@ -197,9 +195,3 @@ def _tag(text: str, *, private: bool) -> int:
     if bool(group & 1) != private:
         raise ValueError("a private attribute has an odd group and a creator, a public one neither")
     return group << 16 | element
-
-
-def _stated(row: Mapping[str, str], column: str) -> str:
-    if not row[column].strip():
-        raise ValueError(f"{column} is empty")
-    return row[column].strip()

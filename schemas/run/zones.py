@@ -92,6 +92,11 @@ class Zones:
         return self.home / "releases"
 
     @property
+    def signatures(self) -> Path:
+        """Who signed which decision of the protocol, in this home."""
+        return self.home / "decisions" / "signatures.csv"
+
+    @property
     def operations(self) -> Path:
         """Times, run ids, metrics, known exports: never part of a release."""
         return self.home / "operations"

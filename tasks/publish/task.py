@@ -29,12 +29,13 @@ from schemas.handover.records import (
 )
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId
-from schemas.package_data import data_contracts_dir
+from schemas.protocol import read_decisions
 from schemas.run.settings import Settings, read_settings
 from schemas.run.sites import read_registered_sites, read_sites
 from schemas.run.software import software_version
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, require_key, run_context
+from schemas.signatures import render_register
 from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
 from schemas.vault.anchors import read_anchors
 from schemas.vault.keys import read_key_file
@@ -262,7 +263,7 @@ def _facts(bench: Workbench, committed: CommittedBatches) -> ReleaseFacts:
         software_version=software_version(),
         protocol_version=bench.take(EvaluatedCohort).protocol_version,
         mapping_version=bench.take(LabelledCohort).mapping_version,
-        decisions_csv=(data_contracts_dir() / "protocol" / "decisions.csv").read_bytes(),
+        decisions_csv=render_register(read_decisions()).encode("utf-8"),
         input_ledger_sha256=committed.input_ledger_sha256,
         key_id=bench.take(MergedForms).key_id,
         year=committed.year,

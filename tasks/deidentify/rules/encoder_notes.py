@@ -7,7 +7,6 @@ needs no row, and a name of a person never passes for one.
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,8 +14,15 @@ from pathlib import Path
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
+from schemas.rule_tables import Cells, TableShape, read_table
 
 _FILE = "encoder_notes.csv"
+_KINDS = ("name", "filler", "version", "whole")
+_SHAPE = TableShape(
+    ("kind", "value", "reason", "source"),
+    key=("kind", "value"),
+    stated=("kind", "value", "reason", "source"),
+)
 _LONGEST_NOTE, _MOST_VERSIONS = 96, 3
 _LATIN_NOTE = b"\0\x01"  # JPEG 2000 says so before a text (ISO/IEC 15444-1 table A.44)
 _BETWEEN_WORDS = re.compile(r"[\s,:;/()\[\]]+|-(?=v?\d)|(?<=[a-z])_(?=v?\d)")
@@ -70,17 +76,9 @@ def read_encoder_notes(path: Path) -> EncoderNotes:
     ContractError
         If a row cannot be used; it names file, line and reason.
     """
-    texts: dict[str, list[str]] = {"name": [], "filler": [], "version": [], "whole": []}
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream, strict=True)
-        for row in reader:
-            whole = None not in row and all(row.values())
-            if not whole or row["kind"] not in texts:
-                where = f"{path.name}, line {reader.line_num}"
-                raise ContractError(
-                    "the row has no known kind, or too few or too many cells", where=where
-                )
-            texts[row["kind"]].append(row["value"])
+    texts: dict[str, list[str]] = {kind: [] for kind in _KINDS}
+    for kind, text in read_table(path, _SHAPE, _note):
+        texts[kind].append(text)
     names, fillers = (
         frozenset(word for text in texts[kind] for word in text.split("|"))
         for kind in ("name", "filler")
@@ -90,3 +88,13 @@ def read_encoder_notes(path: Path) -> EncoderNotes:
         for kind in ("version", "whole")
     )
     return EncoderNotes(names, fillers, versions, wholes)
+
+
+def _note(row: Cells) -> tuple[str, str]:
+    if row["kind"] not in _KINDS:
+        raise ContractError("a row of no known kind", expected=", ".join(_KINDS))
+    try:
+        re.compile(row["value"])
+    except re.error:
+        raise ContractError("a value that is no pattern") from None
+    return row["kind"], row["value"]
