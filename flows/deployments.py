@@ -102,7 +102,8 @@ def parse_cohort_schedules(path: Path) -> dict[str, Schedule]:
             "the schedules of release, digest and watchdog cannot be used",
             expected="cron and timezone of each",
             where=document.where(),
-        ) from None
+        )
+    return found
 
 
 def render(sites: Sequence[SiteConfig], over_all: dict[str, Schedule]) -> str:

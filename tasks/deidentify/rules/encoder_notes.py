@@ -18,11 +18,8 @@ from schemas.rule_tables import Cells, TableShape, read_table
 
 _FILE = "encoder_notes.csv"
 _KINDS = ("name", "filler", "version", "whole")
-_SHAPE = TableShape(
-    ("kind", "value", "reason", "source"),
-    key=("kind", "value"),
-    stated=("kind", "value", "reason", "source"),
-)
+_COLUMNS = ("kind", "value", "reason", "source")
+_SHAPE = TableShape(_COLUMNS, key=("kind", "value"), stated=_COLUMNS)
 _LONGEST_NOTE, _MOST_VERSIONS = 96, 3
 _LATIN_NOTE = b"\0\x01"  # JPEG 2000 says so before a text (ISO/IEC 15444-1 table A.44)
 _BETWEEN_WORDS = re.compile(r"[\s,:;/()\[\]]+|-(?=v?\d)|(?<=[a-z])_(?=v?\d)")
