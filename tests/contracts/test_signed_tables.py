@@ -19,13 +19,16 @@ import pytest
 from flows.signed_tables import check_signed_tables, problems_of_home, problems_of_package
 from schemas.decisions import parse_decisions
 from schemas.dicom.contrast_agents import parse_agents
+from schemas.dicom.deciding_attributes import read_deciding_attributes
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
 from schemas.rule_tables import problems_of
 from schemas.run.sites import parse_registered_sites
 from schemas.run.zones import Zones
+from schemas.study_dates import read_study_dates
 from schemas.tables.contracts import read_code_lists
 from tasks.convert.sidecar import read_sidecar_keys
+from tasks.deidentify.rules.encoder_notes import read_encoder_notes
 from tasks.deidentify.rules.profile import read_profile
 from tasks.eligibility.store import read_roles, roles_file
 from tasks.harmonise.store_rules import decisions_file, read_overrides, use_rules
@@ -104,6 +107,17 @@ LABELS = "sequence_labels"
 HOME = Zones(Path("home"))
 TABLES = [
     Signed("conversion/sidecar_keys.csv", partial(_of_file, read_sidecar_keys), ("key",)),
+    Signed(
+        "conversion/deciding_attributes.csv",
+        partial(_of_file, read_deciding_attributes),
+        ("creator", "tag"),
+    ),
+    Signed(
+        "deidentification/encoder_notes.csv",
+        partial(_of_file, read_encoder_notes),
+        ("kind", "value"),
+    ),
+    Signed("protocol/study_dates.csv", partial(_of_file, read_study_dates), ("kind", "value")),
     Signed("deidentification/profile.csv", PROFILE, ("tag", "where")),
     Signed("deidentification/private_attributes.csv", PROFILE, ("creator", "group", "element")),
     Signed("deidentification/blob_fields.csv", PROFILE, ("block", "field")),
