@@ -178,6 +178,12 @@ def signed_text(data: bytes | str, name: str) -> str:
     return text
 
 
+def one_line(text: str) -> str:
+    """Return what a person wrote as a cell may hold it: one line, nothing that cannot be seen."""
+    seen = "".join(c for c in text if c.isspace() or not _is_unwritten(c))
+    return " ".join(seen.split())
+
+
 def _is_unwritten(character: str) -> bool:
     if character.isascii():
         return not character.isprintable() and character != "\t"

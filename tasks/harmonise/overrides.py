@@ -15,7 +15,7 @@ from datetime import date
 from io import StringIO
 
 from schemas.errors import ContractError
-from schemas.rule_tables import TableShape, parse_table
+from schemas.rule_tables import TableShape, one_line, parse_table
 from tasks.harmonise.decide import Decision
 from tasks.harmonise.vocabulary import UNCLASSIFIED, read_labels
 
@@ -68,7 +68,7 @@ def parse_overrides(data: bytes | str, name: str) -> dict[Key, Override]:
 
 def make_override(row: Mapping[str, str | None], where: str = "") -> Override:
     """Return the decision of one row, or refuse it by file, line and reason."""
-    values = [" ".join((row.get(column) or "").split()) for column in OVERRIDE_COLUMNS]
+    values = [one_line(row.get(column) or "") for column in OVERRIDE_COLUMNS]
     series_uid, digest, label, author, day, reason = values
     if not _UID.fullmatch(series_uid) or not _DIGEST.fullmatch(digest):
         raise ContractError("no series UID and digest of a sub-stack", where=where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,18 @@ def test_only_validation_reads_the_expectations(path: Path) -> None:
     if "validate" in path.parts or path.name == "package_data.py":
         return
     assert not [name for name in imports(path) if name.endswith("expectations_dir")]
+
+
+#: What else they read beside signed tables: answers of sites, a release, words beside the code.
+READS_MORE = {"tasks/queries/store.py", "tasks/report/store_release.py", "tasks/validate/store.py"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_signed_tables_are_read_by_their_one_reader(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    knows = re.search(r"\b(data_contracts_dir|label_tables_root|expectations_dir)\b", text)
+    if knows and name_of(path) not in READS_MORE:
+        assert not re.search(r"csv\.(reader|DictReader)|read_csv|yaml\.\w*load", text)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -20,6 +20,7 @@ import pytest
 
 from schemas.run.settings import QUIET_ENVIRONMENT
 from tests.flows.exports import cut_export, new_home
+from tests.made_once import simulated_once
 
 LIVERCOHORT = Path(sys.executable).with_name("livercohort")
 PREFECT = LIVERCOHORT.with_name("prefect")
@@ -113,9 +114,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 @pytest.fixture(scope="session")
 def whole_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One simulated export of S91, with the faults that are planted by default."""
-    out = tmp_path_factory.mktemp("simulated")
-    ended = run("simulate", out, "--sites", "1", "--subjects", "1", "--nights", "1")
-    assert ended.code == 0, ended.err
+    out = simulated_once(tmp_path_factory, sites=1, subjects=1, nights=1)
     (export,) = (path for path in (out / "S91").iterdir() if path.is_dir())
     return export
 

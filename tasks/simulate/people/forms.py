@@ -11,12 +11,11 @@ import datetime as dt
 from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
-from typing import Any
-
-import yaml
+from typing import Any, cast
 
 from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
+from schemas.rule_documents import read_document
 from tasks.simulate.people.form_files import odm_bytes, xlsx_bytes
 from tasks.simulate.people.form_habits import (
     AsOf,
@@ -69,7 +68,7 @@ def read_form_contracts() -> dict[str, dict[str, Any]]:
         path = folder / f"{form}.yaml"
         if not path.is_file():
             raise ContractError(f"no delivery contract for the form {form}", where=path.name)
-        contracts[form] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        contracts[form] = cast("dict[str, Any]", read_document(path).value)
     return contracts
 
 

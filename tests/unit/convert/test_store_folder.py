@@ -240,5 +240,5 @@ def test_a_hang_on_one_sub_stack_costs_that_one_only(tmp_path: Path) -> None:
         tuple(read_features(data) for data in slices),
         tmp_path / "out",
     )
-    (records,) = convert_many([job], tmp_path / "scratch", timeout_s=4.0)
+    (records,) = convert_many([job], tmp_path / "scratch", timeout_s=1.5)
     assert sorted(record.codes for record in records) == [(), ("WORKER_TIMEOUT",)]

@@ -10,7 +10,12 @@ from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.findings import label_findings
-from tasks.harmonise.overrides import Override, parse_overrides, render_overrides
+from tasks.harmonise.overrides import (
+    Override,
+    make_override,
+    parse_overrides,
+    render_overrides,
+)
 from tests.unit.harmonise.exams import series
 
 HEADER = "series_uid,sub_stack_digest,label,author,date,reason\n"
@@ -84,4 +89,13 @@ def test_a_decision_without_author_date_or_reason_is_refused_by_line(row: str, r
 
 def test_a_file_of_decisions_reads_as_it_was_written() -> None:
     decision = override_for(unnamed())
+    assert parse_overrides(render_overrides([decision]), "d.csv") == {decision.key: decision}
+
+
+def test_whatever_a_reviewer_types_as_reason_can_be_read_back() -> None:
+    row = vars(override_for(unnamed())) | {"date": "2026-11-20"}
+    decision = make_override(
+        row | {"reason": 'late\r\n"arterial",\u200b\ufffd \0seen\t'}, "q.csv:2"
+    )
+    assert decision.reason == 'late "arterial", seen'
     assert parse_overrides(render_overrides([decision]), "d.csv") == {decision.key: decision}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.simulate.store import SimulationSummary, simulate
+from tests.made_once import made_once, simulated_once
 
 SEED = 5
 
@@ -37,9 +39,20 @@ class Delivered:
 
 @pytest.fixture(scope="session")
 def delivered(tmp_path_factory: pytest.TempPathFactory) -> Delivered:
-    out = tmp_path_factory.mktemp("simulated")
-    summary = simulate(out, seed=SEED)
-    return Delivered(out, summary, read_exports(out))
+    shared = made_once(tmp_path_factory, f"delivered-{SEED}", _deliver)
+    summary: SimulationSummary = pickle.loads((shared / "summary.pickle").read_bytes())
+    return Delivered(shared / "out", summary, read_exports(shared / "out"))
+
+
+def _deliver(folder: Path) -> None:
+    summary = simulate(folder / "out", seed=SEED)
+    (folder / "summary.pickle").write_bytes(pickle.dumps(summary))
+
+
+@pytest.fixture(scope="session")
+def one_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One night of one person at S91; who changes it copies it first."""
+    return simulated_once(tmp_path_factory, sites=1, subjects=1, nights=1)
 
 
 def read_key(out: Path, table: str) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import dcm2niix
@@ -28,7 +29,13 @@ GEOMETRY_WARNINGS = (
 )
 
 
+@cache
 def full_export(place: int) -> Export:
+    """Return the export of `plan_full`, planned once; tests only read it."""
+    return plan_full(place)
+
+
+def plan_full(place: int) -> Export:
     """Return the first night of the hospital at this place: one person with all exams."""
     hospital = HOSPITALS[place]
     return plan_images(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -24,10 +25,9 @@ def test_two_runs_with_one_seed_write_identical_bytes(tmp_path: Path, delivered:
     assert bytes_below(tmp_path) == bytes_below(delivered.out)
 
 
-def test_another_seed_writes_other_persons(tmp_path: Path) -> None:
-    for seed in (1, 2):
-        simulate(tmp_path / str(seed), sites=1, subjects=1, nights=1, seed=seed)
-    first, second = (bytes_below(tmp_path / str(seed)) for seed in (1, 2))
+def test_another_seed_writes_other_persons(tmp_path: Path, one_night: Path) -> None:
+    simulate(tmp_path, sites=1, subjects=1, nights=1, seed=2)
+    first, second = bytes_below(one_night), bytes_below(tmp_path)
     key = "answer_key/identifiers.parquet"
     assert first[key] != second[key]
 
@@ -40,16 +40,18 @@ def test_nights_written_one_by_one_equal_nights_written_together(tmp_path: Path)
     assert bytes_below(apart) == bytes_below(together)
 
 
-def test_an_export_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
-    simulate(tmp_path, sites=1, subjects=1, nights=1)
+def test_an_export_that_is_there_is_never_overwritten(tmp_path: Path, one_night: Path) -> None:
+    shutil.copytree(one_night, tmp_path, dirs_exist_ok=True)
     before = bytes_below(tmp_path)
     with pytest.raises(BadInputError, match="there already"):
         simulate(tmp_path, sites=1, subjects=1, nights=1, seed=9)
     assert bytes_below(tmp_path) == before
 
 
-def test_one_export_that_is_there_stops_all_sites_before_the_first_byte(tmp_path: Path) -> None:
-    simulate(tmp_path, sites=1, subjects=1, nights=1)
+def test_one_export_that_is_there_stops_all_sites_before_the_first_byte(
+    tmp_path: Path, one_night: Path
+) -> None:
+    shutil.copytree(one_night, tmp_path, dirs_exist_ok=True)
     before = bytes_below(tmp_path)
     (tmp_path / "S91").rename(tmp_path / "S92")  # what the second site would write
     with pytest.raises(BadInputError, match="Nothing was written"):
