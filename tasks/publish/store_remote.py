@@ -33,8 +33,9 @@ from schemas.run.atomic_files import (
 from schemas.run.settings import read_s3_credentials
 from schemas.run.zones import Zones
 from tasks.publish.diff.differences import parse_version
-from tasks.publish.manifest import SUMS, read_sums
+from tasks.publish.manifest import SUMS
 from tasks.publish.s3_signature import S3Credentials, S3Place, create_headers
+from tasks.publish.store_manifest import read_sums
 
 LATEST = "latest"
 BATCH_MARK = "batch.json"

@@ -22,8 +22,9 @@ from schemas.states import Severity
 from schemas.tables.contracts import TableContract, read_table_contracts
 from tasks.publish.checks import Problem, check_contract, check_flow, check_roll_up, check_volumes
 from tasks.publish.diff.content import content_hash, split_tables, table_hash
-from tasks.publish.manifest import MANIFEST, SUMS, listed_files, parse_sums, read_manifest
+from tasks.publish.manifest import MANIFEST, SUMS, listed_files, parse_sums
 from tasks.publish.store_database import DATABASE, count_database_rows
+from tasks.publish.store_manifest import read_manifest
 from tasks.publish.store_tables import read_table
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")

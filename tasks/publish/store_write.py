@@ -19,7 +19,7 @@ from tasks.publish.documents.diff_files import (
 from tasks.publish.documents.metadata import Described, metadata_files, ro_crate
 from tasks.publish.documents.store_documents import read_documents
 from tasks.publish.documents.store_excel import EXCEL_ROWS, write_csv
-from tasks.publish.manifest import MANIFEST, SUMS, build_manifest, read_manifest, read_sums
+from tasks.publish.manifest import MANIFEST, SUMS, build_manifest
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
 from tasks.publish.release_plan import Plan
 from tasks.publish.store_database import (
@@ -29,6 +29,7 @@ from tasks.publish.store_database import (
     update_database,
     write_database,
 )
+from tasks.publish.store_manifest import read_manifest, read_sums
 from tasks.publish.store_tables import write_parquet
 
 

