@@ -1,9 +1,9 @@
 """Where the attributes of a header stand, straight from its bytes.
 
 A header of an MR scanner has hundreds of private attributes that pydicom would parse for
-every file. This scanner steps over them. It handles explicit and implicit VR little endian
-with nested and undefined-length sequences, or answers None: then pydicom reads the file,
-which is the reference the tests hold this scanner against.
+every file. This scanner steps over them. It handles explicit and implicit VR little endian,
+pixels native or compressed, with nested and undefined-length sequences, or answers None: then
+pydicom reads the file, which is the reference the tests hold this scanner against.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 UNDEFINED = 0xFFFFFFFF
 _MAX_DEPTH = 64
 _META_START = 132
+#: Transfer syntaxes of the JPEG family and of RLE (PS3.6 table A-1).
+_JPEG_FAMILY, _RLE = "1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.5"
 _TRANSFER_SYNTAX, _SOP_CLASS = 0x00020010, 0x00020002
 
 
@@ -51,7 +53,12 @@ class ScannedHeader:
     @property
     def explicit(self) -> bool:
         """Return whether the header names the VR of each element."""
-        return self.syntax == EXPLICIT_LITTLE
+        return self.syntax != IMPLICIT_LITTLE
+
+    @property
+    def is_native(self) -> bool:
+        """Return whether the pixels stand in the file as they are."""
+        return self.syntax in (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 
     def element(self, tag: int) -> tuple[str, bytes]:
         """Return VR and value of an attribute of the top level."""
@@ -90,7 +97,8 @@ def scan_header(start: bytes) -> ScannedHeader | None:
     -------
     ScannedHeader or None
         None when the full parser must read the file: another transfer syntax, an unusual
-        structure, no native pixel data within `start`.
+        structure, no pixel data within `start`. `pixel_length` of compressed pixels is
+        `UNDEFINED`.
 
     Notes
     -----
@@ -98,7 +106,7 @@ def scan_header(start: bytes) -> ScannedHeader | None:
     """
     try:
         syntax, sop_class, offset = scan_meta(start)
-        if syntax in (EXPLICIT_LITTLE, IMPLICIT_LITTLE):
+        if syntax in (EXPLICIT_LITTLE, IMPLICIT_LITTLE) or _is_compressed(syntax):
             return _scan(start, offset, syntax, sop_class)
     except (NotForUsError, struct.error):
         # An element that goes beyond `start` ends here too.
@@ -134,8 +142,13 @@ def read_element(start: bytes, offset: int, *, explicit: bool) -> tuple[int, byt
     raise NotForUsError
 
 
+def _is_compressed(syntax: str) -> bool:
+    """Return whether pixels are encapsulated, in explicit VR little endian (PS3.5 A.4)."""
+    return syntax.startswith(_JPEG_FAMILY) or syntax == _RLE
+
+
 def _scan(start: bytes, offset: int, syntax: str, sop_class: str) -> ScannedHeader:
-    explicit = syntax == EXPLICIT_LITTLE
+    explicit = syntax != IMPLICIT_LITTLE
     # A header that says implicit but is explicit has two letters where the length should be.
     if not explicit and start[offset + 4 : offset + 6].isalpha():
         raise NotForUsError
@@ -148,7 +161,7 @@ def _scan(start: bytes, offset: int, syntax: str, sop_class: str) -> ScannedHead
         tag, vr, length, value = read_element(start, offset, explicit=explicit)
         steps.append((offset, value, length))
         if tag == PIXEL_DATA and depth == 0:
-            if length == UNDEFINED:
+            if (length == UNDEFINED) != _is_compressed(syntax):
                 raise NotForUsError
             private = _private_tags(places)
             return ScannedHeader(value, length, start, places, private, syntax, sop_class, steps)

@@ -103,6 +103,9 @@ _CODECS = {
     b"ISO_IR 192": "utf-8",
     b"GB18030": "gb18030",
 }
+#: Of several values, where Chinese is written after an escape (PS3.3 C.12.1.1.2, Table C.12-4).
+_WITH_GB2312 = (rb"\ISO 2022 IR 58", rb"ISO 2022 IR 6\ISO 2022 IR 58")
+_TO_GB2312 = b"\x1b$)A"
 _CONTROL = re.compile("[\0-\x1f\\\\]")
 _BINARY = {"US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "FL": "<f", "FD": "<d"}
 _MEMORY = 1 << 14
@@ -147,7 +150,10 @@ def plain_value(vr: str, value: bytes, charset: bytes = b"") -> Any:
 
 
 def _decoded(vr: str, value: bytes, charset: bytes) -> str:
-    codec = _CODECS.get(charset.strip(b" \0"))
+    charset = charset.strip(b" \0")
+    codec = _CODECS.get(charset)
+    if charset in _WITH_GB2312 and value.partition(_TO_GB2312)[0].isascii():
+        value, codec = value.replace(_TO_GB2312, b""), "gb2312"
     if vr not in _IN_CHARSET or codec is None:
         raise NotPlainError
     try:

@@ -33,8 +33,11 @@ def require_usual(header: ScannedHeader) -> None:
     Raises
     ------
     ValueError
-        If one has another VR than the standard's, or the vendor's block lies elsewhere.
+        If the pixels are compressed, one has another VR than the standard's, or the vendor's
+        block lies elsewhere.
     """
+    if not header.is_native:
+        raise ValueError("compressed pixels")
     for tag, vr in _WANTED.items():
         if tag in header.places and header.places[tag][0] not in (b"", vr):
             raise ValueError("an unusual VR")

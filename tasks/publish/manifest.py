@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from schemas.decisions import parse_decisions
-from schemas.errors import BadInputError
 from schemas.identifiers import Sha256
 from schemas.tables.contracts import TableContract
 from tasks.publish.facts import ReleaseFacts
@@ -36,7 +34,7 @@ class _ContractEntry(BaseModel):
     sha256: str
 
 
-class _Manifest(BaseModel):
+class Manifest(BaseModel):
     """What every manifest states, whatever else stands in it."""
 
     model_config = ConfigDict(strict=True)
@@ -99,36 +97,6 @@ def build_manifest(
     }
 
 
-def read_manifest(release: Path) -> dict[str, Any]:
-    """Return the manifest of a release folder.
-
-    Raises
-    ------
-    BadInputError
-        If it is missing, is no JSON, or does not state what a manifest states.
-    """
-    try:
-        manifest = json.loads((release / MANIFEST).read_bytes())
-        _Manifest.model_validate(manifest)
-    except OSError:
-        raise _no_manifest(release, "no manifest.json that can be opened") from None
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"][:2])
-        found = f"manifest.json is incomplete{f' at {place}' if place else ''}"
-        raise _no_manifest(release, found) from None
-    except (ValueError, RecursionError):
-        raise _no_manifest(release, "manifest.json is no JSON, or was cut off") from None
-    return dict(manifest)
-
-
-def _no_manifest(release: Path, found: str) -> BadInputError:
-    return BadInputError(
-        found,
-        where=f"release {release.name}",
-        hint="`livercohort verify` tells all that is wrong with a release.",
-    )
-
-
 def parse_sums(data: bytes) -> tuple[dict[str, str], list[int]]:
     """Return path → SHA-256 as `SHA256SUMS` states them, and the numbers of lines that do not.
 
@@ -144,27 +112,6 @@ def parse_sums(data: bytes) -> tuple[dict[str, str], list[int]]:
         else:
             sums[found[2]] = found[1]
     return sums, wrong
-
-
-def read_sums(release: Path) -> dict[str, str]:
-    """Return path → SHA-256 as `SHA256SUMS` of a release states them.
-
-    Raises
-    ------
-    BadInputError
-        If it is missing, or a line of it states nothing.
-    """
-    try:
-        sums, wrong = parse_sums((release / SUMS).read_bytes())
-    except OSError:
-        sums, wrong = {}, [1]
-    if wrong:
-        raise BadInputError(
-            f"no {SUMS} that can be read, from line {wrong[0]}",
-            where=f"release {release.name}",
-            hint="`livercohort verify` tells all that is wrong with a release.",
-        )
-    return sums
 
 
 def listed_files(manifest: Mapping[str, Any]) -> dict[str, str]:

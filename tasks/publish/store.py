@@ -31,11 +31,11 @@ from tasks.publish.manifest import (
     changed_registers,
     content_of_parts,
     contract_registers,
-    read_manifest,
     registers_of,
 )
 from tasks.publish.release_plan import Plan
 from tasks.publish.signature import Signer
+from tasks.publish.store_manifest import read_manifest
 from tasks.publish.store_tables import read_parts, read_release_tables, require_parts
 from tasks.publish.store_write import write_release
 

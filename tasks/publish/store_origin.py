@@ -10,7 +10,8 @@ from schemas.run.atomic_files import sha256_of_file
 from schemas.run.zones import Zones
 from schemas.vault.anchors import Anchors, changing_anchors
 from schemas.vault.keys import KeyRing
-from tasks.publish.manifest import MANIFEST, SUMS, read_manifest
+from tasks.publish.manifest import MANIFEST, SUMS
+from tasks.publish.store_manifest import read_manifest
 
 #: Documents of a release that the next one continues; everything else is made anew.
 _CONTINUED = ("CHANGELOG.md", "id_history.csv", "removed_ids.csv", "shared_counts.csv")

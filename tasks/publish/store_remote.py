@@ -16,8 +16,9 @@ from schemas.errors import BadInputError, BusyError
 from schemas.run.atomic_files import directory_published_as, sha256_of_bytes
 from schemas.run.zones import Zones
 from tasks.publish.diff.differences import parse_version
-from tasks.publish.manifest import SUMS, read_sums
+from tasks.publish.manifest import SUMS
 from tasks.publish.signature import SIGNATURE
+from tasks.publish.store_manifest import read_sums
 from tasks.publish.store_places import Store, open_store
 
 LATEST = "latest"

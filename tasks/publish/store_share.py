@@ -38,7 +38,7 @@ from tasks.publish.documents.dictionary import data_dictionary
 from tasks.publish.documents.metadata import Described, citation, datacite, datapackage
 from tasks.publish.documents.store_excel import write_csv
 from tasks.publish.facts import ReleaseFacts
-from tasks.publish.manifest import MANIFEST, read_manifest, read_sums
+from tasks.publish.manifest import MANIFEST
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
 from tasks.publish.package_tables import (
     Keyed,
@@ -48,6 +48,7 @@ from tasks.publish.package_tables import (
     quasi_of_package,
 )
 from tasks.publish.sharing import parse_gates, require_open, shared_subjects
+from tasks.publish.store_manifest import read_manifest, read_sums
 from tasks.publish.store_tables import read_release_tables
 from tasks.publish.store_write import share, write_sums
 

@@ -30,9 +30,10 @@ from tasks.publish.checks import (
     check_volumes,
 )
 from tasks.publish.diff.content import content_hash, split_tables, table_hash
-from tasks.publish.manifest import MANIFEST, SUMS, listed_files, parse_sums, read_manifest
+from tasks.publish.manifest import MANIFEST, SUMS, listed_files, parse_sums
 from tasks.publish.signature import SIGNATURE
 from tasks.publish.store_database import DATABASE, count_database_rows
+from tasks.publish.store_manifest import read_manifest
 from tasks.publish.store_tables import read_table
 from tasks.publish.store_verify_origin import check_database, check_place, check_signature
 

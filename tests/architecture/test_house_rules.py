@@ -53,6 +53,66 @@ def test_pure_modules_touch_no_file_process_or_database(path: Path) -> None:
     assert not [name for name in imports(path) if ".store" in name]
 
 
+#: Calls by which a module reads a file, or changes what is on the disk.
+READS = {"open", "read_text", "read_bytes", "read_table", "ParquetFile", "glob", "rglob"}
+CHANGES = {
+    *("write_text", "write_bytes", "write_table", "mkdir", "rmdir", "unlink", "touch", "rename"),
+    *("symlink_to", "hardlink_to", "chmod", "savez", "save_as"),
+}
+#: Pure modules that read a table, text or template that ships with the product, and which.
+PACKAGE_READERS = {
+    "tasks/clinical/form_contracts.py": "forms under data_contracts/site_delivery",
+    "tasks/convert/sidecar.py": "keys of sidecars under data_contracts/conversion",
+    "tasks/deidentify/rules/profile.py": "the allow-list under data_contracts/deidentification",
+    "tasks/eligibility/protocol.py": "the protocol under data_contracts/protocol",
+    "tasks/harmonise/rules.py": "label rules under data_contracts/sequence_labels",
+    "tasks/harmonise/vocabulary.py": "words under data_contracts/sequence_labels",
+    "tasks/publish/documents/words.py": "its own words",
+    "tasks/report/frame.py": "its own style sheets, scripts and templates",
+    "tasks/report/messages.py": "its own messages",
+    "tasks/report/phrases.py": "its own phrases",
+    "tasks/simulate/people/forms.py": "forms under data_contracts/site_delivery",
+}
+
+
+def file_calls(path: Path, names: set[str]) -> list[str]:
+    """Return the calls of a module by which it reaches for files, archives in memory apart."""
+    calls = (
+        n.func for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call)
+    )
+    found = []
+    for call in calls:
+        if isinstance(call, ast.Name) and call.id in names:
+            found.append(call.id)
+        elif isinstance(call, ast.Attribute) and call.attr in names:
+            owner = ast.unparse(call.value)
+            if owner not in ("archive", "book"):
+                found.append(f"{owner}.{call.attr}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in MODULES if p.relative_to(ROOT).parts[0] == "tasks" and not is_adapter(p)],
+    ids=name_of,
+)
+def test_pure_modules_open_nothing_but_what_ships_with_the_product(path: Path) -> None:
+    assert not file_calls(path, CHANGES)
+    if name_of(path) not in PACKAGE_READERS:
+        assert not file_calls(path, READS)
+
+
+def test_the_check_of_open_files_sees_them(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(
+        "open('a')\npath.open()\n(folder / name).read_bytes()\npath.write_text('')\n"
+        "json.loads(Path(name).read_text())\narchive.open('member')\n",
+        encoding="utf-8",
+    )
+    assert len(file_calls(module, READS)) == 4
+    assert len(file_calls(module, CHANGES)) == 1
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_only_validation_reads_the_expectations(path: Path) -> None:
     if "validate" in path.parts or path.name == "package_data.py":

@@ -33,10 +33,11 @@ from tasks.publish.erase.erasure import (
     without_subject,
 )
 from tasks.publish.facts import ReleaseFacts
-from tasks.publish.manifest import MANIFEST, SUMS, content_of_parts, read_manifest, read_sums
+from tasks.publish.manifest import MANIFEST, SUMS, content_of_parts
 from tasks.publish.signature import SIGNATURE, Signer
 from tasks.publish.store import build_release, newest_release, release_folders
 from tasks.publish.store_database import DATABASE, rewrite_database
+from tasks.publish.store_manifest import read_manifest, read_sums
 from tasks.publish.store_tables import read_parts, write_parquet
 from tasks.publish.store_write import share, sign_sums, write_sums
 

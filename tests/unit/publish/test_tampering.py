@@ -20,9 +20,9 @@ import pytest
 from schemas.run.atomic_files import canonical_json, sha256_of_file
 from schemas.vault.keys import KeyRing
 from tasks.publish.diff.content import content_hash, table_hash
-from tasks.publish.manifest import read_manifest, read_sums
 from tasks.publish.signature import PUBLIC_KEY, SIGNATURE, Signer
 from tasks.publish.store_database import rewrite_database
+from tasks.publish.store_manifest import read_manifest, read_sums
 from tasks.publish.store_tables import read_release_tables, write_parquet
 from tasks.publish.store_verify import verify_release
 from tasks.publish.store_write import sign_sums, write_sums

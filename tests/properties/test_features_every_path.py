@@ -1,0 +1,270 @@
+"""What is harvested from a header is declared once and arrives on every path, or is no path.
+
+The oracle is pydicom reading the whole file. The paths are the fast view of one header, of
+slices one after another and in turns with other series, the folder readers of conversion and
+labels, and de-identification, plain and replayed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from schemas.dicom import features as features_module
+from schemas.dicom.feature_values import codes_of
+from schemas.dicom.features import InstanceFeatures, _Field, read_features
+from schemas.dicom.header_values import ATTRIBUTES
+from schemas.dicom.header_view import FeatureHarvest
+from schemas.dicom.unlabelled_text import repair_texts
+from tasks.convert.store_scan import read_headers
+from tasks.deidentify.deidentified import DeidentifiedObject
+from tasks.deidentify.objects import deidentify_object
+from tasks.deidentify.replay import Memory, replay
+from tasks.deidentify.rules.profile import load_profile
+from tasks.harmonise.store import label_folder
+from tasks.simulate.people.hospitals import HOSPITALS
+from tests.builders import make_instance, make_series, to_bytes, write_files
+from tests.unit.deidentify.helpers import RING, anyone
+from tests.unit.simulate.exams import by_series, full_export
+
+
+def oracle(raw: bytes, *, repairs: bool = False) -> InstanceFeatures:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header = pydicom.dcmread(BytesIO(raw))
+        if repairs:
+            repair_texts(header)
+        return read_features(header)
+
+
+def with_syntax(data: Dataset, syntax: str) -> bytes:
+    data.file_meta.TransferSyntaxUID = UID(syntax)
+    return to_bytes(data)
+
+
+@pytest.fixture
+def another_keyword(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A keyword that the reader harvests from today on, and that no other code has heard of."""
+    keyword = "PatientPosition"
+    assert keyword not in ATTRIBUTES
+    fields = features_module._fields()
+    scan_options = _Field(lambda header: codes_of(header, keyword), (keyword,))
+    monkeypatch.setattr(
+        features_module, "_fields", lambda: {**fields, "scan_options": scan_options}
+    )
+    return keyword
+
+
+def test_a_keyword_added_to_the_reader_arrives_from_a_folder_in_conversion_and_labels(
+    another_keyword: str, tmp_path: Path
+) -> None:
+    shared: dict[str, Any] = {another_keyword: "FFS"}
+    slices = make_series(n_slices=4, **shared)
+    paths = write_files(tmp_path, slices)
+    converted = read_headers(list(enumerate(paths, start=1)), workers=1)
+    labelled = label_folder(tmp_path, workers=1)
+    assert [s.features.scan_options for s in converted if s.features] == [("FFS",)] * 4
+    found = [file.features for file in labelled.files if file.features]
+    assert [features.scan_options for features in found] == [("FFS",)] * 4
+
+
+def test_the_fast_view_leaves_a_header_it_cannot_answer_for_to_the_full_parser(
+    another_keyword: str,
+) -> None:
+    assert FeatureHarvest().read(to_bytes(make_instance())) is None
+
+
+def test_a_keyword_added_to_the_reader_is_read_again_where_slices_differ_in_it(
+    another_keyword: str,
+) -> None:
+    # The allow-list keeps it, so it stands in what is delivered.
+    memory, raws = Memory(), []
+    for number, value in enumerate(["HFS", "FFS", "HFP", "FFP", "HFDL"]):
+        elements: dict[str, Any] = {another_keyword: value}
+        raws.append(to_bytes(make_instance(instance=number + 1, **elements)))
+    for raw in raws[:3]:
+        deidentify_object(raw, load_profile(), anyone, RING.uid, memory)
+    for raw in raws[3:]:
+        plain = deidentify_object(raw, load_profile(), anyone, RING.uid)
+        again = replay(raw, memory, load_profile(), anyone, RING.uid)
+        assert isinstance(plain, DeidentifiedObject)
+        assert again is not None
+        assert again.features == plain.features
+        assert plain.features == replace(
+            oracle(b"".join(plain.parts)), subject_id=plain.features.subject_id
+        )
+
+
+def test_every_declared_keyword_is_fast_and_is_what_the_standard_says() -> None:
+    declared = {k for field in features_module._fields().values() for k in field.keywords}
+    assert declared <= ATTRIBUTES.keys()
+    for keyword, (tag, vr) in ATTRIBUTES.items():
+        assert tag == tag_for_keyword(keyword)
+        assert vr in dictionary_VR(tag).split(" or ")
+
+
+class Recording(Dataset):
+    """A header that takes down what it is asked for."""
+
+    def __getattr__(self, keyword: str) -> Any:
+        if keyword[0].isupper():
+            self.__dict__.setdefault("asked_for", set()).add(keyword)
+        return super().__getattr__(keyword)
+
+
+@pytest.mark.parametrize("name", features_module._fields())
+def test_a_field_is_read_from_the_attributes_it_declares_and_no_others(name: str) -> None:
+    field = features_module._fields()[name]
+    for data in (Dataset(), make_instance(), make_instance(modality="MR")):
+        header = Recording()
+        header.update(data)
+        field.read(header)
+        assert header.__dict__.get("asked_for", set()) <= set(field.keywords)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_ge_private_attributes_nobody_asks_for_do_not_cost_the_fast_path(syntax: str) -> None:
+    data = make_instance(modality="MR", Manufacturer="GE MEDICAL SYSTEMS")
+    block = data.private_block(0x0043, "GEMS_PARM_01", create=True)
+    block.add_new(0x03, "SS", 7)
+    block.add_new(0x0C, "UN", b"\x01\x02\x03")
+    block.add_new(0x39, "IS", [1000000800, 8, 0, 0])
+    raw = with_syntax(data, syntax)
+    found = FeatureHarvest().read(raw)
+    assert found is not None
+    assert found[1] == oracle(raw)
+    assert found[1].b_value == 800
+
+
+@settings(max_examples=100)
+@given(
+    pieces=st.lists(
+        st.one_of(
+            st.sampled_from([b"ax ", b"T2 ", b"^", b" ", b"\\", b"\x1b(B", b"\x1b$A"]),
+            st.sampled_from(["动脉期", "门静脉", "镕"]).map(
+                lambda text: b"\x1b$)A" + text.encode("gb18030")
+            ),
+            st.sampled_from([b"\xb6\xaf", b"\xb6", b"\xff"]),
+        ),
+        max_size=5,
+    ),
+    charset=st.sampled_from(["\\ISO 2022 IR 58", "ISO 2022 IR 6\\ISO 2022 IR 58", "GB18030"]),
+)
+def test_text_after_escapes_is_read_as_the_full_parser_does_or_left_to_it(
+    pieces: list[bytes], charset: str
+) -> None:
+    value = b"".join(pieces)
+    placeholder = "X" * len(value)
+    data = make_instance(
+        SpecificCharacterSet=charset, SeriesDescription=placeholder, PatientName="A"
+    )
+    raw = to_bytes(data).replace(placeholder.encode(), value) if value else to_bytes(data)
+    found = FeatureHarvest().read(raw)
+    assert found is None or found[1] == oracle(raw)
+
+
+#: Deflated and big endian.
+SLOW = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
+SLICE = st.fixed_dictionaries(
+    {
+        "InstanceNumber": st.integers(0, 120),
+        "ImagePositionPatient": st.lists(st.integers(-90, 90), min_size=3, max_size=3),
+        "AcquisitionTime": st.sampled_from(["101112", "101113.25", ""]),
+        "EchoTime": st.sampled_from([2.1, 4.2]),
+        "SeriesDescription": st.sampled_from(["ax t2 fs", "dwi b800", ""]),
+        "ImageType": st.sampled_from([["ORIGINAL", "PRIMARY"], ["DERIVED", "PRIMARY", "ADC"]]),
+        "Manufacturer": st.sampled_from(["SIEMENS", "GE MEDICAL SYSTEMS", "UIH"]),
+        "ScanOptions": st.sampled_from(["FS", ["FS", "RG"], ""]),
+        "PatientSex": st.sampled_from(["F", "M", "O", ""]),
+    }
+)
+
+
+@settings(max_examples=60)
+@given(
+    series=st.lists(st.lists(SLICE, min_size=1, max_size=5), min_size=2, max_size=5),
+    implicit=st.booleans(),
+)
+def test_series_in_turns_give_what_each_header_gives_alone(
+    series: Sequence[Sequence[dict[str, Any]]], implicit: bool
+) -> None:
+    syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    harvest = FeatureHarvest()
+    for raw in in_turns(series, syntax):
+        found = harvest.read(raw)
+        assert found is not None
+        assert found[1] == oracle(raw)
+
+
+def in_turns(series: Sequence[Sequence[dict[str, Any]]], syntax: str) -> Iterator[bytes]:
+    for at, row in enumerate(itertools.zip_longest(*series)):
+        for number, elements in enumerate(row):
+            if elements is not None:
+                data = make_instance(modality="MR", series=number + 1, instance=at + 1, **elements)
+                yield with_syntax(data, syntax)
+
+
+def test_many_series_in_turns_are_followed_as_well_as_one_after_another() -> None:
+    series = [[to_bytes(d) for d in make_series(n_slices=4, series=n)] for n in range(1, 21)]
+    memory = Memory()
+    raws = [raw for row in zip(*series, strict=True) for raw in row]
+    replayed = []
+    for raw in raws:
+        replayed.append(replay(raw, memory, load_profile(), anyone, RING.uid) is not None)
+        deidentify_object(raw, load_profile(), anyone, RING.uid, memory)
+    assert all(replayed[2 * 20 :])
+
+
+@pytest.mark.parametrize("charset", [None, "ISO_IR 100", "ISO_IR 192", "GB18030"])
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8"])
+def test_unlabelled_texts_are_repaired_as_the_full_parser_would(
+    charset: str | None, encoding: str
+) -> None:
+    placeholder = "X" * len("动脉期".encode(encoding))
+    data = make_instance(
+        SpecificCharacterSet=charset, SeriesDescription=placeholder, PatientName="A"
+    )
+    raw = to_bytes(data).replace(placeholder.encode(), "动脉期".encode(encoding))
+    found = FeatureHarvest(repairs=True).read(raw)
+    assert found is None or found[1] == oracle(raw, repairs=True)
+    unlabelled = charset in (None, "ISO_IR 100")
+    assert not unlabelled or (found is not None and "动脉期" in found[1].series_description)
+
+
+@pytest.mark.parametrize("place", range(len(HOSPITALS)), ids=[h.code for h in HOSPITALS])
+def test_series_of_every_scanner_give_the_same_features_in_turns(place: int) -> None:
+    harvest = FeatureHarvest()
+    series = by_series(full_export(place)).values()
+    rows = itertools.zip_longest(*(files[:3] for files in series))
+    raws = [file.content() for row in rows for file in row if file is not None]
+    for raw in raws:
+        found = harvest.read(raw)
+        expected = oracle(raw)
+        in_frames = expected.number_of_frames or expected.grid_across
+        if not in_frames and expected.transfer_syntax_uid not in SLOW:
+            assert found is not None
+        assert found is None or found[1] == expected
+
+
+@pytest.mark.real_data
+def test_real_series_in_turns_give_the_same_features(real_dicom: Path) -> None:
+    folders = sorted({p.parent for p in real_dicom.rglob("*.dcm")})
+    series = [sorted(folder.glob("*.dcm"))[:8] for folder in folders]
+    harvest = FeatureHarvest()
+    for row in itertools.zip_longest(*series):
+        for raw in [path.read_bytes() for path in row if path is not None]:
+            found = harvest.read(raw)
+            assert found is None or found[1] == oracle(raw)
