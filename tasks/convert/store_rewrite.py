@@ -55,6 +55,19 @@ def prepare_sources(
     read_plane : callable
         Gives the stored values of a frame.
     """
+    with warnings.catch_warnings():
+        # Odd values of delivered headers are copied with the rest; the proof reads its own.
+        warnings.simplefilter("ignore")
+        return _written(stack, facts, paths, folder, read_plane)
+
+
+def _written(
+    stack: SubStack,
+    facts: Mapping[str, PixelFacts],
+    paths: Mapping[str, Path],
+    folder: Path,
+    read_plane: ReadPlane,
+) -> list[Path]:
     everything = is_torn(stack) or has_unusable_numbers(stack)
     turns = _turns(stack) if everything or not _is_plain(stack) else []
     is_diffusion = any(m.b_value for m in stack.members)
@@ -109,12 +122,10 @@ def _turns(stack: SubStack) -> list[int]:
 
 
 def _plain(path: Path, series_uid: str) -> Dataset:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        header = pydicom.dcmread(path)
-        header.SeriesInstanceUID = series_uid
-        if header.file_meta.TransferSyntaxUID.is_deflated:
-            header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header = pydicom.dcmread(path)
+    header.SeriesInstanceUID = series_uid
+    if header.file_meta.TransferSyntaxUID.is_deflated:
+        header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return header
 
 

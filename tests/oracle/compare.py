@@ -89,10 +89,13 @@ def _place(plane: Plane, affine: Array, shape: tuple[int, ...]) -> _Place | None
     """Return where every pixel of a plane lies if all lie on whole voxels of the array."""
     if plane.values is None:
         return None
+    inverse = np.linalg.inv(affine)
+    corner = inverse[:3, :3] @ (_LPS_TO_RAS @ plane.corner) + inverse[:3, 3]
+    if np.abs(corner - np.rint(corner)).max() > _VOXEL:
+        return None
     rows, columns = plane.values.shape
     c, r = np.meshgrid(np.arange(columns), np.arange(rows))
     lps = plane.corner + c[..., None] * plane.along_row + r[..., None] * plane.along_column
-    inverse = np.linalg.inv(affine)
     exact = (lps @ _LPS_TO_RAS) @ inverse[:3, :3].T + inverse[:3, 3]
     voxels = np.rint(exact).astype(np.intp)
     inside = (voxels >= 0).all() and (voxels < np.asarray(shape[:3])).all()

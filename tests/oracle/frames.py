@@ -82,15 +82,19 @@ def _planes(data: Dataset) -> Iterator[Plane]:
 
 
 def _single(data: Dataset) -> Plane:
-    values = _real_values(data, np.atleast_2d(data.pixel_array))
+    stored = data.pixel_array
+    if stored.ndim != 2:
+        raise ValueError("colour, or frames without a place")
+    values = _real_values(data, stored)
     return _plane(data, str(data.SOPInstanceUID), values, data.ImagePositionPatient)
 
 
 def _mosaic(data: Dataset) -> Iterator[Plane]:
     # Warns that it is experimental as soon as it is imported.
-    from nibabel.nicom import dicomwrappers
+    from nibabel.nicom import csareader, dicomwrappers
 
-    wrapper = dicomwrappers.wrapper_from_data(data)  # type: ignore[no-untyped-call]  # the same
+    csa = csareader.get_csa_header(data, "image")  # type: ignore[no-untyped-call]  # no types
+    wrapper = dicomwrappers.MosaicWrapper(data, csa)  # type: ignore[no-untyped-call]  # the same
     stored = np.asarray(wrapper.get_unscaled_data(), dtype=np.float64)
     n = stored.shape[2]
     affine = np.asarray(wrapper.affine)

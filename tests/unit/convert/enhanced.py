@@ -96,6 +96,11 @@ def uih_grid(slices: Sequence[Dataset], *, number: int = 1) -> Dataset:
     grid = make_instance(instance=number, modality="MR", Manufacturer="UIH")
     grid.ScanningSequence = "EP"
     grid.ImageType = ["ORIGINAL", "PRIMARY", "M", "NONE"]
+    # Only the items say where a slice lies; the orientation is that of all.
+    del grid.ImagePositionPatient
+    grid.ImageOrientationPatient = slices[0].ImageOrientationPatient
+    if "SpacingBetweenSlices" in slices[0]:
+        grid.SpacingBetweenSlices = slices[0].SpacingBetweenSlices
     grid.Rows, grid.Columns = sheet.shape
     grid.PixelData = sheet.tobytes()
     if "DiffusionBValue" in slices[0]:
@@ -104,7 +109,6 @@ def uih_grid(slices: Sequence[Dataset], *, number: int = 1) -> Dataset:
     for data in slices:
         one = Dataset()
         one.ImagePositionPatient = data.ImagePositionPatient
-        one.ImageOrientationPatient = data.ImageOrientationPatient
         items.append(one)
     block = grid.private_block(0x0065, "Image Private Header", create=True)
     block.add_new(0x50, "DS", str(len(slices)))
