@@ -21,7 +21,7 @@ from tasks.publish.manifest import MANIFEST, SUMS, build_manifest
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
 from tasks.publish.release_plan import Plan
 from tasks.publish.signature import PUBLIC_KEY, SIGNATURE, Signer
-from tasks.publish.store_database import DATABASE, write_database
+from tasks.publish.store_database import DATABASE, catalogue, write_database
 from tasks.publish.store_tables import write_parquet
 
 
@@ -46,9 +46,10 @@ def write_release(
     sums |= _write_files(staging, metadata_files(described, sums))
     crate = ro_crate(described, sums, [DATABASE, MANIFEST, SUMS, SIGNATURE])
     sums |= _write_files(staging, {"ro-crate-metadata.json": canonical_json(crate)})
-    # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS.
-    sums |= _write_files(staging, {MANIFEST: _manifest(plan, sums)})
     write_database(staging / DATABASE, plan.tables, plan.contracts)
+    # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS and
+    # holds what its tables, views and words are.
+    sums |= _write_files(staging, {MANIFEST: _manifest(plan, sums, catalogue(staging / DATABASE))})
     sums[DATABASE] = sha256_of_file(staging / DATABASE)
     write_sums(staging, sums)
     if signer is not None:
@@ -158,7 +159,7 @@ def _link_volumes(staging: Path, plan: Plan, sources: Mapping[str, Path]) -> dic
     return sums
 
 
-def _manifest(plan: Plan, sums: Mapping[str, Sha256]) -> bytes:
+def _manifest(plan: Plan, sums: Mapping[str, Sha256], database: Mapping[str, str]) -> bytes:
     table_rows: dict[str, dict[str, int]] = {name: {} for name in sorted(plan.tables)}
     for path, part in plan.parts.items():
         table_rows[path.split("/")[1]][path] = part.num_rows
@@ -172,5 +173,6 @@ def _manifest(plan: Plan, sums: Mapping[str, Sha256]) -> bytes:
             table_rows=table_rows,
             part_hashes=plan.part_hashes,
             sums=sums,
+            database=database,
         )
     )
