@@ -35,7 +35,9 @@ from tasks.validate.task import require_release_passed, validate_release
 
 
 @flow(name="release-cohort", flow_run_name="release-cohort", retries=0)
-def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
+def release_cohort(
+    bump: str = "auto", dry_run: bool = False, rehash: bool = False, accept_gone: bool = False
+) -> dict[str, Any]:
     """Publish a cohort release, if anything changed since the last one.
 
     Parameters
@@ -45,6 +47,10 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
         for a larger one.
     dry_run : bool
         Only say what a release would be.
+    rehash : bool
+        Hash every image of the warehouse anew, not only what changed.
+    accept_gone : bool
+        Release though a batch of the release before is gone.
 
     Raises
     ------
@@ -55,7 +61,7 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
     settings = read_settings()
     with lease(settings.zones, "release"):
         move = progress_shown("release-progress", "Steps of the release")
-        collect_batches()
+        collect_batches(rehash=rehash, accept_gone=accept_gone)
         label_cohort()
         merge_forms()
         add_reviewer_ratings()

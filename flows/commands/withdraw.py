@@ -96,6 +96,8 @@ def _erase(
     settings: Settings, ring: KeyRing, site: SiteCode, subject_id: SubjectId
 ) -> dict[str, object]:
     """Take the subject out of every zone; each step may be repeated."""
+    from schemas.run.atomic_files import sha256_of_file
+    from schemas.vault.anchors import changing_anchors
     from schemas.vault.subjects import Vault
     from tasks.clinical.store_erase import erase_from_forms
     from tasks.deidentify.store_erase import erase_from_identifiers
@@ -124,6 +126,9 @@ def _erase(
     warehouse = erase_from_warehouse(zones, site, subject_id, patients)
     form_rows = erase_from_forms(zones, ring, site, subject_id)
     erase_from_identifiers(zones, ring, site, subject_id)
+    with changing_anchors(zones, ring) as change:
+        for path in sorted((zones.warehouse / "batches" / site).glob("[!.]*/batch.json")):
+            change.batch(site, path.parent.name, sha256_of_file(path))
     signer = Signer.of(ring)
     issued = publish_without(zones.releases, subject_id, signer)
     erased = erase_from_releases(zones.releases, subject_id, signer)

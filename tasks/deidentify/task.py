@@ -57,13 +57,14 @@ def scan_batch(site: str, batch: str) -> dict[str, int]:
             bench.put("volumes", volumes)
         sealed = context.zones.restricted_batch(context.site, bench.batch) / "identifiers.sealed"
         write_identifiers(sealed, context.ring(), people)
-        write_audit(
+        head = write_audit(
             sealed.with_name(AUDIT_FILE),
             bench.get("deidentified"),
             bench.get("image_outcomes"),
-            context.ring().key_id,
+            context.ring(),
             mode=0o600,
         )
+        bench.put("audit_head", head)
     get_run_logger().info("batch %s: %d hits of the identifier scan", batch, len(hits))
     return {"persons": len(people), "hits": len(hits)}
 

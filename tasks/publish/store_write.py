@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from schemas.errors import ContractError
@@ -26,7 +26,11 @@ from tasks.publish.store_tables import write_parquet
 
 
 def write_release(
-    staging: Path, plan: Plan, nifti_sources: Mapping[str, Path], signer: Signer | None
+    staging: Path,
+    plan: Plan,
+    nifti_sources: Mapping[str, Path],
+    signer: Signer | None,
+    hash_of: Callable[[Path], str],
 ) -> None:
     """Write everything a release holds; `SHA256SUMS` and its signature come last.
 
@@ -35,7 +39,7 @@ def write_release(
     never a source.
     """
     sums = _write_tables(staging, plan)
-    sums |= _link_volumes(staging, plan, nifti_sources)
+    sums |= _link_volumes(staging, plan, nifti_sources, hash_of)
     write_parquet(published_changes(plan.differences), staging / CHANGES)
     sums[CHANGES] = sha256_of_file(staging / CHANGES)
     csv_files = _write_csv_files(staging, plan, sums)
@@ -137,13 +141,15 @@ def _shared_if_same(staging: Path, plan: Plan, path: str) -> Sha256:
     return digest
 
 
-def _link_volumes(staging: Path, plan: Plan, sources: Mapping[str, Path]) -> dict[str, Sha256]:
+def _link_volumes(
+    staging: Path, plan: Plan, sources: Mapping[str, Path], hash_of: Callable[[Path], str]
+) -> dict[str, Sha256]:
     sums: dict[str, Sha256] = {}
     for row in plan.tables["nifti_volume"].select(["volume_id", "rel_path", "sha256"]).to_pylist():
         source, path = sources.get(row["volume_id"]), row["rel_path"]
         if source is None or not source.is_file():
             raise ContractError("the file of a volume is not there", where=row["volume_id"])
-        if sha256_of_file(source) != row["sha256"]:
+        if hash_of(source) != row["sha256"]:
             raise ContractError(
                 "the file of a volume is not the one that was proven",
                 where=row["volume_id"],
