@@ -44,7 +44,9 @@ from tasks.validate.task import require_release_passed, validate_release
     retries=0,
     on_failure=[tell_release_failed],
 )
-def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
+def release_cohort(
+    bump: str = "auto", dry_run: bool = False, rehash: bool = False, accept_gone: bool = False
+) -> dict[str, Any]:
     """Publish a cohort release, if anything changed since the last one.
 
     Parameters
@@ -54,6 +56,10 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
         for a larger one.
     dry_run : bool
         Only say what a release would be.
+    rehash : bool
+        Hash every image of the warehouse anew, not only what changed.
+    accept_gone : bool
+        Release though a batch of the release before is gone.
 
     Raises
     ------
@@ -68,7 +74,7 @@ def release_cohort(bump: str = "auto", dry_run: bool = False) -> dict[str, Any]:
         require_signed_tables(settings.zones)
     with lease(settings.zones, "release"):
         move = progress_shown("release-progress", "Steps of the release")
-        collect_batches()
+        collect_batches(rehash=rehash, accept_gone=accept_gone)
         # What the forms state of the exams is evidence for their roles.
         merge_forms()
         label_cohort()

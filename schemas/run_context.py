@@ -11,6 +11,7 @@ from schemas.identifiers import BatchId, SiteCode
 from schemas.run.settings import Settings, read_settings
 from schemas.run.sites import is_fictitious, site_code
 from schemas.run.zones import Zones
+from schemas.vault.anchors import read_anchors, require_own_vault
 from schemas.vault.keys import KeyRing, read_key_file
 
 
@@ -88,14 +89,16 @@ def _require_key_of_home(zones: Zones, ring: KeyRing) -> None:
 
 
 def _require_key_of_vault(zones: Zones, ring: KeyRing) -> None:
-    """Refuse a key that does not open this home's vault, also where nobody is looked up in it."""
+    """Refuse a key that does not open this home's vault, and a vault that is not this home's."""
+    anchors = read_anchors(zones, ring)
     if zones.vault_url is not None or zones.vault_file.exists():
         from schemas.vault.subjects import (
             Vault,  # here: it loads a library that new homes do not need
         )
 
-        with Vault(zones.vault, ring).reading():
-            return
+        require_own_vault(anchors, Vault(zones.vault, ring).subject_tokens())
+    else:
+        require_own_vault(anchors, frozenset())
 
 
 def release_bench(settings: Settings) -> Workbench:

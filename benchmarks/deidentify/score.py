@@ -51,7 +51,7 @@ from pydicom.dataset import Dataset
 
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
 from schemas.records import SubjectAssignment
-from schemas.vault.keys import KeyRing
+from schemas.vault.keys import KeyRing, Purpose
 from tasks.deidentify.audit import first_broken_row
 from tasks.deidentify.rules.values import is_registered_uid, read_date
 from tasks.deidentify.store_folder import deidentify_folder
@@ -183,6 +183,10 @@ def _exports(delivery: Path) -> Iterator[tuple[Path, list[dict[str, object]]]]:
         yield delivery / site / export, [{**r, "site": site} for r in rows]
 
 
+def _link(text: str) -> str:
+    return RING.mac(Purpose.AUDIT, text).hex()
+
+
 def _score_export(export: Path, rows: list[dict[str, object]], key: Key, score: Score) -> None:
     site = SiteCode(str(rows[0]["site"]))
     links = _linkage(export, site)
@@ -191,7 +195,7 @@ def _score_export(export: Path, rows: list[dict[str, object]], key: Key, score: 
         out = Path(scratch, "out")
         deidentify_folder(export / "dicom", out, site, RING, assignments=links, workers=2)
         outputs = {p.stem: p for p in out.rglob("*.dcm")}
-        if first_broken_row(pq.read_table(out / "audit.parquet")) is not None:
+        if first_broken_row(pq.read_table(out / "audit.parquet"), _link) is not None:
             raise SystemExit("the audit's chain is broken")
         wanted = {
             _score_file(export / path, links, outputs, key, score)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from schemas.errors import LivercohortError
 from schemas.run.settings import QUIET_ENVIRONMENT, Settings
+from schemas.vault.anchors import Anchors, read_anchors, require_own_vault
 from schemas.vault.keys import read_key_file
 from schemas.vault.look_ups import read_log
 from schemas.vault.subjects import Vault
@@ -46,6 +47,7 @@ def run_checks(settings: Settings, *, min_free_gib: float) -> list[Check]:
         _check_key(settings),
         _check_vault(settings),
         _check_tables(settings),
+        _check_audit(settings),
         _check_converter(),
         _check_disk(settings, min_free_gib),
         _check_clock(settings),
@@ -78,11 +80,14 @@ def _check_key(settings: Settings) -> Check:
 
 def _check_vault(settings: Settings) -> Check:
     path, is_file = settings.zones.vault_file, not settings.vault_url
-    if is_file and not path.is_file():
-        return Check("vault", ok=True, found="none yet; the first ingest makes it")
     try:
+        anchors = _anchors(settings)
+        if is_file and not path.is_file():
+            require_own_vault(anchors, frozenset())
+            return Check("vault", ok=True, found="none yet; the first ingest makes it")
         vault = Vault(settings.zones.vault, read_key_file(settings.master_key_file))
         fields = vault.check()
+        require_own_vault(anchors, vault.subject_tokens())
         entries = len(read_log(vault, settings.zones.look_up_head))
     except LivercohortError as error:
         return Check("vault", ok=False, found=error.found, mend=error.hint)
@@ -100,6 +105,24 @@ def _check_tables(settings: Settings) -> Check:
         return Check("tables", ok=True, found=f"{checked.files} signed tables can be used")
     found = f"{len(checked.problems)} problems, the first in {checked.problems[0].where}"
     return Check("tables", ok=False, found=found, mend="`livercohort rules check` lists all.")
+
+
+def _anchors(settings: Settings) -> Anchors | None:
+    if not settings.master_key_file.is_file():
+        return None  # the check of the key says so
+    return read_anchors(settings.zones, read_key_file(settings.master_key_file))
+
+
+def _check_audit(settings: Settings) -> Check:
+    from tasks.deidentify.store_audit import broken_audits
+
+    try:
+        ring = read_key_file(settings.master_key_file)
+    except LivercohortError as error:
+        return Check("audit", ok=False, found=error.found, mend=error.hint)
+    wrong = broken_audits(settings.zones, ring)
+    mend = "Restore the audit from backup and tell who is responsible for data protection."
+    return Check("audit", not wrong, "; ".join(wrong) or "every chain holds to its head", mend)
 
 
 def _check_converter() -> Check:

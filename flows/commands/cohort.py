@@ -32,6 +32,13 @@ _BUMPS = ("auto", "major", "minor", "patch")
 def release(
     bump: Annotated[str, typer.Option(help="auto, major, minor or patch.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be.")] = False,
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Hash every image anew, not only what changed.")
+    ] = False,
+    accept_gone: Annotated[
+        bool,
+        typer.Option("--accept-gone", help="Release though a batch of the one before is gone."),
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,7 +63,7 @@ def release(
     with prefect_server(settings):
         from flows.release_cohort import release_cohort
 
-        result = release_cohort(bump=bump, dry_run=dry_run)
+        result = release_cohort(bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone)
     if as_json:
         say_json(result)
     else:
@@ -107,6 +114,7 @@ def verify(
         }
         for finding in verify_release(shown, known=known, recorded=recorded)
     ]
+    rows += _audit_rows(settings)
     if identifier_scan:
         rows += _scan_rows(settings, folder, damaged=bool(rows))
     if as_json or as_csv or out or rows:
@@ -123,6 +131,26 @@ def verify(
         say(f"release {folder.name}: checksums, contracts, counts and sums hold; {scanned}; {told}")
     if rows:
         raise typer.Exit(ExitCode.BLOCKED)
+
+
+def _audit_rows(settings: Settings) -> list[dict[str, Any]]:
+    """Return what is wrong with the audits of the home's batches; none without its key."""
+    from schemas.vault.keys import read_key_file
+    from tasks.deidentify.store_audit import broken_audits
+
+    if not settings.master_key_file.is_file():
+        return []
+    return [
+        {
+            "rule_id": "REL-AUDIT",
+            "severity": "blocker",
+            "object": told.partition(":")[0],
+            "observed": told.partition(": ")[2],
+            "expected": "the chain as it was committed",
+            "message": "The audit of a batch was changed.",
+        }
+        for told in broken_audits(settings.zones, read_key_file(settings.master_key_file))
+    ]
 
 
 def _origin(

@@ -96,6 +96,13 @@ class PublishableRows:
 
 
 @dataclass(frozen=True)
+class AuditHead:
+    """scan → commit: the last link of the batch's keyed audit chain."""
+
+    head: str
+
+
+@dataclass(frozen=True)
 class FormsTakenIn:
     """clinical → validate, queries, commit: where the forms ended, and what is wrong in them.
 

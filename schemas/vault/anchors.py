@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 
@@ -37,9 +38,9 @@ class Anchors:
     batches : mapping of str to str
         `<site>/<batch>` → SHA-256 of its `batch.json`.
     vault_identity : str
-        Random id of the vault; empty before there is one.
-    vault_subjects, vault_links : int
-        How many subjects and PatientIDs the vault holds at least.
+        Token of a subject that the vault has held from its first night; empty before that.
+    vault_subjects : int
+        How many subjects the vault holds at least: none ever leaves.
     """
 
     releases: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +48,11 @@ class Anchors:
     batches: Mapping[str, str] = field(default_factory=dict)
     vault_identity: str = ""
     vault_subjects: int = 0
-    vault_links: int = 0
+
+
+def anchors_file(zones: Zones) -> Path:
+    """Return where it is kept."""
+    return zones.restricted / _NAME
 
 
 def read_anchors(zones: Zones, ring: KeyRing) -> Anchors | None:
@@ -58,7 +63,7 @@ def read_anchors(zones: Zones, ring: KeyRing) -> Anchors | None:
     EnvironmentProblemError
         If the file was changed or is of another key.
     """
-    path = zones.restricted / _NAME
+    path = anchors_file(zones)
     if not path.is_file():
         return None
     try:
@@ -85,9 +90,27 @@ def changing_anchors(zones: Zones, ring: KeyRing) -> Iterator[_Change]:
         if change.anchors != before:
             plain = canonical_json(asdict(change.anchors))
             sealed = ring.seal(plain, context=ANCHORS_CONTEXT)
-            write_bytes(zones.restricted / _NAME, sealed, mode=0o600)
+            write_bytes(anchors_file(zones), sealed, mode=0o600)
     finally:
         os.close(lock)
+
+
+def require_own_vault(anchors: Anchors | None, tokens: frozenset[str]) -> None:
+    """Refuse a vault that was emptied, deleted or exchanged since this home knows it.
+
+    A new one would go unnoticed: the same numbers give the same pseudonyms, but who was erased
+    or looked up, and every PatientID filed before, would be forgotten.
+    """
+    if anchors is None or not anchors.vault_subjects:
+        return
+    if len(tokens) < anchors.vault_subjects or anchors.vault_identity not in tokens:
+        raise EnvironmentProblemError(
+            f"the vault holds {len(tokens)} subjects, and not those of this home",
+            expected=f"at least the {anchors.vault_subjects} that this home remembers",
+            where="the vault",
+            hint="Somebody emptied, deleted or exchanged it. Restore it from backup and tell who "
+            "is responsible for data protection; nothing goes on before.",
+        )
 
 
 class _Change:
@@ -109,8 +132,11 @@ class _Change:
         known = {**self.anchors.batches, f"{site}/{batch}": digest}
         self.anchors = replace(self.anchors, batches=known)
 
-    def vault(self, identity: str, subjects: int, links: int) -> None:
-        """Remember which vault it is and how much it holds."""
-        self.anchors = replace(
-            self.anchors, vault_identity=identity, vault_subjects=subjects, vault_links=links
-        )
+    def vault(self, tokens: frozenset[str]) -> None:
+        """Remember which vault it is and how many subjects it holds."""
+        if tokens:
+            self.anchors = replace(
+                self.anchors,
+                vault_identity=self.anchors.vault_identity or min(tokens),
+                vault_subjects=max(self.anchors.vault_subjects, len(tokens)),
+            )

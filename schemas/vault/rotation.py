@@ -15,6 +15,12 @@ from pathlib import Path
 from schemas.errors import EnvironmentProblemError
 from schemas.run.atomic_files import write_bytes
 from schemas.run.zones import Zones
+from schemas.vault.anchors import (
+    ANCHORS_CONTEXT,
+    anchors_file,
+    read_anchors,
+    require_own_vault,
+)
 from schemas.vault.keys import KEY_BYTES, KeyRing, key_file_text, read_key_file
 from schemas.vault.look_ups import HEAD_CONTEXT
 from schemas.vault.sealed_contexts import IDENTIFIERS_CONTEXT, forms_context
@@ -65,9 +71,11 @@ def check_sealed(ring: KeyRing, zones: Zones) -> Sealed:
     Raises
     ------
     EnvironmentProblemError
-        If one of them does not open with this key.
+        If one of them does not open with this key, or the vault is not the one of this home.
     """
-    fields = Vault(zones.vault, ring).check()
+    vault = Vault(zones.vault, ring)
+    fields = vault.check()
+    require_own_vault(read_anchors(zones, ring), vault.subject_tokens())
     contexts = sealed_files(zones)
     for path, context in contexts.items():
         _open(path, context, ring)
@@ -98,6 +106,8 @@ def sealed_files(zones: Zones) -> Mapping[Path, str]:
         found[path] = contexts[path.name]
     if zones.look_up_head.is_file():
         found[zones.look_up_head] = HEAD_CONTEXT
+    if anchors_file(zones).is_file():
+        found[anchors_file(zones)] = ANCHORS_CONTEXT
     return found
 
 

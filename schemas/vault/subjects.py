@@ -118,6 +118,13 @@ class Vault:
         """Return by how many days each subject's dates were moved back (restricted)."""
         return {a.subject_id: a.shift_days for a in self.assignments(site).values()}
 
+    def subject_tokens(self) -> frozenset[str]:
+        """Return the token of every subject that was ever filed: none of them leaves."""
+        with self.reading() as connection:
+            if connection is None:
+                return frozenset()
+            return frozenset(connection.execute(sa.select(subject.c.token)).scalars())
+
     def subjects_sharing_a_person(self) -> list[tuple[SubjectId, ...]]:
         """Return groups of subjects that one resident ID links, for a finding."""
         with self.reading() as connection:

@@ -6,11 +6,10 @@ the source. Changing, dropping or moving a row breaks the chain from there on.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,8 @@ from schemas.states import FileState, ReasonCode
 from tasks.deidentify.plan.actions import ElementAction, options_run
 from tasks.deidentify.rules.profile import Action
 
+#: Text of a row → the link that chains it to the next.
+LinkOf = Callable[[str], str]
 FIRST_LINK = "0" * 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _COUNTS = [*sorted(str(a) for a in Action if a is not Action.FIXED), "refused", "dropped_words"]
@@ -59,6 +60,7 @@ def audit_table(
     trails: Mapping[int, Sequence[str]],
     options: Mapping[int, Sequence[str]],
     versions: AuditVersions,
+    link_of: LinkOf,
 ) -> pa.Table:
     """Return the audit: one row per file in `file_no` order, chained.
 
@@ -70,6 +72,8 @@ def audit_table(
         By `file_no`: elements by action, actions by tag, options that ran.
     versions : AuditVersions
         Rules, key and software.
+    link_of : callable
+        Text of a row → its keyed link, so that nobody without the key can make the chain anew.
     """
     rows: list[str] = []
     link = FIRST_LINK
@@ -81,7 +85,7 @@ def audit_table(
         row["options"] = list(options.get(number, ()))
         row["prev_sha256"] = link
         text = _json(row)
-        link = _sha256(text)
+        link = link_of(text)
         # The same row again, its own hash last: JSON keys have no order to pyarrow.
         rows.append(f'{text[:-1]},"row_sha256":"{link}"}}')
     return _table(rows)
@@ -97,19 +101,21 @@ def _table(rows: Sequence[str]) -> pa.Table:
     return table.combine_chunks().cast(schema)
 
 
-def first_broken_row(table: pa.Table) -> int | None:
+def first_broken_row(table: pa.Table, link_of: LinkOf) -> int | None:
     """Return the `file_no` of the first row that does not fit the chain, None if all do."""
     link = FIRST_LINK
     for row in table.to_pylist():
         stated = row.pop("row_sha256")
-        if row["prev_sha256"] != link or _sha256(_json(row)) != stated:
+        if row["prev_sha256"] != link or link_of(_json(row)) != stated:
             return int(row["file_no"])
         link = stated
     return None
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def head_of(table: pa.Table) -> str:
+    """Return how many rows an audit has and its last link: what shows that rows were cut off."""
+    last = table["row_sha256"][-1].as_py() if table.num_rows else FIRST_LINK
+    return f"{table.num_rows}:{last}"
 
 
 def _json(row: Mapping[str, Any]) -> str:

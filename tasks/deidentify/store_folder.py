@@ -81,7 +81,7 @@ def deidentify_folder(
     with directory_published_as(dst) as staging:
         batch = run_jobs(jobs, subjects, staging, workers)
         outcomes = _withhold_found(batch, staging, workers)
-        write_audit(staging / AUDIT_FILE, batch, outcomes, ring.key_id)
+        write_audit(staging / AUDIT_FILE, batch, outcomes, ring)
         write_facts(staging / FACTS_FILE, outcomes)
     return _summary(outcomes)
 

@@ -9,6 +9,7 @@ from prefect.logging import get_run_logger
 
 from schemas.errors import GateBlockedError
 from schemas.handover.records import (
+    AuditHead,
     DeidentifiedImages,
     LinkedSubjects,
     ReceivedExport,
@@ -64,13 +65,14 @@ def scan_batch(site: str, batch: str) -> dict[str, int]:
             bench.leave(volumes)
         sealed = context.zones.restricted_batch(context.site, bench.batch) / "identifiers.sealed"
         write_identifiers(sealed, context.ring(), people)
-        write_audit(
+        head = write_audit(
             sealed.with_name(AUDIT_FILE),
             bench.take(store.DeidentifiedBatch),
             bench.take(SettledImages).outcomes,
-            context.ring().key_id,
+            context.ring(),
             mode=0o600,
         )
+        bench.leave(AuditHead(head))
     get_run_logger().info("batch %s: %d hits of the identifier scan", batch, len(hits))
     return {"persons": len(people), "hits": len(hits)}
 

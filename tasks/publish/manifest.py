@@ -61,11 +61,12 @@ def build_manifest(
     table_rows: Mapping[str, Mapping[str, int]],
     part_hashes: Mapping[str, Sha256],
     sums: Mapping[str, Sha256],
+    database: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the manifest.
 
     `table_rows` is rows per file per table, `part_hashes` the `table_hash` of each such file,
-    `sums` covers all files.
+    `sums` covers all files, `database` is the catalogue of the database.
     """
     in_tables = {path for files in table_rows.values() for path in files}
     return {
@@ -79,6 +80,7 @@ def build_manifest(
         "key_id": facts.key_id,
         "input_ledger_sha256": facts.input_ledger_sha256,
         "registers": facts.registers,
+        "database": dict(database),
         "contracts": {
             name: {"version": contract.version, "sha256": contract.sha256}
             for name, contract in contracts.items()

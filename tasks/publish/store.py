@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from schemas.errors import BadInputError, BusyError, ContractError
-from schemas.run.atomic_files import directory_published_as, sync_directory
+from schemas.run.atomic_files import directory_published_as, sha256_of_file, sync_directory
 from schemas.tables.contracts import TableContract, conform, read_table_contracts
 from tasks.publish.consent import reasons_of_removal, released_tables
 from tasks.publish.diff.content import content_hash, part_path, split_tables, table_hash
@@ -56,6 +56,7 @@ def build_release(
     dry_run: bool = False,
     inspect: Callable[[Path], None] | None = None,
     signer: Signer | None = None,
+    hash_of: Callable[[Path], str] = sha256_of_file,
 ) -> ReleaseResult:
     """Publish the tables and volumes as a new immutable release, if anything changed.
 
@@ -81,6 +82,8 @@ def build_release(
         Looks through the staged folder before it gets its name; raises to stop.
     signer : Signer, optional
         Signs the sums; a release without is one that `verify` finds unsigned.
+    hash_of : callable
+        Gives the SHA-256 of a volume in the warehouse.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def build_release(
         status, path = ReleaseStatus.DRY_RUN, None
     else:
         status, path = ReleaseStatus.PUBLISHED, releases_dir / plan.version
-        _publish(path, plan, nifti_sources, inspect, signer)
+        _publish(path, plan, nifti_sources, inspect, signer, hash_of)
         _point_latest(releases_dir, plan.version)
     return ReleaseResult(
         status=status,
@@ -125,10 +128,11 @@ def _publish(
     nifti_sources: Mapping[str, Path],
     inspect: Callable[[Path], None] | None,
     signer: Signer | None,
+    hash_of: Callable[[Path], str],
 ) -> None:
     try:
         with directory_published_as(path) as staging:
-            write_release(staging, plan, nifti_sources, signer)
+            write_release(staging, plan, nifti_sources, signer, hash_of)
             if inspect is not None:
                 inspect(staging)
     except FileExistsError:

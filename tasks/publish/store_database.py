@@ -7,13 +7,13 @@ changed in that must not go on, and rows taken out of a DuckDB file stay in its 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes
 from schemas.tables.contracts import TableContract
 from tasks.publish.views import views
 
@@ -37,23 +37,18 @@ def write_database(
         _detach(connection)
 
 
-def catalogue_of(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
-    """Return (kind, name) → definition or words of everything in a database but its rows."""
-    found = connection.execute(_CATALOGUE).fetchall()
-    return {(kind, name): text for kind, name, text in found}
+def catalogue(path: Path) -> dict[str, str]:
+    """Return a digest over tables, views, columns and macros each: definitions and words.
 
-
-def expected_catalogue(contracts: Mapping[str, TableContract]) -> dict[tuple[str, str], str]:
-    """Return what `catalogue_of` gives for a database made under these contracts.
-
-    It is written and read again: a view is told otherwise before it was stored.
+    How DuckDB tells a definition depends on its version, which stands beside.
     """
-    empty = {name: contract.arrow_schema().empty_table() for name, contract in contracts.items()}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, DATABASE)
-        write_database(path, empty, contracts)
-        with duckdb.connect(str(path), read_only=True) as connection:
-            return catalogue_of(connection)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        rows = connection.execute(_CATALOGUE).fetchall()
+    said: dict[str, list[list[str]]] = {kind: [] for kind in ("table", "view", "column", "macro")}
+    for kind, name, text in sorted(rows):
+        said[kind].append([name, text])
+    digests = {kind: str(sha256_of_bytes(canonical_json(one))) for kind, one in said.items()}
+    return digests | {"duckdb": duckdb.__version__}
 
 
 def count_database_rows(path: Path) -> dict[str, int]:

@@ -18,7 +18,6 @@ from schemas.errors import BadInputError
 from schemas.finding_ids import finding_id
 from schemas.records import Finding
 from schemas.run.atomic_files import sha256_of_file
-from schemas.run.software import software_version
 from schemas.states import Severity
 from schemas.tables.contracts import TableContract, read_table_contracts
 from tasks.publish.checks import (
@@ -86,8 +85,7 @@ def verify_release(
         problems += _check_rows(release, manifest)
         if not (damaged or unsound or other_version):
             problems += _check_content(tables, contracts, manifest)
-        same = not other_version and manifest["software_version"] == software_version()
-        problems += check_database(release, tables, contracts, same_software=same)
+        problems += check_database(release, tables, manifest)
     sound = tables.keys() - {problem.object_id for problem in (*unsound, *other_version)}
     if {"criterion_result", "eligibility"} <= sound:
         problems += check_roll_up(tables["criterion_result"], tables["eligibility"])

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from schemas.errors import BadInputError
 from schemas.run.atomic_files import sha256_of_file
-from schemas.tables.contracts import TableContract
 from tasks.publish.checks import Problem
 from tasks.publish.diff.differences import parse_version
 from tasks.publish.manifest import SUMS
@@ -23,7 +22,7 @@ from tasks.publish.signature import (
     read_public_key,
     signed_version,
 )
-from tasks.publish.store_database import DATABASE, catalogue_of, expected_catalogue
+from tasks.publish.store_database import DATABASE, catalogue
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
@@ -84,23 +83,24 @@ def check_place(
 
 
 def check_database(
-    release: Path,
-    tables: Mapping[str, pa.Table],
-    contracts: Mapping[str, TableContract],
-    *,
-    same_software: bool,
+    release: Path, tables: Mapping[str, pa.Table], manifest: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Yield every table of the database that differs from Parquet, and every other object.
+    """Yield every table of the database that differs from Parquet, and other definitions.
 
-    Views and comments are compared where the same software with the same contracts made them.
+    Definitions and words are compared with the manifest where the same DuckDB tells them.
     """
     try:
         with duckdb.connect(str(release / DATABASE), read_only=True) as connection:
             yield from _check_tables(connection, tables)
-            if same_software:
-                yield from _check_catalogue(connection, contracts)
+        stated = manifest.get("database", {})
+        found = catalogue(release / DATABASE)
     except (duckdb.Error, OSError):
         return  # REL-UNREADABLE or REL-MISSING names it already
+    if stated.get("duckdb") == found["duckdb"]:
+        for kind in sorted(found):
+            if found[kind] != stated.get(kind):
+                observed = "another definition"
+                yield Problem("REL-DATABASE", "database", kind, observed, "as published")
 
 
 def _check_tables(
@@ -126,16 +126,6 @@ def _check_tables(
 
 #: Row counts are compared beside this, so one direction is enough.
 _DIFFERING = 'SELECT count(*) FROM (SELECT * FROM "{name}" EXCEPT ALL SELECT * FROM parquet_rows)'
-
-
-def _check_catalogue(
-    connection: duckdb.DuckDBPyConnection, contracts: Mapping[str, TableContract]
-) -> Iterator[Problem]:
-    found, expected = catalogue_of(connection), expected_catalogue(contracts)
-    for key in sorted(found.keys() | expected.keys()):
-        if found.get(key) != expected.get(key):
-            kind, name = key
-            yield Problem("REL-DATABASE", kind, name, "another definition", "that of the software")
 
 
 def _own_key(release: Path) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from schemas.errors import ContractError
@@ -21,12 +21,16 @@ from tasks.publish.manifest import MANIFEST, SUMS, build_manifest
 from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
 from tasks.publish.release_plan import Plan
 from tasks.publish.signature import PUBLIC_KEY, SIGNATURE, Signer
-from tasks.publish.store_database import DATABASE, write_database
+from tasks.publish.store_database import DATABASE, catalogue, write_database
 from tasks.publish.store_tables import write_parquet
 
 
 def write_release(
-    staging: Path, plan: Plan, nifti_sources: Mapping[str, Path], signer: Signer | None
+    staging: Path,
+    plan: Plan,
+    nifti_sources: Mapping[str, Path],
+    signer: Signer | None,
+    hash_of: Callable[[Path], str],
 ) -> None:
     """Write everything a release holds; `SHA256SUMS` and its signature come last.
 
@@ -35,7 +39,7 @@ def write_release(
     never a source.
     """
     sums = _write_tables(staging, plan)
-    sums |= _link_volumes(staging, plan, nifti_sources)
+    sums |= _link_volumes(staging, plan, nifti_sources, hash_of)
     write_parquet(published_changes(plan.differences), staging / CHANGES)
     sums[CHANGES] = sha256_of_file(staging / CHANGES)
     csv_files = _write_csv_files(staging, plan, sums)
@@ -46,9 +50,10 @@ def write_release(
     sums |= _write_files(staging, metadata_files(described, sums))
     crate = ro_crate(described, sums, [DATABASE, MANIFEST, SUMS, SIGNATURE])
     sums |= _write_files(staging, {"ro-crate-metadata.json": canonical_json(crate)})
-    # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS.
-    sums |= _write_files(staging, {MANIFEST: _manifest(plan, sums)})
     write_database(staging / DATABASE, plan.tables, plan.contracts)
+    # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS and
+    # holds what its tables, views and words are.
+    sums |= _write_files(staging, {MANIFEST: _manifest(plan, sums, catalogue(staging / DATABASE))})
     sums[DATABASE] = sha256_of_file(staging / DATABASE)
     write_sums(staging, sums)
     if signer is not None:
@@ -136,13 +141,15 @@ def _shared_if_same(staging: Path, plan: Plan, path: str) -> Sha256:
     return digest
 
 
-def _link_volumes(staging: Path, plan: Plan, sources: Mapping[str, Path]) -> dict[str, Sha256]:
+def _link_volumes(
+    staging: Path, plan: Plan, sources: Mapping[str, Path], hash_of: Callable[[Path], str]
+) -> dict[str, Sha256]:
     sums: dict[str, Sha256] = {}
     for row in plan.tables["nifti_volume"].select(["volume_id", "rel_path", "sha256"]).to_pylist():
         source, path = sources.get(row["volume_id"]), row["rel_path"]
         if source is None or not source.is_file():
             raise ContractError("the file of a volume is not there", where=row["volume_id"])
-        if sha256_of_file(source) != row["sha256"]:
+        if hash_of(source) != row["sha256"]:
             raise ContractError(
                 "the file of a volume is not the one that was proven",
                 where=row["volume_id"],
@@ -158,7 +165,7 @@ def _link_volumes(staging: Path, plan: Plan, sources: Mapping[str, Path]) -> dic
     return sums
 
 
-def _manifest(plan: Plan, sums: Mapping[str, Sha256]) -> bytes:
+def _manifest(plan: Plan, sums: Mapping[str, Sha256], database: Mapping[str, str]) -> bytes:
     table_rows: dict[str, dict[str, int]] = {name: {} for name in sorted(plan.tables)}
     for path, part in plan.parts.items():
         table_rows[path.split("/")[1]][path] = part.num_rows
@@ -172,5 +179,6 @@ def _manifest(plan: Plan, sums: Mapping[str, Sha256]) -> bytes:
             table_rows=table_rows,
             part_hashes=plan.part_hashes,
             sums=sums,
+            database=database,
         )
     )

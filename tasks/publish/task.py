@@ -40,7 +40,7 @@ from schemas.tables.contracts import conform, read_code_lists, read_table_contra
 from schemas.vault.anchors import read_anchors
 from schemas.vault.keys import read_key_file
 from schemas.vault.suppression import erased_among, suppressed_among
-from tasks.publish import rows, store, store_batches, store_remote
+from tasks.publish import rows, store, store_batches, store_integrity, store_remote
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
 from tasks.publish.consent import KeptOut, withdrawn_rows
 from tasks.publish.diff.reasons import ERASED, SUPPRESSED
@@ -81,8 +81,16 @@ def stage_rows(site: str, batch: str) -> dict[str, int]:
 
 
 @task(name="collect", task_run_name="collect", retries=0)
-def collect_batches() -> dict[str, int]:
-    """Read all committed batches; refuse what may not be released yet."""
+def collect_batches(*, rehash: bool = False, accept_gone: bool = False) -> dict[str, int]:
+    """Read all committed batches; refuse what may not be released yet, was changed or is gone.
+
+    Parameters
+    ----------
+    rehash : bool
+        Hash every image anew, also where its directory entry is the remembered one.
+    accept_gone : bool
+        Go on though a batch of the release before is not there any more.
+    """
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("collect", settings.zones):
@@ -91,6 +99,13 @@ def collect_batches() -> dict[str, int]:
         committed = store_batches.read_committed(settings.zones)
         for code in require_releasable(committed):
             require_key(settings, code)
+        if not accept_gone:
+            previous = store.newest_release(settings.zones.releases)
+            store_integrity.require_no_batch_gone(previous, committed)
+        anchors = read_anchors(settings.zones, read_key_file(settings.master_key_file))
+        checked = store_integrity.Checked(settings.zones, rehash=rehash)
+        store_integrity.require_unchanged(settings.zones, committed, anchors, checked)
+        checked.write()
         bench.leave(committed)
         bench.leave(CommittedInstances(committed.instances))
         bench.leave(
@@ -173,6 +188,7 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         finding = conform(read_table_contracts()["finding"], rows.finding_rows(checked.findings))
         sources = store_batches.nifti_sources(zones, committed, tables["nifti_volume"])
         ring = read_key_file(settings.master_key_file)
+        seen = store_integrity.Checked(zones)
         require_continuable(store.newest_release(zones.releases), read_anchors(zones, ring))
         result = store.build_release(
             {**tables, "finding": finding},
@@ -187,9 +203,13 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
             dry_run=dry_run,
             inspect=inspect,
             signer=Signer.of(ring),
+            hash_of=seen.sha256,
         )
         if result.status is ReleaseStatus.PUBLISHED and result.path is not None:
             record_releases(zones, ring, [result.path])
+            for source in sources.values():
+                seen.linked(source)
+            seen.write()
     get_run_logger().info("release %s: %s", result.version, result.status)
     return {
         "status": result.status.value,

@@ -32,6 +32,7 @@ def batch_record(
     edc_export_as_of: str | None,
     key_id: str,
     software_version: str,
+    audit_head: str,
 ) -> dict[str, Any]:
     """Return the content of `batch.json`: states, counts and hashes, no clock and no path."""
     reasons = Counter(o.reason.value for o in outcomes if o.reason is not None)
@@ -46,6 +47,8 @@ def batch_record(
         "manifest_sha256": delivery.manifest_sha256,
         "edc_export_as_of": edc_export_as_of,
         "key_id": key_id,
+        "anchored": True,
+        "audit_head": audit_head,
         "software_version": software_version,
         "tables": {
             name: {"rows": note.rows, "sha256": note.sha256}

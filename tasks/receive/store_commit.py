@@ -185,6 +185,8 @@ def commit(
     edc_export_as_of: str | None,
     key_id: str,
     software_version: str,
+    audit_head: str,
+    anchor: Callable[[bytes], None],
 ) -> dict[str, Any]:
     """Move images into the warehouse, then publish the batch's tables with one rename.
 
@@ -207,9 +209,13 @@ def commit(
             edc_export_as_of=edc_export_as_of,
             key_id=key_id,
             software_version=software_version,
+            audit_head=audit_head,
         )
         write_bytes(staging / "validation.json", canonical_json(validation))
-        write_bytes(staging / "batch.json", canonical_json(record))
+        data = canonical_json(record)
+        write_bytes(staging / "batch.json", data)
+        # Before the rename: a batch that counts is one that the home remembers.
+        anchor(data)
     note_batch(zones, bench.site, bench.batch)
     note_export(zones, delivery)
     forget_received(zones, delivery)

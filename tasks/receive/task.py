@@ -10,6 +10,7 @@ from prefect.logging import get_run_logger
 
 from schemas.errors import LivercohortError
 from schemas.handover.records import (
+    AuditHead,
     CheckedBatch,
     ControlFiles,
     DeidentifiedImages,
@@ -19,12 +20,15 @@ from schemas.handover.records import (
     SettledImages,
 )
 from schemas.handover.workbench import Workbench
+from schemas.run.atomic_files import sha256_of_bytes
 from schemas.run.settings import read_settings
 from schemas.run.sites import read_site, site_code
 from schemas.run.software import software_version
 from schemas.run.stage_errors import redacted, redacted_errors
-from schemas.run_context import require_key, run_context
+from schemas.run_context import RunContext, require_key, run_context
 from schemas.states import ReasonCode, Severity
+from schemas.vault.anchors import changing_anchors
+from schemas.vault.subjects import Vault
 from schemas.vault.suppression import erased_among
 from tasks.receive import store, store_commit
 from tasks.receive.accounting import (
@@ -84,6 +88,8 @@ def link_batch(site: str, batch: str) -> dict[str, int]:
         delivery = context.bench.take(ReceivedExport).delivery
         ring = context.ring()
         linkage = link_subjects(context.zones, ring, delivery)
+        with changing_anchors(context.zones, ring) as change:
+            change.vault(Vault(context.zones.vault, ring).subject_tokens())
         everybody = {a.subject_id for a in linkage.assignments.values()}
         # Nothing of an erased subject is taken in again: its images find no linkage.
         erased = erased_among(context.zones.restricted, ring, everybody)
@@ -142,6 +148,13 @@ def commit_batch(site: str, batch: str) -> dict[str, Any]:
             edc_export_as_of=bench.take(FormsTakenIn).edc_export_as_of,
             key_id=context.ring().key_id,
             software_version=software_version(),
+            audit_head=bench.take(AuditHead).head,
+            anchor=lambda data: _anchor(context, data),
         )
     get_run_logger().info("batch %s: %s", batch, record["counts"])
     return record
+
+
+def _anchor(context: RunContext, record: bytes) -> None:
+    with changing_anchors(context.zones, context.ring()) as change:
+        change.batch(context.site, context.bench.batch, sha256_of_bytes(record))

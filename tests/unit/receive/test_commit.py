@@ -31,6 +31,7 @@ from tasks.receive.ledger import status_of
 from tasks.receive.store import is_committed, known_batch
 
 SITE, BATCH = SiteCode("S91"), BatchId("00112233445566aa")
+ANCHORED: list[bytes] = []
 RING = KeyRing(bytes(range(32)))
 
 
@@ -65,6 +66,8 @@ def commit(bench: Workbench, *, held: bool = False) -> dict[str, object]:
         edc_export_as_of=None,
         key_id="0" * 8,
         software_version="0.1.0",
+        audit_head="0:",
+        anchor=ANCHORED.append,
     )
 
 
@@ -72,6 +75,7 @@ def test_a_committed_batch_has_its_tables_and_their_hashes(bench: Workbench) -> 
     record = commit(bench)
     folder = bench.zones.batch(SITE, BATCH)
     assert json.loads((folder / "batch.json").read_text()) == record
+    assert ANCHORED[-1] == (folder / "batch.json").read_bytes()
     tables = record["tables"]
     assert isinstance(tables, dict)
     assert set(tables) == {p.stem for p in folder.glob("*.parquet")}

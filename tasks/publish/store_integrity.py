@@ -1,0 +1,208 @@
+"""Whether the warehouse still holds what was committed: looked at before a release reads it.
+
+Tables are hashed every time. Images are hashed when they are new or their directory entry
+changed, and all of them once a week or on request: a bit that flips on a disk changes no entry.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.errors import GateBlockedError
+from schemas.run.atomic_files import make_folder, sha256_of_file
+from schemas.run.zones import Zones
+from schemas.states import FileState
+from schemas.vault.anchors import Anchors
+from tasks.publish.batches import CommittedBatches
+from tasks.publish.store_tables import read_parts
+
+#: After so many days every image is hashed anew.
+FULL_EVERY_DAYS = 7
+_NAMED = 20
+_SCHEMA = pa.schema(
+    [("path", pa.string())]
+    + [(name, pa.int64()) for name in ("size", "mtime_ns", "ctime_ns", "inode", "full_at")]
+    + [("sha256", pa.string())]
+)
+_Entry = tuple[int, int, int, int]
+
+
+class Checked:
+    """Hashes of files by their directory entries, as remembered in the restricted zone."""
+
+    def __init__(self, zones: Zones, *, rehash: bool = False) -> None:
+        self._home = zones.home
+        self._path = zones.restricted / "checked.parquet"
+        self._now = int(time.time())
+        self._known: dict[str, tuple[_Entry, str]] = {}
+        self._full_at = self._now
+        if not rehash and self._path.is_file():
+            self._read()
+
+    def sha256(self, path: Path) -> str:
+        """Return the hash of a file, computed when its entry is not the remembered one."""
+        name, entry = str(path.relative_to(self._home)), _entry(path)
+        known = self._known.get(name)
+        if known is None or known[0] != entry:
+            known = self._known[name] = (entry, str(sha256_of_file(path)))
+        return known[1]
+
+    def linked(self, path: Path) -> None:
+        """Remember the entry of a file that got a second name, which changes its ctime only."""
+        name, entry = str(path.relative_to(self._home)), _entry(path)
+        known = self._known.get(name)
+        if known is not None and (*known[0][:2], known[0][3]) == (*entry[:2], entry[3]):
+            self._known[name] = (entry, known[1])
+
+    def write(self) -> None:
+        """Keep what is known for the next release."""
+        rows = [
+            dict(zip(_SCHEMA.names, (name, *entry, self._full_at, digest), strict=True))
+            for name, (entry, digest) in sorted(self._known.items())
+        ]
+        make_folder(self._path.parent, closed=True)
+        beside = self._path.with_name(".checked.part")
+        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), beside)
+        beside.chmod(0o600)
+        beside.replace(self._path)
+
+    def _read(self) -> None:
+        try:
+            rows = pq.read_table(self._path, schema=_SCHEMA).to_pylist()
+        except (OSError, pa.ArrowException):
+            return  # everything is hashed anew
+        oldest = min((row["full_at"] for row in rows), default=0)
+        if self._now - oldest > FULL_EVERY_DAYS * 86_400:
+            return
+        self._full_at = oldest
+        for row in rows:
+            entry = (row["size"], row["mtime_ns"], row["ctime_ns"], row["inode"])
+            self._known[row["path"]] = (entry, row["sha256"])
+
+
+@dataclass(frozen=True)
+class _Damage:
+    """One file of a batch that is not what was committed."""
+
+    site: str
+    batch: str
+    file: str
+    found: str
+
+
+def require_unchanged(
+    zones: Zones, committed: CommittedBatches, anchors: Anchors | None, checked: Checked
+) -> None:
+    """Raise GateBlockedError naming every batch and file that is not as it was committed."""
+    found = [
+        damage
+        for batch in committed.batches
+        for damage in _damages(zones, batch.site_code, batch.batch_id, anchors, checked)
+    ]
+    if not found:
+        return
+    batches = sorted({f"batch {one.batch} of {one.site}" for one in found})
+    named = [f"{one.site}/{one.batch}: {one.file} {one.found}" for one in found[:_NAMED]]
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    raise GateBlockedError(
+        f"{len(found)} files are not as they were committed: {'; '.join(named)}{more}",
+        where=", ".join(batches),
+        expected="the SHA-256 that batch.json and its tables state",
+        hint="Restore them from backup, or take the export in again; nothing was released.",
+    )
+
+
+def require_no_batch_gone(previous: Path | None, committed: CommittedBatches) -> None:
+    """Raise GateBlockedError if a batch of the release before is not there any more."""
+    if previous is None:
+        return
+    now = {str(batch.batch_id) for batch in committed.batches}
+    rows = read_parts(previous, "ingest_batch").select(["site_code", "batch_id"]).to_pylist()
+    gone = sorted((r["site_code"], r["batch_id"]) for r in rows if r["batch_id"] not in now)
+    if gone:
+        raise GateBlockedError(
+            f"{len(gone)} batches of release {previous.name} are gone: "
+            + ", ".join(f"batch {batch} of {site}" for site, batch in gone),
+            where="warehouse/batches",
+            expected="every batch that the release before was made of",
+            hint="Restore them from backup; or, if they were removed on purpose, release with "
+            "--accept-gone.",
+        )
+
+
+def _damages(
+    zones: Zones, site: str, batch: str, anchors: Anchors | None, checked: Checked
+) -> Iterator[_Damage]:
+    folder = zones.warehouse / "batches" / site / batch
+
+    def damage(file: str, found: str) -> _Damage:
+        return _Damage(site, batch, file, found)
+
+    anchored = (anchors.batches if anchors else {}).get(f"{site}/{batch}")
+    if anchored is not None and sha256_of_file(folder / "batch.json") != anchored:
+        yield damage("batch.json", "was changed")
+    record = json.loads((folder / "batch.json").read_bytes())
+    if anchored is None and record.get("anchored"):
+        yield damage("batch.json", "is not remembered by this home")
+    notes = record.get("tables", {})
+    present = {path.stem for path in folder.glob("*.parquet")}
+    for name in sorted(present | notes.keys()):
+        file = f"{name}.parquet"
+        if name not in present:
+            yield damage(file, "is missing")
+        elif name not in notes:
+            yield damage(file, "was not committed")
+        elif sha256_of_file(folder / file) != notes[name]["sha256"]:
+            yield damage(file, "was changed")
+    for image, stated in _images(folder, zones, site):
+        yield from _of_image(image, stated, checked, zones, damage)
+
+
+def _of_image(
+    path: Path, stated: str, checked: Checked, zones: Zones, damage: Callable[[str, str], _Damage]
+) -> Iterator[_Damage]:
+    name = path.relative_to(zones.warehouse).as_posix()
+    if not path.is_file():
+        yield damage(name, "is missing")
+    elif checked.sha256(path) != stated:
+        yield damage(name, "was changed")
+
+
+def _images(folder: Path, zones: Zones, site: str) -> Iterator[tuple[Path, str]]:
+    """Yield every image that a batch brought, with the hash its tables state."""
+    try:
+        series = dict(_pairs(folder / "instance.parquet", "sop_uid", "series_uid"))
+        files = pq.read_table(
+            folder / "file.parquet", columns=["state", "sop_uid", "output_sha256"]
+        ).to_pylist()
+        volumes = pq.read_table(
+            folder / "volume.parquet", columns=["series_uid", "file_name", "sha256"]
+        ).to_pylist()
+    except (OSError, pa.ArrowException):
+        return  # the table itself was named
+    for row in files:
+        if row["state"] == FileState.ACCEPTED and row["sop_uid"] in series:
+            place = zones.warehouse / "dicom" / site / series[row["sop_uid"]]
+            yield place / f"{row['sop_uid']}.dcm", row["output_sha256"]
+    for row in volumes:
+        if row["file_name"] and row["sha256"]:
+            place = zones.warehouse / "nifti" / site / row["series_uid"]
+            yield place / row["file_name"], row["sha256"]
+
+
+def _pairs(path: Path, one: str, other: str) -> Iterator[tuple[str, str]]:
+    for row in pq.read_table(path, columns=[one, other]).to_pylist():
+        yield row[one], row[other]
+
+
+def _entry(path: Path) -> _Entry:
+    info = os.stat(path, follow_symlinks=False)  # noqa: PTH116  a link is not what was committed
+    return info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino
