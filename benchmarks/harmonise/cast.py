@@ -75,7 +75,8 @@ def _fills(row: object) -> bool:
 
 def _cast() -> dict[str, list[object]]:
     spec = importlib.util.spec_from_file_location("cast_of_exams", _CAST)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -84,7 +85,7 @@ def _cast() -> dict[str, list[object]]:
 
 def _run(folder: Path) -> dict[str, dict[str, int]]:
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    done = subprocess.run(  # noqa: S603 - this file, with another code beside it
+    done = subprocess.run(
         [sys.executable, __file__, "--json"],
         cwd=folder, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip

@@ -55,7 +55,7 @@ def review_rows(zones: Zones, *, folder: Path | None) -> tuple[list[Row], Sequen
     labels = label_instances(
         instances, read_overrides(zones), study_overrides=read_study_overrides(zones)
     )
-    rows = [
+    rows: list[Row] = [
         *review_queue(labels.series, instances),
         *study_queue(labels.studies, labels.series),
     ]

@@ -10,7 +10,6 @@ from schemas.errors import BadInputError, ContractError
 from schemas.package_data import data_contracts_dir
 from schemas.states import Effect
 from tasks.eligibility.evaluate import evaluate_facts
-from tasks.eligibility.imaging_facts import find_baseline_exams
 from tasks.eligibility.protocol import (
     choices_of,
     options_in_force,
