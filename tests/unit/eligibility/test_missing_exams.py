@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
+from schemas.clinical_rows import Cell
 from schemas.partial_dates import PartialDate
 from schemas.records import CohortLabels
 from tasks.eligibility.readings import evaluate_subject
@@ -32,19 +34,19 @@ WITHOUT_EOB = join(study("baseline_ct", CT, CT_LABELS), study("dce_mri", DCE, DC
 
 
 def effects(
-    labels: CohortLabels, *, reading: str = "literal", **edc: object
+    labels: CohortLabels, edc: Mapping[str, Cell] | None = None, *, reading: str = "literal"
 ) -> dict[str, tuple[str, str]]:
     rows = [r for r in plain_rows() if r.form != "demographics"]
-    subject = record([*rows, row("demographics", **edc)], labels)  # type: ignore[arg-type]  # cells
+    subject = record([*rows, row("demographics", **(edc or {}))], labels)
     return {
         name: (str(result.effect), result.reason_code)
         for name, result in evaluate_subject(subject)[reading].items()
     }
 
 
-def i5(labels: CohortLabels, specimen: dt.date, **edc: object) -> tuple[str, str]:
+def i5(labels: CohortLabels, specimen: dt.date, **edc: Cell) -> tuple[str, str]:
     rows = [r for r in plain_rows() if r.form not in ("demographics", "pathology")]
-    rows += [row("demographics", **edc), row("pathology", specimen_date=PartialDate.of(specimen))]  # type: ignore[arg-type]  # cells
+    rows += [row("demographics", **edc), row("pathology", specimen_date=PartialDate.of(specimen))]
     result = evaluate_subject(record(rows, labels))["literal"]["I5"]
     return str(result.effect), result.reason_code
 
@@ -97,9 +99,9 @@ def test_an_exam_of_two_days_is_decided_where_both_days_agree() -> None:
         ]
         return replace(plain, studies=tuple(studies))
 
-    named = {"dce_mri_date": PartialDate.of(DCE)}
-    assert effects(images(DCE + DAY), **named)["I4"][0] == "pass"
-    assert effects(images(CT + 16 * DAY), **named)["I4"] == ("undetermined", "EXAM_COULD_CHANGE")
+    named: dict[str, Cell] = {"dce_mri_date": PartialDate.of(DCE)}
+    assert effects(images(DCE + DAY), named)["I4"][0] == "pass"
+    assert effects(images(CT + 16 * DAY), named)["I4"] == ("undetermined", "EXAM_COULD_CHANGE")
 
 
 @pytest.mark.parametrize(
@@ -125,9 +127,12 @@ def test_d29_dates_exams_by_registration_in_its_reading_only() -> None:
         for s in plain.studies
     ]
     labels = replace(plain, studies=tuple(studies))
-    unsaid = {"dce_mri_date": PartialDate(2025)}
-    assert effects(labels, **unsaid)["I4"][0] == "pass"
-    assert effects(labels, reading="study_dates", **unsaid)["I4"] == ("fail", "MRI_OUTSIDE_WINDOW")
+    unsaid: dict[str, Cell] = {"dce_mri_date": PartialDate(2025)}
+    assert effects(labels, unsaid)["I4"][0] == "pass"
+    assert effects(labels, edc=unsaid, reading="study_dates")["I4"] == (
+        "fail",
+        "MRI_OUTSIDE_WINDOW",
+    )
 
 
 def test_lung_and_split_spectrum_images_prove_neither_contrast_nor_its_absence() -> None:
