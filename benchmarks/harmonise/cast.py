@@ -85,7 +85,7 @@ def _cast() -> dict[str, list[object]]:
 
 def _run(folder: Path) -> dict[str, dict[str, int]]:
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    done = subprocess.run(  # this file, with another code beside it
+    done = subprocess.run(
         [sys.executable, __file__, "--json"],
         cwd=folder, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip

@@ -134,7 +134,8 @@ def begins_anew(items: Sequence[ExamItem]) -> bool:
 
 def _is_of_a_dynamic(again_s: float, first_s: float, named: Sequence[tuple[float, str]]) -> bool:
     """Return whether a later arterial name has its own native or portal phase: no single slip."""
-    return any(
+    between = any(phase != "art" and first_s < at < again_s for at, phase in named)
+    return between and any(
         (phase == "pvp" and again_s + 15.0 <= at <= again_s + 90.0)
         or (phase == "pre" and max(first_s, again_s - 600.0) < at < again_s)
         for at, phase in named

@@ -130,4 +130,12 @@ def _plan_night(
     apply_form_faults(export, faults, request.seed)
     add_controls(export)
     truth = [row for s in subjects for row in eligibility_rows(s, night, late_pathology=late)]
-    return PlannedNight(export, truth)
+    return PlannedNight(export, [row for row in truth if not _hangs_on_registration(row, export)])
+
+
+def _hangs_on_registration(row: Row, export: Export) -> bool:
+    """Return whether a row is of the reading by StudyDate and a fault has moved that date."""
+    moved = {
+        fault.get("subject_no") for fault in export.faults if fault["fault"] == "registered_earlier"
+    }
+    return row["reading"] == "study_dates" and row["subject_no"] in moved

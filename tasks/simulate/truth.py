@@ -5,21 +5,22 @@ from __future__ import annotations
 from tasks.simulate.people.subjects import Subject, consent_by, evidence_by
 from tasks.simulate.people.true_eligibility import (
     CRITERIA,
-    combined_exam_effect,
+    READINGS,
     true_effects,
     true_status,
 )
 
 Row = dict[str, object]
+_USUAL_T = 3.0
 
 
 def eligibility_rows(subject: Subject, night: int, *, late_pathology: bool) -> list[Row]:
     """Return the true effect of each criterion and the true status, as of one night."""
     evidence = evidence_by(subject, night, late_pathology=late_pathology)
-    literal = true_effects(subject.story, evidence)
-    combined = literal | {"I4": combined_exam_effect(subject.story)}
+    scanner_t = _weakest_scanner_t(subject)
     rows: list[Row] = []
-    for reading, effects in (("literal", literal), ("combined_exam", combined)):
+    for reading, paper in READINGS.items():
+        effects = true_effects(subject.story, evidence, paper, scanner_t)
         common: Row = {
             "site": subject.hospital.code,
             "subject_no": subject.subject_no,
@@ -31,6 +32,15 @@ def eligibility_rows(subject: Subject, night: int, *, late_pathology: bool) -> l
         rows.extend(common | {"criterion": c, "effect": effects[c]} for c in CRITERIA)
         rows.append(common | {"criterion": "status", "effect": true_status(effects)})
     return rows
+
+
+def _weakest_scanner_t(subject: Subject) -> float:
+    """Return the lower field strength of the scanners that the subject's MRI were made on."""
+    made = (
+        (subject.story.dce_day, subject.hospital.dce),
+        (subject.story.eob_day, subject.hospital.eob),
+    )
+    return min((s.field_t or _USUAL_T for day, s in made if day is not None), default=_USUAL_T)
 
 
 def _consent_that_counts(subject: Subject, night: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from schemas.errors import BadInputError
 from tasks.simulate.exports import Export
 from tasks.simulate.faults.delivery_faults import DELIVERY_FAULTS
+from tasks.simulate.faults.exam_faults import EXAM_FAULTS
 from tasks.simulate.faults.file_faults import FILE_FAULTS
 from tasks.simulate.faults.form_faults import FORM_FAULTS, LATE_EDC_FORM
 from tasks.simulate.faults.geometry_faults import GEOMETRY_FAULTS
@@ -12,7 +13,7 @@ from tasks.simulate.faults.image_faults import IMAGE_FAULTS
 from tasks.simulate.faults.pixel_text_faults import PIXEL_TEXT_FAULTS
 from tasks.simulate.faults.story_faults import STORY_FAULTS, places_of
 
-_FIRST_NIGHT_FAULTS = {**IMAGE_FAULTS, **PIXEL_TEXT_FAULTS, **GEOMETRY_FAULTS}
+_FIRST_NIGHT_FAULTS = {**IMAGE_FAULTS, **PIXEL_TEXT_FAULTS, **GEOMETRY_FAULTS, **EXAM_FAULTS}
 _NIGHTLY_FAULTS = {**DELIVERY_FAULTS, **FILE_FAULTS}
 _HOMES: dict[str, int] = {
     name: entry[0]

@@ -1,6 +1,6 @@
 """What the registered criteria make of a story: the answer key of eligibility.
 
-The effects are those of the literal reading (protocol V1.0, sections 3 to 5) over the evidence
+The effects are those of each reading (protocol V1.0, sections 3 to 5 and 8) over the evidence
 delivered by a given night. They are worked out from the story, on paper as it were, and share
 no line with the pipeline's own rules.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+from dataclasses import dataclass
 
 from tasks.simulate.people.scenarios import Evidence, Scenario, diagnosis_known
 
@@ -17,9 +18,8 @@ UNKNOWN = "UK"
 # A story without days of its own is the same on any day; this one has no month end near it.
 _ANY_CT_DATE = dt.date(2025, 6, 10)
 _MRI_WINDOW_DAYS = 15
-_LEAST_FIELD_T = 1.45  # registered 1.5, tolerance 0.05 (D23)
 _GAUSS_ABOVE, _GAUSS_PER_TESLA = 100.0, 10_000.0
-_MOST_T1_MM, _MOST_T2_MM = 5.05, 8.05  # registered 5 and 8, tolerance 0.05 (D23)
+_LEAST_FIELD_T, _MOST_T1_MM, _MOST_T2_MM = 1.5, 5.0, 8.0  # as registered
 _PATHOLOGY_WINDOW_DAYS = 30
 _FOLLOW_UP_MONTHS = 3
 # The study ends on 31 December 2028; a window that its end cuts short cannot be failed (D21).
@@ -31,24 +31,77 @@ _REPORT_AFTER_SPECIMEN_DAYS = 6
 Days = tuple[dt.date, dt.date]
 
 
-def true_effects(story: Scenario, evidence: Evidence) -> dict[str, str]:
-    """Return the effect of each of the nine criteria, literal reading."""
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """How one reading takes the registered text; the literal reading unless said otherwise.
+
+    Dates of consent lie a day before the CT, reports six days behind the specimen.
+    """
+
+    age_at_consent: bool = False
+    any_detection: bool = False
+    combined_exam: bool = False
+    earliest_mri_day: int = -_MRI_WINDOW_DAYS
+    any_t1: bool = False
+    tolerance: float = 0.05
+    pathology_before_mri: bool = False
+    later_mri: bool = False
+    by_report: bool = False
+    follow_up_days: int | None = None
+    truncation_fails: bool = False
+    treated_before: str = "ct"
+    benign_needs_follow_up: bool = False
+    same_day: str | None = None
+
+
+LITERAL = Paper()
+#: Readings that no story tells from the literal one are there as well: their key is that of it.
+READINGS: dict[str, Paper] = {
+    "literal": LITERAL,
+    "combined_exam": Paper(combined_exam=True),
+    "age_at_consent": Paper(age_at_consent=True),
+    "any_detection": Paper(any_detection=True),
+    "mri_after_ct": Paper(earliest_mri_day=0),
+    "any_t1": Paper(any_t1=True),
+    "all_t2": LITERAL,
+    "pathology_either_way": Paper(pathology_before_mri=True),
+    "later_mri": Paper(later_mri=True),
+    "report_date": Paper(by_report=True),
+    "follow_up_90_days": Paper(follow_up_days=90),
+    "follow_up_84_days": Paper(follow_up_days=84),
+    "treated_before_mri": Paper(treated_before="mri"),
+    "treated_before_consent": Paper(treated_before="consent"),
+    "no_systemic": LITERAL,
+    "benign_follow_up_only": Paper(benign_needs_follow_up=True),
+    "truncation_fails": Paper(truncation_fails=True),
+    "no_tolerance": Paper(tolerance=0.0),
+    "dce_with_gadobenate": LITERAL,
+    "dce_with_any_agent": LITERAL,
+    "study_dates": LITERAL,
+    "screening_ct_apart": LITERAL,
+    "same_day_excludes": Paper(same_day="before"),
+    "same_day_allowed": Paper(same_day="after"),
+}
+
+
+def true_effects(
+    story: Scenario, evidence: Evidence, paper: Paper = LITERAL, scanner_t: float = 3.0
+) -> dict[str, str]:
+    """Return the effect of each of the nine criteria under one reading.
+
+    `scanner_t` is the field strength of the site's MRI, where the story names none.
+    """
     return {
-        "I1": _age_effect(story),
-        "I2": _detection_effect(story, evidence),
+        "I1": _age_effect(story, paper),
+        "I2": _detection_effect(story, evidence, paper),
         "I3": "pass" if story.ct_done and story.ct_contrast else "fail",
-        "I4": _mri_effect(story, combined=False),
-        "I5": _reference_effect(story, evidence),
-        "E1": _treatment_effect(story),
+        "I4": _mri_effect(story, paper, scanner_t),
+        "I5": _reference_effect(story, evidence, paper),
+        "E1": _treatment_effect(story, paper),
         "E2": _quality_effect(story),
-        "E3": _diagnosis_effect(story, evidence),
+        "E3": _diagnosis_effect(story, evidence, paper),
         "E4": _inflammation_effect(story, evidence),
     }
-
-
-def combined_exam_effect(story: Scenario) -> str:
-    """Return the effect of I4 when one gadoxetate exam is enough."""
-    return _mri_effect(story, combined=True)
 
 
 def true_status(effects: dict[str, str]) -> str:
@@ -81,50 +134,59 @@ def _between(low: bool, high: bool) -> str:
     return {(True, True): "pass", (False, False): "fail"}.get((low, high), "undetermined")
 
 
-def _age_effect(story: Scenario) -> str:
-    if not story.ct_done:
+def _age_effect(story: Scenario, paper: Paper) -> str:
+    known = story.consent == "consented" if paper.age_at_consent else story.ct_done
+    if not known:
         return "undetermined"
     if story.born_on is None:
         minor = story.age_years is not None and story.age_years < _ADULT_YEARS
         return "fail" if minor else "pass"
-    ct = story.ct_date or _ANY_CT_DATE
+    day = (story.ct_date or _ANY_CT_DATE) - dt.timedelta(days=int(paper.age_at_consent))
     first, last = range_of(story.born_on, story.birth_precision)
-    return _between(*(months_later(b, 12 * _ADULT_YEARS) <= ct for b in (first, last)))
+    return _between(*(months_later(b, 12 * _ADULT_YEARS) <= day for b in (first, last)))
 
 
-def _detection_effect(story: Scenario, evidence: Evidence) -> str:
+def _detection_effect(story: Scenario, evidence: Evidence, paper: Paper) -> str:
     first = None if evidence.corrected else story.first_entered_detected_by
     route = first or story.detected_by
     if route == UNKNOWN:
         return "undetermined"
-    return "pass" if route in ("US", "screening_CT") else "fail"
+    return "pass" if paper.any_detection or route in ("US", "screening_CT") else "fail"
 
 
-def _mri_effect(story: Scenario, *, combined: bool) -> str:
-    days = (story.eob_day,) if combined else (story.dce_day, story.eob_day)
+def _mri_effect(story: Scenario, paper: Paper, scanner_t: float) -> str:
+    days = (story.eob_day,) if paper.combined_exam else (story.dce_day, story.eob_day)
     if None in days:
         return "fail"
-    outside = any(day is not None and abs(day) > _MRI_WINDOW_DAYS for day in days)
-    slots = [slot for exam, slot in story.missing_slots if exam == "eob_mri" or not combined]
-    too_thick = story.t1_thickness_mm > _MOST_T1_MM or story.t2_thickness_mm > _MOST_T2_MM
-    if too_thick or _too_weak(story) or (outside and story.ct_done):
-        return "fail"
-    return "undetermined" if slots or not story.ct_done else "pass"
-
-
-def _too_weak(story: Scenario) -> bool:
-    field = story.field_t
-    if field is None:
-        return False
-    return (field / _GAUSS_PER_TESLA if field > _GAUSS_ABOVE else field) < _LEAST_FIELD_T
-
-
-def _reference_effect(story: Scenario, evidence: Evidence) -> str:
-    mri = _baseline_mri(story)
-    arms = (
-        _unless_cut_short(_pathology_arm(story, evidence), mri, _LAST_MRI_FOR_PATHOLOGY),
-        _unless_cut_short(_follow_up_arm(story, evidence), mri, _LAST_MRI_FOR_FOLLOW_UP),
+    outside = any(
+        day is not None and not paper.earliest_mri_day <= day <= _MRI_WINDOW_DAYS for day in days
     )
+    thick_t1 = story.t1_thickness_mm > _MOST_T1_MM + paper.tolerance
+    # Where one thin T1 is enough, a phase that has not come may be it.
+    fails_t1 = thick_t1 and not (paper.any_t1 and story.missing_slots)
+    fails_t2 = story.t2_thickness_mm > _MOST_T2_MM + paper.tolerance
+    too_weak = _field_t(story, scanner_t) < _LEAST_FIELD_T - paper.tolerance
+    if fails_t1 or fails_t2 or too_weak or (outside and story.ct_done):
+        return "fail"
+    slots = [s for exam, s in story.missing_slots if exam == "eob_mri" or not paper.combined_exam]
+    open_slot = bool(slots) and not (paper.any_t1 and not thick_t1)
+    return "undetermined" if open_slot or not story.ct_done else "pass"
+
+
+def _field_t(story: Scenario, scanner_t: float) -> float:
+    field = scanner_t if story.field_t is None else story.field_t
+    return field / _GAUSS_PER_TESLA if field > _GAUSS_ABOVE else field
+
+
+def _reference_effect(story: Scenario, evidence: Evidence, paper: Paper) -> str:
+    arms = [
+        _pathology_arm(story, evidence, paper),
+        _follow_up_arm(story, evidence, paper),
+    ]
+    mri = _baseline_mri(story, paper)
+    if not paper.truncation_fails:
+        lasts = (_LAST_MRI_FOR_PATHOLOGY, _LAST_MRI_FOR_FOLLOW_UP)
+        arms = [_unless_cut_short(a, mri, last) for a, last in zip(arms, lasts, strict=True)]
     if not _label_stands(story):
         return "undetermined"
     if "pass" in arms:
@@ -132,35 +194,50 @@ def _reference_effect(story: Scenario, evidence: Evidence) -> str:
     return "undetermined" if "undetermined" in arms else "fail"
 
 
-def _baseline_mri(story: Scenario) -> dt.date:
+def _first_mri(story: Scenario) -> dt.date:
     return (story.ct_date or _ANY_CT_DATE) + dt.timedelta(days=story.baseline_mri_day)
+
+
+def _baseline_mri(story: Scenario, paper: Paper) -> dt.date:
+    if not paper.later_mri:
+        return _first_mri(story)
+    days = [day for day in (story.dce_day, story.eob_day) if day is not None]
+    later = max([day for day in days if abs(day) <= _MRI_WINDOW_DAYS] or days)
+    return (story.ct_date or _ANY_CT_DATE) + dt.timedelta(days=later)
 
 
 def _unless_cut_short(arm: str, mri: dt.date, last: dt.date) -> str:
     return "undetermined" if arm == "fail" and mri > last else arm
 
 
-def _pathology_arm(story: Scenario, evidence: Evidence) -> str:
+def _pathology_arm(story: Scenario, evidence: Evidence, paper: Paper) -> str:
     if not evidence.pathology_form:
         return "undetermined"
     if story.pathology_day is None:
         return "fail"
-    mri = _baseline_mri(story)
-    specimen = mri + dt.timedelta(days=story.pathology_day)
+    mri = _baseline_mri(story, paper)
+    specimen = _first_mri(story) + dt.timedelta(days=story.pathology_day)
+    report = specimen + dt.timedelta(days=_REPORT_AFTER_SPECIMEN_DAYS)
     first, last = range_of(specimen, story.specimen_precision)
-    last = min(last, specimen + dt.timedelta(days=_REPORT_AFTER_SPECIMEN_DAYS))
-    inside = [0 <= (day - mri).days <= _PATHOLOGY_WINDOW_DAYS for day in (first, last)]
-    if first < mri and (last - mri).days > _PATHOLOGY_WINDOW_DAYS:
+    last = min(last, report)
+    if paper.by_report:
+        first = last = report
+    least = -_PATHOLOGY_WINDOW_DAYS if paper.pathology_before_mri else 0
+    low, high = (first - mri).days, (last - mri).days
+    if low < least and high > _PATHOLOGY_WINDOW_DAYS:
         return "undetermined"
-    return _between(*inside)
+    return _between(*(least <= days <= _PATHOLOGY_WINDOW_DAYS for days in (low, high)))
 
 
-def _follow_up_arm(story: Scenario, evidence: Evidence) -> str:
+def _follow_up_arm(story: Scenario, evidence: Evidence, paper: Paper) -> str:
     if story.follow_up_day is None or not evidence.follow_up:
         return "undetermined"
-    mri = _baseline_mri(story)
-    image = mri + dt.timedelta(days=story.follow_up_day)
-    if image >= months_later(mri, _FOLLOW_UP_MONTHS):
+    mri = _baseline_mri(story, paper)
+    image = _first_mri(story) + dt.timedelta(days=story.follow_up_day)
+    due = months_later(mri, _FOLLOW_UP_MONTHS)
+    if paper.follow_up_days is not None:
+        due = mri + dt.timedelta(days=paper.follow_up_days)
+    if image >= due:
         return "undetermined" if _removed_before(story, story.follow_up_day) else "pass"
     return "fail" if story.follow_up_closed else "undetermined"
 
@@ -176,16 +253,20 @@ def _label_stands(story: Scenario) -> bool:
     return story.pathology_day is None or story.route in ("pathology", "followup")
 
 
-def _treatment_effect(story: Scenario) -> str:
+def _treatment_effect(story: Scenario, paper: Paper) -> str:
     if story.prior_treatment is None:
         return "undetermined"
     if not story.prior_treatment:
         return "pass"
-    if not story.ct_done:
+    known = {"ct": story.ct_done, "mri": True, "consent": story.consent == "consented"}
+    anchor = {"ct": 0, "mri": story.baseline_mri_day, "consent": -1}
+    if not known[paper.treated_before]:
         return "undetermined"
-    if story.treatment_day == 0:
+    day = anchor[paper.treated_before]
+    if story.treatment_day == day and paper.same_day is None:
         return "undetermined"  # nobody knows which came first (D28)
-    return "fail" if story.treatment_day < 0 else "pass"
+    last = day if paper.same_day == "before" else day - 1
+    return "fail" if story.treatment_day <= last else "pass"
 
 
 def _quality_effect(story: Scenario) -> str:
@@ -199,7 +280,7 @@ def _quality_effect(story: Scenario) -> str:
     return "fail" if said == {"inadequate"} else "undetermined"
 
 
-def _diagnosis_effect(story: Scenario, evidence: Evidence) -> str:
+def _diagnosis_effect(story: Scenario, evidence: Evidence, paper: Paper) -> str:
     if not diagnosis_known(story, evidence):
         return "undetermined"
     if story.reference_class == "indeterminate":
@@ -208,7 +289,10 @@ def _diagnosis_effect(story: Scenario, evidence: Evidence) -> str:
         return "undetermined"
     accepted = ("pathology",) if story.malignant else ("pathology", "followup")
     if not story.malignant and story.route == "followup":
-        return "pass" if _follow_up_arm(story, evidence) == "pass" else "undetermined"
+        enough = _follow_up_arm(story, evidence, paper) == "pass"
+        return "pass" if enough else "undetermined"
+    if paper.benign_needs_follow_up and not story.malignant:
+        accepted = ("followup",)
     return "pass" if story.route in accepted else "fail"
 
 

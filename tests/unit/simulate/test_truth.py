@@ -17,7 +17,7 @@ from tasks.simulate.people.stories import STORIES
 from tasks.simulate.people.subjects import evidence_by, make_subjects
 from tasks.simulate.people.true_eligibility import (
     CRITERIA,
-    combined_exam_effect,
+    READINGS,
     true_effects,
     true_status,
 )
@@ -102,7 +102,7 @@ def test_a_closed_follow_up_that_ended_too_early_fails() -> None:
 def test_one_gadoxetate_exam_passes_under_the_combined_reading_only() -> None:
     story = Scenario(name="test", dce_day=None)
     assert true_effects(story, ALL_KNOWN)["I4"] == "fail"
-    assert combined_exam_effect(story) == "pass"
+    assert true_effects(story, ALL_KNOWN, READINGS["combined_exam"])["I4"] == "pass"
 
 
 def test_stories_stay_clear_of_the_months_whose_length_decides() -> None:
@@ -140,7 +140,7 @@ def test_every_subject_has_nine_criteria_and_a_status_per_night_and_reading(
     counts = Counter(
         (row["subject_no"], row["night"], row["reading"]) for row in delivered.key("eligibility")
     )
-    assert len(counts) == 9 * 2 * 2
+    assert len(counts) == 9 * 2 * len(READINGS)
     assert set(counts.values()) == {len(CRITERIA) + 1}
 
 
