@@ -244,11 +244,25 @@ def deploy(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "prefect.yaml")
         path.write_text(text, encoding="utf-8")
-        pool = ["work-pool", "create", WORK_POOL, "--type", "process", "--overwrite"]
-        _prefect(project_root(), *pool)
+        _make_work_pool(WORK_POOL)
         _prefect(project_root(), "deploy", "--all", "--prefect-file", str(path))
     names = [line.split(":")[1].strip() for line in text.splitlines() if "- name:" in line]
     say(f"{len(names)} deployments are on the server: {', '.join(names)}")
+
+
+def _make_work_pool(name: str) -> None:
+    import httpx
+
+    from flows.work_pool import ensure_work_pool
+
+    try:
+        ensure_work_pool(name)
+    except (httpx.HTTPError, OSError, RuntimeError):
+        raise EnvironmentProblemError(
+            "the server does not answer, or not to this password",
+            where="PREFECT_API_URL, PREFECT_API_AUTH_STRING",
+            hint="docs/operations.md says how a server is set up.",
+        ) from None
 
 
 def _prefect(folder: Path, *arguments: str) -> None:

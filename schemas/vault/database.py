@@ -135,8 +135,9 @@ class VaultDatabase:
             yield
         except sa.exc.DBAPIError as error:
             # What a driver says may quote the address and the user.
+            full = " (No space left on device)" if "disk is full" in str(error.orig) else ""
             raise EnvironmentProblemError(
-                f"the vault's database refused: {type(error).__name__}",
+                f"the vault's database refused: {type(error).__name__}{full}",
                 where=self.name,
                 hint="Check with `livercohort doctor` that it is whole, reachable and writable.",
             ) from None

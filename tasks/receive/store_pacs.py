@@ -53,7 +53,7 @@ def keep_object(zones: Zones, site: SiteCode, data: bytes) -> bool:
     """
     digest = sha256_of_bytes(data)
     with held_lock(_lock(zones, site), shared=True):
-        folder = zones.inbox / site / RECEIVING / "dicom" / digest[:2]
+        folder = zones.inbox / site / RECEIVING / "dicom" / digest[:1]
         path = folder / f"{digest}.dcm"
         if path.exists() and sha256_of_file(path) == digest:
             return False

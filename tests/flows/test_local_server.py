@@ -12,6 +12,7 @@ import pytest
 from flows.orchestrator import prefect_server
 from schemas.run.settings import Settings, apply_environment
 from tests.flows.conftest import run
+from tests.flows.exports import cut_export, new_home
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("embedded")]
 
@@ -39,9 +40,11 @@ def test_another_user_cannot_list_or_cancel_the_runs_of_a_night(
     assert password.encode() not in (tmp_path / "logs" / "prefect-server.log").read_bytes()
 
 
-def test_nothing_is_left_in_the_shared_temporary_folder(tmp_path: Path) -> None:
+def test_nothing_is_left_in_the_shared_temporary_folder(whole_export: Path, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
-    ended = run("demo", "--home", tmp_path / "home", "--subjects", "1", TMPDIR=str(shared))
+    home = new_home(tmp_path)
+    cut_export(whole_export, home / "inbox", series=1)
+    ended = run("ingest", "S91", "--home", home, TMPDIR=str(shared))
     assert ended.code == 0, ended.err
     assert [path.name for path in shared.iterdir() if "prefect" in path.name] == []

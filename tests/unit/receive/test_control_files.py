@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from schemas.errors import BadInputError
@@ -48,3 +50,21 @@ def test_an_unusable_linkage_is_refused(data: bytes, told: str) -> None:
 def test_a_manifest_with_a_malformed_hash_is_refused() -> None:
     with pytest.raises(BadInputError, match="line 2"):
         read_manifest(b"path,sha256,bytes\na,123,1\n")
+
+
+def test_a_spoilt_linkage_or_manifest_is_read_or_refused() -> None:
+    noise = random.Random(1)
+    linkage = "study_subject_no,patient_id,resident_id\r\nA01,住1,\r\nA02,P2,\r\n".encode("gb18030")
+    manifest = f"path,sha256\ndicom/a,{'a' * 64}\n".encode()
+    refused = []
+    for data, read in ((linkage, read_linkage), (manifest, read_manifest)):
+        for _ in range(400):
+            raw = bytearray(data)
+            for _ in range(noise.randint(1, 10)):
+                raw[noise.randrange(len(raw))] = noise.randrange(256)
+            try:
+                read(bytes(raw[: noise.randint(0, len(raw))]))
+            except BadInputError as refusal:
+                refused.append(refusal.message)
+    assert refused
+    assert not [message for message in refused if "P2" in message]
