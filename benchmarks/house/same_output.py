@@ -1,6 +1,6 @@
 """Whether two checkouts write the same bytes over folders of DICOM, and what CPU each takes.
 
-    python benchmarks/house/same_output.py BEFORE AFTER FOLDER... [--rounds 1]
+    python benchmarks/house/same_output.py BEFORE AFTER FOLDER... [--stages label] [--rounds 1]
 
 `deidentify`, `convert` and `label` run from each checkout over each folder, in turns, as processes
 of their own, with two workers and a fixed key. All files written are compared byte by byte; what
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
     parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -40,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for folder in options.folders:
             n_files = sum(path.is_file() for path in folder.rglob("*"))
-            for stage in STAGES:
+            for stage in options.stages:
                 cpu: dict[str, list[float]] = {name: [] for name in trees}
                 for _ in range(options.rounds):
                     for name, tree in trees.items():
@@ -73,7 +74,8 @@ def run(tree: Path, stage: str, source: Path, out: Path) -> float:
         command += ["--out", f"{out}.csv", "--workers", "2"]
     environment = {**os.environ, "PYTHONPATH": str(tree), "LIVERCOHORT_HOME": f"{out}_home"}
     began = cpu_seconds()
-    subprocess.run(command, env=environment, capture_output=True, check=True)
+    # Elsewhere: Python finds modules in the folder it is started in before all others.
+    subprocess.run(command, env=environment, cwd=out.parent, capture_output=True, check=True)
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()
