@@ -10,16 +10,18 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from struct import Struct, error
 from typing import NamedTuple
+
+from schemas.dicom.plain_runs import HEAD_BYTES, SHORT_VRS, explicit_run, implicit_run
+from schemas.dicom.plain_runs import PIXEL_DATA as PIXEL_DATA
+from schemas.dicom.plain_runs import vr_from_dictionary as vr_from_dictionary
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 DEFLATED_LITTLE = "1.2.840.10008.1.2.1.99"
 
-PIXEL_DATA = 0x7FE00010
 UNDEFINED_LENGTH = 0xFFFFFFFF
 LONG_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 MAX_DEPTH = 16
@@ -204,17 +206,6 @@ def walk(elements: dict[int, RawElement] | tuple[RawElement, ...]) -> Iterator[R
             yield from walk(item)
 
 
-@lru_cache(maxsize=8192)
-def vr_from_dictionary(tag: int) -> str:
-    """Return the VR the DICOM data dictionary (PS3.6) gives a tag; UN when it has none."""
-    if tag >> 16 & 1:
-        return "LO" if 0x10 <= tag & 0xFFFF <= 0xFF else "UN"
-    # Loading pydicom costs more than scanning the headers of a series in explicit VR.
-    from pydicom.datadict import dictionary_has_tag, dictionary_VR
-
-    return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"
-
-
 def is_dicom(data: bytes) -> bool:
     """Return whether the bytes begin with a preamble and the DICM mark."""
     return data[_PREAMBLE_BYTES:FIRST_ELEMENT] == b"DICM"
@@ -243,16 +234,18 @@ def _scan_meta(data: bytes, start: int, spans: list[Span]) -> tuple[dict[int, Ra
 def _scan_body(
     scanner: Scanner, position: int, end: int, spans: list[Span]
 ) -> dict[int, RawElement]:
-    elements: dict[int, RawElement] = {}
-    while position < end and not scanner.is_item_end(position, end):
+    found: list[RawElement] = []
+    while True:
+        position = scanner.run(position, end, found, spans)
+        if position >= end or scanner.is_item_end(position, end):
+            break
         element, after = scanner.element(position, end, 0)
         spans.append(Span(element.tag, position, after))
-        if elements.setdefault(element.tag, element) is not element:
-            _require_same(elements[element.tag], element)
+        found.append(element)
         if element.tag == PIXEL_DATA:
             break  # what follows the pixels (padding, signatures) is never kept
         position = after
-    return elements
+    return by_tag_once(found)
 
 
 def _guess_syntax(data: bytes, start: int) -> str:
@@ -290,6 +283,7 @@ class Scanner:
         self._tag = Struct(order + "HH").unpack_from
         self._short = Struct(order + "H").unpack_from
         self._long = Struct(order + "L").unpack_from
+        self._plain = Struct(order + ("HH2sH" if encoding.explicit else "HHL")).unpack_from
 
     def is_item_end(self, position: int, end: int) -> bool:
         """Return whether an item delimiter stands here."""
@@ -297,12 +291,35 @@ class Scanner:
 
     def elements(self, start: int, end: int, depth: int) -> list[RawElement]:
         """Scan elements up to `end`, or up to an item delimiter."""
-        found = []
+        found: list[RawElement] = []
         position = start
-        while position < end and not self.is_item_end(position, end):
+        while True:
+            if depth <= MAX_DEPTH:
+                position = self.run(position, end, found)
+            if position >= end or self.is_item_end(position, end):
+                return found
             element, position = self.element(position, end, depth)
             found.append(element)
-        return found
+
+    def run(
+        self, position: int, end: int, found: list[RawElement], spans: list[Span] | None = None
+    ) -> int:
+        """Scan plain elements all at once; return where the next element begins.
+
+        `element` gives the same for them, one by one, and takes all that is not plain.
+        """
+        data = self._data
+        if self._encoding.explicit:
+            plain = explicit_run(data, position, end, self._plain)
+        else:
+            plain = implicit_run(data, position, end, self._plain)
+        found += [
+            RawElement(tag, SHORT_VRS[vr] if vr else None, data[begin:after])
+            for tag, vr, begin, after in plain
+        ]
+        if spans is not None:
+            spans += [Span(tag, begin - HEAD_BYTES, after) for tag, _, begin, after in plain]
+        return plain[-1][3] if plain else position
 
     def element(self, position: int, end: int, depth: int) -> tuple[RawElement, int]:
         """Scan one element; return it and where the next one begins."""
@@ -384,9 +401,13 @@ class Scanner:
             if start + length > end:
                 raise TruncatedError("an item ends beyond its sequence")
             return tuple(self.elements(start, start + length, depth + 1)), start + length
-        found = []
+        found: list[RawElement] = []
         position = start
-        while self._tag_at(position, end) != _ITEM_END:
+        while True:
+            if depth < MAX_DEPTH:
+                position = self.run(position, end, found)
+            if self._tag_at(position, end) == _ITEM_END:
+                break
             element, position = self.element(position, end, depth + 1)
             found.append(element)
         return tuple(found), position + 8

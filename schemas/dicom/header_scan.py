@@ -12,11 +12,11 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.dicom.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, PIXEL_DATA
+from schemas.dicom.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, LONG_VRS
+from schemas.dicom.plain_runs import PIXEL_DATA, SHORT_VRS, explicit_run
 
-_SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
-_LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-_SHORT_ELEMENT = struct.Struct("<HH2sH")
+_LONG_VRS = frozenset(vr.encode() for vr in LONG_VRS)
+_SHORT_ELEMENT = struct.Struct("<HH2sH").unpack_from
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 UNDEFINED = 0xFFFFFFFF
 _MAX_DEPTH = 64
@@ -37,7 +37,7 @@ class ScannedHeader:
     `places` says for every attribute of the top level where in `start` its value lies: VR
     (empty in implicit VR), offset, length; sequences of undefined length have none.
     `private` has the tags of private groups by group, in file order. `steps` are the elements
-    that were not taken in by `_plain_run`, at any depth: where each begins, where its value
+    that were not taken in by `explicit_run`, at any depth: where each begins, where its value
     begins, its length.
     """
 
@@ -135,7 +135,7 @@ def read_element(start: bytes, offset: int, *, explicit: bool) -> tuple[int, byt
     tag = group << 16 | number
     if group == 0xFFFE or not explicit:
         return tag, b"", int.from_bytes(start[offset + 4 : offset + 8], "little"), offset + 8
-    if vr in _SHORT_VRS:
+    if vr in SHORT_VRS:
         return tag, vr, short, offset + 8
     if vr in _LONG_VRS:
         return tag, vr, struct.unpack_from("<I", start, offset + 8)[0], offset + 12
@@ -157,11 +157,13 @@ def _scan(start: bytes, offset: int, syntax: str, sop_class: str) -> ScannedHead
     depth = 0
     while True:
         if explicit and depth == 0:
-            offset = _plain_run(start, offset, places)
+            plain = explicit_run(start, offset, len(start), _SHORT_ELEMENT)
+            places |= {tag: (vr, begin, end - begin) for tag, vr, begin, end in plain}
+            offset = plain[-1][3] if plain else offset
         tag, vr, length, value = read_element(start, offset, explicit=explicit)
         steps.append((offset, value, length))
         if tag == PIXEL_DATA and depth == 0:
-            if (length == UNDEFINED) != _is_compressed(syntax):
+            if (length == UNDEFINED) != _is_compressed(syntax) or vr in SHORT_VRS:
                 raise NotForUsError
             private = _private_tags(places)
             return ScannedHeader(value, length, start, places, private, syntax, sop_class, steps)
@@ -176,16 +178,6 @@ def _scan(start: bytes, offset: int, syntax: str, sop_class: str) -> ScannedHead
         if tag == _SEQUENCE_END:
             depth -= 1
         offset = value + length
-
-
-def _plain_run(start: bytes, offset: int, places: dict[int, Place]) -> int:
-    """Take in elements with a length of two bytes, nearly all of a header; return the next."""
-    while True:
-        group, number, vr, length = _SHORT_ELEMENT.unpack_from(start, offset)
-        if vr not in _SHORT_VRS or group == _ITEM >> 16:
-            return offset
-        places[group << 16 | number] = (vr, offset + 8, length)
-        offset += 8 + length
 
 
 def _private_tags(places: Mapping[int, Place]) -> dict[int, Sequence[int]]:

@@ -261,8 +261,9 @@ def test_series_of_every_scanner_give_the_same_features_in_turns(place: int) -> 
 
 @pytest.mark.real_data
 def test_real_series_in_turns_give_the_same_features(real_dicom: Path) -> None:
-    folders = sorted({p.parent for p in real_dicom.rglob("*.dcm")})
-    series = [sorted(folder.glob("*.dcm"))[:8] for folder in folders]
+    files = [p for p in real_dicom.rglob("*") if p.is_file() and p.suffix != ".md"]
+    folders = sorted({p.parent for p in files})
+    series = [sorted(p for p in files if p.parent == folder)[:8] for folder in folders]
     harvest = FeatureHarvest()
     for row in itertools.zip_longest(*series):
         for raw in [path.read_bytes() for path in row if path is not None]:
