@@ -59,11 +59,16 @@ _LABELS_HOW = """## How a label comes about
 
 Commands of `benchmarks/harmonise/`; `dev.csv` stands for the 547 real series descriptions.
 
-- `phases.py --exams 1500 --first-seed 500000` (adversarial exams, seeds held out): macro-F1 0.948,
-  delayed F1 0.918, wrong 0.29 %, abstained 8.0 %; of tier C 1471 of 1471 right.
-- `phases.py --exams 1500 --first-seed 700000`: macro-F1 0.945, delayed F1 0.922, wrong 0.32 %; of
-  tier C 1508 of 1514 right. Inference from gaps alone (tier C) is accepted because its precision
-  on seeds it was not set on is at least 99 %.
+- `phases.py --exams 600` (adversarial exams): macro-F1 0.934, delayed F1 0.910, wrong 0.17 %,
+  abstained 11.4 %; of tier C 511 of 511 right. Of rules 1.2.0: 0.946, 0.922, 0.17 %, 9.2 %. What
+  is no longer named is an exam of CT in which nothing but pauses spoke of contrast, or whose
+  stated start of injection its images contradict.
+- `phases.py --exams 600 --first-seed 500000` (held out): macro-F1 0.938, delayed F1 0.905; of tier
+  C 536 of 536 right. Against rules 1.2.0 no part that was right or open is wrong.
+- `cast.py --before FOLDER` (exams written from the literature, not from the rules): 208 of 208
+  series right or rightly open, 51 of 51 of tier C. Of rules 1.2.0: 130 right, 16 open, 62 wrong;
+  56 of 91 of tier C right. Inference from gaps (tier C) is accepted because its precision is at
+  least 99 % on both.
 - `strings.py dev.csv --half held-out`, before anybody had looked at its rows: 165 right, 9
   abstained, 1 wrong; of the 90 ambiguous 1 labelled. They have been looked at since: 169 right,
   6 abstained, none wrong.

@@ -175,7 +175,7 @@ class _Exam:
         spacing = position_spacing_mm(members)
         phase = definition.contrast_phase
         kernel, energy = kernel_class(facts), self.energies.get(item.key)
-        fills = is_diagnostic(item, kernel, energy)
+        fills = definition.shows_tissue and is_diagnostic(item, kernel, energy)
         return SeriesLabel(
             subject_id=facts.subject_id,
             study_uid=facts.study_uid,

@@ -77,6 +77,11 @@ class LabelDefinition:
     reason: str
     source: str
 
+    @property
+    def shows_tissue(self) -> bool:
+        """Whether it is an image to read: no planning, map, report, subtraction or reformat."""
+        return self.weighting != "other" and self.label != "MR_SUB"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseWindow:

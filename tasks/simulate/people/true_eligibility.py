@@ -26,6 +26,7 @@ _FOLLOW_UP_MONTHS = 3
 _LAST_MRI_FOR_FOLLOW_UP = dt.date(2028, 9, 30)
 _LAST_MRI_FOR_PATHOLOGY = dt.date(2028, 12, 1)
 _ADULT_YEARS = 18
+_SITE_CLOSES_AFTER_DAYS = 92
 _REPORT_AFTER_SPECIMEN_DAYS = 6
 
 Days = tuple[dt.date, dt.date]
@@ -239,7 +240,9 @@ def _follow_up_arm(story: Scenario, evidence: Evidence, paper: Paper) -> str:
         due = mri + dt.timedelta(days=paper.follow_up_days)
     if image >= due:
         return "undetermined" if _removed_before(story, story.follow_up_day) else "pass"
-    return "fail" if story.follow_up_closed else "undetermined"
+    # The site calls a follow-up of three months complete, whichever MRI it is counted from.
+    closed = story.follow_up_closed or story.follow_up_day >= _SITE_CLOSES_AFTER_DAYS
+    return "fail" if closed else "undetermined"
 
 
 def _removed_before(story: Scenario, day: int) -> bool:
