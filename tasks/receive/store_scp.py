@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, PYNETDICOM_IMPLEMENTATION_UID, evt
 
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import SiteCode
 from schemas.run.zones import Zones
-from tasks.receive.pacs import STORED_CLASSES, Receipt
+from tasks.receive.pacs import STORED_CLASSES, Receipt, file_head
 from tasks.receive.store_pacs import is_full, keep_object, write_receipt
 
 _VERIFICATION = "1.2.840.10008.1.1"
@@ -124,7 +124,13 @@ class _Book:
     def store(self, event: Any) -> int:
         receipt = self._open[id(event.assoc)]
         try:
-            data = event.encoded_dataset()
+            head = file_head(
+                str(event.request.AffectedSOPClassUID),
+                str(event.request.AffectedSOPInstanceUID),
+                str(event.context.transfer_syntax),
+                writer=PYNETDICOM_IMPLEMENTATION_UID,
+            )
+            data = head + event.encoded_dataset(include_meta=False)
             new = keep_object(self._zones, SiteCode(receipt.site_code), data)
         except OSError as error:
             receipt.failed += 1

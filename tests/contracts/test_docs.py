@@ -22,7 +22,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 GENERATED: dict[Path, str] = runpy.run_path(str(DOCS / "make_docs.py"))["documents"]()
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
-_COMMAND = re.compile(r"(?:^|[\s`/])livercohort ([a-z]+)((?: [^\n#`|;]*)?)", re.MULTILINE)
+_COMMAND = re.compile(r"(?:^|[\s`/])livercohort ([a-z][a-z-]*)((?: [^\n#`|;]*)?)", re.MULTILINE)
 
 
 def name_of(path: Path) -> str:

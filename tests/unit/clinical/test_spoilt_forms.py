@@ -11,8 +11,7 @@ from schemas.identifiers import SiteCode
 from schemas.records import DeliveredFile, FileKind
 from schemas.run.atomic_files import sha256_of_bytes
 from schemas.states import FileState, ReasonCode
-from tasks.clinical import intake as reader
-from tasks.clinical import store
+from tasks.clinical import intake, store
 from tasks.clinical.raw_form import FormRefusedError
 from tests.unit.clinical.forms import form_row, read_bytes
 from tests.unit.clinical.test_odm import document, group, subject
@@ -77,7 +76,7 @@ def test_an_error_that_no_rule_foresees_sets_one_form_aside(
                 number, f"clinical/{name}", path, path.stat().st_size, sha256, FileKind.CLINICAL
             )
         )
-    reading = reader.read_form
+    reading = intake.read_form
 
     def fails_once(name: str, *rest: bytes, **more: object) -> object:
         if name.startswith("treatment"):
@@ -85,9 +84,9 @@ def test_an_error_that_no_rule_foresees_sets_one_form_aside(
         return reading(name, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "read_form", fails_once)
-    intake = store.read_forms(files, site=SiteCode("S91"))
-    assert [(o.state, o.reason) for o in intake.outcomes] == [
+    taken = store.read_forms(files, site=SiteCode("S91"))
+    assert [(o.state, o.reason) for o in taken.outcomes] == [
         (FileState.CLINICAL, None),
         (FileState.QUARANTINED, ReasonCode.STAGE_FAILED),
     ]
-    assert "Ouyang" not in str(intake.findings)
+    assert "Ouyang" not in str(taken.findings)
