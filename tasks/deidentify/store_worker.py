@@ -27,6 +27,8 @@ from tasks.deidentify.rules.profile import Profile, load_profile
 from tasks.deidentify.whose import whose_object
 
 SECONDS_PER_FILE = 120.0
+#: What a result says whose worker process died.
+WORKER_DIED = "WorkerDied"
 _UIDS_REMEMBERED, _PEOPLE_REMEMBERED = 1 << 17, 1 << 10
 
 
@@ -162,7 +164,7 @@ def _write(path: Path, parts: Sequence[bytes]) -> None:
 def worker_died(job: Job) -> JobResult:
     """Return the result for a file whose worker process died."""
     sha256 = job.sha256 or Sha256("")
-    return JobResult(job.file_no, job.size_bytes, sha256, ReasonCode.STAGE_FAILED, "WorkerDied")
+    return JobResult(job.file_no, job.size_bytes, sha256, ReasonCode.STAGE_FAILED, WORKER_DIED)
 
 
 def _out_of_time(signum: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ from prefect.logging import get_run_logger
 
 from schemas.errors import GateBlockedError
 from schemas.records import FileKind
+from schemas.run.attempts import require_no_worker_lost
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
 from tasks.deidentify import store
@@ -33,6 +34,9 @@ def deidentify_batch(site: str, batch: str) -> dict[str, int]:
             context.ring(),
             bench.dicom,
             context.settings.workers,
+        )
+        require_no_worker_lost(
+            context.zones, context.site, bench.batch, "deidentify", result.n_lost
         )
         bench.put("image_outcomes", list(result.outcomes))
         bench.put("deidentified", replace(result, outcomes=(), identifiers={}))

@@ -135,6 +135,8 @@ def _publish(
             write_release(staging, plan, nifti_sources, signer, hash_of)
             if inspect is not None:
                 inspect(staging)
+            for file in (p for p in staging.rglob("*") if p.is_file()):
+                file.chmod(0o444)  # whoever means to change it has to say so first
     except FileExistsError:
         raise BusyError(
             f"version {path.name} was published by another run",

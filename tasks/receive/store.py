@@ -191,8 +191,11 @@ def _export_paths(inbox: Path) -> list[Path]:
 
 def _has_ready_mark(path: Path) -> bool:
     if path.is_dir():
-        tops = [path, *(p for p in path.iterdir() if p.is_dir() and not p.is_symlink())]
-        return any((top / READY_NAME).is_file() for top in tops)
+        try:
+            tops = [path, *(p for p in path.iterdir() if p.is_dir() and not p.is_symlink())]
+            return any((top / READY_NAME).is_file() for top in tops)
+        except OSError:
+            return False  # a folder that cannot be listed; the quiet period decides
     try:
         with zipfile.ZipFile(path) as members:
             return any(name.split("/")[-1] == READY_NAME for name in members.namelist())
@@ -206,17 +209,29 @@ def _stat_entries(path: Path) -> Iterator[tuple[str, int, int]]:
         yield path.name, info.st_size, info.st_mtime_ns
         return
     for file in _walk(path):
-        info = file.lstat()
-        yield str(file.relative_to(path)), info.st_size, info.st_mtime_ns
+        name, info = str(file.relative_to(path)), file.lstat()
+        if stat.S_ISDIR(info.st_mode) or not _can_be_read(file, info):
+            # A change of rights is a change of the export: then it is read again.
+            name += "\0unreadable"
+        yield name, info.st_size, info.st_mtime_ns
+
+
+def _can_be_read(file: Path, info: os.stat_result) -> bool:
+    return not stat.S_ISREG(info.st_mode) or os.access(file, os.R_OK)
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root, followlinks=False):
+    """Yield everything below a folder that is no folder, and each folder that cannot be listed."""
+    refused: list[str] = []
+    for folder, folders, names in os.walk(
+        root, followlinks=False, onerror=lambda error: refused.append(str(error.filename))
+    ):
         for name in names:
             yield Path(folder, name)
         for name in folders:
             if Path(folder, name).is_symlink():
                 yield Path(folder, name)
+    yield from map(Path, refused)
 
 
 def _members(path: Path, into: Path) -> Iterator[archives.Unpacked]:
@@ -236,6 +251,8 @@ def _members(path: Path, into: Path) -> Iterator[archives.Unpacked]:
 def _plain_member(file: Path, name: str) -> archives.Unpacked:
     nothing = sha256_of_bytes(b"")
     info = file.lstat()
+    if stat.S_ISDIR(info.st_mode):
+        return archives.Unpacked(name, file, 0, nothing, ReasonCode.FOLDER_UNREADABLE)
     if not stat.S_ISREG(info.st_mode):
         return archives.Unpacked(name, file, 0, nothing, ReasonCode.UNSAFE_PATH)
     try:
@@ -251,6 +268,7 @@ def _archive_members(
     try:
         return list(archives.unpack(archive, into, prefix=prefix))
     except archives.ArchiveTooLargeError:
+        shutil.rmtree(into, ignore_errors=True)
         reason = ReasonCode.ARCHIVE_TOO_LARGE
     except (zipfile.BadZipFile, NotImplementedError, OSError):
         reason = ReasonCode.ARCHIVE_UNREADABLE
