@@ -6,8 +6,9 @@ import re
 
 #: Excel and LibreOffice take a cell that begins like this for a formula (OWASP, CSV injection).
 FORMULA_START = r"^[=+\-@\t\r]"
-#: A number stays one, whatever its sign.
-NUMBER = r"^[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?$"
+_ONE = r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?"
+#: A number stays one, whatever its sign; so does a list of them, with `;` between.
+NUMBER = rf"^{_ONE}(;{_ONE})*$"
 _START, _NUMBER = re.compile(FORMULA_START), re.compile(NUMBER)
 
 

@@ -11,7 +11,7 @@ from schemas.tables.spreadsheet_cells import plain_cell
 from tasks.publish.documents.store_excel import write_csv
 
 FORMULAS = ["=1+1", "@SUM(A1)", "+cmd|x", "-2+3+cmd", "\t=1", "-", "=HYPERLINK(1)"]
-OTHERS = ["-0.5", "+3", "-1,5", "-1e-3", "12", "a=b", "", "2.25.1", "肝癌"]
+OTHERS = ["-0.5", "+3", "-1,5", "-1e-3", "-0.7;0;-1.0", "12", "a=b", "", "2.25.1", "肝癌"]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
