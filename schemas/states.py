@@ -24,6 +24,7 @@ class ReasonCode(StrEnum):
 
     EMPTY_FILE = "EMPTY_FILE"
     UNREADABLE = "UNREADABLE"
+    FOLDER_UNREADABLE = "FOLDER_UNREADABLE"
     NOT_DICOM = "NOT_DICOM"
     UNPARSABLE = "UNPARSABLE"
     TRUNCATED = "TRUNCATED"
@@ -58,6 +59,7 @@ class ReasonCode(StrEnum):
 REASONS: dict[ReasonCode, str] = {
     ReasonCode.EMPTY_FILE: "the file has no bytes",
     ReasonCode.UNREADABLE: "the file cannot be opened or read",
+    ReasonCode.FOLDER_UNREADABLE: "the folder cannot be listed: what lies in it is not known",
     ReasonCode.NOT_DICOM: "the file is neither DICOM nor a form or control file of the delivery",
     ReasonCode.UNPARSABLE: "the DICOM header cannot be read to its end",
     ReasonCode.TRUNCATED: "the file ends before its pixel data does",

@@ -144,7 +144,7 @@ def _check_disk(settings: Settings, min_free_gib: float) -> Check:
 def _check_clock(settings: Settings) -> Check:
     now = time.time()
     releases = settings.zones.releases
-    newest = max((p.stat().st_mtime for p in releases.glob("*") if p.is_dir()), default=0.0)
+    newest = max((p.stat().st_ctime for p in releases.glob("*") if p.is_dir()), default=0.0)
     ok = now > max(_EARLIEST_PLAUSIBLE_CLOCK, newest - 60)
     found = time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(now))
     return Check("clock", ok, found, "The clock is behind the last release: set the time.")

@@ -49,7 +49,7 @@ def make_folder(folder: Path, *, closed: bool = False) -> None:
     for path in reversed([p for p in (folder, *folder.parents) if not p.exists()]):
         only_owner = RESTRICTED in path.parts or (closed and path == folder)
         # With `parents=True` the mode would count for the last folder only.
-        path.mkdir(mode=0o700 if only_owner else 0o777, exist_ok=True)
+        path.mkdir(mode=0o700 if only_owner else 0o755, exist_ok=True)
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:

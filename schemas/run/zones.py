@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,7 +118,11 @@ class Zones:
         return self.home / "prefect"
 
     def create(self) -> None:
-        """Make the zones; the identifiable ones are closed to other users."""
+        """Make the zones; the identifiable ones are closed to other users.
+
+        Whatever mask this process was given, nobody else may write what it makes.
+        """
+        os.umask(os.umask(0o022) | 0o022)
         for closed in (self.restricted, self.work):
             closed.mkdir(parents=True, exist_ok=True, mode=0o700)
             closed.chmod(0o700)

@@ -8,9 +8,11 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.handover.records import ConvertedVolumes, SettledImages
+from schemas.run.attempts import require_no_worker_lost
 from schemas.run.progress import stage_progress
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
+from tasks.convert.codes import LOST_WORKER
 from tasks.convert.store import convert_many
 from tasks.convert.store_warehouse import series_jobs
 
@@ -30,6 +32,8 @@ def convert_batch(site: str, batch: str) -> dict[str, int]:
             progress=stage_progress("convert", context.name),
         )
         volumes = tuple(volume for series in records for volume in series)
+        lost = sum(not LOST_WORKER.isdisjoint(volume.codes) for volume in volumes)
+        require_no_worker_lost(context.zones, context.site, bench.batch, "convert", lost)
         bench.leave(ConvertedVolumes(volumes))
     counts = dict(sorted(Counter(volume.verdict for volume in volumes).items()))
     get_run_logger().info("batch %s: %s", batch, counts)

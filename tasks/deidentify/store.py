@@ -19,6 +19,7 @@ from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.settle import settle
 from tasks.deidentify.store_worker import (
     SECONDS_PER_FILE,
+    WORKER_DIED,
     Subjects,
     run_job,
     start_worker,
@@ -39,6 +40,8 @@ class DeidentifiedBatch:
     trails: Mapping[int, tuple[str, ...]]
     options: Mapping[int, tuple[str, ...]]
     identifiers: Mapping[str, SubjectIdentifiers] = field(repr=False)
+    #: Files whose worker process died: no byte of theirs need be the cause.
+    n_lost: int = 0
 
 
 def deidentify_batch(
@@ -112,6 +115,7 @@ def run_jobs(
         trails={r.file_no: r.trail for r in results},
         options={r.file_no: r.options for r in results},
         identifiers=_identifiers_by_subject(results),
+        n_lost=sum(result.error == WORKER_DIED for result in results),
     )
 
 

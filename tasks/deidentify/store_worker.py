@@ -30,6 +30,8 @@ from tasks.deidentify.rules.profile import Profile, load_profile
 from tasks.deidentify.whose import whose_object
 
 SECONDS_PER_FILE = 120.0
+#: What a result says whose worker process died.
+WORKER_DIED = "WorkerDied"
 _UIDS_REMEMBERED, _PEOPLE_REMEMBERED = 1 << 17, 1 << 10
 
 
@@ -178,7 +180,7 @@ def worker_died(job: Job) -> JobResult:
     """Return the result for a file whose worker process died."""
     sha256 = job.sha256 or Sha256("")
     failed = ReasonCode.STAGE_FAILED
-    return JobResult(job.file_no, job.size_bytes, sha256, failed, error="WorkerDied")
+    return JobResult(job.file_no, job.size_bytes, sha256, failed, error=WORKER_DIED)
 
 
 def _out_of_time(signum: int, frame: FrameType | None) -> None:

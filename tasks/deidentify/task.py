@@ -16,6 +16,7 @@ from schemas.handover.records import (
     SettledImages,
 )
 from schemas.records import FileKind
+from schemas.run.attempts import require_no_worker_lost
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
 from tasks.deidentify import store
@@ -41,6 +42,9 @@ def deidentify_batch(site: str, batch: str) -> dict[str, int]:
             context.ring(),
             bench.dicom,
             context.settings.workers,
+        )
+        require_no_worker_lost(
+            context.zones, context.site, bench.batch, "deidentify", result.n_lost
         )
         bench.leave(DeidentifiedImages(result.outcomes))
         bench.leave(replace(result, outcomes=(), identifiers={}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import uuid
@@ -40,6 +41,8 @@ from tasks.publish.store_tables import read_parts, read_release_tables, require_
 from tasks.publish.store_write import write_release
 
 LATEST = "latest"
+#: 2000-01-01, the time of every file of a release.
+NO_TIME = 946_684_800
 _STAGING = re.compile(r"\.\d+\.\d+\.\d+\.[0-9a-f]{8}\.part")
 _SET_ASIDE = re.compile(r"\.(\d+\.\d+\.\d+)\.[0-9a-f]{8}\.erased")
 _LATEST_STAGING = re.compile(r"\.latest\.[0-9a-f]{8}\.part")
@@ -135,12 +138,21 @@ def _publish(
             write_release(staging, plan, nifti_sources, signer, hash_of)
             if inspect is not None:
                 inspect(staging)
+            _close(staging)
     except FileExistsError:
         raise BusyError(
             f"version {path.name} was published by another run",
             where="releases",
             hint="Release again: it will compare with the new version.",
         ) from None
+
+
+def _close(staging: Path) -> None:
+    """Make every file read-only, and every time the same: a real one would stand beside days."""
+    for path in (*sorted(staging.rglob("*"), reverse=True), staging):
+        if path.is_file():
+            path.chmod(0o444)  # whoever means to change it has to say so first
+        os.utime(path, (NO_TIME, NO_TIME))
 
 
 def newest_release(releases_dir: Path) -> Path | None:

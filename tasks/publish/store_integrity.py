@@ -56,10 +56,10 @@ class Checked:
         return known[1]
 
     def linked(self, path: Path) -> None:
-        """Remember the entry of a file that got a second name, which changes its ctime only."""
+        """Remember the entry of a file that a release gave a second name, and took the time of."""
         name, entry = str(path.relative_to(self._home)), _entry(path)
         known = self._known.get(name)
-        if known is not None and (*known[0][:2], known[0][3]) == (*entry[:2], entry[3]):
+        if known is not None and (known[0][0], known[0][3]) == (entry[0], entry[3]):
             self._known[name] = (entry, known[1])
 
     def write(self) -> None:

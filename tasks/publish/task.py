@@ -30,6 +30,7 @@ from schemas.handover.records import (
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId
 from schemas.protocol import read_decisions
+from schemas.run.orphans import sweep_orphans
 from schemas.run.settings import Settings, read_settings
 from schemas.run.sites import read_registered_sites, read_sites
 from schemas.run.software import software_version
@@ -96,6 +97,7 @@ def collect_batches(*, rehash: bool = False, accept_gone: bool = False) -> dict[
     with redacted_errors("collect", settings.zones):
         bench.open()
         store.sweep_staging(settings.zones.releases)
+        sweep_orphans(settings.zones)
         committed = store_batches.read_committed(settings.zones)
         for code in require_releasable(committed):
             require_key(settings, code)

@@ -226,7 +226,7 @@ def _has_ready_mark(path: Path, entries: Sequence[tuple[str, int, int]]) -> bool
         try:
             with opened_zip(path) as members:
                 names = [name.replace("\\", "/").split("/") for name in members.namelist()]
-        except zipfile.BadZipFile:
+        except (zipfile.BadZipFile, OSError):
             return False  # still being written; the quiet period decides
     return any(control_name(parts[-1]) == READY_NAME for parts in names)
 
@@ -237,20 +237,29 @@ def _stat_entries(path: Path) -> Iterator[tuple[str, int, int]]:
         yield path.name, info.st_size, info.st_mtime_ns
         return
     for file in _walk(path):
-        info = file.lstat()
-        yield str(file.relative_to(path)), info.st_size, info.st_mtime_ns
+        name, info = str(file.relative_to(path)), file.lstat()
+        if stat.S_ISDIR(info.st_mode) or not _can_be_read(file, info):
+            # A change of rights is a change of the export: then it is read again.
+            name += "\0unreadable"
+        yield name, info.st_size, info.st_mtime_ns
+
+
+def _can_be_read(file: Path, info: os.stat_result) -> bool:
+    return not stat.S_ISREG(info.st_mode) or os.access(file, os.R_OK)
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    closed: list[OSError] = []
-    for folder, folders, names in os.walk(root, followlinks=False, onerror=closed.append):
+    """Yield everything below a folder that is no folder, and each folder that cannot be listed."""
+    refused: list[str] = []
+    for folder, folders, names in os.walk(
+        root, followlinks=False, onerror=lambda error: refused.append(str(error.filename))
+    ):
         for name in names:
             yield Path(folder, name)
         for name in folders:
             if Path(folder, name).is_symlink():
                 yield Path(folder, name)
-    # A folder that may not be read counts as one file that cannot: it is never passed over.
-    yield from (Path(error.filename) for error in closed)
+    yield from map(Path, refused)
 
 
 def _members(path: Path, into: Path) -> Iterator[archives.Unpacked]:
@@ -272,7 +281,7 @@ def _plain_member(file: Path, name: str) -> archives.Unpacked:
     nothing = sha256_of_bytes(b"")
     info = file.lstat()
     if stat.S_ISDIR(info.st_mode):
-        return archives.Unpacked(name, file, 0, nothing, ReasonCode.UNREADABLE)
+        return archives.Unpacked(name, file, 0, nothing, ReasonCode.FOLDER_UNREADABLE)
     if not stat.S_ISREG(info.st_mode):
         return archives.Unpacked(name, file, 0, nothing, ReasonCode.UNSAFE_PATH)
     try:
@@ -288,6 +297,7 @@ def _archive_members(
     try:
         return list(archives.unpack(archive, into, prefix=prefix))
     except archives.ArchiveTooLargeError:
+        shutil.rmtree(into, ignore_errors=True)
         reason = ReasonCode.ARCHIVE_TOO_LARGE
     except zipfile.BadZipFile:
         reason = ReasonCode.ARCHIVE_UNREADABLE

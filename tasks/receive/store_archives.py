@@ -21,6 +21,8 @@ MAX_NESTING = 3
 MAX_MEMBERS = 2_000_000
 #: Share of the free disk that one archive may fill.
 MAX_DISK_SHARE = 0.8
+#: Images shrink to a half or a third, forms to a tenth: what grows more than this is no delivery.
+MAX_GROWTH, ALWAYS_ALLOWED_BYTES = 100, 100 << 20
 _CHUNK_BYTES = 1 << 20
 
 
@@ -60,7 +62,9 @@ def safe_member_path(name: str) -> str | None:
     return str(path)
 
 
-def unpack(archive: Path, into: Path, *, prefix: str = "", depth: int = 1) -> Iterator[Unpacked]:
+def unpack(
+    archive: Path, into: Path, *, prefix: str = "", depth: int = 1, most: int | None = None
+) -> Iterator[Unpacked]:
     """Unpack `archive` into `into` under neutral names, and archives inside it likewise.
 
     Parameters
@@ -73,6 +77,8 @@ def unpack(archive: Path, into: Path, *, prefix: str = "", depth: int = 1) -> It
         Path of the archive inside the export, without its own suffix.
     depth : int
         Nesting depth of this archive, 1 for an archive that lies in the inbox.
+    most : int, optional
+        Bytes that may come out of it and all inside it; default: by its size and the free disk.
 
     Raises
     ------
@@ -85,6 +91,8 @@ def unpack(archive: Path, into: Path, *, prefix: str = "", depth: int = 1) -> It
         raise ArchiveTooLargeError
     into.mkdir(parents=True, exist_ok=True, mode=0o700)
     budget = int(shutil.disk_usage(into).free * MAX_DISK_SHARE)
+    grown = archive.stat().st_size * MAX_GROWTH + ALWAYS_ALLOWED_BYTES
+    budget = min(budget, grown if most is None else most)
     with opened_zip(archive) as members:
         infos = [info for info in members.infolist() if not info.is_dir()]
         if len(infos) > MAX_MEMBERS or sum(info.file_size for info in infos) > budget:
@@ -96,7 +104,10 @@ def unpack(archive: Path, into: Path, *, prefix: str = "", depth: int = 1) -> It
             if prefix:
                 member = replace(member, relative_path=f"{prefix}/{member.relative_path}")
             if member.reason is None and is_zip(member.path, member.relative_path):
-                yield from _unpack_nested(member, into / f"{depth}-{number:07d}.d", depth + 1)
+                nested = into / f"{depth}-{number:07d}.d"
+                for inner in _unpack_nested(member, nested, depth + 1, budget):
+                    budget -= inner.size_bytes
+                    yield inner
             else:
                 yield told_by_content(member)
 
@@ -114,12 +125,13 @@ def told_by_content(member: Unpacked) -> Unpacked:
     return member
 
 
-def _unpack_nested(member: Unpacked, into: Path, depth: int) -> Iterator[Unpacked]:
+def _unpack_nested(member: Unpacked, into: Path, depth: int, most: int) -> Iterator[Unpacked]:
     # Collected first: an archive that fails half-way is set aside whole, not counted in parts.
     try:
         prefix = member.relative_path[: -len(".zip")]
-        inner = list(unpack(member.path, into, prefix=prefix, depth=depth))
+        inner = list(unpack(member.path, into, prefix=prefix, depth=depth, most=most))
     except ArchiveTooLargeError:
+        shutil.rmtree(into, ignore_errors=True)
         inner = [replace(member, reason=ReasonCode.ARCHIVE_TOO_LARGE)]
     except zipfile.BadZipFile:
         inner = [replace(member, reason=ReasonCode.ARCHIVE_UNREADABLE)]

@@ -92,6 +92,7 @@ def _content(owner: str) -> bytes:
         "owner": owner,
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "started": _started(os.getpid()),
         "heartbeat": time.time(),
     }
     return json.dumps(facts).encode()
@@ -112,14 +113,11 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def _is_dead(holder: dict[str, object], path: Path) -> bool:
-    try:
-        heartbeat = float(str(holder.get("heartbeat", path.stat().st_mtime)))
-    except (ValueError, FileNotFoundError):
-        return True
-    if time.time() - heartbeat > EXPIRY_S:
-        return True
+    """Return whether the holder is gone; a living process is never that, whatever a clock says."""
     if holder.get("host") != socket.gethostname():
-        return False
+        return _silent_s(path) > EXPIRY_S
+    if holder.get("started") not in (None, _started(holder.get("pid"))):
+        return True  # its number went to another process since
     try:
         os.kill(int(str(holder["pid"])), 0)
     except (ProcessLookupError, KeyError, ValueError):
@@ -128,3 +126,29 @@ def _is_dead(holder: dict[str, object], path: Path) -> bool:
     except PermissionError:
         return False
     return False
+
+
+def _silent_s(path: Path) -> float:
+    """Return for how long nobody touched a lease, by the clock of the disk it lies on.
+
+    Clocks of two hosts may differ by more than a lease lasts; both files here have their times
+    from the same one.
+    """
+    probe = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        probe.touch(exist_ok=False)
+        return probe.stat().st_mtime - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0  # given back meanwhile: the next look finds it free
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _started(pid: object) -> str | None:
+    """Return when a process began, in ticks since boot; None where that is not told."""
+    try:
+        fields = Path(f"/proc/{int(str(pid))}/stat").read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
+        return None
+    # The name in brackets may hold blanks; 22 - 2 fields stand before the start (proc(5)).
+    return fields.rpartition(")")[2].split()[19]

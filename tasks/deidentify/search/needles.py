@@ -19,6 +19,7 @@ from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIden
 from tasks.deidentify.rules.profile import Action, load_profile
 from tasks.deidentify.rules.values import read_date
 from tasks.deidentify.search.name_forms import full_names, has_han, initials, name_groups
+from tasks.deidentify.search.own_words import is_own_words
 
 EVERYWHERE_DIGITS, OWN_DIGITS = 8, 6
 EVERYWHERE_LETTERS, OWN_LETTERS = 6, 4
@@ -27,6 +28,12 @@ INITIALS_LETTERS = 3
 #: A city or a common word can be the whole name or address of a place.
 PLACE_HAN_CHARACTERS, PLACE_LETTERS = 5, 10
 _WRITTEN_BY_US = frozenset(["YES", "DCM", "ISO", "UID", "DICM", "DICOM", "NONE"])
+
+
+#: What hospitals fill in without naming a patient: `System`, `Standard`, `none`.
+_OF_STAFF_AND_PLACES = frozenset(
+    [IdentifierKind.PHYSICIAN, IdentifierKind.HOSPITAL, IdentifierKind.ADDRESS]
+)
 
 
 class Edge(StrEnum):
@@ -61,6 +68,8 @@ def needles_of(subject: SubjectIdentifiers) -> Iterator[Needle]:
     written_days = _days_written(subject)
     for identifier in sorted(subject.identifiers):
         if identifier.kind is IdentifierKind.DATE and identifier.value in written_days:
+            continue
+        if identifier.kind in _OF_STAFF_AND_PLACES and is_own_words(identifier.value):
             continue
         for form in _forms(identifier):
             for pattern in _encodings(form.text):

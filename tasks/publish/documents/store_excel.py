@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from openpyxl import Workbook
 
+from schemas.tables.spreadsheet_cells import FORMULA_START, NUMBER
+
 #: Rows that a sheet of Excel can show, without the head.
 EXCEL_ROWS = 1_048_575
 _BOM = b"\xef\xbb\xbf"
@@ -70,7 +72,19 @@ def _core_properties(data: bytes) -> bytes:
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_string(column.type):
+        return _plain(column)
     if not pa.types.is_list(column.type):
         return column
     texts = column.cast(pa.list_(pa.string()))
-    return pc.binary_join(texts, ";")
+    return _plain(pc.binary_join(texts, ";"))
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts of which none runs as a formula (`schemas.tables.spreadsheet_cells`)."""
+    formula = pc.and_(
+        pc.match_substring_regex(column, FORMULA_START),
+        pc.invert(pc.match_substring_regex(column, NUMBER)),
+    )
+    marked = pc.binary_join_element_wise("'", column, "")
+    return pc.if_else(formula, marked, column)

@@ -223,3 +223,43 @@ def test_what_the_manifest_lists_and_is_not_there_is_kept_as_absent(zones: Zones
     manifest = "path,sha256,bytes\n" + f"dicom/a/IM1,{'0' * 64},5\ndicom/a/IM9,{'1' * 64},5\n"
     put_folder(zones, "a", {**CONTENT, "manifest.csv": manifest.encode()})
     assert take_only(zones).absent_paths == ("dicom/a/IM9",)
+
+
+def test_a_folder_that_cannot_be_listed_is_a_state_of_its_own(
+    zones: Zones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = put_folder(zones, "a", CONTENT)
+    before = exports(zones)[0].stat_digest
+    listed = os.scandir
+
+    def refuse(path: str | Path) -> object:
+        if str(path).endswith("/dicom/b"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    (export,) = exports(zones)
+    files = {f.relative_path: f.reason for f in take_in(export, zones, SITE, RING).files}
+    assert files["dicom/b"] is ReasonCode.FOLDER_UNREADABLE
+    assert "dicom/b/IM2" not in files
+    assert files["dicom/a/IM1"] is None
+    # Once it can be listed, it is another export.
+    assert export.stat_digest != before
+    monkeypatch.undo()
+    assert exports(zones)[0].stat_digest == before
+    assert root.is_dir()
+
+
+def test_a_small_zip_that_grows_without_end_is_set_aside_and_leaves_no_scratch(
+    zones: Zones,
+) -> None:
+    path = zones.inbox / SITE / "a.zip"
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("READY", b"")
+        for number in range(3):
+            archive.writestr(f"dicom/{number}", bytes(80 << 20))
+    assert path.stat().st_size < 1 << 20
+    (file,) = take_in(exports(zones, minutes_later=60)[0], zones, SITE, RING).files
+    assert file.reason is ReasonCode.ARCHIVE_TOO_LARGE
+    assert sum(p.stat().st_size for p in zones.work.rglob("*") if p.is_file()) == 0

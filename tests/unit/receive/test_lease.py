@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from pathlib import Path
@@ -55,12 +56,40 @@ def test_the_lease_of_a_dead_process_is_taken_over(zones: Zones) -> None:
         pass
 
 
+def silent(path: Path, seconds: float) -> None:
+    """Make a lease look untouched for so long, by the clock of its disk."""
+    now = path.stat().st_mtime
+    os.utime(path, (now - seconds, now - seconds))
+
+
 def test_a_lease_of_another_host_is_respected_until_it_expires(zones: Zones) -> None:
     path = leave_lease(zones, owner="x", host="elsewhere", pid=1, heartbeat=time.time())
     with pytest.raises(BusyError, match="elsewhere"), lease(zones, SITE):
         pass
-    path.write_text(
-        json.dumps({"host": "elsewhere", "pid": 1, "heartbeat": time.time() - EXPIRY_S - 1})
-    )
+    silent(path, EXPIRY_S + 5)
+    with lease(zones, SITE):
+        pass
+
+
+@pytest.mark.parametrize("minutes", [-600, -11, 11, 600])
+def test_a_clock_that_differs_takes_no_lease_of_a_living_process(
+    zones: Zones, minutes: int
+) -> None:
+    beat = time.time() + minutes * 60
+    path = leave_lease(zones, owner="x", host=socket.gethostname(), pid=os.getpid(), heartbeat=beat)
+    silent(path, EXPIRY_S * 10)
+    with pytest.raises(BusyError, match="another run holds S91"), lease(zones, SITE):
+        pass
+
+
+def test_a_clock_of_another_host_that_differs_takes_no_lease(zones: Zones) -> None:
+    leave_lease(zones, owner="x", host="elsewhere", pid=1, heartbeat=time.time() - EXPIRY_S * 10)
+    with pytest.raises(BusyError, match="elsewhere"), lease(zones, SITE):
+        pass
+
+
+def test_a_number_that_went_to_another_process_holds_nothing(zones: Zones) -> None:
+    host = socket.gethostname()
+    leave_lease(zones, owner="x", host=host, pid=os.getpid(), started="1", heartbeat=time.time())
     with lease(zones, SITE):
         pass

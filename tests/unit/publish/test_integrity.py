@@ -1,0 +1,118 @@
+"""A release looks at what was committed before it reads it, and names what was changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.errors import GateBlockedError
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
+from schemas.run.zones import Zones
+from schemas.vault.anchors import Anchors
+from tasks.publish.batches import CommittedBatches
+from tasks.publish.store_batches import read_committed
+from tasks.publish.store_integrity import Checked, require_no_batch_gone, require_unchanged
+from tests.unit.publish.cohort import make_cohort
+from tests.unit.publish.test_batches import write_batch
+from tests.unit.publish.test_release import release
+
+
+@pytest.fixture
+def zones(tmp_path: Path) -> Zones:
+    """A home with 28 committed batches."""
+    made = Zones(tmp_path / "home")
+    made.create()
+    for number in range(28):
+        folder = write_batch(made, f"b{number:02d}", (number,), as_of="2026-11-20")
+        record = json.loads((folder / "batch.json").read_bytes())
+        notes = {p.stem: {"sha256": sha256_of_file(p)} for p in folder.glob("*.parquet")}
+        (folder / "batch.json").write_bytes(canonical_json(record | {"tables": notes}))
+    return made
+
+
+def check(zones: Zones, anchors: Anchors | None = None) -> CommittedBatches:
+    committed = read_committed(zones)
+    require_unchanged(zones, committed, anchors, Checked(zones))
+    return committed
+
+
+def batch_file(zones: Zones, number: int, name: str) -> Path:
+    return zones.warehouse / "batches" / "S91" / f"b{number:02d}" / name
+
+
+def test_batches_as_they_were_committed_pass(zones: Zones) -> None:
+    assert len(check(zones).batches) == 28
+
+
+def test_the_one_damaged_batch_of_28_is_named_with_its_file(zones: Zones) -> None:
+    path = batch_file(zones, 17, "pathology.parquet")
+    pq.write_table(pa.table({"subject_id": ["S91-BBBB3333"]}), path)
+    committed = read_committed(zones)
+    with pytest.raises(GateBlockedError, match=r"S91/b17: pathology\.parquet was changed") as told:
+        require_unchanged(zones, committed, None, Checked(zones))
+    assert "batch b17 of S91" in str(told.value)
+    assert "b16" not in str(told.value)
+
+
+def test_a_table_that_is_missing_or_one_too_many_is_named(zones: Zones) -> None:
+    batch_file(zones, 3, "pathology.parquet").rename(batch_file(zones, 3, "treatment.parquet"))
+    with pytest.raises(GateBlockedError, match=r"pathology\.parquet is missing") as told:
+        check(zones)
+    assert "treatment.parquet was not committed" in str(told.value)
+
+
+def test_a_record_that_was_changed_with_its_tables_is_told_by_what_the_home_remembers(
+    zones: Zones,
+) -> None:
+    record = batch_file(zones, 5, "batch.json")
+    anchors = Anchors(batches={"S91/b05": sha256_of_file(record)})
+    check(zones, anchors)
+    record.write_bytes(record.read_bytes() + b" ")
+    with pytest.raises(GateBlockedError, match=r"S91/b05: batch\.json was changed"):
+        check(zones, anchors)
+
+
+def test_a_record_that_says_it_was_anchored_must_be_remembered(zones: Zones) -> None:
+    record = batch_file(zones, 5, "batch.json")
+    facts = json.loads(record.read_bytes()) | {"anchored": True}
+    record.write_bytes(canonical_json(facts))
+    with pytest.raises(GateBlockedError, match="is not remembered by this home"):
+        check(zones, None)
+
+
+def test_a_file_is_hashed_again_only_when_its_entry_changed(zones: Zones) -> None:
+    path = zones.warehouse / "image"
+    path.write_bytes(b"one")
+    checked = Checked(zones)
+    assert checked.sha256(path) == sha256_of_bytes(b"one")
+    checked.write()
+    info = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+    # Its time was set back, but not that of its entry.
+    assert Checked(zones).sha256(path) == sha256_of_bytes(b"two")
+
+
+def test_a_second_name_makes_no_file_another_one(zones: Zones) -> None:
+    path = zones.warehouse / "image"
+    path.write_bytes(b"one")
+    checked = Checked(zones)
+    digest = checked.sha256(path)
+    os.link(path, zones.warehouse / "beside")
+    checked.linked(path)
+    checked.write()
+    again = Checked(zones)
+    assert again.sha256(path) == digest
+    assert Checked(zones, rehash=True).sha256(path) == digest
+
+
+def test_a_batch_of_the_release_before_that_is_gone_is_named(zones: Zones, tmp_path: Path) -> None:
+    previous = release(tmp_path, make_cohort()).path
+    with pytest.raises(GateBlockedError, match="batch b-S91 of S91, batch b-S92 of S92"):
+        require_no_batch_gone(previous, read_committed(zones))
+    require_no_batch_gone(None, read_committed(zones))
