@@ -188,13 +188,13 @@ def by_tag_once(elements: Iterable[RawElement]) -> dict[int, RawElement]:
     """Return elements by tag; raise ContradictionError if two of one tag differ."""
     found: dict[int, RawElement] = {}
     for element in elements:
-        _take(element, found)
+        if found.setdefault(element.tag, element) is not element:
+            _require_same(found[element.tag], element)
     return found
 
 
-def _take(element: RawElement, found: dict[int, RawElement]) -> None:
-    known = found.setdefault(element.tag, element)
-    if known is not element and known != element:
+def _require_same(known: RawElement, element: RawElement) -> None:
+    if known != element:
         raise ContradictionError(element.tag)
 
 
@@ -246,7 +246,8 @@ def _scan_body(
     while position < end and not scanner.is_item_end(position, end):
         element, after = scanner.element(position, end, 0)
         spans.append(Span(element.tag, position, after))
-        _take(element, elements)
+        if elements.setdefault(element.tag, element) is not element:
+            _require_same(elements[element.tag], element)
         if element.tag == PIXEL_DATA:
             break  # what follows the pixels (padding, signatures) is never kept
         position = after

@@ -27,6 +27,12 @@ class SheetNumber(str):
     __slots__ = ()
 
 
+class PercentNumber(SheetNumber):
+    """A number that a workbook shows in per cent: what it shows, a hundred times what it keeps."""
+
+    __slots__ = ()
+
+
 class UnusableCell(str):
     """A cell without a value that can be trusted; its text is the rule that says why."""
 

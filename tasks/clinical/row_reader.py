@@ -11,11 +11,12 @@ from schemas.finding_texts import make_finding
 from schemas.identifiers import SiteCode, SubjectNo
 from schemas.partial_dates import PartialDate
 from schemas.records import Finding
+from schemas.study_dates import load_study_dates
 from tasks.clinical.dates import day_and_month_exchanged
 from tasks.clinical.form_contracts import FieldContract
 from tasks.clinical.form_rows import SCREENING_PERSON, FormRow
 from tasks.clinical.headers import Column, ColumnMap
-from tasks.clinical.raw_form import NotSent, RawForm, SheetNumber, UnusableCell
+from tasks.clinical.raw_form import NotSent, PercentNumber, RawForm, SheetNumber, UnusableCell
 from tasks.clinical.values import expected_of, parse_cell
 
 _FINDINGS = "site_delivery"
@@ -122,10 +123,26 @@ class RowReader:
         if isinstance(value, PartialDate) and value.earliest > self._export_as_of:
             self._note(self._rule_of_late(value), line, field.name)
             return Missing.INVALID
+        if isinstance(value, PartialDate) and self._stands_for_none(field, value):
+            self._note("CLIN_DATE_NOT_OF_STUDY", line, field.name)
+            return Missing.INVALID
         return value
 
+    def _stands_for_none(self, field: FieldContract, value: PartialDate) -> bool:
+        """Return whether a date that would be published is none of the study's life."""
+        released = not field.stays_sealed and value.exact is not None
+        return released and not load_study_dates().has(value.earliest)
+
     def _as_typed(self, line: int, field: FieldContract, text: str) -> str:
-        """Return the day behind the number by which a workbook keeps it; it is noted."""
+        """Return the day behind the number by which a workbook keeps it; it is noted.
+
+        Raises
+        ------
+        ValueError
+            If the workbook shows per cent where the column has another unit or none.
+        """
+        if isinstance(text, PercentNumber) and field.unit != "%":
+            raise ValueError("per cent in a column of something else")
         day_zero = self._raw.day_zero
         is_serial = isinstance(text, SheetNumber) and len(text) == _SERIAL_DIGITS
         if field.type != "date" or day_zero is None or not is_serial or not text.isdecimal():

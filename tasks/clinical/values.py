@@ -91,6 +91,8 @@ def _parse_integer(field: FieldContract, text: str, factor: float) -> Cell:
 
 
 def _parse_decimal(field: FieldContract, text: str, factor: float) -> Cell:
+    if field.unit == "%":
+        text = text.removesuffix("%").rstrip()
     if not _DECIMAL.fullmatch(text):
         raise ValueError("not a number")
     return _within(field, float(text) * factor)

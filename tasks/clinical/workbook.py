@@ -28,6 +28,7 @@ from tasks.clinical.raw_form import (
     Layout,
     Line,
     Note,
+    PercentNumber,
     SheetNumber,
     UnusableCell,
 )
@@ -38,6 +39,8 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _MERGE = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=[\"']([A-Z]+\d+:[A-Z]+\d+)[\"']")
 _CHUNK_BYTES, _OVERLAP_BYTES = 1 << 20, 200
 _PADDED = re.compile(r"0{2,}")
+#: Parts of a number format that are shown as they stand; a per cent sign elsewhere scales.
+_NOT_SCALING = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 #: Excel keeps 15 significant digits: the sixteenth of a number is no longer what was typed.
 _EXACT_BELOW = 10**15
 _SUFFIX = re.compile(r"(?P<name>.+?)__(?P<date>[0-9-]+)")
@@ -56,7 +59,8 @@ def read_workbook(contract: FormContract, data: bytes) -> Layout:
 
     Of several visible sheets it is the one named like the form. A formula and a cell that a
     merge covers hold no value; a hidden sheet is not read; a number keeps the digits that
-    its format shows. Every sheet is searched for direct identifiers.
+    its format shows, and is what it shows where that is per cent. Every sheet is searched for
+    direct identifiers.
 
     Parameters
     ----------
@@ -171,6 +175,8 @@ def _text_of(cell: Any) -> str:
     if isinstance(value, dt.datetime):
         return value.date().isoformat() if value.time() == dt.time() else value.isoformat()
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if "%" in _NOT_SCALING.sub("", cell.number_format):
+            return PercentNumber(_number_text(float(value) * 100, ""))
         return SheetNumber(_number_text(value, cell.number_format))
     return str(value)
 

@@ -114,10 +114,16 @@ _FRAMES = {
 }
 _DIFFUSION, _DIRECTIONS = _tag("MRDiffusionSequence"), _tag("DiffusionGradientDirectionSequence")
 _OF_TAG = {tag: name for fields in (_SINGLE, _WHOLE, _SEVERAL) for name, tag in fields.items()}
-_PRIVATE_GROUPS = frozenset(p.group for p in (*_B_VALUES, *_TILES, *sum(_GRADIENTS, ())))
+_PUBLIC_DIFFUSION = {"b_value": _SINGLE["b_value"], "gradient": _SEVERAL["gradient"]}
+#: Private attributes that are read, without their block, and those they stand in for.
+_PRIVATE_OR_INSTEAD = frozenset(
+    p.group << 16 | p.element for p in (*_B_VALUES, *_TILES, *_SCALE.values(), *sum(_GRADIENTS, ()))
+) | {tag & 0xFFFF00FF for tag in _PUBLIC_DIFFUSION.values()}
 
 
-def harvest_facts(header: Header, sop_uid: str) -> DeliveredFacts:
+def harvest_facts(
+    header: Header, sop_uid: str, creators: Mapping[int, str] | None = None
+) -> DeliveredFacts:
     """Return the deciding numbers of a delivered header.
 
     Parameters
@@ -126,8 +132,10 @@ def harvest_facts(header: Header, sop_uid: str) -> DeliveredFacts:
         The file as it was scanned.
     sop_uid : str
         The UID the object has from now on.
+    creators : mapping, optional
+        The private creators of the data set by their tags, where they are known.
     """
-    read = _Reader(header.elements, header.encoding)
+    read = _Reader(header.elements, header.encoding, creators)
     values: dict[str, Any] = {name: read.of_tag(tag) for tag, name in _OF_TAG.items()}
     values |= _private_values(read, values)
     values |= _frame_values(read)
@@ -143,7 +151,11 @@ def harvest_facts(header: Header, sop_uid: str) -> DeliveredFacts:
 
 
 def reread_facts(
-    known: DeliveredFacts, header: Header, differing: Collection[int], sop_uid: str
+    known: DeliveredFacts,
+    header: Header,
+    differing: Collection[int],
+    sop_uid: str,
+    creators: Mapping[int, str],
 ) -> DeliveredFacts:
     """Return the facts of a file that differs from a known one in some top-level elements.
 
@@ -157,29 +169,28 @@ def reread_facts(
         Tags of the elements that may differ.
     sop_uid : str
         The UID the object has from now on.
+    creators : mapping
+        The private creators of the data set by their tags.
     """
-    read = _Reader(header.elements, header.encoding)
+    if {_MODALITY_LUT, _MAPPINGS} & set(differing):
+        return harvest_facts(header, sop_uid, creators)
+    read = _Reader(header.elements, header.encoding, creators)
     values: dict[str, Any] = {_OF_TAG[tag]: read.of_tag(tag) for tag in differing if tag in _OF_TAG}
-    if values.keys() & {"b_value", "gradient"} or any(
-        t >> 16 in _PRIVATE_GROUPS for t in differing
-    ):
+    if not _PRIVATE_OR_INSTEAD.isdisjoint(tag & 0xFFFF00FF for tag in differing):
         values |= {name: read.of_tag(tag) for name, tag in _PUBLIC_DIFFUSION.items()}
         values |= _private_values(read, values)
-    if {_MODALITY_LUT, _MAPPINGS} & set(differing):
-        return harvest_facts(header, sop_uid)
     return replace(known, sop_uid=sop_uid, **values)
-
-
-_PUBLIC_DIFFUSION = {"b_value": _SINGLE["b_value"], "gradient": _SEVERAL["gradient"]}
 
 
 class _Reader:
     """Reads numbers of a data set or an item, under whatever VR they come."""
 
-    def __init__(self, elements: _Item, encoding: Encoding) -> None:
+    def __init__(
+        self, elements: _Item, encoding: Encoding, creators: Mapping[int, str] | None = None
+    ) -> None:
         self.elements = elements
         self.encoding = encoding
-        self._creators: dict[int, str] | None = None
+        self._creators = creators
 
     def numbers(self, tag: int, vr: str = "") -> _Numbers:
         element = self.elements.get(tag)

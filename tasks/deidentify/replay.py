@@ -94,7 +94,9 @@ def _replayed(
         pixel_sha256=Sha256(hashlib.sha256(own.pixels).hexdigest()),
         sop_uid=sop_uid,
         features=reread_features(reference.done.features, written, reference.fields),
-        facts=reread_facts(reference.done.facts, header, elements, sop_uid),
+        facts=reread_facts(
+            reference.done.facts, header, elements, sop_uid, reference.template.creators
+        ),
         days=_days(reference, own.actions, written),
         identifiers=reference.identifiers.union(*harvested),
     )

@@ -19,6 +19,8 @@ from schemas.identifiers import RawPatientId, Sha256, SiteCode, SubjectNo
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing
+from tasks.deidentify.deidentified import DeidentifiedObject
+from tasks.deidentify.gzipped import is_gzipped, unpacked
 from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.plan.actions import Assign
@@ -114,9 +116,13 @@ def _read_plain(path: Path) -> bytes | None:
 
 def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
     state = _state[0]
-    done = deidentify_object(data, state.profile, state.assign, state.map_uid, state.memory)
+    plain = unpacked(data) if is_gzipped(data) else data
+    done = plain if isinstance(plain, Refusal) else _deidentified(plain)
     if isinstance(done, Refusal):
-        whose = whose_object(data, state.assign, state.map_uid)
+        if plain is not data and done.reason is ReasonCode.NOT_DICOM:
+            done = Refusal(ReasonCode.ARCHIVE_UNREADABLE, "a gzip file that holds no DICOM")
+        told = data if isinstance(plain, Refusal) else plain
+        whose = whose_object(told, state.assign, state.map_uid)
         return JobResult(
             job.file_no,
             len(data),
@@ -148,6 +154,11 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
         days=done.days,
         identifiers=done.identifiers,
     )
+
+
+def _deidentified(data: bytes) -> DeidentifiedObject | Refusal:
+    state = _state[0]
+    return deidentify_object(data, state.profile, state.assign, state.map_uid, state.memory)
 
 
 def _write(path: Path, parts: Sequence[bytes]) -> None:

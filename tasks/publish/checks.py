@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.study_dates import load_study_dates
 from schemas.tables.contracts import ColumnContract, TableContract
 
 CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
 ALL_SITES = "all"
+#: How the names of columns with dates moved by a person's shift end.
+_MOVED = "_shifted"
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,25 @@ def _column_problems(column: ColumnContract, values: pa.ChunkedArray) -> list[st
 
 def _contract_problem(table: str, found: str, where: str) -> Problem:
     return Problem("REL-CONTRACT", "table", table, found, where)
+
+
+def check_dates(contract: TableContract, table: pa.Table) -> list[Problem]:
+    """Return the columns of moved dates with one that no date of the study can become.
+
+    A constant that stood for "no date" shows the shift once it is moved by it: outside the
+    span that the study's own dates have after the shift, there is none of a person.
+    """
+    first, last = (pa.scalar(day, pa.date32()) for day in load_study_dates().shifted_span)
+    found = []
+    for column in contract.columns:
+        if column.name.endswith(_MOVED) and pa.types.is_date(table.schema.field(column.name).type):
+            days = table[column.name]
+            outside = pc.or_(pc.less(days, first), pc.greater(days, last))
+            if pc.any(outside, min_count=0).as_py():
+                name = f"{contract.name}.{column.name}"
+                span = f"{first.as_py()} to {last.as_py()}"
+                found.append(Problem("REL-DATES", "column", name, "a date outside", span))
+    return found
 
 
 def check_roll_up(criterion_result: pa.Table, eligibility: pa.Table) -> list[Problem]:

@@ -20,7 +20,14 @@ from schemas.records import Finding
 from schemas.run.atomic_files import sha256_of_file
 from schemas.states import Severity
 from schemas.tables.contracts import TableContract, read_table_contracts
-from tasks.publish.checks import Problem, check_contract, check_flow, check_roll_up, check_volumes
+from tasks.publish.checks import (
+    Problem,
+    check_contract,
+    check_dates,
+    check_flow,
+    check_roll_up,
+    check_volumes,
+)
 from tasks.publish.diff.content import content_hash, split_tables, table_hash
 from tasks.publish.manifest import MANIFEST, SUMS, listed_files, parse_sums, read_manifest
 from tasks.publish.store_database import DATABASE, count_database_rows
@@ -211,6 +218,7 @@ def _check_contracts(
             yield Problem("REL-CONTRACT", "table", name, "other columns or types", contract.version)
             continue
         yield from check_contract(contract, table)
+        yield from check_dates(contract, table)
 
 
 def _check_content(

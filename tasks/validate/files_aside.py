@@ -19,6 +19,8 @@ from schemas.states import ReasonCode
 from schemas.tables.record_tables import records_from_table
 
 FOLDER = "site_delivery"
+#: Accepted images of which an attribute was dropped that decides something.
+DROPPED = "IMG_DECIDING_DROPPED"
 #: The findings of the forms say these, with the column at fault.
 SAID_OF_FORMS = frozenset(
     {
@@ -40,6 +42,7 @@ class FileFate:
     sop_uid: str | None = None
     study_uid: str | None = None
     subject_id: str | None = None
+    detail: str | None = None
 
 
 def rule_of(reason: ReasonCode) -> str:
@@ -83,7 +86,32 @@ def findings_of_files(
         for place, number in unknown.items()
         if not _came_again(place, reasons, files, batch_order)
     }
-    return [_finding(place, number) for place, number in sorted(counted.items())]
+    details = {place: _details(own) for place, own in known.items()}
+    aside_now = [
+        _finding(rule_of(ReasonCode(place[0])), place[1:], number, details.get(place, ""))
+        for place, number in sorted(counted.items())
+    ]
+    return [*aside_now, *_findings_of_dropped(files)]
+
+
+def _findings_of_dropped(files: pa.Table) -> list[Finding]:
+    """Return a finding for each exam with accepted images that lost what decides something."""
+    if "detail" not in files.column_names:
+        return []  # batches from before it was noted
+    taken = pc.and_(pc.is_null(files["reason"]), pc.is_valid(files["detail"]))
+    exams = defaultdict[tuple[str, ...], list[FileFate]](list)
+    for fate in records_from_table(files.filter(taken), FileFate):
+        exam = f"{fate.subject_id}/{fate.study_uid}"
+        exams[fate.site_code, DELIVERED_STUDY, exam].append(fate)
+    return [
+        _finding(DROPPED, place, _distinct(own), _details(own))
+        for place, own in sorted(exams.items())
+    ]
+
+
+def _details(fates: Sequence[FileFate]) -> str:
+    """Return what was seen of several files, each thing once."""
+    return ", ".join(sorted({part for f in fates for part in (f.detail or "").split(", ") if part}))
 
 
 def _distinct(fates: Sequence[FileFate]) -> int:
@@ -116,14 +144,14 @@ def _images(files: pa.Table, site: str, batch: str) -> pa.ChunkedArray:
     return files.filter(pc.and_(here, taken))["sop_uid"]
 
 
-def _finding(place: tuple[str, ...], number: int) -> Finding:
-    reason, site, object_type, object_id = place
+def _finding(rule_id: str, place: tuple[str, ...], number: int, detail: str) -> Finding:
+    site, object_type, object_id = place
     return make_finding(
         FOLDER,
-        rule_of(ReasonCode(reason)),
+        rule_id,
         site,
         object_type=object_type,
         object_id=object_id,
-        observed=f"{number} files",
+        observed=f"{number} files" + (f": {detail}" if detail else ""),
         expected="0 files",
     )

@@ -26,6 +26,7 @@ from tasks.deidentify.rules.values import keep_numbers
 Pixels = NDArray[np.unsignedinteger]
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 _ONE_BYTE = 8
+_ORDER: dict[bool, Literal["little", "big"]] = {True: "little", False: "big"}
 _BEYOND_BITS = Refusal(ReasonCode.PIXEL_BYTES_BESIDE_IMAGE, "bits beyond BitsStored")
 _BITS_ALLOCATED = (16, 32)
 
@@ -65,6 +66,8 @@ def number_of(header: Header, keyword: str, default: int = 0) -> int:
     element = header.elements.get(tag_of(keyword))
     if element is None:
         return default
+    if element.vr in ("US", None) and len(element.value) == 2:
+        return int.from_bytes(element.value, _ORDER[header.encoding.little])
     vr = "IS" if keyword == "NumberOfFrames" else "US"
     kept = keep_numbers(element.vr, vr, element.value, little=header.encoding.little)
     return int(kept.numbers[0]) if kept is not None and kept.numbers else default
@@ -138,6 +141,5 @@ def _check_bits(header: Header, pixels: Pixels) -> Refusal | None:
 def _unless_padding(header: Header, beyond: Pixels) -> Refusal | None:
     """Refuse values of too many bits that are not the one value that stands for no pixel."""
     value = header.get(tag_of("PixelPaddingValue"))
-    order: Literal["little", "big"] = "little" if header.encoding.little else "big"
-    padding = int.from_bytes(value, order) if len(value) == 2 else -1
+    padding = int.from_bytes(value, _ORDER[header.encoding.little]) if len(value) == 2 else -1
     return None if (beyond == padding).all() else _BEYOND_BITS

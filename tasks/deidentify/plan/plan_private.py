@@ -68,7 +68,11 @@ def _lost_without_rule(element: RawElement, creator: str, context: Context) -> s
 
 def private_creators(elements: Mapping[int, RawElement]) -> dict[int, str]:
     """Return the creators of the private blocks by the tag they stand at (PS3.5 7.8.1)."""
-    return {tag: decode_text(e.value) for tag, e in elements.items() if is_creator(tag)}
+    return {
+        tag: decode_text(e.value)
+        for tag, e in elements.items()
+        if tag >> 16 & 1 and is_creator(tag)
+    }
 
 
 def is_creator(tag: int) -> bool:

@@ -156,3 +156,16 @@ def test_two_export_dates_that_differ_refuse_the_form() -> None:
     with pytest.raises(FormRefusedError) as refusal:
         read_text("treatment", text.rstrip("\r\n") + "2026-11-19\r\n")
     assert refusal.value.reason is ReasonCode.NO_EXPORT_DATE
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "1970-01-01", "2000-01-01", "1985-06-07"])
+def test_a_date_that_stands_for_none_is_not_recorded(day: str) -> None:
+    """Moved by the person's shift and published, it would tell the shift."""
+    rows, findings = read_rows("pathology", form_row("pathology", specimen_date=day))
+    assert [f.rule_id for f in findings] == ["CLIN_DATE_NOT_OF_STUDY"]
+    assert rows.rows[0].values["specimen_date"] is Missing.INVALID
+
+
+def test_a_birth_date_is_never_published_and_may_be_any() -> None:
+    _, findings = read_rows("demographics", form_row("demographics", birth_date="1950-01-01"))
+    assert findings == []

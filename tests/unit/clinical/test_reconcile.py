@@ -37,13 +37,16 @@ def test_rows_that_agree_give_no_finding(ring: KeyRing) -> None:
 
 
 def test_pathology_before_birth_is_a_finding(ring: KeyRing) -> None:
-    early = form_row("pathology", specimen_date="1966-01-31", report_date="2025-03-26")
-    assert rules(PLAIN | {"pathology": [early]}, ring) == [("CLIN_BEFORE_BIRTH", "specimen_date")]
+    born = form_row("demographics", birth_date="2006-02")
+    early = form_row("pathology", specimen_date="2006-01-31", report_date="2025-03-26")
+    forms = PLAIN | {"demographics": [born], "pathology": [early]}
+    assert rules(forms, ring) == [("CLIN_BEFORE_BIRTH", "specimen_date")]
 
 
 def test_a_date_in_the_month_of_birth_is_none(ring: KeyRing) -> None:
-    early = form_row("pathology", specimen_date="1966-02-01", report_date="2025-03-26")
-    assert rules(PLAIN | {"pathology": [early]}, ring) == []
+    born = form_row("demographics", birth_date="2006-02")
+    early = form_row("pathology", specimen_date="2006-02-01", report_date="2025-03-26")
+    assert rules(PLAIN | {"demographics": [born], "pathology": [early]}, ring) == []
 
 
 @pytest.mark.parametrize(

@@ -264,3 +264,41 @@ def test_a_merge_over_the_whole_sheet_is_refused() -> None:
     merge = b'</sheetData><mergeCells><mergeCell ref="H1:ZZ9999"/></mergeCells>'
     data = rewritten(PLAIN, SHEET, lambda xml: xml.replace(b"</sheetData>", merge))
     assert "merges cover" in refusal_of("treatment", data).detail
+
+
+def in_format(number_format: str, column: str) -> Callable[[Workbook], None]:
+    names = [field.name for field in read_form_contracts()["follow_up"].fields]
+
+    def change(book: Workbook) -> None:
+        book.active.cell(3, names.index(column) + 1).number_format = number_format
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kept", "number_format", "meant"),
+    [
+        (-0.3, "0%", -30.0),
+        (-0.3, "0.00%", -30.0),
+        (0.125, "0.0%;[Red]-0.0%", 12.5),
+        (-30, "General", -30.0),
+        (-30, '0"%"', -30.0),
+        (-30, r"0\%", -30.0),
+    ],
+)
+def test_a_number_shown_in_per_cent_is_what_it_shows(
+    kept: float, number_format: str, meant: float
+) -> None:
+    row = form_row("follow_up") | {"size_change_percent": kept}
+    change = in_format(number_format, "size_change_percent")
+    rows, rules = read_book("follow_up", workbook_bytes(sheet_rows("follow_up", row), change))
+    assert rows.rows[0].values["size_change_percent"] == meant
+    assert rules == []
+
+
+def test_per_cent_where_another_unit_belongs_is_a_finding_and_no_value() -> None:
+    row = form_row("follow_up") | {"followup_no": 0.01}
+    change = in_format("0%", "followup_no")
+    rows, rules = read_book("follow_up", workbook_bytes(sheet_rows("follow_up", row), change))
+    assert rows.rows == ()
+    assert "CLIN_VALUE_UNREADABLE" in rules

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pyarrow as pa
 import pytest
 
-from tasks.publish.checks import check_contract, check_flow, check_roll_up, check_volumes
+from tasks.publish.checks import (
+    check_contract,
+    check_dates,
+    check_flow,
+    check_roll_up,
+    check_volumes,
+)
 from tests.unit.publish.cohort import CONTRACTS, CRITERIA, make_cohort, make_row, make_table
 
 SUBJECT = "S91-AAAA2222"
@@ -94,6 +102,26 @@ def test_a_volume_without_its_file_is_named() -> None:
     sums = {row["rel_path"]: row["sha256"] for row in volumes.to_pylist()}
     assert check_volumes(volumes, sums) == []
     assert len(check_volumes(volumes, {})) == volumes.num_rows
+
+
+@pytest.mark.parametrize(
+    ("day", "holds"),
+    [
+        (dt.date(2024, 3, 6), True),
+        (dt.date(1895, 5, 26), False),
+        (dt.date(9998, 1, 1), False),
+        (None, True),
+    ],
+)
+def test_a_moved_date_that_no_date_of_the_study_becomes_is_refused(
+    day: dt.date | None, holds: bool
+) -> None:
+    """1900-01-01 moved by a person's shift shows the shift, and with it every real date."""
+    table = make_table("imaging_study", [make_row("imaging_study", study_date_shifted=day)])
+    problems = check_dates(CONTRACTS["imaging_study"], table)
+    assert [p.object_id for p in problems] == (
+        [] if holds else ["imaging_study.study_date_shifted"]
+    )
 
 
 def test_a_table_is_held_against_its_contract_by_column() -> None:

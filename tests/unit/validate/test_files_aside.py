@@ -10,7 +10,14 @@ from schemas.package_data import data_contracts_dir
 from schemas.records import DELIVERED_STUDY, Finding
 from schemas.states import ReasonCode
 from schemas.tables.record_tables import table_from_records
-from tasks.validate.files_aside import FOLDER, SAID_OF_FORMS, FileFate, findings_of_files, rule_of
+from tasks.validate.files_aside import (
+    DROPPED,
+    FOLDER,
+    SAID_OF_FORMS,
+    FileFate,
+    findings_of_files,
+    rule_of,
+)
 from tasks.validate.store import known_rules
 
 WHO, STUDY = "S91-ABCD2345", "2.25.7"
@@ -93,6 +100,22 @@ def test_files_of_no_known_exam_are_mended_when_the_export_came_again_whole(
 def test_a_delivery_of_another_site_mends_nothing() -> None:
     other = FileFate("S92", "b2", None, "1", STUDY, "S92-ABCD2345")
     assert found(fate("b1", ReasonCode.EMPTY_FILE, None, linked=False), other)
+
+
+def test_a_finding_says_what_was_seen_and_each_thing_once() -> None:
+    lost = ReasonCode.DECIDING_ATTRIBUTE_LOST.value
+    fates = [
+        FileFate("S91", "b1", lost, f"2.25.{n}", STUDY, WHO, seen)
+        for n, seen in enumerate(("RescaleSlope", "PixelSpacing, RescaleSlope"))
+    ]
+    (finding,) = found(*fates)
+    assert finding.observed == "2 files: PixelSpacing, RescaleSlope"
+
+
+def test_an_accepted_image_that_lost_a_time_is_a_finding_of_its_exam() -> None:
+    (finding,) = found(FileFate("S91", "b1", None, "2.25.1", STUDY, WHO, "AcquisitionTime"))
+    assert (finding.rule_id, finding.observed) == (DROPPED, "1 files: AcquisitionTime")
+    assert finding.rule_id in known_rules()
 
 
 def test_every_reason_has_its_texts_or_is_told_with_the_forms() -> None:
