@@ -26,7 +26,7 @@ from tests.builders import make_series, to_bytes
 from tests.unit.deidentify.helpers import RING, SITE
 from tests.unit.deidentify.mutations import SILENT, Mutation, mutations, outcome_of, put
 
-_THROUGH = ("RescaleIntercept", "RescaleSlope", "PixelSpacing", "ImageOrientationPatient")
+_THROUGH = ("RescaleIntercept", "RescaleSlope", "PixelSpacing")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE, DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import SiteCode
 from schemas.run.zones import Zones
@@ -35,6 +36,26 @@ def read_instances(
         if not path.parent.name.startswith("."):
             features += records_from_table(pq.read_table(path, filters=wanted), InstanceFeatures)
     return features
+
+
+def read_delivered_facts(
+    zones: Zones, site: SiteCode, sop_uids: Collection[str]
+) -> dict[str, DeliveredFacts]:
+    """Return what the delivered headers of committed instances said, by SOPInstanceUID.
+
+    Batches from before these facts were harvested have none.
+    """
+    found: dict[str, DeliveredFacts] = {}
+    if not sop_uids:
+        return found
+    wanted = pc.field("sop_uid").isin(sorted(sop_uids))
+    for path in sorted(
+        (zones.warehouse / "batches" / site).glob(f"*/{DELIVERED_FACTS_TABLE}.parquet")
+    ):
+        if not path.parent.name.startswith("."):
+            table = pq.read_table(path, filters=wanted)
+            found |= {facts.sop_uid: facts for facts in records_from_table(table, DeliveredFacts)}
+    return found
 
 
 def read_all_instances(zones: Zones) -> list[InstanceFeatures]:

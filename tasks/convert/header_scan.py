@@ -10,7 +10,6 @@ SOP_UID, IMAGE_TYPE, FRAMES = 0x00080018, 0x00080008, 0x00280008
 SAMPLES, ROWS, COLUMNS = 0x00280002, 0x00280010, 0x00280011
 BITS_ALLOCATED, BITS_STORED, HIGH_BIT, SIGNED = 0x00280100, 0x00280101, 0x00280102, 0x00280103
 INTERCEPT, SLOPE = 0x00281052, 0x00281053
-SIEMENS_GROUP, SIEMENS_BLOCK, SIEMENS_GRADIENT = 0x0019, b"SIEMENS MR HEADER", 0x0E
 PHILIPS_CREATOR, PHILIPS_SLOPE = 0x20050010, 0x2005100E
 PHILIPS_BLOCK = b"Philips MR Imaging DD 001"
 
@@ -57,21 +56,3 @@ def philips_slope(header: ScannedHeader) -> float | None:
     if len(value) != 4:
         raise ValueError("not one single-precision number")
     return float(struct.unpack("<f", value)[0])
-
-
-def siemens_gradient(header: ScannedHeader) -> tuple[float, ...]:
-    """Return the vendor's diffusion direction (0019,100E), DICOM LPS; empty without one."""
-    tags = header.private.get(SIEMENS_GROUP, ())
-    creators = [tag for tag in tags if tag & 0xFFFF < 0x100]
-    blocks = [
-        tag & 0xFF for tag in creators if header.element(tag)[1].strip(b" \0") == SIEMENS_BLOCK
-    ]
-    if not blocks:
-        return ()
-    place = SIEMENS_GROUP << 16 | blocks[0] << 8 | SIEMENS_GRADIENT
-    if place not in header.places:
-        return ()
-    vr, value = header.element(place)
-    if len(blocks) > 1 or vr not in ("", "FD") or len(value) not in (0, 24):
-        raise ValueError("not one direction")
-    return struct.unpack("<3d", value) if value else ()

@@ -11,7 +11,7 @@ from schemas.handover.records import ReceivedExport
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import SeriesUid
 from schemas.records import Delivery, FileOutcome
-from schemas.tables.warehouse import read_instances
+from schemas.tables.warehouse import read_delivered_facts, read_instances
 from tasks.convert.counts import NOTHING_STATED, StatedCounts, counts_from_manifest
 from tasks.convert.store_series import SeriesJob
 
@@ -34,6 +34,7 @@ def series_jobs(
         SOPInstanceUIDs of the warehouse that are held.
     """
     arrived = [o.features for o in outcomes if o.features]
+    said_of = {o.facts.sop_uid: o.facts for o in outcomes if o.facts}
     stated = _stated_counts(bench.take(ReceivedExport).delivery, outcomes)
     paths = {str(f.sop_uid): bench.dicom / f"{f.series_uid}/{f.sop_uid}.dcm" for f in arrived}
     delivered = {f.series_uid for f in arrived}
@@ -45,6 +46,8 @@ def series_jobs(
         if f.sop_uid not in held
     ]
     paths = {str(f.sop_uid): _place(bench, f) for f in earlier} | paths
+    known = {str(f.sop_uid) for f in earlier}
+    said_of = read_delivered_facts(bench.zones, bench.site, known) | said_of
     jobs = []
     for series_uid, members in group_by_series([*earlier, *arrived]).items():
         # A joined series has the slices of several; each lies under the UID it came with.
@@ -54,7 +57,8 @@ def series_jobs(
         said = next((stated[uid] for uid in own if uid in stated), NOTHING_STATED)
         of_series = {str(f.sop_uid): paths[str(f.sop_uid)] for f in members}
         out_dir = bench.nifti / series_uid
-        jobs.append(SeriesJob(of_series, tuple(members), out_dir, stated=said))
+        facts = {uid: said_of[uid] for uid in of_series if uid in said_of}
+        jobs.append(SeriesJob(of_series, tuple(members), out_dir, stated=said, delivered=facts))
     return jobs
 
 

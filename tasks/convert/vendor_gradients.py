@@ -5,8 +5,10 @@ All are given in the patient's frame, DICOM LPS. A direction of length zero is n
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +37,11 @@ _GE_GROUP, _GE_CREATOR, _GE_ELEMENTS = 0x0019, "GEMS_ACQU_01", (0xBB, 0xBC, 0xBD
 _MODALITY_TAG, _ORIENTATION_TAG = 0x00080060, 0x00200037
 _PHASE_TAG, _PUBLIC_TAG = 0x00181312, 0x00189089
 _BINARY = {"FD": "d", "FL": "f"}
-_WANTED = frozenset({0x0E, _UIH_ELEMENT, *_PRIVATE[1][2], *_GE_ELEMENTS})
+_ELEMENTS: dict[str, tuple[int, ...]] = {
+    **{creator: elements for _, creator, elements in _PRIVATE},
+    _UIH_CREATOR: (_UIH_ELEMENT,),
+    _GE_CREATOR: _GE_ELEMENTS,
+}
 
 
 def gradient_of(header: Dataset) -> Direction:
@@ -48,7 +54,7 @@ def gradient_of(header: Dataset) -> Direction:
             found = header.private_block(group, creator)
         except KeyError:
             return {}
-        return {e: _numbers(found[e].value) for e in _WANTED if e in found}
+        return {e: _numbers(found[e].value) for e in _ELEMENTS[creator] if e in found}
 
     axes = _numbers(header.get("ImageOrientationPatient"))
     phase = str(header.get("InPlanePhaseEncodingDirection", ""))
@@ -70,18 +76,20 @@ def scanned_gradient(header: ScannedHeader) -> Direction:
         return _scanned_numbers(header, tag, vr) if tag in header.places else ()
 
     def block(group: int, creator: str) -> Mapping[int, Sequence[float]]:
-        tags = header.private.get(group, ())
-        creators = [t for t in tags if t & 0xFFFF < 0x100]
+        # In ascending order: of hundreds of private elements only the first are creators.
+        creators = takewhile(lambda t: t & 0xFFFF < 0x100, header.private.get(group, ()))
         own = [t for t in creators if header.element(t)[1].strip(b" \0") == creator.encode()]
         if not own:
             return {}
         if len(own) > 1:
             raise ValueError("a private block twice")
-        vr = {0x2005: "FL", 0x0019: "DS" if creator == _GE_CREATOR else "FD"}.get(group, "FD")
+        start = group << 16 | (own[0] & 0xFF) << 8
+        vr = {_GE_CREATOR: "DS", _PRIVATE[1][1]: "FL"}.get(creator, "FD")
+        elements = _ELEMENTS[creator]
         return {
-            t & 0xFF: _scanned_numbers(header, t, vr)
-            for t in tags
-            if (t >> 8) & 0xFF == own[0] & 0xFF and t & 0xFF in _WANTED
+            e: _scanned_numbers(header, start | e, vr)
+            for e in elements
+            if start | e in header.places
         }
 
     phase = header.element(_PHASE_TAG)[1].decode("ascii") if _PHASE_TAG in header.places else ""
@@ -145,8 +153,9 @@ def _in_image(parts: Direction, axes: Direction) -> Direction:
 
 def _unit(direction: Direction) -> Direction:
     """Return a direction of three finite numbers as it is; nothing for any other."""
-    length = float(np.linalg.norm(direction)) if len(direction) == 3 else 0.0
-    return direction if np.isfinite(length) and length > 0 else ()
+    # Asked of every image of a series: numpy would take as long as reading the header.
+    usable = len(direction) == 3 and any(direction) and all(map(math.isfinite, direction))
+    return direction if usable else ()
 
 
 def _numbers(value: object) -> Direction:

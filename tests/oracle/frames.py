@@ -95,7 +95,7 @@ def _mosaic(data: Dataset) -> Iterator[Plane]:
 
     csa = csareader.get_csa_header(data, "image")  # type: ignore[no-untyped-call]  # no types
     wrapper = dicomwrappers.MosaicWrapper(data, csa)  # type: ignore[no-untyped-call]  # the same
-    stored = np.asarray(wrapper.get_unscaled_data(), dtype=np.float64)  # type: ignore[no-untyped-call]  # nibabel has no types here
+    stored = np.asarray(wrapper.get_unscaled_data())  # type: ignore[no-untyped-call]  # the same
     n = stored.shape[2]
     affine = np.asarray(wrapper.affine)
     for k in range(n):

@@ -30,7 +30,6 @@ from tasks.deidentify.rules.profile import (
     Rule,
 )
 from tasks.deidentify.rules.values import (
-    UID_FORM,
     age_at,
     cap_age,
     date_of_datetime,
@@ -48,7 +47,7 @@ STUDY_DATE, BIRTH_DATE, PATIENT_AGE = 0x00080020, 0x00100030, 0x00101010
 MANUFACTURER = 0x00080070
 _FUNCTIONAL_GROUPS = "FunctionalGroups"
 _LONGEST_TEXT = {"SH": 16, "LO": 64}
-_UID_LENGTH = 64
+_LONGEST_UID = 128
 
 
 def context_of(header: Header, profile: Profile, person: Person) -> Context:
@@ -202,7 +201,8 @@ def _uid(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementA
     texts = texts_of(element.value)
     if not vm_allows(rule.vm, len(texts)):
         return None
-    if not all(UID_FORM.fullmatch(t) and len(t) <= _UID_LENGTH for t in texts):
+    # Nothing of the text stays, so one that is malformed or too long still tells alike apart.
+    if not all(0 < len(t) <= _LONGEST_UID for t in texts):
         return None
     mapped = [t if is_registered_uid(t) else context.person.map_uid(t) for t in texts]
     return _written(rule, "\\".join(mapped).encode("ascii"))

@@ -18,8 +18,8 @@ from tests.builders import make_series
 N = 20
 
 
-def phase(series: int, kept: slice = slice(None), **elements: Any) -> SubStack:
-    slices = make_series(n_slices=N, series=series, modality="MR", **elements)[kept]
+def phase(series: int, kept: slice = slice(None), n_slices: int = N, **elements: Any) -> SubStack:
+    slices = make_series(n_slices=n_slices, series=series, modality="MR", **elements)[kept]
     (stack,) = split_series([read_features(data) for data in slices])
     return stack
 
@@ -43,6 +43,12 @@ def test_a_phase_that_lacks_slices_at_an_end_is_named_with_its_ends(
     short = phase(3, kept)
     ends = tuple(sorted(str(short.members[i].sop_uid) for i in named))
     assert remarks(phase(1), phase(2), short) == [ends]
+
+
+@pytest.mark.parametrize("kept", [slice(1, -1), slice(2, None), slice(None, -2)])
+def test_two_slices_of_a_short_stack_are_missed_too(kept: slice) -> None:
+    whole = [phase(series, n_slices=12) for series in (1, 2)]
+    assert len(remarks(*whole, phase(3, kept, n_slices=12))) == 1
 
 
 def test_the_remark_leaves_the_verdict() -> None:

@@ -12,7 +12,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from schemas.records import VolumeRecord
-from tests.builders import COLUMNS, ROWS, make_instance, make_series, make_uid
+from tasks.convert.store_folder import convert_folder
+from tests.builders import COLUMNS, ROWS, make_instance, make_series, make_uid, write_files
 from tests.oracle.compare import all_differences
 from tests.unit.convert.conftest import Convert
 
@@ -209,3 +210,37 @@ def test_a_fine_even_grid_is_no_fault(convert: Convert) -> None:
         data.ImagePositionPatient = [-25.0, -20.0, round(0.2 * i, 3)]
     (record,) = convert(slices)
     assert (record.verdict, record.codes) == ("OK", ())
+
+
+@pytest.mark.parametrize("frame", ["none", "its own"])
+def test_slices_with_every_uid_their_own_are_not_single_volumes(tmp_path: Path, frame: str) -> None:
+    slices = make_series(n_slices=N, SeriesNumber=None)
+    for data in slices:
+        data.SeriesInstanceUID = make_uid("torn", data.InstanceNumber)
+        if frame == "none":
+            del data.FrameOfReferenceUID
+        else:
+            data.FrameOfReferenceUID = make_uid("frame", data.InstanceNumber)
+    write_files(tmp_path / "dicom", slices)
+    (record,) = convert_folder(tmp_path / "dicom", tmp_path / "out").volumes
+    whole = ("REPAIRABLE", ("UID_PER_SLICE",))
+    held = ("QUARANTINE", ("FRAMES_OF_REFERENCE_DIFFER", "UID_PER_SLICE"))
+    assert (record.verdict, record.codes) == (whole if frame == "none" else held)
+
+
+def test_an_overlay_is_written_beside_the_image_and_does_not_hold_it(
+    convert: Convert, tmp_path: Path
+) -> None:
+    slices = make_series(n_slices=N)
+    for data in slices:
+        bits = np.zeros((ROWS, COLUMNS), dtype=np.uint8)
+        bits[3:6] = 1
+        for element, vr, value in (
+            *((0x10, "US", ROWS), (0x11, "US", COLUMNS), (0x40, "CS", "G")),
+            *((0x50, "SS", [1, 1]), (0x100, "US", 1), (0x102, "US", 0)),
+            (0x3000, "OW", np.packbits(bits, axis=None, bitorder="little").tobytes()),
+        ):
+            data.add_new((0x6000, element), vr, value)
+    (record,) = convert(slices)
+    assert (record.verdict, record.codes) == ("OK", ())
+    assert all_differences(tmp_path / "dicom", tmp_path / "nifti") == []
