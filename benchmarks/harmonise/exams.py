@@ -52,12 +52,17 @@ class Habits:
 
 @dataclass
 class Exam:
-    """Instances of one exam, and the true label of every part by digest."""
+    """Instances of one exam, and the true label of every part by digest.
+
+    `tells_of_contrast` is false of a CT with nothing but pauses between its scans: no name,
+    agent, start or tracking. What it shows nobody can know, and no part of it may be named.
+    """
 
     name: str
     instances: list[InstanceFeatures] = field(default_factory=list)
     truth: dict[str, str] = field(default_factory=dict)
     troubles: set[str] = field(default_factory=set)
+    tells_of_contrast: bool = True
 
 
 _NAMES = {
@@ -155,7 +160,9 @@ class _Builder:
         self._others(min(p.at_s for p in passes))
         if tracked:
             self._tracking(arrival_s)
-        self._dynamic(passes, start_s)
+        named = self._dynamic(passes, start_s)
+        told = named or tracked or start_s is not None or self.header_agent is not None
+        self.exam.tells_of_contrast = self.modality == "MR" or told
         if self._has("two_agents"):
             last = self.exam.instances[-1]
             other = "gadoxetate" if self.agent == "extracellular" else "extracellular"
@@ -207,7 +214,8 @@ class _Builder:
 
     # --- what the headers say -----------------------------------------------------------
 
-    def _dynamic(self, passes: list[_Pass], start_s: float | None) -> None:
+    def _dynamic(self, passes: list[_Pass], start_s: float | None) -> bool:
+        """Add the dynamic and return whether any name speaks of contrast."""
         rng = self.rng
         names = self._phase_names(passes)
         silent = rng.randrange(len(passes)) if self._has("one_time_missing") else None
@@ -233,6 +241,9 @@ class _Builder:
                     self._add(
                         one, "" if rng.random() < 0.5 else names[i], thin_s, start_s, thin=True
                     )
+
+        natives = {"", *_NAMES["en"]["pre"], *_NAMES["zh"]["pre"]}
+        return any(name not in natives for name in names)
 
     def _phase_names(self, passes: list[_Pass]) -> list[str]:
         rng, words = self.rng, _NAMES[self.lang]

@@ -24,11 +24,15 @@ _LATE = ("CT_DEL", "MR_T1_DEL", "MR_T1_TRANS")
 
 @dataclass
 class Measured:
-    """What was counted: (truth, answer), outcomes by trouble, rightness by tier, speed."""
+    """What was counted: (truth, answer), outcomes by trouble, rightness by tier, speed.
+
+    Parts of exams that tell nothing of contrast are counted apart: `silent` by whether named.
+    """
 
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
     troubles: dict[str, Counter[str]] = field(default_factory=dict)
     tiers: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    silent: Counter[bool] = field(default_factory=Counter)
     seconds: float = 0.0
     n_series: int = 0
 
@@ -94,6 +98,9 @@ def measure(first_seed: int, n_exams: int, show: str | None = None) -> Measured:
                 answer in ("MR_T1_POST", "CT_CE") and _is_pre(truth)
             )
             answer = ABSTAINED if unsure else answer
+            if not exam.tells_of_contrast:
+                found.silent[not unsure and not _is_pre(truth)] += 1
+                continue
             found.confusion[truth, answer] += 1
             outcome = "right" if answer == truth else ABSTAINED if unsure else "wrong"
             if row is not None and not unsure:
@@ -123,6 +130,10 @@ def _print(found: Measured) -> None:
     for tier in sorted({t for t, _ in found.tiers}):
         right, bad = found.tiers[tier, True], found.tiers[tier, False]
         print(f"tier {tier}: {right + bad} named, precision {right / (right + bad):.4f}")
+    print(
+        f"exams that tell nothing of contrast: {found.silent[True]} of "
+        f"{found.silent.total()} parts named"
+    )
     for trouble, outcomes in sorted(found.troubles.items()):
         wrong, unsure = outcomes["wrong"], outcomes[ABSTAINED]
         n = outcomes.total()

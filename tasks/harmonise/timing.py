@@ -122,7 +122,7 @@ def settle_phases(items: Sequence[ExamItem], agent: str) -> SettledPhases:
                     decision, label=UNCLASSIFIED, tier="none", contrast_phase=None, evidence=kept
                 )
             decisions[item.key] = _decide(replace(item, decision=decision), seen)
-    if _disbelieved(zeros, zero):
+    if _disbelieved(zeros, zero, rung):
         doubt = {
             item.key: _doubted(decisions[item.key], "TIME-ZERO-DISBELIEVED ContrastBolusStartTime")
             for one in passes
@@ -133,12 +133,12 @@ def settle_phases(items: Sequence[ExamItem], agent: str) -> SettledPhases:
     return SettledPhases(decisions, zero)
 
 
-def _disbelieved(zeros: Sequence[TimeZero], believed: TimeZero | None) -> bool:
+def _disbelieved(zeros: Sequence[TimeZero], believed: TimeZero | None, rung: Rung) -> bool:
     """Return whether the exam states a start of injection that its images contradict.
 
-    Where the bolus was tracked, that settles it.
+    Where the bolus was tracked, that settles it; names settle the phases as well.
     """
-    if believed is not None and believed.rung.name == "bolus_tracking":
+    if (believed is not None and believed.rung.name == "bolus_tracking") or rung.tier != "C":
         return False
     return any(zero.rung.name == "start_time" and zero is not believed for zero in zeros)
 

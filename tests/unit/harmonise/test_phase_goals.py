@@ -31,6 +31,12 @@ def test_a_phase_is_rather_missing_than_wrong(measured: Any) -> None:
 
 
 @pytest.mark.slow
+def test_pauses_alone_name_no_phase(measured: Any) -> None:
+    assert measured.silent.total() > 50
+    assert measured.silent[True] == 0
+
+
+@pytest.mark.slow
 def test_what_is_only_inferred_is_right_in_99_of_100(measured: Any) -> None:
     right, wrong = measured.tiers["C", True], measured.tiers["C", False]
     assert right > 500
