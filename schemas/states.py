@@ -44,6 +44,7 @@ class ReasonCode(StrEnum):
     INTERVAL_MISMATCH = "INTERVAL_MISMATCH"
     STUDY_OF_TWO_SUBJECTS = "STUDY_OF_TWO_SUBJECTS"
     SERIES_OF_TWO_SUBJECTS = "SERIES_OF_TWO_SUBJECTS"
+    SERIES_OF_TWO_STUDIES = "SERIES_OF_TWO_STUDIES"
     STAGE_FAILED = "STAGE_FAILED"
     UNKNOWN_FORM = "UNKNOWN_FORM"
     UNREADABLE_FORM = "UNREADABLE_FORM"
@@ -74,7 +75,8 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.IDENTIFIER_FOUND: "the scan of what was written found an identifier of the person",
     ReasonCode.INTERVAL_MISMATCH: "an interval between dates changed during de-identification",
     ReasonCode.STUDY_OF_TWO_SUBJECTS: "one study holds objects of two subjects",
-    ReasonCode.SERIES_OF_TWO_SUBJECTS: "one series number holds objects of two subjects",
+    ReasonCode.SERIES_OF_TWO_SUBJECTS: "one SeriesInstanceUID holds objects of two subjects",
+    ReasonCode.SERIES_OF_TWO_STUDIES: "one SeriesInstanceUID holds objects of several studies",
     ReasonCode.STAGE_FAILED: "a stage failed on this file; nothing of it was released",
     ReasonCode.UNKNOWN_FORM: "no form of the site delivery contract has this name",
     ReasonCode.UNREADABLE_FORM: "the form cannot be read in an accepted encoding and layout",
