@@ -48,6 +48,7 @@ class ReasonCode(StrEnum):
     PIXEL_BYTES_BESIDE_IMAGE = "PIXEL_BYTES_BESIDE_IMAGE"
     STUDY_OF_TWO_SUBJECTS = "STUDY_OF_TWO_SUBJECTS"
     SERIES_OF_TWO_SUBJECTS = "SERIES_OF_TWO_SUBJECTS"
+    SERIES_OF_TWO_STUDIES = "SERIES_OF_TWO_STUDIES"
     STAGE_FAILED = "STAGE_FAILED"
     UNKNOWN_FORM = "UNKNOWN_FORM"
     UNREADABLE_FORM = "UNREADABLE_FORM"
@@ -83,7 +84,8 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.CONTRADICTORY_HEADER: "an element stands twice in the header with two values",
     ReasonCode.PIXEL_BYTES_BESIDE_IMAGE: "the pixel data carries bytes that are not of the image",
     ReasonCode.STUDY_OF_TWO_SUBJECTS: "one study holds objects of two subjects",
-    ReasonCode.SERIES_OF_TWO_SUBJECTS: "one series number holds objects of two subjects",
+    ReasonCode.SERIES_OF_TWO_SUBJECTS: "one SeriesInstanceUID holds objects of two subjects",
+    ReasonCode.SERIES_OF_TWO_STUDIES: "one SeriesInstanceUID holds objects of several studies",
     ReasonCode.STAGE_FAILED: "a stage failed on this file; nothing of it was released",
     ReasonCode.UNKNOWN_FORM: "no form of the site delivery contract has this name",
     ReasonCode.UNREADABLE_FORM: "the form cannot be read in an accepted encoding and layout",

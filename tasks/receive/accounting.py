@@ -97,6 +97,8 @@ def hold_what_two_subjects_share(
 ) -> tuple[list[FileOutcome], dict[str, ReasonCode]]:
     """Hold every study and every series that has objects of more than one subject, whole.
 
+    Of a series that names several studies of one subject what has arrived is held.
+
     Several PatientIDs of one subject are one subject. Nobody can tell from the objects whose
     study it is: not from which came first, nor from which are more. A series belongs to one
     study (PS3.3 A.1.2): two persons' studies that name one series are told apart by no reader.
@@ -123,12 +125,13 @@ def hold_what_two_subjects_share(
     ]
     listed = list(known)
     shared = _of_two_subjects([*arrived, *listed])
+    divided = _of_two_studies(arrived, listed)
 
     def reason_of(instance: KnownInstance) -> ReasonCode | None:
         return shared.get(instance.study_uid) or shared.get(instance.series_uid)
 
     # A duplicate inside the batch has no features of its own; it is told by its UID.
-    aside = {instance.sop_uid: reason_of(instance) for instance in arrived}
+    aside = {i.sop_uid: reason_of(i) or divided.get(i.series_uid) for i in arrived}
     settled = [
         quarantined(outcome, reason)
         if outcome.state is not FileState.QUARANTINED
@@ -138,6 +141,22 @@ def hold_what_two_subjects_share(
     ]
     held = {i.sop_uid: reason for i in listed if (reason := reason_of(i)) is not None}
     return settled, dict(sorted(held.items()))
+
+
+def _of_two_studies(
+    arrived: Iterable[KnownInstance], listed: Iterable[KnownInstance]
+) -> dict[str, ReasonCode]:
+    """Return UID → reason of each series whose new images name several studies.
+
+    What an earlier night brought stays: it was of one study. The same image under another study
+    is a duplicate like any other, as after a merge in the PACS.
+    """
+    before = {one.sop_uid: one for one in listed}
+    studies: dict[str, set[str]] = defaultdict(set)
+    for one in (*before.values(), *(a for a in arrived if a.sop_uid not in before)):
+        studies[one.series_uid].add(one.study_uid)
+    reason = ReasonCode.SERIES_OF_TWO_STUDIES
+    return {uid: reason for uid, named in studies.items() if len(named) > 1}
 
 
 def _of_two_subjects(instances: Iterable[KnownInstance]) -> dict[str, ReasonCode]:

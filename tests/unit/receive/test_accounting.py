@@ -128,6 +128,28 @@ def test_one_series_uid_of_two_subjects_is_held_on_both_sides_though_their_studi
     assert (late.reason, held) == (reason, {"2.25.1": reason})
 
 
+def test_new_images_of_a_series_that_name_two_studies_are_held_and_earlier_ones_stay() -> None:
+    one, other = image(1, "1.1", "A"), image(2, "1.2", "A")
+    assert other.features is not None
+    divided = replace(other, features=replace(other.features, series_uid="1.1.1"))
+    settled, held = hold_what_two_subjects_share([one, divided, image(3, "1.3", "A")], [])
+    reason = ReasonCode.SERIES_OF_TWO_STUDIES
+    assert [outcome.reason for outcome in settled] == [reason, reason, None]
+    (late,), held = hold_what_two_subjects_share(
+        [divided], [KnownInstance("2.25.1", "1.1", "1.1.1", "A")]
+    )
+    assert (late.reason, held) == (reason, {})
+
+
+def test_an_image_that_comes_again_under_a_merged_study_is_only_a_duplicate() -> None:
+    again = image(1, "1.2", "A")
+    assert again.features is not None
+    moved = replace(again, features=replace(again.features, series_uid="1.1.1"))
+    known = [KnownInstance("2.25.1", "1.1", "1.1.1", "A")]
+    (outcome,), held = hold_what_two_subjects_share([moved], known)
+    assert (outcome.state, held) == (FileState.ACCEPTED, {})
+
+
 def test_the_same_image_under_another_subject_is_no_duplicate() -> None:
     known = [KnownInstance("2.25.1", "1.1", "1.1.1", "A")]
     (outcome,), held = hold_what_two_subjects_share([image(1, "1.1", "B")], known)
