@@ -72,3 +72,26 @@ def test_images_and_notes_of_encoders_come_in(syntax: str, frame: bytes) -> None
 )
 def test_whatever_else_compressed_pixels_hold_is_held(syntax: str, frame: bytes) -> None:
     assert compressed(syntax, frame) is ReasonCode.PIXEL_BYTES_BESIDE_IMAGE
+
+
+@pytest.mark.parametrize("marker", [m for m in range(0x02, 0xFF) if not 0xD0 <= m <= 0xDA])
+def test_no_segment_of_a_jpeg_carries_text_through(marker: int) -> None:
+    """Reserved segments, application data, comments, and tables that nothing uses."""
+    for syntax, frame in (
+        (JPEGLosslessSV1, jpeg(segment(marker, NAME))),
+        (JPEGLSLossless, jpeg_ls(segment(marker, NAME))),
+    ):
+        assert compressed(syntax, frame) is ReasonCode.PIXEL_BYTES_BESIDE_IMAGE
+
+
+@pytest.mark.parametrize("marker", [m for m in range(0x30, 0x90) if m not in (0x4F, 0x51)])
+def test_no_segment_of_a_jpeg_2000_carries_text_through(marker: int) -> None:
+    for frame in (
+        jpeg_2000(segment(marker, NAME)),
+        jpeg_2000(in_tile=segment(marker, NAME)),
+    ):
+        assert compressed(JPEG2000Lossless, frame) is ReasonCode.PIXEL_BYTES_BESIDE_IMAGE
+
+
+def test_a_second_image_behind_the_only_frame_is_held() -> None:
+    assert compressed(JPEGLosslessSV1, jpeg() + jpeg()) is ReasonCode.PIXEL_BYTES_BESIDE_IMAGE
