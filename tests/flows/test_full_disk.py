@@ -31,7 +31,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
-@pytest.mark.parametrize("rest_kib", [60, 400, 1500])
+@pytest.mark.parametrize("rest_kib", [60, 400])
 def test_a_full_disk_is_told_and_the_next_night_ends_as_if_it_had_not_been(
     rest_kib: int, small_disk: Path, whole_export: Path, night: Path, prefect_api: str
 ) -> None:
