@@ -70,7 +70,8 @@ def test_numbers_that_were_changed_with_their_checksums_are_found(tmp_path: Path
     new = f"{hashlib.sha256(path.read_bytes()).hexdigest()}  tables/eligibility/S91.parquet"
     (folder / "SHA256SUMS").unlink()
     (folder / "SHA256SUMS").write_text(sums.replace(old, new))
-    assert [f.rule_id for f in verify_release(folder)] == ["REL-CONTENT", "REL-ROWS", "REL-SUMS"]
+    rules = [f.rule_id for f in verify_release(folder)]
+    assert rules == ["REL-CONTENT", "REL-DATABASE", "REL-ROWS", "REL-SIGNATURE", "REL-SUMS"]
 
 
 def test_a_table_that_nobody_knows_and_one_that_is_missing_are_named(tmp_path: Path) -> None:
