@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -36,7 +37,8 @@ class ClinicalRow:
     `subject_no` is the study subject number, or the screening number of a person who was
     never enrolled; `enrolled` tells which. `shift_days` is how far this person's dates move
     back when they leave the restricted zone. `source_sha256` is the keyed digest of the form
-    (`KeyRing.keyed_digest`), never its plain SHA-256.
+    (`KeyRing.keyed_digest`), never its plain SHA-256. `content_digest` is that of what this row
+    says (`digest_of_content`, keyed): it stays when another export repeats the row.
     """
 
     form: str
@@ -50,6 +52,7 @@ class ClinicalRow:
     export_as_of: dt.date
     batch_id: BatchId
     source_sha256: Sha256
+    content_digest: Sha256
 
     def text(self, name: str) -> str | None:
         """Return a code or short text, or None when it is missing."""
@@ -69,3 +72,17 @@ class ClinicalRow:
     def is_not_done(self, name: str) -> bool:
         """Return whether the site entered ND, not done."""
         return self.values.get(name) is Missing.NOT_DONE
+
+
+def digest_of_content(
+    form: str, subject_id: SubjectId, key: tuple[str, ...], values: Mapping[str, Cell]
+) -> Sha256:
+    """Return the SHA-256 of what a row says, whatever order or export it came in.
+
+    A field that is not entered says nothing, so that a new column of a form changes no digest.
+    Dates can be found from it by trying: it must be keyed before anybody sees it.
+    """
+    said = sorted(
+        (name, repr(value)) for name, value in values.items() if value is not Missing.NOT_ENTERED
+    )
+    return Sha256(hashlib.sha256(repr((form, subject_id, key, said)).encode()).hexdigest())

@@ -61,6 +61,12 @@ class LesionReference:
         Pairs of facts that contradict each other.
     flags : tuple of str
         What a reader of the reference must know, sorted.
+    evidence_digest : str
+        Keyed code of the lesion's record; an adjudication counts only while it names this one.
+    adjudicated_class : str or None
+        The class that the adjudication found; None unless it settled the lesion.
+    adjudication_problems : tuple of str
+        Rules of `findings.yaml` that say why adjudications of the lesion do not count, sorted.
     """
 
     lesion_no: int | None
@@ -72,6 +78,9 @@ class LesionReference:
     missing: tuple[str, ...] = ()
     conflicts: tuple[tuple[str, str], ...] = ()
     flags: tuple[str, ...] = ()
+    evidence_digest: str = ""
+    adjudicated_class: str | None = None
+    adjudication_problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ FORM_NAMES = (
     "treatment",
     "diagnosis",
     "image_quality",
+    "adjudication",
 )
 _M = TypeVar("_M", bound=BaseModel)
 _NOT_FORMS = ("conventions", "linkage", "findings")
@@ -263,7 +264,7 @@ def read_form_contracts() -> dict[str, FormContract]:
     Raises
     ------
     ContractError
-        If a file cannot be used, or is not one of the seven forms; the message names file
+        If a file cannot be used, or is not one of the known forms; the message names file
         and place.
     """
     return parse_form_contracts(_folder())

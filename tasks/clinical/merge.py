@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from schemas.clinical_rows import Cell, ClinicalRow, Missing
+from schemas.clinical_rows import Cell, ClinicalRow, Missing, digest_of_content
 from schemas.finding_texts import make_finding
 from schemas.identifiers import BatchId, SiteCode, SubjectNo
 from schemas.records import Finding
@@ -39,6 +39,12 @@ class MergedForms:
 
 #: More subjects than that are missing from one export for one reason: it is not a full one.
 _FEW_GONE = 3
+#: What a site numbers itself, and the keyed code that stands for it.
+_KEYED_CODES = (
+    ("rater_id", rater_code),
+    ("reader_id", rater_code),
+    ("screening_no", screening_code),
+)
 _Part = tuple[BatchForms, FormRows]
 _RowKey = tuple[str, SiteCode, tuple[str, ...]]
 
@@ -114,13 +120,14 @@ def _clinical_row(
         export_as_of=form.export_as_of,
         batch_id=before.batch_id if before else batch.batch_id,
         source_sha256=ring.keyed_digest(form.source_sha256),
+        content_digest=ring.keyed_digest(digest_of_content(form.form, subject_id, row.key, values)),
     )
 
 
 def _with_public_codes(site: SiteCode, row: FormRow, ring: KeyRing) -> Mapping[str, Cell]:
     """Return the values with keyed codes for what a site numbers itself: readers, screenings."""
     keyed: dict[str, Cell] = {}
-    for name, code in (("rater_id", rater_code), ("screening_no", screening_code)):
+    for name, code in _KEYED_CODES:
         value = row.values.get(name)
         if isinstance(value, str) and not isinstance(value, Missing):
             keyed[name] = code(site, value, ring)

@@ -18,6 +18,8 @@ from tasks.clinical.pseudonyms import person_keys, rater_code
 #: A cell of a warehouse table.
 TableCell = str | int | float | dt.date | list[str] | None
 
+#: Columns that hold the code of a reader.
+_READERS = ("rater_id", "reader_id")
 _ARROW_TYPES = {
     "code": pa.string(),
     "token": pa.string(),
@@ -68,8 +70,9 @@ def _table_row(
     for column in _released_fields(contract):
         value = row.values.get(column.name, Missing.NOT_ENTERED)
         cells.update(_released_cells(column, value, shift_days))
-    if isinstance(cells.get("rater_id"), str):
-        cells["rater_id"] = rater_code(site, str(cells["rater_id"]), ring)
+    for name in _READERS:
+        if isinstance(cells.get(name), str):
+            cells[name] = rater_code(site, str(cells[name]), ring)
     cells["missing"] = _missing_list(contract, row)
     cells["source_sha256"] = source_sha256
     return cells

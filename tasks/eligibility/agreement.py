@@ -45,7 +45,7 @@ def check_references(subject: SubjectRecord, reference: SubjectReference) -> lis
 
     Each quotes the fields, never their values.
     """
-    found = []
+    found = _about_adjudications(subject, reference)
     for lesion in reference.lesions:
         lesion_id = f"{subject.subject_id}-L{lesion.lesion_no}"
         for pair in lesion.conflicts:
@@ -74,6 +74,33 @@ def check_references(subject: SubjectRecord, reference: SubjectReference) -> lis
                     )
                 )
     return found
+
+
+def _about_adjudications(subject: SubjectRecord, reference: SubjectReference) -> list[Finding]:
+    """Return a finding for each lesion of which adjudications do not count, by reason."""
+    known = {lesion.lesion_no for lesion in reference.lesions}
+    problems = {
+        (lesion.lesion_no, rule)
+        for lesion in reference.lesions
+        for rule in lesion.adjudication_problems
+    }
+    named = {row.number("lesion_no") for row in subject.form("adjudication")}
+    problems |= {
+        (int(number), "REF_ADJUDICATION_NO_LESION")
+        for number in named
+        if number is not None and number not in known
+    }
+    return [
+        make_finding(
+            "protocol",
+            rule,
+            subject.site,
+            object_type="lesion",
+            object_id=f"{subject.subject_id}-L{lesion_no}",
+            column="adjudication.evidence_digest",
+        )
+        for lesion_no, rule in sorted(problems, key=str)
+    ]
 
 
 def _about_demographics(subject: SubjectRecord) -> Iterator[_Problem]:

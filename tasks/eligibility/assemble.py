@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.protocol import choices_of, read_protocol
 from schemas.records import CohortLabels, Finding
 from schemas.reference import Judge, SubjectReference
 from tasks.eligibility import published
+from tasks.eligibility.adjudication_cases import AdjudicationCase, cases_of
 from tasks.eligibility.agreement import check_references, check_subject
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.evaluate import CriterionResult, Eligibility, roll_up
@@ -45,10 +46,11 @@ _TABLES = (
 
 @dataclass(frozen=True)
 class CohortRows:
-    """Rows of the published tables by table name, and findings."""
+    """Rows of the published tables by table name, findings, and cases for readers (restricted)."""
 
     tables: Mapping[str, list[Row]]
     findings: tuple[Finding, ...]
+    cases: tuple[AdjudicationCase, ...] = field(default=(), repr=False)
 
 
 def assemble_cohort(
@@ -85,6 +87,7 @@ def assemble_cohort(
     subjects = collect_subjects(clinical, labels, shift_days)
     tables: dict[str, list[Row]] = {name: [] for name in _TABLES}
     findings: list[Finding] = []
+    cases: list[AdjudicationCase] = []
     places: dict[str, list[Place]] = {reading.id: [] for reading in read_protocol().readings}
     for subject in subjects:
         ways = possible_baselines(subject, choices_of(read_protocol().default_reading))
@@ -96,6 +99,7 @@ def assemble_cohort(
         _add_published(tables, subject, baseline, published_reference, batch_id, baseline_mri)
         findings += check_subject(subject, baseline)
         findings += check_references(subject, published_reference)
+        cases += cases_of(subject, published_reference)
         for reading, results in evaluate_subject(subject, references).items():
             reference = references.under(baseline, choices_of(reading)).label
             places[reading].append(_add_verdicts(tables, subject, results, reading, reference))
@@ -103,7 +107,7 @@ def assemble_cohort(
     outside = _never_enrolled(clinical)
     for reading, found in places.items():
         tables["stard_flow"] += flow_rows([*found, *outside], reading)
-    return CohortRows(tables, tuple(findings))
+    return CohortRows(tables, tuple(findings), tuple(cases))
 
 
 def _add_published(

@@ -27,7 +27,7 @@ _CODES: dict[str, tuple[str, ...]] = {
     "prior_tx": ("yes", "no"),
     "iq": ("adequate", "limited", "inadequate"),
     "dx": ("malignant", "benign", "indeterminate"),
-    "route": ("pathology", "followup", "imaging", "clinical"),
+    "route": ("pathology", "followup", "imaging", "clinical", "adjudication"),
     "inflammatory": ("yes", "no"),
     "ref_state": tuple(ReferenceState),
 }

@@ -57,9 +57,11 @@ def lesion_rows(subject: SubjectRecord, reference: SubjectReference) -> list[Row
                 "segment": row.text("segment") or "U",
                 "diameter_mm": row.number("diameter_mm"),
                 "mask_volume_id": None,
-                "reference_class": row.text("reference_class") or "pending",
+                "reference_class": judged.adjudicated_class
+                or row.text("reference_class")
+                or "pending",
                 "malignant": known if proven else None,
-                "reference_route": row.text("reference_route") or "none",
+                "reference_route": judged.route or "none",
                 "reference_accepted": proven,
                 "reference_state": judged.state.value,
                 "reference_proof": [one.record_id for one in judged.proof],

@@ -26,6 +26,7 @@ from tasks.eligibility.assemble import assemble_cohort
 from tasks.eligibility.persons import check_persons
 from tasks.eligibility.roles import assign_roles
 from tasks.eligibility.store import read_roles
+from tasks.eligibility.store_cases import write_cases
 
 #: Signed by hand and never written by us; it is restricted because it names subjects.
 
@@ -52,6 +53,7 @@ def evaluate_cohort(judge: Judge) -> dict[str, int]:
         subjects, forbidden = assign_roles(cohort.tables["subject"], roles)
         known = {str(row["subject_id"]) for row in subjects}
         twice = check_persons(vault.subjects_sharing_a_person(), known)
+        write_cases(settings.zones, cohort.cases, {site for site, _ in nights.batches})
         contracts = read_table_contracts()
         rows = {**cohort.tables, "subject": subjects}
         bench.leave(

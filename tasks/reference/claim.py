@@ -8,7 +8,7 @@ from schemas.clinical_rows import ClinicalRow
 from schemas.protocol import read_protocol
 
 MALIGNANT, BENIGN, INDETERMINATE = "malignant", "benign", "indeterminate"
-PATHOLOGY, FOLLOW_UP = "pathology", "followup"
+PATHOLOGY, FOLLOW_UP, ADJUDICATION = "pathology", "followup", "adjudication"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from schemas.reference import (
     SubjectReference,
 )
 from schemas.states import Verdict
+from tasks.reference.adjudication import adjudicated
 from tasks.reference.claim import BENIGN, INDETERMINATE, MALIGNANT, PATHOLOGY
 from tasks.reference.evidence import LesionEvidence, collect_evidence
 from tasks.reference.lesion import judge_lesion
@@ -43,7 +44,10 @@ def judge_subject(
     """
     forms = [row for row in rows if row.form == "diagnosis"]
     evidence = [collect_evidence(rows, row, anchors, choices) for row in forms]
-    lesions = tuple(judge_lesion(one, anchors, choices) for one in evidence)
+    lesions = tuple(
+        adjudicated(judge_lesion(one, anchors, choices), row, rows)
+        for one, row in zip(evidence, forms, strict=True)
+    )
     carried = _carry(lesions)
     state = _worst({one.state for one in carried.lesions})
     windows = [_window_facts(one, lesion) for one, lesion in zip(evidence, lesions, strict=True)]

@@ -138,7 +138,7 @@ def _proof(evidence: LesionEvidence, claim: Claim) -> tuple[str | None, list[Cli
     images = [one.row for one in _settled(evidence.follow_ups)]
     found = {PATHOLOGY: tissue, FOLLOW_UP: images}
     for one in (claim.route, *claim.accepted_routes):
-        if found[str(one)]:
+        if found.get(str(one)):
             return one, found[str(one)]
     return None, []
 

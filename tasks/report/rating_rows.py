@@ -63,6 +63,7 @@ def rating_rows(
                 export_as_of=dt.date.min,
                 batch_id=BatchId(batch),
                 source_sha256=review.sha256,
+                content_digest=review.sha256,
             )
         )
     return rows

@@ -31,6 +31,7 @@ PUBLISHED_IMAGES = "instance"
 SQL_ONLY = frozenset({INSTANCE_FEATURES, PUBLISHED_IMAGES})
 UNCLASSIFIED = "UNCLASSIFIED"
 _STATES = ("n_accepted", "n_quarantined", "n_duplicate", "n_clinical", "n_control")
+_PROVES_MALIGNANT = ("pathology", "adjudication")
 _NO_VOLUME_NEEDED = ("LOCALIZER", "NONIMAGE")
 _ACCEPTED_TIERS = ("A", "B")
 _SITE_CODE_LENGTH = len("S01")
@@ -98,7 +99,7 @@ def _series(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
 def _lesion(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
     frame = frames["lesion"]
     malignant = frame["malignant"].astype("boolean").fillna(value=False).astype(bool)
-    return {"malignant_by_pathology": ~malignant | (frame["reference_route"] == "pathology")}
+    return {"malignant_by_pathology": ~malignant | frame["reference_route"].isin(_PROVES_MALIGNANT)}
 
 
 def _criterion_result(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:

@@ -20,7 +20,7 @@ from tasks.clinical.form_contracts import (
 FOLDER = data_contracts_dir() / "site_delivery"
 
 
-def test_the_seven_forms_are_there() -> None:
+def test_every_form_is_there() -> None:
     assert tuple(read_form_contracts()) == FORM_NAMES
 
 
@@ -56,7 +56,6 @@ def test_every_field_says_what_it_is_in_both_languages(form: str) -> None:
         ("treatment", "treatment.target", "target"),
         ("diagnosis", "lesion.segment", "segment"),
         ("diagnosis", "lesion.reference_class", "reference_class"),
-        ("diagnosis", "lesion.reference_route", "reference_route"),
         ("diagnosis", "lesion.lirads_category", "lirads_category"),
         ("image_quality", "image_quality.rating", "rating"),
         ("image_quality", "image_quality.viewed", "viewed"),
@@ -71,6 +70,22 @@ def test_the_codes_of_a_form_are_those_of_the_published_table(
     assert published is not None
     codes = {entry.code for entry in read_form_contracts()[form].field(field).codes}
     assert codes == set(published)
+
+
+def test_a_site_can_enter_every_route_but_adjudication() -> None:
+    published = read_table_contracts()["lesion"].column("reference_route").allowed_values
+    entered = read_form_contracts()["diagnosis"].field("reference_route").codes
+    assert set(published or ()) - {entry.code for entry in entered} == {"adjudication"}
+    assert {entry.code for entry in entered} < set(published or ())
+
+
+def test_an_adjudication_names_a_class_of_the_diagnosis_form() -> None:
+    forms = read_form_contracts()
+    entered = forms["diagnosis"].field("reference_class").codes
+    judged = forms["adjudication"].field("reference_class").codes
+    assert {(one.code, one.number) for one in entered if one.code != "pending"} == {
+        (one.code, one.number) for one in judged
+    }
 
 
 def test_the_missing_codes_are_four_and_apart() -> None:

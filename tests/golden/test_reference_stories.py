@@ -13,6 +13,7 @@ from schemas.clinical_rows import Cell, ClinicalRow, Missing
 from schemas.partial_dates import PartialDate
 from schemas.protocol import read_protocol
 from tasks.eligibility.assemble import CohortRows, assemble_cohort
+from tasks.reference.adjudication import evidence_digest
 from tasks.reference.judge import judge_subject
 from tests.unit.eligibility.cohort import DCE, plain_images, plain_rows, row
 
@@ -63,7 +64,23 @@ def rows_of(story: dict[str, Any]) -> list[ClinicalRow]:
             row("treatment", treatment_no=number, prior_treatment="yes", start_date=on(day),
                 type=kind, target=target)
         )  # fmt: skip
-    return rows if story.get("treatments") else [*rows, row("treatment")]
+    if not story.get("treatments"):
+        rows.append(row("treatment"))
+    return [*rows, *judgements_of(story, rows)]
+
+
+def judgements_of(story: dict[str, Any], rows: list[ClinicalRow]) -> list[ClinicalRow]:
+    """Return the adjudication forms; the readers saw the evidence of the story, or older."""
+    lesions = {one.number("lesion_no"): one for one in rows if one.form == "diagnosis"}
+    judgements = []
+    for lesion, role, reader, found, evidence in story.get("adjudications", ()):
+        today = evidence_digest(lesions[lesion], rows)
+        judgements.append(
+            row("adjudication", lesion_no=lesion, role=role, reader_id=reader,
+                reference_class=found,
+                evidence_digest=today if evidence == "today" else "EV-0000000000000000")
+        )  # fmt: skip
+    return judgements
 
 
 def told_by(story: dict[str, Any]) -> CohortRows:
@@ -103,6 +120,23 @@ def test_only_a_proven_label_is_published_as_one(story: dict[str, Any]) -> None:
         proven = lesion["reference_state"] == "proven"
         assert (lesion["malignant"] is not None) is proven
         assert bool(lesion["reference_proof"]) is proven
+
+
+@pytest.mark.parametrize("story", STORIES, ids=[story["name"] for story in STORIES])
+def test_adjudications_that_do_not_count_are_findings(story: dict[str, Any]) -> None:
+    found = {one.rule_id for one in told_by(story).findings}
+    raised = {rule.removeprefix("REF_ADJUDICATION_") for rule in found if "ADJUDICATION" in rule}
+    assert raised == set(story.get("adjudication_problems", ()))
+
+
+@pytest.mark.parametrize("story", STORIES, ids=[story["name"] for story in STORIES])
+def test_a_lesion_that_readers_settled_says_so_and_what_they_found(story: dict[str, Any]) -> None:
+    settled = {
+        lesion["lesion_no"]: lesion["reference_class"]
+        for lesion in told_by(story).tables["lesion"]
+        if lesion["reference_route"] == "adjudication"
+    }
+    assert settled == story.get("settled", {})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from schemas.partial_dates import PartialDate
 from schemas.protocol import choices_of
 from schemas.reference import ReferenceAnchors, SubjectReference
 from tasks.eligibility.evaluate import evaluate_facts
+from tasks.reference.adjudication import evidence_digest
 from tasks.reference.judge import judge_subject
 from tests.unit.eligibility.cohort import CT, DCE, row
 
@@ -116,3 +118,31 @@ def test_the_order_of_rows_changes_nothing(
         two.conflicts,
         two.flags,
     )
+
+
+def _votes(lesion: ClinicalRow, seen: list[ClinicalRow], code: str) -> list[ClinicalRow]:
+    digest = evidence_digest(lesion, [lesion, *seen])
+    return [
+        row("adjudication", reader_id=reader, reference_class=code, evidence_digest=digest)
+        for reader in ("R-1", "R-2")
+    ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(lesions, st.lists(records, max_size=4), st.sampled_from(CLASSES))
+def test_readers_never_turn_e3_into_its_opposite(
+    lesion: ClinicalRow, some: list[ClinicalRow], code: str
+) -> None:
+    before = judged([lesion, *some])
+    after = judged([lesion, *some, *_votes(lesion, some, code)])
+    assert {e3(before), e3(after)} != {"pass", "fail"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(lesions, st.lists(records, max_size=4), records, st.sampled_from(CLASSES))
+def test_an_adjudication_never_survives_evidence_that_came_after_it(
+    lesion: ClinicalRow, some: list[ClinicalRow], more: ClinicalRow, code: str
+) -> None:
+    alone = judged([lesion, *some, more]).lesions[0]
+    after = judged([lesion, *some, more, *_votes(lesion, some, code)]).lesions[0]
+    assert after == replace(alone, adjudication_problems=("REF_ADJUDICATION_STALE",))

@@ -86,6 +86,15 @@ ROWS: dict[str, dict[str, str]] = {
         "rater_id": "R01",
         "rated_on": "2025-03-30",
     },
+    "adjudication": {
+        "subject_no": "LC-0001",
+        "lesion_no": "1",
+        "reader_id": "R01",
+        "role": "reader",
+        "reference_class": "HCC",
+        "decided_on": "2025-06-30",
+        "evidence_digest": "EV-0123456789abcdef",
+    },
 }
 
 

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from schemas.clinical_rows import digest_of_content
 from schemas.finding_texts import make_finding
 from schemas.identifiers import BatchId, SiteCode, SubjectNo
 from schemas.vault.keys import KeyRing
@@ -178,3 +179,25 @@ def test_the_kind_may_stand_in_a_column() -> None:
     text = form_text("diagnosis", [form_row("diagnosis")], more=["导出类型"])
     form, findings = read_text("diagnosis", text.rstrip("\r\n") + "incremental\r\n")
     assert (form.incremental, findings) == (True, [])
+
+
+def test_what_a_row_says_has_one_digest_in_every_export_and_another_under_another_day(
+    ring: KeyRing,
+) -> None:
+    first = batch("a", export("2026-11-20", form_row("diagnosis")))
+    again = batch("b", export("2026-11-22", form_row("diagnosis")))
+    changed = batch("c", export("2026-11-22", form_row("diagnosis", reference_class="FNH")))
+    digests = [merge_batches([one], ring).rows[0].content_digest for one in (first, again, changed)]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_the_digest_of_a_row_is_keyed_so_that_no_date_is_found_by_trying(ring: KeyRing) -> None:
+    (row,) = merge_batches([OLD], ring).rows
+    plain = digest_of_content(row.form, row.subject_id, row.key, row.values)
+    assert row.content_digest == ring.keyed_digest(plain) != plain
+
+
+def test_adjudicators_get_keyed_codes(ring: KeyRing) -> None:
+    form = export("2026-11-20", form_row("adjudication"), form="adjudication")
+    (row,) = merge_batches([batch("a", form)], ring).rows
+    assert str(row.text("reader_id")).startswith("R-")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-from schemas.clinical_rows import Cell, ClinicalRow
+from schemas.clinical_rows import Cell, ClinicalRow, digest_of_content
 from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectId, SubjectNo
 from schemas.partial_dates import PartialDate
 from schemas.records import CohortLabels, SeriesLabel, StudyRole
@@ -22,6 +22,7 @@ _KEYS = {
     "treatment": ("treatment_no",),
     "diagnosis": ("lesion_no",),
     "image_quality": ("exam", "rater_id", "rated_on"),
+    "adjudication": ("lesion_no", "role", "reader_id"),
 }
 _PLAIN: dict[str, dict[str, Cell]] = {
     "demographics": {
@@ -64,6 +65,14 @@ _PLAIN: dict[str, dict[str, Cell]] = {
         "rater_id": "R-1",
         "rated_on": PartialDate(2025, 4, 1),
     },
+    "adjudication": {
+        "lesion_no": 1,
+        "role": "reader",
+        "reader_id": "R-1",
+        "reference_class": "HCC",
+        "decided_on": PartialDate(2026, 3, 1),
+        "evidence_digest": "EV-0000000000000000",
+    },
 }
 
 
@@ -77,6 +86,7 @@ def row_for(
 ) -> ClinicalRow:
     """Return the plain row of a form of any subject with some values changed."""
     values = _PLAIN[form] | dict(changes or {})
+    key = tuple(str(values[name]) for name in _KEYS[form])
     return ClinicalRow(
         form=form,
         site=SiteCode(subject[:3]),
@@ -84,11 +94,12 @@ def row_for(
         subject_id=SubjectId(subject),
         enrolled=enrolled,
         shift_days=SHIFT_DAYS,
-        key=tuple(str(values[name]) for name in _KEYS[form]),
+        key=key,
         values=values,
         export_as_of=dt.date(2026, 11, 20),
         batch_id=BatchId("b1"),
         source_sha256=Sha256("0" * 64),
+        content_digest=digest_of_content(form, SubjectId(subject), key, values),
     )
 
 
@@ -120,6 +131,7 @@ def study(
         role=role,
         role_evidence=(),
         study_date=shifted,
+        registered_date=shifted,
         manufacturer=None,
         model=None,
         field_strength_t=field_t if modality == "MR" else None,

@@ -85,6 +85,7 @@ def test_the_form_of_a_withdrawn_subject_says_withdrawn_to_the_flow() -> None:
             export_as_of=dt.date(2026, 11, 20),
             batch_id=BatchId("b"),
             source_sha256=Sha256("a" * 64),
+            content_digest=Sha256("a" * 64),
         )
 
     said = [("A", "consented"), ("B", "waived")]
