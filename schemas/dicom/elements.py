@@ -16,6 +16,7 @@ from typing import NamedTuple
 from schemas.dicom.plain_runs import HEAD_BYTES, SHORT_VRS, explicit_run, implicit_run
 from schemas.dicom.plain_runs import PIXEL_DATA as PIXEL_DATA
 from schemas.dicom.plain_runs import vr_from_dictionary as vr_from_dictionary
+from schemas.dicom.scan_errors import ContradictionError, NotDicomError, ScanError, TruncatedError
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -32,26 +33,6 @@ _PREAMBLE_BYTES = 128
 FIRST_ELEMENT = _PREAMBLE_BYTES + 4
 #: A deflated header that grows beyond this is a bomb, not an image.
 _MAX_INFLATED_BYTES = 2 << 30
-
-
-class ScanError(Exception):
-    """The bytes do not scan as DICOM; carries no value from the file."""
-
-
-class TruncatedError(ScanError):
-    """The bytes end before the element does."""
-
-
-class ContradictionError(ScanError):
-    """An element stands twice with two values: nobody knows which is meant."""
-
-    def __init__(self, tag: int) -> None:
-        super().__init__("an element stands twice with two values")
-        self.tag = tag
-
-
-class NotDicomError(ScanError):
-    """The bytes are not a DICOM file at all."""
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from schemas.dicom.elements import (
     Encoding,
     Header,
     RawElement,
-    ScanError,
     Scanner,
     is_dicom,
 )
+from schemas.dicom.scan_errors import ScanError
 
 _META_GROUP = 2
 

@@ -12,16 +12,9 @@ from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import FileDataset
 
 from schemas.dicom.charsets import decode_text
-from schemas.dicom.elements import (
-    PIXEL_DATA,
-    ContradictionError,
-    Header,
-    NotDicomError,
-    ScanError,
-    TruncatedError,
-    scan_file,
-)
+from schemas.dicom.elements import PIXEL_DATA, Header, scan_file
 from schemas.dicom.features import read_features
+from schemas.dicom.scan_errors import ContradictionError, NotDicomError, ScanError, TruncatedError
 from schemas.identifiers import RawPatientId, Sha256, SopUid
 from schemas.states import ReasonCode
 from tasks.deidentify.audit import options_of, trail_of

@@ -9,14 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.dicom.charsets import decode_text
-from schemas.dicom.elements import (
-    EXPLICIT_BIG,
-    EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
-    ScanError,
-    scan_file,
-)
+from schemas.dicom.elements import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, scan_file
 from schemas.dicom.encode import OutElement, encode_file
+from schemas.dicom.scan_errors import ScanError
 from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.intervals import check_intervals
 from tasks.deidentify.rules.values import cap_age, read_date, shift_date, shift_datetime

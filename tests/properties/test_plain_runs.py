@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from schemas.dicom import elements
-from schemas.dicom.elements import Header, ScanError, Scanner, scan_file
+from schemas.dicom.elements import Header, Scanner, scan_file
+from schemas.dicom.scan_errors import ScanError
 from tests.builders import make_instance, to_bytes
 from tests.unit.deidentify.test_memory import as_big_endian, as_implicit
 

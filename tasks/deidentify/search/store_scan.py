@@ -19,14 +19,8 @@ from pathlib import Path
 from struct import unpack_from
 from typing import NamedTuple
 
-from schemas.dicom.elements import (
-    DEFLATED_LITTLE,
-    PIXEL_DATA,
-    Header,
-    ScanError,
-    inflate_file,
-    scan_file,
-)
+from schemas.dicom.elements import DEFLATED_LITTLE, PIXEL_DATA, Header, inflate_file, scan_file
+from schemas.dicom.scan_errors import ScanError
 from schemas.run.pool import run_in_order
 from tasks.deidentify.identifiers import IdentifierKind
 from tasks.deidentify.plan.pixel_bytes import look_inside_of

@@ -16,8 +16,9 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from schemas.dicom.elements import NotDicomError, ScanError, scan_file, walk
+from schemas.dicom.elements import scan_file, walk
 from schemas.dicom.encode import OutElement, encode_file
+from schemas.dicom.scan_errors import NotDicomError, ScanError
 from tests.builders import make_instance, to_bytes
 
 SYNTAXES = [
