@@ -169,14 +169,9 @@ def by_tag_once(elements: Iterable[RawElement]) -> dict[int, RawElement]:
     """Return elements by tag; raise ContradictionError if two of one tag differ."""
     found: dict[int, RawElement] = {}
     for element in elements:
-        if found.setdefault(element.tag, element) is not element:
-            _require_same(found[element.tag], element)
+        if found.setdefault(element.tag, element) != element:
+            raise ContradictionError(element.tag)
     return found
-
-
-def _require_same(known: RawElement, element: RawElement) -> None:
-    if known != element:
-        raise ContradictionError(element.tag)
 
 
 def walk(elements: dict[int, RawElement] | tuple[RawElement, ...]) -> Iterator[RawElement]:
