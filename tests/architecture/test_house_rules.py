@@ -63,8 +63,10 @@ CHANGES = {
 PACKAGE_READERS = {
     "tasks/clinical/form_contracts.py": "forms under data_contracts/site_delivery",
     "tasks/convert/sidecar.py": "keys of sidecars under data_contracts/conversion",
+    "tasks/deidentify/rules/encoder_notes.py": "notes of encoders under data_contracts",
+    "tasks/deidentify/search/own_words.py": "the words of the product's own tables",
     "tasks/deidentify/rules/profile.py": "the allow-list under data_contracts/deidentification",
-    "tasks/eligibility/protocol.py": "the protocol under data_contracts/protocol",
+    "tasks/harmonise/reconstruction.py": "kernels under data_contracts/sequence_labels",
     "tasks/harmonise/rules.py": "label rules under data_contracts/sequence_labels",
     "tasks/harmonise/vocabulary.py": "words under data_contracts/sequence_labels",
     "tasks/publish/documents/words.py": "its own words",

@@ -58,7 +58,7 @@ def with_syntax(data: Dataset, syntax: str) -> bytes:
 @pytest.fixture
 def another_keyword(monkeypatch: pytest.MonkeyPatch) -> str:
     """A keyword that the reader harvests from today on, and that no other code has heard of."""
-    keyword = "PatientPosition"
+    keyword = "RotationDirection"
     assert keyword not in ATTRIBUTES
     fields = features_module._fields()
     scan_options = _Field(lambda header: codes_of(header, keyword), (keyword,))
@@ -71,14 +71,14 @@ def another_keyword(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_keyword_added_to_the_reader_arrives_from_a_folder_in_conversion_and_labels(
     another_keyword: str, tmp_path: Path
 ) -> None:
-    shared: dict[str, Any] = {another_keyword: "FFS"}
+    shared: dict[str, Any] = {another_keyword: "CW"}
     slices = make_series(n_slices=4, **shared)
     paths = write_files(tmp_path, slices)
     converted = read_headers(list(enumerate(paths, start=1)), workers=1)
     labelled = label_folder(tmp_path, workers=1)
-    assert [s.features.scan_options for s in converted if s.features] == [("FFS",)] * 4
+    assert [s.features.scan_options for s in converted if s.features] == [("CW",)] * 4
     found = [file.features for file in labelled.files if file.features]
-    assert [features.scan_options for features in found] == [("FFS",)] * 4
+    assert [features.scan_options for features in found] == [("CW",)] * 4
 
 
 def test_the_fast_view_leaves_a_header_it_cannot_answer_for_to_the_full_parser(
@@ -92,7 +92,7 @@ def test_a_keyword_added_to_the_reader_is_read_again_where_slices_differ_in_it(
 ) -> None:
     # The allow-list keeps it, so it stands in what is delivered.
     memory, raws = Memory(), []
-    for number, value in enumerate(["HFS", "FFS", "HFP", "FFP", "HFDL"]):
+    for number, value in enumerate(["HFS", "CW", "HFP", "FFP", "HFDL"]):
         elements: dict[str, Any] = {another_keyword: value}
         raws.append(to_bytes(make_instance(instance=number + 1, **elements)))
     for raw in raws[:3]:

@@ -10,9 +10,13 @@ from schemas.run.atomic_files import canonical_json, write_bytes
 from schemas.run.settings import Settings
 from schemas.vault.keys import read_key_file
 from tasks.deidentify.identifiers import SubjectIdentifiers
-from tasks.deidentify.search.accepted_words import ACCEPTED_NAME, read_accepted, without_accepted
 from tasks.deidentify.search.free_text import identifying_kinds
 from tasks.deidentify.search.residual_scan import Dictionary
+from tasks.deidentify.search.store_accepted_words import (
+    ACCEPTED_NAME,
+    read_accepted,
+    without_accepted,
+)
 from tasks.deidentify.search.store_identifiers import read_identifiers
 from tasks.deidentify.search.store_scan import ScanHit, scan_paths
 

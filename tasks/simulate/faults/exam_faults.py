@@ -34,7 +34,7 @@ def _rewritten(file: ExportFile, change: Change) -> Callable[[], bytes]:
         change(data)
         data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
         stream = BytesIO()
-        data.save_as(stream)
+        pydicom.dcmwrite(stream, data)
         return stream.getvalue()
 
     return content

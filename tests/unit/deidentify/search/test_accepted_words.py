@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import ContractError
 from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIdentifiers
-from tasks.deidentify.search.accepted_words import read_accepted, without_accepted
+from tasks.deidentify.search.store_accepted_words import read_accepted, without_accepted
 
 HEAD = "site,kind,value,decided_by,date,reason\n"
 WORD = Identifier(IdentifierKind.PHYSICIAN, "nightdesk")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
 from schemas.errors import ContractError
+from schemas.rule_tables import Cells, TableShape, read_table
 from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIdentifiers
 
 #: In the restricted zone: a word may be one that names somebody after all.
 ACCEPTED_NAME = "accepted_words.csv"
 _COLUMNS = ("site", "kind", "value", "decided_by", "date", "reason")
 _SHORTEST_REASON = 10
+_SHAPE = TableShape(_COLUMNS, key=("site", "kind", "value"), stated=_COLUMNS, may_be_empty=True)
 #: A number or a name of a patient is never accepted away.
 _DECIDABLE = frozenset([IdentifierKind.PHYSICIAN, IdentifierKind.HOSPITAL, IdentifierKind.ADDRESS])
 
@@ -28,19 +29,15 @@ def read_accepted(path: Path) -> Accepted:
         If a row is without author, day or reason, or decides about what a person may not;
         the word is not quoted.
     """
-    if not path.is_file():
-        return frozenset()
-    found = set()
-    rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), strict=True)
-    for line, row in enumerate(rows, start=2):
-        if tuple(row) != _COLUMNS or None in row.values() or not all(row.values()):
-            raise _refused(line, "a column is missing or empty", ",".join(_COLUMNS))
-        if row["kind"] not in _DECIDABLE:
-            raise _refused(line, "this kind cannot be decided", ", ".join(sorted(_DECIDABLE)))
-        if len(row["reason"]) < _SHORTEST_REASON:
-            raise _refused(line, "no reason", f"{_SHORTEST_REASON} characters or more")
-        found.add((row["site"], Identifier(IdentifierKind(row["kind"]), row["value"])))
-    return frozenset(found)
+    return frozenset(read_table(path, _SHAPE, _decided)) if path.is_file() else frozenset()
+
+
+def _decided(row: Cells) -> tuple[str, Identifier]:
+    if row["kind"] not in _DECIDABLE:
+        raise ContractError("a kind that cannot be decided", expected=", ".join(sorted(_DECIDABLE)))
+    if len(row["reason"]) < _SHORTEST_REASON:
+        raise ContractError("no reason", expected=f"{_SHORTEST_REASON} characters or more")
+    return row["site"], Identifier(IdentifierKind(row["kind"]), row["value"])
 
 
 def without_accepted(person: SubjectIdentifiers, accepted: Accepted) -> SubjectIdentifiers:
@@ -48,7 +45,3 @@ def without_accepted(person: SubjectIdentifiers, accepted: Accepted) -> SubjectI
     site = person.subject_id.partition("-")[0]
     left = frozenset(one for one in person.identifiers if (site, one) not in accepted)
     return replace(person, identifiers=left)
-
-
-def _refused(line: int, found: str, expected: str) -> ContractError:
-    return ContractError(found, where=f"restricted/{ACCEPTED_NAME} line {line}", expected=expected)
