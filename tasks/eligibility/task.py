@@ -26,6 +26,7 @@ from tasks.eligibility.assemble import assemble_cohort
 from tasks.eligibility.persons import check_persons
 from tasks.eligibility.roles import assign_roles
 from tasks.eligibility.store import read_roles
+from tasks.eligibility.store_accrual import write_accrual
 from tasks.eligibility.store_cases import write_cases
 
 #: Signed by hand and never written by us; it is restricted because it names subjects.
@@ -42,8 +43,9 @@ def evaluate_cohort(judge: Judge) -> dict[str, int]:
     with redacted_errors("eligibility", settings.zones):
         vault = Vault(settings.zones.vault, read_key_file(settings.master_key_file))
         nights = bench.take(CommittedNights)
+        forms = bench.take(FormsInForce).rows
         cohort = assemble_cohort(
-            bench.take(FormsInForce).rows,
+            forms,
             bench.take(LabelledCohort).labels,
             judge,
             batch_of_subject=nights.batch_of_subject,
@@ -54,6 +56,7 @@ def evaluate_cohort(judge: Judge) -> dict[str, int]:
         known = {str(row["subject_id"]) for row in subjects}
         twice = check_persons(vault.subjects_sharing_a_person(), known)
         write_cases(settings.zones, cohort.cases, {site for site, _ in nights.batches})
+        write_accrual(settings.zones, forms)
         contracts = read_table_contracts()
         rows = {**cohort.tables, "subject": subjects}
         bench.leave(

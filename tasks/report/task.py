@@ -7,11 +7,12 @@ from dataclasses import replace
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.clinical_rows import ClinicalRow
 from schemas.handover.records import CommittedNights, MergedForms, QueriesOfRelease, RatedForms
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench
-from schemas.vault.keys import read_key_file
+from schemas.vault.keys import KeyRing, read_key_file
 from schemas.vault.subjects import Vault
 from tasks.report.rating_rows import rating_rows
 from tasks.report.reviews import ratings_in_force
@@ -54,6 +55,11 @@ def add_reviewer_ratings() -> dict[str, int]:
             Vault(settings.zones.vault, ring).shift_days,
         )
         # The plain hash of a review would tell the day it was made.
-        rows = [replace(r, source_sha256=ring.keyed_digest(r.source_sha256)) for r in rows]
+        rows = [_keyed(row, ring) for row in rows]
         bench.leave(RatedForms((*merged, *rows)))
     return {"ratings": len(ratings), "in force": len(rows)}
+
+
+def _keyed(row: ClinicalRow, ring: KeyRing) -> ClinicalRow:
+    digest = ring.keyed_digest(row.source_sha256)
+    return replace(row, source_sha256=digest, content_digest=digest)
