@@ -39,6 +39,7 @@ from tasks.clinical.form_contracts import (
 from tasks.convert.sidecar import read_sidecar_keys
 from tasks.deidentify.rules.encoder_notes import read_encoder_notes
 from tasks.deidentify.rules.profile import read_profile
+from tasks.deidentify.search.store_accepted_words import ACCEPTED_NAME, read_accepted
 from tasks.eligibility.store import read_roles, roles_file
 from tasks.harmonise.store_rules import (
     decisions_file,
@@ -113,6 +114,7 @@ def problems_of_home(zones: Zones) -> list[ContractError]:
         partial(read_waivers, zones),
         partial(read_roles, zones),
         partial(_require_signable, zones),
+        partial(read_accepted, zones.restricted / ACCEPTED_NAME),
     ):
         attempt(read, problems)
     return problems
@@ -232,6 +234,8 @@ def _files(root: Path) -> tuple[Path, ...]:
 
 def _files_of_home(zones: Zones) -> tuple[Path, ...]:
     kept = kept_tables(zones)
-    written = (decisions_file(zones), waivers_file(zones), roles_file(zones), zones.signatures)
+    accepted = zones.restricted / ACCEPTED_NAME
+    home = (decisions_file(zones), waivers_file(zones), roles_file(zones))
+    written = (*home, zones.signatures, accepted)
     copies = _files(kept) if kept.is_dir() else ()
     return (*copies, *(path for path in written if path.is_file()))

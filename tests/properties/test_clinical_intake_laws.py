@@ -20,7 +20,7 @@ from tasks.clinical.raw_form import FormRefusedError
 from tests.unit.clinical.forms import SITE, form_row, form_text, intake_of, read_rows
 
 RING = KeyRing(bytes(range(32)))
-DAYS = st.dates(dt.date(2000, 1, 1), dt.date(2026, 11, 20))
+DAYS = st.dates(dt.date(2000, 1, 2), dt.date(2026, 11, 20))  # days of the study's life
 HAN = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=1)
 
 

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from schemas.dicom import descriptors
 from schemas.dicom.contrast_agents import read_agent_table
 from schemas.dicom.descriptor_vocabulary import read_vocabulary
+from schemas.dicom.descriptors import clean_words
 from tasks.harmonise.decide import decide
-from tasks.harmonise.matching import _B_VALUE, _time_of
+from tasks.harmonise.matching import _B_VALUE, _time_of, stated_delays_s
+from tasks.harmonise.reconstruction import BODY, kernel_class_of_words
 from tasks.harmonise.rules import Phrase, Rule, read_rules
-from tasks.harmonise.text import StringLabel, label_string
+from tasks.harmonise.text import _CT_PHASES, StringLabel, label_string
+from tasks.harmonise.vocabulary import UNCLASSIFIED
 from tasks.harmonise.votes import Facets, Vote, resolve
 
 _NAMES = Path(__file__).parents[1] / "golden" / "series_names.csv"
@@ -47,6 +50,10 @@ def _plain_label(text: str, modality: str) -> StringLabel:
         for matched in _matched(rule, words)
     ]
     decision = decide(modality or None, resolve(votes), Facets())
+    cleaned = " ".join(clean_words(text))
+    if decision.label in _CT_PHASES and kernel_class_of_words(cleaned) not in (BODY, None):
+        evidence = (*decision.evidence, "KERNEL SeriesDescription")
+        return StringLabel(UNCLASSIFIED, "X", evidence)
     return StringLabel(decision.label, decision.tier, decision.evidence)
 
 
@@ -54,6 +61,8 @@ def _matched(rule: Rule, words: list[str]) -> list[str]:
     found = ["_".join(phrase) for phrase in rule.words for _ in _at(phrase, words)]
     if rule.seconds is not None:
         found += [word for word in words if _says(word, rule.seconds, "")]
+    if rule.several_delays and len(stated_delays_s(words)) > 1:
+        found.append("delays")
     if rule.b_value:
         found += [word for word in words if _B_VALUE.fullmatch(word)]
     text = " ".join(words)

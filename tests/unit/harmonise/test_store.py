@@ -79,12 +79,16 @@ def test_the_rules_in_force_are_shown_with_version_labels_and_reasons() -> None:
     assert {line.count(" | ") for line in text.splitlines() if line.startswith("| PHASE")} == {7}
 
 
+#: A chest CT without words, brains, phantoms, their localizers and a map of the field: no liver.
+REAL_LABELS = {"UNCLASSIFIED", "MR_DWI", "OTHER", "LOCALIZER", "MR_MAP"}
+
+
 @pytest.mark.real_data
 def test_real_dicom_is_labelled_without_a_crash(real_dicom: Path) -> None:
     result = store.label_folder(real_dicom, workers=2)
     set_aside = [f.reason for f in result.files if f.state is not FileState.ACCEPTED]
     assert set_aside == [ReasonCode.NOT_DICOM]  # the list of sources
-    assert {row.label for row in result.labels.series} <= {"UNCLASSIFIED", "MR_DWI", "OTHER"}
+    assert {row.label for row in result.labels.series} <= REAL_LABELS
 
 
 @pytest.mark.parametrize("charset", [None, "ISO_IR 100"])

@@ -46,6 +46,6 @@ def test_without_a_file_nothing_is_accepted(tmp_path: Path) -> None:
 def test_a_decision_that_is_not_whole_or_not_for_a_person_is_refused(
     tmp_path: Path, row: str
 ) -> None:
-    with pytest.raises(ContractError, match=r"accepted_words\.csv line 2") as caught:
+    with pytest.raises(ContractError, match=r"accepted_words\.csv:2") as caught:
         read_accepted(decide(tmp_path, row))
     assert "nightdesk" not in str(caught.value)
