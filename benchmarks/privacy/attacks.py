@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 _DIGEST = re.compile(r"\b[0-9a-f]{16,64}\b")
 _DAY = re.compile(r"(?<![\d.-])20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?![\d-])")
-_FORMULA = re.compile(r"^[=+@\t\r-](?![\d.,;eE+-]+$)")
+_FORMULA = re.compile(r"^(?:[=@\t\r]|[+-](?!(?:[+-]?[\d.]+(?:[eE][+-]?\d+)?[,;]?)+$))")
 _TEXT = (".md", ".json", ".csv", ".html", ".cff", ".txt", ".tsv", ".sql", ".py", ".R", ".ipynb")
 #: Days of the protocol and of its decisions are public and nobody's.
 _PUBLIC = ("decisions.csv", "protocol/", "examples/")

@@ -7,6 +7,7 @@ has no such site.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 import yaml
@@ -56,7 +57,7 @@ def site_file(hospital: Hospital) -> bytes:
         "province_zh": "虚构省",
         "level_zh": "三甲",
         "ethics_ref": f"LOAD-{hospital.code}",
-        "ethics_date": "2024-11-14",
+        "ethics_date": dt.date(2024, 11, 14),
         "ethics_reason": "fictitious site for load tests, the reference stands in for a document",
         "patient_id_is_subject_no": False,
         "quiet_minutes": 30,

@@ -110,7 +110,12 @@ def test_what_has_columns_travels_as_arrow_and_nothing_of_it_as_a_pickle(bench: 
     bench.leave(SettledImages((outcome(1, real_features()[0]),), {}))
     names = {path.stem: ZipFile(path).namelist() for path in bench.folder.glob("handover/*.zip")}
     assert names["converted_volumes"] == ["volumes.arrow"]
-    assert names["settled_images"] == ["outcomes.arrow", "outcomes.features.arrow", "rest.pickle"]
+    assert names["settled_images"] == [
+        "outcomes.arrow",
+        "outcomes.features.arrow",
+        "outcomes.facts.arrow",
+        "rest.pickle",
+    ]
 
 
 def test_a_stage_that_has_not_run_is_told_with_what_to_do(bench: Workbench) -> None:

@@ -42,5 +42,5 @@ def test_public_and_private_rows_are_found_by_tag_and_creator() -> None:
 def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: str) -> None:
     path = tmp_path / "deciding_attributes.csv"
     path.write_text(HEAD + row, encoding="utf-8")
-    with pytest.raises(ContractError, match="line"):
+    with pytest.raises(ContractError, match=r"deciding_attributes\.csv:\d"):
         read_deciding_attributes(path)
