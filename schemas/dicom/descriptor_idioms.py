@@ -48,6 +48,8 @@ def read_idioms() -> tuple[tuple[Idiom, ...], tuple[Idiom, ...]]:
         For a row without reason, source or a pattern that can be used; names file and line.
     """
     path = label_tables_root() / "sequence_labels" / "idioms.csv"
+    if not path.is_file():
+        return (), ()  # tables of a version before 2.0.0, kept to compare with
     ascii_idioms: list[Idiom] = []
     others: list[Idiom] = []
     with path.open(encoding="utf-8", newline="") as stream:

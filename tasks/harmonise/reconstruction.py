@@ -99,6 +99,8 @@ def read_kernels() -> tuple[tuple[re.Pattern[str], str], ...]:
     """
     path = label_tables_root() / "sequence_labels" / "kernels.csv"
     # Lung kernels of the newer Siemens scanners are numbered like others: the longest name first.
+    if not path.is_file():
+        return ()  # tables of a version before 2.0.0, kept to compare with
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(DictReader(stream))
     found = []
