@@ -31,6 +31,11 @@ def label_tables_root() -> Path:
     return _label_tables or data_contracts_dir()
 
 
+def reads_kept_tables() -> bool:
+    """Return whether labels come from tables kept of a version, and not from the package's own."""
+    return _label_tables is not None
+
+
 def use_label_tables(root: Path | None) -> None:
     """Read the label tables from another folder of the same layout; None: the package's own.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from schemas.errors import ContractError
-from schemas.package_data import label_tables_root
+from schemas.package_data import label_tables_root, reads_kept_tables
 from schemas.rule_tables import Cells, TableShape, read_table
 
 _SHAPE = TableShape(
@@ -52,6 +52,8 @@ def read_idioms() -> tuple[tuple[Idiom, ...], tuple[Idiom, ...]]:
         For a row without reason, source or a pattern that can be used; names file and line.
     """
     path = label_tables_root() / "sequence_labels" / "idioms.csv"
+    if reads_kept_tables() and not path.is_file():
+        return (), ()  # tables of a version before 2.0.0, kept to compare with
     every = read_table(path, _SHAPE, _idiom)
     plain = tuple(idiom for idiom in every if idiom.pattern.pattern.isascii())
     return plain, tuple(idiom for idiom in every if idiom not in plain)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
-from schemas.package_data import label_tables_root
+from schemas.package_data import label_tables_root, reads_kept_tables
 from schemas.rule_tables import Cells, TableShape, read_table
 from tasks.harmonise.acquisition import is_original
 from tasks.harmonise.exam_items import ExamItem
@@ -99,6 +99,8 @@ def read_kernels() -> tuple[tuple[re.Pattern[str], str], ...]:
     """
     path = label_tables_root() / "sequence_labels" / "kernels.csv"
     # Lung kernels of the newer Siemens scanners are numbered like others: the longest name first.
+    if reads_kept_tables() and not path.is_file():
+        return ()  # tables of a version before 2.0.0, kept to compare with
     found = read_table(path, _KERNELS, _kernel)
     return tuple(sorted(found, key=lambda entry: not entry[0].pattern.startswith("BL")))
 
