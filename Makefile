@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
-.PHONY: help demo test format lint types imports contracts check docs golden lock newest audit clean
+.PHONY: help demo test format lint types imports contracts static check docs golden lock newest audit clean
 
 help: ## this list
 	@grep -hE '^[A-Za-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,7 +41,9 @@ contracts: $(STAMP) ## the signed tables as a night reads them, and the contract
 	$(BIN)/livercohort rules check
 	$(BIN)/python .ci/lint_contracts.py
 
-check: lint types imports contracts ## lint, types, imports, contracts, then the fast tests with branch coverage
+static: lint types imports contracts ## format, lint, types, import order, contracts: no test is run
+
+check: static ## lint, types, imports, contracts, then the fast tests with branch coverage
 	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 docs: $(STAMP) ## rewrite what the manual says of the code: commands, rules, reasons
