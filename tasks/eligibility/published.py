@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from schemas.clinical_rows import ClinicalRow
 from schemas.partial_dates import PartialDate, completed_years
 from schemas.protocol import read_evidence, read_protocol
-from schemas.reference import ReferenceState, SubjectReference
+from schemas.reference import LesionReference, ReferenceState, SubjectReference
 from tasks.eligibility.clinical_facts import rated_in_order
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.roles import NOT_ASSIGNED
@@ -65,7 +65,7 @@ def lesion_rows(subject: SubjectRecord, reference: SubjectReference) -> list[Row
                 "reference_accepted": proven,
                 "reference_state": judged.state.value,
                 "reference_proof": [one.record_id for one in judged.proof],
-                "reference_proof_days": [one.days_from_mri for one in judged.proof],
+                "reference_proof_days": _days(judged),
                 "reference_missing": [read_evidence()[fact].name for fact in judged.missing],
                 "reference_flags": list(judged.flags),
                 "lirads_category": row.text("lirads_category"),
@@ -77,6 +77,12 @@ def lesion_rows(subject: SubjectRecord, reference: SubjectReference) -> list[Row
             }
         )
     return rows
+
+
+def _days(judged: LesionReference) -> list[float]:
+    """Return the days of the proving records; none while one is not known to the day."""
+    days = [one.days_from_mri for one in judged.proof]
+    return [] if None in days else [float(day) for day in days if day is not None]
 
 
 def pathology_rows(subject: SubjectRecord) -> list[Row]:

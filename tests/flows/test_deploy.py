@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
+import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+_BUSY_TRIES = 10
 ENTRYPOINTS = sorted({d["entrypoint"] for d in DEPLOYMENTS} | {"flows/demo.py:demo"})
 
 
@@ -48,8 +52,16 @@ def ask(api: str, path: str, body: dict[str, Any]) -> Any:
     request = urllib.request.Request(
         f"{api}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+    for left in range(_BUSY_TRIES - 1, -1, -1):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            # Prefect answers 503 while its SQLite database is locked.
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE or not left:
+                raise
+            time.sleep(1)
+    raise AssertionError("unreachable")
 
 
 @pytest.fixture(scope="module")
