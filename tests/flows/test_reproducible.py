@@ -74,7 +74,7 @@ def test_two_releases_differ_in_nothing_but_the_database_file(homes: Homes) -> N
     first, second = (file_bytes(home / "releases" / "1.0.0", "**/*") for home in homes)
     assert first.keys() == second.keys()
     differing = {name for name in first if first[name] != second[name]}
-    # DuckDB does not promise the same bytes for the same content; its checksum and its signature follow.
+    # DuckDB does not promise the same bytes for the same content; checksum and signature follow.
     assert differing <= {"cohort.duckdb", "SHA256SUMS", "SHA256SUMS.minisig"}
 
 
