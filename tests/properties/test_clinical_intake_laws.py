@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from schemas.clinical_rows import Missing
 from schemas.partial_dates import PartialDate
 from schemas.run.atomic_files import sha256_of_bytes
+from schemas.study_dates import load_study_dates
 from schemas.vault.keys import KeyRing
 from tasks.clinical.dates import parse_date
 from tasks.clinical.decode import decode_text
@@ -20,7 +21,7 @@ from tasks.clinical.raw_form import FormRefusedError
 from tests.unit.clinical.forms import SITE, form_row, form_text, intake_of, read_rows
 
 RING = KeyRing(bytes(range(32)))
-DAYS = st.dates(dt.date(2000, 1, 2), dt.date(2026, 11, 20))  # days of the study's life
+DAYS = st.dates(dt.date(2000, 1, 2), dt.date(2026, 11, 20)).filter(load_study_dates().has)
 HAN = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=1)
 
 
