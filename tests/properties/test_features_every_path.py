@@ -65,6 +65,8 @@ def another_keyword(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(
         features_module, "_fields", lambda: {**fields, "scan_options": scan_options}
     )
+    # Workers are forked from here and know the keyword; a server of workers would not.
+    monkeypatch.setattr("schemas.run.forking.threading.active_count", lambda: 1)
     return keyword
 
 
