@@ -37,11 +37,6 @@ def is_number(vr: str) -> bool:
     return vr in BINARY_CODES or vr in _NUMBER_TEXTS
 
 
-def is_binary_number(vr: str) -> bool:
-    """Return whether values of this VR are binary numbers."""
-    return vr in BINARY_CODES
-
-
 def numbers_of(vr: str, value: bytes, *, little: bool) -> tuple[float, ...] | None:
     """Return the numbers of a value field, or None when it does not hold finite numbers.
 
