@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from flows.commands import cohort as cli_cohort
 from flows.commands import decisions as cli_decisions
+from flows.commands import export as cli_export
 from flows.commands import night as cli_night
 from flows.commands import planned as cli_planned
 from flows.commands import queries as cli_queries
@@ -50,6 +51,7 @@ app.command(rich_help_panel=_COHORT)(cli_cohort.release)
 app.command(rich_help_panel=_COHORT)(cli_cohort.verify)
 app.command(rich_help_panel=_COHORT)(cli_cohort.diff)
 app.command(rich_help_panel=_COHORT)(cli_cohort.report)
+app.command(rich_help_panel=_COHORT)(cli_export.export)
 app.command(rich_help_panel=_COHORT)(cli_vault.reidentify)
 app.add_typer(cli_review.signoff_app, name="signoff", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_COHORT)(cli_withdraw.withdraw)

@@ -37,6 +37,7 @@ from tasks.clinical.form_contracts import (
     read_form_contract,
 )
 from tasks.convert.sidecar import read_sidecar_keys
+from tasks.datalist.cohorts import parse_cohorts
 from tasks.deidentify.rules.encoder_notes import read_encoder_notes
 from tasks.deidentify.rules.profile import read_profile
 from tasks.deidentify.search.store_accepted_words import ACCEPTED_NAME, read_accepted
@@ -144,6 +145,7 @@ def _reads(root: Path) -> list[Read]:
         partial(parse_registered_sites, sites / "sites.csv"),
         *(partial(read_site_file, path) for path in sorted(sites.glob("S*.yaml"))),
         partial(_read_gates, root / "sharing" / "resman.csv"),
+        partial(_read_cohorts, root / "sharing" / "cohorts.csv"),
     ]
 
 
@@ -170,6 +172,10 @@ def _read_protocol(folder: Path) -> None:
 
 def _read_gates(path: Path) -> None:
     parse_gates(read_signed(path), table_name(path))
+
+
+def _read_cohorts(path: Path) -> None:
+    parse_cohorts(read_signed(path), table_name(path))
 
 
 def _unread(path: Path) -> ContractError:
@@ -213,6 +219,7 @@ _NAMED = frozenset(
         "sequence_labels/phase_windows.csv",
         "sequence_labels/time_zero.csv",
         "sequence_labels/vocabulary.csv",
+        "sharing/cohorts.csv",
         "sharing/resman.csv",
         "sites/sites.csv",
     }

@@ -33,6 +33,7 @@ def views(labels: Sequence[str], criteria: Sequence[str]) -> tuple[View, ...]:
     """Return all views, for the codes of the label vocabulary and of the criteria in order."""
     return (
         _analysis_set(),
+        _exam_series(),
         _series_choice(),
         _series_wide(labels),
         _eligibility_matrix(criteria),
@@ -81,14 +82,14 @@ _CHOICE_RULE = """CASE
   END"""
 
 
-def _series_choice() -> View:
+def _ranked(partition: str) -> str:
     # A label with a slot of the protocol is stood for by a diagnostic series only.
-    ranked = """(
-  SELECT v.subject_id, r.label, v.rel_path, r.series_uid, r.sub_stack_digest,
+    return f"""(
+  SELECT v.subject_id, i.study_uid, r.label, v.rel_path, r.series_uid, r.sub_stack_digest,
     i.role, r.slice_thickness_mm, r.kernel_class, r.energy, r.required_for_protocol,
-    count(*) OVER (PARTITION BY v.subject_id, r.label) AS n_equal,
+    count(*) OVER (PARTITION BY {partition}) AS n_equal,
     row_number() OVER (
-    PARTITION BY v.subject_id, r.label
+    PARTITION BY {partition}
     ORDER BY CASE i.role WHEN 'eob_mri' THEN 0 WHEN 'dce_mri' THEN 1 WHEN 'baseline_ct' THEN 2
                          WHEN 'other' THEN 3 ELSE 4 END,
              r.required_for_protocol DESC, (r.kernel_class = 'body') DESC NULLS LAST,
@@ -98,28 +99,42 @@ def _series_choice() -> View:
   JOIN series r ON r.series_uid = v.series_uid AND r.sub_stack_digest = v.sub_stack_digest
   JOIN imaging_study i ON i.study_uid = r.study_uid
   WHERE r.is_diagnostic OR NOT regexp_matches(r.label, '^(CT_.*|MR_T1_.*|MR_T2|MR_T2_FS)$')
-) WHERE place = 1 ORDER BY subject_id, label"""
-    names = (
-        ("subject_id", "Pseudonym · 假名"),
-        ("label", "Canonical label · 标准标签"),
-        ("rel_path", "NIfTI path inside the release folder · 发布目录内的 NIfTI 路径"),
-        ("series_uid", "Series · 序列"),
-        ("sub_stack_digest", "Sub-stack · 子序列"),
-        ("role", "Exam of the protocol · 方案检查"),
-        ("slice_thickness_mm", "Slice thickness [mm] · 层厚"),
-        ("kernel_class", "Class of the CT kernel · CT重建核类别"),
-        ("energy", "Spectrum of the CT · CT能谱类别"),
+) WHERE place = 1 ORDER BY subject_id, study_uid, label"""
+
+
+_CHOSEN_COLUMNS = (
+    ("subject_id", "subject_id", "Pseudonym · 假名"),
+    ("label", "label", "Canonical label · 标准标签"),
+    ("rel_path", "rel_path", "NIfTI path inside the release folder · 发布目录内的 NIfTI 路径"),
+    ("series_uid", "series_uid", "Series · 序列"),
+    ("sub_stack_digest", "sub_stack_digest", "Sub-stack · 子序列"),
+    ("role", "role", "Exam of the protocol · 方案检查"),
+    ("slice_thickness_mm", "slice_thickness_mm", "Slice thickness [mm] · 层厚"),
+    ("kernel_class", "kernel_class", "Class of the CT kernel · CT重建核类别"),
+    ("energy", "energy", "Spectrum of the CT · CT能谱类别"),
+    ("n_candidates", "n_equal", "Series it was chosen from [count] · 候选序列数"),
+    ("chosen_by", _CHOICE_RULE, "Rule that chose it · 选取规则"),
+)
+
+
+def _exam_series() -> View:
+    """Phases that are looked at together come from one exam: `series_choice` may take two."""
+    return View(
+        "exam_series",
+        "One row per examination and label: the series that stands for the label in that "
+        "examination · 每次检查、每个标签一行：该检查中代表该标签的序列",
+        (("study_uid", "study_uid", "Examination · 检查"), *_CHOSEN_COLUMNS),
+        _ranked("v.subject_id, i.study_uid, r.label"),
     )
+
+
+def _series_choice() -> View:
     return View(
         "series_choice",
         "One row per subject and label: the series that series_wide takes, and which rule chose "
         "it · series_wide 所取序列及其选取规则",
-        (
-            *((name, name, words) for name, words in names),
-            ("n_candidates", "n_equal", "Series it was chosen from [count] · 候选序列数"),
-            ("chosen_by", _CHOICE_RULE, "Rule that chose it · 选取规则"),
-        ),
-        ranked,
+        _CHOSEN_COLUMNS,
+        _ranked("v.subject_id, r.label"),
     )
 
 

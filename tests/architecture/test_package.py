@@ -15,7 +15,7 @@ from hatchling.builders.wheel import WheelBuilder
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([A-Za-z0-9_-]+):(?!=)", MAKEFILE, re.MULTILINE)
-PACKAGES = ("flows", "tasks", "schemas", "expectations", "data_contracts")
+PACKAGES = ("flows", "tasks", "schemas", "expectations", "data_contracts", "livercohort")
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from schemas.run.zones import Zones
 from schemas.study_dates import read_study_dates
 from schemas.tables.contracts import read_code_lists
 from tasks.convert.sidecar import read_sidecar_keys
+from tasks.datalist.cohorts import parse_cohorts
 from tasks.deidentify.rules.encoder_notes import read_encoder_notes
 from tasks.deidentify.rules.profile import read_profile
 from tasks.eligibility.store import read_roles, roles_file
@@ -133,6 +134,7 @@ TABLES = [
     ),
     Signed(f"{LABELS}/time_zero.csv", partial(_of_bytes, parse_rungs), ("rung",)),
     Signed(f"{LABELS}/vocabulary.csv", partial(_of_bytes, parse_labels), ("label",)),
+    Signed("sharing/cohorts.csv", partial(_of_bytes, parse_cohorts), ("cohort",)),
     Signed("sharing/resman.csv", partial(_of_bytes, parse_gates), ("gate",)),
     Signed("sites/sites.csv", partial(_of_file, parse_registered_sites), ("site_code",), "name_zh"),
     Signed(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import hashlib
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from schemas.decisions import Decision
 from schemas.identifiers import Sha256
@@ -17,6 +21,8 @@ from tasks.publish.rows import Row, code_list_rows
 
 CONTRACTS = read_table_contracts()
 CRITERIA = ("I1", "I2", "I3", "I4", "I5", "E1", "E2", "E3", "E4")
+#: From voxel indices to RAS+ mm: axes turned to the left and to the front.
+AFFINE = np.array([[-2.0, 0, 0, 50], [0, 1.5, 0, -40], [0, 0, 3, 10], [0, 0, 0, 1]])
 SUBJECTS = {"S91-AAAA2222": "consented", "S91-BBBB3333": "withdrawn", "S92-CCCC4444": "waived"}
 
 _SAMPLES: dict[str, object] = {
@@ -49,9 +55,16 @@ def make_table(table: str, rows: list[Row]) -> pa.Table:
     return conform(CONTRACTS[table], rows)
 
 
+def volume_array(subject_id: str) -> NDArray[np.int16]:
+    """Return the voxels of the subject's one volume, (4, 3, 2)."""
+    return np.frombuffer(hashlib.sha512(subject_id.encode()).digest()[:48], "<i2").reshape(4, 3, 2)
+
+
 def volume_bytes(subject_id: str) -> bytes:
-    """Return bytes that stand for a NIfTI file."""
-    return f"nifti of {subject_id}".encode()
+    """Return the NIfTI file of the subject's one volume: stored value times 2, minus 1024."""
+    image = nibabel.Nifti1Image(volume_array(subject_id), AFFINE)
+    image.header.set_slope_inter(2, -1024)
+    return gzip.compress(image.to_bytes(), mtime=0)
 
 
 def digest_of(subject_id: str) -> str:
@@ -140,6 +153,10 @@ def _add_subject(
             study_uid=study,
             rel_path=f"nifti/sub-{subject_id.replace('-', '')}/ses-baseline/mr/{digest}.nii.gz",
             sha256=hashlib.sha256(volume_bytes(subject_id)).hexdigest(),
+            dim_x=4,
+            dim_y=3,
+            dim_z=2,
+            affine_ras=AFFINE.ravel().tolist(),
             **own,
         )
     )
