@@ -109,3 +109,5 @@ def _say(exported: Exported) -> None:
     )
     for reason, count in told["left_out"].items():
         say(f"{count} left out: {reason} (left_out.csv)")
+    if "ROLE_NOT_ASSIGNED" in told["left_out"]:
+        say("--accept-unassigned takes those without an analysis role to train on")

@@ -234,6 +234,8 @@ def _take_folder(target: Path, release: Path, made: Made) -> None:
 def _hand_out(files: Sequence[Image], release: Path, target: Path, *, link: bool) -> int:
     """Bring every file to its place and prove it; return how many were there already."""
     there = 0
+    for left in target.glob("nifti/**/.*.part"):  # of an export that was killed
+        left.unlink()
     told = stage_progress("hand out", "export")
     for number, image in enumerate(files, start=1):
         place = target / image.rel_path

@@ -82,9 +82,8 @@ _CHOICE_RULE = """CASE
   END"""
 
 
-def _ranked(partition: str) -> str:
-    # A label with a slot of the protocol is stood for by a diagnostic series only.
-    return f"""(
+# A label with a slot of the protocol is stood for by a diagnostic series only.
+_RANKED = """(
   SELECT v.subject_id, i.study_uid, r.label, v.rel_path, r.series_uid, r.sub_stack_digest,
     i.role, r.slice_thickness_mm, r.kernel_class, r.energy, r.required_for_protocol,
     count(*) OVER (PARTITION BY {partition}) AS n_equal,
@@ -100,6 +99,10 @@ def _ranked(partition: str) -> str:
   JOIN imaging_study i ON i.study_uid = r.study_uid
   WHERE r.is_diagnostic OR NOT regexp_matches(r.label, '^(CT_.*|MR_T1_.*|MR_T2|MR_T2_FS)$')
 ) WHERE place = 1 ORDER BY subject_id, study_uid, label"""
+
+
+def _ranked(partition: str) -> str:
+    return _RANKED.replace("{partition}", partition)
 
 
 _CHOSEN_COLUMNS = (

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from livercohort import ReleaseError, open_release
@@ -36,7 +35,8 @@ def _with(table: pa.Table, column: str, values: dict[str, str]) -> pa.Table:
     new = [values.get(name, old) for name, old in zip(
         table["subject_id"].to_pylist(), table[column].to_pylist(), strict=True
     )]  # fmt: skip
-    return table.set_column(table.column_names.index(column), column, pa.array(new, pa.string()))
+    at = table.column_names.index(column)
+    return table.set_column(at, table.schema.field(at), pa.array(new, pa.string()))
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +50,6 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     roles = {TRAINED: "phase2_development", TESTED: "phase2_validation"}
     tables["subject"] = _with(subject, "analysis_role", roles)
-    series = tables["series"]
-    tables["series"] = series.set_column(
-        series.column_names.index("is_diagnostic"), "is_diagnostic",
-        pc.fill_null(pa.array([True] * len(series)), True),
-    )  # fmt: skip
     built = build_release(
         tables,
         releases_dir=home / "releases",
@@ -114,9 +109,12 @@ def test_an_interrupted_export_goes_on_and_mends_what_is_cut_short(
     first = export(release, tmp_path / "out")
     paths = sorted((tmp_path / "out").rglob("*.nii.gz"))
     paths[0].write_bytes(paths[0].read_bytes()[:20])
+    killed = paths[1].with_name(f".{paths[1].name}.0123abcd.part")
+    killed.write_bytes(b"cut short")
     again = export(release, tmp_path / "out")
     assert (first.files, first.files_there) == (2, 0)
     assert (again.files, again.files_there) == (2, 1)
+    assert not killed.exists()
     assert {path.read_bytes() for path in paths} == {volume_bytes(TRAINED), volume_bytes(TESTED)}
 
 
