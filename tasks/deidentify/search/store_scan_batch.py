@@ -18,8 +18,9 @@ from tasks.deidentify.identifiers import (
     SubjectIdentifiers,
     merge_identifiers,
 )
+from tasks.deidentify.search.hits import ScanHit
 from tasks.deidentify.search.residual_scan import Dictionary
-from tasks.deidentify.search.store_scan import ScanHit, scan_paths
+from tasks.deidentify.search.store_scan import scan_paths
 
 _BIRTH_DATE_FIELD = "birth_date"
 

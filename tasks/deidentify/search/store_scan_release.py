@@ -11,6 +11,7 @@ from schemas.run.settings import Settings
 from schemas.vault.keys import read_key_file
 from tasks.deidentify.identifiers import SubjectIdentifiers
 from tasks.deidentify.search.free_text import identifying_kinds
+from tasks.deidentify.search.hits import ScanHit
 from tasks.deidentify.search.residual_scan import Dictionary
 from tasks.deidentify.search.store_accepted_words import (
     ACCEPTED_NAME,
@@ -18,7 +19,7 @@ from tasks.deidentify.search.store_accepted_words import (
     without_accepted,
 )
 from tasks.deidentify.search.store_identifiers import read_identifiers
-from tasks.deidentify.search.store_scan import ScanHit, scan_paths
+from tasks.deidentify.search.store_scan import scan_paths
 
 IDENTIFIERS_NAME = "identifiers.sealed"
 #: Hospitals stand by name in the site table, in documents made from it, and in the report.
