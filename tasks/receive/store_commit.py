@@ -47,6 +47,7 @@ from schemas.run.atomic_files import (
 from schemas.run.zones import Zones
 from schemas.states import REASONS, FileState, ReasonCode
 from schemas.tables.record_tables import table_from_records
+from schemas.tables.spreadsheet_cells import plain_row
 from tasks.receive.accounting import KnownInstance, require_all_accounted
 from tasks.receive.ledger import COMMITTED, TableNote, batch_record
 from tasks.receive.store import forget_received, note_export
@@ -121,7 +122,7 @@ def write_quarantine(zones: Zones, delivery: Delivery, outcomes: Sequence[FileOu
         outcome = aside[file.file_no]
         meaning = REASONS[outcome.reason] if outcome.reason else ""
         what = (outcome.reason, meaning, outcome.detail)
-        rows.writerow([file.file_no, file.relative_path, file.sha256, *what])
+        rows.writerow(plain_row([file.file_no, file.relative_path, file.sha256, *what]))
     data = text.getvalue().encode("utf-8", "surrogateescape")
     write_bytes(folder / "reasons.csv", data, mode=0o600)
 
