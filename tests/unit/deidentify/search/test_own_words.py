@@ -38,7 +38,7 @@ def test_a_number_beside_a_word_is_searched_for() -> None:
     ("kind", "value", "text"),
     [
         (IdentifierKind.NAME, "System^Standard", "system standard"),
-        (IdentifierKind.PATIENT_ID, "Unknown", "unknown"),
+        (IdentifierKind.PATIENT_ID, "Reviewer", "reviewer"),
     ],
 )
 def test_a_patient_called_by_a_word_of_ours_is_told_by_it_in_their_own_data_alone(
