@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.privacy.attacks import attack, compare_releases, delivered
+from benchmarks.privacy.attacks import attack, compare_releases, delivered, identifiers_in
 from tests.flows.conftest import Demo
 
 
@@ -27,8 +27,10 @@ def releases(demo: Demo) -> list[Path]:
 
 def test_no_attack_learns_anything_from_a_release(demo: Demo, known: list[bytes]) -> None:
     assert len(known) > 10
+    identifiers = identifiers_in(demo.home / "inbox")
+    assert len(identifiers) > 1000
     for release in releases(demo):
-        learned = attack(release, known)
+        learned = attack(release, known, identifiers)
         assert [found for found in learned.values() if found] == []
 
 
@@ -54,8 +56,13 @@ def test_the_attacks_find_what_they_look_for(
     pq.write_table(table, bad / "tables/mine/all.parquet")
     (bad / "notes.md").write_text("exported 2026-11-20")
     (bad / "excel/mine.csv").write_text("a\n=1+1\n")
+    uid = int.from_bytes(hashlib.sha256(b"1.2.840.1").digest()[:16], "big")
+    (bad / "uids.txt").write_text(f"2.25.{uid}")
+    (bad / "tables/subject").mkdir(exist_ok=True)
+    people = pa.table({"subject_id": ["S91-BBBBBBBB", "S91-AAAAAAAA"]})
+    pq.write_table(people, bad / "tables/subject/zz.parquet")
     os.utime(bad / "notes.md")
-    learned = attack(bad, known)
+    learned = attack(bad, known, {"1.2.840.1"})
     for name in (
         "columns of real days",
         "real days in documents",
@@ -63,5 +70,7 @@ def test_the_attacks_find_what_they_look_for(
         "times of files",
         "cells that run",
         "hashes of known sources",
+        "hashes of known identifiers",
+        "orders of rows",
     ):
         assert learned[name], name
