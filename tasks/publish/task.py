@@ -99,15 +99,17 @@ def collect_batches(*, rehash: bool = False, accept_gone: bool = False) -> dict[
         bench.open()
         store.sweep_staging(settings.zones.releases)
         sweep_orphans(settings.zones)
+        anchors = read_anchors(settings.zones, read_key_file(settings.master_key_file))
+        checked = store_integrity.Checked(settings.zones, rehash=rehash)
+        # Before a table is read: damage may be anything to a reader, or nothing.
+        listed = store_batches.list_committed(settings.zones)
+        store_integrity.require_unchanged(settings.zones, listed, anchors, checked)
         committed = store_batches.read_committed(settings.zones)
         for code in require_releasable(committed):
             require_key(settings, code)
         if not accept_gone:
             previous = store.newest_release(settings.zones.releases)
             store_integrity.require_no_batch_gone(previous, committed)
-        anchors = read_anchors(settings.zones, read_key_file(settings.master_key_file))
-        checked = store_integrity.Checked(settings.zones, rehash=rehash)
-        store_integrity.require_unchanged(settings.zones, committed, anchors, checked)
         checked.write()
         bench.leave(committed)
         bench.leave(CommittedInstances(committed.instances))
