@@ -8,6 +8,7 @@ so a release that holds an identifier never appears under its name.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -34,11 +35,13 @@ from tasks.publish.task import (
     stage_release_tables,
 )
 from tasks.queries.task import sync_release_queries
-from tasks.receive.store_lease import lease
+from tasks.receive.store_lease import lease, require_still_held
 from tasks.reference.judge import judge_subject
 from tasks.report.task import add_reviewer_ratings, write_release_report
 from tasks.validate.task import require_release_passed, validate_release
 
+#: The lease of whoever makes a release.
+RELEASE = "release"
 #: What `publish_release` says when it has to be done again without some subjects.
 HELD = "held"
 
@@ -79,7 +82,7 @@ def release_cohort(
     with redacted_errors("home", settings.zones):
         require_signed_tables(settings.zones)
         require_clean_waivers(settings)
-    with lease(settings.zones, "release"):
+    with lease(settings.zones, RELEASE):
         move = progress_shown("release-progress", "Steps of the release")
         collect_batches(rehash=rehash, accept_gone=accept_gone)
         # What the forms state of the exams is evidence for their roles.
@@ -94,7 +97,7 @@ def release_cohort(
         if not dry_run:
             sync_release_queries()
         require_release_passed()
-        inspect = partial(require_no_identifiers, settings)
+        inspect = partial(inspect_release, settings)
         if not dry_run:
             forget_held_words(settings.zones)
         result = publish_release(bump, dry_run=dry_run, inspect=inspect)
@@ -108,6 +111,7 @@ def release_cohort(
             if settings.releases_url or settings.warehouse_url:
                 result["pushed"] = push_to_stores(str(result["version"]))
             result["report"] = write_release_report(str(result["version"]))
+        require_still_held(settings.zones, RELEASE)
         close_release()
         move(100.0)
     show_release(result, settings)
@@ -115,6 +119,12 @@ def release_cohort(
         told = f"Release {result['version']}: {result['status']}"
         send_message(f"livercohort: {told}", told)
     return result
+
+
+def inspect_release(settings: Settings, folder: Path) -> None:
+    """Look through a staged release; raise where it may not get its name."""
+    require_still_held(settings.zones, RELEASE)
+    require_no_identifiers(settings, folder)
 
 
 def show_release(result: dict[str, Any], settings: Settings) -> None:
