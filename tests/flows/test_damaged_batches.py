@@ -71,7 +71,7 @@ def require_named(home: Path, path: Path, told: str) -> None:
     assert path.name in told
     named = {p.name for p in (home / "warehouse" / "batches").glob("*/*") if p.name in told}
     assert len(named) == 1
-    assert f"of {SITE}" in told
+    assert f"of {SITE}" in told or f"of site {SITE}" in told
 
 
 @pytest.mark.parametrize("at", [0.02, 0.3, 0.6, 0.999])
