@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.privacy.attacks import attack, compare_releases, delivered, identifiers_in
+from benchmarks.privacy.fill_ins import PATIENT, STAFF, WORDS, judge_words
+from tasks.deidentify.identifiers import IdentifierKind
 from tests.flows.conftest import Demo
 
 
@@ -37,6 +39,23 @@ def test_no_attack_learns_anything_from_a_release(demo: Demo, known: list[bytes]
 def test_two_releases_tell_no_more_than_one(demo: Demo) -> None:
     old, new, *_ = releases(demo)
     assert compare_releases(old, new) == []
+
+
+@pytest.mark.parametrize("kind", STAFF)
+def test_what_hospitals_fill_in_for_staff_and_places_keeps_nobody_out(
+    demo: Demo, kind: IdentifierKind
+) -> None:
+    _, judged = judge_words(releases(demo)[-1], kind, WORDS)
+    assert judged.is_clean
+
+
+@pytest.mark.parametrize("kind", PATIENT)
+def test_what_they_fill_in_for_a_patient_keeps_out_that_patient_at_most(
+    demo: Demo, kind: IdentifierKind
+) -> None:
+    subject_id, judged = judge_words(releases(demo)[-1], kind, WORDS)
+    assert judged.hold <= {subject_id}
+    assert not judged.stop
 
 
 def test_the_attacks_find_what_they_look_for(
