@@ -25,6 +25,7 @@ from flows.commands import status as cli_status
 from flows.commands import system as cli_system
 from flows.commands import vault as cli_vault
 from flows.commands import withdraw as cli_withdraw
+from flows.commands import words as cli_words
 from schemas.errors import ExitCode, LivercohortError
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ app.command(rich_help_panel=_COHORT)(cli_vault.reidentify)
 app.add_typer(cli_review.signoff_app, name="signoff", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_COHORT)(cli_withdraw.withdraw)
 app.add_typer(cli_decisions.decisions_app, name="decisions", rich_help_panel=_COHORT)
+app.add_typer(cli_words.words_app, name="words", rich_help_panel=_COHORT)
 app.add_typer(cli_queries.queries_app, name="queries", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_STAGES)(cli_rehearse.check_export)
 app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import shutil
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from schemas.errors import BusyError, LivercohortError
 from schemas.hospital_day import hospital_today
@@ -17,6 +17,7 @@ from schemas.run.site_files import SiteConfig
 from schemas.run.sites import is_site_code, read_sites, why_waiting
 from schemas.run.zones import Zones
 from schemas.run_context import require_key
+from tasks.deidentify.search.store_held_words import undecided_words
 from tasks.operate.digest import digest_markdown
 from tasks.operate.facts import (
     Attention,
@@ -54,6 +55,7 @@ def home_facts(settings: Settings, only: SiteCode | None = None) -> HomeFacts:
     for batch in batches:
         if batch["state"] == HELD:
             held[str(batch["site_code"])].append(str(batch["batch_id"]))
+    words = Counter(word.site for word in undecided_words(zones))
     facts = []
     for site in sites:
         wrong = faults.pop(site.code, {})
@@ -67,6 +69,7 @@ def home_facts(settings: Settings, only: SiteCode | None = None) -> HomeFacts:
                 missing_batches=tuple(wrong.get(MISSING, ())),
                 changed_batches=tuple(b for f, bs in wrong.items() if f != MISSING for b in bs),
                 held_batches=tuple(held[site.code]),
+                held_words=words[site.code],
             )
         )
     # A site whose file is gone may still have batches that somebody took away.

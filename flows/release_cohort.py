@@ -8,17 +8,20 @@ so a release that holds an identifier never appears under its name.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from flows.free_text import require_clean_waivers
 from flows.run_console import progress_shown, tell_release_failed
 from flows.signed_tables import require_signed_tables
 from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
 from schemas.run.settings import Settings, read_settings
 from schemas.run.stage_errors import redacted_errors
 from tasks.clinical.task import merge_forms
+from tasks.deidentify.search.store_held_words import forget_held_words
 from tasks.deidentify.search.store_scan_release import require_no_identifiers
 from tasks.eligibility.task import evaluate_cohort
 from tasks.harmonise.task import label_cohort
@@ -32,10 +35,15 @@ from tasks.publish.task import (
     stage_release_tables,
 )
 from tasks.queries.task import sync_release_queries
-from tasks.receive.store_lease import lease
+from tasks.receive.store_lease import lease, require_still_held
 from tasks.reference.judge import judge_subject
 from tasks.report.task import add_reviewer_ratings, write_release_report
 from tasks.validate.task import require_release_passed, validate_release
+
+#: The lease of whoever makes a release.
+RELEASE = "release"
+#: What `publish_release` says when it has to be done again without some subjects.
+HELD = "held"
 
 
 @flow(
@@ -66,13 +74,15 @@ def release_cohort(
     ContractError
         If a signed table cannot be used; then nothing was computed.
     GateBlockedError
-        If a blocker stands, an identifier is found, or the data may not be released.
+        If a blocker stands, an identifier is found that is nobody's, or the data may not be
+        released. Whose words are found is held, and the others are released.
     """
     redact_handlers(*PREFECT_LOGGERS)
     settings = read_settings()
     with redacted_errors("home", settings.zones):
         require_signed_tables(settings.zones)
-    with lease(settings.zones, "release"):
+        require_clean_waivers(settings)
+    with lease(settings.zones, RELEASE):
         move = progress_shown("release-progress", "Steps of the release")
         collect_batches(rehash=rehash, accept_gone=accept_gone)
         # What the forms state of the exams is evidence for their roles.
@@ -87,12 +97,21 @@ def release_cohort(
         if not dry_run:
             sync_release_queries()
         require_release_passed()
-        inspect = partial(require_no_identifiers, settings)
+        inspect = partial(inspect_release, settings)
+        if not dry_run:
+            forget_held_words(settings.zones)
         result = publish_release(bump, dry_run=dry_run, inspect=inspect)
+        while result["status"] == HELD:  # each time somebody more stays out, so it ends
+            evaluate_cohort(judge_subject)
+            stage_release_tables()
+            validate_release()
+            require_release_passed()
+            result = publish_release(bump, dry_run=dry_run, inspect=inspect)
         if not dry_run:
             if settings.releases_url or settings.warehouse_url:
                 result["pushed"] = push_to_stores(str(result["version"]))
             result["report"] = write_release_report(str(result["version"]))
+        require_still_held(settings.zones, RELEASE)
         close_release()
         move(100.0)
     show_release(result, settings)
@@ -102,9 +121,17 @@ def release_cohort(
     return result
 
 
+def inspect_release(settings: Settings, folder: Path) -> None:
+    """Look through a staged release; raise where it may not get its name."""
+    require_still_held(settings.zones, RELEASE)
+    require_no_identifiers(settings, folder)
+
+
 def show_release(result: dict[str, Any], settings: Settings) -> None:
     """Show a release in the run console: what it is, its report, and its rows."""
     text = f"Release **{result['version']}**: {result['status']}"
+    if result["held"]:
+        text += f"\n\n**{result['held']} subjects are held**: `livercohort words list`"
     if "report" in result:
         index = settings.zones.reports / str(result["report"]) / "index.html"
         text += f"\n\n[Report {result['report']}]({index.as_uri()})"

@@ -72,6 +72,15 @@ class GateBlockedError(LivercohortError):
     exit_code = ExitCode.BLOCKED
 
 
+class SubjectsHeldError(GateBlockedError):
+    """Some subjects must stay out of what was about to be published; the others need not.
+
+    `subjects` are their pseudonyms.
+    """
+
+    subjects: frozenset[str] = frozenset()
+
+
 class BadInputError(LivercohortError):
     """What a person or a site gave cannot be used as it is."""
 

@@ -277,7 +277,7 @@ def _scan_rows(settings: Settings, folder: Path, *, damaged: bool) -> list[dict[
             hint="Run it where the key is, or add --no-identifier-scan.",
         )
     try:
-        hits = scan_release(settings, [folder])
+        hits = scan_release(settings, folder)
     except LivercohortError:
         raise
     except Exception:
@@ -319,6 +319,11 @@ def _say_release(settings: Settings, result: dict[str, Any]) -> None:
         say(f"A release now would be {version}. Nothing was written.")
     else:
         say(f"Release {version} published: {settings.zones.releases / str(version)}")
+    if result["held"]:
+        say(
+            f"{result['held']} subjects are held for words of their sources: "
+            "`livercohort words list` says which sites, batches and kinds."
+        )
     if "pushed" in result:
         say("The store has it." if result["pushed"] else "The store had it already.")
     if "report" in result:

@@ -17,6 +17,7 @@ import typer
 from schemas.errors import BadInputError
 from schemas.run.atomic_files import write_bytes
 from schemas.run.progress import LOGGER_NAME
+from schemas.tables.spreadsheet_cells import plain_cell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -196,7 +197,7 @@ def _csv_text(rows: Sequence[Row], columns: Sequence[str]) -> str:
     writer = csv.DictWriter(stream, fieldnames=columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({key: _cell(value) for key, value in row.items()})
+        writer.writerow({key: _spreadsheet_cell(value) for key, value in row.items()})
     return stream.getvalue()
 
 
@@ -256,6 +257,11 @@ def _print_blocks(columns: Sequence[str], cells: Sequence[Sequence[str]], title:
         say(f"--- {number}")
         for name, text in zip(columns, row, strict=True):
             say(f"{name:{width}}  {text}")
+
+
+def _spreadsheet_cell(value: object) -> str:
+    """Return a value for a file that people open in a spreadsheet: no text of it runs there."""
+    return plain_cell(_cell(value)) if isinstance(value, str | list | tuple) else _cell(value)
 
 
 def _cell(value: object) -> str:

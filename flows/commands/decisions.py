@@ -112,9 +112,11 @@ def sign_decision(
 
     Example: livercohort decisions sign D05 --option 2 --by PI-01 --document "minutes 2027-01-12"
     """
+    from flows.free_text import require_clean_texts
     from schemas.hospital_day import hospital_today
     from schemas.protocol import options_in_force, read_protocol, read_register
     from schemas.run.atomic_files import write_bytes
+    from schemas.run.settings import read_settings
     from schemas.signatures import (
         make_signature,
         option_texts,
@@ -123,6 +125,7 @@ def sign_decision(
     )
 
     zones, signatures = _signed(home)
+    require_clean_texts(read_settings(), {"--by": by}, {"--document": document})
     register = read_register(_register_file())
     decision = next((one for one in register if one.decision_id == decision_id), None)
     if decision is None:

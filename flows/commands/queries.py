@@ -54,12 +54,14 @@ def export(
     Example: livercohort queries export --all
     """
     from flows.exchange_queries import export_to_site
+    from flows.free_text import require_clean_texts
     from schemas.run.sites import site_code
     from tasks.queries.store import read_queries
 
     if all_sites == bool(site):
         raise BadInputError("give sites or --all", hint="See `livercohort queries export --help`.")
     settings = apply_environment(home=home)
+    require_clean_texts(settings, {"--by": by})
     known = {query.about.site_code for query in read_queries(settings.zones).values()}
     chosen = sorted(known) if all_sites else [site_code(code) for code in site or []]
     done = [export_to_site(settings, SiteCode(code), due_days, by) for code in chosen]

@@ -85,7 +85,9 @@ def review_rows(zones: Zones, *, folder: Path | None) -> tuple[list[Row], Sequen
 
 def decide(file: Path | None, zones: Zones, *, folder: Path | None) -> str:
     """Take the decisions of a filled queue into this home and say how many stand."""
+    from flows.free_text import require_clean_texts
     from schemas.hospital_day import hospital_today
+    from schemas.run.settings import read_settings
     from tasks.harmonise.exam import label_instances
     from tasks.harmonise.review import read_decisions
     from tasks.harmonise.store import read_queue
@@ -115,6 +117,9 @@ def decide(file: Path | None, zones: Zones, *, folder: Path | None) -> str:
         standing=read_study_overrides(zones),
         today=hospital_today(),
     )
+    typed = [f"{one.author}\n{one.reason}" for one in decisions]
+    typed += [f"{one.author}\n{one.reason}" for one in about_studies]
+    require_clean_texts(read_settings(), {f"author or reason of {file.name}": "\n".join(typed)})
     standing = add_overrides(zones, decisions) + add_study_overrides(zones, about_studies)
     return f"{len(decisions) + len(about_studies)} decisions taken in, {standing} stand"
 

@@ -41,7 +41,7 @@ def resman(
 
     from schemas.vault.keys import Purpose, read_key_file
     from schemas.vault.suppression import suppressed_among
-    from tasks.deidentify.search.store_scan_release import require_no_identifiers
+    from tasks.deidentify.search.store_scan_release import require_no_identifiers, subjects_of
     from tasks.publish.store_share import share_for_resman
 
     settings = apply_environment(home=home)
@@ -51,7 +51,7 @@ def resman(
         folder,
         out,
         kept_out=partial(suppressed_among, settings.zones.restricted, ring),
-        inspect=partial(require_no_identifiers, settings),
+        inspect=partial(require_no_identifiers, settings, inside=subjects_of(folder)),
         keyed=lambda kind, name: ring.mac(Purpose.PACKAGE, folder.name, kind, name),
         k=k,
     )

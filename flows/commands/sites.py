@@ -40,6 +40,8 @@ expected:
   grace_days: {grace_days}
   since: {since}
 """
+#: What somebody may type a name into.
+_REFERENCES = ("ethics_ref", "ethics_reason", "amendment_ref")
 _COLUMNS = ("site_code", "state", "schedule", "expected", "name_zh", "waits_because")
 
 
@@ -69,8 +71,10 @@ def add_site(
 
     Example: livercohort site add S01 --ethics-ref 2026-KY-001 --ethics-date 2026-03-01
     """
+    from flows.free_text import require_clean_texts
     from schemas.hospital_day import hospital_today
     from schemas.run.atomic_files import write_bytes
+    from schemas.run.settings import read_settings
     from schemas.run.site_files import parse_site_file
     from schemas.run.sites import is_fictitious, is_site_code, read_registered_sites, site_file_of
 
@@ -95,6 +99,8 @@ def add_site(
     else:
         facts |= {name: getattr(record, name) for name in names} | {"amendment_ref": ""}
     facts = _asked(facts)
+    typed = {f"--{name.replace('_', '-')}": str(facts[name]) for name in _REFERENCES}
+    require_clean_texts(read_settings(), {}, typed)
     written = {
         name: value if name == "ethics_date" else _quoted(value) for name, value in facts.items()
     }

@@ -62,6 +62,9 @@ def reidentify(
         return
     if as_csv or out is not None:
         raise BadInputError("what a look-up returns is not written to a file")
+    from flows.free_text import require_clean_texts
+
+    require_clean_texts(settings, {"--reason": reason, "--by": by})
     found = _look_up(settings, subject or "", reason, by)
     if as_json:
         say_json(found)

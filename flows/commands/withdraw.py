@@ -43,6 +43,7 @@ def withdraw(
 
     Example: livercohort withdraw S91-7K3QF2ZN --reason "letter of 3 March"
     """
+    from flows.free_text import require_clean_texts
     from flows.withdraw_subject import known_subject, withdraw_subject
     from schemas.vault.keys import read_key_file
 
@@ -50,6 +51,11 @@ def withdraw(
     require_complete(act)
     settings = apply_environment(home=home)
     ring = read_key_file(settings.master_key_file)
+    require_clean_texts(
+        settings,
+        {"--reason": reason, "--by": by, "--approved-by": approved_by},
+        {"--document": document},
+    )
     site, subject_id = known_subject(settings, ring, subject)
     prepare_home(settings)
     done = withdraw_subject(settings, ring, site, subject_id, act)

@@ -197,6 +197,13 @@ class FormsInForce:
 
 
 @dataclass(frozen=True)
+class HeldSubjects:
+    """keep-out, publish → eligibility, publish: whom the search keeps out until it is decided."""
+
+    subjects: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class EvaluatedCohort:
     """eligibility → validate-release, release-tables, publish: verdicts and shifted rows.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 #: Excel and LibreOffice take a cell that begins like this for a formula (OWASP, CSV injection).
 FORMULA_START = r"^[=+\-@\t\r]"
@@ -10,6 +11,11 @@ _ONE = r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?"
 #: A number stays one, whatever its sign; so does a list of them, with `;` between.
 NUMBER = rf"^{_ONE}(;{_ONE})*$"
 _START, _NUMBER = re.compile(FORMULA_START), re.compile(NUMBER)
+
+
+def plain_row(cells: Iterable[object]) -> list[object]:
+    """Return the cells of a row, the texts among them as `plain_cell` gives them."""
+    return [plain_cell(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def plain_cell(text: str) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from schemas.identifiers import SiteCode
 from schemas.run.zones import Zones
 from schemas.vault.keys import KeyRing
-from tasks.deidentify.search.store_identifiers import read_identifiers, write_identifiers
-from tasks.deidentify.search.store_scan_release import IDENTIFIERS_NAME
+from tasks.deidentify.search.store_identifiers import (
+    IDENTIFIERS_NAME,
+    read_identifiers,
+    write_identifiers,
+)
 
 
 def erase_from_identifiers(zones: Zones, ring: KeyRing, site: SiteCode, subject_id: str) -> int:

@@ -21,8 +21,15 @@ from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
 from tasks.deidentify import store
 from tasks.deidentify.identifiers import PersonsInHeaders
-from tasks.deidentify.search.store_identifiers import write_identifiers
-from tasks.deidentify.search.store_scan_batch import batch_identifiers, scan_staged, withhold
+from tasks.deidentify.search.store_accepted_words import ACCEPTED_NAME, read_accepted
+from tasks.deidentify.search.store_held_words import HELD_NAME, held_words, write_held_words
+from tasks.deidentify.search.store_identifiers import IDENTIFIERS_NAME, write_identifiers
+from tasks.deidentify.search.store_scan_batch import (
+    batch_identifiers,
+    left_in_tables,
+    scan_staged,
+    withhold,
+)
 from tasks.deidentify.store_audit import AUDIT_FILE, write_audit
 
 
@@ -62,12 +69,16 @@ def scan_batch(site: str, batch: str) -> dict[str, int]:
     bench = context.bench
     with redacted_errors("scan", context.zones):
         people = batch_identifiers(bench)
-        hits = scan_staged(bench, people, context.settings.workers)
+        accepted = read_accepted(context.zones.restricted / ACCEPTED_NAME)
+        hits = scan_staged(bench, people, context.settings.workers, accepted)
+        kept = context.zones.restricted_batch(context.site, bench.batch)
         if hits:
+            words = held_words(context.site, bench.batch, people, hits, bench.folder)
+            write_held_words(kept / HELD_NAME, words)
             images, volumes = withhold(bench, hits)
             bench.leave(images)
             bench.leave(volumes)
-        sealed = context.zones.restricted_batch(context.site, bench.batch) / "identifiers.sealed"
+        sealed = kept / IDENTIFIERS_NAME
         write_identifiers(sealed, context.ring(), people)
         head = write_audit(
             sealed.with_name(AUDIT_FILE),
@@ -93,7 +104,9 @@ def require_clean(site: str, batch: str) -> None:
     context = run_context(site, batch)
     with redacted_errors("scan", context.zones):
         people = batch_identifiers(context.bench)
-        if scan_staged(context.bench, people, context.settings.workers):
+        accepted = read_accepted(context.zones.restricted / ACCEPTED_NAME)
+        hits = scan_staged(context.bench, people, context.settings.workers, accepted)
+        if left_in_tables(context.bench, hits):
             raise GateBlockedError(
                 "identifiers remain in the tables after their persons were withheld",
                 where=f"batch {batch} of {site}",

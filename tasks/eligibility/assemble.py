@@ -6,8 +6,8 @@ Real dates come in, differences in days, verdicts and shifted dates go out.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.protocol import choices_of, read_protocol
@@ -29,6 +29,8 @@ Row = dict[str, object]
 
 #: Criteria that the reference standard decides.
 _REFERENCE = ("I5", "E3")
+#: Leaves of the flow: whom the search keeps out, and who is not in anyway.
+_HELD, _NO_CONSENT = "identifier_held", ("consent_withdrawn", "consent_unknown")
 
 _TABLES = (
     "subject",
@@ -60,6 +62,7 @@ def assemble_cohort(
     *,
     batch_of_subject: Mapping[str, str] | None = None,
     shift_days: Mapping[str, int] | None = None,
+    held: Collection[str] = (),
 ) -> CohortRows:
     """Return verdicts, flow and published clinical rows of all subjects.
 
@@ -77,6 +80,8 @@ def assemble_cohort(
         For subjects of whom only images came.
     shift_days : mapping of subject_id to int, optional
         The vault's shifts, for the same subjects.
+    held : collection of str
+        Pseudonyms that the search keeps out of the release: the flow counts them apart.
 
     Returns
     -------
@@ -102,7 +107,9 @@ def assemble_cohort(
         cases += cases_of(subject, published_reference)
         for reading, results in evaluate_subject(subject, references).items():
             reference = references.under(baseline, choices_of(reading)).label
-            places[reading].append(_add_verdicts(tables, subject, results, reading, reference))
+            place = _add_verdicts(tables, subject, results, reading, reference)
+            is_held = subject.subject_id in held and place.leaf not in _NO_CONSENT
+            places[reading].append(replace(place, leaf=_HELD) if is_held else place)
     tables["screening_log"] = published.screening_rows(clinical)
     outside = _never_enrolled(clinical)
     for reading, found in places.items():

@@ -6,11 +6,12 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import astuple, fields
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.run.atomic_files import write_bytes
 from schemas.run.zones import Zones
+from schemas.tables.spreadsheet_cells import plain_row
 from tasks.eligibility.accrual import (
     AccrualCount,
     Interval,
@@ -37,9 +38,9 @@ def write_accrual(zones: Zones, rows: Sequence[ClinicalRow]) -> None:
 
 def _csv(kind: type[AccrualCount | Interval], rows: Iterable[AccrualCount | Interval]) -> str:
     text = io.StringIO()
-    table = csv.DictWriter(text, [one.name for one in fields(kind)], lineterminator="\n")
-    table.writeheader()
-    table.writerows(asdict(row) for row in rows)
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow([one.name for one in fields(kind)])
+    table.writerows(plain_row(astuple(row)) for row in rows)
     return text.getvalue()
 
 

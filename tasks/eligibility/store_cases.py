@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from schemas.run.atomic_files import write_bytes
 from schemas.run.zones import Zones
+from schemas.tables.spreadsheet_cells import plain_row
 from tasks.eligibility.adjudication_cases import AdjudicationCase
 
 #: Columns of the form `adjudication` that stand in the list; readers fill in the rest.
@@ -38,5 +39,5 @@ def _csv(cases: Iterable[AdjudicationCase]) -> str:
     table.writerow((*_GIVEN, *_FILLED_IN))
     for case in cases:
         given = (case.subject_no, case.lesion_no, case.evidence_digest)
-        table.writerow((*given, *("" for _ in _FILLED_IN)))
+        table.writerow((*plain_row(given), *("" for _ in _FILLED_IN)))
     return text.getvalue()

@@ -11,6 +11,7 @@ from schemas.handover.records import (
     CommittedNights,
     EvaluatedCohort,
     FormsInForce,
+    HeldSubjects,
     LabelledCohort,
 )
 from schemas.identifiers import SiteCode
@@ -50,6 +51,7 @@ def evaluate_cohort(judge: Judge) -> dict[str, int]:
             judge,
             batch_of_subject=nights.batch_of_subject,
             shift_days=_shift_days(vault, {site for site, _ in nights.batches}),
+            held=bench.take(HeldSubjects).subjects,
         )
         roles = read_roles(settings.zones)
         subjects, forbidden = assign_roles(cohort.tables["subject"], roles)

@@ -80,6 +80,7 @@ class SiteFacts:
     missing_batches: tuple[str, ...] = ()
     changed_batches: tuple[str, ...] = ()
     held_batches: tuple[str, ...] = ()
+    held_words: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,9 @@ def _of_site(site: SiteFacts) -> list[Attention]:
             f"grace; the last came {last}"
         )
         found.append(Attention(Level.ACT, "late", site.site_code, text))
+    if site.held_words:
+        text = f"{site.held_words} words hold subjects until decided: `livercohort words list`"
+        found.append(Attention(Level.LOOK, "words", site.site_code, text))
     if site.queries.waiting_for_export:
         text = f"{site.queries.waiting_for_export} queries wait for `livercohort queries export`"
         found.append(Attention(Level.LOOK, "queries", site.site_code, text))

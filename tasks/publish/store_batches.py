@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +26,11 @@ Record = TypeVar("Record")
 _RECORDS = {"instance", "volume"}
 
 
+def list_committed(zones: Zones) -> list[CommittedBatch]:
+    """Return every committed batch by its record alone; no table is read."""
+    return [batch for _, batch in _committed(zones)]
+
+
 def read_committed(zones: Zones) -> CommittedBatches:
     """Read every committed batch and merge them; a held or unfinished batch is left aside.
 
@@ -35,14 +40,16 @@ def read_committed(zones: Zones) -> CommittedBatches:
         If a committed batch lacks its `batch.json` facts or a table cannot be read; names
         site and batch.
     """
-    found = []
+    return merge_batches([_read_tables(folder, batch) for folder, batch in _committed(zones)])
+
+
+def _committed(zones: Zones) -> Iterator[tuple[Path, CommittedBatch]]:
     for path in sorted((zones.warehouse / "batches").glob("[SX]*/*/batch.json")):
         if path.parent.name.startswith("."):
             continue
         batch = _read_batch(path)
         if batch is not None:
-            found.append(_read_tables(path.parent, batch))
-    return merge_batches(found)
+            yield path.parent, batch
 
 
 def nifti_sources(zones: Zones, committed: CommittedBatches, released: pa.Table) -> dict[str, Path]:

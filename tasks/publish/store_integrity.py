@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from schemas.run.atomic_files import make_folder, sha256_of_file
 from schemas.run.zones import Zones
 from schemas.states import FileState
 from schemas.vault.anchors import Anchors
-from tasks.publish.batches import CommittedBatches
+from tasks.publish.batches import CommittedBatch, CommittedBatches
 from tasks.publish.store_tables import read_parts
 
 #: After so many days every image is hashed anew.
@@ -99,22 +100,22 @@ class _Damage:
 
 
 def require_unchanged(
-    zones: Zones, committed: CommittedBatches, anchors: Anchors | None, checked: Checked
+    zones: Zones, batches: Iterable[CommittedBatch], anchors: Anchors | None, checked: Checked
 ) -> None:
     """Raise GateBlockedError naming every batch and file that is not as it was committed."""
     found = [
         damage
-        for batch in committed.batches
+        for batch in batches
         for damage in _damages(zones, batch.site_code, batch.batch_id, anchors, checked)
     ]
     if not found:
         return
-    batches = sorted({f"batch {one.batch} of {one.site}" for one in found})
+    told = sorted({f"batch {one.batch} of {one.site}" for one in found})
     named = [f"{one.site}/{one.batch}: {one.file} {one.found}" for one in found[:_NAMED]]
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     raise GateBlockedError(
         f"{len(found)} files are not as they were committed: {'; '.join(named)}{more}",
-        where=", ".join(batches),
+        where=", ".join(told),
         expected="the SHA-256 that batch.json and its tables state",
         hint="Restore them from backup, or take the export in again; nothing was released.",
     )
@@ -162,7 +163,8 @@ def _damages(
             yield damage(file, "was not committed")
         elif sha256_of_file(folder / file) != notes[name]["sha256"]:
             yield damage(file, "was changed")
-    for image, stated in _images(folder, zones, site):
+    sidecars = record.get("sidecars", {})
+    for image, stated in _images(folder, zones, site, sidecars):
         yield from _of_image(image, stated, checked, zones, damage)
 
 
@@ -176,8 +178,13 @@ def _of_image(
         yield damage(name, "was changed")
 
 
-def _images(folder: Path, zones: Zones, site: str) -> Iterator[tuple[Path, str]]:
-    """Yield every image that a batch brought, with the hash its tables state."""
+def _images(
+    folder: Path, zones: Zones, site: str, sidecars: Mapping[str, str]
+) -> Iterator[tuple[Path, str]]:
+    """Yield every image that a batch brought, and what lies beside it, with the hash stated.
+
+    A batch committed by an earlier version states nothing of what lies beside.
+    """
     try:
         series = dict(_pairs(folder / "instance.parquet", "sop_uid", "series_uid"))
         files = pq.read_table(
@@ -188,6 +195,10 @@ def _images(folder: Path, zones: Zones, site: str) -> Iterator[tuple[Path, str]]
         ).to_pylist()
     except (OSError, pa.ArrowException):
         return  # the table itself was named
+    beside: dict[str, list[str]] = defaultdict(list)
+    for name in sidecars:
+        series_uid, _, file_name = name.partition("/")
+        beside[f"{series_uid}/{_stem(file_name)}"].append(name)
     for row in files:
         if row["state"] == FileState.ACCEPTED and row["sop_uid"] in series:
             place = zones.warehouse / "dicom" / site / series[row["sop_uid"]]
@@ -196,6 +207,8 @@ def _images(folder: Path, zones: Zones, site: str) -> Iterator[tuple[Path, str]]
         if row["file_name"] and row["sha256"]:
             place = zones.warehouse / "nifti" / site / row["series_uid"]
             yield place / row["file_name"], row["sha256"]
+            for name in beside.get(f"{row['series_uid']}/{_stem(row['file_name'])}", ()):
+                yield place.parent / name, sidecars[name]
 
 
 def _pairs(path: Path, one: str, other: str) -> Iterator[tuple[str, str]]:
@@ -206,3 +219,7 @@ def _pairs(path: Path, one: str, other: str) -> Iterator[tuple[str, str]]:
 def _entry(path: Path) -> _Entry:
     info = os.stat(path, follow_symlinks=False)  # noqa: PTH116  a link is not what was committed
     return info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino
+
+
+def _stem(file_name: str) -> str:
+    return file_name.partition(".")[0]

@@ -11,7 +11,7 @@ from typing import Any
 from prefect import task
 from prefect.logging import get_run_logger
 
-from schemas.errors import StorageError
+from schemas.errors import StorageError, SubjectsHeldError
 from schemas.handover.records import (
     CheckedRelease,
     CommittedInstances,
@@ -19,6 +19,7 @@ from schemas.handover.records import (
     ConvertedVolumes,
     EvaluatedCohort,
     FormsInForce,
+    HeldSubjects,
     LabelledCohort,
     LabelledExams,
     MergedForms,
@@ -44,7 +45,7 @@ from schemas.vault.suppression import erased_among, suppressed_among
 from tasks.publish import rows, store, store_batches, store_integrity, store_remote
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
 from tasks.publish.consent import KeptOut, withdrawn_rows
-from tasks.publish.diff.reasons import ERASED, SUPPRESSED
+from tasks.publish.diff.reasons import ERASED, IDENTIFIER_HELD, SUPPRESSED
 from tasks.publish.facts import ReleaseFacts, ReleaseStatus
 from tasks.publish.gates import require_releasable
 from tasks.publish.instances import instance_table
@@ -98,15 +99,17 @@ def collect_batches(*, rehash: bool = False, accept_gone: bool = False) -> dict[
         bench.open()
         store.sweep_staging(settings.zones.releases)
         sweep_orphans(settings.zones)
+        anchors = read_anchors(settings.zones, read_key_file(settings.master_key_file))
+        checked = store_integrity.Checked(settings.zones, rehash=rehash)
+        # Before a table is read: damage may be anything to a reader, or nothing.
+        listed = store_batches.list_committed(settings.zones)
+        store_integrity.require_unchanged(settings.zones, listed, anchors, checked)
         committed = store_batches.read_committed(settings.zones)
         for code in require_releasable(committed):
             require_key(settings, code)
         if not accept_gone:
             previous = store.newest_release(settings.zones.releases)
             store_integrity.require_no_batch_gone(previous, committed)
-        anchors = read_anchors(settings.zones, read_key_file(settings.master_key_file))
-        checked = store_integrity.Checked(settings.zones, rehash=rehash)
-        store_integrity.require_unchanged(settings.zones, committed, anchors, checked)
         checked.write()
         bench.leave(committed)
         bench.leave(CommittedInstances(committed.instances))
@@ -139,6 +142,7 @@ def keep_out_withdrawn() -> dict[str, int]:
         erased = erased_among(settings.zones.restricted, ring, {*listed, *left_before})
         kept_out = dict.fromkeys(listed, SUPPRESSED) | dict.fromkeys(erased, ERASED)
         bench.leave(KeptOut(kept_out))
+        bench.leave(HeldSubjects())
     return {"kept_out": len(listed)}
 
 
@@ -181,6 +185,12 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         Only compute version and differences.
     inspect : callable
         Looks through the staged folder and raises to stop the publication.
+
+    Returns
+    -------
+    dict
+        `status` is `held` when subjects must be kept out first: then nothing was published, and
+        the steps from the eligibility on are to be done again without them.
     """
     settings = read_settings()
     bench, zones = release_bench(settings), settings.zones
@@ -192,21 +202,30 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         ring = read_key_file(settings.master_key_file)
         seen = store_integrity.Checked(zones)
         require_continuable(store.newest_release(zones.releases), read_anchors(zones, ring))
-        result = store.build_release(
-            {**tables, "finding": finding},
-            releases_dir=zones.releases,
-            nifti_sources=sources,
-            facts=replace(
-                _facts(bench, committed),
-                kept_out=bench.take(KeptOut).reasons,
-                validation=checked.validation,
-            ),
-            bump=bump,
-            dry_run=dry_run,
-            inspect=inspect,
-            signer=Signer.of(ring),
-            hash_of=seen.sha256,
-        )
+        held = bench.take(HeldSubjects).subjects
+        try:
+            result = store.build_release(
+                {**tables, "finding": finding},
+                releases_dir=zones.releases,
+                nifti_sources=sources,
+                facts=replace(
+                    _facts(bench, committed),
+                    kept_out={
+                        **dict.fromkeys(held, IDENTIFIER_HELD),
+                        **bench.take(KeptOut).reasons,
+                    },
+                    validation=checked.validation,
+                ),
+                bump=bump,
+                dry_run=dry_run,
+                inspect=inspect,
+                signer=Signer.of(ring),
+                hash_of=seen.sha256,
+            )
+        except SubjectsHeldError as error:
+            bench.leave(HeldSubjects(held | error.subjects))
+            get_run_logger().warning("%s", error.message)
+            return {"status": "held"}
         if result.status is ReleaseStatus.PUBLISHED and result.path is not None:
             record_releases(zones, ring, [result.path])
             for source in sources.values():
@@ -218,6 +237,7 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         "version": result.version,
         "predecessor": result.predecessor,
         "content_hash": result.content_hash,
+        "held": len(held),
         "changes": dict(Counter(result.differences.rows["kind"].to_pylist())),
         "rows": result.rows,
     }

@@ -30,6 +30,7 @@ from schemas.run.atomic_files import canonical_json, make_folder, sha256_of_byte
 from schemas.run.locks import held_lock
 from schemas.run.zones import Zones
 from schemas.tables.contracts import TableContract, conform, read_table_contracts
+from schemas.tables.spreadsheet_cells import plain_cell
 from tasks.queries.exchange import headings
 from tasks.queries.states import About, Answer, ClosedReason, Query, QueryEvent, Status, fold
 from tasks.queries.tables import event_rows, query_rows
@@ -112,7 +113,7 @@ class Register:
 def write_outgoing(folder: Path, name: str, rows: Sequence[Mapping[str, str]]) -> list[Path]:
     """Write the file for a site as CSV (UTF-8 with mark) and as a workbook (restricted)."""
     make_folder(folder)
-    table = [headings(), *([str(value) for value in row.values()] for row in rows)]
+    table = [headings(), *([plain_cell(str(value)) for value in row.values()] for row in rows)]
     text = StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(table)
     files = {

@@ -14,6 +14,7 @@ from schemas.records import DELIVERED_STUDY
 from schemas.run.atomic_files import write_bytes
 from schemas.run.zones import Zones
 from schemas.states import FileState
+from schemas.tables.spreadsheet_cells import plain_row
 from tasks.queries.states import Query
 
 RULE_PREFIX = "FIL_"
@@ -58,7 +59,7 @@ def files_of_queries(zones: Zones, site: SiteCode, queries: Iterable[Query]) -> 
 def write_files(path: Path, rows: Sequence[_Row]) -> None:
     """Write the list beside the queries (restricted: names of files may name people)."""
     text = StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows([HEADINGS, *rows])
+    csv.writer(text, lineterminator="\r\n").writerows([HEADINGS, *map(plain_row, rows)])
     write_bytes(path, _UTF8_MARK + text.getvalue().encode("utf-8", "replace"), mode=0o600)
 
 

@@ -33,8 +33,12 @@ def batch_record(
     key_id: str,
     software_version: str,
     audit_head: str,
+    sidecars: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the content of `batch.json`: states, counts and hashes, no clock and no path."""
+    """Return the content of `batch.json`: states, counts and hashes, no clock and no path.
+
+    `sidecars` are the hashes of the files beside the volumes, by `series/name`.
+    """
     reasons = Counter(o.reason.value for o in outcomes if o.reason is not None)
     return {
         "batch_id": delivery.batch_id,
@@ -54,6 +58,7 @@ def batch_record(
             name: {"rows": note.rows, "sha256": note.sha256}
             for name, note in sorted(tables.items())
         },
+        "sidecars": dict(sorted(sidecars.items())),
     }
 
 

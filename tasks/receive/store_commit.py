@@ -47,11 +47,14 @@ from schemas.run.atomic_files import (
 from schemas.run.zones import Zones
 from schemas.states import REASONS, FileState, ReasonCode
 from schemas.tables.record_tables import table_from_records
+from schemas.tables.spreadsheet_cells import plain_row
 from tasks.receive.accounting import KnownInstance, require_all_accounted
 from tasks.receive.ledger import COMMITTED, TableNote, batch_record
 from tasks.receive.store import forget_received, note_export
 from tasks.receive.store_ledger import note_batch
 
+#: The table of volumes states their hashes.
+_VOLUME_SUFFIX = ".nii.gz"
 _HOLD_SCHEMA = pa.schema(
     [
         pa.field("sop_uid", pa.string(), nullable=False),
@@ -121,7 +124,7 @@ def write_quarantine(zones: Zones, delivery: Delivery, outcomes: Sequence[FileOu
         outcome = aside[file.file_no]
         meaning = REASONS[outcome.reason] if outcome.reason else ""
         what = (outcome.reason, meaning, outcome.detail)
-        rows.writerow([file.file_no, file.relative_path, file.sha256, *what])
+        rows.writerow(plain_row([file.file_no, file.relative_path, file.sha256, *what]))
     data = text.getvalue().encode("utf-8", "surrogateescape")
     write_bytes(folder / "reasons.csv", data, mode=0o600)
 
@@ -195,6 +198,7 @@ def commit(
     """
     zones = bench.zones
     write_quarantine(zones, delivery, outcomes)
+    sidecars = _sidecars(bench.nifti)
     # One flush of the file system instead of an fsync per file; the rename below comes after.
     os.sync()
     _move_tree(bench.dicom, zones.warehouse / "dicom" / bench.site, _accepted_names(outcomes))
@@ -210,6 +214,7 @@ def commit(
             key_id=key_id,
             software_version=software_version,
             audit_head=audit_head,
+            sidecars=sidecars,
         )
         write_bytes(staging / "validation.json", canonical_json(validation))
         data = canonical_json(record)
@@ -225,6 +230,15 @@ def commit(
 
 def _accepted_names(outcomes: Sequence[FileOutcome]) -> set[str]:
     return {f"{o.sop_uid}.dcm" for o in outcomes if o.state is FileState.ACCEPTED}
+
+
+def _sidecars(folder: Path) -> dict[str, str]:
+    """Return the hashes of what lies beside volumes; those of volumes stand in their table."""
+    return {
+        path.relative_to(folder).as_posix(): sha256_of_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith(_VOLUME_SUFFIX)
+    }
 
 
 def _move_tree(staged: Path, place: Path, only: set[str] | None) -> None:

@@ -33,9 +33,10 @@ def lease(zones: Zones, name: str) -> Iterator[None]:
     BusyError
         If a living run holds it.
     """
-    path = zones.operations / "leases" / f"{name}.json"
+    path = _place(zones, name)
     owner = uuid.uuid4().hex
     _acquire(path, name, owner)
+    _HELD[path] = owner
     stop = threading.Event()
     heart = threading.Thread(target=_beat, args=(path, owner, stop), daemon=True)
     heart.start()
@@ -44,13 +45,39 @@ def lease(zones: Zones, name: str) -> Iterator[None]:
     finally:
         stop.set()
         heart.join()
+        _HELD.pop(path, None)
         if _read(path).get("owner") == owner:
             path.unlink(missing_ok=True)
 
 
+#: What this process holds, by the file of the lease.
+_HELD: dict[Path, str] = {}
+
+
+def require_still_held(zones: Zones, name: str) -> None:
+    """Raise BusyError if another run has taken over what this process held.
+
+    A host that slept, or was cut off from the disk, longer than a lease lasts finds that out
+    here: scratch and batches are the other run's now, and nothing of them may be touched.
+    """
+    path = _place(zones, name)
+    owner = _HELD.get(path)
+    if owner is not None and _read(path).get("owner") != owner:
+        raise BusyError(
+            f"another run has taken {name} over from this one",
+            where=f"process {os.getpid()}",
+            expected="a host that does not sleep, and a disk that stays in reach",
+            hint="This run stops and touches nothing more; the other one goes on.",
+        )
+
+
+def _place(zones: Zones, name: str) -> Path:
+    return zones.operations / "leases" / f"{name}.json"
+
+
 def require_free(zones: Zones, name: str) -> None:
     """Raise BusyError if a living run holds the site now; a look, not a promise."""
-    path = zones.operations / "leases" / f"{name}.json"
+    path = _place(zones, name)
     if path.is_file() and not _is_dead(_read(path), path):
         raise _busy(path, name)
 

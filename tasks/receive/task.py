@@ -36,6 +36,7 @@ from tasks.receive.accounting import (
     hold_what_two_subjects_share,
     settle_against_warehouse,
 )
+from tasks.receive.store_lease import require_still_held
 from tasks.receive.store_ledger import note_unlisted
 from tasks.receive.store_linkage import link_subjects
 
@@ -71,6 +72,7 @@ def receive_exports(site: str) -> dict[str, list[str]]:
             store.note_export(settings.zones, delivery)
             store.forget_received(settings.zones, delivery)
         else:
+            require_still_held(settings.zones, code)
             bench = Workbench(settings.zones, code, delivery.batch_id)
             bench.open()
             bench.leave(ReceivedExport(delivery))
@@ -85,6 +87,7 @@ def link_batch(site: str, batch: str) -> dict[str, int]:
     """File the linkage in the vault; say who each PatientID is."""
     context = run_context(site, batch)
     with redacted_errors("link", context.zones):
+        require_still_held(context.zones, context.site)
         delivery = context.bench.take(ReceivedExport).delivery
         ring = context.ring()
         linkage = link_subjects(context.zones, ring, delivery)
@@ -104,6 +107,7 @@ def settle_batch(site: str, batch: str) -> dict[str, int]:
     """Compare the accepted instances with what earlier batches brought."""
     context = run_context(site, batch)
     with redacted_errors("settle", context.zones):
+        require_still_held(context.zones, context.site)
         outcomes = context.bench.take(DeidentifiedImages).outcomes
         features = [o.features for o in outcomes if o.features]
         known = store_commit.read_known_instances(
@@ -126,6 +130,7 @@ def stage_tables(site: str, batch: str) -> dict[str, int]:
     """Write the batch's tables as they will be committed, for the scan to read."""
     context = run_context(site, batch)
     with redacted_errors("tables", context.zones):
+        require_still_held(context.zones, context.site)
         return store_commit.write_batch_tables(context.bench, context.ring().keyed_digest)
 
 
@@ -135,6 +140,7 @@ def commit_batch(site: str, batch: str) -> dict[str, Any]:
     context = run_context(site, batch)
     bench = context.bench
     with redacted_errors("commit", context.zones):
+        require_still_held(context.zones, context.site)
         checked = bench.take(CheckedBatch)
         record = store_commit.commit(
             bench,

@@ -20,7 +20,9 @@ _LABELLED = re.compile(
 )
 
 
-def identifying_kinds(text: str, dictionary: Dictionary) -> tuple[str, ...]:
+def identifying_kinds(
+    text: str, dictionary: Dictionary, *, is_reference: bool = False
+) -> tuple[str, ...]:
     """Return the kinds of what identifies somebody in a text, sorted; empty when it is clean.
 
     Parameters
@@ -30,17 +32,20 @@ def identifying_kinds(text: str, dictionary: Dictionary) -> tuple[str, ...]:
     dictionary : Dictionary
         What is known of every person. It cannot know a name that no source ever had: that is
         why free text also never leaves the restricted zone.
+    is_reference : bool
+        Whether it names a document: its number may be long, as long as it is nobody's.
     """
-    return tuple(sorted(set(_kinds(unicodedata.normalize("NFKC", text), dictionary))))
+    plain = unicodedata.normalize("NFKC", text)
+    return tuple(sorted(set(_kinds(plain, dictionary, is_reference=is_reference))))
 
 
-def _kinds(text: str, dictionary: Dictionary) -> Iterator[str]:
+def _kinds(text: str, dictionary: Dictionary, *, is_reference: bool) -> Iterator[str]:
     data = text.encode("utf-8", "surrogatepass")
     for match in dictionary.search(data, dictionary.owner_of(text)) | search_generic(data):
         yield str(match.kind)
     if _MOBILE.search(text):
         yield str(IdentifierKind.PHONE)
-    if _LONG_NUMBER.search(text):
+    if not is_reference and _LONG_NUMBER.search(text):
         yield "number of seven or more digits"
     if _MAIL.search(text):
         yield "mail address"

@@ -54,6 +54,7 @@ class Needle(NamedTuple):
     subject_id: str
     own_only: bool
     edge: Edge
+    one_word: bool = False
 
 
 class _Form(NamedTuple):
@@ -69,19 +70,23 @@ def needles_of(subject: SubjectIdentifiers) -> Iterator[Needle]:
     for identifier in sorted(subject.identifiers):
         if identifier.kind is IdentifierKind.DATE and identifier.value in written_days:
             continue
-        if identifier.kind in _OF_STAFF_AND_PLACES and is_own_words(identifier.value):
+        ours = is_own_words(identifier.value)
+        if ours and identifier.kind in _OF_STAFF_AND_PLACES:
             continue
+        one_word = identifier.value.isascii() and identifier.value.isalpha()
         for form in _forms(identifier):
             for pattern in _encodings(form.text):
                 short = not form.text.isascii() and len(pattern) < EVERYWHERE_BYTES
-                own_only = form.own_only or short
                 yield Needle(
                     form.folded,
                     pattern,
                     identifier.kind,
                     subject.subject_id,
-                    own_only,
+                    # A patient called by a word of ours (`Anonymous`) is told by it in what is
+                    # that person's alone.
+                    form.own_only or short or ours,
                     form.edge,
+                    one_word,
                 )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import ahocorasick
 from stdnum.cn import ric
 
+from schemas.run.sites import SITE_CODE_PATTERN
 from tasks.deidentify.identifiers import IdentifierKind, SubjectIdentifiers, merge_identifiers
 from tasks.deidentify.search.needles import Edge, Needle, needles_of
 
@@ -16,12 +17,20 @@ _RESIDENT_ID = re.compile(r"(?<![0-9A-Za-z.])\d{17}[\dXx](?![0-9A-Za-z.])")
 _MOBILE = re.compile(r"(?<![0-9A-Za-z.+])(?:\+?86[- ]?)?1[3-9]\d{9}(?![0-9A-Za-z.])")
 
 
+#: BIDS labels have no hyphen.
+_PSEUDONYM = re.compile(rf"({SITE_CODE_PATTERN})-?([A-Z2-7]{{8}})")
+
+
 @dataclass(frozen=True, order=True)
 class Match:
-    """That an identifier was found: its kind and whose it is, never the value."""
+    """That an identifier was found: its kind and whose it is, never the value.
+
+    `one_word` says that it is one Latin word without a digit.
+    """
 
     kind: IdentifierKind
     subject_id: str
+    one_word: bool = False
 
 
 class Dictionary:
@@ -44,7 +53,8 @@ class Dictionary:
 
     def owner_of(self, text: str) -> str | None:
         """Return the one pseudonym that occurs in a text, such as a path."""
-        owners = {s for s in self.subject_ids if s in text}
+        named = {f"{site}-{code}" for site, code in _PSEUDONYM.findall(text)}
+        owners = named & self.subject_ids
         return owners.pop() if len(owners) == 1 else None
 
 
@@ -69,7 +79,7 @@ def _search(
         for needle in needles:
             if needle.own_only and needle.subject_id != owner:
                 continue
-            match = Match(needle.kind, needle.subject_id)
+            match = Match(needle.kind, needle.subject_id, needle.one_word)
             if match not in found and _stands_alone(text, end, needle):
                 found.add(match)
     return frozenset(found)

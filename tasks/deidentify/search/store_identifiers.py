@@ -19,6 +19,8 @@ from tasks.deidentify.identifiers import (
     merge_identifiers,
 )
 
+IDENTIFIERS_NAME = "identifiers.sealed"
+
 
 def write_identifiers(path: Path, ring: KeyRing, subjects: Iterable[SubjectIdentifiers]) -> None:
     """Seal the identifiers of a batch into one file of mode 0600."""

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 from struct import unpack_from
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from schemas.run.pool import run_in_order
 from tasks.deidentify.identifiers import IdentifierKind
 from tasks.deidentify.plan.pixel_bytes import look_inside_of
 from tasks.deidentify.rules.profile import tag_of
+from tasks.deidentify.search.hits import ScanHit
 from tasks.deidentify.search.layouts import Layouts
 from tasks.deidentify.search.residual_scan import Dictionary, Match, search_generic
 from tasks.deidentify.search.store_scan_tables import TABLE_READERS, Cells
@@ -37,18 +39,6 @@ _MAX_NESTING = 3
 #: Fewer are searched sooner than workers start.
 _FEW_FILES = 200
 _NIFTI_MAGIC_AT = {348: 344, 540: 4}
-
-
-@dataclass(frozen=True, order=True)
-class ScanHit:
-    """One kind of identifier of one person in one file; never the value.
-
-    `subject_id` is empty for what generic detectors find.
-    """
-
-    path: Path = field(repr=False)
-    kind: IdentifierKind
-    subject_id: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +56,10 @@ class _Known:
 
     dictionary: Dictionary = field(repr=False)
     layouts: Layouts = field(default_factory=Layouts, repr=False)
+
+
+#: What was found, and whose row, object or file it stands in.
+_Found = frozenset[tuple[Match, str]]
 
 
 class _Named(NamedTuple):
@@ -110,10 +104,14 @@ def scan_paths(
     hits: set[ScanHit] = set()
     for named, matches in zip(files, _searched(files, dictionary, workers), strict=True):
         allowed = matches and any(fnmatch(named.relative, p) for p in hospitals_allowed_in)
-        for match in matches:
+        for match, whose in matches:
             if not (allowed and match.kind is IdentifierKind.HOSPITAL):
-                hits.add(ScanHit(Path(named.path), match.kind, match.subject_id))
+                hits.add(_hit(named, match, whose))
     return sorted(hits)
+
+
+def _hit(named: _Named, match: Match, whose: str) -> ScanHit:
+    return ScanHit(Path(named.path), match.kind, match.subject_id, whose, match.one_word)
 
 
 def _files_below(root: Path) -> list[_Named]:
@@ -125,9 +123,7 @@ def _files_below(root: Path) -> list[_Named]:
     return [_Named(p, p[start:]) for p in sorted(found) if os.path.isfile(p)]  # noqa: PTH113
 
 
-def _searched(
-    files: Sequence[_Named], dictionary: Dictionary, workers: int
-) -> Iterator[frozenset[Match]]:
+def _searched(files: Sequence[_Named], dictionary: Dictionary, workers: int) -> Iterator[_Found]:
     if workers == 1 or len(files) < _FEW_FILES:
         known = _Known(dictionary)
         yield from (_scan_file(named, known) for named in files)
@@ -151,23 +147,27 @@ def _start_worker(dictionary: Dictionary) -> None:
     _known[:] = [_Known(dictionary)]
 
 
-def _scan_in_worker(named: _Named) -> frozenset[Match]:
+def _scan_in_worker(named: _Named) -> _Found:
     return _scan_file(named, _known[0])
 
 
-def _not_searched(named: _Named) -> frozenset[Match]:
+def _not_searched(named: _Named) -> _Found:
     raise OSError("a worker died over a file, so it was not searched")
 
 
-def _scan_file(named: _Named, known: _Known) -> frozenset[Match]:
+def _scan_file(named: _Named, known: _Known) -> _Found:
     owner = known.dictionary.owner_of(named.relative)
-    name = named.relative.encode("utf-8", "surrogateescape")
-    found = set(known.dictionary.search(name, owner) | search_generic(name))
-    for piece in _pieces_of_file(Path(named.path), owner, known):
-        found |= known.dictionary.search(piece.data, piece.owner)
-        if piece.is_text:
-            found |= search_generic(piece.data)
-    return frozenset(found)
+    name = _Piece(named.relative.encode("utf-8", "surrogateescape"), owner, is_text=True)
+    return frozenset(
+        (match, piece.owner or "")
+        for piece in chain((name,), _pieces_of_file(Path(named.path), owner, known))
+        for match in _matches(piece, known)
+    )
+
+
+def _matches(piece: _Piece, known: _Known) -> frozenset[Match]:
+    found = known.dictionary.search(piece.data, piece.owner)
+    return found | search_generic(piece.data) if piece.is_text else found
 
 
 def _pieces_of_file(path: Path, owner: str | None, known: _Known) -> Iterator[_Piece]:

@@ -18,8 +18,10 @@ from tasks.deidentify.identifiers import (
     SubjectIdentifiers,
     merge_identifiers,
 )
+from tasks.deidentify.search.hits import ScanHit, telling_hits
 from tasks.deidentify.search.residual_scan import Dictionary
-from tasks.deidentify.search.store_scan import ScanHit, scan_paths
+from tasks.deidentify.search.store_accepted_words import Accepted, without_accepted
+from tasks.deidentify.search.store_scan import scan_paths
 
 _BIRTH_DATE_FIELD = "birth_date"
 
@@ -38,11 +40,27 @@ def batch_identifiers(bench: Workbench) -> list[SubjectIdentifiers]:
 
 
 def scan_staged(
-    bench: Workbench, people: Sequence[SubjectIdentifiers], workers: int
+    bench: Workbench, people: Sequence[SubjectIdentifiers], workers: int, accepted: Accepted
 ) -> list[ScanHit]:
-    """Return what is found in the staged objects, volumes and tables of the batch."""
+    """Return what is found in the staged objects, volumes and tables of the batch.
+
+    Words that a person decided about are not searched for.
+    """
     staged = [p for p in (bench.dicom, bench.nifti, bench.tables) if p.is_dir()]
-    return scan_paths(staged, Dictionary(people), workers=workers)
+    searched = [without_accepted(person, accepted) for person in people]
+    return scan_paths(staged, Dictionary(searched), workers=workers)
+
+
+def left_in_tables(bench: Workbench, hits: Sequence[ScanHit]) -> list[ScanHit]:
+    """Return the hits that stay after `withhold`: what stands in a row, or is in nobody's place.
+
+    What still holds a word of somebody of whom nothing is left does not have it from them.
+    """
+    inside = {hit.whose for hit in hits}
+    for outcome in bench.take(SettledImages).outcomes:
+        if outcome.features is not None:
+            inside.add(outcome.features.subject_id or "")
+    return telling_hits(hits, inside - {""})
 
 
 def withhold(bench: Workbench, hits: Sequence[ScanHit]) -> tuple[SettledImages, ConvertedVolumes]:
@@ -73,7 +91,7 @@ def _persons_found(
             owner_of_series[str(features.series_uid)] = features.subject_id
     found: set[str] = set()
     for hit in hits:
-        owners = {hit.subject_id} if hit.subject_id else set()
+        owners = {one for one in (hit.subject_id, hit.whose) if one}
         if bench.tables not in hit.path.parents:
             owners |= {owner_of_series.get(hit.path.parent.name) or ""}
         if not owners or "" in owners:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
-from schemas.errors import BadInputError, GateBlockedError
-from schemas.run.atomic_files import canonical_json, write_bytes
+import pyarrow.parquet as pq
+
+from schemas.errors import BadInputError, GateBlockedError, SubjectsHeldError
 from schemas.run.settings import Settings
 from schemas.vault.keys import read_key_file
 from tasks.deidentify.identifiers import SubjectIdentifiers
 from tasks.deidentify.search.free_text import identifying_kinds
+from tasks.deidentify.search.hits import ScanHit, judge_hits, site_of, telling_hits
 from tasks.deidentify.search.residual_scan import Dictionary
 from tasks.deidentify.search.store_accepted_words import (
     ACCEPTED_NAME,
     read_accepted,
     without_accepted,
 )
+from tasks.deidentify.search.store_held_words import keep_held_words, sealed_files
 from tasks.deidentify.search.store_identifiers import read_identifiers
-from tasks.deidentify.search.store_scan import ScanHit, scan_paths
+from tasks.deidentify.search.store_scan import scan_paths
 
-IDENTIFIERS_NAME = "identifiers.sealed"
 #: Hospitals stand by name in the site table, in documents made from it, and in the report.
 HOSPITALS_ALLOWED_IN = (
     "tables/site/*",
@@ -33,8 +35,19 @@ HOSPITALS_ALLOWED_IN = (
 )
 
 
-def scan_release(settings: Settings, folders: Iterable[Path]) -> list[ScanHit]:
-    """Return what is found in the folders of anything that any source said of any person.
+def scan_release(
+    settings: Settings, folder: Path, inside: Collection[str] | None = None
+) -> list[ScanHit]:
+    """Return what is found in a folder of anything that any source said of those inside.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where the sealed identifiers of all batches are, and their key.
+    folder : Path
+        A release, or what was made of one.
+    inside : collection of str, optional
+        Pseudonyms of everybody who is in it; default: those of its table of subjects.
 
     Raises
     ------
@@ -42,22 +55,38 @@ def scan_release(settings: Settings, folders: Iterable[Path]) -> list[ScanHit]:
         If there is no key, or it is not the one the identifiers were sealed with.
     """
     dictionary = Dictionary(_everybody(settings))
-    return scan_paths(folders, dictionary, hospitals_allowed_in=HOSPITALS_ALLOWED_IN)
+    hits = scan_paths([folder], dictionary, hospitals_allowed_in=HOSPITALS_ALLOWED_IN)
+    return telling_hits(hits, subjects_of(folder) if inside is None else inside) if hits else []
 
 
-def require_nobody_in(settings: Settings, text: str) -> None:
+def subjects_of(folder: Path) -> set[str]:
+    """Return whom a release has a row of; everybody counts who has one in any table."""
+    found: set[str] = set()
+    for path in sorted(folder.glob("tables/*/*.parquet")):
+        if "subject_id" in pq.read_schema(path).names:
+            ids = pq.read_table(path, columns=["subject_id"])["subject_id"]
+            found.update(ids.unique().drop_null().to_pylist())
+    return found
+
+
+def require_nobody_in(
+    settings: Settings, text: str, *, where: str = "the comment", is_reference: bool = False
+) -> None:
     """Raise BadInputError if a text that somebody typed says who a person is.
 
-    The message names the kind of what was found, never the text.
+    The message names the kind of what was found and `where`, never the text. A reference may
+    hold the long number of a document.
     """
     if not text.strip():
         return
-    kinds = identifying_kinds(text, Dictionary(_everybody(settings)))
+    # Before the first batch there is nobody to know, and there need not be a key.
+    people = _everybody(settings) if sealed_files(settings) else []
+    kinds = identifying_kinds(text, Dictionary(people), is_reference=is_reference)
     if kinds:
         raise BadInputError(
             f"the text holds what identifies somebody: {', '.join(kinds)}",
             expected="a text without names, numbers and dates of persons",
-            where="the comment",
+            where=where,
             hint="Say it without; a pseudonym such as S91-ABCD2345 names a subject.",
         )
 
@@ -67,48 +96,47 @@ def _everybody(settings: Settings) -> list[SubjectIdentifiers]:
     accepted = read_accepted(settings.zones.restricted / ACCEPTED_NAME)
     return [
         without_accepted(person, accepted)
-        for path in _sealed(settings)
+        for path in sealed_files(settings)
         for person in read_identifiers(path, ring)
     ]
 
 
-def _sealed(settings: Settings) -> list[Path]:
-    return sorted((settings.zones.restricted / "batches").glob(f"[SX]*/*/{IDENTIFIERS_NAME}"))
+def require_no_identifiers(
+    settings: Settings, folder: Path, inside: Collection[str] | None = None
+) -> None:
+    """Raise if anything is found in a folder about to be published; see `scan_release`.
 
-
-def require_no_identifiers(settings: Settings, folder: Path) -> None:
-    """Raise GateBlockedError if anything is found in a folder about to be published."""
-    hits = scan_release(settings, [folder])
-    if not hits:
+    Raises
+    ------
+    SubjectsHeldError
+        If it can be published without some subjects. Their words, with site, batch and kind,
+        are in `restricted/` then, where a person can decide them.
+    GateBlockedError
+        If what was found is nobody's.
+    """
+    people = subjects_of(folder) if inside is None else inside
+    hits = scan_release(settings, folder, people)
+    judged = judge_hits(hits, people)
+    if judged.is_clean:
         return
-    told = sorted({f"{hit.kind} of {hit.subject_id[:3] or 'unknown'}" for hit in hits})
-    place = _keep_hits(settings, hits, folder)
-    raise GateBlockedError(
-        f"the identifier scan found {len(hits)} hits ({', '.join(told)}) in the staged release",
-        where=f"restricted/{place.name} says which words, of which batch",
-        hint="Nothing was released. Where a word names nobody, add it with a reason to "
-        f"restricted/{ACCEPTED_NAME}; where it does, report a defect and share nothing.",
+    keep_held_words(settings, hits, folder)
+    if judged.stop:
+        files = sorted({hit.path.relative_to(folder).as_posix() for hit in judged.stop})
+        kinds = ", ".join(sorted({str(hit.kind) for hit in judged.stop}))
+        raise GateBlockedError(
+            f"the identifier scan found a {kinds} in what is nobody's alone",
+            where=", ".join(files[:_NAMED_FILES]),
+            hint="Nothing was released. Report this as a defect and share nothing.",
+        )
+    told = sorted({f"{hit.kind} of {site_of(hit.subject_id or hit.whose)}" for hit in hits})
+    error = SubjectsHeldError(
+        f"words of the source of {len(judged.hold)} subjects stand in what was to be published "
+        f"({', '.join(told)})",
+        hint="They are held. `livercohort words list` says where the words are and how one that "
+        "names nobody is decided.",
     )
+    error.subjects = judged.hold
+    raise error
 
 
-def _keep_hits(settings: Settings, hits: Sequence[ScanHit], folder: Path) -> Path:
-    """Write what was found, the words too, where only the data manager may read it."""
-    ring = read_key_file(settings.master_key_file)
-    wanted = {(hit.subject_id, hit.kind) for hit in hits}
-    words = [
-        {
-            "site": path.parent.parent.name,
-            "batch": path.parent.name,
-            "subject_id": person.subject_id,
-            "kind": str(one.kind),
-            "value": one.value,
-        }
-        for path in _sealed(settings)
-        for person in read_identifiers(path, ring)
-        for one in sorted(person.identifiers)
-        if (person.subject_id, one.kind) in wanted
-    ]
-    files = sorted({hit.path.relative_to(folder).as_posix() for hit in hits})
-    place = settings.zones.restricted / "identifier_hits.json"
-    write_bytes(place, canonical_json({"files": files, "words": words}), mode=0o600)
-    return place
+_NAMED_FILES = 3

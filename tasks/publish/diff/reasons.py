@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from tasks.publish.diff.compare import RowPairs
 
 CONSENT_WITHDRAWN, SUPPRESSED, ERASED = "consent_withdrawn", "suppressed", "erased"
+IDENTIFIER_HELD = "identifier_held"
 SUBJECT_REMOVED, NEW_SUBJECT = "subject_removed", "new_subject"
 NEW_DELIVERY, LABELLING_RULES = "new_delivery", "labelling_rules"
 DECISION, EVIDENCE, CONTRACT = "decision", "evidence", "contract"

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from openpyxl import Workbook
 
-from schemas.tables.spreadsheet_cells import FORMULA_START, NUMBER
+from schemas.tables.spreadsheet_cells import FORMULA_START, NUMBER, plain_row
 
 #: Rows that a sheet of Excel can show, without the head.
 EXCEL_ROWS = 1_048_575
@@ -41,7 +41,7 @@ def workbook(title: str, head: Sequence[str], rows: Iterable[Sequence[str | int]
     sheet.freeze_panes = "A2"
     sheet.append(list(head))
     for row in rows:
-        sheet.append(list(row))
+        sheet.append(plain_row(row))
     made = BytesIO()
     book.save(made)
     return _without_times(made)

@@ -14,7 +14,7 @@ from schemas.errors import BadInputError
 from schemas.run.atomic_files import sha256_of_file
 from tasks.deidentify import store_folder
 from tasks.deidentify.identifiers import IdentifierKind
-from tasks.deidentify.search.store_scan import ScanHit
+from tasks.deidentify.search.hits import ScanHit
 from tasks.deidentify.store_folder import deidentify_folder
 from tests.builders import make_instance, make_series, write_files
 from tests.unit.deidentify.helpers import RING, SITE, assignment, linkage

@@ -61,6 +61,7 @@ def test_a_site_that_promised_nothing_is_never_late() -> None:
         ({"missing_batches": ("b1",)}, "batch_missing", Level.ACT),
         ({"changed_batches": ("b1",)}, "batch_changed", Level.ACT),
         ({"held_batches": ("b1",)}, "held", Level.LOOK),
+        ({"held_words": 2}, "words", Level.LOOK),
         ({"night": night(NightState.KILLED)}, "night", Level.ACT),
         ({"night": night(NightState.FAILED, "no space")}, "night", Level.ACT),
         ({"night": night(NightState.INCOMPLETE, "refused")}, "night", Level.ACT),

@@ -37,7 +37,7 @@ def zones(tmp_path: Path) -> Zones:
 
 def check(zones: Zones, anchors: Anchors | None = None) -> CommittedBatches:
     committed = read_committed(zones)
-    require_unchanged(zones, committed, anchors, Checked(zones))
+    require_unchanged(zones, committed.batches, anchors, Checked(zones))
     return committed
 
 
@@ -54,7 +54,7 @@ def test_the_one_damaged_batch_of_28_is_named_with_its_file(zones: Zones) -> Non
     pq.write_table(pa.table({"subject_id": ["S91-BBBB3333"]}), path)
     committed = read_committed(zones)
     with pytest.raises(GateBlockedError, match=r"S91/b17: pathology\.parquet was changed") as told:
-        require_unchanged(zones, committed, None, Checked(zones))
+        require_unchanged(zones, committed.batches, None, Checked(zones))
     assert "batch b17 of S91" in str(told.value)
     assert "b16" not in str(told.value)
 

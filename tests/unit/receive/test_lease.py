@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import pytest
 from schemas.errors import BusyError
 from schemas.identifiers import SiteCode
 from schemas.run.zones import Zones
-from tasks.receive.store_lease import EXPIRY_S, lease
+from tasks.receive.store import sweep_interrupted
+from tasks.receive.store_lease import EXPIRY_S, lease, require_still_held
 
 SITE = SiteCode("S91")
 
@@ -93,3 +96,60 @@ def test_a_number_that_went_to_another_process_holds_nothing(zones: Zones) -> No
     leave_lease(zones, owner="x", host=host, pid=os.getpid(), started="1", heartbeat=time.time())
     with lease(zones, SITE):
         pass
+
+
+#: A run on another host that sleeps while it holds the site, and wakes up.
+SLEEPER = """
+import socket, sys
+from pathlib import Path
+socket.gethostname = lambda: "elsewhere"
+from schemas.errors import BusyError
+from schemas.identifiers import SiteCode
+from schemas.run.zones import Zones
+from tasks.receive.store_lease import lease, require_still_held
+zones, site = Zones(Path(sys.argv[1])), SiteCode("S91")
+with lease(zones, site):
+    require_still_held(zones, site)
+    print("holds", flush=True)
+    sys.stdin.readline()
+    try:
+        require_still_held(zones, site)
+    except BusyError as error:
+        print(error.message, flush=True)
+"""
+
+
+def test_a_run_that_lost_its_lease_leaves_what_is_the_others_alone(zones: Zones) -> None:
+    mine = zones.work / "S91-0123" / "mine"
+    theirs = zones.work / "S91-0123" / "theirs"
+    with subprocess.Popen(
+        [sys.executable, "-c", SLEEPER, str(zones.home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as sleeper:
+        assert sleeper.stdout is not None
+        assert sleeper.stdout.readline() == "holds\n"
+        theirs.parent.mkdir(parents=True)
+        theirs.touch()
+        path = zones.operations / "leases" / "S91.json"
+        with pytest.raises(BusyError), lease(zones, SITE):
+            pass  # it has not slept for long yet
+        silent(path, EXPIRY_S + 5)
+        with lease(zones, SITE):
+            sweep_interrupted(zones, SITE)
+            mine.parent.mkdir()
+            mine.touch()
+            told, _ = sleeper.communicate("wake up\n", timeout=60)
+            assert "another run has taken S91 over" in told
+            assert "host that does not sleep" in told
+            require_still_held(zones, SITE)
+            assert mine.is_file()
+            assert not theirs.exists()
+            assert path.is_file()
+
+
+def test_who_holds_no_lease_is_not_asked_for_one(zones: Zones) -> None:
+    require_still_held(zones, SITE)
+    with lease(zones, SITE):
+        require_still_held(zones, SITE)

@@ -33,6 +33,36 @@ def test_no_range_admits_a_mobile_or_a_resident_number(name: str, line: int, con
     assert max(map(abs, highs)) < SMALLEST_MOBILE
 
 
+#: An hour in the unit of the attribute needs more digits; an acquisition can last as long.
+LONG_TIMES = {"range:0..3600000000", "range:0..36000000"}
+#: The numbers by which GE marks a b-value (1e9 added), and a flag in the second of the four.
+MARKS = r"1000000000\.\.1000100000|(\d+)\.\.\1"
+
+
+@pytest.mark.parametrize(("name", "line", "contract"), [r for r in ROWS if r[0] != "profile.csv"])
+def test_no_range_of_a_private_number_admits_seven_digits_without_need(
+    name: str, line: int, contract: str
+) -> None:
+    if contract in LONG_TIMES:
+        return
+    bounds = re.findall(r"(-?[\d.]+?)\.\.(-?[\d.]+)", re.sub(MARKS, "0..0", contract))
+    assert all(abs(float(bound)) < 1_000_000 for pair in bounds for bound in pair)
+
+
+@pytest.mark.parametrize("written", [b"50012345", b"99887766", b"139123456 "])
+def test_a_number_of_a_person_is_no_frequency_of_a_magnet(written: bytes) -> None:
+    rows = csv.DictReader(
+        (data_contracts_dir() / "deidentification" / "profile.csv").read_text().splitlines()
+    )
+    contracts = [r["contract"] for r in rows if r["keyword"] == "ImagingFrequency"]
+    assert contracts
+    for contract in contracts:
+        accepts = parse_contract(contract, {}).accepts
+        assert accepts("DS", "1", b"63870000", little=True)
+        assert accepts("DS", "1", b"127.74", little=True)
+        assert not accepts("DS", "1", written, little=True)
+
+
 def test_a_phone_in_the_slice_timing_of_ge_is_refused_and_a_time_is_not() -> None:
     (contract,) = [
         row["contract"]

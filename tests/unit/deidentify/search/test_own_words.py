@@ -11,9 +11,9 @@ from tasks.deidentify.search.residual_scan import Dictionary
 WHO = "S91-AAAA2222"
 
 
-def found(kind: IdentifierKind, value: str, text: str) -> bool:
+def found(kind: IdentifierKind, value: str, text: str, whose: str | None = None) -> bool:
     person = SubjectIdentifiers(WHO, 700, frozenset([Identifier(kind, value)]))
-    return bool(Dictionary([person]).search(text.encode()))
+    return bool(Dictionary([person]).search(text.encode(), whose))
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,18 @@ def test_a_number_beside_a_word_is_searched_for() -> None:
     assert found(IdentifierKind.ADDRESS, "System 1391234", "at system 1391234.")
 
 
-def test_the_name_of_a_patient_is_searched_for_whatever_word_it_is() -> None:
-    assert found(IdentifierKind.NAME, "System^Standard", "system standard")
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (IdentifierKind.NAME, "System^Standard", "system standard"),
+        (IdentifierKind.PATIENT_ID, "Reviewer", "reviewer"),
+    ],
+)
+def test_a_patient_called_by_a_word_of_ours_is_told_by_it_in_their_own_data_alone(
+    kind: IdentifierKind, value: str, text: str
+) -> None:
+    assert found(kind, value, text, WHO)
+    assert not found(kind, value, text)
 
 
 def test_the_name_of_a_hospital_is_no_word_of_ours() -> None:

@@ -24,8 +24,9 @@ from schemas.dicom.elements import inflate_file
 from tasks.deidentify.identifiers import Identifier, SubjectIdentifiers
 from tasks.deidentify.identifiers import IdentifierKind as K
 from tasks.deidentify.search import store_scan
+from tasks.deidentify.search.hits import ScanHit
 from tasks.deidentify.search.residual_scan import Dictionary
-from tasks.deidentify.search.store_scan import ScanHit, scan_paths
+from tasks.deidentify.search.store_scan import scan_paths
 from tests.builders import make_instance, to_bytes
 
 ME, OTHER = "S91-AAAAAAAA", "S91-BBBBBBBB"
@@ -241,7 +242,7 @@ def test_a_date_in_dicom_counts_when_the_object_is_the_persons_own(tmp_path: Pat
     for owner in (ME, OTHER):
         (tmp_path / f"{owner[4]}.dcm").write_bytes(to_bytes(make_instance(PatientID=owner)))
     hits = scan_paths([tmp_path], DICTIONARY)
-    assert hits == [ScanHit(tmp_path / "A.dcm", K.DATE, ME)]
+    assert hits == [ScanHit(tmp_path / "A.dcm", K.DATE, ME, ME)]
 
 
 def test_hospital_names_may_stand_where_they_are_allowed(tmp_path: Path) -> None:
