@@ -155,7 +155,9 @@ def _share(right: int, counts: Iterable[int]) -> str:
     share = right / n
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * share * (1 - share) / n + z2**2 / (4 * n * n)) / (1 + z2 / n)
-    return f"{right} of {n}, {share:.4f} ({max(middle - half, 0):.3f} to {min(middle + half, 1):.3f})"
+    return (
+        f"{right} of {n}, {share:.4f} ({max(middle - half, 0):.3f} to {min(middle + half, 1):.3f})"
+    )
 
 
 def _cell(old: dict[str, int], new: dict[str, int], outcome: str, before: object) -> str:
