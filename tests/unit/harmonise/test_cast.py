@@ -12,7 +12,6 @@ CAST = {f"{file}: {exam}": parts for file in CASTS for exam, parts in read_cast(
 #: Written before the rules saw them: what is decidable there and still left open, by exam.
 LEFT_OPEN = {
     "cast_from_literature.csv: Siemens 3 T with gadoterate": {"t1_vibe_fs_cor_bh_5min"},
-    "cast_from_literature.csv: unnamed with agent only and four passes": {"Body 5.0"},
 }
 SLOTS = {"CT_NC"} | {
     name for name, label in read_labels().items() if label.required_in or label.thickness_limit_mm
