@@ -17,6 +17,7 @@ from tasks.harmonise.decide import CT_PHASE_LABELS, MR_PHASE_LABELS, Decision
 from tasks.harmonise.dynamics import (
     as_container,
     begins_anew,
+    broken_off,
     is_dynamic_mri,
     off_the_organ,
     time_resolved,
@@ -99,6 +100,8 @@ def settle_phases(items: Sequence[ExamItem], agent: str) -> SettledPhases:
         return SettledPhases(decisions | _copied_to_a_dynamic(passes, agent), None)
     if begins_anew(items):
         doubt = {k: _doubted(decisions[k], "TIME-REPEATED SeriesDescription") for k in decisions}
+        for key in broken_off(placed):
+            doubt[key] = _as_conflict(decisions[key], "TIME-BROKEN-OFF AcquisitionTime")
         return SettledPhases(doubt, None, frozenset({"LABEL_DYNAMIC_REPEATED"}))
     modality = passes[0].items[0].facts.modality or ""
     windows = _windows(modality, agent)
