@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import zipfile
 from collections import Counter, defaultdict
@@ -46,6 +47,7 @@ def main() -> None:
             options.home, ring
         ),
         "harmonise: label of each series": _labels(options.home, ring),
+        "harmonise: label of each series that a fault made": _fault_labels(options.home, ring),
         "convert: geometry and b-values of each volume": _volumes(options.home, ring),
         "eligibility: effect of each criterion": _effects(options.home, ring),
     }
@@ -159,6 +161,22 @@ def _labels(home: Path, ring: KeyRing) -> list[Outcome]:
             )
     found = _released_labels(home)
     return [(_label_outcome(truth[uid], found.get(uid, [])), where[uid]) for uid in sorted(truth)]
+
+
+def _fault_labels(home: Path, ring: KeyRing) -> list[Outcome]:
+    """Hold what a fault added or renamed against the labels that the key allows for it."""
+    found, outcomes = _released_labels(home), []
+    for row in _key(home, "faults"):
+        detail = json.loads(row["detail"] or "{}")
+        allowed = str(detail.get("labels") or "")
+        if not allowed or _withdrawn(home, row):
+            continue
+        uid = ring.uid(detail.get("other_series_uid") or row["series_uid"])
+        labels = sorted(set(found.get(uid, ["nothing"])))
+        wrong = set(labels) - set(allowed.split("|"))
+        stated = f"{row['fault']}: {allowed} became {' '.join(labels)}"
+        outcomes.append((stated if wrong else "as stated", f"{row['site']} {row['path']}"))
+    return outcomes
 
 
 def _released_labels(home: Path) -> dict[str, list[str]]:

@@ -125,10 +125,10 @@ def _normalise(text: str) -> str:
 
 
 class _KnownRuns:
-    """The runs of letters that the vocabulary reads as they are."""
+    """The runs of letters that the vocabulary reads as they are, and units such as `kVp`."""
 
     def __contains__(self, run: object) -> bool:
-        return isinstance(run, str) and bool(_words_of_run(run))
+        return isinstance(run, str) and (run in _UNIT_OF or bool(_words_of_run(run)))
 
 
 def _without_initials(words: list[str]) -> list[str]:

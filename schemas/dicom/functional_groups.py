@@ -58,8 +58,9 @@ class FunctionalGroups:
         macro, keyword = path
         for group in (self.frames[frame], self._shared):
             items = None if group is None else group.get(macro)
-            if items and items[0].get(keyword) is not None:
-                return items[0].get(keyword)
+            found = items[0].get(keyword) if items else None
+            if found is not None:
+                return found
         return None
 
 
@@ -85,14 +86,20 @@ def _read_groups(header: Dataset) -> dict[str, Any]:
         return {}
 
     def column(path: _Path, read: Callable[[Any], Any]) -> tuple[Any, ...]:
-        found = [read(groups.value(i, path)) for i in range(n)]
-        return () if None in found else tuple(found)
+        found = []
+        for i in range(n):
+            one = read(groups.value(i, path))
+            if one is None:  # most objects lack most columns: their first frame tells
+                return ()
+            found.append(one)
+        return tuple(found)
 
     b_values = [_number(groups.value(i, _B_VALUE)) for i in range(n)]
+    spacings = column(_SPACING, _numbers(2))
     values: dict[str, Any] = {
         "frame_positions_lps": _flat(column(_POSITION, _numbers(3))),
         "frame_orientations_lps": _flat(column(_ORIENTATION, _numbers(6))),
-        "frame_pixel_spacings_mm": _flat(column(_SPACING, _numbers(2))),
+        "frame_pixel_spacings_mm": _flat(spacings),
         "frame_types": column(_FRAME_TYPES[0], _type) or column(_FRAME_TYPES[1], _type),
         "frame_echo_times_ms": column(_ECHO_TIME, _number),
         # A frame without diffusion weighting may leave its b-value out; an object of such
@@ -106,12 +113,11 @@ def _read_groups(header: Dataset) -> dict[str, Any]:
         "echo_train_length": _whole(groups.value(0, _ECHO_TRAIN)),
         # One thickness for all frames, or none that could be judged.
         "slice_thickness_mm": _only({_number(groups.value(i, _THICKNESS)) for i in range(n)}),
-        "pixel_spacing_mm": column(_SPACING, _numbers(2))[:1],
+        "pixel_spacing_mm": _flat(spacings[:1]),
         "scanning_sequence": _sequence_codes(header),
         "convolution_kernel": _codes(groups.value(0, _KERNEL)),
         "acquisition_date": min(filter(None, column(_TIME, _day)), default=None),
     }
-    values["pixel_spacing_mm"] = _flat(values["pixel_spacing_mm"])
     return {name: value for name, value in values.items() if value not in (None, ())}
 
 

@@ -142,6 +142,27 @@ def _is_of_a_dynamic(again_s: float, first_s: float, named: Sequence[tuple[float
     )
 
 
+def broken_off(items: Sequence[ExamItem]) -> frozenset[Key]:
+    """Return the named arterial scans of a dynamic that ended with them and was begun anew.
+
+    No portal venous scan follows before the next arterial one: whether contrast had reached the
+    patient, nobody knows.
+    """
+    named = [
+        (i.time_s, i.decision.contrast_phase, i.key)
+        for i in items
+        if i.time_s is not None and i.decision.is_dynamic and i.decision.tier in ("A", "B")
+    ]
+    arterial = sorted((at, key) for at, phase, key in named if phase == "art")
+    portal = [at for at, phase, _ in named if phase == "pvp"]
+    found = set()
+    for at, key in arterial:
+        anew = next((later for later, _ in arterial if later - at > _RESTART_S), None)
+        if anew is not None and not any(at < when < anew for when in portal):
+            found.add(key)
+    return frozenset(found)
+
+
 def is_dynamic_mri(items: Sequence[ExamItem]) -> bool:
     """Return whether one T1 was repeated unchanged so often as only a dynamic repeats it.
 

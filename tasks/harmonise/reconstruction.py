@@ -30,9 +30,19 @@ _MATERIAL_TYPES = frozenset(
 )  # fmt: skip
 _MONO_TYPES = frozenset({"VMI", "MONO", "KEV", "MONOENERGETIC"})
 _MATERIAL_WORDS = frozenset(
-    {"iodine", "vnc", "virtual", "zeff", "虚拟平扫", "碘图", "碘基图", "碘密度图", "物质分离"}
-)
-_MONO_WORDS = frozenset({"mono", "monoenergetic", "vmi", "单能", "单能量"})
+    {
+        "iodine", "vnc", "virtual", "zeff", "electrondensity", "calcium",
+        "虚拟平扫", "碘图", "碘基图", "碘密度图", "有效原子序数", "原子序数", "电子密度",
+        "电子密度图", "钙图", "尿酸图", "物质分离", "物质密度", "水基图", "钙基图",
+    }
+)  # fmt: skip
+_MONO_WORDS = frozenset(
+    {
+        "mono", "monoenergetic", "vmi", "单能", "单能量", "单能谱", "单能级", "最佳单能量",
+        "虚拟单能量",
+    }
+)  # fmt: skip
+_DUAL_WORDS = frozenset({"dualenergy"})
 _KERNEL_WORDS = {
     "lung": {"lung", "lungs", "lungen", "poumon", "pluca", "肺窗", "肺算法", "肺", "肺野", "폐"},
     "bone": {"bone", "bones", "boneplus", "kosc", "kosci", "骨窗", "骨算法"},
@@ -49,8 +59,10 @@ _SOFT_WORDS = {
     "stnd",
 }
 _TEXT_KERNEL = re.compile(r"[bijdq][frvl]?\d{2}[fsh]?|fc\d\d")
+_PARTS = re.compile(r"[ _]+")
 _KILOVOLT = re.compile(r"(?:sn)?(\d{2,3})kv")
 #: Tubes run dual energy with 70 to 100 kV beside 135 to 150 kV; 110 to 130 kV is neither.
+_SAME_SPECTRUM_KV = 15.0
 _LOW_KV, _HIGH_KV = (60.0, 105.0), (134.0, 160.0)
 
 
@@ -117,8 +129,9 @@ def _kernel(row: Cells) -> tuple[re.Pattern[str], str]:
 def energies(items: Iterable[ExamItem]) -> Mapping[tuple[str, str], str | None]:
     """Return what each CT of an exam shows of the spectrum: whole, one tube's, one energy's.
 
-    A kilovoltage alone tells nothing: slim patients are scanned at 80 kV. Two of them in one
-    acquisition are the two spectra of a dual-energy scan; the mixed image has neither.
+    A kilovoltage alone tells nothing, in the header or in the name: slim patients are scanned at
+    80 kV. Two of them in one acquisition are the two spectra of a dual-energy scan, and so are the
+    letter of a tube and a tin filter beside it; the mixed image has neither.
     """
     every = [item for item in items if item.facts.modality == "CT"]
     return {item.key: _energy(item, every) for item in every}
@@ -126,7 +139,7 @@ def energies(items: Iterable[ExamItem]) -> Mapping[tuple[str, str], str | None]:
 
 def _energy(item: ExamItem, items: Sequence[ExamItem]) -> str | None:
     facts, words = item.facts, set(item.facts.series_description.split())
-    types = set(facts.image_type)
+    types = {part for value in facts.image_type for part in (value, *_PARTS.split(value))}
     if types & _MATERIAL_TYPES or words & _MATERIAL_WORDS:
         return "material"
     kev = any(word.endswith("kev") for word in words)
@@ -135,15 +148,18 @@ def _energy(item: ExamItem, items: Sequence[ExamItem]) -> str | None:
     if words & {"mixed", "mix", "融合", "混合"}:
         return POLYENERGETIC
     stated = {float(m[1]) for word in words if (m := _KILOVOLT.fullmatch(word))}
-    kvp = next(iter(stated)) if len(stated) == 1 else facts.kvp
+    named = next(iter(stated)) if len(stated) == 1 else None
+    kvp = facts.kvp if named is None else named
     if kvp is None:
         return None
     beside = {i.facts.kvp for i in items if i.key != item.key and _same_scan(i, item)} - {None}
-    dual = bool(types & {"DUAL_ENERGY"}) or any("DUAL" in t for t in types)
-    other_spectrum = any(abs((other or kvp) - kvp) > 15.0 for other in beside)
-    if _LOW_KV[0] <= kvp <= _LOW_KV[1] and (stated or dual or other_spectrum):
+    # A voltage that the header does not bear out is that of one of two tubes.
+    spectra = {kvp, *beside, *({facts.kvp} if named is not None else ())}
+    dual = bool(words & _DUAL_WORDS) or any("DUAL" in t for t in types)
+    dual = dual or any(abs((other or kvp) - kvp) > _SAME_SPECTRUM_KV for other in spectra)
+    if _LOW_KV[0] <= kvp <= _LOW_KV[1] and dual:
         return "low_kv"
-    if _HIGH_KV[0] <= kvp <= _HIGH_KV[1] and (stated or dual or other_spectrum):
+    if _HIGH_KV[0] <= kvp <= _HIGH_KV[1] and dual:
         return "high_kv"
     return POLYENERGETIC
 

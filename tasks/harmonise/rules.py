@@ -24,7 +24,7 @@ from tasks.harmonise.vocabulary import read_labels
 
 #: Semantic version of the rules: major when a label changes its meaning, minor when labels
 #: of existing series change, patch otherwise.
-RULES_VERSION = "2.0.0"
+RULES_VERSION = "2.1.0"
 
 FACETS: Mapping[str, frozenset[str]] = {
     "family": frozenset({"t1", "t2", "mrcp", "bssfp", "dwi", "adc"}),

@@ -17,6 +17,7 @@ from tasks.harmonise.decide import CT_PHASE_LABELS, MR_PHASE_LABELS, Decision
 from tasks.harmonise.dynamics import (
     as_container,
     begins_anew,
+    broken_off,
     is_dynamic_mri,
     off_the_organ,
     time_resolved,
@@ -48,6 +49,8 @@ _FLAGGED_FROM_S = 300.0
 #: A name that so many acquisitions bear, most of which are something else, was copied.
 _COPIED_FROM = 3
 _NOTHING: frozenset[str] = frozenset()
+
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,12 @@ def settle_phases(items: Sequence[ExamItem], agent: str) -> SettledPhases:
     zeros = find_time_zeros(items)
     timed = [item for one in passes for item in one.items]
     if not passes or not (_has_contrast(items, zeros, agent) or is_dynamic_mri(timed)):
-        # A pause between two scans is no evidence of contrast.
-        return SettledPhases(decisions, None)
+        # A pause between two scans is no evidence of contrast, but it can make a name doubtful.
+        return SettledPhases(decisions | _copied_to_a_dynamic(passes, agent), None)
     if begins_anew(items):
         doubt = {k: _doubted(decisions[k], "TIME-REPEATED SeriesDescription") for k in decisions}
+        for key in broken_off(placed):
+            doubt[key] = _as_conflict(decisions[key], "TIME-BROKEN-OFF AcquisitionTime")
         return SettledPhases(doubt, None, frozenset({"LABEL_DYNAMIC_REPEATED"}))
     modality = passes[0].items[0].facts.modality or ""
     windows = _windows(modality, agent)
@@ -117,10 +122,7 @@ def settle_phases(items: Sequence[ExamItem], agent: str) -> SettledPhases:
             seen = _Seen(i, one, named, solution, rung, zero, agent)
             decision = item.decision
             if copied and _named_phases(replace(one, items=(item,)), agent) == copied:
-                kept = (*decision.evidence, "NAME-COPIED SeriesDescription")
-                decision = replace(
-                    decision, label=UNCLASSIFIED, tier="none", contrast_phase=None, evidence=kept
-                )
+                decision = _without_name(decision)
             decisions[item.key] = _decide(replace(item, decision=decision), seen)
     if _disbelieved(zeros, zero, rung):
         doubt = {
@@ -281,6 +283,30 @@ def _copied_names(acquisitions: Sequence[Acquisition], solution: Solution) -> fr
         if count >= _COPIED_FROM and 2 * broken >= count and named != _AFTER_INJECTION:
             return named
     return _NOTHING
+
+
+def _copied_to_a_dynamic(passes: Sequence[Pass], agent: str) -> dict[Key, Decision]:
+    """Return the parts without their name that one name bears on all passes of a dynamic.
+
+    Four scans called plain at the times of four phases are native, or the name was copied:
+    nobody knows where nothing else speaks of contrast.
+    """
+    windows = _windows(passes[0].items[0].facts.modality or "", agent) if passes else ()
+    if not windows:
+        return {}
+    acquisitions = [Acquisition(p.time_s, _named_phases(p, agent), _stated_s(p)) for p in passes]
+    copied = _copied_names(acquisitions, solve(acquisitions, windows))
+    return {
+        item.key: _without_name(item.decision)
+        for one, acquisition in zip(passes, acquisitions, strict=True)
+        for item in one.items
+        if copied and acquisition.named == copied and has_place(item.decision.contrast_phase)
+    }
+
+
+def _without_name(decision: Decision) -> Decision:
+    kept = (*decision.evidence, "NAME-COPIED SeriesDescription")
+    return replace(decision, label=UNCLASSIFIED, tier="none", contrast_phase=None, evidence=kept)
 
 
 def _rung_without_source(acquisitions: Sequence[Acquisition]) -> Rung:

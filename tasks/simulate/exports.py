@@ -54,7 +54,8 @@ class Export:
     """The files of one site and night, and what is true of them.
 
     `earlier` are the SOPInstanceUIDs that should have been accepted on the nights before,
-    `earlier_labels` the rows of the sub-stacks that came then.
+    `earlier_labels` the rows of the sub-stacks that came then, `moved` the subjects whose CT was
+    registered on another day than it was made.
     """
 
     hospital: Hospital
@@ -67,6 +68,7 @@ class Export:
     false_hashes: set[str] = field(default_factory=set)
     earlier: frozenset[str] = frozenset()
     earlier_labels: tuple[Row, ...] = ()
+    moved: frozenset[str] = frozenset()
     full: bool = False
     small: bool = False
     faults: list[Row] = field(default_factory=list)

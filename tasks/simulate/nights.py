@@ -21,6 +21,8 @@ from tasks.simulate.people.hospitals import HOSPITALS, Hospital
 from tasks.simulate.people.subjects import Subject, make_subjects
 from tasks.simulate.truth import Row, eligibility_rows
 
+_MOVED = "registered_earlier"
+
 MAX_SUBJECTS = 500
 
 
@@ -122,6 +124,7 @@ def _plan_night(
         hospital, subjects, night, request.seed, full=request.full_exams, small=request.scale
     )
     if before is not None:
+        export.moved = before.moved
         export.earlier = before.earlier | accepted_uids(before)
         export.earlier_labels = (*before.earlier_labels, *before.labels)
     apply_image_faults(export, faults, request.seed)
@@ -129,13 +132,12 @@ def _plan_night(
     add_forms(export, forms)
     apply_form_faults(export, faults, request.seed)
     add_controls(export)
-    truth = [row for s in subjects for row in eligibility_rows(s, night, late_pathology=late)]
-    return PlannedNight(export, [row for row in truth if not _hangs_on_registration(row, export)])
-
-
-def _hangs_on_registration(row: Row, export: Export) -> bool:
-    """Return whether a row is of the reading by StudyDate and a fault has moved that date."""
-    moved = {
-        fault.get("subject_no") for fault in export.faults if fault["fault"] == "registered_earlier"
-    }
-    return row["reading"] == "study_dates" and row["subject_no"] in moved
+    export.moved |= {str(row["subject_no"]) for row in export.faults if row["fault"] == _MOVED}
+    truth = [
+        row
+        for s in subjects
+        for row in eligibility_rows(
+            s, night, late_pathology=late, registered_earlier=s.subject_no in export.moved
+        )
+    ]
+    return PlannedNight(export, truth)

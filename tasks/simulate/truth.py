@@ -6,21 +6,31 @@ from tasks.simulate.people.subjects import Subject, consent_by, evidence_by
 from tasks.simulate.people.true_eligibility import (
     CRITERIA,
     READINGS,
+    effects_without_the_ct,
     true_effects,
     true_status,
 )
 
 Row = dict[str, object]
 _USUAL_T = 3.0
+_BY_REGISTRATION = "study_dates"
 
 
-def eligibility_rows(subject: Subject, night: int, *, late_pathology: bool) -> list[Row]:
-    """Return the true effect of each criterion and the true status, as of one night."""
+def eligibility_rows(
+    subject: Subject, night: int, *, late_pathology: bool, registered_earlier: bool = False
+) -> list[Row]:
+    """Return the true effect of each criterion and the true status, as of one night.
+
+    `registered_earlier` is for a subject whose CT has another StudyDate than the EDC names: by
+    that date (D29) the CT that the EDC names has not come.
+    """
     evidence = evidence_by(subject, night, late_pathology=late_pathology)
     scanner_t = _weakest_scanner_t(subject)
     rows: list[Row] = []
     for reading, paper in READINGS.items():
         effects = true_effects(subject.story, evidence, paper, scanner_t)
+        if registered_earlier and reading == _BY_REGISTRATION:
+            effects = effects_without_the_ct(subject.story, evidence, paper, scanner_t)
         common: Row = {
             "site": subject.hospital.code,
             "subject_no": subject.subject_no,

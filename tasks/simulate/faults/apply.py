@@ -12,8 +12,11 @@ from tasks.simulate.faults.geometry_faults import GEOMETRY_FAULTS
 from tasks.simulate.faults.image_faults import IMAGE_FAULTS
 from tasks.simulate.faults.pixel_text_faults import PIXEL_TEXT_FAULTS
 from tasks.simulate.faults.story_faults import STORY_FAULTS, places_of
+from tasks.simulate.faults.technique_faults import TECHNIQUE_FAULTS
 
-_FIRST_NIGHT_FAULTS = {**IMAGE_FAULTS, **PIXEL_TEXT_FAULTS, **GEOMETRY_FAULTS, **EXAM_FAULTS}
+_FIRST_NIGHT_FAULTS = {
+    **IMAGE_FAULTS, **PIXEL_TEXT_FAULTS, **GEOMETRY_FAULTS, **EXAM_FAULTS, **TECHNIQUE_FAULTS,
+}  # fmt: skip
 _NIGHTLY_FAULTS = {**DELIVERY_FAULTS, **FILE_FAULTS}
 _HOMES: dict[str, int] = {
     name: entry[0]

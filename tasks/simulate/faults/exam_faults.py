@@ -25,7 +25,7 @@ Change = Callable[[Dataset], None]
 Apply = Callable[[Export, int], None]
 
 
-def _rewritten(file: ExportFile, change: Change) -> Callable[[], bytes]:
+def rewritten(file: ExportFile, change: Change) -> Callable[[], bytes]:
     """Return the content of a file with its header changed."""
     before = file.content
 
@@ -40,7 +40,7 @@ def _rewritten(file: ExportFile, change: Change) -> Callable[[], bytes]:
     return content
 
 
-def _exam_of(export: Export, label: str) -> list[ExportFile]:
+def exam_of(export: Export, label: str) -> list[ExportFile]:
     """Return the images of the exam that the site's last series with this label belongs to."""
     study = template_of(files_of(export, label)[0]).context.exam.study_uid
     return [
@@ -52,10 +52,18 @@ def _exam_of(export: Export, label: str) -> list[ExportFile]:
     ]
 
 
+def acquired_later(data: Dataset, seconds: float) -> None:
+    """Move the time of acquisition; of an enhanced object, or one without a time, it stays."""
+    stamp = str(data.get("AcquisitionTime") or "")
+    if stamp:
+        moment = dt.datetime.strptime(stamp[:6], "%H%M%S").replace(tzinfo=dt.UTC)
+        data.AcquisitionTime = f"{moment + dt.timedelta(seconds=seconds):%H%M%S.%f}"
+
+
 def _change_exam(export: Export, name: str, label: str, change: Change) -> None:
-    files = _exam_of(export, label)
+    files = exam_of(export, label)
     for file in files:
-        replace_file(export, file, replace(file, content=_rewritten(file, change)))
+        replace_file(export, file, replace(file, content=rewritten(file, change)))
     note(export, name, files[0], n_files=len(files))
 
 
@@ -84,11 +92,20 @@ def _thickness_rounded(export: Export, _seed: int) -> None:
     _change_exam(export, "thickness_rounded", "MR_T1_TRANS", change)
 
 
-def _add_series(export: Export, name: str, label: str, number: int, change: Change) -> None:
-    """Add a series that looks like one with this label and is computed, or made otherwise."""
-    files = files_of(export, label)
-    context = template_of(files[0]).context
-    series_uid = f"{context.exam.study_uid}.{number}"
+def add_series(
+    export: Export,
+    name: str,
+    files: list[ExportFile],
+    number: int,
+    change: Change,
+    *,
+    shows: tuple[str, ...],
+) -> None:
+    """Add a series that looks like that of the files and is computed, or made otherwise.
+
+    `shows` are the labels that are right for it; the answer key has them.
+    """
+    series_uid = f"{template_of(files[0]).context.exam.study_uid}.{number}"
 
     def anew(data: Dataset) -> None:
         change(data)
@@ -96,22 +113,19 @@ def _add_series(export: Export, name: str, label: str, number: int, change: Chan
         data.SOPInstanceUID = f"{series_uid}.{data.InstanceNumber}"
 
     for file in files:
-        export.files.append(
-            ExportFile(
-                beside(file, f"{name}_{file.path.rsplit('/', 1)[1]}"),
-                _rewritten(file, anew),
-                "accepted",
-                fault=name,
-            )
-        )
-    note(export, name, files[0], other_series_uid=series_uid, n_files=len(files))
+        path = beside(file, f"{name}_{number}_{file.path.rsplit('/', 1)[1]}")
+        export.files.append(ExportFile(path, rewritten(file, anew), "accepted", fault=name))
+    note(
+        export, name, files[0],
+        other_series_uid=series_uid, n_files=len(files), labels="|".join(shows),
+    )  # fmt: skip
 
 
 def _lung_kernel(export: Export, _seed: int) -> None:
     def change(data: Dataset) -> None:
         data.ConvolutionKernel, data.SliceThickness = "Br64f", "0.8"
 
-    _add_series(export, "lung_kernel", "CT_ART", 981, change)
+    add_series(export, "lung_kernel", files_of(export, "CT_ART"), 981, change, shows=("CT_ART",))
 
 
 def _dual_energy(export: Export, _seed: int) -> None:
@@ -119,7 +133,7 @@ def _dual_energy(export: Export, _seed: int) -> None:
         data.KVP, data.SliceThickness = "80", "0.8"
         data.SeriesDescription = f"{data.get('SeriesDescription', '')} 80kV".strip()
 
-    _add_series(export, "dual_energy", "CT_PVP", 982, change)
+    add_series(export, "dual_energy", files_of(export, "CT_PVP"), 982, change, shows=("CT_PVP",))
 
 
 def _derived_thin(export: Export, _seed: int) -> None:
@@ -127,18 +141,24 @@ def _derived_thin(export: Export, _seed: int) -> None:
         data.ImageType = ["DERIVED", "SECONDARY", "RESAMPLED"]
         data.SliceThickness = "1.0"
 
-    _add_series(export, "derived_thin", "MR_T1_TRANS", 983, change)
+    add_series(
+        export, "derived_thin", files_of(export, "MR_T1_TRANS"), 983, change, shows=("REFORMAT",)
+    )
 
 
 def _second_flip_angle(export: Export, _seed: int) -> None:
     def change(data: Dataset) -> None:
         data.FlipAngle = "30"
-        stamp = str(data.get("AcquisitionTime") or "")
-        if stamp:
-            moment = dt.datetime.strptime(stamp[:6], "%H%M%S").replace(tzinfo=dt.UTC)
-            data.AcquisitionTime = f"{moment + dt.timedelta(seconds=_SECOND_AFTER_S):%H%M%S}"
+        acquired_later(data, _SECOND_AFTER_S)
 
-    _add_series(export, "second_flip_angle", "MR_T1_HBP", 984, change)
+    add_series(
+        export,
+        "second_flip_angle",
+        files_of(export, "MR_T1_HBP"),
+        984,
+        change,
+        shows=("MR_T1_HBP",),
+    )
 
 
 # Name -> index of the site that has it, and what it does on the first night.

@@ -13,6 +13,8 @@ from tasks.simulate.people.scenarios import Scenario
 STORY_FAULTS: dict[str, tuple[int, dict[str, Any], str]] = {
     "thickness_over_limit": (0, {"t1_thickness_mm": 5.06}, "I4"),
     "field_1t": (1, {"field_t": 1.0}, "I4"),
+    "field_in_kilogauss": (2, {"field_t": 15.0}, "I4"),
+    "unenhanced_ct": (3, {"ct_contrast": False}, "I3"),
     "missing_phases": (2, {"missing_slots": (("dce_mri", "MR_T1_PVP"),)}, "I4"),
     "eob_without_hbp": (0, {"missing_slots": (("eob_mri", "MR_T1_HBP"),)}, "I4"),
     "late_mri": (1, {"dce_day": 16, "eob_day": 17}, "I4"),

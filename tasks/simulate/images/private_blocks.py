@@ -2,7 +2,7 @@
 
 Where the b-value stands: Siemens (0019,xx0C) and the CSA header, GE first of four in
 (0043,xx39) with 1e9 added, Philips (2001,xx03), UIH (0065,xx09). Canon and Neusoft write the
-public (0018,9087), Canon also its words in ImageComments.
+public (0018,9087).
 """
 
 from __future__ import annotations
@@ -187,13 +187,7 @@ def _uih_frame(data: Dataset, _plan: SeriesPlan, frame: Frame) -> None:
         block.add_new(0x37, "FD", [0.0, 0.0, 0.0])
 
 
-def _canon_frame(data: Dataset, _plan: SeriesPlan, frame: Frame) -> None:
-    if frame.b_value is not None:
-        data.DiffusionBValue = frame.b_value
-        data.ImageComments = f"b={frame.b_value:.0f} trace"
-
-
-def _neusoft_frame(data: Dataset, _plan: SeriesPlan, frame: Frame) -> None:
+def _public_b_value(data: Dataset, _plan: SeriesPlan, frame: Frame) -> None:
     if frame.b_value is not None:
         data.DiffusionBValue = frame.b_value
 
@@ -213,6 +207,6 @@ _FRAME_BLOCKS: dict[Vendor, _FrameBlock] = {
     Vendor.GE: _ge_frame,
     Vendor.PHILIPS: _philips_frame,
     Vendor.UIH: _uih_frame,
-    Vendor.CANON: _canon_frame,
-    Vendor.NEUSOFT: _neusoft_frame,
+    Vendor.CANON: _public_b_value,
+    Vendor.NEUSOFT: _public_b_value,
 }

@@ -11,7 +11,9 @@ from tasks.simulate.people.views import View
 INJECTION_S = 1000.0
 CT_INJECTION_S = 120.0
 _T2_GAP = 1.2
-_HALF_TURN_MS_AT_1T, _STATED_IN_GAUSS = 3.45, 100.0
+_HALF_TURN_MS_AT_1T = 3.45
+#: No scanner of patients is stronger; what is stated above is in gauss, or in kilogauss.
+_STATED_IN_GAUSS, _STATED_IN_KILOGAUSS = 100.0, 9.0
 
 
 @dataclass(frozen=True)
@@ -228,9 +230,14 @@ def opposed_and_in_phase_ms(scanner: Scanner) -> tuple[float, float]:
 
     They differ by 3.4 ppm: half a turn takes 3.45 ms at 1 T and less in a stronger field.
     """
-    field = scanner.field_t or 3.0
-    half_turn_ms = _HALF_TURN_MS_AT_1T / (field / 10_000 if field > _STATED_IN_GAUSS else field)
+    half_turn_ms = _HALF_TURN_MS_AT_1T / _tesla(scanner.field_t or 3.0)
     return round(half_turn_ms, 2), round(2 * half_turn_ms, 2)
+
+
+def _tesla(stated: float) -> float:
+    if stated > _STATED_IN_GAUSS:
+        return stated / 10_000
+    return stated / 10 if stated > _STATED_IN_KILOGAUSS else stated
 
 
 def _in_opposed(scanner: Scanner, number: int) -> tuple[SeriesPlan, ...]:

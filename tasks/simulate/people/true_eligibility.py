@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.simulate.people.scenarios import Evidence, Scenario, diagnosis_known
 
@@ -19,6 +19,9 @@ UNKNOWN = "UK"
 _ANY_CT_DATE = dt.date(2025, 6, 10)
 _MRI_WINDOW_DAYS = 15
 _GAUSS_ABOVE, _GAUSS_PER_TESLA = 100.0, 10_000.0
+# Between the strongest scanner of patients and the least that is read as gauss no unit is stated
+# by the protocol: 15 may be kilogauss or an error, and is no field strength.
+_STRONGEST_T = 12.0
 _LEAST_FIELD_T, _MOST_T1_MM, _MOST_T2_MM = 1.5, 5.0, 8.0  # as registered
 _PATHOLOGY_WINDOW_DAYS = 30
 _FOLLOW_UP_MONTHS = 3
@@ -105,6 +108,17 @@ def true_effects(
     }
 
 
+def effects_without_the_ct(
+    story: Scenario, evidence: Evidence, paper: Paper, scanner_t: float = 3.0
+) -> dict[str, str]:
+    """Return the effects while the CT that the EDC names has not come: what hangs on it is open.
+
+    Nobody has confirmed that no CT was made, so that I3 cannot fail.
+    """
+    effects = true_effects(replace(story, ct_done=False), evidence, paper, scanner_t)
+    return effects | {"I3": "undetermined"}
+
+
 def true_status(effects: dict[str, str]) -> str:
     """Return eligible, ineligible or undetermined (Kleene AND over the nine)."""
     values = [effects[criterion] for criterion in CRITERIA]
@@ -166,17 +180,22 @@ def _mri_effect(story: Scenario, paper: Paper, scanner_t: float) -> str:
     # Where one thin T1 is enough, a phase that has not come may be it.
     fails_t1 = thick_t1 and not (paper.any_t1 and story.missing_slots)
     fails_t2 = story.t2_thickness_mm > _MOST_T2_MM + paper.tolerance
-    too_weak = _field_t(story, scanner_t) < _LEAST_FIELD_T - paper.tolerance
+    field_t = _field_t(story, scanner_t)
+    too_weak = field_t is not None and field_t < _LEAST_FIELD_T - paper.tolerance
     if fails_t1 or fails_t2 or too_weak or (outside and story.ct_done):
         return "fail"
     slots = [s for exam, s in story.missing_slots if exam == "eob_mri" or not paper.combined_exam]
     open_slot = bool(slots) and not (paper.any_t1 and not thick_t1)
-    return "undetermined" if open_slot or not story.ct_done else "pass"
+    unknown = open_slot or field_t is None or not story.ct_done
+    return "undetermined" if unknown else "pass"
 
 
-def _field_t(story: Scenario, scanner_t: float) -> float:
+def _field_t(story: Scenario, scanner_t: float) -> float | None:
+    """Return the field strength in tesla; None for what no scanner of patients has."""
     field = scanner_t if story.field_t is None else story.field_t
-    return field / _GAUSS_PER_TESLA if field > _GAUSS_ABOVE else field
+    if field > _GAUSS_ABOVE:
+        return field / _GAUSS_PER_TESLA
+    return field if field <= _STRONGEST_T else None
 
 
 def _reference_effect(story: Scenario, evidence: Evidence, paper: Paper) -> str:

@@ -1,4 +1,10 @@
-"""The cast of exams: rows of `tests/golden/cast_of_exams.csv` as instances, and their truth."""
+"""The casts of exams: rows of two tables of `tests/golden` as instances, and their truth.
+
+`cast_of_exams.csv` grew with the rules. `cast_from_literature.csv` was written from protocols,
+guidelines and the names of vendors, and put on record before any rule was run on it. The first
+label of its `truth` is what the series shows; the others are allowed, `UNCLASSIFIED` where the
+header cannot tell.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +18,8 @@ from schemas.dicom.features import InstanceFeatures, read_features
 from tests.builders import make_series
 from tests.unit.harmonise.exams import INJECTION_S, clock
 
-_FILE = Path(__file__).parents[2] / "golden" / "cast_of_exams.csv"
+_FOLDER = Path(__file__).parents[2] / "golden"
+CASTS = ("cast_of_exams.csv", "cast_from_literature.csv")
 _SPACING_MM = 5.0
 
 
@@ -27,13 +34,14 @@ class Part:
     name: str
     instances: tuple[InstanceFeatures, ...]
     right: frozenset[str]
+    truth: str
     fills_slot: bool | None
 
 
-def read_cast() -> dict[str, list[Part]]:
+def read_cast(name: str = CASTS[0]) -> dict[str, list[Part]]:
     """Return the parts of each exam, in the order of the file."""
     exams: dict[str, list[Part]] = defaultdict(list)
-    with _FILE.open(encoding="utf-8", newline="") as stream:
+    with (_FOLDER / name).open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             exams[row["exam"]].append(_part(row, len(exams)))
     return exams
@@ -51,6 +59,7 @@ def _part(row: dict[str, str], study: int) -> Part:
         name=row["description"],
         instances=tuple(instances),
         right=frozenset(row["truth"].split("|")),
+        truth=row["truth"].split("|")[0],
         fills_slot={"yes": True, "no": False}.get(row["fills_slot"]),
     )
 

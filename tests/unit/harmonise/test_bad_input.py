@@ -140,6 +140,34 @@ def test_phases_that_share_one_stamp_without_delays_get_no_phase_from_it() -> No
     assert set(labels_of(*parts)) == {"UNCLASSIFIED"}
 
 
+def test_an_arterial_scan_after_which_the_dynamic_was_begun_anew_is_open() -> None:
+    names = ("pre", "art", "pre", "art", "portal", "delayed")
+    scans = [
+        series(n, f"t1_vibe_fs_tra_{name}", at_s=at_s)
+        for n, (name, at_s) in enumerate(zip(names, (-660, -572, -60, 28, 68, 185), strict=True))
+    ]
+    found = label(*scans)
+    assert labels_of(*scans) == [
+        "MR_T1_PRE", "UNCLASSIFIED", "MR_T1_PRE", "MR_T1_ART", "MR_T1_PVP", "MR_T1_DEL",
+    ]  # fmt: skip
+    assert [note.rule_id for note in found.notes] == ["LABEL_DYNAMIC_REPEATED"]
+
+
+def test_plain_on_every_scan_of_what_looks_like_four_phases_names_none() -> None:
+    scans = [
+        series(n, "Abdomen plain 5.0", at_s=at_s, modality="CT")
+        for n, at_s in enumerate((-60, 35, 70, 180), 1)
+    ]
+    assert labels_of(*scans) == ["UNCLASSIFIED"] * 4
+
+
+def test_plain_on_two_scans_of_a_native_exam_stands() -> None:
+    scans = [
+        series(n, "Abdomen plain 5.0", at_s=at_s, modality="CT") for n, at_s in enumerate((0, 228))
+    ]
+    assert labels_of(*scans) == ["CT_NC", "CT_NC"]
+
+
 def test_one_name_copied_to_all_phases_is_no_evidence() -> None:
     named = [
         moved(p, series_description="t1 vibe fs tra art", series_uid=f"1.2.{n}")

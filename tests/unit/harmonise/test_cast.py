@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tasks.harmonise.exam import label_instances
-from tasks.harmonise.vocabulary import read_labels
-from tests.unit.harmonise.cast import Part, read_cast
+from tasks.harmonise.vocabulary import UNCLASSIFIED, read_labels
+from tests.unit.harmonise.cast import CASTS, Part, read_cast
 
-CAST = read_cast()
+CAST = {f"{file}: {exam}": parts for file in CASTS for exam, parts in read_cast(file).items()}
+#: Written before the rules saw them: what is decidable there and still left open, by exam.
+LEFT_OPEN = {
+    "cast_from_literature.csv: Siemens 3 T with gadoterate": {"t1_vibe_fs_cor_bh_5min"},
+}
 SLOTS = {"CT_NC"} | {
     name for name, label in read_labels().items() if label.required_in or label.thickness_limit_mm
 }
@@ -16,7 +20,7 @@ SLOTS = {"CT_NC"} | {
 
 @pytest.mark.parametrize("exam", CAST)
 def test_every_series_of_the_cast_gets_a_label_that_is_right(exam: str) -> None:
-    parts = CAST[exam]
+    parts, left_open = CAST[exam], LEFT_OPEN.get(exam, set())
     labels = label_instances([m for part in parts for m in part.instances])
     rows = {row.series_uid: row for row in labels.series}
     told = [
@@ -24,6 +28,7 @@ def test_every_series_of_the_cast_gets_a_label_that_is_right(exam: str) -> None:
         for part in parts
         for uid in _uids(part)
         if rows[uid].label not in part.right
+        and not (rows[uid].label == UNCLASSIFIED and part.name in left_open)
     ]
     assert not told, "\n".join(told)
 

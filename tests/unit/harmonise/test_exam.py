@@ -255,7 +255,7 @@ def test_every_label_has_evidence_and_a_version() -> None:
     parts = [series(1, "t1_vibe_fs_tra_art"), series(2, "localizer"), series(3, "T1 肝胆期")]
     for row in label(*parts).series:
         assert row.label_evidence
-        assert row.mapping_version.startswith("2.0.0+")
+        assert row.mapping_version.startswith("2.1.0+")
 
 
 def test_evidence_quotes_no_raw_text() -> None:

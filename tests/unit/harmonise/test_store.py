@@ -73,7 +73,7 @@ def test_a_list_without_descriptions_is_refused(tmp_path: Path) -> None:
 
 def test_the_rules_in_force_are_shown_with_version_labels_and_reasons() -> None:
     text = render_label_rules_markdown()
-    assert "mapping_version `2.0.0+" in text
+    assert "mapping_version `2.1.0+" in text
     assert "| MR_T1_HBP |" in text
     assert "| PHYS-T1-GRE3D |" in text
     assert {line.count(" | ") for line in text.splitlines() if line.startswith("| PHASE")} == {7}

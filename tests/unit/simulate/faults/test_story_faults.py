@@ -27,6 +27,8 @@ def effect(night: PlannedNight, criterion: str) -> object:
     [
         ("thickness_over_limit", "I4", "fail"),
         ("field_1t", "I4", "fail"),
+        ("field_in_kilogauss", "I4", "undetermined"),
+        ("unenhanced_ct", "I3", "fail"),
         ("missing_phases", "I4", "undetermined"),
         ("eob_without_hbp", "I4", "undetermined"),
         ("late_mri", "I4", "fail"),
