@@ -82,6 +82,15 @@ class LesionReference:
     adjudicated_class: str | None = None
     adjudication_problems: tuple[str, ...] = ()
 
+    @property
+    def needs_readers(self) -> bool:
+        """Whether readers may settle it: evidence of its label contradicts itself or is missing.
+
+        A lesion without a readable diagnosis waits for its site.
+        """
+        is_open = self.state in (ReferenceState.CONTRADICTED, ReferenceState.UNPROVEN)
+        return is_open and bool(self.missing) and self.label is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectReference:

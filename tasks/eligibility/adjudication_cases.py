@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from schemas.reference import ReferenceState, SubjectReference
+from schemas.reference import SubjectReference
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.subjects import SubjectRecord
-
-_OPEN_STATES = (ReferenceState.CONTRADICTED, ReferenceState.UNPROVEN)
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ def cases_of(subject: SubjectRecord, reference: SubjectReference) -> Iterator[Ad
     if consent_status(subject) not in ("consented", "waived") or subject.demographics is None:
         return
     for lesion in reference.lesions:
-        if lesion.state in _OPEN_STATES and lesion.missing and lesion.lesion_no is not None:
+        if lesion.needs_readers and lesion.lesion_no is not None:
             yield AdjudicationCase(
                 subject.site,
                 subject.demographics.subject_no,

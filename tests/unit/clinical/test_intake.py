@@ -83,12 +83,22 @@ def test_the_same_row_twice_is_one_row() -> None:
     assert findings == []
 
 
-def test_two_rows_of_one_key_that_differ_are_both_left_out_with_a_finding() -> None:
+def test_what_two_rows_of_one_key_say_differently_is_no_value_with_a_finding() -> None:
     rows, findings = read_rows(
         "diagnosis", form_row("diagnosis"), form_row("diagnosis", reference_class="ICC")
     )
-    assert rows.rows == ()
+    (row,) = rows.rows
+    assert row.values["reference_class"] is Missing.INVALID
+    assert row.values["reference_route"] == "pathology"
     assert [finding.object_id for finding in findings] == ["diagnosis:4"]
+
+
+def test_one_screening_number_of_two_persons_is_nobodys() -> None:
+    rows, findings = read_rows(
+        "screening_log", form_row("screening_log"), form_row("screening_log", subject_no="LC-0002")
+    )
+    assert rows.rows == ()
+    assert [finding.rule_id for finding in findings] == ["CLIN_DUPLICATE_KEY"]
 
 
 def test_a_row_with_too_few_cells_is_left_out_and_the_rest_goes_on() -> None:
