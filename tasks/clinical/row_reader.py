@@ -15,7 +15,7 @@ from schemas.records import Finding
 from schemas.study_dates import load_study_dates
 from tasks.clinical.dates import day_and_month_exchanged
 from tasks.clinical.form_contracts import FieldContract
-from tasks.clinical.form_rows import SCREENING_PERSON, FormRow
+from tasks.clinical.form_rows import SCREENING_PERSON, UNNUMBERED, FormRow
 from tasks.clinical.headers import Column, ColumnMap
 from tasks.clinical.raw_form import NotSent, PercentNumber, RawForm, SheetNumber, UnusableCell
 from tasks.clinical.values import expected_of, parse_cell
@@ -177,12 +177,19 @@ class RowReader:
         return None
 
     def _key(self, line: int, values: Mapping[str, Cell]) -> tuple[str, ...] | None:
+        """Return what tells the row apart; a row that lacks its running number only is kept.
+
+        Nobody can say which lesion, specimen or contact it is, but there is one more.
+        """
         parts = []
         for name in self._contract.key:
             value = values.get(name, Missing.NOT_ENTERED)
             if isinstance(value, Missing):
                 self._note("CLIN_KEY_MISSING", line, name)
-                return None
+                if self._contract.field(name).type != "integer" or len(self._contract.key) != 2:
+                    return None
+                parts.append(f"{UNNUMBERED}{line}")
+                continue
             parts.append(value.iso() if isinstance(value, PartialDate) else str(value))
         return tuple(parts)
 

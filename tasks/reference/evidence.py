@@ -139,7 +139,8 @@ def records_of_no_lesion(rows: Sequence[ClinicalRow]) -> set[str]:
     """Return the forms with a specimen or image of a lesion that the diagnosis form lacks.
 
     Either its number is wrong, and the record belongs to another lesion, or a lesion was
-    never entered. While no lesion is, all of it may still come.
+    never entered. While no lesion is, all of it may still come. A row of the diagnosis form
+    without a number is a lesion whose records nobody can find.
     """
     known = {row.number("lesion_no") for row in _form(rows, "diagnosis")}
     records = [
@@ -147,7 +148,10 @@ def records_of_no_lesion(rows: Sequence[ClinicalRow]) -> set[str]:
         *(row for row in _form(rows, "follow_up") if row.text("image_done") != "no"),
     ]
     named = {(row.form, row.number("lesion_no")) for row in records}
-    return {form for form, number in named if known and number is not None and number not in known}
+    strays = {
+        form for form, number in named if known and number is not None and number not in known
+    }
+    return strays | ({"diagnosis"} if None in known else set())
 
 
 def _is_imaged_after_death(rows: Sequence[ClinicalRow], contacts: Sequence[ClinicalRow]) -> bool:

@@ -26,7 +26,7 @@ from tasks.reference.evidence import (
 from tasks.reference.lesion import judge_lesion
 
 #: What names the lesion of a record, by form, in `evidence.yaml`.
-_LESION_OF = {"pathology": "path_lesion", "follow_up": "fu_lesion"}
+_LESION_OF = {"pathology": "path_lesion", "follow_up": "fu_lesion", "diagnosis": "dx"}
 _TISSUE_DATES = {"path_specimen": "specimen_date", "path_report": "report_date"}
 
 
@@ -49,7 +49,7 @@ def judge_subject(
     Registered: "malignant by pathology, benign by follow-up of three months"; the table of
     routes is section 5 of the protocol notes.
     """
-    forms = [row for row in rows if row.form == "diagnosis"]
+    forms = [row for row in rows if row.form == "diagnosis" and row.number("lesion_no") is not None]
     evidence = [collect_evidence(rows, row, anchors, choices) for row in forms]
     lesions = tuple(
         adjudicated(judge_lesion(one, anchors, choices), row, rows)
@@ -92,7 +92,7 @@ def _held_by_strays(
     """
     held: FactSet = {
         "ref_state": ReferenceState.CONTRADICTED.value,
-        "ref_missing": ["dx", *sorted(_LESION_OF[form] for form in strays)],
+        "ref_missing": sorted({"dx", *(_LESION_OF[form] for form in strays)}),
     }
     return SubjectReference(
         lesions=lesions,

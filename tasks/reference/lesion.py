@@ -141,7 +141,11 @@ def _proof(evidence: LesionEvidence, claim: Claim) -> tuple[str | None, list[Cli
         row for row in evidence.specimens if label_of(row.text("diagnosis_code")) == claim.label
     ]
     images = [one.row for one in _settled(evidence.follow_ups)]
-    found = {PATHOLOGY: tissue, FOLLOW_UP: images}
+    # A record without its running number can be named by nobody, so it proves nothing.
+    found = {
+        PATHOLOGY: [row for row in tissue if row.number("specimen_no") is not None],
+        FOLLOW_UP: [row for row in images if row.number("followup_no") is not None],
+    }
     for one in (claim.route, *claim.accepted_routes):
         if found.get(str(one)):
             return one, found[str(one)]

@@ -51,7 +51,7 @@ def forms_of(story: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
         "image_quality": ratings,
         "treatment": treatments or [form_row("treatment")],
         "diagnosis": [
-            form_row("diagnosis", lesion_no=str(number), reference_class=code,
+            form_row("diagnosis", lesion_no=told(number), reference_class=code,
                      reference_route=route)
             for number, code, route in story["lesions"]
         ],

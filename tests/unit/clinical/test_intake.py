@@ -71,8 +71,15 @@ def test_a_row_without_a_usable_subject_number_is_left_out_with_one_finding(
     assert not subject_no or subject_no not in findings[0].message_zh
 
 
-def test_a_row_without_its_key_is_left_out_with_a_finding() -> None:
+def test_a_row_without_its_running_number_is_kept_as_one_that_nobody_can_name() -> None:
     rows, findings = read_rows("pathology", form_row("pathology", specimen_no=""))
+    (row,) = rows.rows
+    assert not row.numbered
+    assert [finding.rule_id for finding in findings] == ["CLIN_KEY_MISSING"]
+
+
+def test_a_row_without_another_part_of_its_key_is_left_out_with_a_finding() -> None:
+    rows, findings = read_rows("image_quality", form_row("image_quality", exam=""))
     assert rows.rows == ()
     assert [finding.rule_id for finding in findings] == ["CLIN_KEY_MISSING"]
 
