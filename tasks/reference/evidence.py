@@ -74,8 +74,7 @@ class LesionEvidence:
     def class_unreadable(self) -> bool:
         """Whether a diagnosis was entered that cannot be read, or two that differ."""
         return (
-            self.lesion is not None
-            and self.lesion.values.get("reference_class") is Missing.INVALID
+            self.lesion is not None and self.lesion.values.get("reference_class") is Missing.INVALID
         )
 
 

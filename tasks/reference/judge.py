@@ -65,7 +65,9 @@ def judge_subject(
     ] or [{}]
     state = _worst({one.state for one in carried.lesions})
     strays = records_of_no_lesion(rows)
-    proven = {one.state is ReferenceState.PROVEN for one in lesions} | ({False} if strays else set())
+    proven = {one.state is ReferenceState.PROVEN for one in lesions} | (
+        {False} if strays else set()
+    )
     if strays and carried.label != MALIGNANT:
         return _held_by_strays(lesions, every, diagnoses, strays, proven == {True, False})
     return SubjectReference(

@@ -1,4 +1,4 @@
-"""Stories by somebody who had not written the rules, from forms as sites deliver them to verdicts."""
+"""Stories by somebody who had not written the rules, from delivered forms to verdicts."""
 
 from __future__ import annotations
 
