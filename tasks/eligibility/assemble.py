@@ -6,7 +6,7 @@ Real dates come in, differences in days, verdicts and shifted dates go out.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.clinical_rows import ClinicalRow
@@ -46,11 +46,16 @@ _TABLES = (
 
 @dataclass(frozen=True)
 class CohortRows:
-    """Rows of the published tables by table name, findings, and cases for readers (restricted)."""
+    """Rows of the published tables by table name, and findings.
+
+    Restricted are the cases for readers, and where each person stands in the flow of each
+    reading: persons who were never enrolled are among them.
+    """
 
     tables: Mapping[str, list[Row]]
     findings: tuple[Finding, ...]
     cases: tuple[AdjudicationCase, ...] = field(default=(), repr=False)
+    places: Mapping[str, Sequence[Place]] = field(default_factory=dict, repr=False)
 
 
 def assemble_cohort(
@@ -106,8 +111,9 @@ def assemble_cohort(
     tables["screening_log"] = published.screening_rows(clinical)
     outside = _never_enrolled(clinical)
     for reading, found in places.items():
-        tables["stard_flow"] += flow_rows([*found, *outside], reading)
-    return CohortRows(tables, tuple(findings), tuple(cases))
+        found += outside
+        tables["stard_flow"] += flow_rows(found, reading)
+    return CohortRows(tables, tuple(findings), tuple(cases), places)
 
 
 def _add_published(

@@ -56,7 +56,7 @@ def evaluate_cohort(judge: Judge) -> dict[str, int]:
         known = {str(row["subject_id"]) for row in subjects}
         twice = check_persons(vault.subjects_sharing_a_person(), known)
         write_cases(settings.zones, cohort.cases, {site for site, _ in nights.batches})
-        write_accrual(settings.zones, forms)
+        write_accrual(settings.zones, forms, cohort.places)
         contracts = read_table_contracts()
         rows = {**cohort.tables, "subject": subjects}
         bench.leave(

@@ -18,6 +18,7 @@ from tasks.report.model import Cohort, ReportInput, read_cohort
 from tasks.report.picture_plan import EXAM_ROLES
 from tasks.report.queries import queries_context, site_queries_context
 from tasks.report.rating_windows import rating_windows
+from tasks.report.strata import count_strata
 from tasks.report.subject_view import (
     SeriesView,
     SubjectView,
@@ -26,7 +27,8 @@ from tasks.report.subject_view import (
     view_subjects,
 )
 from tasks.report.summary import SiteLine, count_sites, list_sites
-from tasks.report.verdicts import count_statuses
+from tasks.report.verdicts import DEFAULT_READING, count_statuses
+from tasks.report.verification import error_rates
 from tasks.report.views import (
     SiteView,
     completeness_lines,
@@ -192,6 +194,10 @@ def _cohort_pages(
         },
         "rating": {"n_exams": n_exams},
         "queries": queries_context(report.queries),
+        "verification": {"rates": error_rates(report.verification)},
+        "eligibility": {
+            "strata": count_strata(cohort.subjects, cohort.eligibility, DEFAULT_READING)
+        },
         "drift": {"drifts": [view.drift for view in sites.values() if view.drift]},
     }
     data = {

@@ -22,6 +22,7 @@ from schemas.records import Finding, QueryRow
 from schemas.rule_documents import read_document
 from schemas.run.sites import read_sites
 from schemas.run.zones import Zones
+from schemas.source_verification import read_counts
 from schemas.tables.record_tables import records_from_table
 from tasks.report.model import (
     BatchAccount,
@@ -127,6 +128,7 @@ def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
         reasons=_read_words("reasons", "code"),
         documents=_read_documents(folder),
         since=standing_since(zones.releases, folder.name),
+        verification=read_counts(zones),
     )
 
 
