@@ -67,6 +67,8 @@ class LesionReference:
         The class that the adjudication found; None unless it settled the lesion.
     adjudication_problems : tuple of str
         Rules of `findings.yaml` that say why adjudications of the lesion do not count, sorted.
+    readers_differ : bool
+        Whether two readers judged the evidence of today and differ, so that a chair must decide.
     """
 
     lesion_no: int | None
@@ -81,6 +83,7 @@ class LesionReference:
     evidence_digest: str = ""
     adjudicated_class: str | None = None
     adjudication_problems: tuple[str, ...] = ()
+    readers_differ: bool = False
 
     @property
     def needs_readers(self) -> bool:

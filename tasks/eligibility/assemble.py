@@ -9,12 +9,13 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from schemas.adjudication import AdjudicationCase
 from schemas.clinical_rows import ClinicalRow
 from schemas.protocol import choices_of, read_protocol
 from schemas.records import CohortLabels, Finding
 from schemas.reference import Judge, SubjectReference
 from tasks.eligibility import published
-from tasks.eligibility.adjudication_cases import AdjudicationCase, cases_of
+from tasks.eligibility.adjudication_cases import cases_of
 from tasks.eligibility.agreement import check_references, check_subject
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.evaluate import CriterionResult, Eligibility, roll_up
@@ -104,7 +105,7 @@ def assemble_cohort(
         _add_published(tables, subject, baseline, published_reference, batch_id, baseline_mri)
         findings += check_subject(subject, baseline)
         findings += check_references(subject, published_reference)
-        cases += cases_of(subject, published_reference)
+        cases += cases_of(subject, published_reference, baseline_mri)
         for reading, results in evaluate_subject(subject, references).items():
             reference = references.under(baseline, choices_of(reading)).label
             places[reading].append(_add_verdicts(tables, subject, results, reading, reference))

@@ -45,7 +45,12 @@ def adjudicated(
     due = judged.needs_readers
     verdict = _verdict(fresh) if due else None
     problems = {*_problems(len(votes) - len(fresh), len(fresh), due=due, settled=bool(verdict))}
-    known = replace(judged, evidence_digest=digest, adjudication_problems=tuple(sorted(problems)))
+    known = replace(
+        judged,
+        evidence_digest=digest,
+        adjudication_problems=tuple(sorted(problems)),
+        readers_differ=due and verdict is None and _differ(fresh),
+    )
     if verdict is None:
         return known
     return replace(
@@ -121,6 +126,16 @@ def _verdict(votes: Sequence[ClinicalRow]) -> str | None:
         return None
     (found,) = decided
     return found if label_of(found) in (MALIGNANT, BENIGN) else None
+
+
+def _differ(votes: Sequence[ClinicalRow]) -> bool:
+    """Return whether two readers have judged and do not agree on a malignant or benign class."""
+    readers = {
+        row.text("reader_id"): row.text("reference_class") for row in _cast_by(votes, "reader")
+    }
+    found = set(readers.values())
+    settles = len(found) == 1 and label_of(next(iter(found))) in (MALIGNANT, BENIGN)
+    return len(readers) >= _READERS_MIN and not settles
 
 
 def _cast_by(votes: Sequence[ClinicalRow], role: str) -> list[ClinicalRow]:
