@@ -1,0 +1,105 @@
+"""Three nights of one site: every kind of conflict found, asked for, answered, and mended."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tasks.simulate.faults.story_faults import STORY_FAULTS
+from tasks.simulate.nights import PlannedNight, Request, plan_nights
+from tasks.simulate.people.conflicts import CONFLICTS
+from tests.flows.conftest import Ended, run
+from tests.flows.exports import new_home
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("conflicts")]
+
+SITE = "S91"
+FAULTS = tuple(name for name in STORY_FAULTS if name.startswith("conflict_"))
+#: Forms and control files only: conflicts lie in forms, and images take most of a night.
+STATES = ("clinical", "control")
+
+
+def planned() -> Iterator[PlannedNight]:
+    yield from plan_nights(Request(sites=1, subjects=len(FAULTS), nights=3, seed=5, faults=FAULTS))
+
+
+def deliver(home: Path, night: PlannedNight) -> None:
+    folder = home / "inbox" / SITE / night.export.name
+    for file in night.export.files:
+        if file.state in STATES and file.path != "manifest.csv":
+            path = folder / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.content())
+
+
+def ask(home: Path, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(home / "releases/latest/cohort.duckdb"), read_only=True) as database:
+        return database.execute(sql).fetchall()
+
+
+def queries_sent(home: Path) -> list[dict[str, str]]:
+    path = sorted((home / "restricted" / "outgoing" / SITE).glob("queries_*.csv"))[-1]
+    text = path.read_text(encoding="utf-8-sig")
+    return [
+        {name.partition("（")[0]: value for name, value in row.items()}
+        for row in csv.DictReader(StringIO(text))
+    ]
+
+
+def answer(home: Path) -> Ended:
+    """Send the newest queries back, each answered as corrected."""
+    path = sorted((home / "restricted" / "outgoing" / SITE).glob("queries_*.csv"))[-1]
+    rows = list(csv.reader(StringIO(path.read_text(encoding="utf-8-sig"))))
+    place = next(n for n, name in enumerate(rows[0]) if name.startswith("answer（"))
+    for row in rows[1:]:
+        row[place] = "已更正"
+    text = StringIO()
+    csv.writer(text).writerows(rows)
+    back = home / "answers_S91.csv"
+    back.write_text(text.getvalue(), encoding="utf-8")
+    return run("queries", "import", SITE, back, "--home", home)
+
+
+def test_conflicts_are_raised_answered_and_closed_by_the_corrected_form(
+    prefect_api: str, tmp_path: Path
+) -> None:
+    home = new_home(tmp_path)
+    for number, night in enumerate(planned(), 1):
+        deliver(home, night)
+        for command in (("ingest", SITE), ("release",)):
+            ended = run(*command, "--home", home, PREFECT_API_URL=prefect_api)
+            assert ended.code == 0, ended.out + ended.err
+        if number == 2:
+            states = {str(state) for (state,) in ask(home, "SELECT reference_state FROM lesion")}
+            assert "contradicted" in states
+            assert ask(home, "SELECT count(*) FROM subject "
+                       "WHERE patient_reference IN ('malignant', 'benign')") == [(0,)]  # fmt: skip
+            raised = {str(rule) for (rule,) in ask(home, "SELECT rule_id FROM finding")}
+            assert {one.rule_id for one in CONFLICTS.values()} <= raised
+            assert run("queries", "export", SITE, "--home", home).code == 0
+            asked = {row["rule_id"] for row in queries_sent(home)}
+            assert {one.rule_id for one in CONFLICTS.values()} <= asked
+            told = [row for row in queries_sent(home) if row["rule_id"] == "REF_CONTRADICTED"]
+            assert all(
+                row["study_subject_no"] and row["text_zh"] and row["text_en"] for row in told
+            )
+            assert answer(home).code == 0
+    assert ask(home, "SELECT DISTINCT reference_state FROM lesion") == [("proven",)]
+    assert ask(
+        home, "SELECT patient_reference, count(*) FROM subject GROUP BY ALL ORDER BY ALL"
+    ) == [
+        ("benign", 5),
+        ("malignant", 5),
+    ]
+    standing = {str(rule) for (rule,) in ask(home, "SELECT rule_id FROM finding")}
+    assert not standing & {one.rule_id for one in CONFLICTS.values()}
+    queries = run("queries", "list", SITE, "--home", home, "--json").json()
+    closed = [row for row in queries if row["rule_id"] in {c.rule_id for c in CONFLICTS.values()}]
+    assert len(closed) >= len(CONFLICTS)
+    assert {row["status"] for row in closed} == {"closed"}
+    assert {row["closed_reason"] for row in closed} == {"data_corrected"}
