@@ -74,6 +74,25 @@ def write_results(zones: Zones, site: str, number: int, results: Mapping[str, st
     write_bytes(path, canonical_json(dict(results)), mode=0o600)
 
 
+def erase_from_verification(zones: Zones, site: str, subject_id: str) -> int:
+    """Take the items of one subject out of every round; return how many went.
+
+    The counts of a field stay: they name nobody.
+    """
+    gone = 0
+    for one in read_rounds(zones, site):
+        named = {key for key, item in one.planned.items() if item.subject_id == subject_id}
+        if not named:
+            continue
+        gone += len(named)
+        kept = [item for key, item in one.planned.items() if key not in named]
+        write_plan(zones, site, one.number, one.seed, one.risk, kept)
+        if one.results is not None:
+            rest = {key: said for key, said in one.results.items() if key not in named}
+            write_results(zones, site, one.number, rest)
+    return gone
+
+
 def _folder(zones: Zones, site: str) -> Path:
     return zones.restricted / "verification" / site
 
