@@ -9,7 +9,7 @@ import typer
 
 from flows.commands.console import HomeOption, JsonOption, say, say_json
 from flows.file_names import file_name, naming_file
-from schemas.errors import BadInputError
+from schemas.errors import BadInputError, ExitCode
 from schemas.run.settings import apply_environment
 
 sdv_app = typer.Typer(
@@ -44,15 +44,23 @@ def plan(
     settings = apply_environment(home=home)
     codes = [site_code(code) for code in site or []]
     chosen = sites_with_forms(settings.zones) if all_sites else codes
-    done = [plan_site(settings, code, seed, by) for code in chosen]
+    done, refused = [], []
+    for code in chosen:
+        try:
+            done.append(plan_site(settings, code, seed, by))
+        except BadInputError as error:  # one site does not keep the others from their forms
+            refused.append(error)
     if as_json:
         say_json(done)
-        return
-    for row in done:
+    for row in done if not as_json else ():
         drawn = f"{row['subjects']} of {row['of']} subjects, {row['items']} values"
         say(f"{row['site_code']} round {row['round']}, risk {row['risk']}: {drawn}")
         for path in row["files"]:
             say(f"  {path}")
+    for error in refused:
+        typer.echo(f"error: {error.message}", err=True)
+    if refused:
+        raise typer.Exit(ExitCode.BAD_INPUT)
 
 
 @sdv_app.command("import")
