@@ -11,7 +11,6 @@ from schemas.protocol import (
     read_reasons,
 )
 
-
 #: State of a lesion, what leads to it, what becomes of I5 and E3.
 _STATES = (
     (
