@@ -57,8 +57,8 @@ def plan(
         say(f"{row['site_code']} round {row['round']}, risk {row['risk']}: {drawn}")
         for path in row["files"]:
             say(f"  {path}")
-    for error in refused:
-        typer.echo(f"error: {error.message}", err=True)
+    for one in refused:
+        typer.echo(f"error: {one.message}", err=True)
     if refused:
         raise typer.Exit(ExitCode.BAD_INPUT)
 

@@ -72,8 +72,8 @@ def test_conflicts_are_raised_answered_and_closed_by_the_corrected_form(
     for number, night in enumerate(planned(), 1):
         deliver(home, night)
         for command in (("ingest", SITE), ("release",)):
-            ended = run(*command, "--home", home, PREFECT_API_URL=prefect_api)
-            assert ended.code == 0, ended.out + ended.err
+            told = run(*command, "--home", home, PREFECT_API_URL=prefect_api)
+            assert told.code == 0, told.out + told.err
         if number == 2:
             states = {str(state) for (state,) in ask(home, "SELECT reference_state FROM lesion")}
             assert "contradicted" in states
@@ -84,9 +84,9 @@ def test_conflicts_are_raised_answered_and_closed_by_the_corrected_form(
             assert run("queries", "export", SITE, "--home", home).code == 0
             asked = {row["rule_id"] for row in queries_sent(home)}
             assert {one.rule_id for one in CONFLICTS.values()} <= asked
-            told = [row for row in queries_sent(home) if row["rule_id"] == "REF_CONTRADICTED"]
+            sent = [row for row in queries_sent(home) if row["rule_id"] == "REF_CONTRADICTED"]
             assert all(
-                row["study_subject_no"] and row["text_zh"] and row["text_en"] for row in told
+                row["study_subject_no"] and row["text_zh"] and row["text_en"] for row in sent
             )
             assert answer(home).code == 0
     # Without images no follow-up can be counted from the MRI; tissue proves its label all the same.
@@ -97,9 +97,9 @@ def test_conflicts_are_raised_answered_and_closed_by_the_corrected_form(
     standing = {str(rule) for (rule,) in ask(home, "SELECT rule_id FROM finding")}
     assert not standing & contradictions
     queries = run("queries", "list", SITE, "--home", home, "--json").json()
-    asked = [row for row in queries if row["rule_id"] in contradictions]
-    assert {row["rule_id"] for row in asked} == contradictions
-    assert {(row["status"], row["closed_reason"]) for row in asked} == {
+    ended = [row for row in queries if row["rule_id"] in contradictions]
+    assert {row["rule_id"] for row in ended} == contradictions
+    assert {(row["status"], row["closed_reason"]) for row in ended} == {
         ("closed", "data_corrected")
     }
     every_flow_closes(home)

@@ -54,7 +54,7 @@ def numbers(line: str) -> tuple[int, ...]:
 
 
 def test_verdicts_by_criterion(pages: dict[str, str], database: duckdb.DuckDBPyConnection) -> None:
-    shown = {}
+    shown: dict[str, tuple[int, ...]] = {}
     for found in re.finditer(
         r'<tr data-criterion="(\w\d)">(.*?)</tr>', pages["eligibility.html"], re.DOTALL
     ):
@@ -105,7 +105,7 @@ def test_the_flow(pages: dict[str, str], database: duckdb.DuckDBPyConnection) ->
         database,
         "SELECT node_id, n FROM stard_flow WHERE reading = 'literal' AND site_code = 'all'",
     )
-    assert shown == dict(counted)
+    assert shown == {str(node): n for node, n in counted}
     assert shown
 
 
