@@ -18,7 +18,7 @@ from tasks.report.model import Cohort, ReportInput, read_cohort
 from tasks.report.picture_plan import EXAM_ROLES
 from tasks.report.queries import queries_context, site_queries_context
 from tasks.report.rating_windows import rating_windows
-from tasks.report.strata import count_strata
+from tasks.report.strata import ALL_SITES, count_strata
 from tasks.report.subject_view import (
     SeriesView,
     SubjectView,
@@ -196,7 +196,13 @@ def _cohort_pages(
         "queries": queries_context(report.queries),
         "verification": {"rates": error_rates(report.verification)},
         "eligibility": {
-            "strata": count_strata(cohort.subjects, cohort.eligibility, DEFAULT_READING)
+            "strata": count_strata(cohort.subjects, cohort.eligibility, DEFAULT_READING),
+            "reading_strata": tuple(
+                (name, one)
+                for name in readings_of(cohort)
+                for one in count_strata(cohort.subjects, cohort.eligibility, name)
+                if one.site_code == ALL_SITES
+            ),
         },
         "drift": {"drifts": [view.drift for view in sites.values() if view.drift]},
     }

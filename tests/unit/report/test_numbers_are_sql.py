@@ -97,6 +97,30 @@ def test_verdicts_by_stratum_and_site(
     assert sum(row[0] for row in shown) == 2 * len(REPORT.tables["subject"])
 
 
+def test_every_reading_by_stratum(
+    pages: dict[str, str], database: duckdb.DuckDBPyConnection
+) -> None:
+    shown = {}
+    for line in lines(pages["eligibility.html"], "data-reading-strata"):
+        reading = re.search(r'class="code">(\w+)<', line)
+        stratum = re.search(r'lang="en">([\w ]+)<', line)
+        assert reading
+        assert stratum
+        shown[reading[1], stratum[1].replace("not recorded", "unknown")] = numbers(line)
+    counted = {
+        (reading, stratum): tuple(rest)
+        for reading, stratum, *rest in ask(
+            database,
+            """SELECT reading, coalesce(ascertainment, 'unknown') AS stratum,
+                      count(*) FILTER (status = 'eligible'),
+                      count(*) FILTER (status = 'undetermined'),
+                      count(*) FILTER (status = 'ineligible')
+               FROM eligibility JOIN subject USING (subject_id) GROUP BY 1, 2""",
+        )
+    }
+    assert {key: found for key, found in shown.items() if any(found)} == counted
+
+
 def test_the_flow(pages: dict[str, str], database: duckdb.DuckDBPyConnection) -> None:
     shown: dict[str, int] = {}
     for found in re.finditer(r'data-node="(\w+)">(.*?)</tr>', pages["flow.html"], re.DOTALL):
