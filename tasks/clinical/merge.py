@@ -77,7 +77,9 @@ def merge_batches(batches: Iterable[BatchForms], ring: KeyRing) -> MergedForms:
         for row in form.rows:
             if outdated and not row.numbered:
                 continue  # a newer full export shows whether it was numbered
-            where = (form.form, batch.site, row.key)
+            # A row without a number is no other export's row, wherever it stands in its file.
+            key = row.key if row.numbered else (*row.key, batch.batch_id)
+            where = (form.form, batch.site, key)
             before = in_force.get(where)
             now = _clinical_row(batch, form, row, before, ring)
             # A full export repeats every row: one that says the same keeps its first source,
