@@ -16,7 +16,12 @@ from tasks.simulate.people.conflicts import CONFLICTS
 from tests.flows.conftest import Ended, run
 from tests.flows.exports import new_home
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("conflicts")]
+#: Three nights and releases take longer than a test may, on a machine that others use too.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("conflicts"),
+]
 
 SITE = "S91"
 FAULTS = tuple(name for name in STORY_FAULTS if name.startswith("conflict_"))
