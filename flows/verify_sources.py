@@ -14,9 +14,10 @@ from schemas.identifiers import BatchId, SiteCode
 from schemas.records import CohortLabels
 from schemas.run.settings import Settings
 from schemas.run.zones import Zones
-from schemas.source_verification import load_fields, load_risks, read_counts, write_counts
+from schemas.source_verification import load_fields, load_risks
 from schemas.vault.keys import KeyRing, Purpose, read_key_file
 from schemas.vault.subjects import Vault
+from schemas.verification_counts import read_counts, write_counts
 from tasks.clinical.form_contracts import read_form_contracts
 from tasks.clinical.merge import BatchForms, merge_batches
 from tasks.clinical.store import read_sealed

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from schemas.errors import BadInputError
 from schemas.records import Finding, QueryRow
-from schemas.source_verification import FieldCounts
+from schemas.verification_counts import FieldCounts
 from tasks.report.tables import (
     CriterionRow,
     EligibilityRow,

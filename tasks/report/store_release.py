@@ -23,8 +23,8 @@ from schemas.records import Finding, QueryRow
 from schemas.rule_documents import read_document
 from schemas.run.sites import read_sites
 from schemas.run.zones import Zones
-from schemas.source_verification import read_counts
 from schemas.tables.record_tables import records_from_table
+from schemas.verification_counts import read_counts
 from tasks.report.model import (
     BatchAccount,
     ColumnLine,

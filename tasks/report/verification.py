@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from schemas.source_verification import FieldCounts, interval
+from schemas.verification_counts import FieldCounts, interval
 
 
 @dataclass(frozen=True)

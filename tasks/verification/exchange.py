@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.errors import BadInputError
-from schemas.source_verification import FieldCounts
 from schemas.tables.spreadsheet_cells import plain_cell
+from schemas.verification_counts import FieldCounts
 from tasks.verification.plan import Item
 
 AGREES, DIFFERS, NO_SOURCE = "agrees", "differs", "no_source"

@@ -12,13 +12,8 @@ from dataclasses import dataclass, field
 
 from schemas.clinical_rows import ClinicalRow, Missing
 from schemas.partial_dates import PartialDate
-from schemas.source_verification import (
-    UNVERIFIED,
-    FieldCounts,
-    Risk,
-    VerifiedField,
-    critical_error_percent,
-)
+from schemas.source_verification import UNVERIFIED, Risk, VerifiedField
+from schemas.verification_counts import FieldCounts, critical_error_percent
 
 #: Ranks a subject: the smaller digests are taken first.
 Rank = Callable[[str], bytes]

@@ -14,10 +14,10 @@ from flows import cli
 from schemas.errors import ExitCode
 from schemas.identifiers import BatchId, RawPatientId, SiteCode, SubjectNo
 from schemas.run.zones import Zones
-from schemas.source_verification import read_counts
 from schemas.vault.keys import KeyRing, create_key_file, read_key_file
 from schemas.vault.look_ups import read_log
 from schemas.vault.subjects import LinkageRow, Vault
+from schemas.verification_counts import read_counts
 from tasks.clinical.store import write_sealed
 from tasks.report.verification import error_rates
 from tasks.verification.store import erase_from_verification, read_rounds

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.records import Finding, QueryRow
-from schemas.source_verification import FieldCounts
 from schemas.states import Severity
 from schemas.tables.contracts import read_table_contracts
+from schemas.verification_counts import FieldCounts
 from tasks.report.model import (
     BatchAccount,
     ColumnLine,

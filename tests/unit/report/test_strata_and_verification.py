@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from schemas.source_verification import FieldCounts
+from schemas.verification_counts import FieldCounts
 from tasks.report.strata import ALL_SITES, count_strata
 from tasks.report.tables import EligibilityRow, SubjectRow
 from tasks.report.verification import error_rates

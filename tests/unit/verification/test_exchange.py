@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import BadInputError
-from schemas.source_verification import interval
+from schemas.verification_counts import interval
 from tasks.verification.exchange import (
     PlannedItem,
     count_results,

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.partial_dates import PartialDate
-from schemas.source_verification import FieldCounts, Risk, load_fields, load_risks
+from schemas.source_verification import Risk, load_fields, load_risks
+from schemas.verification_counts import FieldCounts
 from tasks.verification.plan import items_of, risk_of, sample
 from tests.unit.eligibility.cohort import SUBJECT, plain_rows, row
 
