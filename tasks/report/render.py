@@ -28,7 +28,7 @@ from tasks.report.subject_view import (
 )
 from tasks.report.summary import SiteLine, count_sites, list_sites
 from tasks.report.verdicts import DEFAULT_READING, count_statuses
-from tasks.report.verification import error_rates
+from tasks.report.verification import error_rates, overview
 from tasks.report.views import (
     SiteView,
     completeness_lines,
@@ -194,7 +194,7 @@ def _cohort_pages(
         },
         "rating": {"n_exams": n_exams},
         "queries": queries_context(report.queries),
-        "verification": {"rates": error_rates(report.verification)},
+        "verification": {"rates": overview(report.verification)},
         "eligibility": {
             "strata": count_strata(cohort.subjects, cohort.eligibility, DEFAULT_READING),
             "reading_strata": tuple(
@@ -244,6 +244,7 @@ def _site_pages(
             data=(f"{code}/matrix", f"{code}/findings"),
             root="../",
             contact=contact_sheet(members),
+            rates=error_rates([one for one in report.verification if one.site_code == code]),
             **site_queries_context(code, report.queries, own),
         )
         files |= payloads.pack_findings(f"{code}/", own, owner, report)

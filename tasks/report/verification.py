@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from schemas.verification_counts import FieldCounts, interval
 
+ALL_SITES = "all"
+
 
 @dataclass(frozen=True)
 class ErrorRate:
@@ -25,6 +27,27 @@ class ErrorRate:
     share: float | None
     low: float | None
     high: float | None
+
+
+def overview(counts: Sequence[FieldCounts]) -> tuple[ErrorRate, ...]:
+    """Return one line per site for its critical fields, then one per field over all sites.
+
+    Every field of every site stands on the pages of the sites: one page of all has too many rows.
+    """
+    sites = [one for one in error_rates(counts) if not one.field]
+    fields = sorted({(one.form, one.field, one.critical) for one in counts})
+    return (
+        *sites,
+        *(
+            _rate(
+                ALL_SITES,
+                f"{form}.{name}",
+                (one for one in counts if (one.form, one.field) == (form, name)),
+                critical=critical,
+            )
+            for form, name, critical in fields
+        ),
+    )
 
 
 def error_rates(counts: Sequence[FieldCounts]) -> tuple[ErrorRate, ...]:

@@ -148,3 +148,7 @@ def test_error_rates_of_source_data(pages: dict[str, str]) -> None:
     shown = lines(pages["verification.html"], "data-verification")
     totals = [numbers(line)[:2] for line in shown if "all critical" in line]
     assert totals == counted
+    own = lines(pages["sites/S02.html"], "data-verification")
+    (of_class,) = (numbers(line)[:3] for line in own if "diagnosis.reference_class" in line)
+    (stated,) = (one for one in counts if (one.site_code, one.field) == ("S02", "reference_class"))
+    assert of_class == (stated.compared, stated.differed, stated.no_source)
