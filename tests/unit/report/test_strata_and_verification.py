@@ -15,10 +15,7 @@ def subject(number: int, site: str, stratum: str | None) -> SubjectRow:
 
 
 def verdict(subject_id: str, status: str) -> EligibilityRow:
-    fields = dict.fromkeys(EligibilityRow.__dataclass_fields__)
-    return EligibilityRow(
-        **fields | {"subject_id": subject_id, "reading": "literal", "status": status}
-    )  # type: ignore[arg-type]
+    return EligibilityRow(subject_id, "literal", status, None, ())
 
 
 SUBJECTS = [
