@@ -17,6 +17,7 @@ from flows.commands import queries as cli_queries
 from flows.commands import receive as cli_receive
 from flows.commands import rehearse as cli_rehearse
 from flows.commands import review as cli_review
+from flows.commands import sdv as cli_sdv
 from flows.commands import share as cli_share
 from flows.commands import simulate as cli_simulate
 from flows.commands import sites as cli_sites
@@ -59,6 +60,7 @@ app.command(rich_help_panel=_COHORT)(cli_withdraw.withdraw)
 app.add_typer(cli_decisions.decisions_app, name="decisions", rich_help_panel=_COHORT)
 app.add_typer(cli_words.words_app, name="words", rich_help_panel=_COHORT)
 app.add_typer(cli_queries.queries_app, name="queries", rich_help_panel=_COHORT)
+app.add_typer(cli_sdv.sdv_app, name="sdv", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_STAGES)(cli_rehearse.check_export)
 app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)
 app.command(rich_help_panel=_STAGES)(cli_stages.convert)

@@ -58,7 +58,7 @@ def export_to_site(settings: Settings, site: SiteCode, due_days: int, by: str) -
     dict
         `site_code`, `queries`, `new`, and the paths of the `files` written.
     """
-    today, user = hospital_today(), _user(by)
+    today, user = hospital_today(), current_user(by)
     with changing_queries(settings.zones) as register:
         asked = [
             query
@@ -105,7 +105,7 @@ def _outgoing_rows(
     ring = read_key_file(settings.master_key_file)
     vault = Vault(settings.zones.vault, ring)
     subjects = sorted({q.about.subject_id for q in asked if q.about.subject_id})
-    people = {s: _look_up(settings, vault, s, reason=reason, by=by) for s in subjects}
+    people = {s: look_up(settings, vault, s, reason=reason, by=by) for s in subjects}
     opened = {event.query_id: event for event in events}
     rows = []
     for query in asked:
@@ -119,10 +119,13 @@ def _outgoing_rows(
     return sorted(rows, key=lambda row: (row["study_subject_no"], row["query_id"]))
 
 
-def _look_up(
+def look_up(
     settings: Settings, vault: Vault, subject: str, *, reason: str, by: str
 ) -> SubjectAssignment | None:
-    # A person who was screened but has no row in a linkage is not in the vault.
+    """Return number and shift of a subject, logged.
+
+    None for a person who was screened but has no row in a linkage: the vault knows none.
+    """
     if vault.assignment(SubjectId(subject)) is None:
         return None
     head = settings.zones.look_up_head
@@ -165,6 +168,7 @@ def _told(file: Path, one: RowOutcome) -> dict[str, Any]:
     }
 
 
-def _user(by: str) -> str:
+def current_user(by: str) -> str:
+    """Return who runs this, and on whose behalf."""
     user = pwd.getpwuid(os.getuid()).pw_name  # not from the environment, which anybody can set
     return f"{user} ({by})" if by else user

@@ -10,7 +10,7 @@ from pathlib import Path
 from schemas.errors import LivercohortError
 
 #: Names that our own exports give; any other is a site's and may name a person.
-_OUR_NAME = re.compile(r"(queries|answers)[A-Za-z0-9._-]{0,100}")
+_OUR_NAME = re.compile(r"(queries|answers|verification)[A-Za-z0-9._-]{0,100}")
 
 
 def file_name(path: Path) -> str:

@@ -29,6 +29,7 @@ from schemas.rule_tables import TableError, attempt, read_signed, table_name
 from schemas.run.sites import parse_registered_sites, read_site_file
 from schemas.run.zones import Zones
 from schemas.signatures import Signature, parse_signatures, signed_register
+from schemas.source_verification import read_fields, read_risks
 from schemas.study_dates import read_study_dates
 from schemas.tables.contracts import parse_contracts
 from tasks.clinical.form_contracts import (
@@ -146,6 +147,8 @@ def _reads(root: Path) -> list[Read]:
         *(partial(read_site_file, path) for path in sorted(sites.glob("S*.yaml"))),
         partial(_read_gates, root / "sharing" / "resman.csv"),
         partial(_read_cohorts, root / "sharing" / "cohorts.csv"),
+        partial(read_risks, root / "verification" / "risks.csv"),
+        partial(_require_fields_of_forms, root),
     ]
 
 
@@ -168,6 +171,20 @@ def read_signatures(zones: Zones) -> tuple[Signature, ...]:
 def _read_protocol(folder: Path) -> None:
     decisions = read_register(folder / "decisions.csv")
     options_in_force(parse_protocol(folder / "eligibility.yaml"), decisions)
+
+
+def _require_fields_of_forms(root: Path) -> None:
+    """Refuse a field that is to be verified and that no form has."""
+    path = root / "verification" / "fields.csv"
+    forms = parse_form_contracts(root / "site_delivery")
+    known = {(name, one.name) for name, form in forms.items() for one in form.fields}
+    for line, one in enumerate(read_fields(path), start=2):
+        if (one.form, one.field) not in known:
+            raise ContractError(
+                f"{one.form}.{one.field} is no field of a form",
+                where=f"{table_name(path)}:{line}",
+                hint="Mend the row.",
+            )
 
 
 def _read_gates(path: Path) -> None:
@@ -222,6 +239,8 @@ _NAMED = frozenset(
         "sharing/cohorts.csv",
         "sharing/resman.csv",
         "sites/sites.csv",
+        "verification/fields.csv",
+        "verification/risks.csv",
     }
 )
 #: Folders of which every file of the kind is read; what a name must be is checked there.

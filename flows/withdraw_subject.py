@@ -28,6 +28,7 @@ from tasks.queries.store_erase import erase_from_queries
 from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse, series_of
 from tasks.receive.store_lease import lease
 from tasks.report.store_erase import erase_from_reports
+from tasks.verification.store import erase_from_verification
 
 _PSEUDONYM = re.compile(r"([SX][0-9]{2,3})-[A-Z2-7]{8}")
 
@@ -109,6 +110,7 @@ def _erase(
     reports = erase_from_reports(zones, subject_id)
     numbers = {str(a.subject_no) for a in own.values()}
     queries = erase_from_queries(zones, subject_id, numbers)
+    verified = erase_from_verification(zones, site, subject_id)
     in_inbox = count_in_inbox(zones, site, {*patients, *numbers})
     # Last: the steps before find the person's files by what the vault knows.
     links = vault.erase(subject_id)
@@ -119,6 +121,7 @@ def _erase(
         "form_rows": form_rows,
         "reports": reports,
         "queries": queries,
+        "verification_items": verified,
         "releases": erased,
         "new_version": issued,
         "vault_links": links,

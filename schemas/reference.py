@@ -67,6 +67,8 @@ class LesionReference:
         The class that the adjudication found; None unless it settled the lesion.
     adjudication_problems : tuple of str
         Rules of `findings.yaml` that say why adjudications of the lesion do not count, sorted.
+    readers_differ : bool
+        Whether two readers judged the evidence of today and differ, so that a chair must decide.
     """
 
     lesion_no: int | None
@@ -81,6 +83,16 @@ class LesionReference:
     evidence_digest: str = ""
     adjudicated_class: str | None = None
     adjudication_problems: tuple[str, ...] = ()
+    readers_differ: bool = False
+
+    @property
+    def needs_readers(self) -> bool:
+        """Whether readers may settle it: evidence of its label contradicts itself or is missing.
+
+        A lesion without a readable diagnosis waits for its site.
+        """
+        is_open = self.state in (ReferenceState.CONTRADICTED, ReferenceState.UNPROVEN)
+        return is_open and bool(self.missing) and self.label is not None
 
 
 @dataclass(frozen=True, kw_only=True)

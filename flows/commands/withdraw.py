@@ -18,6 +18,7 @@ _COUNTED = (
     "form_rows",
     "reports",
     "queries",
+    "verification_items",
     "vault_links",
 )
 _LEFT = {

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from schemas.adjudication import AdjudicationCase
 from schemas.clinical_rows import ClinicalRow
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import BatchId, RawPatientId, SiteCode, SubjectNo
@@ -213,6 +214,16 @@ class EvaluatedCohort:
     tables: Mapping[str, pa.Table]
     findings: tuple[Finding, ...]
     protocol_version: str
+
+
+@dataclass(frozen=True)
+class CasesForReaders:
+    """eligibility → report: the lesions that two blinded readers may settle.
+
+    Restricted.
+    """
+
+    cases: tuple[AdjudicationCase, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from schemas.records import FileOutcome, Finding
 
 SCREENING_PERSON = "screening/"
 SCREENING_LOG = "screening_log"
+#: Stands before the number of a row in its file where the row has no running number of its own.
+UNNUMBERED = "?"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class FormRow:
     def enrolled(self) -> bool:
         """Whether the row belongs to an enrolled subject."""
         return not self.person.startswith(SCREENING_PERSON)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the row can be told from other rows of its person, and in other exports."""
+        return not (len(self.key) > 1 and self.key[1].startswith(UNNUMBERED))
 
 
 @dataclass(frozen=True)

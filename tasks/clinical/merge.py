@@ -70,10 +70,16 @@ def merge_batches(batches: Iterable[BatchForms], ring: KeyRing) -> MergedForms:
         ((batch, form) for batch in every for form in batch.intake.forms),
         key=lambda part: (part[1].export_as_of, part[0].batch_id, part[1].file_no),
     )
+    newest = _newest_full(parts)
     in_force: dict[_RowKey, ClinicalRow] = {}
     for batch, form in parts:
+        outdated = form.export_as_of < newest.get((form.form, batch.site), dt.date.min)
         for row in form.rows:
-            where = (form.form, batch.site, row.key)
+            if outdated and not row.numbered:
+                continue  # a newer full export shows whether it was numbered
+            # A row without a number is no other export's row, wherever it stands in its file.
+            key = row.key if row.numbered else (*row.key, batch.batch_id)
+            where = (form.form, batch.site, key)
             before = in_force.get(where)
             now = _clinical_row(batch, form, row, before, ring)
             # A full export repeats every row: one that says the same keeps its first source,
@@ -149,6 +155,8 @@ def _check_rows_gone(parts: Sequence[_Part], ring: KeyRing) -> list[Finding]:
     for batch, form in parts:  # oldest first, so the last write is the newest
         for row in form.rows:
             person_seen[form.form, batch.site, row.person] = form.export_as_of
+            if not row.numbered:
+                continue
             row_seen[form.form, batch.site, row.person, row.key] = form.export_as_of
     gone: dict[tuple[str, SiteCode, SubjectNo], str] = {}
     for (form_name, site, person, _), seen in row_seen.items():

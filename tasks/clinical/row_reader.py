@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from schemas.clinical_rows import Cell, Missing
 from schemas.finding_texts import make_finding
@@ -14,7 +15,7 @@ from schemas.records import Finding
 from schemas.study_dates import load_study_dates
 from tasks.clinical.dates import day_and_month_exchanged
 from tasks.clinical.form_contracts import FieldContract
-from tasks.clinical.form_rows import SCREENING_PERSON, FormRow
+from tasks.clinical.form_rows import SCREENING_PERSON, UNNUMBERED, FormRow
 from tasks.clinical.headers import Column, ColumnMap
 from tasks.clinical.raw_form import NotSent, PercentNumber, RawForm, SheetNumber, UnusableCell
 from tasks.clinical.values import expected_of, parse_cell
@@ -176,12 +177,19 @@ class RowReader:
         return None
 
     def _key(self, line: int, values: Mapping[str, Cell]) -> tuple[str, ...] | None:
+        """Return what tells the row apart; a row that lacks its running number only is kept.
+
+        Nobody can say which lesion, specimen or contact it is, but there is one more.
+        """
         parts = []
         for name in self._contract.key:
             value = values.get(name, Missing.NOT_ENTERED)
             if isinstance(value, Missing):
                 self._note("CLIN_KEY_MISSING", line, name)
-                return None
+                if self._contract.field(name).type != "integer" or len(self._contract.key) != 2:
+                    return None
+                parts.append(f"{UNNUMBERED}{line}")
+                continue
             parts.append(value.iso() if isinstance(value, PartialDate) else str(value))
         return tuple(parts)
 
@@ -222,13 +230,29 @@ class RowReader:
         return readable > _MOSTLY * n
 
     def _without_contradictions(self, rows: Iterable[FormRow]) -> Iterator[FormRow]:
-        """Yield one row for each key; rows of one key that differ are all left out."""
+        """Yield one row for each key; what rows of one key say differently is no value.
+
+        The row itself stays: without it a lesion or a specimen would vanish from the subject,
+        and an older export would go on deciding.
+        """
         by_key: dict[tuple[str, ...], list[FormRow]] = {}
         for row in rows:
             by_key.setdefault(row.key, []).append(row)
         for same in by_key.values():
-            if all(row.values == same[0].values for row in same):
-                yield same[0]
-            else:
-                for row in same[1:]:
-                    self._note("CLIN_DUPLICATE_KEY", row.row_no, "")
+            for row in same[1:] if any(row.values != same[0].values for row in same) else ():
+                self._note("CLIN_DUPLICATE_KEY", row.row_no, "")
+            if all(row.person == same[0].person for row in same):
+                yield _what_all_say(same)
+
+
+def _what_all_say(rows: Sequence[FormRow]) -> FormRow:
+    """Return the rows of one key as one; a value in which they differ counts as unreadable."""
+    first = rows[0]
+    names = {name: None for row in rows for name in row.values}
+    values = {
+        name: first.values.get(name, Missing.NOT_ENTERED)
+        if len({row.values.get(name, Missing.NOT_ENTERED) for row in rows}) == 1
+        else Missing.INVALID
+        for name in names
+    }
+    return replace(first, values=values)

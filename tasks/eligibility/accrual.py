@@ -53,13 +53,13 @@ def count_accrual(rows: Sequence[ClinicalRow]) -> list[AccrualCount]:
 
     A screening known to no month is counted in the month `unknown`, which stands last.
     """
-    strata = _strata(rows)
+    strata = strata_of(rows)
     people: Counter[tuple[str, str, str, str]] = Counter()
     logged = set()
     for row in _log(rows):
         logged.add(row.subject_id)
         stratum = strata.get(row.subject_id, UNKNOWN)
-        people[row.site, stratum, _outcome(row), _month(row)] += 1
+        people[row.site, stratum, _outcome(row), month_of(row)] += 1
     for row in rows:
         if row.form == "demographics" and row.subject_id not in logged:
             people[row.site, strata[row.subject_id], NOT_IN_LOG, UNKNOWN] += 1
@@ -95,7 +95,7 @@ def enrolment_intervals(rows: Sequence[ClinicalRow]) -> list[Interval]:
 
 def cumulative_enrolment(rows: Sequence[ClinicalRow]) -> dict[str, list[tuple[dt.date, int]]]:
     """Return the points of the cumulative plot by stratum: days and persons enrolled by then."""
-    strata = _strata(rows)
+    strata = strata_of(rows)
     days: dict[str, list[dt.date]] = defaultdict(list)
     for row in _log(rows):
         date = row.date("screened_on")
@@ -111,7 +111,8 @@ def _log(rows: Iterable[ClinicalRow]) -> list[ClinicalRow]:
     return [row for row in rows if row.form == "screening_log"]
 
 
-def _strata(rows: Iterable[ClinicalRow]) -> dict[str, str]:
+def strata_of(rows: Iterable[ClinicalRow]) -> dict[str, str]:
+    """Return the stratum of each person with a demographics form."""
     return {
         row.subject_id: row.text("ascertainment") or UNKNOWN
         for row in rows
@@ -127,6 +128,7 @@ def _outcome(row: ClinicalRow) -> str:
     return (row.text("reason_not_enrolled") or UNKNOWN) if said == "no" else UNKNOWN
 
 
-def _month(row: ClinicalRow) -> str:
+def month_of(row: ClinicalRow) -> str:
+    """Return the real month of a screening, `unknown` when it is known to none."""
     date = row.date("screened_on")
     return f"{date.year}-{date.month:02}" if date is not None and date.month else UNKNOWN

@@ -6,15 +6,16 @@ Real dates come in, differences in days, verdicts and shifted dates go out.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from schemas.adjudication import AdjudicationCase
 from schemas.clinical_rows import ClinicalRow
 from schemas.protocol import choices_of, read_protocol
 from schemas.records import CohortLabels, Finding
 from schemas.reference import Judge, SubjectReference
 from tasks.eligibility import published
-from tasks.eligibility.adjudication_cases import AdjudicationCase, cases_of
+from tasks.eligibility.adjudication_cases import cases_of
 from tasks.eligibility.agreement import check_references, check_subject
 from tasks.eligibility.consent import consent_status
 from tasks.eligibility.evaluate import CriterionResult, Eligibility, roll_up
@@ -48,11 +49,16 @@ _TABLES = (
 
 @dataclass(frozen=True)
 class CohortRows:
-    """Rows of the published tables by table name, findings, and cases for readers (restricted)."""
+    """Rows of the published tables by table name, and findings.
+
+    Restricted are the cases for readers, and where each person stands in the flow of each
+    reading: persons who were never enrolled are among them.
+    """
 
     tables: Mapping[str, list[Row]]
     findings: tuple[Finding, ...]
     cases: tuple[AdjudicationCase, ...] = field(default=(), repr=False)
+    places: Mapping[str, Sequence[Place]] = field(default_factory=dict, repr=False)
 
 
 def assemble_cohort(
@@ -104,7 +110,7 @@ def assemble_cohort(
         _add_published(tables, subject, baseline, published_reference, batch_id, baseline_mri)
         findings += check_subject(subject, baseline)
         findings += check_references(subject, published_reference)
-        cases += cases_of(subject, published_reference)
+        cases += cases_of(subject, published_reference, baseline_mri)
         for reading, results in evaluate_subject(subject, references).items():
             reference = references.under(baseline, choices_of(reading)).label
             place = _add_verdicts(tables, subject, results, reading, reference)
@@ -113,8 +119,9 @@ def assemble_cohort(
     tables["screening_log"] = published.screening_rows(clinical)
     outside = _never_enrolled(clinical)
     for reading, found in places.items():
-        tables["stard_flow"] += flow_rows([*found, *outside], reading)
-    return CohortRows(tables, tuple(findings), tuple(cases))
+        found += outside
+        tables["stard_flow"] += flow_rows(found, reading)
+    return CohortRows(tables, tuple(findings), tuple(cases), places)
 
 
 def _add_published(

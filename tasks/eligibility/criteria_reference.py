@@ -59,9 +59,21 @@ def diagnosis_not_established(facts: Facts, choices: Choices) -> Part:
     if facts.code("ref_state") in (ReferenceState.UNPROVEN, ReferenceState.PENDING):
         return undetermined(*facts.names("ref_missing"), observed=seen)
     by_pathology = (diagnosis, route) == ("benign", "pathology")
-    if by_pathology and choices["D17"] == "follow_up_only":
-        return met("ROUTE_NOT_ACCEPTED", seen)
+    if choices["D17"] == "follow_up_only":
+        followed = _is_followed(facts, route) if diagnosis == "benign" else True
+        if followed is None:
+            return undetermined("fu", observed=seen)
+        if not followed:
+            return met("ROUTE_NOT_ACCEPTED", seen)
     return not_met("BENIGN_BY_PATHOLOGY" if by_pathology else "NOT_EXCLUDED", seen)
+
+
+def _is_followed(facts: Facts, route: str) -> bool | None:
+    """Return whether a benign label rests on follow-up (D17); None while nobody knows.
+
+    Readers may have judged a benign lesion by its tissue alone.
+    """
+    return {"followup": True, "pathology": False}.get(route, facts.flag("fu_natural"))
 
 
 def _held_against_the_record(part: Part, facts: Facts) -> Part:
@@ -85,6 +97,8 @@ def _pathology(facts: Facts, mri_key: str, choices: Choices) -> Part:
         if specimen or report:
             return undetermined("path", reason="EVIDENCE_CONFLICT")
         return not_met("NO_REFERENCE_EVIDENCE", "no pathology")
+    if specimen and report and specimen.earliest > report.latest:
+        return undetermined("path_specimen", "path_report", reason="EVIDENCE_CONFLICT")
     if choices["D11"] == "report":
         return _in_window(facts, "path_report", mri_key, choices)
     if specimen is None and report is None:
@@ -93,8 +107,6 @@ def _pathology(facts: Facts, mri_key: str, choices: Choices) -> Part:
         return undetermined(mri_key)
     if specimen is None:
         return _bounded_by_report(mri, report, choices)
-    if report is not None and specimen.earliest > report.latest:
-        return undetermined("path_specimen", "path_report", reason="EVIDENCE_CONFLICT")
     return _in_window(facts, "path_specimen", mri_key, choices, report)
 
 

@@ -49,6 +49,7 @@ _FLAGS = (
     "fu_closed",
     "fu_treated",
     "fu_concluded",
+    "fu_natural",
     "eob_dynamic",
     "iq_disagree",
 )

@@ -11,6 +11,29 @@ from schemas.protocol import (
     read_reasons,
 )
 
+#: State of a lesion, what leads to it, what becomes of I5 and E3.
+_STATES = (
+    (
+        "proven",
+        "a specimen of this lesion, or an untreated image three months or more after the MRI with "
+        "a quiet conclusion, carries the class by an accepted route; or readers settled it",
+        "decided by the windows and routes",
+    ),
+    (
+        "contradicted",
+        "class against tissue or follow-up; route against what was done; growth of a lesion called "
+        "stable; an image after death; tissue of an unnamed lesion that no lesion is said to be",
+        "undetermined (EVIDENCE_CONFLICT)",
+    ),
+    (
+        "unproven",
+        "the record that the route names is not there, is of another lesion, or was made after a "
+        "treatment; the class cannot be read, or two rows of the form differ in it",
+        "undetermined, or failed by a route that is not accepted or a window that has closed",
+    ),
+    ("pending", "no diagnosis yet, or a follow-up still open and too short", "undetermined"),
+)
+
 
 def render_protocol_markdown() -> str:
     """Return the protocol as the product decides it, one table for each part."""
@@ -56,6 +79,12 @@ def render_protocol_markdown() -> str:
                 for d in read_decisions()
             ),
         ),
+        _table("Reference standard of a lesion", ("state", "when", "I5 and E3"), _STATES)
+        + "\nA subject is malignant with one proven malignant lesion, benign only when all are "
+        "proven benign. Specimens or images of a lesion that the diagnosis form does not have, and "
+        "rows of it without a number, leave a subject undetermined that is not proven malignant. "
+        "The worked stories stand in `tests/golden/reference_stories.yaml` and "
+        "`tests/golden/stranger_stories.yaml`.\n",
         _table(
             "Reasons",
             ("reason_code", "meaning", "含义"),

@@ -46,7 +46,7 @@ def subject_row(
 def lesion_rows(subject: SubjectRecord, reference: SubjectReference) -> list[Row]:
     """Return the rows of `lesion`; only a proven label says malignant or benign."""
     rows = []
-    for row, judged in zip(subject.form("diagnosis"), reference.lesions, strict=True):
+    for row, judged in zip(_numbered(subject, "diagnosis"), reference.lesions, strict=True):
         proven = judged.state is ReferenceState.PROVEN
         known = {"malignant": True, "benign": False}.get(judged.label or "")
         rows.append(
@@ -99,7 +99,7 @@ def pathology_rows(subject: SubjectRecord) -> list[Row]:
             "diagnosis_code": row.text("diagnosis_code"),
             **_origin(row),
         }
-        for row in subject.form("pathology")
+        for row in _numbered(subject, "pathology")
         if row.text("pathology_done") == "yes"
     ]
 
@@ -107,7 +107,7 @@ def pathology_rows(subject: SubjectRecord) -> list[Row]:
 def follow_up_rows(subject: SubjectRecord, baseline_mri: dt.date | None) -> list[Row]:
     """Return the rows of `follow_up`."""
     rows = []
-    for row in subject.form("follow_up"):
+    for row in _numbered(subject, "follow_up"):
         image = row.date("image_date")
         day = image.exact if image else None
         rows.append(
@@ -141,7 +141,7 @@ def treatment_rows(subject: SubjectRecord) -> list[Row]:
             "target": row.text("target"),
             **_origin(row),
         }
-        for row in subject.form("treatment")
+        for row in _numbered(subject, "treatment")
         if row.text("prior_treatment") == "yes"
     ]
 
@@ -201,6 +201,20 @@ def _age(birth: PartialDate | None, ct: dt.date | None) -> float | None:
 
 def _origin(row: ClinicalRow) -> Row:
     return {"batch_id": row.batch_id, "source_sha256": row.source_sha256}
+
+
+#: What numbers the rows of a subject in each form.
+_NUMBERS = {
+    "diagnosis": "lesion_no",
+    "pathology": "specimen_no",
+    "follow_up": "followup_no",
+    "treatment": "treatment_no",
+}
+
+
+def _numbered(subject: SubjectRecord, form: str) -> list[ClinicalRow]:
+    """Return the rows that a table can name; one without its number counts as evidence only."""
+    return [row for row in subject.form(form) if row.number(_NUMBERS[form]) is not None]
 
 
 def _whole(row: ClinicalRow, name: str) -> int | None:

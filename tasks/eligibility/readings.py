@@ -111,7 +111,7 @@ def _decide(
         settled = [
             r
             for r in results
-            if r.observed_value == "malignant/pathology" and r.effect is Effect.PASS
+            if r.observed_value.startswith("malignant/") and r.effect is Effect.PASS
         ]
         results = settled or results
     return min(results, key=lambda result: order.index(result.effect))

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, fields
+from typing import TypeVar
 
 from schemas.clinical_rows import ClinicalRow
 from schemas.run.atomic_files import write_bytes
@@ -19,24 +20,33 @@ from tasks.eligibility.accrual import (
     cumulative_enrolment,
     enrolment_intervals,
 )
+from tasks.eligibility.accrual_flow import FlowCount, count_flow
+from tasks.eligibility.flow import Place
 
+_Row = TypeVar("_Row", AccrualCount, Interval, FlowCount)
 _WIDTH, _HEIGHT, _MARGIN = 800, 400, 40
 _COLOURS = {"prospective": "#1b6ca8", "retrospective": "#b8651b", "unknown": "#777777"}
 
 
-def write_accrual(zones: Zones, rows: Sequence[ClinicalRow]) -> None:
-    """Write `accrual.csv`, `intervals.csv` and the plot `cumulative.svg` (restricted)."""
+def write_accrual(
+    zones: Zones, rows: Sequence[ClinicalRow], places: Mapping[str, Sequence[Place]]
+) -> None:
+    """Write `accrual.csv`, `intervals.csv`, `flow.csv` and the plot `cumulative.svg` (restricted).
+
+    `places` says for each reading where each person stands in the flow.
+    """
     folder = zones.restricted / "accrual"
     files = {
         "accrual.csv": _csv(AccrualCount, count_accrual(rows)),
         "intervals.csv": _csv(Interval, enrolment_intervals(rows)),
+        "flow.csv": _csv(FlowCount, count_flow(places, rows)),
         "cumulative.svg": cumulative_plot(cumulative_enrolment(rows)),
     }
     for name, text in files.items():
         write_bytes(folder / name, text.encode(), mode=0o600)
 
 
-def _csv(kind: type[AccrualCount | Interval], rows: Iterable[AccrualCount | Interval]) -> str:
+def _csv(kind: type[_Row], rows: Iterable[_Row]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow([one.name for one in fields(kind)])

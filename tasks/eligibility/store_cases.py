@@ -7,10 +7,10 @@ import io
 from collections import defaultdict
 from collections.abc import Iterable
 
+from schemas.adjudication import AdjudicationCase
 from schemas.run.atomic_files import write_bytes
 from schemas.run.zones import Zones
 from schemas.tables.spreadsheet_cells import plain_row
-from tasks.eligibility.adjudication_cases import AdjudicationCase
 
 #: Columns of the form `adjudication` that stand in the list; readers fill in the rest.
 _GIVEN = ("subject_no", "lesion_no", "evidence_digest")

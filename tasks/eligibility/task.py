@@ -8,6 +8,7 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.handover.records import (
+    CasesForReaders,
     CommittedNights,
     EvaluatedCohort,
     FormsInForce,
@@ -57,8 +58,9 @@ def evaluate_cohort(judge: Judge) -> dict[str, int]:
         subjects, forbidden = assign_roles(cohort.tables["subject"], roles)
         known = {str(row["subject_id"]) for row in subjects}
         twice = check_persons(vault.subjects_sharing_a_person(), known)
+        bench.leave(CasesForReaders(cohort.cases))
         write_cases(settings.zones, cohort.cases, {site for site, _ in nights.batches})
-        write_accrual(settings.zones, forms)
+        write_accrual(settings.zones, forms, cohort.places)
         contracts = read_table_contracts()
         rows = {**cohort.tables, "subject": subjects}
         bench.leave(

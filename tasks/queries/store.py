@@ -111,14 +111,20 @@ class Register:
 
 
 def write_outgoing(folder: Path, name: str, rows: Sequence[Mapping[str, str]]) -> list[Path]:
-    """Write the file for a site as CSV (UTF-8 with mark) and as a workbook (restricted)."""
+    """Write the queries to a site; see `write_outgoing_table`."""
+    table = [headings(), *([str(value) for value in row.values()] for row in rows)]
+    return write_outgoing_table(folder, name, table)
+
+
+def write_outgoing_table(folder: Path, name: str, table: Sequence[Sequence[str]]) -> list[Path]:
+    """Write a file for a site as CSV (UTF-8 with mark) and as a workbook (restricted)."""
     make_folder(folder)
-    table = [headings(), *([plain_cell(str(value)) for value in row.values()] for row in rows)]
+    table = [[plain_cell(cell) for cell in row] for row in table]
     text = StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(table)
     files = {
         folder / f"{name}.csv": _MARK + text.getvalue().encode(),
-        folder / f"{name}.xlsx": _workbook(table),
+        folder / f"{name}.xlsx": _workbook(table, name.partition("_")[0]),
     }
     for path, data in files.items():
         write_bytes(path, data, mode=0o600)
@@ -226,10 +232,10 @@ def _from_json(item: dict[str, Any]) -> QueryEvent:
     return QueryEvent(**values)
 
 
-def _workbook(table: Sequence[Sequence[str]]) -> bytes:
+def _workbook(table: Sequence[Sequence[str]], title: str) -> bytes:
     book = Workbook()
     sheet = book.active
-    sheet.title = "queries"
+    sheet.title = title
     for row in table:
         sheet.append(list(row))
     for column in sheet.columns:

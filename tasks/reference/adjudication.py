@@ -15,6 +15,7 @@ from dataclasses import replace
 from schemas.clinical_rows import ClinicalRow
 from schemas.reference import LesionReference, ProvingRecord, ReferenceState
 from tasks.reference.claim import ADJUDICATION, BENIGN, MALIGNANT, label_of
+from tasks.reference.evidence import unclaimed_labels
 
 STALE, OPEN, NOT_DUE = (f"REF_ADJUDICATION_{problem}" for problem in ("STALE", "OPEN", "NOT_DUE"))
 _FORM = "adjudication"
@@ -41,10 +42,15 @@ def adjudicated(
     digest = evidence_digest(lesion, rows)
     votes = [row for row in rows if row.form == _FORM and _is_about(row, lesion)]
     fresh = [row for row in votes if row.text("evidence_digest") == digest]
-    due = needs_adjudication(judged)
+    due = judged.needs_readers
     verdict = _verdict(fresh) if due else None
     problems = {*_problems(len(votes) - len(fresh), len(fresh), due=due, settled=bool(verdict))}
-    known = replace(judged, evidence_digest=digest, adjudication_problems=tuple(sorted(problems)))
+    known = replace(
+        judged,
+        evidence_digest=digest,
+        adjudication_problems=tuple(sorted(problems)),
+        readers_differ=due and verdict is None and _differ(fresh),
+    )
     if verdict is None:
         return known
     return replace(
@@ -60,12 +66,6 @@ def adjudicated(
     )
 
 
-def needs_adjudication(judged: LesionReference) -> bool:
-    """Return whether readers may settle a lesion: evidence contradicts itself or is missing."""
-    open_states = (ReferenceState.CONTRADICTED, ReferenceState.UNPROVEN)
-    return judged.state in open_states and bool(judged.missing)
-
-
 def evidence_digest(lesion: ClinicalRow, rows: Sequence[ClinicalRow]) -> str:
     """Return the code of all records that bear on a lesion, whatever their order.
 
@@ -79,7 +79,8 @@ def evidence_digest(lesion: ClinicalRow, rows: Sequence[ClinicalRow]) -> str:
         row.form == "pathology" and row.number("lesion_no") is None for row in records
     )
     parts = sorted(str(row.content_digest) for row in records)
-    text = "\n".join([*parts, "one of several" if several and unattributed else ""])
+    nobody_is = sorted(unclaimed_labels(rows))
+    text = "\n".join([*parts, "one of several" if several and unattributed else "", *nobody_is])
     return _PREFIX + hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
@@ -92,7 +93,9 @@ def _bears_on(row: ClinicalRow, lesion: ClinicalRow) -> bool:
             everywhere = row.number("lesion_no") is None or row.text("procedure") == "transplant"
             return everywhere or row.text("pathology_done") == "no" or _is_about(row, lesion)
         case "follow_up":
-            return row.number("lesion_no") is None or _is_about(row, lesion)
+            # The dead have no later image, whichever lesion the contact names.
+            everywhere = row.number("lesion_no") is None or row.text("followup_status") == "died"
+            return everywhere or _is_about(row, lesion)
         case "treatment":
             return True
     return False
@@ -123,6 +126,16 @@ def _verdict(votes: Sequence[ClinicalRow]) -> str | None:
         return None
     (found,) = decided
     return found if label_of(found) in (MALIGNANT, BENIGN) else None
+
+
+def _differ(votes: Sequence[ClinicalRow]) -> bool:
+    """Return whether two readers have judged and do not agree on a malignant or benign class."""
+    readers = {
+        row.text("reader_id"): row.text("reference_class") for row in _cast_by(votes, "reader")
+    }
+    found = set(readers.values())
+    settles = len(found) == 1 and label_of(next(iter(found))) in (MALIGNANT, BENIGN)
+    return len(readers) >= _READERS_MIN and not settles
 
 
 def _cast_by(votes: Sequence[ClinicalRow], role: str) -> list[ClinicalRow]:

@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from schemas.clinical_rows import ClinicalRow
+from schemas.clinical_rows import ClinicalRow, Missing
 from schemas.partial_dates import PartialDate, is_before
 from schemas.protocol import Choices, read_protocol
 from schemas.protocol_windows import is_long_enough
 from schemas.reference import ReferenceAnchors
 from schemas.states import Verdict
+from tasks.reference.claim import BENIGN, MALIGNANT, label_of
 
 #: Conclusions of a follow-up that say something of the lesion.
 CONCLUDED = ("benign_stable", "progressed", "resolved")
 #: Conclusions that go with a benign lesion.
 QUIET = ("benign_stable", "resolved")
 _REMOVES_THE_LESION = ("resection", "transplant")
-_TREATED = "treated"
+_TREATED, _DIED = "treated", "died"
+_SEVERAL = 2
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,11 @@ class FollowUp:
 
 @dataclass(frozen=True)
 class LesionEvidence:
-    """Everything on record about one lesion (restricted)."""
+    """Everything on record about one lesion (restricted).
+
+    `tissue_of_nobody` says that a specimen which names no lesion found what no lesion of the
+    subject is said to be; `imaged_after_death` that an image follows a contact which says died.
+    """
 
     lesion: ClinicalRow | None = field(repr=False)
     specimens: tuple[ClinicalRow, ...] = field(repr=False)
@@ -61,6 +67,15 @@ class LesionEvidence:
     follow_ups: tuple[FollowUp, ...] = field(repr=False)
     has_follow_up_rows: bool
     closed: bool
+    tissue_of_nobody: bool = False
+    imaged_after_death: bool = False
+
+    @property
+    def class_unreadable(self) -> bool:
+        """Whether a diagnosis was entered that cannot be read, or two that differ."""
+        return (
+            self.lesion is not None and self.lesion.values.get("reference_class") is Missing.INVALID
+        )
 
 
 def collect_evidence(
@@ -97,7 +112,62 @@ def collect_evidence(
         follow_ups=tuple(_follow_ups(rows, contacts, own, anchors, choices)),
         has_follow_up_rows=bool(contacts),
         closed=_is_closed(contacts),
+        tissue_of_nobody=bool(unclaimed_labels(rows)),
+        imaged_after_death=_is_imaged_after_death(rows, contacts),
     )
+
+
+def unclaimed_labels(rows: Sequence[ClinicalRow]) -> set[str]:
+    """Return malignant, benign, where tissue of one of several lesions is that and none is said to.
+
+    A lesion without a diagnosis may be the one.
+    """
+    lesions = _form(rows, "diagnosis")
+    claimed = {label_of(row.text("reference_class")) for row in lesions}
+    if len(lesions) < _SEVERAL or None in claimed:
+        return set()
+    return {
+        label
+        for row in _form(rows, "pathology")
+        if row.text("pathology_done") == "yes" and row.number("lesion_no") is None
+        if (label := label_of(row.text("diagnosis_code"))) in (MALIGNANT, BENIGN)
+    } - claimed
+
+
+def records_of_no_lesion(rows: Sequence[ClinicalRow]) -> set[str]:
+    """Return the forms with a specimen or image of a lesion that the diagnosis form lacks.
+
+    Either its number is wrong, and the record belongs to another lesion, or a lesion was
+    never entered. While no lesion is, all of it may still come. A row of the diagnosis form
+    without a number is a lesion whose records nobody can find.
+    """
+    known = {row.number("lesion_no") for row in _form(rows, "diagnosis")}
+    records = [
+        *(row for row in _form(rows, "pathology") if row.text("pathology_done") == "yes"),
+        *(row for row in _form(rows, "follow_up") if row.text("image_done") != "no"),
+    ]
+    named = {(row.form, row.number("lesion_no")) for row in records}
+    strays = {
+        form for form, number in named if known and number is not None and number not in known
+    }
+    return strays | ({"diagnosis"} if None in known else set())
+
+
+def _is_imaged_after_death(rows: Sequence[ClinicalRow], contacts: Sequence[ClinicalRow]) -> bool:
+    """Return whether the lesion has an image after a contact, about any lesion, that says died.
+
+    Days decide where both are known, else the running numbers of the contacts.
+    """
+    deaths = [row for row in _form(rows, "follow_up") if row.text("followup_status") == _DIED]
+    images = [row for row in contacts if row.text("image_done") != "no" and row.date("image_date")]
+    return any(_follows(image, death) for death in deaths for image in images if image != death)
+
+
+def _follows(image: ClinicalRow, death: ClinicalRow) -> bool:
+    imaged, died = image.date("image_date"), death.date("image_date")
+    if imaged is not None and died is not None:
+        return imaged.earliest > died.latest
+    return (image.number("followup_no") or 0) > (death.number("followup_no") or 0)
 
 
 def _form(rows: Sequence[ClinicalRow], name: str) -> list[ClinicalRow]:
@@ -105,7 +175,7 @@ def _form(rows: Sequence[ClinicalRow], name: str) -> list[ClinicalRow]:
 
 
 def _is_one_of_several(rows: Sequence[ClinicalRow]) -> bool:
-    return len(_form(rows, "diagnosis")) > 1
+    return len(_form(rows, "diagnosis")) >= _SEVERAL
 
 
 def _is_of(specimen: ClinicalRow, lesion: ClinicalRow | None, rows: Sequence[ClinicalRow]) -> bool:

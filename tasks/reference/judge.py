@@ -16,10 +16,17 @@ from schemas.reference import (
 )
 from schemas.states import Verdict
 from tasks.reference.adjudication import adjudicated
-from tasks.reference.claim import BENIGN, INDETERMINATE, MALIGNANT, PATHOLOGY
-from tasks.reference.evidence import LesionEvidence, collect_evidence
+from tasks.reference.claim import ADJUDICATION, BENIGN, INDETERMINATE, MALIGNANT, PATHOLOGY
+from tasks.reference.evidence import (
+    FollowUp,
+    LesionEvidence,
+    collect_evidence,
+    records_of_no_lesion,
+)
 from tasks.reference.lesion import judge_lesion
 
+#: What names the lesion of a record, by form, in `evidence.yaml`.
+_LESION_OF = {"pathology": "path_lesion", "follow_up": "fu_lesion", "diagnosis": "dx"}
 _TISSUE_DATES = {"path_specimen": "specimen_date", "path_report": "report_date"}
 
 
@@ -42,26 +49,61 @@ def judge_subject(
     Registered: "malignant by pathology, benign by follow-up of three months"; the table of
     routes is section 5 of the protocol notes.
     """
-    forms = [row for row in rows if row.form == "diagnosis"]
+    forms = [row for row in rows if row.form == "diagnosis" and row.number("lesion_no") is not None]
     evidence = [collect_evidence(rows, row, anchors, choices) for row in forms]
     lesions = tuple(
         adjudicated(judge_lesion(one, anchors, choices), row, rows)
         for one, row in zip(evidence, forms, strict=True)
     )
     carried = _carry(lesions)
-    state = _worst({one.state for one in carried.lesions})
     windows = [_window_facts(one, lesion) for one, lesion in zip(evidence, lesions, strict=True)]
     if not forms:
         windows = [_window_facts(collect_evidence(rows, None, anchors, choices), None)]
-    proven = {one.state is ReferenceState.PROVEN for one in lesions}
+    every = [one for of in windows for one in of]
+    diagnoses = [
+        _diagnosis_facts(lesion, one) for lesion, one in zip(lesions, evidence, strict=True)
+    ] or [{}]
+    state = _worst({one.state for one in carried.lesions})
+    strays = records_of_no_lesion(rows)
+    proven = {one.state is ReferenceState.PROVEN for one in lesions} | (
+        {False} if strays else set()
+    )
+    if strays and carried.label != MALIGNANT:
+        return _held_by_strays(lesions, every, diagnoses, strays, proven == {True, False})
     return SubjectReference(
         lesions=lesions,
         label=carried.label,
         route=_route(carried.lesions),
         state=state,
         partially_verified=proven == {True, False},
-        window_facts=tuple(_held_open(lesions, state, [one for of in windows for one in of])),
-        diagnosis_facts=tuple(_diagnosis_facts(one) for one in lesions) or ({},),
+        window_facts=tuple(_held_open(lesions, state, every)),
+        diagnosis_facts=tuple(diagnoses),
+    )
+
+
+def _held_by_strays(
+    lesions: tuple[LesionReference, ...],
+    windows: Sequence[FactSet],
+    diagnoses: Sequence[FactSet],
+    strays: set[str],
+    partially_verified: bool,
+) -> SubjectReference:
+    """Return a subject whom records of a lesion that nobody entered leave open altogether.
+
+    They may belong to any lesion, or to one more.
+    """
+    held: FactSet = {
+        "ref_state": ReferenceState.CONTRADICTED.value,
+        "ref_missing": sorted({"dx", *(_LESION_OF[form] for form in strays)}),
+    }
+    return SubjectReference(
+        lesions=lesions,
+        label=INDETERMINATE,
+        route="none",
+        state=ReferenceState.CONTRADICTED,
+        partially_verified=partially_verified,
+        window_facts=tuple(one | held for one in windows),
+        diagnosis_facts=tuple(one | held for one in diagnoses),
     )
 
 
@@ -102,13 +144,26 @@ def _images(evidence: LesionEvidence) -> list[FactSet]:
     ] or [closed]
 
 
-def _diagnosis_facts(lesion: LesionReference) -> FactSet:
-    return {
+def _diagnosis_facts(lesion: LesionReference, evidence: LesionEvidence) -> FactSet:
+    facts: FactSet = {
         "dx": lesion.label,
         "route": lesion.proven_by or lesion.route,
         "ref_state": lesion.state.value,
         "ref_missing": list(lesion.missing),
     }
+    followed = [_shows_natural_course(one) for one in evidence.follow_ups]
+    seen = Verdict.MET in followed
+    if lesion.proven_by != ADJUDICATION or (Verdict.UNDETERMINED in followed and not seen):
+        return facts
+    return facts | {"fu_natural": seen}
+
+
+def _shows_natural_course(image: FollowUp) -> Verdict:
+    """Return whether an image shows the untreated lesion three months or more after the MRI."""
+    if Verdict.NOT_MET is image.long_enough or image.treated_before is Verdict.MET:
+        return Verdict.NOT_MET
+    sure = image.long_enough is Verdict.MET and image.natural
+    return Verdict.MET if sure else Verdict.UNDETERMINED
 
 
 def _held_open(

@@ -27,7 +27,7 @@ from tasks.reference.flags import reference_flags
 
 #: Facts that can contradict each other, by their names in `evidence.yaml`.
 _CLASS, _ROUTE, _TISSUE, _DONE = "dx", "route", "path_class", "path"
-_CONCLUSION, _SIZE = "fu_conclusion", "fu_size"
+_CONCLUSION, _SIZE, _IMAGE, _STATUS = "fu_conclusion", "fu_size", "fu", "fu_closed"
 #: How the published tables name a row of a form: letter, number and date of its record.
 _IDS = {
     "pathology": ("P", "specimen_no", "specimen_date"),
@@ -70,6 +70,8 @@ def _state(
         return ReferenceState.CONTRADICTED
     if proven_by:
         return ReferenceState.PROVEN
+    if evidence.class_unreadable:
+        return ReferenceState.UNPROVEN
     if claim.label is None or _is_waiting(evidence, claim):
         return ReferenceState.PENDING
     return ReferenceState.UNPROVEN
@@ -93,7 +95,8 @@ def _conflicts_with_tissue(evidence: LesionEvidence, claim: Claim) -> Iterator[_
     tissue = {label_of(row.text("diagnosis_code")) for row in evidence.specimens} - {None}
     others = tissue - {claim.label} if claim.label else set()
     undecided_only = claim.label not in tissue and claim.route == PATHOLOGY
-    if others - {INDETERMINATE} or (others and undecided_only):
+    contrary = others - {INDETERMINATE} or (others and undecided_only)
+    if contrary or (evidence.tissue_of_nobody and claim.label is not None):
         yield _CLASS, _TISSUE
     if claim.label in (MALIGNANT, BENIGN) and claim.label in tissue and claim.names_other_route:
         yield _ROUTE, _TISSUE
@@ -102,6 +105,8 @@ def _conflicts_with_tissue(evidence: LesionEvidence, claim: Claim) -> Iterator[_
 
 
 def _conflicts_with_follow_up(evidence: LesionEvidence, claim: Claim) -> Iterator[_Conflict]:
+    if evidence.imaged_after_death:
+        yield _IMAGE, _STATUS
     natural = [one for one in evidence.follow_ups if one.natural]
     contrary = {BENIGN: ("progressed",), MALIGNANT: QUIET}.get(claim.label or "", ())
     if any(one.conclusion in contrary for one in natural):
@@ -136,7 +141,11 @@ def _proof(evidence: LesionEvidence, claim: Claim) -> tuple[str | None, list[Cli
         row for row in evidence.specimens if label_of(row.text("diagnosis_code")) == claim.label
     ]
     images = [one.row for one in _settled(evidence.follow_ups)]
-    found = {PATHOLOGY: tissue, FOLLOW_UP: images}
+    # A record without its running number can be named by nobody, so it proves nothing.
+    found = {
+        PATHOLOGY: [row for row in tissue if row.number("specimen_no") is not None],
+        FOLLOW_UP: [row for row in images if row.number("followup_no") is not None],
+    }
     for one in (claim.route, *claim.accepted_routes):
         if found.get(str(one)):
             return one, found[str(one)]

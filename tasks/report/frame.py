@@ -18,9 +18,11 @@ from tasks.report.verdicts import CriterionCount
 
 _HERE = Path(__file__).parent
 ASSETS = ("site.css", "site.js", "tables.js", "reviews.js", "rating.js")
+#: What the pages for readers need; they lie in no report.
+CASE_ASSETS = ("site.css", "site.js", "rating.js", "adjudicate.js")
 NAVIGATION = (
     *("index", "worklist", "subjects", "completeness", "eligibility", "flow"),
-    *("drift", "queries", "rating", "release", "signoff"),
+    *("drift", "queries", "verification", "rating", "release", "signoff"),
 )
 #: The state of a report, written beside it: no part of what is signed.
 STATE_SCRIPT = "data/run.js"

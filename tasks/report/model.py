@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from schemas.errors import BadInputError
 from schemas.records import Finding, QueryRow
+from schemas.verification_counts import FieldCounts
 from tasks.report.tables import (
     CriterionRow,
     EligibilityRow,
@@ -129,6 +130,8 @@ class ReportInput:
         Queries to sites.
     since : mapping of str to str
         The release since which a finding stands without a break, by finding id.
+    verification : tuple of FieldCounts
+        What comparing entries with source documents found so far.
     """
 
     run: str
@@ -148,6 +151,7 @@ class ReportInput:
     documents: ReleaseDocuments | None = None
     queries: tuple[QueryRow, ...] = ()
     since: Mapping[str, str] = field(default_factory=dict)
+    verification: tuple[FieldCounts, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

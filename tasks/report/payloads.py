@@ -23,6 +23,7 @@ _UI_PREFIXES = (
     "ascertainment.",
     "state_of.",
     "rate.",
+    "adjudicate.ui_",
     "sign.",
     "owner.",
     "sex.",

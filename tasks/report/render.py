@@ -18,6 +18,7 @@ from tasks.report.model import Cohort, ReportInput, read_cohort
 from tasks.report.picture_plan import EXAM_ROLES
 from tasks.report.queries import queries_context, site_queries_context
 from tasks.report.rating_windows import rating_windows
+from tasks.report.strata import ALL_SITES, count_strata
 from tasks.report.subject_view import (
     SeriesView,
     SubjectView,
@@ -26,7 +27,8 @@ from tasks.report.subject_view import (
     view_subjects,
 )
 from tasks.report.summary import SiteLine, count_sites, list_sites
-from tasks.report.verdicts import count_statuses
+from tasks.report.verdicts import DEFAULT_READING, count_statuses
+from tasks.report.verification import error_rates, overview
 from tasks.report.views import (
     SiteView,
     completeness_lines,
@@ -192,6 +194,16 @@ def _cohort_pages(
         },
         "rating": {"n_exams": n_exams},
         "queries": queries_context(report.queries),
+        "verification": {"rates": overview(report.verification)},
+        "eligibility": {
+            "strata": count_strata(cohort.subjects, cohort.eligibility, DEFAULT_READING),
+            "reading_strata": tuple(
+                (name, one)
+                for name in readings_of(cohort)
+                for one in count_strata(cohort.subjects, cohort.eligibility, name)
+                if one.site_code == ALL_SITES
+            ),
+        },
         "drift": {"drifts": [view.drift for view in sites.values() if view.drift]},
     }
     data = {
@@ -232,6 +244,7 @@ def _site_pages(
             data=(f"{code}/matrix", f"{code}/findings"),
             root="../",
             contact=contact_sheet(members),
+            rates=error_rates([one for one in report.verification if one.site_code == code]),
             **site_queries_context(code, report.queries, own),
         )
         files |= payloads.pack_findings(f"{code}/", own, owner, report)

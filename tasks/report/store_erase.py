@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from schemas.run.zones import Zones
+from tasks.report.store_adjudication import erase_adjudication_pages
 from tasks.report.store_builds import ERASED_SUFFIX, MANIFEST
 from tasks.report.store_release import PICTURE_STORE
 from tasks.report.store_reviews import review_files
@@ -31,6 +32,7 @@ def erase_from_reports(zones: Zones, subject_id: str) -> int:
         folder.with_name(f"{folder.name}{ERASED_SUFFIX}").touch()
         shutil.rmtree(folder)
     shutil.rmtree(zones.reports / PICTURE_STORE, ignore_errors=True)
+    erase_adjudication_pages(zones)
     for review in review_files(zones):
         if subject_id.encode() in review.read_bytes():
             review.unlink()

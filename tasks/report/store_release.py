@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.adjudication import AdjudicationCase
 from schemas.decisions import parse_decisions
 from schemas.errors import BadInputError
 from schemas.package_data import data_contracts_dir
@@ -23,6 +24,7 @@ from schemas.rule_documents import read_document
 from schemas.run.sites import read_sites
 from schemas.run.zones import Zones
 from schemas.tables.record_tables import records_from_table
+from schemas.verification_counts import read_counts
 from tasks.report.model import (
     BatchAccount,
     ColumnLine,
@@ -34,9 +36,11 @@ from tasks.report.model import (
 )
 from tasks.report.picture_plan import plan_pictures
 from tasks.report.store import WrittenReport, write_report
+from tasks.report.store_adjudication import write_adjudication_pages
 from tasks.report.store_history import standing_since
 from tasks.report.store_pictures import PictureStore
 from tasks.report.store_reviews import read_reviews
+from tasks.report.subject_view import series_of_subjects
 
 LATEST = "latest"
 PICTURE_STORE = ".pictures"
@@ -54,7 +58,11 @@ _LINKED_FILES = (
 
 
 def build_report(
-    zones: Zones, version: str = LATEST, workers: int = 2, queries: Sequence[QueryRow] = ()
+    zones: Zones,
+    version: str = LATEST,
+    workers: int = 2,
+    queries: Sequence[QueryRow] = (),
+    cases: Sequence[AdjudicationCase] | None = None,
 ) -> WrittenReport:
     """Draw what is new, and write the report of a release if it is not there yet.
 
@@ -68,18 +76,24 @@ def build_report(
         Threads that draw.
     queries : sequence of QueryRow
         The register of queries, as it stands.
+    cases : sequence of AdjudicationCase, optional
+        Lesions for blinded readers, whose pages are written anew beside the report; those that
+        are there stay where this is not given.
     """
     report = read_report_input(zones, version)
     pictures = PictureStore(zones.reports / PICTURE_STORE, workers)
     drawn = pictures.make(
         plan_pictures(read_cohort(report.tables)), zones.releases / str(report.release)
     )
-    return write_report(
-        dataclasses.replace(report, pictures=drawn, queries=tuple(queries)),
-        zones.reports,
-        pictures,
-        read_reviews(zones),
-    )
+    report = dataclasses.replace(report, pictures=drawn, queries=tuple(queries))
+    written = write_report(report, zones.reports, pictures, read_reviews(zones))
+    if cases is not None:
+        folder = written.index.parent
+        known = {"run": folder.name, "report_sha256": str(written.report_sha256)}
+        state = known | {"release": str(report.release)}
+        series = series_of_subjects(report, {one.subject_id for one in cases})
+        write_adjudication_pages(zones, cases, series, state, folder)
+    return written
 
 
 def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
@@ -127,6 +141,7 @@ def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
         reasons=_read_words("reasons", "code"),
         documents=_read_documents(folder),
         since=standing_since(zones.releases, folder.name),
+        verification=read_counts(zones),
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TypeVar
 
 from schemas.records import Finding
-from tasks.report.model import Cohort, ReportInput
+from tasks.report.model import Cohort, ReportInput, read_cohort
 from tasks.report.picture_plan import EXAM_ROLES, is_rated, title_of
 from tasks.report.tables import (
     CriterionRow,
@@ -186,6 +186,20 @@ def rating_series(exams: Sequence[ExamView], exam: str) -> tuple[SeriesView, ...
         for one in (*view.phases, *view.others)
         if one.pictures and one.pictures.sheets and is_rated(one.series, view.study.role)
     )
+
+
+def series_of_subjects(
+    report: ReportInput, subjects: Collection[str]
+) -> dict[str, tuple[SeriesView, ...]]:
+    """Return the series of the baseline exams of some subjects, in reading order."""
+    cohort = read_cohort(report.tables)
+    few = replace(cohort, subjects=tuple(s for s in cohort.subjects if s.subject_id in subjects))
+    return {
+        view.subject.subject_id: tuple(
+            one for exam in EXAM_ROLES for one in rating_series(view.exams, exam)
+        )
+        for view in view_subjects(report, few, (), {})
+    }
 
 
 def _baseline_mri(studies: Sequence[StudyRow], ct: date | None, reach: int) -> date | None:

@@ -8,7 +8,13 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from schemas.clinical_rows import ClinicalRow
-from schemas.handover.records import CommittedNights, MergedForms, QueriesOfRelease, RatedForms
+from schemas.handover.records import (
+    CasesForReaders,
+    CommittedNights,
+    MergedForms,
+    QueriesOfRelease,
+    RatedForms,
+)
 from schemas.run.settings import read_settings
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench
@@ -33,7 +39,8 @@ def write_release_report(version: str) -> str:
     zones = settings.zones
     with redacted_errors("report", zones):
         queries = release_bench(settings).take(QueriesOfRelease).rows
-        written = build_report(zones, version, settings.workers, queries)
+        cases = release_bench(settings).take(CasesForReaders).cases
+        written = build_report(zones, version, settings.workers, queries, cases)
     name = written.index.parent.name
     get_run_logger().info("report %s: %d files", name, written.n_files)
     return name

@@ -12,6 +12,7 @@ from io import StringIO
 from tasks.simulate.answer_key import Kind
 from tasks.simulate.exports import Export, ExportFile
 from tasks.simulate.people.clinical_rows import ROWS_OF_FORM, not_enrolled
+from tasks.simulate.people.conflicts import as_entered
 from tasks.simulate.people.form_habits import FormHabits, Vague, date_text
 from tasks.simulate.people.forms import (
     FORMS,
@@ -55,7 +56,8 @@ def form_rows(export: Export, form: str, night: int, *, late_pathology: bool) ->
     rows: list[FormRow] = []
     for subject in export.subjects:
         evidence = evidence_by(subject, night, late_pathology=late_pathology)
-        rows.extend(ROWS_OF_FORM[form](subject, evidence))
+        own = ROWS_OF_FORM[form](subject, evidence)
+        rows.extend(as_entered(subject.story.conflict, form, own, mended=evidence.mended))
     if form == "screening_log":
         number = f"SC{export.hospital.number}-{len(export.subjects) + 1:04d}"
         rows.append(not_enrolled(number, export.subjects[-1].ct_date + dt.timedelta(days=5)))

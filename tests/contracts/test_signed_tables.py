@@ -25,6 +25,7 @@ from schemas.package_data import data_contracts_dir
 from schemas.rule_tables import problems_of
 from schemas.run.sites import parse_registered_sites
 from schemas.run.zones import Zones
+from schemas.source_verification import read_fields, read_risks
 from schemas.study_dates import read_study_dates
 from schemas.tables.contracts import read_code_lists
 from tasks.convert.sidecar import read_sidecar_keys
@@ -119,6 +120,8 @@ TABLES = [
         ("kind", "value"),
     ),
     Signed("protocol/study_dates.csv", partial(_of_file, read_study_dates), ("kind", "value")),
+    Signed("verification/risks.csv", partial(_of_file, read_risks), ("risk",)),
+    Signed("verification/fields.csv", partial(_of_file, read_fields), ("form", "field")),
     Signed("deidentification/profile.csv", PROFILE, ("tag", "where")),
     Signed("deidentification/private_attributes.csv", PROFILE, ("creator", "group", "element")),
     Signed("deidentification/blob_fields.csv", PROFILE, ("block", "field")),

@@ -81,6 +81,7 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
         "form_rows": 0,
         "reports": 0,
         "queries": 0,
+        "verification_items": 0,
         "vault_links": 0,
         "recorded_before": True,
     }

@@ -9,14 +9,15 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.clinical_rows import ClinicalRow
+from schemas.clinical_rows import ClinicalRow, Missing
 from schemas.partial_dates import PartialDate
 from schemas.protocol import choices_of
 from schemas.reference import ReferenceAnchors, SubjectReference
+from tasks.eligibility.assemble import assemble_cohort
 from tasks.eligibility.evaluate import evaluate_facts
 from tasks.reference.adjudication import evidence_digest
 from tasks.reference.judge import judge_subject
-from tests.unit.eligibility.cohort import CT, DCE, row
+from tests.unit.eligibility.cohort import CT, DCE, plain_images, plain_rows, row
 
 LITERAL = choices_of("literal")
 ANCHORS = ReferenceAnchors(ct=CT, mri=DCE)
@@ -118,6 +119,52 @@ def test_the_order_of_rows_changes_nothing(
         two.conflicts,
         two.flags,
     )
+
+
+_NUMBERS = st.sampled_from((1, 2, 3, Missing.NOT_ENTERED))
+#: Records of either lesion, of one that nobody entered, or of none by name.
+scattered = st.builds(
+    lambda record, number: replace(record, values={**record.values, "lesion_no": number}),
+    records,
+    _NUMBERS,
+)
+
+
+def effects(lesion: ClinicalRow, other: ClinicalRow, more: Sequence[ClinicalRow]) -> dict[str, str]:
+    second = replace(other, key=("2",), values={**other.values, "lesion_no": 2})
+    plain = [one for one in plain_rows() if one.form not in ("diagnosis", "pathology")]
+    cohort = assemble_cohort([*plain, lesion, second, *more], plain_images(), judge_subject)
+    found = {
+        str(row["criterion_id"]): str(row["effect"])
+        for row in cohort.tables["criterion_result"]
+        if row["reading"] == "literal"
+    }
+    return found | {"label": str(cohort.tables["subject"][0]["patient_reference"])}
+
+
+@settings(max_examples=60, deadline=None)
+@given(lesions, lesions, st.lists(scattered, max_size=3), scattered)
+def test_no_record_of_any_lesion_turns_verdicts_of_a_subject_into_their_opposite(
+    lesion: ClinicalRow, other: ClinicalRow, some: list[ClinicalRow], more: ClinicalRow
+) -> None:
+    """I5 may go from fail to pass: a specimen in the window that was not entered before."""
+    numbered = [replace(one, key=(str(n),)) for n, one in enumerate([*some, more])]
+    before = effects(lesion, other, numbered[:-1])
+    after = effects(lesion, other, numbered)
+    assert {before["E3"], after["E3"]} != {"pass", "fail"}
+    assert (before["I5"], after["I5"]) != ("pass", "fail")
+    assert {before["label"], after["label"]} != {"malignant", "benign"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(lesions, lesions, st.lists(scattered, max_size=4))
+def test_a_subject_with_malignant_tissue_anywhere_is_never_benign(
+    lesion: ClinicalRow, other: ClinicalRow, some: list[ClinicalRow]
+) -> None:
+    tissue = {one.text("diagnosis_code") for one in some if one.form == "pathology"}
+    if tissue & {"HCC", "metastasis"}:
+        numbered = [replace(one, key=(str(n),)) for n, one in enumerate(some)]
+        assert effects(lesion, other, numbered)["label"] != "benign"
 
 
 def _votes(lesion: ClinicalRow, seen: list[ClinicalRow], code: str) -> list[ClinicalRow]:

@@ -12,9 +12,9 @@ import pytest
 from openpyxl import load_workbook
 
 from flows.commands.console import give_rows
+from schemas.adjudication import AdjudicationCase
 from schemas.identifiers import SiteCode
 from schemas.run.zones import Zones
-from tasks.eligibility.adjudication_cases import AdjudicationCase
 from tasks.eligibility.store_cases import write_cases
 from tasks.publish.documents.store_excel import workbook, write_csv
 from tasks.queries.store import write_outgoing
@@ -35,7 +35,18 @@ def files_of_a_query(folder: Path, text: str) -> list[Path]:
 
 def cases(folder: Path, text: str) -> list[Path]:
     zones = Zones(folder)
-    write_cases(zones, [AdjudicationCase("S91", text, 1, "abc")], {SiteCode("S91")})
+    case = AdjudicationCase(
+        site="S91",
+        subject_id="S91-AAAA2222",
+        subject_no=text,
+        lesion_no=1,
+        segment="S4",
+        diameter_mm=None,
+        evidence_digest="abc",
+        for_chair=False,
+        records=(),
+    )
+    write_cases(zones, [case], {SiteCode("S91")})
     return list(folder.rglob("*.csv"))
 
 

@@ -50,7 +50,7 @@
       self.show(self.now.at + (event.deltaY > 0 ? 1 : -1));
     }, { passive: false });
     document.addEventListener("keydown", function (event) { self.onKey(event); });
-    this.form.addEventListener("submit", function (event) {
+    if (this.form) this.form.addEventListener("submit", function (event) {
       event.preventDefault();
       self.save();
     });
@@ -58,7 +58,7 @@
 
   Viewer.prototype.onKey = function (event) {
     var isText = event.target.type === "text";
-    if (isText || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (this.place.hidden || isText || event.ctrlKey || event.altKey || event.metaKey) return;
     var place = this.series.indexOf(this.now);
     var act = {
       ArrowDown: function () { this.show(this.now.at + 1); },
@@ -66,8 +66,8 @@
       n: function () { this.open(place + 1); },
       p: function () { this.open(place - 1); },
       w: function () { this.setWindow((this.window + 1) % this.windows.length); },
-      "1": function () { this.choose("yes"); },
-      "2": function () { this.choose("no"); }
+      "1": this.form && function () { this.choose("yes"); },
+      "2": this.form && function () { this.choose("no"); }
     }[event.key];
     if (!act) return;
     event.preventDefault();
@@ -168,6 +168,8 @@
     this.told.textContent = app.say(
       n === total ? "rate.saved_full" : "rate.saved_part", { seen: n, total: total });
   };
+
+  app.Viewer = Viewer; // the page of adjudication shows exams too, and rates none
 
   document.addEventListener("DOMContentLoaded", function () {
     document.querySelectorAll("[data-rate]").forEach(function (place) { new Viewer(place); });

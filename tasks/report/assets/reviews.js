@@ -73,12 +73,6 @@
     for (i = 0; i < 8; i += 1) hash[i] = (hash[i] + v[i]) | 0;
   }
 
-  function today() {
-    var now = new Date();
-    return now.getFullYear() + "-" + ("0" + (now.getMonth() + 1)).slice(-2) + "-" +
-      ("0" + now.getDate()).slice(-2);
-  }
-
   app.reviewerOf = function (form) {
     var code = form.elements.reviewer.value.trim();
     return REVIEWER.test(code) ? code : null;
@@ -91,18 +85,11 @@
       run: app.state.run,
       report_sha256: app.state.report_sha256,
       reviewer: reviewer,
-      made_on: today(),
+      made_on: app.today(),
       content: content
     };
     review.sha256 = sha256(canonical(review));
-    var blob = new Blob([JSON.stringify(review, null, 1) + "\n"], { type: "application/json" });
-    var link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name + ".json";
-    document.body.appendChild(link);
-    link.click();
-    link.remove();
-    window.setTimeout(function () { URL.revokeObjectURL(link.href); }, 1000);
+    app.download(name + ".json", JSON.stringify(review, null, 1) + "\n", "application/json");
     keep(reviewer);
   };
 

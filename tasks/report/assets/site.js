@@ -46,6 +46,22 @@
     });
   };
 
+  app.today = function () {
+    var now = new Date();
+    return now.getFullYear() + "-" + ("0" + (now.getMonth() + 1)).slice(-2) + "-" +
+      ("0" + now.getDate()).slice(-2);
+  };
+
+  app.download = function (name, text, type) {
+    var link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: type }));
+    link.download = name;
+    document.body.appendChild(link);
+    link.click();
+    link.remove();
+    window.setTimeout(function () { URL.revokeObjectURL(link.href); }, 1000);
+  };
+
   function carryLanguage(link) {
     var parts = link.getAttribute("href").split("#");
     var address = parts[0].split("?");

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from tasks.simulate.people.conflicts import CONFLICTS
 from tasks.simulate.people.scenarios import Scenario
 
 # Name -> index of the site that has it, what changes in the story, what to look for.
@@ -41,6 +42,10 @@ STORY_FAULTS: dict[str, tuple[int, dict[str, Any], str]] = {
     ),
     "form_correction": (1, {"detected_by": "US", "first_entered_detected_by": "MRI"}, "I2"),
     "consent_withdrawn": (2, {"withdrawn_on_night": 2}, "consent"),
+    **{
+        f"conflict_{kind}": (0, conflict.story | {"conflict": kind}, conflict.rule_id)
+        for kind, conflict in CONFLICTS.items()
+    },
 }  # fmt: skip
 
 Change = Callable[[int, Scenario], Scenario]

@@ -50,6 +50,7 @@ class Scenario:
     consent: str = "consented"
     consent_documented: bool = True
     ascertainment: str = "prospective"
+    conflict: str | None = None
 
     @property
     def malignant(self) -> bool:
@@ -70,11 +71,16 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Which evidence a site has delivered by a given night."""
+    """Which evidence a site has delivered by a given night.
+
+    `corrected` says whether a first entry was corrected, `mended` whether forms that contradict
+    themselves were.
+    """
 
     pathology_form: bool
     follow_up: bool
     corrected: bool = True
+    mended: bool = True
     consent: str = "consented"
 
 

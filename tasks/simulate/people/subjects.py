@@ -150,6 +150,7 @@ def evidence_by(subject: Subject, night: int, *, late_pathology: bool) -> Eviden
         pathology_form=night >= FOLLOW_UP_NIGHT or not late_pathology,
         follow_up=night >= FOLLOW_UP_NIGHT and subject.story.follow_up_day is not None,
         corrected=night >= FOLLOW_UP_NIGHT,
+        mended=night > FOLLOW_UP_NIGHT,
         consent=consent_by(subject, night),
     )
 

@@ -207,7 +207,7 @@ def _reference_effect(story: Scenario, evidence: Evidence, paper: Paper) -> str:
     if not paper.truncation_fails:
         lasts = (_LAST_MRI_FOR_PATHOLOGY, _LAST_MRI_FOR_FOLLOW_UP)
         arms = [_unless_cut_short(a, mri, last) for a, last in zip(arms, lasts, strict=True)]
-    if not _label_stands(story):
+    if not _label_stands(story, evidence):
         return "undetermined"
     if "pass" in arms:
         return "pass"
@@ -270,8 +270,10 @@ def _removed_before(story: Scenario, day: int) -> bool:
     return removed and story.reference_class != "metastasis" and (story.pathology_day or 0) <= day
 
 
-def _label_stands(story: Scenario) -> bool:
-    """Whether tissue of the lesion and the route that the site names go together."""
+def _label_stands(story: Scenario, evidence: Evidence) -> bool:
+    """Whether the forms go together: tissue of the lesion with the route that the site names."""
+    if story.conflict is not None and not evidence.mended:
+        return False
     return story.pathology_day is None or story.route in ("pathology", "followup")
 
 
@@ -307,7 +309,7 @@ def _diagnosis_effect(story: Scenario, evidence: Evidence, paper: Paper) -> str:
         return "undetermined"
     if story.reference_class == "indeterminate":
         return "fail"
-    if not _label_stands(story):
+    if not _label_stands(story, evidence):
         return "undetermined"
     accepted = ("pathology",) if story.malignant else ("pathology", "followup")
     if not story.malignant and story.route == "followup":

@@ -71,8 +71,15 @@ def test_a_row_without_a_usable_subject_number_is_left_out_with_one_finding(
     assert not subject_no or subject_no not in findings[0].message_zh
 
 
-def test_a_row_without_its_key_is_left_out_with_a_finding() -> None:
+def test_a_row_without_its_running_number_is_kept_as_one_that_nobody_can_name() -> None:
     rows, findings = read_rows("pathology", form_row("pathology", specimen_no=""))
+    (row,) = rows.rows
+    assert not row.numbered
+    assert [finding.rule_id for finding in findings] == ["CLIN_KEY_MISSING"]
+
+
+def test_a_row_without_another_part_of_its_key_is_left_out_with_a_finding() -> None:
+    rows, findings = read_rows("image_quality", form_row("image_quality", exam=""))
     assert rows.rows == ()
     assert [finding.rule_id for finding in findings] == ["CLIN_KEY_MISSING"]
 
@@ -83,12 +90,22 @@ def test_the_same_row_twice_is_one_row() -> None:
     assert findings == []
 
 
-def test_two_rows_of_one_key_that_differ_are_both_left_out_with_a_finding() -> None:
+def test_what_two_rows_of_one_key_say_differently_is_no_value_with_a_finding() -> None:
     rows, findings = read_rows(
         "diagnosis", form_row("diagnosis"), form_row("diagnosis", reference_class="ICC")
     )
-    assert rows.rows == ()
+    (row,) = rows.rows
+    assert row.values["reference_class"] is Missing.INVALID
+    assert row.values["reference_route"] == "pathology"
     assert [finding.object_id for finding in findings] == ["diagnosis:4"]
+
+
+def test_one_screening_number_of_two_persons_is_nobodys() -> None:
+    rows, findings = read_rows(
+        "screening_log", form_row("screening_log"), form_row("screening_log", subject_no="LC-0002")
+    )
+    assert rows.rows == ()
+    assert [finding.rule_id for finding in findings] == ["CLIN_DUPLICATE_KEY"]
 
 
 def test_a_row_with_too_few_cells_is_left_out_and_the_rest_goes_on() -> None:

@@ -73,6 +73,15 @@ def test_a_row_missing_from_a_newer_export_is_a_finding_and_stays(ring: KeyRing)
     assert [finding.rule_id for finding in merged.findings] == ["CLIN_ROW_GONE"]
 
 
+def test_a_row_without_its_number_counts_until_a_newer_full_export(ring: KeyRing) -> None:
+    unnumbered = form_row("diagnosis", lesion_no="")
+    two = batch("b", export("2026-11-20", form_row("diagnosis"), unnumbered))
+    assert len(merge_batches([two], ring).rows) == 2
+    mended = merge_batches([two, NEW], ring)
+    assert len(mended.rows) == 1
+    assert mended.findings == ()
+
+
 def test_a_form_that_did_not_come_again_misses_nobody(ring: KeyRing) -> None:
     other = batch("c3", export("2026-11-22", form_row("treatment"), form="treatment"))
     assert merge_batches([NEW, other], ring).findings == ()

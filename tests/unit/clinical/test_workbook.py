@@ -300,5 +300,7 @@ def test_per_cent_where_another_unit_belongs_is_a_finding_and_no_value() -> None
     row = form_row("follow_up") | {"followup_no": 0.01}
     change = in_format("0%", "followup_no")
     rows, rules = read_book("follow_up", workbook_bytes(sheet_rows("follow_up", row), change))
-    assert rows.rows == ()
+    (kept,) = rows.rows
+    assert kept.values["followup_no"] is Missing.INVALID
+    assert not kept.numbered
     assert "CLIN_VALUE_UNREADABLE" in rules

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +124,9 @@ def test_the_same_export_writes_the_same_documents(release: Path, tmp_path: Path
         export(release, tmp_path / name)
     names = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*"))
     assert names == sorted(p.relative_to(tmp_path / "two") for p in (tmp_path / "two").rglob("*"))
-    for name in names:
-        if (tmp_path / "one" / name).is_file():
-            assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    for path in names:
+        if (tmp_path / "one" / path).is_file():
+            assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
 
 
 def test_a_folder_with_something_else_is_refused_and_left_alone(
@@ -144,16 +145,12 @@ def test_an_export_does_not_lie_inside_the_release(release: Path) -> None:
 
 
 def test_a_damaged_volume_is_named_and_not_handed_out(release: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "release"
-    export_of = {path: path.read_bytes() for path in release.rglob("*") if path.is_file()}
-    for path, data in export_of.items():
-        place = copy / path.relative_to(release)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(data)
+    copy = Path(shutil.copytree(release, tmp_path / "release"))
     (damaged, _) = sorted(copy.rglob("*.nii.gz"))[:2]
-    data = bytearray(damaged.read_bytes())
-    data[-1] ^= 1
-    damaged.write_bytes(data)
+    spoilt = bytearray(damaged.read_bytes())
+    spoilt[-1] ^= 1
+    damaged.chmod(0o644)
+    damaged.write_bytes(spoilt)
     with pytest.raises(ContractError, match=damaged.name):
         export(copy, tmp_path / "out")
     assert not (tmp_path / "out" / damaged.relative_to(copy)).exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
@@ -26,13 +26,17 @@ def planned_forms(export: Export) -> Iterator[tuple[str, bytes]]:
 
 
 def batch_of_forms(
-    site: SiteCode, export_name: str, delivered: Iterable[tuple[str, bytes]]
+    site: SiteCode,
+    export_name: str,
+    delivered: Iterable[tuple[str, bytes]],
+    planted: Collection[str] = (),
 ) -> BatchForms:
     forms = []
     for number, (name, data) in enumerate(delivered):
         form = read_form(name, data, site=site, file_no=number, source_sha256=sha256_of_bytes(data))
         # One site adds a column of its own.
-        assert {finding.rule_id for finding in form.findings} <= {"CLIN_UNKNOWN_HEADER"}
+        expected = {"CLIN_UNKNOWN_HEADER", *planted}
+        assert {finding.rule_id for finding in form.findings} <= expected
         forms.append(form)
     return BatchForms(site, BatchId(f"{site}{export_name}"), ClinicalIntake(tuple(forms)))
 

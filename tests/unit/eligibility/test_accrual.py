@@ -19,6 +19,8 @@ from tasks.eligibility.accrual import (
     cumulative_enrolment,
     enrolment_intervals,
 )
+from tasks.eligibility.accrual_flow import count_flow
+from tasks.eligibility.flow import Place
 from tasks.eligibility.store_accrual import write_accrual
 from tests.unit.eligibility.cohort import row_for
 
@@ -78,7 +80,8 @@ def test_the_plot_climbs_by_one_for_each_person() -> None:
 def test_the_files_are_whole_and_for_the_owner_alone(
     tmp_path: Path, rows: list[ClinicalRow]
 ) -> None:
-    write_accrual(Zones(tmp_path), rows)
+    places = {"literal": [Place(row.subject_id, row.site, "not_enrolled") for row in rows]}
+    write_accrual(Zones(tmp_path), rows, places)
     folder = Zones(tmp_path).restricted / "accrual"
     for path in folder.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -86,3 +89,45 @@ def test_the_files_are_whole_and_for_the_owner_alone(
     ElementTree.fromstring((folder / "cumulative.svg").read_text(encoding="utf-8"))
     with (folder / "accrual.csv").open(encoding="utf-8") as stream:
         assert sum(int(line["n"]) for line in csv.DictReader(stream)) == (7 if rows else 0)
+
+
+PEOPLE = [
+    ("S91-00000001", "reference_malignant"),
+    ("S91-00000002", "not_enrolled"),
+    ("S91-00000003", "excluded_I4"),
+    ("S91-00000004", "reference_contradicted"),
+    ("S91-00000005", "not_enrolled"),
+    ("S91-00000006", "consent_unknown"),
+    ("S92-00000007", "window_truncated"),
+]
+PLACES = {
+    reading: [Place(person, person[:3], leaf) for person, leaf in PEOPLE]
+    for reading in ("literal", "combined_exam")
+}
+
+
+def test_the_flow_closes_in_each_site_stratum_month_and_reading() -> None:
+    rows = count_flow(PLACES, ROWS)
+    cells: dict[tuple[str, ...], dict[str, int]] = {}
+    for one in rows:
+        cell = (one.reading, one.site_code, one.ascertainment, one.month)
+        cells.setdefault(cell, {})[one.node_id] = one.n
+    parents = {one.node_id: one.parent_id for one in rows}
+    for nodes in cells.values():
+        for node, n in nodes.items():
+            parts = [m for child, m in nodes.items() if parents[child] == node]
+            assert not parts or sum(parts) == n
+    assert sum(nodes["screened"] for nodes in cells.values()) == 2 * len(PEOPLE)
+
+
+def test_the_flow_has_the_months_and_strata_of_the_accrual() -> None:
+    screened_in = {
+        (one.site_code, one.ascertainment, one.month): one.n
+        for one in count_flow(PLACES, ROWS)
+        if (one.reading, one.node_id) == ("literal", "screened")
+    }
+    people: dict[tuple[str, str, str], int] = {}
+    for one in count_accrual(ROWS):
+        key = (one.site_code, one.ascertainment, one.month)
+        people[key] = people.get(key, 0) + one.n
+    assert screened_in == people

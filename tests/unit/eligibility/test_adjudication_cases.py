@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.adjudication import AdjudicationCase
 from schemas.clinical_rows import ClinicalRow
 from schemas.run.zones import Zones
-from tasks.eligibility.adjudication_cases import AdjudicationCase
 from tasks.eligibility.assemble import assemble_cohort
 from tasks.eligibility.store_cases import write_cases
 from tasks.reference.judge import judge_subject

@@ -62,8 +62,8 @@ def volume_array(subject_id: str) -> NDArray[np.int16]:
 
 def volume_bytes(subject_id: str) -> bytes:
     """Return the NIfTI file of the subject's one volume: stored value times 2, minus 1024."""
-    image = nibabel.Nifti1Image(volume_array(subject_id), AFFINE)
-    image.header.set_slope_inter(2, -1024)
+    image = nibabel.Nifti1Image(volume_array(subject_id), AFFINE)  # type: ignore[no-untyped-call]
+    image.header.set_slope_inter(2, -1024)  # type: ignore[no-untyped-call]
     return gzip.compress(image.to_bytes(), mtime=0)
 
 

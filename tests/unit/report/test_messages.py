@@ -68,7 +68,16 @@ def test_every_message_is_used_somewhere() -> None:
         "nav.",
         "ascertainment.",
         *("completeness.", "drift.", "query.", "owner.", "lane.", "event.", "role.", "sex."),
-        *("rated.", "viewed.", "subject.rate_", "rate.window.", "rate.ct", "rate.mri"),
+        *(
+            "stratum.",
+            "adjudicate.",
+            "rated.",
+            "viewed.",
+            "subject.rate_",
+            "rate.window.",
+            "rate.ct",
+            "rate.mri",
+        ),
     )
     unused = [
         key
