@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from struct import Struct, error
 from typing import NamedTuple
 
-from schemas.dicom.plain_runs import HEAD_BYTES, SHORT_VRS, explicit_run, implicit_run
+from schemas.dicom.plain_runs import HEAD_BYTES, SHORT_VRS, Plain, explicit_run, implicit_run
 from schemas.dicom.plain_runs import PIXEL_DATA as PIXEL_DATA
 from schemas.dicom.plain_runs import vr_from_dictionary as vr_from_dictionary
 from schemas.dicom.scan_errors import ContradictionError, NotDicomError, ScanError, TruncatedError
@@ -24,6 +24,7 @@ EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 DEFLATED_LITTLE = "1.2.840.10008.1.2.1.99"
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
+TRANSFER_SYNTAX = 0x00020010
 LONG_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 MAX_DEPTH = 16
 
@@ -74,19 +75,25 @@ class Inflated(NamedTuple):
     behind: bytes
 
 
-class Span(NamedTuple):
-    """Where a top-level element stands in the file, its tag and length included."""
+class Place(NamedTuple):
+    """Where a top-level element stands: its head, its value, and where the next one begins.
+
+    The VR is None where the file does not say. Pixels of undefined length may end nowhere.
+    """
 
     tag: int
+    vr: str | None
     start: int
+    begin: int
     end: int
+    undefined_length: bool = False
 
 
 @dataclass(frozen=True)
 class Header:
     """A scanned file: what it is encoded in and all its top-level elements.
 
-    `spans` are those of file meta and data set in the order of the file; a deflated data set
+    `places` are those of file meta and data set in the order of the file; a deflated data set
     has none.
     """
 
@@ -94,7 +101,7 @@ class Header:
     encoding: Encoding
     elements: dict[int, RawElement]
     meta: dict[int, RawElement]
-    spans: tuple[Span, ...] = ()
+    places: tuple[Place, ...] = ()
 
     def get(self, tag: int) -> bytes:
         """Return the value bytes of a top-level element, empty when it is absent."""
@@ -122,16 +129,45 @@ def scan_file(data: bytes) -> Header:
         If it cannot be scanned for another reason, e.g. nesting beyond `MAX_DEPTH`.
     """
     start = _start_of_elements(data)
-    spans: list[Span] = []
-    meta, body_start = _scan_meta(data, start, spans)
-    syntax = _ascii(meta.get(0x00020010)) or _guess_syntax(data, body_start)
+    places: list[Place] = []
+    meta, body_start = _scan_meta(data, start, places)
+    syntax = _ascii(meta.get(TRANSFER_SYNTAX)) or _guess_syntax(data, body_start)
     if syntax == DEFLATED_LITTLE:
         data, body_start = _inflate(data[body_start:]).plain, 0
     encoding = encoding_of(syntax)
-    elements = _scan_body(Scanner(data, encoding), body_start, len(data), spans)
+    elements = _scan_body(Scanner(data, encoding), body_start, len(data), places)
     return Header(
-        syntax, encoding, elements, meta, () if syntax == DEFLATED_LITTLE else tuple(spans)
+        syntax, encoding, elements, meta, () if syntax == DEFLATED_LITTLE else tuple(places)
     )
+
+
+def scan_places(data: bytes) -> tuple[str, list[Place]]:
+    """Step over the top level of a file with preamble, up to its pixels.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, or as much of it as holds all before the pixels.
+
+    Returns
+    -------
+    str
+        The transfer syntax that the file states, in one of the two encodings little endian.
+    list of Place
+        Of file meta and data set, in the order of the file; the last are the pixels.
+
+    Raises
+    ------
+    ScanError
+        If there are no pixels within `data`, or the bytes are not what PS3.5 has.
+    """
+    if not is_dicom(data):
+        raise NotDicomError("no DICM mark")
+    places: list[Place] = []
+    meta, position = _scan_meta(data, FIRST_ELEMENT, places)
+    syntax = _ascii(meta.get(TRANSFER_SYNTAX))
+    scanner = Scanner(data, encoding_of(syntax), outline=True)
+    return syntax, places + scanner.places(position, len(data))
 
 
 def inflate_file(data: bytes) -> Inflated:
@@ -195,33 +231,39 @@ def _start_of_elements(data: bytes) -> int:
     raise NotDicomError("no DICM mark")
 
 
-def _scan_meta(data: bytes, start: int, spans: list[Span]) -> tuple[dict[int, RawElement], int]:
+def _scan_meta(data: bytes, start: int, places: list[Place]) -> tuple[dict[int, RawElement], int]:
     scanner = Scanner(data, META_ENCODING)
     meta: dict[int, RawElement] = {}
     position = start
     while data[position : position + 2] == b"\x02\x00":
         element, after = scanner.element(position, len(data), 0)
-        spans.append(Span(element.tag, position, after))
+        places.append(_place_of(element, position, after))
         meta[element.tag] = element
         position = after
     return meta, position
 
 
 def _scan_body(
-    scanner: Scanner, position: int, end: int, spans: list[Span]
+    scanner: Scanner, position: int, end: int, places: list[Place]
 ) -> dict[int, RawElement]:
     found: list[RawElement] = []
     while True:
-        position = scanner.run(position, end, found, spans)
+        position = scanner.run(position, end, found, places)
         if position >= end or scanner.is_item_end(position, end):
             break
         element, after = scanner.element(position, end, 0)
-        spans.append(Span(element.tag, position, after))
+        places.append(_place_of(element, position, after))
         found.append(element)
         if element.tag == PIXEL_DATA:
             break  # what follows the pixels (padding, signatures) is never kept
         position = after
     return by_tag_once(found)
+
+
+def _place_of(element: RawElement, start: int, end: int) -> Place:
+    fragments = element.tag == PIXEL_DATA and element.undefined_length
+    begin = end - len(element.value) - (HEAD_BYTES if fragments else 0)
+    return Place(element.tag, element.vr, start, begin, end, element.undefined_length)
 
 
 def _guess_syntax(data: bytes, start: int) -> str:
@@ -250,12 +292,22 @@ def _ascii(element: RawElement | None) -> str:
 
 
 class Scanner:
-    """Reads elements of one encoding out of bytes, where they stand."""
+    """Reads elements of one encoding out of bytes, where they stand.
 
-    def __init__(self, data: bytes, encoding: Encoding) -> None:
+    Parameters
+    ----------
+    data : bytes
+    encoding : Encoding
+    outline : bool
+        Whether only places are wanted: sequences that state their length are stepped over, and
+        a VR that the standard does not have ends the scan.
+    """
+
+    def __init__(self, data: bytes, encoding: Encoding, *, outline: bool = False) -> None:
         order = "<" if encoding.little else ">"
         self._data = data
         self._encoding = encoding
+        self._outline = outline
         self._tag = Struct(order + "HH").unpack_from
         self._short = Struct(order + "H").unpack_from
         self._long = Struct(order + "L").unpack_from
@@ -278,24 +330,47 @@ class Scanner:
             found.append(element)
 
     def run(
-        self, position: int, end: int, found: list[RawElement], spans: list[Span] | None = None
+        self, position: int, end: int, found: list[RawElement], places: list[Place] | None = None
     ) -> int:
         """Scan plain elements all at once; return where the next element begins.
 
         `element` gives the same for them, one by one, and takes all that is not plain.
         """
         data = self._data
-        if self._encoding.explicit:
-            plain = explicit_run(data, position, end, self._plain)
-        else:
-            plain = implicit_run(data, position, end, self._plain)
-        found += [
-            RawElement(tag, SHORT_VRS[vr] if vr else None, data[begin:after])
-            for tag, vr, begin, after in plain
-        ]
-        if spans is not None:
-            spans += [Span(tag, begin - HEAD_BYTES, after) for tag, _, begin, after in plain]
+        plain = self._plain_run(position, end)
+        found += [RawElement(tag, vr, data[begin:after]) for tag, vr, begin, after in plain]
+        if places is not None:
+            places += [Place(tag, vr, begin - HEAD_BYTES, begin, a) for tag, vr, begin, a in plain]
         return plain[-1][3] if plain else position
+
+    def _plain_run(self, position: int, end: int) -> list[Plain]:
+        if self._encoding.explicit:
+            return explicit_run(self._data, position, end, self._plain)
+        return implicit_run(self._data, position, end, self._plain, sequences=not self._outline)
+
+    def places(self, position: int, end: int) -> list[Place]:
+        """Return the places of elements up to the pixels; they may lie beyond `end`."""
+        found: list[Place] = []
+        while not found or found[-1].tag != PIXEL_DATA:
+            plain = self._plain_run(position, end)
+            found += [Place(tag, vr, begin - HEAD_BYTES, begin, a) for tag, vr, begin, a in plain]
+            found.append(self.place(found[-1].end if plain else position, end))
+            position = found[-1].end
+        return found
+
+    def place(self, position: int, end: int) -> Place:
+        """Return the place of one element of the top level."""
+        tag = self._tag_at(position, end)
+        vr, length, begin = self._head(position)
+        if tag == PIXEL_DATA:
+            undefined = length == UNDEFINED_LENGTH
+            return Place(tag, vr, position, begin, begin + length * (not undefined), undefined)
+        if length == UNDEFINED_LENGTH:
+            _, after = self._undefined(tag, vr, begin, end, 0)
+            return Place(tag, "SQ", position, begin, after, undefined_length=True)
+        if begin + length > end:
+            raise TruncatedError("an element ends beyond the file")
+        return Place(tag, vr, position, begin, begin + length)
 
     def element(self, position: int, end: int, depth: int) -> tuple[RawElement, int]:
         """Scan one element; return it and where the next one begins."""
@@ -309,7 +384,7 @@ class Scanner:
             raise TruncatedError("an element ends beyond the file")
         value = self._data[start : start + length]
         items = None
-        if (vr or vr_from_dictionary(tag)) == "SQ":
+        if not self._outline and (vr or vr_from_dictionary(tag)) == "SQ":
             items = self.items(start, start + length, depth)
         return RawElement(tag, vr, value, items), start + length
 
@@ -323,9 +398,13 @@ class Scanner:
         vr_bytes = self._data[position + 4 : position + 6]
         # Some writers fall back to implicit VR inside sequences of an explicit file.
         if not self._encoding.explicit or not (vr_bytes.isalpha() and vr_bytes.isupper()):
+            if self._outline and self._encoding.explicit:
+                raise ScanError("an element without a VR")
             return None, int(self._long(self._data, position + 4)[0]), position + 8
         vr = vr_bytes.decode("ascii")
         if vr not in LONG_VRS:
+            if self._outline and vr_bytes not in SHORT_VRS:
+                raise ScanError("a VR that the standard does not have")
             return vr, int(self._short(self._data, position + 6)[0]), position + 8
         try:
             return vr, int(self._long(self._data, position + 8)[0]), position + 12
@@ -338,6 +417,8 @@ class Scanner:
         if tag == PIXEL_DATA:
             after = self._after_fragments(start, end)
             return RawElement(tag, vr, self._data[start : after - 8], None, True), after
+        if self._outline and vr not in ("SQ", None):
+            raise ScanError("unknown content of unknown length")
         # UN of undefined length is a sequence in implicit VR little endian (PS3.5 6.2.2).
         inner = self
         if vr == "UN":

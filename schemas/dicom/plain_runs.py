@@ -20,8 +20,8 @@ SHORT_VRS = {
 HEAD_BYTES = 8
 _ITEM_GROUP = 0xFFFE
 
-#: Tag, VR as it stands in the file (empty in implicit VR), where the value begins and ends.
-Plain = tuple[int, bytes, int, int]
+#: Tag, VR (None in implicit VR), where the value begins and ends.
+Plain = tuple[int, str | None, int, int]
 #: Unpacks a head at an offset: group, number, VR and length, or without the VR.
 Unpack = Callable[[bytes, int], tuple[Any, ...]]
 
@@ -36,12 +36,17 @@ def explicit_run(data: bytes, position: int, end: int, unpack: Unpack) -> list[P
         tag, position = group << 16 | number, begin + length
         if vr not in SHORT_VRS or position > end or group == _ITEM_GROUP or tag == PIXEL_DATA:
             break
-        found.append((tag, vr, begin, position))
+        found.append((tag, SHORT_VRS[vr], begin, position))
     return found
 
 
-def implicit_run(data: bytes, position: int, end: int, unpack: Unpack) -> list[Plain]:
-    """Return the plain elements from `position` on, in implicit VR."""
+def implicit_run(
+    data: bytes, position: int, end: int, unpack: Unpack, *, sequences: bool
+) -> list[Plain]:
+    """Return the plain elements from `position` on, in implicit VR.
+
+    With `sequences` a run ends before one of known length too: that takes a dictionary.
+    """
     found: list[Plain] = []
     last = end - HEAD_BYTES
     while position <= last:
@@ -51,9 +56,9 @@ def implicit_run(data: bytes, position: int, end: int, unpack: Unpack) -> list[P
         tag, position = group << 16 | number, begin + length
         if position > end or group == _ITEM_GROUP or tag == PIXEL_DATA:
             break
-        if vr_from_dictionary(tag) == "SQ":
+        if sequences and vr_from_dictionary(tag) == "SQ":
             break
-        found.append((tag, b"", begin, position))
+        found.append((tag, None, begin, position))
     return found
 
 
