@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from struct import Struct, error
 from typing import NamedTuple
 
-from schemas.dicom.plain_runs import HEAD_BYTES, SHORT_VRS, Plain, explicit_run, implicit_run
+from schemas.dicom.plain_runs import HEAD_BYTES, SHORT_VRS, explicit_run, implicit_run
 from schemas.dicom.plain_runs import PIXEL_DATA as PIXEL_DATA
+from schemas.dicom.plain_runs import Place as Place
 from schemas.dicom.plain_runs import vr_from_dictionary as vr_from_dictionary
 from schemas.dicom.scan_errors import ContradictionError, NotDicomError, ScanError, TruncatedError
 
@@ -73,20 +74,6 @@ class Inflated(NamedTuple):
     before: bytes
     plain: bytes
     behind: bytes
-
-
-class Place(NamedTuple):
-    """Where a top-level element stands: its head, its value, and where the next one begins.
-
-    The VR is None where the file does not say. Pixels of undefined length may end nowhere.
-    """
-
-    tag: int
-    vr: str | None
-    start: int
-    begin: int
-    end: int
-    undefined_length: bool = False
 
 
 @dataclass(frozen=True)
@@ -338,12 +325,15 @@ class Scanner:
         """
         data = self._data
         plain = self._plain_run(position, end)
-        found += [RawElement(tag, vr, data[begin:after]) for tag, vr, begin, after in plain]
+        found += [
+            tuple.__new__(RawElement, (tag, vr, data[begin:after], None, False))
+            for tag, vr, _, begin, after, _ in plain
+        ]
         if places is not None:
-            places += [Place(tag, vr, begin - HEAD_BYTES, begin, a) for tag, vr, begin, a in plain]
-        return plain[-1][3] if plain else position
+            places += plain
+        return plain[-1].end if plain else position
 
-    def _plain_run(self, position: int, end: int) -> list[Plain]:
+    def _plain_run(self, position: int, end: int) -> list[Place]:
         if self._encoding.explicit:
             return explicit_run(self._data, position, end, self._plain)
         return implicit_run(self._data, position, end, self._plain, sequences=not self._outline)
@@ -353,9 +343,9 @@ class Scanner:
         found: list[Place] = []
         while not found or found[-1].tag != PIXEL_DATA:
             plain = self._plain_run(position, end)
-            found += [Place(tag, vr, begin - HEAD_BYTES, begin, a) for tag, vr, begin, a in plain]
-            found.append(self.place(found[-1].end if plain else position, end))
-            position = found[-1].end
+            place = self.place(plain[-1].end if plain else position, end)
+            found += [*plain, place]
+            position = place.end
         return found
 
     def place(self, position: int, end: int) -> Place:

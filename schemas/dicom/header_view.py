@@ -19,7 +19,7 @@ from schemas.dicom.feature_values import private_vr
 from schemas.dicom.features import FRAMES, InstanceFeatures, read_features, reread_features
 from schemas.dicom.header_scan import ScannedHeader, scan_header
 from schemas.dicom.header_values import ATTRIBUTES, NotPlainError, plain_value
-from schemas.dicom.known_header import KnownHeader, can_be_known
+from schemas.dicom.known_header import Followed, KnownHeader, can_be_known
 from schemas.dicom.unlabelled_text import UNLABELLED_TEXTS, is_unlabelled, repaired_text
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class FeatureHarvest:
             if followed is None or fields is None:
                 continue
             self._known.keep(start, known, known.header.n_bytes)
-            scanned = replace(known.scanned, start=start, places=followed.places)
+            scanned = known.scanned_as(start, followed)
             view = HeaderView(scanned, repairs=self._repairs)
             features = reread_features(known.features, cast("Dataset", view), fields)
             return (scanned, features) if view.is_plain else None
@@ -211,6 +211,10 @@ class _Known:
     scanned: ScannedHeader
     asked: Mapping[int, set[str]]
     features: InstanceFeatures
+
+    def scanned_as(self, start: bytes, followed: Followed) -> ScannedHeader:
+        """Return the header of a file that follows."""
+        return ScannedHeader(start, followed.places, self.scanned.private, self.scanned.syntax)
 
     def changed_fields(self, changed: Iterable[int]) -> set[str] | None:
         """Return the fields that may differ with these attributes; None if any may."""

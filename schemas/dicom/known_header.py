@@ -93,21 +93,20 @@ class KnownHeader:
         """
         if not is_dicom(data):
             return None
-        file = np.frombuffer(data, np.uint8)
         try:
-            moves = self._moves(data, file)
+            moves = self._moves(data)
         except ScanError:
             return None
         if moves is None:
             return None
-        changed = self._changed(file, moves)
+        changed = self._changed(data, moves)
         if TRANSFER_SYNTAX in changed:
             return None
         places = MovedPlaces(self.places, moves) if moves else self.places
-        return Followed(places, tuple(changed))
+        return Followed(places, changed)
 
-    def _moves(self, data: bytes, file: _Bytes) -> list[_Move] | None:
-        moves: list[_Move] = []
+    def _moves(self, data: bytes) -> list[_Move] | None:
+        file, moves = np.frombuffer(data, np.uint8), list[_Move]()
         step, shift = 0, 0
         while step < len(self._places):
             differs = self._first_difference(file, step, shift)
@@ -158,21 +157,21 @@ class KnownHeader:
         at = first + same.argmin()
         return int(np.searchsorted(heads, at, side="right")) - 1
 
-    def _changed(self, file: _Bytes, moves: Sequence[_Move]) -> dict[int, None]:
+    def _changed(self, data: bytes, moves: Sequence[_Move]) -> tuple[int, ...]:
         """Return the tags of elements with other bytes, in the order of the file."""
-        changed: dict[int, None] = {}
-        known, step, shift = np.frombuffer(self._start, np.uint8), 0, 0
-        for move in (*moves, None):
-            last = len(self._places) - 1 if move is None else move.step
+        changed, step, shift = [move.step for move in moves], 0, 0
+        for last, behind in (*((m.step, m) for m in moves), (len(self._places) - 1, None)):
             begin, end = self._places[step].start, self._places[last].start
-            differs = known[begin:end] != file[begin + shift : end + shift]
-            found = np.searchsorted(self._starts, np.flatnonzero(differs) + begin, side="right")
-            changed |= dict.fromkeys(self._places[at - 1].tag for at in found.tolist())
-            if move is None or move.place.tag == PIXEL_DATA:
+            known, found = self._start[begin:end], data[begin + shift : end + shift]
+            if known != found:
+                differs = np.frombuffer(known, np.uint8) != np.frombuffer(found, np.uint8)
+                by_step = np.logical_or.reduceat(differs, self._starts[step:last] - begin)
+                changed += (np.flatnonzero(by_step) + step).tolist()
+            if behind is None or last == len(self._places) - 1:
                 break
-            changed[move.place.tag] = None
-            step, shift = move.step + 1, move.shift
-        return changed
+            step, shift = last + 1, behind.shift
+        tags = (self._places[step].tag for step in sorted(set(changed)))
+        return tuple(tag for tag in tags if tag != PIXEL_DATA)
 
     @cached_property
     def _starts(self) -> np.ndarray:

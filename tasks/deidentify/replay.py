@@ -111,9 +111,7 @@ def _replayed(
         output_sha256=Sha256(digest.hexdigest()),
         pixel_sha256=Sha256(hashlib.sha256(own.pixels).hexdigest()),
         sop_uid=sop_uid,
-        features=reread_features(
-            reference.done.features, written, _fields_of(frozenset(elements))
-        ),
+        features=reread_features(reference.done.features, written, _fields_of(frozenset(elements))),
         facts=reread_facts(
             reference.done.facts, header, elements, sop_uid, reference.template.creators
         ),
