@@ -15,12 +15,12 @@ from schemas.dicom.elements import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     PIXEL_DATA,
-    UNDEFINED_LENGTH,
     Place,
     scan_places,
 )
 from schemas.dicom.plain_runs import SHORT_VRS
 from schemas.dicom.scan_errors import ScanError
+from schemas.dicom.scanner import UNDEFINED_LENGTH
 
 #: Transfer syntaxes of the JPEG family and of RLE (PS3.6 table A-1).
 _JPEG_FAMILY, _RLE = "1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.5"
