@@ -95,7 +95,7 @@ def scan_header(start: bytes) -> ScannedHeader | None:
     -------
     ScannedHeader or None
         None when the full parser must read the file: another transfer syntax, an unusual
-        structure, no pixel data within `start`.
+        structure, an element twice, no pixel data within `start`.
 
     Notes
     -----
@@ -116,6 +116,8 @@ def scan_header(start: bytes) -> ScannedHeader | None:
     if syntax == IMPLICIT_LITTLE and start[first.start + 4 : first.start + 6].isalpha():
         return None
     by_tag = {place.tag: place for place in places}
+    if len(by_tag) < len(places):
+        return None
     return ScannedHeader(start, by_tag, _private_tags(by_tag), syntax)
 
 

@@ -19,7 +19,7 @@ from schemas.dicom.feature_values import private_vr
 from schemas.dicom.features import FRAMES, InstanceFeatures, read_features, reread_features
 from schemas.dicom.header_scan import ScannedHeader, scan_header
 from schemas.dicom.header_values import ATTRIBUTES, NotPlainError, plain_value
-from schemas.dicom.known_header import Followed, KnownHeader, can_be_known
+from schemas.dicom.known_header import Followed, KnownHeader
 from schemas.dicom.unlabelled_text import UNLABELLED_TEXTS, is_unlabelled, repaired_text
 
 if TYPE_CHECKING:
@@ -195,11 +195,9 @@ class FeatureHarvest:
         features = read_features(cast("Dataset", view), on_field=view.reads_field)
         if not view.is_plain:
             return None
-        places = tuple(scanned.places.values())
-        if can_be_known(start, places):
-            header = KnownHeader(start, places, encoding_of(scanned.syntax))
-            known = _Known(header, replace(scanned, start=b""), view.asked, features)
-            self._known.keep(start, known, header.n_bytes)
+        header = KnownHeader(start, scanned.places.values(), encoding_of(scanned.syntax))
+        known = _Known(header, replace(scanned, start=b""), view.asked, features)
+        self._known.keep(start, known, header.n_bytes)
         return scanned, features
 
 

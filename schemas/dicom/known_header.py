@@ -11,14 +11,13 @@ second file.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from schemas.dicom.elements import (
-    FIRST_ELEMENT,
     META_ENCODING,
     PIXEL_DATA,
     TRANSFER_SYNTAX,
@@ -61,17 +60,17 @@ class KnownHeader:
     ----------
     data : bytes
         The file.
-    places : sequence of Place
+    places : iterable of Place
         What a scan found, of file meta and data set; see `can_be_known`.
     encoding : Encoding
         Of the data set.
     """
 
-    def __init__(self, data: bytes, places: Sequence[Place], encoding: Encoding) -> None:
+    def __init__(self, data: bytes, places: Iterable[Place], encoding: Encoding) -> None:
         self._encoding = encoding
         self._places = tuple(places)
-        self._start = data[: places[-1].begin]
-        self._body = next(at for at, place in enumerate(places) if not _is_meta(place.tag))
+        self._start = data[: self._places[-1].begin]
+        self._body = next(at for at, place in enumerate(self._places) if not _is_meta(place.tag))
 
     @property
     def n_bytes(self) -> int:
@@ -207,14 +206,9 @@ class MovedPlaces(Mapping[int, Place]):
 
 
 def can_be_known(data: bytes, places: Sequence[Place]) -> bool:
-    """Return whether other files can be told by one.
-
-    That is one with a preamble, no element twice, none left out, and pixels at its end.
-    """
-    ends = [FIRST_ELEMENT, *(place.end for place in places[:-1])]
-    whole = len(places) > 1 and [place.start for place in places] == ends
+    """Return whether other files can be told by one: a preamble, no element twice, pixels last."""
     tags = {place.tag for place in places}
-    return is_dicom(data) and whole and len(tags) == len(places) and PIXEL_DATA in tags
+    return is_dicom(data) and len(tags) == len(places) > 0 and places[-1].tag == PIXEL_DATA
 
 
 def _is_meta(tag: int) -> bool:
