@@ -19,7 +19,6 @@ SubjectNo = NewType("SubjectNo", str)
 RawPatientId = NewType("RawPatientId", str)
 """DICOM PatientID as delivered. Identifying: restricted zone only."""
 
-StudyUid = NewType("StudyUid", str)
 SeriesUid = NewType("SeriesUid", str)
 SopUid = NewType("SopUid", str)
 

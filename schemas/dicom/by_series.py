@@ -59,9 +59,7 @@ class BySeries(Generic[_Learned]):
         kept = list(chain.from_iterable(reversed(self._known.values())))
         yield from [k.learned for k in kept]
 
-    def keep(
-        self, data: bytes, learned: _Learned, n_bytes: int, replaced: _Learned | None = None
-    ) -> None:
+    def keep(self, data: bytes, learned: _Learned, n_bytes: int) -> None:
         """Put what a file taught, or helped with, before all else of its series.
 
         Parameters
@@ -72,12 +70,10 @@ class BySeries(Generic[_Learned]):
             What is kept.
         n_bytes : int
             Of the header that it holds.
-        replaced : optional
-            What it stands for from now on.
         """
         hint = series_hint(data)
         before = self._known.pop(hint, [])
-        others = [k for k in before if k.learned is not replaced and k.learned is not learned]
+        others = [k for k in before if k.learned is not learned]
         now = [_Kept(learned, n_bytes), *others][:_MOST_OF_ONE]
         self._known[hint] = now
         self._n_bytes += sum(k.n_bytes for k in now) - sum(k.n_bytes for k in before)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from pathlib import Path
 
 from schemas.errors import ContractError
 from schemas.package_data import label_tables_root
-from schemas.rule_tables import Cells, TableShape, parse_table, read_table
+from schemas.rule_tables import Cells, TableShape, read_table
 
 AGENT_CLASSES = frozenset({"extracellular", "gadoxetate", "gadobenate", "other", "iodinated"})
 _COLUMNS = ("synonym", "agent", "agent_class", "reason", "source")
@@ -47,8 +48,7 @@ def _read_agent_class(text: str) -> str | None:
 @lru_cache(maxsize=1)
 def read_agent_table() -> Agents:
     """Read the table of agents in force, once: the pattern of each synonym, and its class."""
-    path = label_tables_root() / "sequence_labels" / "contrast_agents.csv"
-    return tuple(read_table(path, _SHAPE, _agent))
+    return read_agents(label_tables_root() / "sequence_labels" / "contrast_agents.csv")
 
 
 @lru_cache(maxsize=1)
@@ -61,15 +61,15 @@ def _any_agent() -> re.Pattern[str]:
     return re.compile("|".join([f"{_LEFT}(?:{'|'.join(words)}){_RIGHT}", *rest]))
 
 
-def parse_agents(data: bytes | str, name: str) -> Agents:
-    """Parse the table of agents into patterns that match a synonym as a whole word.
+def read_agents(path: Path) -> Agents:
+    """Read a table of agents into patterns that match a synonym as a whole word.
 
     Raises
     ------
     ContractError
         If a row lacks a value, repeats a synonym or names an unknown class.
     """
-    return tuple(parse_table(data, name, _SHAPE, _agent))
+    return tuple(read_table(path, _SHAPE, _agent))
 
 
 def _agent(row: Cells) -> tuple[re.Pattern[str], str]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from schemas.errors import ContractError
 from schemas.package_data import label_tables_root, reads_kept_tables
@@ -44,19 +45,24 @@ class Idiom:
 
 @lru_cache(maxsize=1)
 def read_idioms() -> tuple[tuple[Idiom, ...], tuple[Idiom, ...]]:
-    """Read the idioms in force, once: those of ASCII texts, and the others.
+    """Read the idioms in force, once: those of ASCII texts, and the others."""
+    path = label_tables_root() / "sequence_labels" / "idioms.csv"
+    if reads_kept_tables() and not path.is_file():
+        return (), ()  # tables of a version before 2.0.0, kept to compare with
+    every = read_idiom_table(path)
+    plain = tuple(idiom for idiom in every if idiom.pattern.pattern.isascii())
+    return plain, tuple(idiom for idiom in every if idiom not in plain)
+
+
+def read_idiom_table(path: Path) -> tuple[Idiom, ...]:
+    """Read a table of idioms.
 
     Raises
     ------
     ContractError
         For a row without reason, source or a pattern that can be used; names file and line.
     """
-    path = label_tables_root() / "sequence_labels" / "idioms.csv"
-    if reads_kept_tables() and not path.is_file():
-        return (), ()  # tables of a version before 2.0.0, kept to compare with
-    every = read_table(path, _SHAPE, _idiom)
-    plain = tuple(idiom for idiom in every if idiom.pattern.pattern.isascii())
-    return plain, tuple(idiom for idiom in every if idiom not in plain)
+    return tuple(read_table(path, _SHAPE, _idiom))
 
 
 def _idiom(row: Cells) -> Idiom:

@@ -7,14 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from schemas.dicom.elements import (
-    DEFLATED_LITTLE,
-    LONG_VRS,
-    META_ENCODING,
-    UNDEFINED_LENGTH,
-    Encoding,
-    encoding_of,
-)
+from schemas.dicom.elements import DEFLATED_LITTLE, encoding_of
+from schemas.dicom.scanner import LONG_VRS, META_ENCODING, UNDEFINED_LENGTH, Encoding
 
 _PREAMBLE = bytes(128) + b"DICM"
 _SEQUENCE_END = 0xFFFEE0DD

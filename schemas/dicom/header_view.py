@@ -8,18 +8,18 @@ from a slice before (`FeatureHarvest`).
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from schemas.dicom.by_series import BySeries
-from schemas.dicom.elements import PIXEL_DATA
+from schemas.dicom.elements import PIXEL_DATA, encoding_of
 from schemas.dicom.feature_values import private_vr
 from schemas.dicom.features import FRAMES, InstanceFeatures, read_features, reread_features
-from schemas.dicom.header_layout import HeaderLayout, Watched
 from schemas.dicom.header_scan import ScannedHeader, scan_header
 from schemas.dicom.header_values import ATTRIBUTES, NotPlainError, plain_value
+from schemas.dicom.known_header import Followed, KnownHeader
 from schemas.dicom.unlabelled_text import UNLABELLED_TEXTS, is_unlabelled, repaired_text
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CHARSET = 0x00080005
 #: Every field depends on it, whichever is read.
 _EVERY_FIELD = "every field"
-_Asked = tuple[bytes, bytes] | None
+_Asked = tuple[str, bytes] | None
 
 
 class HeaderView:
@@ -53,26 +53,24 @@ class HeaderView:
         self.asked: dict[int, set[str]] = {}
         self.is_plain = True
         self.file_meta = SimpleNamespace(TransferSyntaxUID=scanned.syntax)
-        self._charset = (self._look_up(_CHARSET) or (b"", b""))[1]
+        self._charset = (self._look_up(_CHARSET) or ("", b""))[1]
 
     def reads_field(self, name: str) -> None:
         """Take note of which field is read from now on."""
         self._field = name
 
     def _look_up(self, tag: int) -> _Asked:
-        place = self._scanned.places.get(tag)
-        if place is None:
+        if tag not in self._scanned.places:
             return None
         self.asked.setdefault(tag, set()).add(self._field)
-        vr, offset, length = place
-        return vr, self._scanned.start[offset : offset + length]
+        return self._scanned.element(tag)
 
     def __getattr__(self, keyword: str) -> Any:
         tag, expected = self._tag_of(keyword)
         found = self._look_up(tag)
         if found is None:
             raise AttributeError(keyword)
-        vr = found[0].decode("ascii") or expected
+        vr = found[0] or expected
         if vr != expected:
             self.is_plain = False
         if self._repairs and keyword in UNLABELLED_TEXTS and not found[1].isascii():
@@ -112,7 +110,7 @@ class HeaderView:
             raise KeyError(creator)
         tag, element = creators[0]
         usual = len(creators) == 1 and tag & 0xFFFF >= 0x10 and element is not None
-        if not usual or (element and element[0] not in (b"", b"LO")):
+        if not usual or (element and element[0] not in ("", "LO")):
             self.is_plain = False
         return PrivateBlock(self, group << 16 | (tag & 0xFF) << 8, creator)
 
@@ -121,7 +119,7 @@ class HeaderView:
         found = self._look_up(tag)
         if found is None:
             raise KeyError(tag)
-        vr = found[0].decode("ascii") or private_vr(creator, tag & 0xFF)
+        vr = found[0] or private_vr(creator, tag & 0xFF)
         return self._plain(vr, found[1])
 
     def _repaired(self, value: bytes) -> str | None:
@@ -178,13 +176,15 @@ class FeatureHarvest:
             As for `scan_header`.
         """
         for known in self._known.of(start):
-            scanned = known.layout.follow(start)
-            changed = None if scanned is None else known.changed(scanned)
-            if scanned is not None and changed is not None:
-                self._keep(start, known)
-                view = HeaderView(scanned, repairs=self._repairs)
-                features = reread_features(known.features, cast("Dataset", view), changed)
-                return (scanned, features) if view.is_plain else None
+            followed = known.header.follow(start)
+            fields = None if followed is None else known.changed_fields(followed.changed)
+            if followed is None or fields is None:
+                continue
+            self._known.keep(start, known, known.header.n_bytes)
+            scanned = known.scanned_as(start, followed)
+            view = HeaderView(scanned, repairs=self._repairs)
+            features = reread_features(known.features, cast("Dataset", view), fields)
+            return (scanned, features) if view.is_plain else None
         return self._read_whole(start)
 
     def _read_whole(self, start: bytes) -> tuple[ScannedHeader, InstanceFeatures] | None:
@@ -195,41 +195,26 @@ class FeatureHarvest:
         features = read_features(cast("Dataset", view), on_field=view.reads_field)
         if not view.is_plain:
             return None
-        header_only = replace(scanned, start=start[: scanned.pixel_offset])
-        self._keep(start, _Known(header_only, view.asked, features))
+        header = KnownHeader(start, scanned.places.values(), encoding_of(scanned.syntax))
+        known = _Known(header, replace(scanned, start=b""), view.asked, features)
+        self._known.keep(start, known, header.n_bytes)
         return scanned, features
 
-    def _keep(self, start: bytes, known: _Known) -> None:
-        self._known.keep(start, known, known.n_bytes)
 
-
+@dataclass(frozen=True)
 class _Known:
     """A header that was read whole, to read others like it by it."""
 
-    def __init__(
-        self, scanned: ScannedHeader, asked: dict[int, set[str]], features: InstanceFeatures
-    ) -> None:
-        self.features = features
-        self.n_bytes = len(scanned.start)
-        self._scanned = scanned
-        self._asked = asked
+    header: KnownHeader
+    scanned: ScannedHeader
+    asked: Mapping[int, set[str]]
+    features: InstanceFeatures
 
-    @cached_property
-    def layout(self) -> HeaderLayout:
-        # Made when the next header comes: many a known one is followed by none like it.
-        return HeaderLayout(self._scanned)
+    def scanned_as(self, start: bytes, followed: Followed) -> ScannedHeader:
+        """Return the header of a file that follows."""
+        return ScannedHeader(start, followed.places, self.scanned.private, self.scanned.syntax)
 
-    @cached_property
-    def _watched(self) -> list[Watched]:
-        found = []
-        for tag in self._asked:
-            _, begin, length = self._scanned.places[tag]
-            found.append((tag, begin, begin + length, self._scanned.start[begin : begin + length]))
-        return found
-
-    def changed(self, scanned: ScannedHeader) -> set[str] | None:
-        """Return the fields that may differ in a header of this layout; None if any may."""
-        fields: set[str] = set()
-        for tag in self.layout.differing(scanned, self._watched):
-            fields |= self._asked[tag]
+    def changed_fields(self, changed: Iterable[int]) -> set[str] | None:
+        """Return the fields that may differ with these attributes; None if any may."""
+        fields = {field for tag in changed for field in self.asked.get(tag, ())}
         return None if fields & {FRAMES, _EVERY_FIELD} else fields

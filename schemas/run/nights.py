@@ -102,11 +102,6 @@ def recorded_night(zones: Zones, site: str) -> Iterator[dict[str, Any]]:
         _forget_old(path.parent)
 
 
-def read_nights(zones: Zones, site: str) -> list[NightRecord]:
-    """Return the records of a site's nights, oldest first."""
-    return [_read(path) for path in sorted(_folder(zones, site).glob("*.json"))]
-
-
 def last_night(zones: Zones, site: str, *, busy: bool) -> NightRecord | None:
     """Return the last night of a site; one that *runs* while nobody is `busy` was killed."""
     records = sorted(_folder(zones, site).glob("*.json"))

@@ -14,14 +14,14 @@ PHILIPS_CREATOR, PHILIPS_SLOPE = 0x20050010, 0x2005100E
 PHILIPS_BLOCK = b"Philips MR Imaging DD 001"
 
 _WANTED = {
-    SOP_UID: b"UI",
-    IMAGE_TYPE: b"CS",
-    FRAMES: b"IS",
-    **dict.fromkeys((SAMPLES, ROWS, COLUMNS, BITS_ALLOCATED), b"US"),
-    **dict.fromkeys((BITS_STORED, HIGH_BIT, SIGNED), b"US"),
-    **dict.fromkeys((INTERCEPT, SLOPE), b"DS"),
-    PHILIPS_CREATOR: b"LO",
-    PHILIPS_SLOPE: b"FL",
+    SOP_UID: "UI",
+    IMAGE_TYPE: "CS",
+    FRAMES: "IS",
+    **dict.fromkeys((SAMPLES, ROWS, COLUMNS, BITS_ALLOCATED), "US"),
+    **dict.fromkeys((BITS_STORED, HIGH_BIT, SIGNED), "US"),
+    **dict.fromkeys((INTERCEPT, SLOPE), "DS"),
+    PHILIPS_CREATOR: "LO",
+    PHILIPS_SLOPE: "FL",
 }
 _LAST_PHILIPS_CREATOR = 0x200500FF
 
@@ -38,7 +38,7 @@ def require_usual(header: ScannedHeader) -> None:
     if not header.is_native:
         raise ValueError("compressed pixels")
     for tag, vr in _WANTED.items():
-        if tag in header.places and header.places[tag][0] not in (b"", vr):
+        if tag in header.places and header.places[tag].vr not in (None, vr):
             raise ValueError("an unusual VR")
     for tag in header.private.get(PHILIPS_CREATOR >> 16, ()):
         moved = PHILIPS_CREATOR < tag <= _LAST_PHILIPS_CREATOR

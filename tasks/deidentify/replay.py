@@ -6,14 +6,15 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
 
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 
 from schemas.dicom.by_series import BySeries
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.elements import Header, RawElement
 from schemas.dicom.features import fields_of_tags, reread_features
-from schemas.dicom.series_runs import tags_of
 from schemas.identifiers import RawPatientId, Sha256, SopUid
 from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError, days_written
 from tasks.deidentify.delivered import reread_facts
@@ -24,7 +25,9 @@ from tasks.deidentify.rules.profile import Profile, tag_of
 from tasks.deidentify.template import Own, Source, Template, can_be_learned, learn
 
 _PATIENT_ID = tag_of("PatientID")
-_MOST_SHAPES = 1024
+
+#: Sets of attributes in which files differ, whose fields are remembered.
+_MOST_SETS = 4096
 
 _Days = tuple[tuple[date, date], ...]
 
@@ -37,22 +40,21 @@ class Reference:
     patient_id: RawPatientId = field(repr=False)
     done: DeidentifiedObject = field(repr=False)
     written: Dataset = field(repr=False)
-    fields: tuple[str, ...]
     days: Mapping[int, _Days] = field(repr=False)
-    identifiers: frozenset[Identifier] = field(repr=False)
+    identifiers: Mapping[int, frozenset[Identifier]] = field(repr=False)
+    #: Elements of `written` in whose place those of the file replayed last stand.
+    displaced: dict[int, DataElement | RawDataElement] = field(repr=False, default_factory=dict)
 
 
 class Memory:
     """What one worker remembers of series (restricted: it holds values of headers).
 
-    The files that series are replayed from, and by shape of header which elements differed
-    within a series. It changes no byte: without a memory everything is decided anew, and
-    that is the reference the tests hold this against.
+    These are the files that series are replayed from. It changes no byte: without a memory
+    everything is decided anew, and that is the reference the tests hold this against.
     """
 
     def __init__(self) -> None:
         self.references: BySeries[Reference] = BySeries()
-        self.differing: dict[object, frozenset[int]] = {}
 
 
 def replay(
@@ -65,16 +67,18 @@ def replay(
     """Return what the plain path would, or None for a file that has to go there."""
     for reference in memory.references.of(data):
         template = reference.template
-        found = template.runs.find(data)
-        if found is None or not _is_same_person(reference, profile, assign, map_uid):
+        followed = template.known.follow(data)
+        if followed is None or not _is_same_person(reference, profile, assign, map_uid):
             continue
-        elements = found.elements
+        elements = template.own_elements(data, followed)
+        if elements is None:
+            continue
         header = template.header_with(elements)
         if check_instance(header) is not None:
             return None
         own = template.plan(elements)
         if own is not None:
-            memory.references.keep(data, reference, template.runs.n_bytes)
+            memory.references.keep(data, reference, template.known.n_bytes)
             return _replayed(reference, header, elements, own)
     return None
 
@@ -99,6 +103,7 @@ def _replayed(
         digest.update(part)
     charset = reference.template.context.charset
     harvested = [harvest_element(e, charset) for e in elements.values()]
+    shared = [found for tag, found in reference.identifiers.items() if tag not in elements]
     sop_uid = SopUid(str(written.SOPInstanceUID))
     return replace(
         reference.done,
@@ -106,23 +111,32 @@ def _replayed(
         output_sha256=Sha256(digest.hexdigest()),
         pixel_sha256=Sha256(hashlib.sha256(own.pixels).hexdigest()),
         sop_uid=sop_uid,
-        features=reread_features(reference.done.features, written, reference.fields),
+        features=reread_features(reference.done.features, written, _fields_of(frozenset(elements))),
         facts=reread_facts(
             reference.done.facts, header, elements, sop_uid, reference.template.creators
         ),
         days=_days(reference, own.actions, written),
-        identifiers=reference.identifiers.union(*harvested),
+        identifiers=frozenset().union(*shared, *harvested),
     )
 
 
 def _written(reference: Reference, own: Own) -> Dataset:
     """Return the header of the file as pydicom reads it: what is alike was read before."""
-    written = reference.written
+    written, displaced = reference.written, reference.displaced
     if {int(tag) for tag in own.read_back.keys()} != own.tags:  # noqa: SIM118  as below
         raise NotAsPlannedError("pydicom reads other elements than were written")
+    while displaced:
+        tag, element = displaced.popitem()
+        written[tag] = element
     for tag in own.read_back.keys():  # noqa: SIM118  iterating a data set decodes it
+        displaced[tag] = written.get_item(tag)
         written[tag] = own.read_back.get_item(tag)
     return written
+
+
+@lru_cache(maxsize=_MOST_SETS)
+def _fields_of(tags: frozenset[int]) -> tuple[str, ...]:
+    return fields_of_tags(tags)
 
 
 def _days(reference: Reference, actions: tuple[ElementAction, ...], written: Dataset) -> _Days:
@@ -133,20 +147,9 @@ def _days(reference: Reference, actions: tuple[ElementAction, ...], written: Dat
 
 def remember(memory: Memory, source: Source, written: Dataset, done: DeidentifiedObject) -> None:
     """Let the files to come be replayed from this one, where that is possible."""
-    if not can_be_learned(source):
-        return
-    shape = (source.header.transfer_syntax, tags_of(source.header))
-    differing = memory.differing.get(shape, frozenset())
-    references = memory.references.of(source.data)
-    before = next((r for r in references if r.template.is_same_series(source)), None)
-    template = learn(source, before.template if before else None, differing)
-    if len(memory.differing) >= _MOST_SHAPES:
-        memory.differing.clear()
-    memory.differing[shape] = template.runs.differing
-    if before is not None and not before.template.outcomes.items() <= template.outcomes.items():
-        before = None
-    reference = _reference(template, source, written, done)
-    memory.references.keep(source.data, reference, template.runs.n_bytes, replaced=before)
+    if can_be_learned(source):
+        reference = _reference(learn(source), source, written, done)
+        memory.references.keep(source.data, reference, reference.template.known.n_bytes)
 
 
 def _reference(
@@ -154,18 +157,13 @@ def _reference(
 ) -> Reference:
     elements = template.header.elements
     charset = source.context.charset
-    harvested = [harvest_element(e, charset) for e in elements.values()]
+    harvested = {tag: harvest_element(e, charset) for tag, e in elements.items()}
     del written.PixelData
     return Reference(
         template=template,
         patient_id=RawPatientId(decode_text(elements[_PATIENT_ID].value, charset)),
         done=replace(done, parts=()),
         written=written,
-        fields=fields_of_tags(template.runs.differing),
-        days={
-            a.tag: days_written((a,), written)
-            for a in source.actions
-            if a.days and a.tag not in template.runs.differing
-        },
-        identifiers=frozenset().union(*harvested),
+        days={a.tag: days_written((a,), written) for a in source.actions if a.days},
+        identifiers={tag: found for tag, found in harvested.items() if found},
     )

@@ -1,33 +1,28 @@
-"""What is alike all through a series, learned from one file and compared byte by byte.
+"""What a series has in common, taken from one file and compared byte by byte.
 
 The plain path (`objects`) decides every element of every file. Most elements are the same
-bytes at the same place in all files of a series, so most of that work gives the same result
-again. A `Template` keeps, from one file that went the plain path, those runs of bytes and
-what became of them. A file follows it when each run is there byte by byte and the elements
-between the runs have the same tags; then only those are planned, by the same rules. Whatever
-else differs (person, shape, outcome of a rule, length of the pixels) and whatever is not
-native pixels behind a preamble goes the plain path, which is the reference: both give the
-same bytes.
+bytes in all files of a series, so most of that work gives the same result again. A `Template`
+keeps, from one file that went the plain path, its header and what became of it. Of a file that
+follows (`schemas.dicom.known_header`) only the elements with other bytes are planned, by the
+same rules. Whatever else differs (person, shape, what other decisions depend on, outcome of a
+rule, length of the pixels) and whatever is not native pixels behind a preamble goes the plain
+path, which is the reference: both give the same bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
-from schemas.dicom.elements import (
-    PIXEL_DATA,
-    Encoding,
-    Header,
-    RawElement,
-)
+from schemas.dicom.elements import PIXEL_DATA, Encoding, Header, RawElement, Scanner
 from schemas.dicom.encode import OutElement, element_parts, encode_start
-from schemas.dicom.series_runs import Runs, bytes_by_tag, can_have_runs, runs_of, tags_of
+from schemas.dicom.known_header import Followed, KnownHeader, can_be_known
+from schemas.dicom.scan_errors import ScanError
 from tasks.deidentify.plan.actions import Context, ElementAction
 from tasks.deidentify.plan.admission import READ_BY_SERIES_CHECKS
 from tasks.deidentify.plan.plan import (
@@ -42,12 +37,9 @@ from tasks.deidentify.plan.plan_private import is_creator, private_creators
 from tasks.deidentify.plan.rebuild import file_meta, out_elements
 from tasks.deidentify.rules.profile import ROOT, Action, Profile, tag_of
 
-_META_LENGTH, _META_SOP_UID, _META_SYNTAX = 0x00020000, 0x00020003, 0x00020010
-#: Different in every file, whatever the series.
-_NEVER_ALIKE = frozenset((_META_LENGTH, _META_SOP_UID, tag_of("SOPInstanceUID"), PIXEL_DATA))
+_META_GROUP = 2
 #: What decisions about other elements depend on: a file in which one differs does not follow.
 _ALWAYS_ALIKE = READ_BY_SERIES_CHECKS | {
-    _META_SYNTAX,
     SPECIFIC_CHARACTER_SET,
     BIRTH_DATE,
     STUDY_DATE,
@@ -81,26 +73,43 @@ class Source:
     actions: Sequence[ElementAction] = field(repr=False)
 
 
+class _Written(NamedTuple):
+    """The data set that was written up to the value of its pixels, and where elements stand."""
+
+    body: bytes
+    places: Mapping[int, tuple[int, int]]
+    pixels_head: bytes
+
+
 @dataclass(frozen=True)
 class Template:
-    """What a series has in common (restricted: holds its header)."""
+    """What a series has in common (restricted: holds its header).
+
+    `header` and `actions` are of the file that it was learned from, its pixels apart.
+    """
 
     header: Header = field(repr=False)
-    runs: Runs = field(repr=False)
+    known: KnownHeader = field(repr=False)
     context: Context = field(repr=False)
     creators: Mapping[int, str] = field(repr=False)
-    outcomes: Mapping[int, Outcome] = field(repr=False)
-    body: tuple[bytes | int, ...] = field(repr=False)
+    actions: Mapping[int, ElementAction] = field(repr=False)
     out: Mapping[int, OutElement] = field(repr=False)
+    written: _Written = field(repr=False)
 
-    def is_same_series(self, source: Source) -> bool:
-        """Return whether a file has the same tags, and alike what is alike in a series."""
-        if self.context != source.context or self.runs.tags != tags_of(source.header):
-            return False
-        if self.header.transfer_syntax != source.header.transfer_syntax:
-            return False
-        changed = self.runs.changed(bytes_by_tag(source.data, source.header))
-        return not any(_is_always_alike(t, self.context.profile) for t in changed)
+    def own_elements(self, data: bytes, followed: Followed) -> dict[int, RawElement] | None:
+        """Return the pixels of a file that follows and the elements of the data set that differ.
+
+        None where one differs that others are decided by, or does not scan.
+        """
+        tags = [tag for tag in followed.changed if tag >> 16 != _META_GROUP]
+        if any(_is_always_alike(tag, self.context.profile) for tag in tags):
+            return None
+        scanner, end = Scanner(data, self.header.encoding), len(data)
+        places = followed.places
+        try:
+            return {t: scanner.element(places[t].start, end, 0)[0] for t in (*tags, PIXEL_DATA)}
+        except ScanError:
+            return None
 
     def header_with(self, elements: Mapping[int, RawElement]) -> Header:
         """Return the header of a file that follows."""
@@ -112,18 +121,28 @@ class Template:
         """Plan the elements in which a file differs; None when a rule decides otherwise."""
         encoding = self.header.encoding
         actions = tuple(plan_element(e, self.creators, self.context) for e in elements.values())
-        if any(outcome_of(a) != self.outcomes[a.tag] for a in actions):
+        if any(outcome_of(a) != outcome_of(self.actions[a.tag]) for a in actions):
             return None
         outs = {a.tag: a.out for a in actions if a.out is not None}
         written = {
-            t: b"".join(element_parts(o, encoding)) for t, o in outs.items() if t != PIXEL_DATA
+            t: b"".join(element_parts(o, encoding))
+            for t, o in outs.items()
+            if t in self.written.places
         }
         head, pixels = element_parts(outs[PIXEL_DATA], encoding)
-        if head != self.body[-1]:
+        if head != self.written.pixels_head:
             return None
         start = encode_start(file_meta({**self.out, **outs}, self.header.transfer_syntax))
-        body = (p if isinstance(p, bytes) else written[p] for p in self.body)
-        return Own(actions, (start, *body, pixels), pixels, frozenset(written), self._read(written))
+        parts = (start, *self._body_with(written), pixels)
+        return Own(actions, parts, pixels, frozenset(written), self._read(written))
+
+    def _body_with(self, written: Mapping[int, bytes]) -> list[bytes]:
+        body, parts, position = self.written.body, list[bytes](), 0
+        for tag in sorted(written):
+            begin, end = self.written.places[tag]
+            parts += [body[position:begin], written[tag]]
+            position = end
+        return [*parts, body[position:], self.written.pixels_head]
 
     def _read(self, written: Mapping[int, bytes]) -> Dataset:
         """Read back by pydicom what was written of the elements of the file's own."""
@@ -151,42 +170,38 @@ def outcome_of(action: ElementAction) -> Outcome:
 
 def can_be_learned(source: Source) -> bool:
     """Return whether files like this one can be replayed: laid out for it, and one frame."""
-    tags = tags_of(source.header)
+    tags = {place.tag for place in source.header.places}
     grid = any(t >> 16 == _UIH_GROUP and t & 0xFF == _UIH_FRAMES for t in tags)
-    frames = grid or _PER_FRAME_GROUPS in tags
-    return not frames and can_have_runs(source.data, source.header)
+    pixels = source.header.elements.get(PIXEL_DATA)
+    if grid or _PER_FRAME_GROUPS in tags or pixels is None or pixels.undefined_length:
+        return False
+    return can_be_known(source.data, source.header.places)
 
 
-def learn(source: Source, known: Template | None, differing: Collection[int]) -> Template:
-    """Make a template.
-
-    Parameters
-    ----------
-    source : Source
-        A file that `can_be_learned` from.
-    known : Template, optional
-        One of the same series, made from a file before.
-    differing : collection of int
-        Tags that differed within other series of this shape.
-    """
+def learn(source: Source) -> Template:
+    """Make a template of a file that `can_be_learned` from."""
     header = source.header
-    by_tag = bytes_by_tag(source.data, header)
-    changed = _NEVER_ALIKE | set(differing)
-    if known is not None:
-        changed |= known.runs.differing | known.runs.changed(by_tag)
-    runs = runs_of(header, by_tag, changed)
-    own = runs.differing
+    elements = {t: e for t, e in header.elements.items() if t != PIXEL_DATA}
+    actions = {a.tag: a for a in source.actions}
     out = out_elements(source.actions)
-    elements = {t: e for t, e in header.elements.items() if t not in own}
+    # What marks the object is none of its own elements.
+    planned = {tag for tag, o in out.items() if tag in actions and actions[tag].out is o}
     return Template(
         header=Header(header.transfer_syntax, header.encoding, elements, {}),
-        runs=runs,
+        known=KnownHeader(source.data, header.places, header.encoding),
         context=source.context,
         creators=private_creators(elements),
-        outcomes={a.tag: outcome_of(a) for a in source.actions if a.tag in own},
-        body=_body(out, own, header.encoding),
-        out={t: o for t, o in out.items() if t not in own},
+        actions={t: a for t, a in actions.items() if t != PIXEL_DATA} | _without_value(actions),
+        out={t: o for t, o in out.items() if t != PIXEL_DATA},
+        written=_written(out, planned, header.encoding),
     )
+
+
+def _without_value(actions: Mapping[int, ElementAction]) -> dict[int, ElementAction]:
+    """Return what became of the pixels, without keeping them: a byte stands for all."""
+    action = actions[PIXEL_DATA]
+    out = action.out and replace(action.out, value=action.out.value[:1])
+    return {PIXEL_DATA: replace(action, out=out)}
 
 
 def _is_always_alike(tag: int, profile: Profile) -> bool:
@@ -195,18 +210,16 @@ def _is_always_alike(tag: int, profile: Profile) -> bool:
     return decided or tag in _ALWAYS_ALIKE or is_creator(tag)
 
 
-def _body(
-    out: Mapping[int, OutElement], own: Collection[int], encoding: Encoding
-) -> tuple[bytes | int, ...]:
-    """Return the data set in tag order: runs of bytes, tags of what differs, the pixels' head."""
-    body: list[bytes | int] = []
-    run: list[bytes] = []
+def _written(
+    out: Mapping[int, OutElement], planned: Collection[int], encoding: Encoding
+) -> _Written:
+    body, places = bytearray(), {}
     for tag in sorted(out):
         if tag == PIXEL_DATA:
             break
-        if tag in own:
-            body += [b"".join(run), tag]
-            run = []
-        else:
-            run += element_parts(out[tag], encoding)
-    return (*body, b"".join(run), element_parts(out[PIXEL_DATA], encoding)[0])
+        begin = len(body)
+        for part in element_parts(out[tag], encoding):
+            body += part
+        if tag in planned:
+            places[tag] = (begin, len(body))
+    return _Written(bytes(body), places, element_parts(out[PIXEL_DATA], encoding)[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
@@ -102,18 +103,23 @@ def _class_of(code: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def read_kernels() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Read the patterns of kernel names and their classes, once.
+    """Read the patterns of kernel names and their classes in force, once."""
+    path = label_tables_root() / "sequence_labels" / "kernels.csv"
+    if reads_kept_tables() and not path.is_file():
+        return ()  # tables of a version before 2.0.0, kept to compare with
+    return read_kernel_table(path)
+
+
+def read_kernel_table(path: Path) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Read a table of kernel names.
 
     Raises
     ------
     ContractError
         For a row that cannot be used; names file and line.
     """
-    path = label_tables_root() / "sequence_labels" / "kernels.csv"
-    # Lung kernels of the newer Siemens scanners are numbered like others: the longest name first.
-    if reads_kept_tables() and not path.is_file():
-        return ()  # tables of a version before 2.0.0, kept to compare with
     found = read_table(path, _KERNELS, _kernel)
+    # Lung kernels of the newer Siemens scanners are numbered like others: the longest name first.
     return tuple(sorted(found, key=lambda entry: not entry[0].pattern.startswith("BL")))
 
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from schemas.dicom import elements
 from schemas.dicom.elements import Header, Scanner, scan_file
 from schemas.dicom.scan_errors import ScanError
+from schemas.dicom.scanner import MAX_DEPTH
 from tests.builders import make_instance, to_bytes
 from tests.unit.deidentify.test_memory import as_big_endian, as_implicit
 
@@ -58,7 +58,7 @@ def test_whole_files_are_scanned_alike(raw: bytes) -> None:
 
 def test_items_too_deep_are_refused_by_both() -> None:
     assert {type(scanned(raw)) for raw in FILES} == {Header, str}
-    assert elements.MAX_DEPTH == 16
+    assert MAX_DEPTH == 16
 
 
 @given(

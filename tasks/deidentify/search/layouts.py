@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from schemas.dicom.by_series import BySeries
 from schemas.dicom.elements import PIXEL_DATA, Header
-from schemas.dicom.series_runs import Runs, bytes_by_tag, can_have_runs, runs_of, tags_of
+from schemas.dicom.known_header import KnownHeader, can_be_known
 from tasks.deidentify.rules.profile import tag_of
 
 _PATIENT_ID = tag_of("PatientID")
-#: Layouts of other series that a file is held against before it is scanned.
-_MOST_OTHERS, _MOST_SHAPES = 8, 1024
+#: Headers of other series that a file is held against before it is scanned.
+_MOST_OTHERS = 4
 
 
-class Place(NamedTuple):
+class Found(NamedTuple):
     """The PatientID as it stands in the file, and where the value of the pixels does."""
 
     patient_id: bytes
@@ -24,9 +24,9 @@ class Place(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """The runs of a series, and the PatientID that stands in one of them."""
+    """A scanned file of a series, and the PatientID that stands in it."""
 
-    runs: Runs
+    header: KnownHeader
     patient_id: bytes
 
 
@@ -35,34 +35,21 @@ class Layouts:
 
     def __init__(self) -> None:
         self._known: BySeries[_Layout] = BySeries()
-        self._differing: dict[tuple[int, ...], frozenset[int]] = {}
 
-    def find(self, data: bytes) -> Place | None:
+    def find(self, data: bytes) -> Found | None:
         """Return what a scan of the file would find, None when it has to be scanned."""
         for layout in chain(self._known.of(data), islice(self._known.all(), _MOST_OTHERS)):
-            found = layout.runs.find(data)
-            if found is not None:
-                self._known.keep(data, layout, layout.runs.n_bytes)
-                pixels = found.elements[PIXEL_DATA]
-                return Place(layout.patient_id, found.end - len(pixels.value), found.end)
+            followed = layout.header.follow(data)
+            if followed is None or _PATIENT_ID in followed.changed:
+                continue
+            pixels = followed.places[PIXEL_DATA]
+            if not pixels.undefined_length and pixels.end <= len(data):
+                self._known.keep(data, layout, layout.header.n_bytes)
+                return Found(layout.patient_id, pixels.begin, pixels.end)
         return None
 
     def learn(self, data: bytes, header: Header) -> None:
-        """Remember the layout of a scanned file, and what differs in files of these tags."""
-        if not can_have_runs(data, header):
-            return
-        by_tag, tags = bytes_by_tag(data, header), tags_of(header)
-        differing = self._differing.get(tags, frozenset())
-        before = None
-        for known in chain(self._known.of(data), islice(self._known.all(), _MOST_OTHERS)):
-            runs = known.runs
-            changed = runs.changed(by_tag) if runs.tags == tags else {_PATIENT_ID}
-            if runs.encoding == header.encoding and _PATIENT_ID not in changed:
-                differing |= changed | runs.differing
-                before = known
-                break
-        if len(self._differing) >= _MOST_SHAPES:
-            self._differing.clear()
-        self._differing[tags] = differing
-        layout = _Layout(runs_of(header, by_tag, differing), header.get(_PATIENT_ID))
-        self._known.keep(data, layout, layout.runs.n_bytes, replaced=before)
+        """Remember the layout of a scanned file."""
+        if can_be_known(data, header.places):
+            known = KnownHeader(data, header.places, header.encoding)
+            self._known.keep(data, _Layout(known, header.get(_PATIENT_ID)), known.n_bytes)

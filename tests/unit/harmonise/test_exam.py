@@ -10,6 +10,7 @@ import pytest
 
 from schemas.dicom.features import InstanceFeatures, read_features
 from schemas.states import Verdict
+from tasks.harmonise.rules import RULES_VERSION
 from tests.builders import make_instance
 from tests.unit.harmonise.exams import INJECTION_S, clock, label, labels_of, rows_of, series
 
@@ -255,7 +256,7 @@ def test_every_label_has_evidence_and_a_version() -> None:
     parts = [series(1, "t1_vibe_fs_tra_art"), series(2, "localizer"), series(3, "T1 肝胆期")]
     for row in label(*parts).series:
         assert row.label_evidence
-        assert row.mapping_version.startswith("2.1.0+")
+        assert row.mapping_version.startswith(f"{RULES_VERSION}+")
 
 
 def test_evidence_quotes_no_raw_text() -> None:

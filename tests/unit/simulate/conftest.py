@@ -55,6 +55,12 @@ def one_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulated_once(tmp_path_factory, sites=1, subjects=1, nights=1)
 
 
+@pytest.fixture(scope="session")
+def three_sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One night of one person at three sites, the third in zips; who changes it copies it first."""
+    return simulated_once(tmp_path_factory, sites=3, subjects=1, nights=1)
+
+
 def read_key(out: Path, table: str) -> list[dict[str, Any]]:
     """Return the rows of a table of the answer key."""
     rows: list[dict[str, Any]] = pq.read_table(out / "answer_key" / f"{table}.parquet").to_pylist()

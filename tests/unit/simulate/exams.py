@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -31,8 +31,13 @@ GEOMETRY_WARNINGS = (
 
 @cache
 def full_export(place: int) -> Export:
-    """Return the export of `plan_full`, planned once; tests only read it."""
-    return plan_full(place)
+    """Return the export of `plan_full`, planned once; tests only read it.
+
+    What a file holds (some 10 MB in all) is made when the first test asks for it, and kept.
+    """
+    export = plan_full(place)
+    export.files = [replace(file, content=cache(file.content)) for file in export.files]
+    return export
 
 
 def plan_full(place: int) -> Export:

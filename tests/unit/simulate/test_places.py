@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 from io import BytesIO
 
 import pydicom
@@ -18,7 +17,6 @@ from tasks.simulate.people.hospitals import HOSPITALS, PathHabit, Vendor
 from tests.unit.simulate.exams import by_series, full_export
 
 PLACES = range(len(HOSPITALS))
-export_of = cache(full_export)
 # Where identifiers leak, at every site whatever its machines and habits.
 EVERYWHERE = {
     "AccessionNumber", "AcquisitionDate", "ContentDate", "CurrentPatientLocation",
@@ -91,7 +89,7 @@ def is_at_its_place(entry: PlantedIdentifier, found: dict[str, str]) -> bool:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_each_planted_item_is_at_the_place_that_the_answer_key_names(place: int) -> None:
-    export = export_of(place)
+    export = full_export(place)
     found = texts_by_place(export)
     drawn = {entry for entry in export.planted if entry.place.startswith("pixels")}
     strays = [e.place for e in export.planted - drawn if not is_at_its_place(e, found)]
@@ -102,7 +100,7 @@ def test_each_planted_item_is_at_the_place_that_the_answer_key_names(place: int)
 def test_identifiers_leak_in_every_place_that_machines_and_habits_of_a_site_have(
     place: int,
 ) -> None:
-    export, hospital = export_of(place), HOSPITALS[place]
+    export, hospital = full_export(place), HOSPITALS[place]
     places = {entry.place for entry in export.planted}
     wanted = set(EVERYWHERE)
     for scanner in (hospital.dce, hospital.eob):

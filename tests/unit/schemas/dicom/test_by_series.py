@@ -37,11 +37,11 @@ def test_a_file_is_held_against_its_own_series_only_the_last_used_first() -> Non
     assert set(known.all()) == {"a", "b", "c"}
 
 
-def test_what_is_replaced_is_gone() -> None:
-    known: BySeries[str] = BySeries()
-    known.keep(file_of(1), "before", 1)
-    known.keep(file_of(1), "after", 1, replaced="before")
-    assert list(known.of(file_of(1))) == ["after"]
+def test_of_one_series_the_four_used_last_are_kept() -> None:
+    known: BySeries[int] = BySeries()
+    for number in (1, 2, 3, 4, 1, 5):
+        known.keep(file_of(1), number, 1)
+    assert list(known.of(file_of(1))) == [5, 1, 4, 3]
 
 
 def test_the_series_used_last_stay_when_there_are_too_many_bytes() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from itertools import product
+from pathlib import Path
 
 import pytest
 from pypinyin.constants import PINYIN_DICT
 
-from schemas.dicom.contrast_agents import parse_agents
+from schemas.dicom.contrast_agents import read_agents
 from schemas.dicom.descriptor_vocabulary import parse_vocabulary, read_vocabulary
 from schemas.dicom.descriptors import clean_descriptor, read_agent_class
 from schemas.errors import ContractError
@@ -231,16 +232,19 @@ def test_a_vocabulary_with_an_error_is_refused_by_file_and_line(text: str, line:
 @pytest.mark.parametrize(
     "row", ["eob,gadoxetate,magic,a,b", "eob,gadoxetate,gadoxetate,,b", "x,y,gadoxetate,a,b"]
 )
-def test_an_agent_table_with_an_error_is_refused_by_file_and_line(row: str) -> None:
-    text = f"synonym,agent,agent_class,reason,source\nx,y,gadoxetate,a,b\n{row}\n"
+def test_an_agent_table_with_an_error_is_refused_by_file_and_line(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"synonym,agent,agent_class,reason,source\nx,y,gadoxetate,a,b\n{row}\n")
     with pytest.raises(ContractError) as caught:
-        parse_agents(text, "a.csv")
-    assert caught.value.where == "a.csv:3"
+        read_agents(path)
+    assert caught.value.where.endswith("a.csv:3")
 
 
-def test_an_agent_table_with_other_columns_is_refused() -> None:
+def test_an_agent_table_with_other_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("name,class\n")
     with pytest.raises(ContractError):
-        parse_agents("name,class\n", "a.csv")
+        read_agents(path)
 
 
 def test_an_escape_sequence_of_a_character_set_does_not_eat_the_word_behind_it() -> None:

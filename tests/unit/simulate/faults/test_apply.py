@@ -148,11 +148,16 @@ def test_each_fault_can_be_planned_alone_at_a_single_site(fault: str) -> None:
     assert {row["fault"] for row in noted} == {fault}
 
 
-def test_all_faults_can_be_planned_together_and_no_path_is_sent_twice_in_a_night() -> None:
+def test_all_faults_can_be_planned_together_with_states_of_the_pipeline_and_no_path_twice() -> None:
     request = Request(sites=3, subjects=4, nights=2, seed=SEED, faults=ALL_FAULTS)
     for night in plan_nights(request):
         paths = Counter(file.path for file in night.export.files)
         assert [path for path, count in paths.items() if count > 1] == []
+        for file in night.export.files:
+            state = FileState(file.state)
+            assert (file.reason is not None) == (state is FileState.QUARANTINED), file.fault
+            if file.reason:
+                ReasonCode(file.reason)
 
 
 def test_a_fault_of_two_nights_is_refused_in_one(tmp_path: Path) -> None:
