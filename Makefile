@@ -53,11 +53,11 @@ golden: $(STAMP) ## rewrite the golden files; review the diff before committing
 	LIVERCOHORT_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/golden
 
 lock: ## resolve requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --extra dask --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -o requirements.lock
 
 newest: ## try the newest versions that pyproject lets in: do nights still start by the clock?
 	$(PYTHON) -m venv .venv-newest
-	.venv-newest/bin/python -m pip install -qq --disable-pip-version-check --upgrade -e '.[dev]'
+	.venv-newest/bin/python -m pip install -qq --disable-pip-version-check --upgrade -e '.[dev,dask]'
 	.venv-newest/bin/python -m pytest tests/flows/test_versions.py tests/flows/test_deploy.py tests/flows/test_clock.py
 
 audit: $(STAMP) ## known vulnerabilities of what the lock names (needs the network)

@@ -65,9 +65,9 @@ def recorded_night(zones: Zones, site: str) -> Iterator[dict[str, Any]]:
     """
     begun = time.time()
     night: dict[str, Any] = {"batches": [], "refused": []}
-    path = _folder(zones, site) / f"{_stamp(begun).replace(':', '')}-{os.getpid()}.json"
+    path = _folder(zones, site) / f"{stamp(begun).replace(':', '')}-{os.getpid()}.json"
     record = NightRecord(
-        site, _stamp(begun), NightState.RUNNING, host=socket.gethostname(), pid=os.getpid()
+        site, stamp(begun), NightState.RUNNING, host=socket.gethostname(), pid=os.getpid()
     )
     _write(path, record)
     state, told = NightState.FAILED, ["interrupted"]
@@ -91,7 +91,7 @@ def recorded_night(zones: Zones, site: str) -> Iterator[dict[str, Any]]:
             **{
                 **asdict(record),
                 "state": state,
-                "ended": _stamp(ended),
+                "ended": stamp(ended),
                 "seconds": round(ended - begun, 1),
                 "batches": tuple(str(batch["batch_id"]) for batch in night["batches"]),
                 "counts": _sum_counts(night["batches"]),
@@ -122,7 +122,8 @@ def _folder(zones: Zones, site: str) -> Path:
     return zones.operations / "nights" / site
 
 
-def _stamp(seconds: float) -> str:
+def stamp(seconds: float) -> str:
+    """Return a moment in seconds of the epoch as records of nights say it, in UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
