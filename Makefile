@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
-.PHONY: help demo test format lint types imports contracts static check docs golden lock newest audit clean
+.PHONY: help demo test format lint types imports contracts static check docs golden lock newest audit bundle image clean
 
 help: ## this list
 	@grep -hE '^[A-Za-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,6 +64,12 @@ audit: $(STAMP) ## known vulnerabilities of what the lock names (needs the netwo
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit
 	.venv-audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
+
+bundle: $(STAMP) ## what a machine without a network needs: wheels, SBOM, services (needs the network)
+	$(BIN)/python .ci/bundle.py dist/bundle
+
+image: ## a container image from the bundle (needs podman or docker, and the base image)
+	$$(command -v podman || command -v docker) build -f Containerfile -t livercohort:local .
 
 clean: ## remove the environment and caches, keep var/
 	rm -rf $(VENV) .venv-newest .venv-audit .pytest_cache .mypy_cache .ruff_cache .coverage* dist build

@@ -22,7 +22,7 @@ from schemas.errors import EnvironmentProblemError
 
 #: unix(7): a socket's path has 108 bytes with its end; the standard library adds two random names
 #: (`/pymp-********/listener-********`) to the folder of temporary files.
-_SOCKET_PATH_BYTES, _ADDED_BYTES = 108, 33
+_SOCKET_PATH_BYTES, _ADDED_BYTES = 108, 32
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _for_server: list[str] = []
 

@@ -22,6 +22,7 @@ from schemas.run.atomic_files import canonical_json, write_bytes
 from schemas.run.zones import Zones
 
 _KEPT = 400
+_CLOCKS_DIFFER_S = 3600.0
 
 
 class NightState(StrEnum):
@@ -108,11 +109,16 @@ def read_nights(zones: Zones, site: str) -> list[NightRecord]:
 
 
 def last_night(zones: Zones, site: str, *, busy: bool) -> NightRecord | None:
-    """Return the last night of a site; one that *runs* while nobody is `busy` was killed."""
+    """Return the last night of a site; one that *runs* while nobody is `busy` was killed.
+
+    A record from times to come was written by a clock that has been set right since: it would
+    stand before every night until then, so it counts only where there is no other.
+    """
     records = sorted(_folder(zones, site).glob("*.json"))
     if not records:
         return None
-    record = _read(records[-1])
+    to_come = stamp(time.time() + _CLOCKS_DIFFER_S).replace(":", "")
+    record = _read(([path for path in records if path.name < to_come] or records)[-1])
     if record.state is NightState.RUNNING and not busy:
         return NightRecord(**{**asdict(record), "state": NightState.KILLED})
     return record
