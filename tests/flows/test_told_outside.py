@@ -82,9 +82,7 @@ def told(whole_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
     good.rename(good.with_name(f"{_NAME}_{_NUMBER}"))
     refused = good.with_name(f"refused_{_NAME}")
     refused.mkdir()
-    linkage = f"study_subject_no,patient_id\nA01,{_NUMBER}\nA02,{_NUMBER}\n"
-    (refused / "linkage.csv").write_text(linkage, encoding="utf-8")
-    (refused / "READY").touch()
+    refused.with_name(f"{refused.name}.READY").touch()  # complete, and nothing in it
     messages: list[dict[str, str]] = []
     with receiving(messages) as hook, server_with_dump(folder) as (server, dump):
         environment = {
@@ -107,7 +105,7 @@ def told(whole_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
 def test_a_night_that_fails_is_delivered_to_the_receiver_at_once(told: Told) -> None:
     first, second, digest = told.messages
     assert "S91 incomplete" in first["subject"]
-    assert "linkage.csv" in first["text"]
+    assert "is empty" in first["text"]
     assert "S91 " in second["subject"]
     assert second["text"] != first["text"]
     assert "to act on" in digest["subject"]
