@@ -4,8 +4,8 @@
 
 `wheels/` has the wheel of this clone and one of everything that it needs to run, by the versions
 and hashes of the lock; what comes as source is built here. `requirements.txt` names them with the
-hashes that they have now, `sbom.cdx.json` is the same as CycloneDX. Then the folder is tried: a new
-environment is installed from it with no index, and the command answers.
+hashes that they have now. A new environment is installed from them with no index, to see that
+nothing lacks; what stands there then is `sbom.cdx.json` (CycloneDX).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import venv
 from collections.abc import Iterable
 from importlib.metadata import distribution
@@ -31,14 +32,18 @@ _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 _SBOM_TOOL = "cyclonedx-bom>=7,<8"
 
 
-def needed(project: str, extras: Iterable[str]) -> set[str]:
-    """Return the names of what an installed project needs to run, itself left out."""
+def needed(pyproject: Path, extras: Iterable[str]) -> set[str]:
+    """Return the names of what a project needs to run, by its file and what is installed here."""
+    project = tomllib.loads(pyproject.read_text("utf-8"))["project"]
+    stated = [*project["dependencies"]]
+    for extra in extras:
+        stated += project["optional-dependencies"][extra]
     found: set[str] = set()
-    waiting = [(project, frozenset(extras))]
-    seen = set(waiting)
+    seen: set[tuple[str, frozenset[str]]] = set()
+    waiting: list[tuple[list[str], frozenset[str]]] = [(stated, frozenset())]
     while waiting:
-        name, wanted = waiting.pop()
-        for text in distribution(name).requires or ():
+        requirements, wanted = waiting.pop()
+        for text in requirements:
             requirement = Requirement(text)
             marker = requirement.marker
             if marker and not any(marker.evaluate({"extra": one}) for one in ("", *wanted)):
@@ -48,7 +53,7 @@ def needed(project: str, extras: Iterable[str]) -> set[str]:
             one = (key, frozenset(requirement.extras))
             if one not in seen:
                 seen.add(one)
-                waiting.append(one)
+                waiting.append((distribution(key).requires or [], one[1]))
     return found
 
 
@@ -94,31 +99,32 @@ def main() -> None:
     wheels.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
         lock = Path(scratch, "run.lock")
-        names = needed("livercohort", options.extra)
+        names = needed(ROOT / "pyproject.toml", options.extra)
         lock.write_text(part_of_lock((ROOT / "requirements.lock").read_text("utf-8"), names))
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq"]
         call(*pip, "wheel", "--no-deps", "--require-hashes", "-r", lock, "-w", wheels)
         call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", wheels, ROOT)
         (folder / "requirements.txt").write_text(hashed_requirements(wheels), encoding="utf-8")
-        write_sbom(lock, folder / "sbom.cdx.json", Path(scratch, "sbom"))
+        trial = install_without_index(folder, Path(scratch, "trial"))
+        write_sbom(trial, folder / "sbom.cdx.json", Path(scratch, "sbom"))
         shutil.copytree(ROOT / "packaging", folder / "packaging")
         for name in ("docs/operations.md", "Containerfile", "LICENSE"):
             shutil.copy2(ROOT / name, folder)
         write_sums(folder)
-        try_bundle(folder, Path(scratch, "trial"))
+        call("sha256sum", "--quiet", "-c", "SHA256SUMS", cwd=folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     sys.stdout.write(f"{folder}: {len(names) + 1} wheels, {size / 1e6:.0f} MB\n")
     if size > _MOST_BYTES:
         sys.exit(f"more than {_MOST_BYTES / 1e9} GB")
 
 
-def write_sbom(lock: Path, target: Path, scratch: Path) -> None:
-    """Write the bill of materials of the lock, with a tool in an environment of its own."""
+def write_sbom(installed: Path, target: Path, scratch: Path) -> None:
+    """Write what is installed, with its licences; the tool has an environment of its own."""
     venv.create(scratch, with_pip=True)
     python = scratch / "bin" / "python"
     call(python, "-m", "pip", "-qq", "--disable-pip-version-check", "install", _SBOM_TOOL)
     pyproject = ["--pyproject", ROOT / "pyproject.toml", "--mc-type", "application"]
-    call(scratch / "bin" / "cyclonedx-py", "requirements", lock, *pyproject, "-o", target)
+    call(scratch / "bin" / "cyclonedx-py", "environment", installed, *pyproject, "-o", target)
 
 
 def write_sums(folder: Path) -> None:
@@ -131,15 +137,15 @@ def write_sums(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def try_bundle(folder: Path, scratch: Path) -> None:
-    """Install it where there is no index, and ask the command."""
-    call("sha256sum", "--quiet", "-c", "SHA256SUMS", cwd=folder)
+def install_without_index(folder: Path, scratch: Path) -> Path:
+    """Install the wheels where there is no index, ask the command, and return the Python there."""
     venv.create(scratch, with_pip=True)
     install = ["install", "-qq", "--no-index", "--find-links", folder / "wheels", "--no-deps"]
     requirements = ["--require-hashes", "-r", folder / "requirements.txt"]
     call(scratch / "bin" / "python", "-m", "pip", *install, *requirements)
     call(scratch / "bin" / "python", "-m", "pip", "check")
     call(scratch / "bin" / "livercohort", "rules", "check", cwd=scratch)
+    return scratch / "bin" / "python"
 
 
 def call(*command: object, cwd: Path | None = None) -> None:

@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from schemas.errors import EnvironmentProblemError
+from schemas.errors import EnvironmentProblemError, ExitCode
 from schemas.run.progress import LOGGER_NAME
 from schemas.run.settings import Settings
 
 STARTUP_TIMEOUT_S = 120.0
-_LOOK_S = 1.0
+_LOOK_S, _GRACE_S = 1.0, 20.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -61,7 +61,8 @@ def prefect_server(settings: Settings) -> Iterator[None]:
             finally:
                 in_use.clear()
         finally:
-            _send_remaining_logs()
+            if process.poll() is None:
+                _send_remaining_logs()
             for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING"):
                 del os.environ[name]
             process.terminate()
@@ -115,12 +116,17 @@ def _end_with_parent() -> None:
 
 
 def _end_with_server(process: subprocess.Popen[bytes], in_use: threading.Event) -> None:
-    """End this run as `kill` does when its server ends before it: it would wait for answers."""
+    """End this run as `kill` does when its server ends before it: it would wait for answers.
+
+    Prefect asks on for minutes even while it ends; a run that was killed leaves nothing half done.
+    """
     while process.poll() is None:
         time.sleep(_LOOK_S)
     if in_use.is_set():
         logging.getLogger(LOGGER_NAME).error("the embedded Prefect server ended; so does this run")
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_GRACE_S)
+        os._exit(ExitCode.ENVIRONMENT)
 
 
 def _await_health(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -154,7 +154,8 @@ def test_another_user_may_neither_read_the_key_nor_begin_a_night(
         pytest.skip("only root may give a home away")
     home = tmp_path / "home"
     shutil.copytree(night, home, symlinks=True)
-    cut_export(whole_export, home / "inbox", series=1).rename(home / "inbox" / "S91" / "later")
+    more = cut_export(whole_export, tmp_path / "more", series=1)
+    more.rename(home / "inbox" / "S91" / "later")
     before = file_bytes(home, "**/*")
     other = pwd.getpwnam("nobody")
     for path in (home, *home.rglob("*")):

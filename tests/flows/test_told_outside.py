@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,7 +72,17 @@ def server_with_dump(folder: Path) -> Iterator[tuple[Server, list[str]]]:
         running_postgres(programs) as sockets,
         served(folder, f"postgresql+asyncpg://vault@/postgres?host={sockets}") as server,
     ):
-        yield server, [str(programs / "pg_dump"), "-h", str(sockets), "-U", "vault", "postgres"]
+        yield (
+            server,
+            [
+                shutil.which("pg_dump") or str(programs / "pg_dump"),
+                "-h",
+                str(sockets),
+                "-U",
+                "vault",
+                "postgres",
+            ],
+        )
 
 
 @pytest.fixture(scope="module")
