@@ -17,7 +17,7 @@ from typing import Any
 
 import pydicom
 import pytest
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import UID, SecondaryCaptureImageStorage
 
 from tests.certificates import Certificates, make_certificates
 from tests.flows.exports import new_home
@@ -120,7 +120,7 @@ def test_orthanc_sends_a_study_and_every_value_of_it_arrives(
     home, port = new_home(tmp_path), free_port()
     capture = pydicom.dcmread(images[0])
     capture.SOPClassUID = capture.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    capture.SOPInstanceUID = capture.file_meta.MediaStorageSOPInstanceUID = "2.25.42"
+    capture.SOPInstanceUID = capture.file_meta.MediaStorageSOPInstanceUID = UID("2.25.42")
     capture.save_as(tmp_path / "capture", enforce_file_format=True)
     with receiver(home, port), orthanc(tmp_path / "orthanc", port) as url:
         given = [asked(f"{url}/instances", path.read_bytes())["ID"] for path in images]
