@@ -128,7 +128,7 @@ def test_a_night_that_fails_is_delivered_to_the_receiver_at_once(told: Told) -> 
     assert "S91 incomplete" in first["subject"]
     assert "is empty" in first["text"]
     assert "S91" in second["subject"]
-    assert "failed with" in second["text"]
+    assert "at S91 failed. the vault" in second["text"]
     assert "to act on" in digest["subject"]
     assert "# " in digest["text"]
 
