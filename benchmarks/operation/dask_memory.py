@@ -3,12 +3,14 @@
     PYTHONPATH=. python benchmarks/operation/dask_memory.py [--batches 100] [--files 60]
 
 A real scheduler and two workers; every batch has a connection of its own, as every night has, and
-is de-identified and converted, which is all of a night that goes to the workers at this size.
+is de-identified and converted, which is all of a night that goes to the workers at this size. With
+`--files 0` a batch is two numbers: what a night costs the scheduler whatever it holds.
 """
 
 from __future__ import annotations
 
 import argparse
+import operator
 import os
 import shutil
 import tempfile
@@ -17,6 +19,7 @@ from pathlib import Path
 import dask.config
 
 from schemas.run.dask_pool import dask_workers
+from schemas.run.pool import run_isolated
 from schemas.run.settings import Settings
 from schemas.run.work import spread_over
 from tasks.convert.store_folder import convert_folder
@@ -43,8 +46,10 @@ def main() -> None:
         root = Path(folder)
         (root / "home").mkdir()
         half = options.files // 2
-        paths = write_files(root / "in" / "1", make_series(n_slices=half, series=1))
-        paths += write_files(root / "in" / "2", make_series(n_slices=half, series=2))
+        paths = []
+        for series in (1, 2) if half else ():
+            made = make_series(n_slices=half, series=series)
+            paths += write_files(root / "in" / str(series), made)
         files = deliver(paths)
         with running_cluster(root, workers=2) as cluster:
             os.environ |= {k: v for k, v in cluster.environment.items() if k.startswith("DASK_")}
@@ -55,11 +60,14 @@ def main() -> None:
                     dask_workers(Settings(home=root / "home"), cluster.url) as executor,
                     spread_over(executor),
                 ):
-                    done = deidentify_files(files, _LINKS, RING, out, workers=2)
-                    convert_folder(out, root / f"nifti{number}", workers=2)
-                assert len(done) == len(files)
-                shutil.rmtree(out)
-                shutil.rmtree(root / f"nifti{number}")
+                    if files:
+                        done = deidentify_files(files, _LINKS, RING, out, workers=2)
+                        convert_folder(out, root / f"nifti{number}", workers=2)
+                        assert len(done) == len(files)
+                        shutil.rmtree(out)
+                        shutil.rmtree(root / f"nifti{number}")
+                    else:
+                        assert len(dict(run_isolated(operator.neg, [1, 2], workers=2))) == 2
                 if number % max(1, options.batches // 10) == 0 or number == options.batches - 1:
                     workers = [f"{resident_mib(one.pid):.1f}" for one in cluster.workers]
                     print(
