@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
-.PHONY: help demo test format lint types imports contracts static check docs golden lock newest audit clean
+.PHONY: help demo test format lint types imports contracts static check docs golden lock newest audit bundle image clean
 
 help: ## this list
 	@grep -hE '^[A-Za-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,17 +53,23 @@ golden: $(STAMP) ## rewrite the golden files; review the diff before committing
 	LIVERCOHORT_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/golden
 
 lock: ## resolve requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --extra dask --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -o requirements.lock
 
 newest: ## try the newest versions that pyproject lets in: do nights still start by the clock?
 	$(PYTHON) -m venv .venv-newest
-	.venv-newest/bin/python -m pip install -qq --disable-pip-version-check --upgrade -e '.[dev]'
+	.venv-newest/bin/python -m pip install -qq --disable-pip-version-check --upgrade -e '.[dev,dask]'
 	.venv-newest/bin/python -m pytest tests/flows/test_versions.py tests/flows/test_deploy.py tests/flows/test_clock.py
 
 audit: $(STAMP) ## known vulnerabilities of what the lock names (needs the network)
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit
 	.venv-audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
+
+bundle: $(STAMP) ## what a machine without a network needs: wheels, SBOM, services (needs the network)
+	$(BIN)/python .ci/bundle.py dist/bundle
+
+image: ## a container image from the bundle (needs podman or docker, and the base image)
+	$$(command -v podman || command -v docker) build -f Containerfile -t livercohort:local .
 
 clean: ## remove the environment and caches, keep var/
 	rm -rf $(VENV) .venv-newest .venv-audit .pytest_cache .mypy_cache .ruff_cache .coverage* dist build

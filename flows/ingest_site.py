@@ -7,6 +7,8 @@ must see what an earlier one brought. Files decide what is done; Prefect shows i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from prefect import flow
@@ -14,13 +16,15 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
+from flows.executor import workers_of
 from flows.run_console import newest_report_link, progress_shown, told_when_ended
 from flows.signed_tables import require_signed_tables
 from schemas.errors import LivercohortError, NightIncompleteError
-from schemas.run.forking import preload_in_server
+from schemas.identifiers import SiteCode
+from schemas.run.forking import preload_in_server, require_short_temporary_folder
 from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
 from schemas.run.nights import recorded_night
-from schemas.run.settings import read_settings
+from schemas.run.settings import Settings, read_settings
 from schemas.run.sites import is_site_code, site_code
 from schemas.run.stage_errors import redacted, redacted_errors
 from tasks.clinical.task import take_in_forms
@@ -35,6 +39,19 @@ from tasks.validate.task import validate_batch
 
 #: What workers of any stage need: one server, started by the first stage, forks those of all.
 _WORKERS_NEED = ("tasks.deidentify.store_warm", "tasks.convert.store_warm", "pydicom.pixels.utils")
+
+#: In this order; then the search for what must not leave, the queries and the commit.
+_STAGES = (
+    link_batch,
+    deidentify_batch,
+    settle_batch,
+    convert_batch,
+    label_batch,
+    stage_rows,
+    take_in_forms,
+    validate_batch,
+    stage_tables,
+)
 
 
 def _run_name() -> str:
@@ -63,27 +80,29 @@ def ingest_site(site: str) -> dict[str, Any]:
     redact_handlers(*PREFECT_LOGGERS)
     preload_in_server(*_WORKERS_NEED)
     settings, code = read_settings(), site_code(site)
-    with redacted_errors("home", settings.zones):
-        require_signed_tables(settings.zones)
-        settings.zones.create()  # a worker's first night has no command before it that does
     with (
-        lease(settings.zones, code),
         told_when_ended(code),
+        redacted_errors("home", settings.zones),
+        _home_of_one_night(settings, code),
         recorded_night(settings.zones, code) as night,
+        ExitStack() as spread,
     ):
+        require_short_temporary_folder()
+        require_signed_tables(settings.zones)
+        spread.enter_context(workers_of(settings))
         committed, refused = night["batches"], night["refused"]
         received = receive_exports(code)
         refused += received["refused"]
         batches = received["batches"]
-        move = progress_shown(f"progress-{code.lower()}", f"Batches of the night at {code}")
-        for number, batch in enumerate(batches, start=1):
+        move = progress_shown(f"progress-{code.lower()}", f"Stages of the night at {code}")
+        for number, batch in enumerate(batches):
             try:
-                committed.append(ingest_batch(code, batch))
+                committed.append(ingest_batch(code, batch, _share_of(move, number, len(batches))))
             except LivercohortError as error:
                 refused.append(f"batch {batch}: {error.message}")
             except Exception as error:
                 refused.append(f"batch {batch}: {redacted(error, 'night', settings.zones).message}")
-            move(100.0 * number / len(batches))
+            move(100.0 * (number + 1) / len(batches))
     for message in refused:
         get_run_logger().error("%s", message)
     create_table_artifact(
@@ -110,17 +129,24 @@ def run_night(site: str) -> dict[str, Any]:
         return incomplete.night
 
 
-def ingest_batch(site: str, batch: str) -> dict[str, Any]:
-    """Run the stages over one received export and commit it."""
-    link_batch(site, batch)
-    deidentify_batch(site, batch)
-    settle_batch(site, batch)
-    convert_batch(site, batch)
-    label_batch(site, batch)
-    stage_rows(site, batch)
-    take_in_forms(site, batch)
-    validate_batch(site, batch)
-    stage_tables(site, batch)
+@contextmanager
+def _home_of_one_night(settings: Settings, code: SiteCode) -> Iterator[None]:
+    """Hold the site; a worker's first night has no command before it that makes the zones."""
+    settings.zones.create()
+    with lease(settings.zones, code):
+        yield
+
+
+def _share_of(move: Callable[[float], None], number: int, total: int) -> Callable[[float], None]:
+    """Return what moves the bar within the share of one batch, 0 to 1."""
+    return lambda done: move(100.0 * (number + done) / total)
+
+
+def ingest_batch(site: str, batch: str, done: Callable[[float], None]) -> dict[str, Any]:
+    """Run the stages over one received export and commit it; tell `done` how far it is, 0 to 1."""
+    for number, stage in enumerate(_STAGES, start=1):
+        stage(site, batch)
+        done(number / (len(_STAGES) + 1))
     if scan_batch(site, batch)["hits"]:
         stage_tables(site, batch)
         require_clean(site, batch)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import secrets
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -16,10 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from schemas.errors import EnvironmentProblemError
+from schemas.errors import EnvironmentProblemError, ExitCode
+from schemas.run.progress import LOGGER_NAME
 from schemas.run.settings import Settings
 
 STARTUP_TIMEOUT_S = 120.0
+_LOOK_S, _GRACE_S = 1.0, 20.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -49,9 +53,16 @@ def prefect_server(settings: Settings) -> Iterator[None]:
         os.environ |= {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": password}
         try:
             _await_health(process, url, log)
-            yield
+            in_use = threading.Event()
+            in_use.set()
+            threading.Thread(target=_end_with_server, args=(process, in_use), daemon=True).start()
+            try:
+                yield
+            finally:
+                in_use.clear()
         finally:
-            _send_remaining_logs()
+            if process.poll() is None:
+                _send_remaining_logs()
             for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING"):
                 del os.environ[name]
             process.terminate()
@@ -102,6 +113,20 @@ def _send_remaining_logs() -> None:
 
 def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _end_with_server(process: subprocess.Popen[bytes], in_use: threading.Event) -> None:
+    """End this run as `kill` does when its server ends before it: it would wait for answers.
+
+    Prefect asks on for minutes even while it ends; a run that was killed leaves nothing half done.
+    """
+    while process.poll() is None:
+        time.sleep(_LOOK_S)
+    if in_use.is_set():
+        logging.getLogger(LOGGER_NAME).error("the embedded Prefect server ended; so does this run")
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_GRACE_S)
+        os._exit(ExitCode.ENVIRONMENT)
 
 
 def _await_health(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,8 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from schemas.errors import BusyError, LivercohortError
+from schemas.run.nights import stamp
 from schemas.run.settings import Settings
 from tasks.operate.task import send_message, tell_night
 from tasks.report.store_builds import newest_report
@@ -16,13 +19,22 @@ from tasks.report.store_builds import newest_report
 
 @contextmanager
 def told_when_ended(site: str) -> Iterator[None]:
-    """Tell of a night when it has ended or failed; one that was killed tells the next morning."""
+    """Tell of a night when it has ended or failed; one that was killed tells the next morning.
+
+    A night that finds its site busy tells nothing: the one that holds it does.
+    """
+    since = stamp(time.time())
     try:
         yield
-    except Exception:
-        tell_night(site)
+    except BusyError:
         raise
-    tell_night(site)
+    except LivercohortError as error:
+        tell_night(site, since, error.message)
+        raise
+    except Exception as error:
+        tell_night(site, since, f"failed with {type(error).__name__}")
+        raise
+    tell_night(site, since)
 
 
 def tell_release_failed(flow: object, flow_run: Any, state: Any) -> None:

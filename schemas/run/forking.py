@@ -12,10 +12,17 @@ import ctypes
 import importlib
 import os
 import signal
+import tempfile
 import threading
 from multiprocessing import get_context, parent_process
 from multiprocessing.context import ForkContext, ForkServerContext
+from pathlib import Path
 
+from schemas.errors import EnvironmentProblemError
+
+#: unix(7): a socket's path has 108 bytes with its end; the standard library adds two random names
+#: (`/pymp-********/listener-********`) to the folder of temporary files.
+_SOCKET_PATH_BYTES, _ADDED_BYTES = 108, 32
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _for_server: list[str] = []
 
@@ -25,9 +32,34 @@ def preload_in_server(*modules: str) -> None:
     _for_server.extend(name for name in modules if name not in _for_server)
 
 
+def wanted_in_server() -> tuple[str, ...]:
+    """Return what was said so far, to say it on another machine."""
+    return tuple(_for_server)
+
+
+def require_short_temporary_folder() -> None:
+    """Refuse to begin where no server of workers could listen.
+
+    Raises
+    ------
+    EnvironmentProblemError
+        If the path of the folder for temporary files is too long for a socket in it.
+    """
+    longest = _SOCKET_PATH_BYTES - 1 - _ADDED_BYTES
+    found = len(os.fsencode(Path(tempfile.gettempdir()).absolute()))
+    if found > longest:
+        raise EnvironmentProblemError(
+            f"the path of the folder for temporary files is {found} bytes long",
+            expected=f"at most {longest}: the sockets of worker processes lie in it",
+            where="TMPDIR",
+            hint="Set TMPDIR to a shorter folder, such as /tmp.",
+        )
+
+
 def worker_context(*modules: str) -> ForkContext | ForkServerContext:
     """Return how to start workers that need these modules, by name; they find them loaded."""
     if threading.active_count() > 1:
+        require_short_temporary_folder()
         preload_in_server(*modules)
         server = get_context("forkserver")
         server.set_forkserver_preload([*_for_server])

@@ -22,6 +22,7 @@ from schemas.run.atomic_files import canonical_json, write_bytes
 from schemas.run.zones import Zones
 
 _KEPT = 400
+_CLOCKS_DIFFER_S = 3600.0
 
 
 class NightState(StrEnum):
@@ -65,9 +66,9 @@ def recorded_night(zones: Zones, site: str) -> Iterator[dict[str, Any]]:
     """
     begun = time.time()
     night: dict[str, Any] = {"batches": [], "refused": []}
-    path = _folder(zones, site) / f"{_stamp(begun).replace(':', '')}-{os.getpid()}.json"
+    path = _folder(zones, site) / f"{stamp(begun).replace(':', '')}-{os.getpid()}.json"
     record = NightRecord(
-        site, _stamp(begun), NightState.RUNNING, host=socket.gethostname(), pid=os.getpid()
+        site, stamp(begun), NightState.RUNNING, host=socket.gethostname(), pid=os.getpid()
     )
     _write(path, record)
     state, told = NightState.FAILED, ["interrupted"]
@@ -91,7 +92,7 @@ def recorded_night(zones: Zones, site: str) -> Iterator[dict[str, Any]]:
             **{
                 **asdict(record),
                 "state": state,
-                "ended": _stamp(ended),
+                "ended": stamp(ended),
                 "seconds": round(ended - begun, 1),
                 "batches": tuple(str(batch["batch_id"]) for batch in night["batches"]),
                 "counts": _sum_counts(night["batches"]),
@@ -103,11 +104,16 @@ def recorded_night(zones: Zones, site: str) -> Iterator[dict[str, Any]]:
 
 
 def last_night(zones: Zones, site: str, *, busy: bool) -> NightRecord | None:
-    """Return the last night of a site; one that *runs* while nobody is `busy` was killed."""
+    """Return the last night of a site; one that *runs* while nobody is `busy` was killed.
+
+    A record from times to come was written by a clock that has been set right since: it would
+    stand before every night until then, so it counts only where there is no other.
+    """
     records = sorted(_folder(zones, site).glob("*.json"))
     if not records:
         return None
-    record = _read(records[-1])
+    to_come = stamp(time.time() + _CLOCKS_DIFFER_S).replace(":", "")
+    record = _read(([path for path in records if path.name < to_come] or records)[-1])
     if record.state is NightState.RUNNING and not busy:
         return NightRecord(**{**asdict(record), "state": NightState.KILLED})
     return record
@@ -117,7 +123,8 @@ def _folder(zones: Zones, site: str) -> Path:
     return zones.operations / "nights" / site
 
 
-def _stamp(seconds: float) -> str:
+def stamp(seconds: float) -> str:
+    """Return a moment in seconds of the epoch as records of nights say it, in UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 

@@ -2,7 +2,8 @@
 
 The one pool of the project. `run_isolated` bounds each item in time and memory and yields
 results as they come; `run_in_order` hands out many small items in chunks of those that belong
-together, and yields their results in the order of the items.
+together, and yields their results in the order of the items. Where a night was given workers of
+other machines (`spread_over`), items go to those; each of them works them off with `run_here`.
 """
 
 from __future__ import annotations
@@ -29,26 +30,15 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from schemas.run.forking import die_with_run, preload_in_server, worker_context
+from schemas.run.work import Start, Warm, Work, elsewhere
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 #: Items that belong together go to one worker, up to so many at a time.
 _CHUNK = 64
-#: What prepares a process before its first item, and what that is called with.
-Start = tuple[Callable[..., None], tuple[object, ...]]
-
-
-@dataclass(frozen=True)
-class Warm:
-    """Modules that workers find loaded, so that one starts in milliseconds.
-
-    `modules` are imported before any worker is forked; `in_server` only by a server that forks
-    them, which starts once: a process that forks them itself loads those when a file needs it.
-    """
-
-    modules: tuple[str, ...] = ()
-    in_server: tuple[str, ...] = ()
+#: How often a pool looks whether anybody still wants what it does.
+_LOOK_S = 0.5
 
 
 class Loss(StrEnum):
@@ -101,10 +91,43 @@ def run_isolated(
         Address space for an item, of the process beyond what it has when the item comes, and
         of each of its children.
     """
-    pool = _Pool(function, items, _context(warm or Warm()), start, _Bounds(timeout_s, memory_bytes))
-    waiting = list(range(len(items)))[::-1]
+    work = Work(
+        function,
+        items,
+        warm or Warm(),
+        start,
+        None if timeout_s is None else tuple(timeout_s(item) for item in items),
+        None if memory_bytes is None else tuple(memory_bytes(item) for item in items),
+    )
+    # One item, or one at a time, is done sooner here than it is sent.
+    others = elsewhere() if workers > 1 and len(items) > 1 else None
+    if others is not None:
+        yield from others.run(work)
+    else:
+        yield from run_here(work, workers=workers)
+
+
+def run_here(
+    work: Work, *, workers: int, wanted: Callable[[], bool] | None = None
+) -> Iterator[tuple[int, Any]]:
+    """Do the work in processes of this machine, whatever else there is; as `run_isolated`.
+
+    Parameters
+    ----------
+    work : Work
+    workers : int
+        Processes at a time.
+    wanted : callable, optional
+        Asked twice a second; once it says no, all processes are ended.
+    """
+    pool: _Pool[Any, Any] = _Pool(
+        work, _context(work.warm), math.inf if wanted is None else _LOOK_S
+    )
+    waiting = list(range(len(work.items)))[::-1]
     try:
         while waiting or pool.busy:
+            if wanted is not None and not wanted():
+                return
             while waiting and len(pool.busy) < workers:
                 pool.give(waiting.pop())
             for index, outcome in pool.collect():
@@ -191,34 +214,15 @@ def _chunks(items: Sequence[Item], together: Callable[[Item], object]) -> Iterat
             yield chunk
 
 
-@dataclass(frozen=True)
-class _Bounds(Generic[Item]):
-    """Time and memory of an item, None without bound."""
-
-    timeout_s: Callable[[Item], float] | None
-    memory_bytes: Callable[[Item], int] | None
-
-    def deadline(self, item: Item) -> float:
-        return math.inf if self.timeout_s is None else time.monotonic() + self.timeout_s(item)
-
-    def memory(self, item: Item) -> int | None:
-        return None if self.memory_bytes is None else self.memory_bytes(item)
-
-
 class _Pool(Generic[Item, Result]):
     def __init__(
-        self,
-        function: Callable[[Item], Result],
-        items: Sequence[Item],
-        context: ForkContext | ForkServerContext,
-        start: Start | None,
-        bounds: _Bounds[Item],
+        self, work: Work, context: ForkContext | ForkServerContext, patience_s: float
     ) -> None:
         self.busy: dict[connection.Connection, _Worker] = {}
         self._idle: list[tuple[connection.Connection, _Worker]] = []
         self._for_fresh: set[int] = set()
-        self._function, self._items, self._context = function, items, context
-        self._start_with, self._bounds = start, bounds
+        self._work, self._items, self._context = work, work.items, context
+        self._patience_s = patience_s
         self._forks = isinstance(context, ForkContext)
 
     def give(self, index: int) -> None:
@@ -228,18 +232,19 @@ class _Pool(Generic[Item, Result]):
         pipe, worker = self._idle.pop() if self._idle else self._start()
         item = self._items[index]
         worker.index, worker.n_items = index, worker.n_items + 1
-        worker.deadline = self._bounds.deadline(item)
+        timeouts, memory = self._work.timeouts_s, self._work.memory_bytes
+        worker.deadline = math.inf if timeouts is None else time.monotonic() + timeouts[index]
         self.busy[pipe] = worker
         # A worker that just died is seen when its answer is waited for.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            pipe.send((index if self._forks else item, self._bounds.memory(item)))
+            pipe.send((index if self._forks else item, None if memory is None else memory[index]))
 
     def _start(self) -> tuple[connection.Connection, _Worker]:
         ours, theirs = self._context.Pipe()
         # A forked worker has all items already: only their numbers need to be told.
         items = self._items if self._forks else None
         forker = os.getpid() if self._forks else None
-        arguments = (theirs, self._function, items, forker, self._start_with)
+        arguments = (theirs, self._work.function, items, forker, self._work.start)
         process = self._context.Process(target=_work, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -247,7 +252,8 @@ class _Pool(Generic[Item, Result]):
 
     def collect(self) -> Iterator[tuple[int, Result | Loss | None]]:
         """Wait for an end; yield outcomes, None for an item that shall be tried again."""
-        patience = min(worker.deadline for worker in self.busy.values()) - time.monotonic()
+        left = min(worker.deadline for worker in self.busy.values()) - time.monotonic()
+        patience = min(left, self._patience_s)
         bounded = None if math.isinf(patience) else max(patience, 0.0)
         ready = connection.wait(list(self.busy), timeout=bounded)
         now = time.monotonic()

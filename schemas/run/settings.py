@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _PREFIX = "LIVERCOHORT_"
 _MAX_WORKERS = 256
+PROCESSES = "processes"
+_DASK = re.compile(r"dask://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
 #: A hospital network is closed: nothing of ours or of a library may look outward.
 #: Prefect's values are read when it is first imported, so this runs before.
 QUIET_ENVIRONMENT = {
@@ -38,10 +41,12 @@ class Settings:
     `inbox` where sites deliver, by default home/inbox; `load_sites` site files X001 and up of
     a load test; `vault_url` the PostgreSQL database of the vault, by default a file in
     restricted/; `releases_url` and `warehouse_url` where these are kept as well, a path or an
-    s3:// URL; `workers` the processes in a stage's pool; `min_free_gib` the free space below which
-    somebody is told; `notify_webhook` and `notify_mail` where messages go (an https:// URL that
-    takes JSON, and smtp[s]://[USER:PASSWORD@]HOST[:PORT]/?from=ADDRESS&to=ADDRESS). Plain,
-    because every command reads them before it does anything else.
+    s3:// URL; `workers` the processes in a stage's pool; `executor` whose they are, `processes`
+    of this machine or those behind a scheduler, `dask://HOST:PORT`; `min_free_gib` the free space
+    below which somebody is told; `notify_webhook` and `notify_mail` where messages go (an
+    https:// URL that takes JSON, and
+    smtp[s]://[USER:PASSWORD@]HOST[:PORT]/?from=ADDRESS&to=ADDRESS). Plain, because every command
+    reads them before it does anything else.
     """
 
     home: Path = Path("var")
@@ -52,6 +57,7 @@ class Settings:
     releases_url: str | None = None
     warehouse_url: str | None = None
     workers: int = 2
+    executor: str = PROCESSES
     min_free_gib: float = 5.0
     notify_webhook: SecretStr | None = None
     notify_mail: SecretStr | None = None
@@ -73,7 +79,8 @@ def read_settings() -> Settings:
     Raises
     ------
     BadInputError
-        If LIVERCOHORT_WORKERS is no number from 1 to 256, or another number is none.
+        If LIVERCOHORT_WORKERS is no number from 1 to 256, another number is none, or
+        LIVERCOHORT_EXECUTOR is neither `processes` nor an address.
     """
     home = _path("HOME")
     return Settings(
@@ -85,6 +92,7 @@ def read_settings() -> Settings:
         releases_url=os.environ.get(_PREFIX + "RELEASES_URL"),
         warehouse_url=os.environ.get(_PREFIX + "WAREHOUSE_URL"),
         workers=_workers(),
+        executor=_executor(),
         min_free_gib=_min_free_gib(),
         notify_webhook=_secret("NOTIFY_WEBHOOK"),
         notify_mail=_secret("NOTIFY_MAIL"),
@@ -112,6 +120,15 @@ def _workers() -> int:
             "LIVERCOHORT_WORKERS is not a usable number", expected=f"1 to {_MAX_WORKERS}"
         )
     return int(text)
+
+
+def _executor() -> str:
+    text = os.environ.get(_PREFIX + "EXECUTOR", PROCESSES).strip()
+    if text != PROCESSES and not _DASK.fullmatch(text):
+        raise BadInputError(
+            "LIVERCOHORT_EXECUTOR is not usable", expected=f"{PROCESSES} or dask://HOST:PORT"
+        )
+    return text
 
 
 def _min_free_gib() -> float:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from schemas.run.pool import Warm
+from schemas.run.work import Warm
 
 WARM = Warm(("tasks.convert.store_warm",), in_server=("pydicom", "pydicom.pixels.utils"))

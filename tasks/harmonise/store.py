@@ -16,7 +16,8 @@ from schemas.dicom.unlabelled_text import repair_texts
 from schemas.errors import BadInputError
 from schemas.records import CohortLabels, SeriesLabel
 from schemas.run.folder_files import list_files
-from schemas.run.pool import Warm, run_in_order
+from schemas.run.pool import run_in_order
+from schemas.run.work import Warm
 from schemas.states import FileState, ReasonCode
 from tasks.harmonise.exam import label_instances
 from tasks.harmonise.review import QUEUE_COLUMNS

@@ -70,6 +70,12 @@ def night_text(record: NightRecord) -> str:
     return f"livercohort: the night of {record.begun} at {record.site_code} {record.state}. {told}"
 
 
+def unrecorded_night(site: str, failure: str) -> tuple[str, str]:
+    """Return subject and text for a night that failed where it could leave no record."""
+    subject = f"livercohort: the night at {site} failed and left no record"
+    return subject, f"{subject}. {failure}"
+
+
 def _item(one: Attention) -> str:
     return f"- **{one.site_code or 'home'}** ({one.kind}): {one.text}"
 

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 
 from prefect import task
 
-from schemas.run.nights import NEEDS_A_PERSON, last_night
+from schemas.identifiers import SiteCode
+from schemas.run.nights import NEEDS_A_PERSON, NightRecord, last_night
 from schemas.run.settings import read_settings
 from schemas.run.sites import site_code
+from schemas.run.zones import Zones
 from tasks.operate import store
-from tasks.operate.digest import night_text
+from tasks.operate.digest import night_text, unrecorded_night
 from tasks.operate.store_notify import notify
 
 _log = logging.getLogger("prefect.livercohort.operate")
 
 
 @task(name="tell-night", task_run_name="tell-night", retries=0)
-def tell_night(site: str) -> None:
-    """Write metrics and log of the night that has just ended; tell somebody if it must be told."""
+def tell_night(site: str, since: str, failure: str = "") -> None:
+    """Write metrics and log of the night that has just ended; tell somebody if it must be told.
+
+    Parameters
+    ----------
+    site : str
+        Site code.
+    since : str
+        When the run began, as records of nights say it: an earlier record is not of this night.
+    failure : str
+        What ended the night, without values; it is told where the night left no record.
+    """
     settings, code = read_settings(), site_code(site)
-    record = last_night(settings.zones, code, busy=False)
+    record = _record_of_this_run(settings.zones, code, since)
     if record is None:
+        if failure:
+            send_message(*unrecorded_night(code, failure))
         return
     try:
         store.write_night(settings.zones, record)
@@ -30,6 +46,17 @@ def tell_night(site: str) -> None:
     if record.state in NEEDS_A_PERSON:
         text = night_text(record)
         send_message(text.partition(". ")[0], text)
+
+
+def _record_of_this_run(zones: Zones, code: SiteCode, since: str) -> NightRecord | None:
+    """Return the record that this process has written since then; none of an earlier night."""
+    try:
+        record = last_night(zones, code, busy=False)
+    except (OSError, ValueError):
+        return None
+    mine = (socket.gethostname(), os.getpid())
+    is_mine = record is not None and (record.host, record.pid) == mine and record.begun >= since
+    return record if is_mine else None
 
 
 @task(name="tell", task_run_name="tell", retries=0)

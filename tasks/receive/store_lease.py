@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from schemas.errors import BusyError
@@ -99,8 +99,12 @@ def _acquire(path: Path, name: str, owner: str) -> None:
                 continue
             grave.unlink()
             continue
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(_content(owner))
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(_content(owner))
+        except OSError:
+            path.unlink(missing_ok=True)  # a full disk must not leave a lease that nobody owns
+            raise
         return
     raise _busy(path, name)
 
@@ -127,8 +131,10 @@ def _content(owner: str) -> bytes:
 
 def _beat(path: Path, owner: str, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_S):
-        if _read(path).get("owner") == owner:
-            write_bytes(path, _content(owner))
+        # A disk that is full now may have room at the next beat; the beats must not end.
+        with suppress(OSError):
+            if _read(path).get("owner") == owner:
+                write_bytes(path, _content(owner))
 
 
 def _read(path: Path) -> dict[str, object]:

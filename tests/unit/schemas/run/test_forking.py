@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import EnvironmentProblemError
+from schemas.run.forking import require_short_temporary_folder
 
 #: A module that nothing loads by itself.
 _MODULE, _OTHER = "schemas.partial_dates", "schemas.tables.workbook_bytes"
@@ -48,3 +58,26 @@ def test_with_threads_a_server_forks_workers_that_have_the_modules_of_every_stag
         """
     )
     assert said == ["True", "True", "forkserver"]
+
+
+@pytest.mark.parametrize(("length", "fits"), [(75, True), (76, False)])
+def test_a_temporary_folder_in_which_no_server_could_listen_is_refused_by_its_length(
+    length: int, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket is bound as the standard library names it, to see that the limit is the system's."""
+    folder = Path("/tmp") / f"l{os.getpid()}".ljust(length - len("/tmp/"), "x")
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    inside = Path(tempfile.mkdtemp(prefix="pymp-"))
+    try:
+        with socket.socket(socket.AF_UNIX) as listening:
+            if fits:
+                listening.bind(tempfile.mktemp(prefix="listener-", dir=inside))
+                require_short_temporary_folder()
+                return
+            with pytest.raises(OSError, match="AF_UNIX path too long"):
+                listening.bind(tempfile.mktemp(prefix="listener-", dir=inside))
+        with pytest.raises(EnvironmentProblemError, match="76 bytes long"):
+            require_short_temporary_folder()
+    finally:
+        shutil.rmtree(folder)

@@ -64,3 +64,21 @@ def test_a_night_is_running_until_it_ends_and_killed_when_nobody_holds_the_site(
 
 def test_a_site_without_a_night_has_none(zones: Zones) -> None:
     assert last_night(zones, "S91", busy=False) is None
+
+
+def test_a_record_of_a_clock_that_ran_ahead_does_not_hide_the_nights_after_it(
+    tmp_path: Path,
+) -> None:
+    zones = Zones(tmp_path)
+    with recorded_night(zones, "S91"):
+        pass
+    (path,) = (tmp_path / "operations" / "nights" / "S91").iterdir()
+    ahead = path.with_name(f"2099-01-01T000000Z-{path.name.rpartition('-')[2]}")
+    ahead.write_bytes(path.read_bytes().replace(b'"done"', b'"failed"'))
+    last = last_night(zones, "S91", busy=False)
+    assert last is not None
+    assert last.state is NightState.DONE
+    path.unlink()
+    only = last_night(zones, "S91", busy=False)
+    assert only is not None
+    assert only.state is NightState.FAILED
