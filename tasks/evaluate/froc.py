@@ -24,7 +24,7 @@ UNMARKED = -math.inf
 
 @dataclass(frozen=True)
 class CaseMarks:
-    """One case: the score of each lesion (`UNMARKED` where nobody marked it), and of false marks."""
+    """One case: scores of its lesions (`UNMARKED`: nobody marked it) and of its false marks."""
 
     lesions: tuple[float, ...]
     false_marks: tuple[float, ...]
@@ -81,7 +81,9 @@ def froc_curve(
 
 
 def _counts(scores: Sequence[float], thresholds: Matrix) -> Matrix:
-    return (np.array(scores, dtype=float)[:, None] >= thresholds[None, :]).sum(axis=0) * 1.0
+    reached = np.array(scores, dtype=float)[:, None] >= thresholds[None, :]
+    counts: Matrix = reached.sum(axis=0).astype(np.float64)
+    return counts
 
 
 def afroc_figure(cases: Sequence[CaseMarks], *, weighted: bool = False) -> tuple[float, Matrix]:

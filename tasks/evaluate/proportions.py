@@ -110,9 +110,10 @@ def ratio_variance(hits: Counts, sizes: Counts) -> float | None:
 
 
 def intraclass_correlation(hits: Counts, sizes: Counts) -> float | None:
-    """Return the ANOVA estimate of the correlation within subjects (Ridout 1999, Biometrics 55:137).
+    """Return the ANOVA estimate of the correlation within subjects.
 
-    None where no subject has two lesions, all have the same outcome, or there is one subject.
+    Source: Ridout 1999, Biometrics 55:137. None where no subject has two lesions, all have the
+    same outcome, or there is one subject.
     """
     clusters, lesions = len(sizes), float(sizes.sum())
     if clusters < 2 or lesions <= clusters:

@@ -135,7 +135,8 @@ def jackknife_covariance(deleted: Matrix) -> Matrix:
     """
     cases = len(deleted)
     centred = deleted - deleted.mean(axis=0)
-    return (cases - 1) / cases * centred.T @ centred
+    covariance: Matrix = (cases - 1) / cases * centred.T @ centred
+    return covariance
 
 
 def _arm(figures: Matrix, arm: int, covariance: Matrix) -> Estimate:

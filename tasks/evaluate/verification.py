@@ -1,4 +1,4 @@
-"""Where only some were verified: Begg-Greenes under its assumption, and bounds without one. Pure."""
+"""Where only some were verified: Begg-Greenes under its assumption, bounds without. Pure."""
 
 from __future__ import annotations
 
