@@ -1,4 +1,4 @@
-"""The outcomes per lesion: predictions matched with reference lesions, clustered in subjects. Pure."""
+"""The outcomes per lesion: predictions matched with lesions, clustered in subjects. Pure."""
 
 from __future__ import annotations
 
@@ -279,7 +279,8 @@ class _LesionTable:
 
     def per_subject(self, lesions: NDArray[np.bool_]) -> Counts:
         """Return how many of the lesions each subject has."""
-        return np.bincount(self._owner, lesions.astype(float), minlength=len(self._ours))
+        counts = np.bincount(self._owner, lesions.astype(float), minlength=len(self._ours))
+        return counts.astype(np.float64)
 
     @property
     def positive_calls(self) -> tuple[Counts, Counts]:
@@ -323,7 +324,7 @@ class _LesionTable:
 
 
 def case_marks(ours: Sequence[MatchedSubject]) -> list[CaseMarks]:
-    """Return every subject of the main analysis set as lesions and false marks with their scores."""
+    """Return every subject of the main analysis set as scores of lesions and of false marks."""
     cases = []
     for one in _in_set(ours, READINGS[0]):
         assert one.matching is not None

@@ -158,7 +158,7 @@ def admit_study(study: StudyFiles, cohort: Cohort) -> tuple[str, ...]:
         problems.append(Problem(f"{DESIGN}: release", f"release {design.version}", cohort.version))
     for read in study.reads:
         problems += _read_problems(read, study, cohort)
-    problems += _mark_problems(study)
+    problems += [*_mark_problems(study), *_repeated(study.reads)]
     require_none(problems)
     reasons = []
     if design.washout_days < LEAST_WASHOUT_DAYS and len(design.arms) > 1:
@@ -187,6 +187,15 @@ def _read_problems(read: Read, study: StudyFiles, cohort: Cohort) -> Iterator[Pr
     elif read.arm == UNAIDED and _too_soon(read, design) and _aided_before(read, study.reads):
         told = "a read after unblinding: the reader saw the AI result of this case"
         yield Problem(where, told, f"{design.washout_days} days later at least")
+
+
+def _repeated(reads: Iterable[Read]) -> Iterator[Problem]:
+    first: dict[tuple[str, str, str], int] = {}
+    for read in reads:
+        line = first.setdefault((read.reader, read.subject_id, read.arm), read.line)
+        if line != read.line:
+            told = f"the same reader, subject and arm as in line {line}"
+            yield Problem(f"{READS}:{read.line}", told, "one read of each case in each arm")
 
 
 def _too_soon(read: Read, design: Design) -> bool:
