@@ -25,7 +25,7 @@ THRESHOLD = 10
 #: Subgroups that are shared; the more there are, the more has to be left out.
 _SHARED_BY = (ALL, "site", "ascertainment")
 _COLUMNS = ("measure", "subset_by", "subset", "numerator", "denominator", "estimate")
-_INTERVAL = ("ci_low", "ci_high", "method", "left_out")
+_INTERVAL = ("ci_low", "ci_high", "method", "exploratory", "left_out")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ def _shared_rows(
             continue
         if measure not in cells_of:
             continue
-        head = {"measure": measure, "subset_by": by, "subset": subset, "left_out": ""}
+        head: Row = {"measure": measure, "subset_by": by, "subset": subset, "left_out": ""}
+        head["exploratory"] = "yes" if row["exploratory"] else "no"
         if all((by, subset, cell) in shown for cell in cells_of[measure]):
             yield head | {name: row[name] for name in (*_COLUMNS[3:], *_INTERVAL[:3])}
         else:

@@ -17,13 +17,7 @@ from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_
 from schemas.tables.contracts import TableContract, conform, read_table_contracts
 from tasks.evaluate.admission import admit_run
 from tasks.evaluate.cohort import COLUMNS, Cohort, read_cohort
-from tasks.evaluate.evaluation import (
-    GivenMasks,
-    Tables,
-    evaluate_run,
-    evaluate_study,
-    run_results,
-)
+from tasks.evaluate.evaluation import GivenMasks, evaluate_run, run_results
 from tasks.evaluate.masks import Mask, OtherGridError
 from tasks.evaluate.patients import Result
 from tasks.evaluate.places import LIVERS, REFERENCE, Place, Places, parse_livers, parse_places
@@ -40,6 +34,8 @@ from tasks.evaluate.run_files import (
 )
 from tasks.evaluate.sharing import Cell, shared_cells
 from tasks.evaluate.store_masks import read_mask
+from tasks.evaluate.study import evaluate_study
+from tasks.evaluate.table_rows import Tables
 
 _SUMS = "SHA256SUMS"
 _FILES = (RUN, PATIENTS, LESIONS, DESIGN, READS, MARKS)
