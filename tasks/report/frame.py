@@ -20,7 +20,7 @@ _HERE = Path(__file__).parent
 ASSETS = ("site.css", "site.js", "tables.js", "reviews.js", "rating.js")
 NAVIGATION = (
     *("index", "worklist", "subjects", "completeness", "eligibility", "flow"),
-    *("drift", "queries", "rating", "release", "signoff"),
+    *("evaluation", "drift", "queries", "rating", "release", "signoff"),
 )
 #: The state of a report, written beside it: no part of what is signed.
 STATE_SCRIPT = "data/run.js"

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.errors import BadInputError
+from schemas.protocol import read_protocol
 from schemas.records import Finding
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes
 from schemas.run.sites import SITE_CODE_PATTERN
 from tasks.report import frame, messages, payloads
 from tasks.report.completeness import SLOTS
 from tasks.report.model import Cohort, ReportInput, read_cohort
+from tasks.report.outcomes import view_outcomes
 from tasks.report.picture_plan import EXAM_ROLES
+from tasks.report.precision import Precision, plan_precision
 from tasks.report.queries import queries_context, site_queries_context
 from tasks.report.rating_windows import rating_windows
 from tasks.report.subject_view import (
@@ -192,6 +195,11 @@ def _cohort_pages(
         },
         "rating": {"n_exams": n_exams},
         "queries": queries_context(report.queries),
+        "evaluation": {
+            "outcomes": [(one.name, view_outcomes(one)) for one in report.evaluations],
+            "precision": _precision(report, cohort),
+            "accrual_target": read_protocol().study.accrual_target,
+        },
         "drift": {"drifts": [view.drift for view in sites.values() if view.drift]},
     }
     data = {
@@ -211,6 +219,14 @@ def _cohort_pages(
         )
         for name in frame.NAVIGATION
     }
+
+
+def _precision(report: ReportInput, cohort: Cohort) -> Precision:
+    subjects = report.tables.get("subject")
+    known = subjects is not None and "patient_reference" in subjects.column_names
+    columns = ("subject_id", "patient_reference")
+    references = zip(*(subjects[c].to_pylist() for c in columns), strict=True) if known else ()
+    return plan_precision(dict(references), cohort.eligibility, report.enrolled_by_month)
 
 
 def _site_pages(
