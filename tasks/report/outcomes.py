@@ -20,6 +20,7 @@ _GROUPS = ("site", "maker", "field", "lesion_class", "lesion_size", "ascertainme
 _RESULTS = ("positive", "negative", "indeterminate", "no_result", "failed", "rejected_input")
 _REFERENCES = ("malignant", "benign", "indeterminate", "pending")
 _ARMS = ("unaided", "ai_aided")
+_METHODS = ("wilson", "clopper_pearson", "ratio_wilson", "cluster_bootstrap")
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,18 @@ def _shown(rows: Iterable[Row]) -> tuple[ShownEstimate, ...]:
         )
         for row in rows
     ]
-    return tuple(
-        sorted(found, key=lambda r: (r.outcome_no or 99, r.key, r.unit, r.arm, r.reader, r.method))
-    )
+    return tuple(sorted(found, key=_order))
+
+
+def _order(row: ShownEstimate) -> tuple[object, ...]:
+    """Return where a line stands: by outcome, subjects first, the interval that counts first."""
+    method = _METHODS.index(row.method) if row.method in _METHODS else len(_METHODS)
+    return row.outcome_no or 99, row.key, row.unit != "patient", row.arm, row.reader, method
 
 
 def _with_subset(row: Row) -> str | None:
     if row["subset_by"] == "all":
-        return row["note"]
+        return None if row["note"] is None else str(row["note"])
     return f"{row['subset_by']}: {row['subset']}"
 
 

@@ -186,6 +186,7 @@ def _cohort_pages(
     n_exams: int,
 ) -> dict[str, bytes]:
     matrices = {code: view.matrix for code, view in sites.items()}
+    outcomes = [(one.name, view_outcomes(one)) for one in report.evaluations]
     context = {
         "index": index_context(report, cohort, lines),
         "completeness": {
@@ -196,7 +197,7 @@ def _cohort_pages(
         "rating": {"n_exams": n_exams},
         "queries": queries_context(report.queries),
         "evaluation": {
-            "outcomes": [(one.name, view_outcomes(one)) for one in report.evaluations],
+            "outcomes": outcomes,
             "precision": _precision(report, cohort),
             "accrual_target": read_protocol().study.accrual_target,
         },
@@ -209,7 +210,19 @@ def _cohort_pages(
         "rating": ("exams",),
     }
     scripts = {"signoff": ("reviews.js",)}
-    return {
+    files = {
+        f"evaluations/{name}.html": frame.page(
+            f"evaluations/{name}",
+            shared,
+            template="outcomes",
+            title={"name": name},
+            root="../",
+            name_shown=name,
+            one=one,
+        )
+        for name, one in outcomes
+    }
+    return files | {
         f"{name}.html": frame.page(
             name,
             shared,
@@ -223,10 +236,11 @@ def _cohort_pages(
 
 def _precision(report: ReportInput, cohort: Cohort) -> Precision:
     subjects = report.tables.get("subject")
-    known = subjects is not None and "patient_reference" in subjects.column_names
-    columns = ("subject_id", "patient_reference")
-    references = zip(*(subjects[c].to_pylist() for c in columns), strict=True) if known else ()
-    return plan_precision(dict(references), cohort.eligibility, report.enrolled_by_month)
+    references: dict[str, str] = {}
+    if subjects is not None and "patient_reference" in subjects.column_names:
+        columns = (subjects[c].to_pylist() for c in ("subject_id", "patient_reference"))
+        references = dict(zip(*columns, strict=True))
+    return plan_precision(references, cohort.eligibility, report.enrolled_by_month)
 
 
 def _site_pages(
