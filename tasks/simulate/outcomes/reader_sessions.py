@@ -72,7 +72,7 @@ def session_files(
         for period, arm in enumerate(order[reader]):
             moment = _BEGIN + dt.timedelta(days=period * truth.washout_days)
             queue = list(people)
-            stream(seed, "queue", reader, arm).shuffle(queue)  # type: ignore[arg-type]
+            stream(seed, "queue", reader, arm).shuffle(queue)
             for position, person in enumerate(queue, start=1):
                 draw = stream(seed, "read", reader, arm, person.subject_id)
                 minutes = _minutes(truth, draw, arm, position, period)

@@ -98,7 +98,7 @@ def test_all_hits_leave_an_interval_that_counts_each_subject_once() -> None:
 
 def test_the_bootstrap_repeats_itself_and_agrees_with_resampling_by_hand() -> None:
     hits = RNG.integers(0, 3, (50, 1)).astype(float)
-    sizes = hits + RNG.integers(0, 2, (50, 1)) + 1
+    sizes = hits + RNG.integers(0, 2, (50, 1)).astype(float) + 1
     (found,) = bootstrap_ratios(hits, sizes, draws=2000)
     assert [found] == bootstrap_ratios(hits, sizes, draws=2000)
     other = np.random.default_rng(99)
@@ -138,6 +138,8 @@ def test_tango_inverts_the_likelihood_score(b: int, c: int, n: int) -> None:
 
 def test_tango_turns_round_with_its_tests() -> None:
     one, other = tango(9, 3, 40), tango(3, 9, 40)
+    assert other.low is not None
+    assert other.high is not None
     assert (one.low, one.high) == pytest.approx((-other.high, -other.low))
     assert tango(5, 0, 5).high == 1.0
 
