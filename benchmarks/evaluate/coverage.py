@@ -4,8 +4,8 @@ Run: PYTHONPATH=. python benchmarks/evaluate/coverage.py [--runs 2000] [--only l
 
 Lesions: 30 and 200 subjects of 1 to 4 lesions, true proportion .85, beta-binomial at ICC 0, .3 and
 .6. Beside the interval that is published: the bootstrap over subjects, and the naive one that
-takes lesions for independent. Readers: 5 readers, 2 arms, 60 + 60 cases, equal-variance binormal
-with the variance components of Roe & Metz 1997 (Acad Radiol 4:298), structure "HL": AUC .855.
+takes lesions for independent. Readers: 5 readers, 2 arms, 60 + 60 cases, the equal-variance
+binormal model of Roe & Metz 1997 (Acad Radiol 4:298) with the components below, AUC .855.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tasks.evaluate.readers import jackknife_covariance, obuchowski_rockette
 from tasks.evaluate.roc import delong
 
 TRUE, READERS, CASES = 0.85, 5, 60
-#: Roe & Metz 1997, table 1, structure HL: sigma^2 of R, C, TR, TC, RC, error.
+#: Variances of reader, case, arm x reader, arm x case, reader x case, and error.
 R, C, TR, TC, RC, ERROR = 0.0055, 0.3, 0.0055, 0.3, 0.2, 0.2
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from schemas.decisions import Decision
 from schemas.errors import ContractError
@@ -96,8 +97,12 @@ def _misdiagnosis(decision: Decision | None) -> str:
 
 @cache
 def read_matching_rules() -> tuple[Cells, ...]:
-    """Return the rows of the table of matching rules."""
-    path = data_contracts_dir() / "evaluation" / "matching_rules.csv"
+    """Return the rows of the table of matching rules that ships."""
+    return parse_matching_rules(data_contracts_dir() / "evaluation" / "matching_rules.csv")
+
+
+def parse_matching_rules(path: Path) -> tuple[Cells, ...]:
+    """Return the rows of a table of matching rules; refuses by ContractError with the line."""
     return tuple(read_table(path, _SHAPE, _row))
 
 

@@ -31,6 +31,7 @@ from tasks.convert.sidecar import read_sidecar_keys
 from tasks.deidentify.rules.encoder_notes import read_encoder_notes
 from tasks.deidentify.rules.profile import read_profile
 from tasks.eligibility.store import read_roles, roles_file
+from tasks.evaluate.rules import parse_matching_rules
 from tasks.harmonise.store_rules import decisions_file, read_overrides, use_rules
 from tasks.harmonise.vocabulary import parse_labels, parse_phase_windows, parse_rungs
 from tasks.publish.sharing import parse_gates
@@ -124,6 +125,10 @@ TABLES = [
     Signed("deidentification/words.csv", PROFILE, ("list", "kind", "value")),
     Signed("cohort/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
     Signed("operations/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
+    Signed("evaluation/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
+    Signed(
+        "evaluation/matching_rules.csv", partial(_of_file, parse_matching_rules), ("rule_id",)
+    ),
     Signed("protocol/decisions.csv", partial(_of_bytes, parse_decisions), ("decision_id",)),
     Signed(f"{LABELS}/contrast_agents.csv", partial(_of_bytes, parse_agents), ("synonym",)),
     Signed(

@@ -15,7 +15,7 @@ from tests.flows.exports import new_home
 COMMANDS = (
     "demo", "simulate", "ingest", "status", "release", "verify", "report", "deidentify",
     "convert", "label", "eligibility", "rules", "doctor", "key create", "key show-id",
-    "key rotate", "key check", "reidentify",
+    "key rotate", "key check", "reidentify", "evaluate",
 )  # fmt: skip
 HEAVY = ("prefect", "great_expectations", "pandas", "numpy", "pyarrow", "duckdb")
 
