@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 
 from schemas.analysis_roles import RoleRow
-from tasks.evaluate.cohort import LITERAL, Cohort
+from tasks.evaluate.cohort import LITERAL, TWICE, Cohort, counts_somebody_twice
 from tasks.evaluate.problems import Problem, require_none
 from tasks.evaluate.run_files import LESIONS, PATIENTS, RUN, RunDocument, RunFiles
 
@@ -50,6 +50,8 @@ def admit_run(run: RunFiles, cohort: Cohort, roles: Roles) -> tuple[str, ...]:
         reasons.append(SAME_DAY)
     if any(_contradicts(row.call, row.score, run.document.threshold) for row in run.patients):
         reasons.append(OTHER_THRESHOLD)
+    if counts_somebody_twice(cohort, (row.subject_id for row in run.patients)):
+        reasons.append(TWICE)
     return tuple(reasons)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ LITERAL = READINGS[0]
 #: Criteria that ask for the reference standard: who fails only these was not verified.
 _REFERENCE_CRITERIA = frozenset({"I5", "E3"})
 UNKNOWN, SEVERAL = "unknown", "several"
+TWICE = "one person stands under several subjects"
 _MRI_ROLES = ("dce_mri", "eob_mri")
 #: Edges of the classes of size, in mm; a lesion of 20 mm is of the class that begins there.
 _SIZES = ((10.0, "<10 mm"), (20.0, "10-<20 mm"), (50.0, "20-<50 mm"), (float("inf"), ">=50 mm"))
@@ -80,7 +81,8 @@ class Volume:
 class Cohort:
     """A release: its version, the hash of its sums, its subjects and volumes.
 
-    `flow` holds the rows of `stard_flow` of the readings that are evaluated.
+    `flow` holds the rows of `stard_flow` of the readings that are evaluated; `one_person` the
+    groups of subjects that are one person, as the findings of the release say.
     """
 
     version: str
@@ -88,8 +90,11 @@ class Cohort:
     subjects: Mapping[str, Subject]
     volumes: Mapping[str, Volume]
     flow: tuple[Mapping[str, object], ...]
+    one_person: tuple[frozenset[str], ...] = ()
 
 
+#: Rule of the finding that names the subjects of one person.
+_ONE_PERSON = "ELIG_ONE_PERSON_SEVERAL_SUBJECTS"
 #: Columns of the tables of a release that are read.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "subject": (
@@ -103,6 +108,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("lesion_id", "subject_id", "reference_accepted", "malignant", "reference_class"),
         "diameter_mm",
     ),
+    "finding": ("rule_id", "object_id"),
     "stard_flow": (
         *("reading", "site_code", "node_id", "parent_id", "node_order", "label_en", "label_zh"),
         "n",
@@ -156,7 +162,18 @@ def read_cohort(version: str, sums_sha256: str, tables: Mapping[str, pa.Table]) 
         for row in rows["nifti_volume"]
     }
     flow = tuple(row for row in rows["stard_flow"] if row["reading"] in READINGS)
-    return Cohort(version, sums_sha256, subjects, volumes, flow)
+    one_person = tuple(
+        frozenset(str(row["object_id"]).split("/"))
+        for row in rows["finding"]
+        if row["rule_id"] == _ONE_PERSON
+    )
+    return Cohort(version, sums_sha256, subjects, volumes, flow, one_person)
+
+
+def counts_somebody_twice(cohort: Cohort, subjects: Iterable[str]) -> bool:
+    """Return whether one person stands among them under several pseudonyms."""
+    given = set(subjects)
+    return any(len(group & given) > 1 for group in cohort.one_person)
 
 
 def _machines(studies: list[dict[str, object]]) -> tuple[dict[str, str], dict[str, str]]:

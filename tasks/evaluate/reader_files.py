@@ -11,11 +11,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.rule_tables import Cells
-from tasks.evaluate.cohort import Cohort
+from tasks.evaluate.cohort import TWICE, Cohort, counts_somebody_twice
 from tasks.evaluate.problems import Problem, require_none
 from tasks.evaluate.run_files import (
     CALLS,
     attempt,
+    code,
     number,
     optional_number,
     parse_json,
@@ -167,6 +168,8 @@ def admit_study(study: StudyFiles, cohort: Cohort) -> tuple[str, ...]:
         reasons.append(NOT_RANDOMISED)
     if any(_too_soon(read, design) for read in study.reads):
         reasons.append(SEQUENTIAL)
+    if counts_somebody_twice(cohort, (read.subject_id for read in study.reads)):
+        reasons.append(TWICE)
     return tuple(reasons)
 
 
@@ -252,9 +255,9 @@ def _read(cells: Cells, line: int) -> Read:
     )
     return Read(
         line=line,
-        reader=cells["reader_id"],
+        reader=code(cells["reader_id"], "reader_id"),
         subject_id=cells["subject_id"],
-        session=cells["session_id"],
+        session=code(cells["session_id"], "session_id"),
         arm=cells["arm"],
         position=whole(cells["position_in_session"], "position_in_session", 1),
         started=started,
@@ -286,9 +289,9 @@ def _marks(files: Mapping[str, bytes]) -> list[Mark]:
 def _mark(cells: Cells, line: int) -> Mark:
     return Mark(
         line,
-        cells["reader_id"],
+        code(cells["reader_id"], "reader_id"),
         cells["subject_id"],
-        cells["session_id"],
+        code(cells["session_id"], "session_id"),
         point(cells, ("lps_x_mm", "lps_y_mm", "lps_z_mm")),
         number(cells["score"], "score", 0, 100),
     )

@@ -232,8 +232,6 @@ def _patient(cells: Cells, line: int) -> PatientRow:
     if status != DONE and call != "no_result":
         raise ValueError("a test that was not done has the call no_result")
     score = optional_number(cells["patient_score"], "patient_score", 0, 1)
-    if call in ("positive", "negative") and score is None:
-        raise ValueError("a call without a patient_score")
     seconds = optional_number(cells["inference_seconds"], "inference_seconds", 0, None)
     return PatientRow(line, cells["subject_id"], status, score, call, seconds)  # type: ignore[arg-type]
 
@@ -302,6 +300,13 @@ def whole(text: str, name: str, least: int) -> int:
     if not re.fullmatch(r"\d{1,9}", text) or int(text) < least:
         raise ValueError(f"{name} is no whole number from {least}")
     return int(text)
+
+
+def code(text: str, name: str) -> str:
+    """Return a code of a person or session; a name would identify somebody."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", text):
+        raise ValueError(f"{name} is no code of letters, digits, `_` and `-`")
+    return text
 
 
 def point(cells: Cells, names: tuple[str, str, str]) -> tuple[float, float, float]:

@@ -30,7 +30,7 @@ from tasks.publish.store_write import write_sums
 _OUTCOMES = """
 CREATE VIEW registered_outcomes AS
 SELECT outcome_no, unit, measure, arm, reader_id, reading, method, numerator, denominator,
-  estimate, ci_low, ci_high, n_clusters, state, note
+  estimate, ci_low, ci_high, n_clusters, state, exploratory, note
 FROM estimate
 WHERE outcome_no IS NOT NULL AND analysis = 'main' AND subset_by = 'all'
 ORDER BY outcome_no, unit, arm, reader_id, reading, method;

@@ -65,11 +65,18 @@ class Made:
 
 
 def make_home(
-    home: Path, subjects: int = 24, *, eligible: bool = True, lesions: int = 2, **decisions: str
+    home: Path,
+    subjects: int = 24,
+    *,
+    eligible: bool = True,
+    lesions: int = 2,
+    one_person: tuple[int, ...] = (),
+    **decisions: str,
 ) -> Made:
     """Release a cohort: two in three malignant, every eighth in development, lesions each.
 
-    `decisions` are options signed for decisions by id.
+    `one_person` are the numbers of subjects that are one person; `decisions` options signed for
+    decisions by id.
     """
     settings = Settings(home=home)
     ring = create_demo_key_file(settings.master_key_file, 7)
@@ -96,6 +103,11 @@ def make_home(
         path.write_bytes(_bytes(person.subject_id))
         sources[person.volumes[0][0]] = path
     rows["code_list"] = code_list_rows(read_code_lists())
+    if one_person:
+        named = "/".join(subject_id(number) for number in one_person)
+        rule = "ELIG_ONE_PERSON_SEVERAL_SUBJECTS"
+        found = make_row("finding", finding_id="f1", rule_id=rule, object_id=named)
+        rows["finding"].append(found)
     rows["stard_flow"] = _flow(rows, eligible=eligible)
     signed = [(key, option, "PI") for key, option in decisions.items()]
     facts = {"decisions_csv": decision_register(("D01", "x", ""), *signed)}

@@ -63,7 +63,8 @@ def test_the_matching_is_the_best_of_all_permutations() -> None:
             for order in permutations(range(4))
         )
         pairs = [q for q in found.quality if q is not None]
-        assert (len(pairs), -sum(pairs)) == (best[0], pytest.approx(best[1]))
+        assert len(pairs) == best[0]
+        assert -sum(pairs) == pytest.approx(best[1])
 
 
 def test_a_lesion_without_accepted_reference_is_ignored_and_never_a_false_positive() -> None:

@@ -270,6 +270,7 @@ def test_an_unaided_read_too_soon_after_the_aided_one(made: Made, tmp_path: Path
         ("reads.csv", 2, "score", "101", "reads.csv:2: score is out of range"),
         ("reads.csv", 2, "arm", "both", "reads.csv:2: arm is"),
         ("reads.csv", 2, "ended", "2020-01-01", "reads.csv:2: ended, without pauses"),
+        ("reads.csv", 2, "reader_id", "王小明", "reads.csv:2: reader_id is no code"),
         ("reads.csv", 2, "reader_id", "R99", "reads.csv:2: a reader without an order"),
         ("reads.csv", 2, "subject_id", "S91-ZZZZZZZZ", "reads.csv:2: a subject that the release"),
         ("marks.csv", 2, "session_id", "none", "marks.csv:2: a mark without a read"),

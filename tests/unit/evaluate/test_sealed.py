@@ -20,6 +20,7 @@ from flows.evaluations import Sealed, evaluate
 from schemas.errors import BusyError
 from schemas.vault.keys import read_key_file
 from tasks.evaluate.admission import NOT_PRESPECIFIED, OTHER_THRESHOLD, SAME_DAY
+from tasks.evaluate.cohort import TWICE
 from tasks.evaluate.rows import Row
 from tasks.publish.erase.store_erase import erase_from_releases
 from tasks.publish.signature import Signer
@@ -253,6 +254,12 @@ def test_what_makes_a_run_exploratory_is_said_everywhere(
     assert {row["exploratory"] for row in sealed.estimates} == {bool(reason)}
     shared = csv.DictReader(StringIO((sealed.path / "shared_estimates.csv").read_text()))
     assert {row["exploratory"] for row in shared} == {"yes" if reason else "no"}
+
+
+def test_one_person_under_two_pseudonyms_is_told(tmp_path: Path) -> None:
+    made = make_home(tmp_path / "home", 16, one_person=(0, 1))
+    sealed = evaluate(made.settings, made.write_run(tmp_path / RUN))
+    assert sealed.exploratory == (TWICE,)
 
 
 def test_cells_under_ten_are_left_out_of_what_may_be_shared(made: Made, tmp_path: Path) -> None:
