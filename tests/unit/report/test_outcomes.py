@@ -33,11 +33,24 @@ HEAD = {
 
 def estimate(measure: str, value: float | None, **more: object) -> dict[str, object]:
     row: dict[str, object] = {
-        "unit": "patient", "measure": measure, "arm": "ai", "reader_id": "none",
-        "reading": "literal", "analysis": "main", "subset_by": "all", "subset": "all",
-        "method": "wilson", "outcome_no": 1, "numerator": 8.0, "denominator": 10.0,
-        "estimate": value, "ci_low": None, "ci_high": None, "n_clusters": 10,
-        "state": "estimated" if value is not None else "not_estimable", "note": None,
+        "unit": "patient",
+        "measure": measure,
+        "arm": "ai",
+        "reader_id": "none",
+        "reading": "literal",
+        "analysis": "main",
+        "subset_by": "all",
+        "subset": "all",
+        "method": "wilson",
+        "outcome_no": 1,
+        "numerator": 8.0,
+        "denominator": 10.0,
+        "estimate": value,
+        "ci_low": None,
+        "ci_high": None,
+        "n_clusters": 10,
+        "state": "estimated" if value is not None else "not_estimable",
+        "note": None,
     }
     if value is not None:
         row |= {"ci_low": value - 0.1, "ci_high": value + 0.1}
@@ -98,7 +111,7 @@ def test_a_half_width_is_that_of_wilson(p: float, n: int) -> None:
 def test_precision_counts_the_eligible_of_each_class() -> None:
     references = {"a": "malignant", "b": "malignant", "c": "benign", "d": "malignant"}
     rows = [
-        EligibilityRow(s, "literal", "eligible" if s != "d" else "ineligible", None, (), ())
+        EligibilityRow(s, "literal", "eligible" if s != "d" else "ineligible", None, ())
         for s in references
     ]
     found = {one.reference: one for one in plan_precision(references, rows, {}).classes}
