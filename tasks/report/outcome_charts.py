@@ -26,7 +26,7 @@ class ForestRow:
 
 @dataclass(frozen=True)
 class Forest:
-    """A forest plot over a scale from 0 to 1, with the number of everybody as a line."""
+    """A forest plot over a scale from 0, with the number of everybody as a line."""
 
     rows: tuple[ForestRow, ...]
     height: float
@@ -37,18 +37,33 @@ class Forest:
 def draw_forest(
     lines: Sequence[tuple[str, str, str, float | None, float | None, float | None]],
     whole: float | None,
+    end: float = 1.0,
 ) -> Forest:
-    """Return the plot of lines (English, Chinese, text, estimate, low, high)."""
+    """Return the plot of lines (English, Chinese, text, estimate, low, high).
+
+    Parameters
+    ----------
+    lines : sequence of tuple
+        From top to bottom.
+    whole : float, optional
+        Where the line of everybody stands.
+    end : float
+        Right end of the scale, which begins at 0.
+    """
     rows = tuple(
-        ForestRow(en, zh, text, ROW * (n + 1), _x(low), _x(value), _x(high))
+        ForestRow(en, zh, text, ROW * (n + 1), _x(low, end), _x(value, end), _x(high, end))
         for n, (en, zh, text, value, low, high) in enumerate(lines)
     )
-    ticks = tuple((round(SCALE_X + SCALE_WIDTH * at / 5, 1), f"{at / 5:g}") for at in range(6))
-    return Forest(rows, ROW * (len(rows) + 2), _x(whole), ticks)
+    ticks = tuple(
+        (round(SCALE_X + SCALE_WIDTH * at / 5, 1), f"{end * at / 5:.3g}") for at in range(6)
+    )
+    return Forest(rows, ROW * (len(rows) + 2), _x(whole, end), ticks)
 
 
-def _x(value: float | None) -> float | None:
-    return None if value is None else round(SCALE_X + SCALE_WIDTH * min(1.0, max(0.0, value)), 1)
+def _x(value: float | None, end: float) -> float | None:
+    if value is None:
+        return None
+    return round(SCALE_X + SCALE_WIDTH * min(1.0, max(0.0, value / end)), 1)
 
 
 @dataclass(frozen=True)

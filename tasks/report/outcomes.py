@@ -62,6 +62,7 @@ class Outcomes:
     roc: CurveBox | None
     froc: CurveBox | None
     readers: Forest | None
+    times: Forest | None
     flow: tuple[FlowNode, ...]
 
 
@@ -88,7 +89,8 @@ def view_outcomes(evaluation: EvaluationInput) -> Outcomes:
         forests=tuple(_forests(rows)),
         roc=_curves(evaluation.tables.get("curve_point", ()), "roc", 1.0),
         froc=_curves(evaluation.tables.get("curve_point", ()), "froc", None),
-        readers=_reader_plot(rows),
+        readers=_reader_plot(rows, "auc"),
+        times=_reader_plot(rows, "reading_minutes"),
         flow=flow,
     )
 
@@ -204,14 +206,15 @@ def _curves(rows: Sequence[Row], kind: str, right: float | None) -> CurveBox | N
     return draw_curves(list(named.items()), right) if named else None
 
 
-def _reader_plot(rows: Sequence[Row]) -> Forest | None:
-    """Return the area of each reader in each arm, and their means, as a forest plot."""
+def _reader_plot(rows: Sequence[Row], measure: str) -> Forest | None:
+    """Return a measure of each reader in each arm, and over all readers, as a forest plot."""
     ours = [
         row
         for row in rows
-        if _has(row, {**_MAIN, "measure": "auc"})
+        if _has(row, {**_MAIN, "measure": measure})
         and row["arm"] in _ARMS
         and row["reader_id"] != "none"
+        and row["estimate"] is not None
     ]
     if not ours:
         return None
@@ -227,7 +230,8 @@ def _reader_plot(rows: Sequence[Row]) -> Forest | None:
         )
         text = f"{_count(row)}  {_text(row)}"
         lines.append((en, zh, text, row["estimate"], row["ci_low"], row["ci_high"]))
-    return draw_forest(lines, None)
+    longest = max(row["ci_high"] or row["estimate"] for row in ours)
+    return draw_forest(lines, None, 1.0 if measure == "auc" else float(longest))
 
 
 def _flow(rows: Sequence[Row]) -> tuple[FlowNode, ...]:

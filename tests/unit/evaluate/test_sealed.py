@@ -355,6 +355,25 @@ def test_readers_are_judged_alone_together_and_beside_the_system(
     assert figure["state"] == "estimated"
 
 
+def test_marks_outside_the_liver_are_named(made: Made, tmp_path: Path) -> None:
+    """Simulated false marks lie some 400 mm away from the lesions; the liver is a box."""
+    folder = made.write_run(tmp_path / RUN)
+    box = np.ones((30, 30, 30), dtype=np.uint8)
+    affine = np.diag([10.0, 10.0, 10.0, 1.0])
+    affine[:3, 3] = -150.0
+    image = nibabel.Nifti1Image(box, affine)  # type: ignore[no-untyped-call]
+    nibabel.save(image, tmp_path / "reference" / "liver.nii.gz")
+    lines = [f"{one.subject_id},liver.nii.gz" for one in made.people]
+    listed = "\n".join(["subject_id,mask", *lines]) + "\n"
+    (tmp_path / "reference" / "livers.csv").write_text(listed)
+    sealed = evaluate(made.settings, folder, tmp_path / "reference")
+    rows = pq.read_table(sealed.path / "tables" / "index_lesion.parquet").to_pylist()
+    far = {row["verdict"] for row in rows if row["centroid_lps_x_mm"] > 200}
+    near = {row["verdict"] for row in rows if row["centroid_lps_x_mm"] < 200}
+    assert far == {"outside_liver"}
+    assert near == {"matched"}
+
+
 def test_p_values_show_only_with_a_signed_plan(tmp_path: Path) -> None:
     made = make_home(tmp_path / "home", 48, D40="signed plan: p-values are shown")
     made.write_run(tmp_path / RUN)
