@@ -126,9 +126,7 @@ TABLES = [
     Signed("cohort/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
     Signed("operations/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
     Signed("evaluation/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
-    Signed(
-        "evaluation/matching_rules.csv", partial(_of_file, parse_matching_rules), ("rule_id",)
-    ),
+    Signed("evaluation/matching_rules.csv", partial(_of_file, parse_matching_rules), ("rule_id",)),
     Signed("protocol/decisions.csv", partial(_of_bytes, parse_decisions), ("decision_id",)),
     Signed(f"{LABELS}/contrast_agents.csv", partial(_of_bytes, parse_agents), ("synonym",)),
     Signed(
