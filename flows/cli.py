@@ -10,9 +10,9 @@ from typer.exceptions import TyperException
 
 from flows.commands import cohort as cli_cohort
 from flows.commands import decisions as cli_decisions
+from flows.commands import evaluate as cli_evaluate
 from flows.commands import export as cli_export
 from flows.commands import night as cli_night
-from flows.commands import planned as cli_planned
 from flows.commands import queries as cli_queries
 from flows.commands import receive as cli_receive
 from flows.commands import rehearse as cli_rehearse
@@ -54,6 +54,7 @@ app.command(rich_help_panel=_COHORT)(cli_cohort.verify)
 app.command(rich_help_panel=_COHORT)(cli_cohort.diff)
 app.command(rich_help_panel=_COHORT)(cli_cohort.report)
 app.command(rich_help_panel=_COHORT)(cli_export.export)
+app.command(rich_help_panel=_COHORT)(cli_evaluate.evaluate)
 app.command(rich_help_panel=_COHORT)(cli_vault.reidentify)
 app.add_typer(cli_review.signoff_app, name="signoff", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_COHORT)(cli_withdraw.withdraw)
@@ -75,7 +76,6 @@ cli_system.key_app.command("rotate")(cli_vault.rotate_key)
 cli_system.key_app.command("check")(cli_vault.check_key)
 app.add_typer(cli_share.share_app, name="share", rich_help_panel=_COHORT)
 app.add_typer(cli_system.key_app, name="key", rich_help_panel=_SYSTEM)
-cli_planned.add_planned_commands(app)
 
 
 def _print_version(wanted: bool) -> None:

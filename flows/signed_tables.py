@@ -43,6 +43,7 @@ from tasks.deidentify.rules.encoder_notes import read_encoder_notes
 from tasks.deidentify.rules.profile import read_profile
 from tasks.deidentify.search.store_accepted_words import ACCEPTED_NAME, read_accepted
 from tasks.eligibility.store import read_roles, roles_file
+from tasks.evaluate.rules import parse_matching_rules
 from tasks.harmonise.store_rules import (
     decisions_file,
     kept_problems,
@@ -133,6 +134,8 @@ def _reads(root: Path) -> list[Read]:
         partial(read_profile, root / "deidentification"),
         partial(parse_contracts, root / "cohort"),
         partial(parse_contracts, root / "operations"),
+        partial(parse_contracts, root / "evaluation"),
+        partial(parse_matching_rules, root / "evaluation" / "matching_rules.csv"),
         partial(parse_form_contracts, forms),
         partial(read_form_contract, forms / "linkage.yaml"),
         partial(parse_conventions, forms / "conventions.yaml"),
@@ -225,6 +228,8 @@ _NAMED = frozenset(
         "deidentification/profile.csv",
         "deidentification/words.csv",
         "cohort/code_lists.csv",
+        "evaluation/code_lists.csv",
+        "evaluation/matching_rules.csv",
         "operations/code_lists.csv",
         "protocol/decisions.csv",
         "protocol/eligibility.yaml",
@@ -246,6 +251,7 @@ _NAMED = frozenset(
 #: Folders of which every file of the kind is read; what a name must be is checked there.
 _KINDS = (
     "cohort/*.yaml",
+    "evaluation/*.yaml",
     "operations/*.yaml",
     "site_delivery/*.yaml",
     "sequence_labels/rules/*.yaml",

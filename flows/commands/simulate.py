@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.console import JsonOption, WorkersOption, give_rows, say, say_json
+from flows.commands.console import HomeOption, JsonOption, WorkersOption, give_rows, say, say_json
 
 if TYPE_CHECKING:
     from tasks.simulate.store import SimulationSummary
@@ -41,6 +41,15 @@ def simulate(
     scale: Annotated[
         bool, typer.Option("--scale", help="Sites for load tests, small matrices, no faults.")
     ] = False,
+    index_runs: Annotated[
+        str | None,
+        typer.Option(
+            "--index-runs",
+            metavar="RELEASE",
+            help="Instead: an index-test run and reader sessions over a release, known truth.",
+        ),
+    ] = None,
+    home: HomeOption = None,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,7 +58,11 @@ def simulate(
     Example: livercohort simulate exports --sites 2 --subjects 4 --nights 2 --seed 7
     Example: livercohort simulate exports --faults symlinks,late_mri
     Example: livercohort simulate exports --scale --subjects 10
+    Example: livercohort simulate outcomes --index-runs latest --seed 7
     """
+    if index_runs is not None:
+        _simulate_index_runs(out, index_runs, seed, home, as_json=as_json)
+        return
     from schemas.run.settings import read_settings
     from tasks.simulate.load_sites import N_LOAD_SITES
     from tasks.simulate.store import simulate as write_exports
@@ -69,6 +82,34 @@ def simulate(
         say_json(_facts(summary))
     else:
         _say_summary(summary)
+
+
+def _simulate_index_runs(
+    out: Path, release: str, seed: int, home: Path | None, *, as_json: bool
+) -> None:
+    from flows.commands.cohort import release_folder
+    from schemas.run.settings import apply_environment
+    from tasks.simulate.store_index_runs import simulate_index_runs
+
+    found = simulate_index_runs(out, release_folder(apply_environment(home=home), release), seed)
+    if as_json:
+        say_json(
+            {
+                "run": str(found.run),
+                "reader_study": str(found.study),
+                "reference": str(found.reference),
+                "roles": str(found.roles),
+                "n_subjects": found.n_subjects,
+                "roles_are_released": found.roles_are_released,
+            }
+        )
+        return
+    say(f"run over {found.n_subjects} subjects: {found.run}")
+    say(f"reader study: {found.study}")
+    if not found.roles_are_released:
+        say(f"The release has other roles: copy {found.roles} to restricted/analysis_roles.csv,")
+        say("release, and simulate over the new release.")
+    say(f"judge it with: livercohort evaluate {found.run} --reference {found.reference}")
 
 
 def _chosen(faults: str | None, *, scale: bool) -> tuple[str, ...]:

@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from schemas.analysis_roles import parse_role_rows
 from schemas.finding_texts import make_finding
 from schemas.records import Finding
-from schemas.rule_tables import TableShape, parse_table
 
 NOT_ASSIGNED = "not_assigned"
 _PHASE_1 = "phase1_validation"
 Row = dict[str, object]
-
-
-class RoleRow(BaseModel):
-    """One line of the signed file of analysis roles."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    subject_id: str = Field(pattern=r"[SX]\d{2,3}-[A-Z2-7]{8}")
-    analysis_role: Literal["phase1_validation", "phase2_development", "phase2_validation"]
-    model_version: str = Field(min_length=1)
-    assigned_by: str = Field(min_length=1)
-    assigned_on: str = Field(pattern=r"\d{4}-\d{2}-\d{2}")
-    document: str = Field(min_length=1)
-
-
-_SHAPE = TableShape(
-    tuple(RoleRow.model_fields), key=("subject_id",), stated=tuple(RoleRow.model_fields)
-)
 
 
 def parse_roles(data: bytes | str, name: str) -> dict[str, str]:
@@ -49,8 +28,7 @@ def parse_roles(data: bytes | str, name: str) -> dict[str, str]:
     ContractError
         If a line is malformed or unsigned, or one subject has two roles; names the line.
     """
-    rows = parse_table(data, name, _SHAPE, RoleRow.model_validate)
-    return {row.subject_id: row.analysis_role for row in rows}
+    return {key: row.analysis_role for key, row in parse_role_rows(data, name).items()}
 
 
 def assign_roles(

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from schemas.analysis_roles import RoleRow, parse_role_rows
 from schemas.errors import BadInputError
 from schemas.protocol import read_protocol
 from schemas.rule_tables import CSV_EXPECTED, read_signed
@@ -67,6 +68,12 @@ def read_roles(zones: Zones) -> dict[str, str]:
     """
     path = roles_file(zones)
     return parse_roles(read_signed(path), path.name) if path.is_file() else {}
+
+
+def read_role_rows(zones: Zones) -> dict[str, RoleRow]:
+    """Return the lines of the signed analysis roles by subject; {} while there are none."""
+    path = roles_file(zones)
+    return parse_role_rows(read_signed(path), path.name) if path.is_file() else {}
 
 
 def roles_file(zones: Zones) -> Path:

@@ -59,8 +59,11 @@ class Signer:
 
     def sign(self, sums: bytes, version: str) -> bytes:
         """Return the signature file of `SHA256SUMS`; it names the version it belongs to."""
+        return self.sign_as(sums, f"livercohort release {version}")
+
+    def sign_as(self, sums: bytes, comment: str) -> bytes:
+        """Return the signature file of sums with a comment that is signed along."""
         signature = self.private.sign(_prehashed(sums))
-        comment = f"livercohort release {version}"
         whole = self.private.sign(signature + comment.encode())
         packed = _PREHASHED + key_id(self.public) + signature
         lines = ("untrusted comment: livercohort", _text(packed), _TRUSTED + comment, _text(whole))
@@ -94,15 +97,28 @@ def signed_version(sums: bytes, signature_file: bytes, public: bytes) -> str:
     SignatureError
         If the signature is malformed, of another key, or of other sums.
     """
+    found = _RELEASE.fullmatch(signed_comment(sums, signature_file, public))
+    if found is None:
+        raise SignatureError("not a signature file")
+    return found[1]
+
+
+def signed_comment(sums: bytes, signature_file: bytes, public: bytes) -> str:
+    """Return the comment that was signed along with the sums.
+
+    Raises
+    ------
+    SignatureError
+        If the signature is malformed, of another key, or of other sums.
+    """
     try:
         _, first, trusted, second = signature_file.decode("ascii").splitlines()
         packed, whole = (base64.b64decode(line, validate=True) for line in (first, second))
     except (UnicodeDecodeError, ValueError):
         raise SignatureError("not a signature file") from None
     comment = trusted.removeprefix(_TRUSTED)
-    found = _RELEASE.fullmatch(comment)
     length = len(_PREHASHED) + _ID_BYTES + _SIGNATURE_BYTES
-    if len(packed) != length or packed[:2] != _PREHASHED or found is None:
+    if len(packed) != length or packed[:2] != _PREHASHED:
         raise SignatureError("not a signature file")
     if packed[2 : 2 + _ID_BYTES] != key_id(public):
         raise SignatureError("made with another key")
@@ -112,7 +128,7 @@ def signed_version(sums: bytes, signature_file: bytes, public: bytes) -> str:
         key.verify(whole, signature + comment.encode())
     except InvalidSignature:
         raise SignatureError("of other sums, or changed") from None
-    return found[1]
+    return comment
 
 
 def key_id(public: bytes) -> bytes:

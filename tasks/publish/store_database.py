@@ -26,14 +26,25 @@ def write_database(
     path: Path, tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
 ) -> None:
     """Write the database with all tables and views."""
+    made = views(_codes(contracts, "series", "label"), _criteria(contracts))
+    statements = [statement for view in made for statement in view.statements()]
+    write_tables(path, tables, contracts, statements)
+
+
+def write_tables(
+    path: Path,
+    tables: Mapping[str, pa.Table],
+    contracts: Mapping[str, TableContract],
+    statements: Iterable[str],
+) -> None:
+    """Write a database of tables with their contracts, and run statements after."""
     with duckdb.connect() as connection:
         _attach(connection, path)
         for name, table in tables.items():
             connection.execute(contracts[name].ddl())
             _insert(connection, name, table)
-        for view in views(_codes(contracts, "series", "label"), _criteria(contracts)):
-            for statement in view.statements():
-                connection.execute(statement)
+        for statement in statements:
+            connection.execute(statement)
         _detach(connection)
 
 

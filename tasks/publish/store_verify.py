@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from schemas.errors import BadInputError
+from schemas.evaluations import is_of_an_evaluation
 from schemas.finding_ids import finding_id
 from schemas.records import Finding
 from schemas.run.atomic_files import sha256_of_file
@@ -34,6 +35,7 @@ from tasks.publish.signature import SIGNATURE
 from tasks.publish.store_database import DATABASE, count_database_rows
 from tasks.publish.store_manifest import read_manifest
 from tasks.publish.store_tables import read_table
+from tasks.publish.store_verify_evaluations import check_evaluations
 from tasks.publish.store_verify_origin import check_database, check_place, check_signature
 
 LATEST = "latest"
@@ -72,6 +74,7 @@ def verify_release(
     problems += _check_files(release, sums, manifest)
     problems += check_signature(release, manifest, known)
     problems += check_place(release, manifest, recorded, as_latest=as_latest)
+    problems += check_evaluations(release, known)
     contracts = read_table_contracts()
     other_version = list(_check_versions(manifest, contracts))
     problems += other_version
@@ -154,6 +157,8 @@ def _check_files(
     listed = {*sums, *_ALWAYS} if sums or manifest else None
     for found in sorted(release.rglob("*")):
         name = found.relative_to(release).as_posix()
+        if is_of_an_evaluation(name):
+            continue  # sealed on its own: `check_evaluations`
         if found.is_symlink() and name in folders:
             yield Problem("REL-KIND", "file", name, "a link", "a folder")
         elif listed is not None and name not in listed and (found.is_symlink() or found.is_file()):

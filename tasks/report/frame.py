@@ -22,7 +22,7 @@ ASSETS = ("site.css", "site.js", "tables.js", "reviews.js", "rating.js")
 CASE_ASSETS = ("site.css", "site.js", "rating.js", "adjudicate.js")
 NAVIGATION = (
     *("index", "worklist", "subjects", "completeness", "eligibility", "flow"),
-    *("drift", "queries", "verification", "rating", "release", "signoff"),
+    *("evaluation", "drift", "queries", "verification", "rating", "release", "signoff"),
 )
 #: The state of a report, written beside it: no part of what is signed.
 STATE_SCRIPT = "data/run.js"

@@ -90,6 +90,14 @@ class ReleaseDocuments:
     checksums: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class EvaluationInput:
+    """An evaluation as it lies beside the release: its name, and the rows of its tables."""
+
+    name: str
+    tables: Mapping[str, tuple[Mapping[str, Any], ...]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportInput:
     """Everything a report shows; no identifier, no clock value, no path of a machine.
@@ -132,6 +140,10 @@ class ReportInput:
         The release since which a finding stands without a break, by finding id.
     verification : tuple of FieldCounts
         What comparing entries with source documents found so far.
+    evaluations : tuple of EvaluationInput
+        Runs and reader studies that were judged on this release.
+    enrolled_by_month : mapping of str to int
+        Persons enrolled in each real month, over all sites.
     """
 
     run: str
@@ -152,6 +164,8 @@ class ReportInput:
     queries: tuple[QueryRow, ...] = ()
     since: Mapping[str, str] = field(default_factory=dict)
     verification: tuple[FieldCounts, ...] = ()
+    evaluations: tuple[EvaluationInput, ...] = ()
+    enrolled_by_month: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.errors import BadInputError
+from schemas.protocol import read_protocol
 from schemas.records import Finding
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes
 from schemas.run.sites import SITE_CODE_PATTERN
 from tasks.report import frame, messages, payloads
 from tasks.report.completeness import SLOTS
 from tasks.report.model import Cohort, ReportInput, read_cohort
+from tasks.report.outcomes import view_outcomes
 from tasks.report.picture_plan import EXAM_ROLES
+from tasks.report.precision import Precision, plan_precision
 from tasks.report.queries import queries_context, site_queries_context
 from tasks.report.rating_windows import rating_windows
 from tasks.report.strata import ALL_SITES, count_strata
@@ -185,6 +188,7 @@ def _cohort_pages(
     n_exams: int,
 ) -> dict[str, bytes]:
     matrices = {code: view.matrix for code, view in sites.items()}
+    outcomes = [(one.name, view_outcomes(one)) for one in report.evaluations]
     context = {
         "index": index_context(report, cohort, lines),
         "completeness": {
@@ -204,6 +208,11 @@ def _cohort_pages(
                 if one.site_code == ALL_SITES
             ),
         },
+        "evaluation": {
+            "outcomes": outcomes,
+            "precision": _precision(report, cohort),
+            "accrual_target": read_protocol().study.accrual_target,
+        },
         "drift": {"drifts": [view.drift for view in sites.values() if view.drift]},
     }
     data = {
@@ -213,7 +222,19 @@ def _cohort_pages(
         "rating": ("exams",),
     }
     scripts = {"signoff": ("reviews.js",)}
-    return {
+    files = {
+        f"evaluations/{name}.html": frame.page(
+            f"evaluations/{name}",
+            shared,
+            template="outcomes",
+            title={"name": name},
+            root="../",
+            name_shown=name,
+            one=one,
+        )
+        for name, one in outcomes
+    }
+    return files | {
         f"{name}.html": frame.page(
             name,
             shared,
@@ -223,6 +244,15 @@ def _cohort_pages(
         )
         for name in frame.NAVIGATION
     }
+
+
+def _precision(report: ReportInput, cohort: Cohort) -> Precision:
+    subjects = report.tables.get("subject")
+    references: dict[str, str] = {}
+    if subjects is not None and "patient_reference" in subjects.column_names:
+        columns = (subjects[c].to_pylist() for c in ("subject_id", "patient_reference"))
+        references = dict(zip(*columns, strict=True))
+    return plan_precision(references, cohort.eligibility, report.enrolled_by_month)
 
 
 def _site_pages(

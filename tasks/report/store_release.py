@@ -37,6 +37,7 @@ from tasks.report.model import (
 from tasks.report.picture_plan import plan_pictures
 from tasks.report.store import WrittenReport, write_report
 from tasks.report.store_adjudication import write_adjudication_pages
+from tasks.report.store_evaluations import read_enrolled_by_month, read_evaluations
 from tasks.report.store_history import standing_since
 from tasks.report.store_pictures import PictureStore
 from tasks.report.store_reviews import read_reviews
@@ -142,6 +143,8 @@ def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
         documents=_read_documents(folder),
         since=standing_since(zones.releases, folder.name),
         verification=read_counts(zones),
+        evaluations=read_evaluations(folder),
+        enrolled_by_month=read_enrolled_by_month(zones),
     )
 
 

@@ -66,6 +66,7 @@ PACKAGE_READERS = {
     "tasks/deidentify/rules/encoder_notes.py": "notes of encoders under data_contracts",
     "tasks/deidentify/search/own_words.py": "the words of the product's own tables",
     "tasks/deidentify/rules/profile.py": "the allow-list under data_contracts/deidentification",
+    "tasks/evaluate/rules.py": "matching rules under data_contracts/evaluation",
     "tasks/harmonise/reconstruction.py": "kernels under data_contracts/sequence_labels",
     "tasks/harmonise/rules.py": "label rules under data_contracts/sequence_labels",
     "tasks/harmonise/vocabulary.py": "words under data_contracts/sequence_labels",

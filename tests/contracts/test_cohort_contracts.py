@@ -48,9 +48,10 @@ def test_every_published_table_has_a_contract() -> None:
 
 
 OPERATIONS = sorted((data_contracts_dir() / "operations").glob("*.yaml"))
+EVALUATION = sorted((data_contracts_dir() / "evaluation").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("path", [*FILES, *OPERATIONS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*FILES, *OPERATIONS, *EVALUATION], ids=lambda path: path.stem)
 def test_a_contract_is_valid_in_the_open_data_contract_standard(path: Path) -> None:
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     standard = files("open_data_contract_standard").joinpath("schema.json")
@@ -65,6 +66,16 @@ def test_queries_and_their_events_have_contracts_and_are_in_no_release() -> None
     contracts = read_table_contracts(data_contracts_dir() / "operations")
     assert contracts.keys() == {"query", "query_event"}
     assert not contracts.keys() & PUBLISHED
+
+
+def test_the_tables_of_an_evaluation_have_contracts_and_are_in_no_release() -> None:
+    folder = data_contracts_dir() / "evaluation"
+    contracts = read_table_contracts(folder)
+    assert not contracts.keys() & PUBLISHED
+    used = {c.code_list for contract in contracts.values() for c in contract.columns}
+    assert set(read_code_lists(folder)) == used - {None}
+    changelog = (folder / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert all(name in changelog for name in contracts)
 
 
 def test_every_code_list_is_used_and_every_code_has_both_labels() -> None:

@@ -36,6 +36,7 @@ from tasks.deidentify.rules.encoder_notes import read_encoder_notes
 from tasks.deidentify.rules.profile import read_profile
 from tasks.deidentify.search.store_accepted_words import ACCEPTED_NAME, read_accepted
 from tasks.eligibility.store import read_roles, roles_file
+from tasks.evaluate.rules import parse_matching_rules
 from tasks.harmonise.reconstruction import read_kernel_table
 from tasks.harmonise.store_rules import decisions_file, read_overrides, use_rules
 from tasks.harmonise.vocabulary import parse_labels, parse_phase_windows, parse_rungs
@@ -144,6 +145,8 @@ TABLES = [
     Signed("deidentification/words.csv", PROFILE, ("list", "kind", "value")),
     Signed("cohort/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
     Signed("operations/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
+    Signed("evaluation/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
+    Signed("evaluation/matching_rules.csv", partial(_of_file, parse_matching_rules), ("rule_id",)),
     Signed("protocol/decisions.csv", partial(_of_bytes, parse_decisions), ("decision_id",)),
     Signed(f"{LABELS}/contrast_agents.csv", partial(_of_file, read_agents), ("synonym",)),
     Signed(f"{LABELS}/idioms.csv", partial(_of_file, read_idiom_table), ("name",)),

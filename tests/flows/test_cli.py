@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.commands.planned import _PLANNED
 from tests.flows.conftest import clean_environment, require_one_error, run
 from tests.flows.exports import new_home
 
 COMMANDS = (
     "demo", "simulate", "ingest", "status", "release", "verify", "report", "deidentify",
     "convert", "label", "eligibility", "rules", "doctor", "key create", "key show-id",
-    "key rotate", "key check", "reidentify",
+    "key rotate", "key check", "reidentify", "evaluate",
 )  # fmt: skip
 HEAVY = ("prefect", "great_expectations", "pandas", "numpy", "pyarrow", "duckdb")
 
@@ -30,7 +29,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
 def test_the_help_lists_every_command() -> None:
     listed = run("--help").out
-    for command in {*(name.split()[0] for name in COMMANDS), *_PLANNED}:
+    for command in {name.split()[0] for name in COMMANDS}:
         assert f" {command} " in listed
 
 
@@ -47,14 +46,6 @@ def test_help_loads_no_heavy_library() -> None:
         check=False,
     )
     assert ended.stderr == "0 []\n"
-
-
-@pytest.mark.parametrize("command", sorted(_PLANNED))
-def test_a_planned_command_says_so(command: str) -> None:
-    ended = run(command, "anything", "--option", "1")
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith("error: ")
-    assert "planned" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.evaluations import is_of_an_evaluation
 from schemas.identifiers import Sha256
 from schemas.run.atomic_files import canonical_json, sha256_of_file, sync_directory, sync_tree
 from tasks.publish.diff.content import ALL_SITES, content_hash, part_path, table_hash
@@ -233,6 +234,10 @@ def _share_the_rest(folder: Path, staging: Path, removed: frozenset[str]) -> Non
     written = {MANIFEST, DATABASE, SUMS, SIGNATURE, *_QUOTING}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         where = path.relative_to(folder).as_posix()
+        # Evaluations stand on the release as it was, with the subject: they go, and whoever has
+        # the run evaluates it again.
+        if is_of_an_evaluation(where):
+            continue
         if where not in removed | written and not (staging / where).exists():
             share(path, staging / where)
 

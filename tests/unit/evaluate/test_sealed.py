@@ -1,0 +1,432 @@
+"""What an evaluation says, that it repeats, and that the release beside it stays what it was."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import duckdb
+import nibabel
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from flows.evaluations import Sealed, evaluate
+from schemas.errors import BusyError
+from schemas.vault.keys import read_key_file
+from tasks.evaluate.admission import NOT_PRESPECIFIED, OTHER_THRESHOLD, SAME_DAY
+from tasks.evaluate.cohort import TWICE
+from tasks.evaluate.rows import Row
+from tasks.publish.erase.store_erase import erase_from_releases
+from tasks.publish.signature import Signer
+from tasks.publish.store_verify import verify_release
+from tasks.simulate.outcomes.index_runs import lesion_places
+from tasks.simulate.outcomes.reader_sessions import ReaderTruth, session_files
+from tests.unit.evaluate.made import RUN, STARTED, Made, make_home
+from tests.unit.evaluate.test_refusals import edit_json, line_with, replace_cell
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return make_home(tmp_path_factory.mktemp("template") / "home", 48)
+
+
+@pytest.fixture
+def made(template: Made, tmp_path: Path) -> Made:
+    """A home of one's own: a copy, for a release takes its time to build."""
+    home = tmp_path / "home"
+    shutil.copytree(template.settings.home, home, symlinks=True)
+    release = home / "releases" / template.release.name
+    return replace(template, settings=replace(template.settings, home=home), release=release)
+
+
+def sums_of(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def known_key(made: Made) -> bytes:
+    return Signer.of(read_key_file(made.settings.master_key_file)).public
+
+
+def rules_broken(made: Made) -> set[str]:
+    return {one.rule_id for one in verify_release(made.release, known=known_key(made))}
+
+
+def run(made: Made, tmp_path: Path) -> Sealed:
+    folder = made.write_run(tmp_path / RUN)
+    return evaluate(made.settings, folder, tmp_path / "reference")
+
+
+def find(sealed: Sealed, **wanted: str) -> Row:
+    defaults = {
+        "unit": "patient",
+        "reading": "literal",
+        "analysis": "main",
+        "subset": "all",
+        "method": "wilson",
+    }
+    (row,) = [
+        row
+        for row in sealed.estimates
+        if all(row[name] == value for name, value in (defaults | wanted).items())
+    ]
+    return row
+
+
+def test_the_release_stays_what_it_was_and_still_verifies(made: Made, tmp_path: Path) -> None:
+    before = sums_of(made.release)
+    sealed = run(made, tmp_path)
+    after = sums_of(made.release)
+    assert {name: after[name] for name in before} == before
+    assert {name.split("/")[0] for name in after.keys() - before.keys()} == {"evaluations"}
+    assert sealed.path == made.release / "evaluations" / RUN
+    assert rules_broken(made) == set()
+
+
+def test_the_same_run_repeats_byte_for_byte_and_writes_nothing_twice(
+    made: Made, tmp_path: Path
+) -> None:
+    first, again = run(made, tmp_path / "a"), run(made, tmp_path / "b")
+    assert (first.written, again.written) == (True, False)
+    other = make_home(tmp_path / "other", 48)
+    twin = run(other, tmp_path / "c")
+    apart = {"evaluation.duckdb", "SHA256SUMS", "SHA256SUMS.minisig"}  # a database never repeats
+    one, two = sums_of(first.path), sums_of(twin.path)
+    assert one.keys() == two.keys()
+    same_release = json.loads((first.path / "evaluation.json").read_text())
+    same_release = same_release["release_sums_sha256"]
+    for name in one.keys() - apart - {"evaluation.json", "tables/evaluation.parquet"}:
+        assert one[name] == two[name], name
+    assert same_release == sums_of(made.release)["SHA256SUMS"]
+
+
+def test_other_content_under_the_same_name_is_refused(made: Made, tmp_path: Path) -> None:
+    folder = made.write_run(tmp_path / RUN)
+    sealed = evaluate(made.settings, folder)
+    before = sums_of(sealed.path)
+    replace_cell(folder / "patients.csv", 2, "inference_seconds", "1.5")
+    with pytest.raises(BusyError, match="other content"):
+        evaluate(made.settings, folder)
+    assert sums_of(sealed.path) == before
+    assert sorted(p.name for p in sealed.path.parent.iterdir()) == [RUN]
+
+
+@pytest.mark.parametrize(
+    ("harm", "rule"),
+    [
+        ("change", "REL-CHECKSUM"),
+        ("add", "REL-EXTRA"),
+        ("remove", "REL-MISSING"),
+        ("loose", "REL-EXTRA"),
+        ("unsigned", "REL-SIGNATURE"),
+        ("renamed", "REL-REPLAY"),
+    ],
+)
+def test_verify_tells_what_somebody_did_to_an_evaluation(
+    made: Made, tmp_path: Path, harm: str, rule: str
+) -> None:
+    path = run(made, tmp_path).path
+    table = path / "tables" / "estimate.parquet"
+    table.chmod(0o644)
+    if harm == "change":
+        table.write_bytes(table.read_bytes() + b"x")
+    elif harm == "add":
+        (path / "more.csv").write_text("x")
+    elif harm == "remove":
+        table.unlink()
+    elif harm == "loose":
+        (path.parent / "loose.csv").write_text("x")
+    elif harm == "unsigned":
+        (path / "SHA256SUMS.minisig").unlink()
+    else:
+        path.rename(path.parent / "run-b")
+    assert rules_broken(made) == {rule}
+
+
+def test_an_erased_subject_takes_the_evaluations_of_the_release_along(
+    made: Made, tmp_path: Path
+) -> None:
+    run(made, tmp_path)
+    signer = Signer.of(read_key_file(made.settings.master_key_file))
+    erase_from_releases(made.settings.zones.releases, made.people[0].subject_id, signer)
+    assert not (made.release / "evaluations").exists()
+    assert rules_broken(made) == set()
+
+
+def test_the_cells_are_those_of_counting_the_files(made: Made, tmp_path: Path) -> None:
+    sealed = run(made, tmp_path)
+    malignant = {one.subject_id: one.malignant for one in made.people}
+    text = (tmp_path / RUN / "patients.csv").read_text()
+    cells = {"tp": 0, "fn": 0, "tn": 0, "fp": 0}
+    for row in csv.DictReader(StringIO(text)):
+        right = {True: "positive", False: "negative"}[malignant[row["subject_id"]]]
+        is_right = row["patient_call"] == right  # failed and indeterminate are not
+        cells[
+            ("tp" if is_right else "fn") if right == "positive" else "tn" if is_right else "fp"
+        ] += 1
+    for measure, above, below in (
+        ("sensitivity", "tp", ("tp", "fn")),
+        ("specificity", "tn", ("tn", "fp")),
+        ("ppv", "tp", ("tp", "fp")),
+        ("npv", "tn", ("tn", "fn")),
+        ("miss_rate", "fn", ("tp", "fn")),
+        ("misdiagnosis_rate", "fp", ("tn", "fp")),
+    ):
+        row = find(sealed, measure=measure)
+        assert row["numerator"] == cells[above]
+        assert row["denominator"] == sum(cells[name] for name in below)
+
+
+def test_no_answer_is_wrong_and_best_and_worst_enclose_it(made: Made, tmp_path: Path) -> None:
+    folder = made.write_run(tmp_path / RUN)
+    who = next(one for one in made.people if one.malignant).subject_id
+    line = line_with(folder / "patients.csv", who)
+    replace_cell(folder / "patients.csv", line, "patient_call", "indeterminate")
+    sealed = evaluate(made.settings, folder)
+    values = {
+        analysis: float(str(find(sealed, measure="sensitivity", analysis=analysis)["estimate"]))
+        for analysis in ("worst", "main", "conclusive", "best")
+    }
+    assert values["worst"] == values["main"] < values["conclusive"] < values["best"]
+
+
+def test_subgroups_sum_to_everybody(made: Made, tmp_path: Path) -> None:
+    sealed = run(made, tmp_path)
+    for unit, method in (("patient", "wilson"), ("lesion", "ratio_wilson")):
+        whole = find(sealed, unit=unit, measure="sensitivity", method=method)
+        for by in ("site", "maker", "field", "lesion_class", "lesion_size", "role"):
+            parts = [
+                row
+                for row in sealed.estimates
+                if (row["unit"], row["subset_by"], row["method"]) == (unit, by, method)
+                and (row["measure"], row["reading"]) == ("sensitivity", "literal")
+            ]
+            assert sum(float(str(r["denominator"])) for r in parts) == whole["denominator"], by
+            assert sum(float(str(r["numerator"])) for r in parts) == whole["numerator"], by
+
+
+def test_what_the_population_cannot_give_says_so(made: Made, tmp_path: Path) -> None:
+    row = find(run(made, tmp_path), measure="detection_specificity", method="none")
+    assert (row["state"], row["estimate"]) == ("not_defined", None)
+    assert "has a lesion" in str(row["note"])
+
+
+def test_nothing_of_nothing_is_not_estimable(tmp_path: Path) -> None:
+    made = make_home(tmp_path / "home", 16, eligible=False)
+    sealed = run(made, tmp_path)
+    row = find(sealed, measure="sensitivity")
+    assert (row["state"], row["denominator"], row["estimate"]) == ("not_estimable", 0.0, None)
+    assert rules_broken(made) == set()
+
+
+def test_lesions_without_a_place_give_no_number(made: Made, tmp_path: Path) -> None:
+    sealed = evaluate(made.settings, made.write_run(tmp_path / RUN))
+    row = find(sealed, unit="lesion", measure="detection_rate", method="none")
+    assert row["state"] == "not_estimable"
+    assert "place" in str(row["note"])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"threshold_prespecified": False}, NOT_PRESPECIFIED),
+        ({"started_at": "2026-01-05T09:00:00+00:00"}, SAME_DAY),
+        ({"threshold": 0.05}, OTHER_THRESHOLD),
+        ({"started_at": STARTED}, None),
+    ],
+)
+def test_what_makes_a_run_exploratory_is_said_everywhere(
+    made: Made, tmp_path: Path, change: dict[str, object], reason: str | None
+) -> None:
+    folder = made.write_run(tmp_path / RUN)
+    edit_json(folder / "run.json", **change)
+    sealed = evaluate(made.settings, folder)
+    assert sealed.exploratory == ((reason,) if reason else ())
+    assert {row["exploratory"] for row in sealed.estimates} == {bool(reason)}
+    shared = csv.DictReader(StringIO((sealed.path / "shared_estimates.csv").read_text()))
+    assert {row["exploratory"] for row in shared} == {"yes" if reason else "no"}
+
+
+def test_one_person_under_two_pseudonyms_is_told(tmp_path: Path) -> None:
+    made = make_home(tmp_path / "home", 16, one_person=(0, 1))
+    sealed = evaluate(made.settings, made.write_run(tmp_path / RUN))
+    assert sealed.exploratory == (TWICE,)
+
+
+def test_cells_under_ten_are_left_out_of_what_may_be_shared(made: Made, tmp_path: Path) -> None:
+    sealed = run(made, tmp_path)
+    shared = list(csv.DictReader(StringIO((sealed.path / "shared_estimates.csv").read_text())))
+    assert {row["left_out"] for row in shared} == {"", "yes"} or all(r["left_out"] for r in shared)
+    for row in shared:
+        if row["left_out"]:
+            assert not row["estimate"]
+            assert not row["numerator"]
+        else:
+            above, below = float(row["numerator"]), float(row["denominator"])
+            assert all(n == 0 or n >= 10 for n in (above, below - above))
+
+
+def test_the_database_has_the_tables_and_the_outcomes(made: Made, tmp_path: Path) -> None:
+    sealed = run(made, tmp_path)
+    with duckdb.connect(str(sealed.path / "evaluation.duckdb"), read_only=True) as connection:
+        found = connection.execute(
+            "SELECT DISTINCT outcome_no FROM registered_outcomes ORDER BY 1"
+        ).fetchall()
+    assert [number for (number,) in found] == list(range(1, 10))
+
+
+def test_the_flow_goes_on_to_the_reference_behind_each_result(made: Made, tmp_path: Path) -> None:
+    path = run(made, tmp_path).path / "tables" / "evaluation_flow.parquet"
+    n = {
+        row["node_id"]: row["n"]
+        for row in pq.read_table(path).to_pylist()
+        if (row["site_code"], row["reading"]) == ("all", "literal")
+    }
+    assert n["eligible"] == 48
+    assert n["index_not_run"] == 6  # in development
+    assert n["index_done"] + n["index_failed"] + n["index_rejected"] + n["index_not_run"] == 48
+
+
+def study(made: Made, tmp_path: Path, index_run: str | None) -> Sealed:
+    folder = tmp_path / "readers"
+    folder.mkdir()
+    places = lesion_places(made.people, 1)
+    files = session_files(made.people, places, ReaderTruth(), made.release.name, 1, index_run)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return evaluate(made.settings, folder, tmp_path / "reference")
+
+
+def test_readers_are_judged_alone_together_and_beside_the_system(
+    made: Made, tmp_path: Path
+) -> None:
+    run(made, tmp_path)
+    sealed = study(made, tmp_path, RUN)
+    assert sealed.exploratory == ()
+    assert rules_broken(made) == set()
+    row = find(
+        sealed,
+        measure="auc",
+        arm="ai_aided - unaided",
+        reader_id="all",
+        method="obuchowski_rockette_rrrc",
+    )
+    assert row["state"] == "estimated"
+    assert row["p_value"] is None
+    beside = find(
+        sealed,
+        measure="sensitivity",
+        arm="ai - unaided",
+        reader_id="R01",
+        method="tango_exact_mcnemar",
+    )
+    alone = find(sealed, measure="sensitivity", arm="unaided", reader_id="R01")
+    system = find(
+        evaluate(made.settings, tmp_path / RUN, tmp_path / "reference"), measure="sensitivity"
+    )
+    gap = float(str(system["estimate"])) - float(str(alone["estimate"]))
+    assert beside["estimate"] == pytest.approx(gap)
+    time = find(
+        sealed,
+        unit="read",
+        measure="reading_time_ratio",
+        arm="ai_aided / unaided",
+        reader_id="all",
+        method="crossover_log_ratio",
+    )
+    assert float(str(time["ci_low"])) < 0.85 < float(str(time["ci_high"]))
+    figure = find(
+        sealed,
+        unit="lesion",
+        measure="afroc1_figure",
+        arm="unaided",
+        reader_id="R01",
+        method="jackknife",
+    )
+    assert figure["state"] == "estimated"
+
+
+def test_marks_outside_the_liver_are_named(made: Made, tmp_path: Path) -> None:
+    """Simulated false marks lie some 400 mm away from the lesions; the liver is a box."""
+    folder = made.write_run(tmp_path / RUN)
+    box = np.ones((30, 30, 30), dtype=np.uint8)
+    affine = np.diag([10.0, 10.0, 10.0, 1.0])
+    affine[:3, 3] = -150.0
+    image = nibabel.Nifti1Image(box, affine)  # type: ignore[no-untyped-call]
+    nibabel.save(image, tmp_path / "reference" / "liver.nii.gz")
+    lines = [f"{one.subject_id},liver.nii.gz" for one in made.people]
+    listed = "\n".join(["subject_id,mask", *lines]) + "\n"
+    (tmp_path / "reference" / "livers.csv").write_text(listed)
+    sealed = evaluate(made.settings, folder, tmp_path / "reference")
+    rows = pq.read_table(sealed.path / "tables" / "index_lesion.parquet").to_pylist()
+    far = {row["verdict"] for row in rows if row["centroid_lps_x_mm"] > 200}
+    near = {row["verdict"] for row in rows if row["centroid_lps_x_mm"] < 200}
+    assert far == {"outside_liver"}
+    assert near == {"matched"}
+
+
+def test_p_values_show_only_with_a_signed_plan(tmp_path: Path) -> None:
+    made = make_home(tmp_path / "home", 48, D40="signed plan: p-values are shown")
+    made.write_run(tmp_path / RUN)
+    sealed = study(made, tmp_path, None)
+    row = find(
+        sealed,
+        measure="auc",
+        arm="ai_aided - unaided",
+        reader_id="all",
+        method="obuchowski_rockette_rrrc",
+    )
+    assert 0 <= float(str(row["p_value"])) <= 1
+
+
+def test_the_definition_of_the_misdiagnosis_rate_is_the_one_decided(tmp_path: Path) -> None:
+    made = make_home(tmp_path / "home", 48, D19="1 - accuracy")
+    sealed = evaluate(made.settings, made.write_run(tmp_path / RUN))
+    accuracy = float(str(find(sealed, measure="accuracy")["estimate"]))
+    found = find(sealed, measure="misdiagnosis_rate")["estimate"]
+    assert found == pytest.approx(1 - accuracy)
+
+
+def test_masks_are_matched_by_overlap_where_that_was_decided(tmp_path: Path) -> None:
+    made = make_home(tmp_path / "home", 8, lesions=1, D20="overlap of at least 0.1 (IoU)")
+    folder = made.write_run(tmp_path / RUN)
+    first, second = made.people[0], made.people[1]
+    affine = np.diag([2.0, 2.0, 3.0, 1.0])
+
+    def write(path: Path, low: int, high: int) -> None:
+        data = np.zeros((20, 20, 10), dtype=np.uint8)
+        data[low:high, 5:10, 2:6] = 1
+        nibabel.save(nibabel.Nifti1Image(data, affine), path)  # type: ignore[no-untyped-call]
+
+    write(folder / "hit.nii.gz", 6, 10)
+    write(folder / "far.nii.gz", 14, 18)
+    write(tmp_path / "reference" / "true.nii.gz", 5, 10)
+    names = "subject_id,pred_lesion_no,centroid_lps_x_mm,centroid_lps_y_mm,centroid_lps_z_mm"
+    (folder / "lesions.csv").write_text(
+        f"{names},volume_mm3,score,mask\n"
+        f"{first.subject_id},1,0,0,0,,0.9,hit.nii.gz\n{second.subject_id},1,0,0,0,,0.9,far.nii.gz\n"
+    )
+    for person in (first, second):
+        line = line_with(folder / "patients.csv", person.subject_id)
+        replace_cell(folder / "patients.csv", line, "run_status", "ok")
+        replace_cell(folder / "patients.csv", line, "patient_call", "positive")
+        replace_cell(folder / "patients.csv", line, "patient_score", "0.9")
+    reference = tmp_path / "reference" / "reference_lesions.csv"
+    lines = reference.read_text().splitlines()
+    reference.write_text(
+        "\n".join([lines[0] + ",mask", *(f"{line},true.nii.gz" for line in lines[1:])]) + "\n"
+    )
+    sealed = evaluate(made.settings, folder, tmp_path / "reference")
+    table = pq.read_table(sealed.path / "tables" / "index_lesion.parquet").to_pylist()
+    found = {row["subject_id"]: (row["verdict"], row["match_iou"]) for row in table}
+    assert found[first.subject_id] == ("matched", pytest.approx(4 / 5))
+    assert found[second.subject_id][0] == "false_positive"
