@@ -91,16 +91,16 @@ def _grown(box: TurnedBox) -> TurnedBox:
     return TurnedBox(box.x, box.y, box.along, box.length + by, box.height + by, box.score)
 
 
-def readings_of(box: TurnedBox) -> list[tuple[float, float]]:
+def readings_of(box: TurnedBox, *, both_ways: bool) -> list[tuple[float, float]]:
     """Return the directions (x, y) in which a box is read.
 
-    Near the horizontal from left to right; near the vertical both upwards and downwards, since
-    nobody knows which way the picture was turned.
+    Near the horizontal from left to right, with `both_ways` also back; near the vertical both
+    upwards and downwards, since nobody knows which way the picture was turned.
     """
     x, y = box.along
     forward = (x, y) if x >= 0 else (-x, -y)
     if abs(y) <= abs(x) * np.tan(np.radians(50.0)):
-        return [forward]
+        return [forward, (-forward[0], -forward[1])] if both_ways else [forward]
     return [(x, y), (-x, -y)]
 
 
