@@ -17,6 +17,7 @@ from prefect.runtime import flow_run
 from flows.run_console import newest_report_link, progress_shown, told_when_ended
 from flows.signed_tables import require_signed_tables
 from schemas.errors import LivercohortError, NightIncompleteError
+from schemas.identifiers import SiteCode
 from schemas.run.forking import preload_in_server
 from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
 from schemas.run.nights import recorded_night
@@ -26,6 +27,7 @@ from schemas.run.stage_errors import redacted, redacted_errors
 from tasks.clinical.task import take_in_forms
 from tasks.convert.task import convert_batch
 from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch
+from tasks.desk.task import take_decided_again
 from tasks.harmonise.task import label_batch
 from tasks.publish.task import stage_rows
 from tasks.queries.task import sync_batch_queries
@@ -74,16 +76,9 @@ def ingest_site(site: str) -> dict[str, Any]:
         committed, refused = night["batches"], night["refused"]
         received = receive_exports(code)
         refused += received["refused"]
-        batches = received["batches"]
-        move = progress_shown(f"progress-{code.lower()}", f"Batches of the night at {code}")
-        for number, batch in enumerate(batches, start=1):
-            try:
-                committed.append(ingest_batch(code, batch))
-            except LivercohortError as error:
-                refused.append(f"batch {batch}: {error.message}")
-            except Exception as error:
-                refused.append(f"batch {batch}: {redacted(error, 'night', settings.zones).message}")
-            move(100.0 * number / len(batches))
+        _ingest_batches(code, received["batches"], committed, refused)
+        # Last: a linkage or a rule of this night may free what was held, also this night.
+        _ingest_batches(code, take_decided_again(code), committed, refused)
     for message in refused:
         get_run_logger().error("%s", message)
     create_table_artifact(
@@ -100,6 +95,22 @@ def ingest_site(site: str) -> dict[str, Any]:
     if refused or any(record["state"] == "held" for record in committed):
         raise NightIncompleteError(summary)
     return summary
+
+
+def _ingest_batches(
+    code: SiteCode, batches: list[str], committed: list[dict[str, Any]], refused: list[str]
+) -> None:
+    """Take batches in one after the other; one that fails never stops the others."""
+    zones = read_settings().zones
+    move = progress_shown(f"progress-{code.lower()}", f"Batches of the night at {code}")
+    for number, batch in enumerate(batches, start=1):
+        try:
+            committed.append(ingest_batch(code, batch))
+        except LivercohortError as error:
+            refused.append(f"batch {batch}: {error.message}")
+        except Exception as error:
+            refused.append(f"batch {batch}: {redacted(error, 'night', zones).message}")
+        move(100.0 * number / len(batches))
 
 
 def run_night(site: str) -> dict[str, Any]:
