@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from schemas.held_series import MAXIMUM, MEAN, MINIMUM
 from tasks.inspect.rules import InspectionRules, View
 
+_PROJECTIONS = {"min": MINIMUM, "mean": MEAN, "max": MAXIMUM}
 Plane = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 #: Local contrast is told in so many standard deviations of the surroundings.
@@ -77,7 +79,7 @@ class Projections:
 
     def name_of(self, source: str, places: dict[str, int]) -> str:
         """Return what a plane was made of: the name of an image, or which projection."""
-        return self._image(places[source])[0] if source in places else source
+        return self._image(places[source])[0] if source in places else _PROJECTIONS[source]
 
     def _image(self, place: int) -> tuple[str, NDArray[Any]]:
         """Return an image kept; where images of this size are fewer than that, the last one."""

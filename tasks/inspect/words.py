@@ -42,13 +42,17 @@ def standing_of(
         The person's own words as `folded` gives them (restricted).
     """
     squeezed = folded(text)
-    if len(squeezed) < rules["characters"]:
+    if len(squeezed) < rules["characters"] or _is_row_of_shapes(squeezed, rules):
         return Standing.NOTHING
     if confidence >= rules["confidence_of_person"] and _is_of_person(squeezed, words):
         return Standing.PERSON
     if confidence < rules["confidence"]:
         return Standing.NOTHING
     return Standing.MARK if _is_mark(text, rules) else Standing.TEXT
+
+
+def _is_row_of_shapes(squeezed: str, rules: InspectionRules) -> bool:
+    return squeezed.isascii() and len(set(squeezed)) < rules["different_latin_characters"]
 
 
 def folded(text: str) -> str:
