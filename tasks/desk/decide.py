@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -234,11 +234,6 @@ def _until(hold: Hold, request: Request, today: dt.date) -> dt.date:
             hint="Scanners are set up anew; then somebody has to look again.",
         )
     return request.until
-
-
-def rules_among(decisions: Sequence[PixelDecision], today: dt.date) -> list[PixelDecision]:
-    """Return the rules for devices that are in force."""
-    return [decision for decision in decisions if decision.is_rule_on(today)]
 
 
 def _refuse(found: str) -> NoReturn:
