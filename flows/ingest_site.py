@@ -1,4 +1,4 @@
-"""One night at one site: receive → de-identify → convert → harmonise → validate → commit.
+"""One night at one site: receive → de-identify → inspect → convert → harmonise → validate → commit.
 
 The flow takes a site code only, because the scheduler stores parameters in plain text; every
 task takes the code and a batch id. Batches of one site run one after the other: a later one
@@ -26,9 +26,11 @@ from schemas.run.sites import is_site_code, site_code
 from schemas.run.stage_errors import redacted, redacted_errors
 from tasks.clinical.task import take_in_forms
 from tasks.convert.task import convert_batch
+from tasks.deidentify.search.picture_words import picture_words
 from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch
 from tasks.desk.task import take_decided_again
 from tasks.harmonise.task import label_batch
+from tasks.inspect.task import inspect_batch
 from tasks.publish.task import stage_rows
 from tasks.queries.task import sync_batch_queries
 from tasks.receive.store_lease import lease
@@ -36,7 +38,12 @@ from tasks.receive.task import commit_batch, link_batch, receive_exports, settle
 from tasks.validate.task import validate_batch
 
 #: What workers of any stage need: one server, started by the first stage, forks those of all.
-_WORKERS_NEED = ("tasks.deidentify.store_warm", "tasks.convert.store_warm", "pydicom.pixels.utils")
+_WORKERS_NEED = (
+    "tasks.deidentify.store_warm",
+    "tasks.convert.store_warm",
+    "tasks.inspect.store_worker",
+    "pydicom.pixels.utils",
+)
 
 
 def _run_name() -> str:
@@ -126,6 +133,7 @@ def ingest_batch(site: str, batch: str) -> dict[str, Any]:
     link_batch(site, batch)
     deidentify_batch(site, batch)
     settle_batch(site, batch)
+    inspect_batch(site, batch, picture_words)
     convert_batch(site, batch)
     label_batch(site, batch)
     stage_rows(site, batch)

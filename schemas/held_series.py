@@ -16,16 +16,16 @@ from schemas.run.atomic_files import canonical_json
 from schemas.states import ReasonCode
 
 LISTING_NAME = "held_series.json"
-#: Views of a whole series: the least and the greatest value of each pixel over its slices.
-MINIMUM, MAXIMUM = "minimum", "maximum"
+#: Views of a whole series: the least, the greatest, the mean value of each pixel over its slices.
+MINIMUM, MAXIMUM, MEAN = "minimum", "maximum", "mean"
 
 
 @dataclass(frozen=True, order=True)
 class SeenBox:
     """Where something was read.
 
-    `view` is `MINIMUM`, `MAXIMUM` or the name (SHA-256) of a quarantined file; `box` in pixels
-    of the stored image; `confidence` from 0 to 1.
+    `view` is `MINIMUM`, `MAXIMUM`, `MEAN` or the name (SHA-256) of a quarantined file; `box` in
+    pixels of the stored image; `confidence` from 0 to 1.
     """
 
     view: str

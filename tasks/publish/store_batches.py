@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from schemas.dicom.features import InstanceFeatures
 from schemas.errors import LivercohortError
 from schemas.identifiers import BatchId, SeriesUid, Sha256, SiteCode
+from schemas.inspection import PIXELS_TABLE
 from schemas.records import VolumeRecord
 from schemas.run.zones import Zones
 from schemas.tables.record_tables import records_from_table
@@ -79,7 +80,8 @@ def _read_batch(path: Path) -> CommittedBatch | None:
 
 
 def _read_tables(folder: Path, batch: CommittedBatch) -> BatchTables:
-    tables = {path.stem: _read_table(path) for path in sorted(folder.glob("*.parquet"))}
+    paths = [path for path in sorted(folder.glob("*.parquet")) if path.stem != PIXELS_TABLE]
+    tables = {path.stem: _read_table(path) for path in paths}
     return BatchTables(
         batch=batch,
         instances=tuple(_records(tables, "instance", InstanceFeatures)),
