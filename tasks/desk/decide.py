@@ -73,7 +73,7 @@ def read_decision_file(data: bytes) -> tuple[Request, ...]:
         found = tuple(_request(row, str(facts["reviewer"])) for row in facts["decisions"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         _refuse("the file is no list of decisions, or a field of it is malformed")
-    if len({request.hold_id for request in found}) < len(found) or not found:
+    if len({(r.hold_id, r.hold_sha256) for r in found}) < len(found) or not found:
         _refuse("the file decides nothing, or one thing twice")
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.dispositions import GROUPS
 from schemas.held_series import SeenBox
 from schemas.pixel_decisions import Outcome
 from schemas.states import REASONS, ReasonCode
@@ -39,7 +40,7 @@ def cases(desks: Sequence[DeskView]) -> list[tuple[DeskView, Hold]]:
         found,
         key=lambda pair: (
             not pair[1].disposition.is_about_pixels,
-            pair[1].disposition.group,
+            GROUPS.index(pair[1].disposition.group),
             pair[1].site,
             pair[1].reason,
             pair[1].hold_id,

@@ -4,7 +4,7 @@
   "use strict";
 
   var REVIEWER = /^[A-Z][A-Z0-9-]{0,11}$/;
-  var TILE = 96, MARGIN = 0.35;
+  var STRIP = 520, TILE = 86, MARGIN = 0.35;
   var words = window.deskWords, reasons = window.deskReasons, cases = window.desk.cases;
   var LONGEST_RULE_DAYS = 365;
 
@@ -94,7 +94,7 @@
       }
       var line = button.appendChild(document.createElement("div"));
       line.className = "quiet";
-      line.textContent = one.reason;
+      line.textContent = one.reason + " · " + one.files;
       if (place === self.now) button.setAttribute("aria-current", "true");
       button.addEventListener("click", function () { self.open(place); });
     });
@@ -236,10 +236,10 @@
     var canvas = find("strip"), one = this.one, box = this.place(), self = this;
     if (!one || !one.slices.length) return;
     var shape = Math.min(1, Math.max(0.2, box[3] / box[2]));
-    var across = Math.max(1, Math.floor(620 / TILE)), high = Math.round(TILE * shape);
-    if (one.slices.length > across * 4) { across = Math.floor(620 / (TILE / 2)); high = Math.round(high / 2); }
-    var wide = Math.floor(620 / across), lines = Math.ceil(one.slices.length / across);
-    canvas.width = 620;
+    var across = Math.max(1, Math.floor(STRIP / TILE)), high = Math.round(TILE * shape);
+    if (one.slices.length > across * 4) { across = Math.floor(STRIP / (TILE / 2)); high = Math.round(high / 2); }
+    var wide = Math.floor(STRIP / across), lines = Math.ceil(one.slices.length / across);
+    canvas.width = STRIP;
     canvas.height = lines * (high + 2);
     var c = canvas.getContext("2d");
     this.tiles = { wide: wide, high: high + 2, across: across };
@@ -270,7 +270,7 @@
   };
 
   Desk.prototype.pick = function (event) {
-    var place = find("strip").getBoundingClientRect(), shown = place.width / 620;
+    var place = find("strip").getBoundingClientRect(), shown = place.width / STRIP;
     var column = Math.floor((event.clientX - place.left) / shown / this.tiles.wide);
     var line = Math.floor((event.clientY - place.top) / shown / this.tiles.high);
     this.view = "slice";
@@ -306,6 +306,7 @@
     document.body.classList.toggle("masking", this.board.masking);
     if (this.board.masking && !this.board.boxes.length) this.board.add();
     find("boxes-part").hidden = !this.board.masking;
+    find("why-part").hidden = !outcome;
     find("rule-part").hidden = !(this.one.rule && outcome && outcome !== "reject");
     if (!again || !find("preset").options.length) this.told("");
     this.presets();

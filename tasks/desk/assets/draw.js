@@ -3,7 +3,7 @@
 (function () {
   "use strict";
 
-  var SIDE = 560, HANDLE = 9, SMALLEST = 2;
+  var SIDE = 470, HANDLE = 9, SMALLEST = 2;
   var COLOURS = { seen: "#ffb000", mask: "#19a0ff", chosen: "#ffffff" };
 
   function Board(canvas, changed) {
