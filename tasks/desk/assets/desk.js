@@ -94,7 +94,7 @@
       }
       var line = button.appendChild(document.createElement("div"));
       line.className = "quiet";
-      line.textContent = one.reason + " · " + one.files;
+      line.textContent = one.reason.replace(/_/g, "_\u200b") + " · " + one.files;
       if (place === self.now) button.setAttribute("aria-current", "true");
       button.addEventListener("click", function () { self.open(place); });
     });

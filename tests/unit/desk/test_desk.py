@@ -11,7 +11,7 @@ import pytest
 
 from schemas.dispositions import disposition_of, load_dispositions
 from schemas.errors import BadInputError, GateBlockedError
-from schemas.held_series import LISTING_NAME
+from schemas.held_series import INDEX_NAME, LISTING_NAME
 from schemas.identifiers import BatchId, RawPatientId, SubjectNo
 from schemas.pixel_decisions import Box, Outcome, Scope
 from schemas.run.zones import Zones
@@ -22,7 +22,6 @@ from tasks.desk.decide import Request, read_box, read_decision_file
 from tasks.desk.held import HoldState
 from tasks.desk.store_again import Desk, has_work, open_desk, take_again
 from tasks.desk.store_decide import decide, hold_sha256, open_desks
-from tasks.desk.store_held import INDEX_NAME
 from tasks.desk.store_page import page_folder, write_page
 from tests.builders import make_instance, to_bytes
 from tests.unit.desk.quarantined import (
