@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from flows.commands import cohort as cli_cohort
 from flows.commands import decisions as cli_decisions
+from flows.commands import inspect as cli_inspect
 from flows.commands import night as cli_night
 from flows.commands import planned as cli_planned
 from flows.commands import quarantine as cli_quarantine
@@ -59,6 +60,7 @@ app.add_typer(cli_quarantine.quarantine_app, name="quarantine", rich_help_panel=
 app.add_typer(cli_queries.queries_app, name="queries", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_STAGES)(cli_rehearse.check_export)
 app.command(rich_help_panel=_STAGES)(cli_stages.deidentify)
+app.command(rich_help_panel=_STAGES)(cli_inspect.inspect)
 app.command(rich_help_panel=_STAGES)(cli_stages.convert)
 app.command(rich_help_panel=_STAGES)(cli_stages.label)
 app.command(rich_help_panel=_STAGES)(cli_stages.eligibility)

@@ -22,7 +22,9 @@ from tasks.clinical.task import merge_forms
 from tasks.deidentify.search.store_scan_release import require_no_identifiers
 from tasks.eligibility.task import evaluate_cohort
 from tasks.harmonise.task import label_cohort
+from tasks.inspect.rules import load_rules
 from tasks.operate.task import send_message
+from tasks.publish.inspected import RulesInForce
 from tasks.publish.task import (
     close_release,
     collect_batches,
@@ -74,7 +76,7 @@ def release_cohort(
         require_signed_tables(settings.zones)
     with lease(settings.zones, "release"):
         move = progress_shown("release-progress", "Steps of the release")
-        collect_batches(rehash=rehash, accept_gone=accept_gone)
+        collect_batches(_rules_in_force(), rehash=rehash, accept_gone=accept_gone)
         # What the forms state of the exams is evidence for their roles.
         merge_forms()
         label_cohort()
@@ -100,6 +102,12 @@ def release_cohort(
         told = f"Release {result['version']}: {result['status']}"
         send_message(f"livercohort: {told}", told)
     return result
+
+
+def _rules_in_force() -> RulesInForce:
+    rules = load_rules()
+    models = {part: model.sha256 for part, model in rules.models.items()}
+    return RulesInForce(rules.rules_id, models)
 
 
 def show_release(result: dict[str, Any], settings: Settings) -> None:

@@ -49,6 +49,8 @@ from tasks.harmonise.store_rules import (
     read_overrides,
     table_problems,
 )
+from tasks.inspect.rules import FILES as INSPECTION_FILES
+from tasks.inspect.rules import read_rules as read_inspection_rules
 from tasks.publish.sharing import parse_gates
 from tasks.validate.store import read_suites, read_waivers, suite_files, waivers_file
 
@@ -125,6 +127,7 @@ def _reads(root: Path) -> list[Read]:
     protocol, forms, sites = root / "protocol", root / "site_delivery", root / "sites"
     return [
         partial(read_deciding_attributes, root / "conversion" / "deciding_attributes.csv"),
+        partial(read_inspection_rules, root / "inspection"),
         partial(read_dispositions, root / "inspection" / "dispositions.csv"),
         partial(read_encoder_notes, root / "deidentification" / "encoder_notes.csv"),
         partial(read_study_dates, protocol / "study_dates.csv"),
@@ -193,6 +196,7 @@ _NAMED = frozenset(
     {
         "conversion/deciding_attributes.csv",
         "conversion/sidecar_keys.csv",
+        *(f"inspection/{name}" for name in INSPECTION_FILES),
         "inspection/dispositions.csv",
         "deidentification/encoder_notes.csv",
         "protocol/study_dates.csv",

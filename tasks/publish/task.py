@@ -47,6 +47,7 @@ from tasks.publish.consent import KeptOut, withdrawn_rows
 from tasks.publish.diff.reasons import ERASED, SUPPRESSED
 from tasks.publish.facts import ReleaseFacts, ReleaseStatus
 from tasks.publish.gates import require_releasable
+from tasks.publish.inspected import RulesInForce, inspected_rows, inspection_facts
 from tasks.publish.instances import instance_table
 from tasks.publish.signature import Signer
 from tasks.publish.store_origin import record_releases, require_continuable
@@ -82,11 +83,15 @@ def stage_rows(site: str, batch: str) -> dict[str, int]:
 
 
 @task(name="collect", task_run_name="collect", retries=0)
-def collect_batches(*, rehash: bool = False, accept_gone: bool = False) -> dict[str, int]:
+def collect_batches(
+    rules: RulesInForce, *, rehash: bool = False, accept_gone: bool = False
+) -> dict[str, int]:
     """Read all committed batches; refuse what may not be released yet, was changed or is gone.
 
     Parameters
     ----------
+    rules : RulesInForce
+        By which rules pixels have to be inspected.
     rehash : bool
         Hash every image anew, also where its directory entry is the remembered one.
     accept_gone : bool
@@ -99,7 +104,7 @@ def collect_batches(*, rehash: bool = False, accept_gone: bool = False) -> dict[
         store.sweep_staging(settings.zones.releases)
         sweep_orphans(settings.zones)
         committed = store_batches.read_committed(settings.zones)
-        for code in require_releasable(committed):
+        for code in require_releasable(committed, rules):
             require_key(settings, code)
         if not accept_gone:
             previous = store.newest_release(settings.zones.releases)
@@ -109,6 +114,7 @@ def collect_batches(*, rehash: bool = False, accept_gone: bool = False) -> dict[
         store_integrity.require_unchanged(settings.zones, committed, anchors, checked)
         checked.write()
         bench.leave(committed)
+        bench.leave(rules)
         bench.leave(CommittedInstances(committed.instances))
         bench.leave(
             CommittedNights(
@@ -155,6 +161,7 @@ def stage_release_tables() -> dict[str, int]:
             **rows.image_rows(labels, committed),
             "site": rows.site_rows(read_registered_sites(), read_sites()),
             "ingest_batch": rows.ingest_batch_rows(committed.batches),
+            "inspection": inspected_rows(committed),
             "code_list": rows.code_list_rows(read_code_lists()),
         }
         made = {name: conform(contracts[name], found[name]) for name in found}
@@ -289,4 +296,5 @@ def _facts(bench: Workbench, committed: CommittedBatches) -> ReleaseFacts:
         input_ledger_sha256=committed.input_ledger_sha256,
         key_id=bench.take(MergedForms).key_id,
         year=committed.year,
+        inspection=inspection_facts(committed, bench.take(RulesInForce)),
     )
