@@ -1,4 +1,4 @@
-"""A night, a page decided by keyboard, an import, the next night, a release: nothing is left over."""
+"""A night, a page decided by keyboard, an import, the next night, a release."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pyarrow.parquet as pq
 import pydicom
 import pytest
+from nibabel.nifti1 import Nifti1Image
 from playwright.sync_api import Browser, Page, expect
 
 from schemas.run.zones import Zones
@@ -167,13 +167,10 @@ def audited(zones: Zones) -> int:
 
 def corners_are_blank(path: Path) -> bool:
     """Whether one corner of every slice is of one value: where the letters were, however turned."""
-    volume = np.asarray(nib.nifti1.load(path).dataobj)
+    volume = np.asarray(Nifti1Image.from_filename(path).dataobj)
     volume = volume.reshape(*volume.shape[:2], -1)
-    corners = [
-        turned[COLUMNS, ROWS]
-        for turned in (volume, volume[::-1], volume[:, ::-1], volume[::-1, ::-1])
-    ]
-    return any(np.unique(corner).size == 1 for corner in corners)
+    turned = (volume, volume[::-1], volume[:, ::-1], volume[::-1, ::-1])
+    return any(np.unique(one[COLUMNS, ROWS]).size == 1 for one in turned)
 
 
 @pytest.mark.slow
