@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from schemas.errors import BadInputError
 from schemas.pixel_decisions import Box, Outcome, PixelDecision, Scope
 from schemas.states import ReasonCode
-from tasks.desk.held import Hold, HoldState
+from tasks.desk.held import Hold, HoldState, first_mask
 
 FORMAT = "livercohort-quarantine/1"
 MAX_BYTES = 5_000_000
@@ -132,7 +132,10 @@ def draft(hold: Hold, state: HoldState, request: Request, today: dt.date) -> Pix
 
 
 def by_rule(hold: Hold, rule: PixelDecision, today: dt.date) -> PixelDecision:
-    """Return what a rule for the device decides about a hold whose texts it covers."""
+    """Return what a rule for the device decides about a hold whose texts it covers.
+
+    A mask covers what was found beside what the rule says: a text may be longer this time.
+    """
     rows, columns = hold.size or (0, 0)
     return PixelDecision(
         decision_id="",
@@ -141,7 +144,7 @@ def by_rule(hold: Hold, rule: PixelDecision, today: dt.date) -> PixelDecision:
         held_for=hold.reason,
         outcome=rule.outcome,
         digests=hold.digests,
-        boxes=rule.boxes if rule.outcome is Outcome.MASK else (),
+        boxes=_boxes_by_rule(hold, rule),
         rows=rows,
         columns=columns,
         reviewer=rule.reviewer,
@@ -149,6 +152,12 @@ def by_rule(hold: Hold, rule: PixelDecision, today: dt.date) -> PixelDecision:
         decided_on=today,
         by_rule=rule.decision_id,
     )
+
+
+def _boxes_by_rule(hold: Hold, rule: PixelDecision) -> tuple[Box, ...]:
+    if rule.outcome is not Outcome.MASK:
+        return ()
+    return tuple(sorted({*rule.boxes, *first_mask(hold)}))
 
 
 def _require_words(request: Request) -> None:

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.dispositions import GROUPS
-from schemas.held_series import SeenBox
-from schemas.pixel_decisions import Outcome
+from schemas.pixel_decisions import Box, Outcome
 from schemas.states import REASONS, ReasonCode
-from tasks.desk.held import Hold, HoldState
+from tasks.desk.held import Hold, HoldState, distinct_boxes, first_mask
 from tasks.desk.listing import DeskView
 
 FORMAT = "livercohort-quarantine/1"
-#: How much larger than a detector's box the mask is that the page begins with.
-MASK_MARGIN_PX = 4
 
 
 @dataclass(frozen=True)
@@ -65,30 +62,6 @@ def key_of(hold: Hold) -> str:
     return f"{hold.hold_id}-{hold.reason}"
 
 
-def first_mask(hold: Hold) -> list[list[int]]:
-    """Return the boxes a mask begins with: those found, a little larger, inside the image."""
-    if hold.size is None:
-        return []
-    rows, columns = hold.size
-    boxes = []
-    for seen in _distinct(hold.boxes):
-        left, top = (max(0, start - MASK_MARGIN_PX) for start in (seen.box.x, seen.box.y))
-        right = min(columns, seen.box.x + seen.box.width + MASK_MARGIN_PX)
-        bottom = min(rows, seen.box.y + seen.box.height + MASK_MARGIN_PX)
-        boxes.append([left, top, right - left, bottom - top])
-    return boxes
-
-
-def _distinct(seen: Sequence[SeenBox]) -> list[SeenBox]:
-    """Leave out a box that lies in another one: seen on slices and projections alike."""
-    largest = sorted(seen, key=lambda one: -one.box.width * one.box.height)
-    kept: list[SeenBox] = []
-    for one in largest:
-        if not any(one.box.lies_in(other.box, MASK_MARGIN_PX) for other in kept):
-            kept.append(one)
-    return sorted(kept, key=lambda one: one.box)
-
-
 def _case(hold: Hold, drawn: DrawnHold, hashes: Mapping[str, str]) -> dict[str, Any]:
     disposition = hold.disposition
     rows, columns = hold.size or (0, 0)
@@ -113,11 +86,15 @@ def _case(hold: Hold, drawn: DrawnHold, hashes: Mapping[str, str]) -> dict[str, 
         "slices": list(drawn.slices),
         "minimum": drawn.minimum,
         "maximum": drawn.maximum,
-        "seen": [[b.box.x, b.box.y, b.box.width, b.box.height] for b in _distinct(hold.boxes)],
-        "mask": first_mask(hold),
+        "seen": [_numbers(seen.box) for seen in distinct_boxes(hold)],
+        "mask": [_numbers(box) for box in first_mask(hold)],
         "rule": bool(fits),
     }
 
 
 def _is_possible(outcome: Outcome, hold: Hold) -> bool:
     return outcome is not Outcome.MASK or hold.size is not None
+
+
+def _numbers(box: Box) -> list[int]:
+    return [box.x, box.y, box.width, box.height]
