@@ -23,7 +23,7 @@ from pydicom.uid import UID
 
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.pixel_digests import hold_id, keyed_pixel_digest, pixel_content
-from schemas.dicom.pixel_values import stored_values
+from schemas.dicom.pixel_values import decoded_values
 from schemas.held_series import INDEX_NAME, LISTING_NAME, HeldSeries, read_listing
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.pixel_decisions import Question, question_of
@@ -144,7 +144,7 @@ def _held_file(
 
 def _pixel_digest(data: bytes, ring: KeyRing) -> Sha256 | None:
     try:
-        return keyed_pixel_digest(ring, pixel_content(stored_values(data)))
+        return keyed_pixel_digest(ring, pixel_content(decoded_values(data)))
     except Exception:  # pixels that cannot be decoded are known by the bytes of the file
         return None
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from schemas.dicom.pixel_values import stored_values
+from schemas.dicom.pixel_values import decoded_values
 from schemas.hospital_day import hospital_today
 from schemas.run.atomic_files import make_folder, write_bytes
 from schemas.run.zones import Zones
@@ -127,7 +127,7 @@ def _frames(path: Path) -> list[_Grey]:
     """Return the frames of a file in grey; none of one that cannot be decoded."""
     try:
         data = plain_bytes(path)
-        values = stored_values(data)
+        values = decoded_values(data)
     except Exception:  # it is held, and may be anything: then there is no picture of it
         return []
     planes: NDArray[Any] = values[np.newaxis] if values.ndim == 2 else values
