@@ -279,7 +279,7 @@ def _mosaic(header: Dataset) -> Mosaic | None:
         raise _NoLayoutError from error
 
 
-def decoded_values(raw: NDArray[np.generic], bits_stored: int) -> NDArray[np.generic]:
+def stored_values(raw: NDArray[np.generic], bits_stored: int) -> NDArray[np.generic]:
     """Return stored values with the unused high bits cleared or sign-extended.
 
     Parameters

@@ -17,7 +17,7 @@ from schemas.dicom.sub_stacks import SubStack
 from schemas.identifiers import Sha256
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED
-from tasks.convert.source import PixelFacts, decoded_values, pixel_facts, scanned_facts
+from tasks.convert.source import PixelFacts, pixel_facts, scanned_facts, stored_values
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -130,7 +130,7 @@ class SourceReader:
         key = (path, fact.index)
         if self._image is None or self._image[0] != key:
             self._image = None
-            self._image = (key, decoded_values(self._decode(path, fact), fact.bits_stored))
+            self._image = (key, stored_values(self._decode(path, fact), fact.bits_stored))
         return self._image[1]
 
     def _decode(self, path: Path, fact: PixelFacts) -> NDArray[np.generic]:

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.dicom.siemens_csa import read_csa
 from tasks.convert.mosaic import Mosaic
-from tasks.convert.source import decoded_values, tile_origin_lps
+from tasks.convert.source import stored_values, tile_origin_lps
 
 
 def csa_header(tags: dict[str, list[str]]) -> bytes:
@@ -76,9 +76,9 @@ def test_the_first_tile_is_centred_on_the_sheet() -> None:
 def test_bits_above_the_high_bit_are_not_part_of_the_value(
     dtype: str, raw: int, value: int
 ) -> None:
-    assert decoded_values(np.array([[raw]], dtype=dtype), 12).tolist() == [[value]]
+    assert stored_values(np.array([[raw]], dtype=dtype), 12).tolist() == [[value]]
 
 
 def test_pixels_that_use_all_bits_are_not_copied() -> None:
     raw = np.zeros((2, 2), dtype="<u2")
-    assert decoded_values(raw, 16) is raw
+    assert stored_values(raw, 16) is raw
