@@ -17,6 +17,8 @@ from tasks.inspect.rules import InspectionRules
 #: Breadth and length of a head, widened for swelling, hair and soft thresholds: mm.
 _SHORTER_MM, _LONGER_MM = (115.0, 195.0), (150.0, 250.0)
 _STEP_PX = 4
+#: How far between air and the brightest twentieth skin begins.
+_SKIN = 0.15
 _AXIAL = 0.8
 
 
@@ -77,12 +79,14 @@ def is_head_section(image: NDArray[Any], spacing_mm: tuple[float, float]) -> boo
         Between rows and between columns.
     """
     small = image[::_STEP_PX, ::_STEP_PX].astype(np.float32)
-    low, high = np.percentile(small, [5, 95])
-    if high - low <= 0:
+    # What lies outside the field of view is padded with the least value.
+    inside = small[small > small.min()]
+    if inside.size == 0:
         return False
-    # Halfway between air and tissue: skin against air is the sharpest edge of CT and MR.
-    tissue = small > low + (float(high) - float(low)) * 0.3
-    labels, n_found = ndimage.label(ndimage.binary_opening(tissue))
+    low, high = np.percentile(inside, [5, 95])
+    # Skin against air is the sharpest edge of CT and MR; noise of air stays below it.
+    tissue = small > low + (float(high) - float(low)) * _SKIN
+    labels, n_found = ndimage.label(ndimage.binary_fill_holes(ndimage.binary_opening(tissue)))
     if not n_found:
         return False
     largest = int(np.argmax(np.bincount(labels.ravel())[1:])) + 1
