@@ -14,6 +14,7 @@ from schemas.vault.subjects import Vault
 from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal, suppressed_among
 from tasks.clinical.store_erase import erase_from_forms
 from tasks.deidentify.store_erase import erase_from_identifiers
+from tasks.desk.store_erase import erase_page
 from tasks.publish.erase.store_erase import erase_from_releases, publish_without
 from tasks.publish.signature import Signer
 from tasks.publish.store import release_folders, sweep_staging
@@ -107,6 +108,7 @@ def _erase(
         if (zones.releases / "latest").exists():
             push_release(settings.releases_url, (zones.releases / "latest").resolve())
     reports = erase_from_reports(zones, subject_id)
+    erase_page(zones)
     numbers = {str(a.subject_no) for a in own.values()}
     queries = erase_from_queries(zones, subject_id, numbers)
     in_inbox = count_in_inbox(zones, site, {*patients, *numbers})

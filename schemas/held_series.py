@@ -7,8 +7,8 @@ one series, and where something was read in them. Never what was read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from schemas.pixel_decisions import Box
@@ -16,6 +16,8 @@ from schemas.run.atomic_files import canonical_json
 from schemas.states import ReasonCode
 
 LISTING_NAME = "held_series.json"
+#: Beside it: what the review desk read of the headers, keyed; made anew where it is missing.
+INDEX_NAME = "index.json"
 #: Views of a whole series: the least, the greatest, the mean value of each pixel over its slices.
 MINIMUM, MAXIMUM, MEAN = "minimum", "maximum", "mean"
 
@@ -64,6 +66,15 @@ def listing_bytes(series: Iterable[HeldSeries]) -> bytes:
 def read_listing(data: bytes) -> tuple[HeldSeries, ...]:
     """Return what a listing says."""
     return tuple(_held_series(row) for row in json.loads(data)["series"])
+
+
+def without_files(data: bytes, gone: Collection[str]) -> bytes:
+    """Return a listing without files that are no longer there."""
+    kept = (
+        replace(one, files=tuple(name for name in one.files if name not in gone))
+        for one in read_listing(data)
+    )
+    return listing_bytes(one for one in kept if one.files)
 
 
 def _held_series(row: Mapping[str, Any]) -> HeldSeries:

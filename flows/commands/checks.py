@@ -48,6 +48,7 @@ def run_checks(settings: Settings, *, min_free_gib: float) -> list[Check]:
         _check_vault(settings),
         _check_tables(settings),
         _check_audit(settings),
+        _check_decisions(settings),
         _check_converter(),
         _check_disk(settings, min_free_gib),
         _check_clock(settings),
@@ -123,6 +124,18 @@ def _check_audit(settings: Settings) -> Check:
     wrong = broken_audits(settings.zones, ring)
     mend = "Restore the audit from backup and tell who is responsible for data protection."
     return Check("audit", not wrong, "; ".join(wrong) or "every chain holds to its head", mend)
+
+
+def _check_decisions(settings: Settings) -> Check:
+    from schemas.vault.pixel_decision_log import read_decisions
+
+    try:
+        ring = read_key_file(settings.master_key_file)
+        kept = read_decisions(settings.zones, ring)
+    except LivercohortError as error:
+        return Check("decisions", ok=False, found=error.found, mend=error.hint)
+    found = f"{len(kept.decisions)} decisions about what was held; the chain holds"
+    return Check("decisions", ok=True, found=found)
 
 
 def _check_converter() -> Check:

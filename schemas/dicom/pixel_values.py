@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def stored_values(data: bytes) -> NDArray[Any]:
+def decoded_values(data: bytes) -> NDArray[Any]:
     """Return the decoded values of a whole DICOM file.
 
     Parameters

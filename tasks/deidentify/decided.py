@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas.dicom.pixel_digests import pixel_content
-from schemas.dicom.pixel_values import stored_values
+from schemas.dicom.pixel_values import decoded_values
 from schemas.identifiers import Sha256
 from schemas.pixel_decisions import (
     Box,
@@ -83,5 +83,5 @@ def decided_about(
     """
     if isinstance(done, Refusal) and question_of(done.reason) is Question.FILE:
         return UNDECIDED
-    digest = keyed(pixel_content(stored_values(data)))
+    digest = keyed(pixel_content(decoded_values(data)))
     return Decided(decisions.of_instance(digest))

@@ -20,7 +20,7 @@ from schemas.dicom.elements import (
     RawElement,
     encoding_of,
 )
-from schemas.dicom.pixel_values import stored_values
+from schemas.dicom.pixel_values import decoded_values
 from schemas.pixel_decisions import Box
 from tasks.deidentify.deidentified import NotAsPlannedError
 from tasks.deidentify.plan.pixel_bytes import frames_of, number_of
@@ -94,7 +94,7 @@ def require_masked(source: bytes, output: bytes, boxes: Sequence[Box]) -> None:
     """
     if not boxes:
         return
-    before, after = stored_values(source), stored_values(output)
+    before, after = decoded_values(source), decoded_values(output)
     if before.shape != after.shape:
         raise NotAsPlannedError("the masked image has another shape")
     inside = np.zeros(before.shape[-2:], dtype=bool)
@@ -121,7 +121,7 @@ def _bits_of(header: Header, data: bytes) -> tuple[_Bits, bytes]:
     shape = frames_of(header), number_of(header, "Rows"), number_of(header, "Columns")
     pixels = header.elements[PIXEL_DATA]
     if pixels.undefined_length:
-        decoded = stored_values(data).reshape(shape)
+        decoded = decoded_values(data).reshape(shape)
         return decoded.astype(f"<u{width // 8}"), b""
     order = "<" if header.encoding.little else ">"
     end = shape[0] * shape[1] * shape[2] * width // 8

@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from schemas.errors import BadInputError
 from schemas.pixel_decisions import Box, Outcome, PixelDecision, Scope
 from schemas.states import ReasonCode
-from tasks.desk.held import Hold, HoldState
+from tasks.desk.held import Hold, HoldState, first_mask
 
 FORMAT = "livercohort-quarantine/1"
 MAX_BYTES = 5_000_000
@@ -73,7 +73,7 @@ def read_decision_file(data: bytes) -> tuple[Request, ...]:
         found = tuple(_request(row, str(facts["reviewer"])) for row in facts["decisions"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         _refuse("the file is no list of decisions, or a field of it is malformed")
-    if len({request.hold_id for request in found}) < len(found) or not found:
+    if len({(r.hold_id, r.hold_sha256) for r in found}) < len(found) or not found:
         _refuse("the file decides nothing, or one thing twice")
     return found
 
@@ -132,7 +132,10 @@ def draft(hold: Hold, state: HoldState, request: Request, today: dt.date) -> Pix
 
 
 def by_rule(hold: Hold, rule: PixelDecision, today: dt.date) -> PixelDecision:
-    """Return what a rule for the device decides about a hold whose texts it covers."""
+    """Return what a rule for the device decides about a hold whose texts it covers.
+
+    A mask covers what was found beside what the rule says: a text may be longer this time.
+    """
     rows, columns = hold.size or (0, 0)
     return PixelDecision(
         decision_id="",
@@ -141,7 +144,7 @@ def by_rule(hold: Hold, rule: PixelDecision, today: dt.date) -> PixelDecision:
         held_for=hold.reason,
         outcome=rule.outcome,
         digests=hold.digests,
-        boxes=rule.boxes if rule.outcome is Outcome.MASK else (),
+        boxes=_boxes_by_rule(hold, rule),
         rows=rows,
         columns=columns,
         reviewer=rule.reviewer,
@@ -149,6 +152,12 @@ def by_rule(hold: Hold, rule: PixelDecision, today: dt.date) -> PixelDecision:
         decided_on=today,
         by_rule=rule.decision_id,
     )
+
+
+def _boxes_by_rule(hold: Hold, rule: PixelDecision) -> tuple[Box, ...]:
+    if rule.outcome is not Outcome.MASK:
+        return ()
+    return tuple(sorted({*rule.boxes, *first_mask(hold)}))
 
 
 def _require_words(request: Request) -> None:
@@ -234,11 +243,6 @@ def _until(hold: Hold, request: Request, today: dt.date) -> dt.date:
             hint="Scanners are set up anew; then somebody has to look again.",
         )
     return request.until
-
-
-def rules_among(decisions: Sequence[PixelDecision], today: dt.date) -> list[PixelDecision]:
-    """Return the rules for devices that are in force."""
-    return [decision for decision in decisions if decision.is_rule_on(today)]
 
 
 def _refuse(found: str) -> NoReturn:

@@ -12,6 +12,7 @@ from schemas.dispositions import Disposition, disposition_of
 from schemas.held_series import HeldSeries, SeenBox
 from schemas.identifiers import Sha256
 from schemas.pixel_decisions import (
+    Box,
     HeldText,
     Outcome,
     PixelDecision,
@@ -23,6 +24,8 @@ from schemas.states import ReasonCode
 
 #: Stands for a decision where linkage.csv has come since a file was set aside for want of it.
 LINKED_SINCE = "linked since"
+#: How much larger than a box that was found the mask is that a reviewer begins with.
+MASK_MARGIN_PX = 4
 _BY_STUDY = frozenset({ReasonCode.NO_LINKAGE, ReasonCode.STUDY_OF_TWO_SUBJECTS})
 
 
@@ -217,6 +220,30 @@ def _boxes_of(
 
 def _in_series(file: HeldFile) -> tuple[object, ...]:
     return file.batch, file.instance_number, file.file_no
+
+
+def first_mask(hold: Hold) -> tuple[Box, ...]:
+    """Return the boxes a mask begins with: those found, a little larger, inside the image."""
+    if hold.size is None:
+        return ()
+    rows, columns = hold.size
+    boxes = []
+    for seen in distinct_boxes(hold):
+        left, top = (max(0, start - MASK_MARGIN_PX) for start in (seen.box.x, seen.box.y))
+        right = min(columns, seen.box.x + seen.box.width + MASK_MARGIN_PX)
+        bottom = min(rows, seen.box.y + seen.box.height + MASK_MARGIN_PX)
+        boxes.append(Box(left, top, right - left, bottom - top))
+    return tuple(boxes)
+
+
+def distinct_boxes(hold: Hold) -> list[SeenBox]:
+    """Leave out a box that lies in another one: seen on slices and projections alike."""
+    largest = sorted(hold.boxes, key=lambda one: (-one.box.width * one.box.height, one))
+    kept: list[SeenBox] = []
+    for one in largest:
+        if not any(one.box.lies_in(other.box, MASK_MARGIN_PX) for other in kept):
+            kept.append(one)
+    return sorted(kept, key=lambda one: one.box)
 
 
 def decision_about(

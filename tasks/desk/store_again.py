@@ -56,9 +56,14 @@ class Desk:
         return state_of(hold, self.decisions, self.again, self.linked)
 
     def waiting(self) -> list[tuple[Hold, HeldFile, str]]:
-        """Return the files that a decision takes in, each with its hold and the decision."""
+        """Return the files that a decision takes in, each with its hold and the decision.
+
+        A hold comes whole: while one of its files is open, none is taken.
+        """
         found = []
         for hold in self.holds:
+            if self.state_of(hold) is not HoldState.WAITING:
+                continue
             for file in hold.files:
                 state = state_of_file(file, self.decisions, self.again, self.linked)
                 decided = decision_about(file, self.decisions, self.linked)

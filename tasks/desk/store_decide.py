@@ -89,18 +89,29 @@ def decide(
     desks = open_desks(zones, ring)
     drafts = []
     for request in requests:
-        hold, state = find_hold(desks, request.hold_id)
-        if request.hold_sha256 and request.hold_sha256 != hold_sha256(ring, hold):
-            raise GateBlockedError(
-                f"hold {hold.hold_id} is not as it was when it was looked at",
-                hint="Build the page again (`livercohort quarantine page`) and look again.",
-            )
+        hold, state = _looked_at(desks, request, ring)
         drafts.append(draft(hold, state, request, today))
     for reason in sorted({request.reason for request in requests}):
         search(reason)
     new = {decision.decision_id for decision in record_decisions(zones, ring, drafts)}
     made = [with_id(ring, one) for one in drafts]
     return [(decision, decision.decision_id in new) for decision in made]
+
+
+def _looked_at(desks: Sequence[Desk], request: Request, ring: KeyRing) -> tuple[Hold, HoldState]:
+    """Return the hold of a request: from a page exactly the one that was looked at."""
+    if not request.hold_sha256:
+        return find_hold(desks, request.hold_id)
+    for desk in desks:
+        for hold in desk.holds:
+            same = hold.hold_id == request.hold_id
+            if same and hold_sha256(ring, hold) == request.hold_sha256:
+                return hold, desk.state_of(hold)
+    find_hold(desks, request.hold_id)
+    raise GateBlockedError(
+        f"hold {request.hold_id} is not as it was when it was looked at",
+        hint="Build the page again (`livercohort quarantine page`) and look again.",
+    )
 
 
 def read_requests(path: Path) -> tuple[Request, ...]:

@@ -23,8 +23,8 @@ from pydicom.uid import UID
 
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.pixel_digests import hold_id, keyed_pixel_digest, pixel_content
-from schemas.dicom.pixel_values import stored_values
-from schemas.held_series import LISTING_NAME, HeldSeries, read_listing
+from schemas.dicom.pixel_values import decoded_values
+from schemas.held_series import INDEX_NAME, LISTING_NAME, HeldSeries, read_listing
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.pixel_decisions import Question, question_of
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
@@ -33,7 +33,6 @@ from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing, Purpose
 from tasks.desk.held import HeldFile, Hold, group_holds
 
-INDEX_NAME = "index.json"
 _REASONS_NAME = "reasons.csv"
 _GZIP = b"\x1f\x8b"
 _MOST_INFLATED = 2 << 30
@@ -145,7 +144,7 @@ def _held_file(
 
 def _pixel_digest(data: bytes, ring: KeyRing) -> Sha256 | None:
     try:
-        return keyed_pixel_digest(ring, pixel_content(stored_values(data)))
+        return keyed_pixel_digest(ring, pixel_content(decoded_values(data)))
     except Exception:  # pixels that cannot be decoded are known by the bytes of the file
         return None
 

@@ -12,14 +12,14 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from schemas.dicom.elements import PIXEL_DATA, Header, scan_file
-from schemas.dicom.pixel_values import stored_values
+from schemas.dicom.pixel_values import decoded_values
 
 _PLAIN = frozenset({str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian)})
 _WORD_BITS = 16
 
 
 def values_of_file(path: Path) -> NDArray[Any]:
-    """Return the values of a file as `schemas.dicom.pixel_values.stored_values` does.
+    """Return the values of a file as `schemas.dicom.pixel_values.decoded_values` does.
 
     Nine of ten objects hold 16-bit words that need no decoder; those that use every bit of a
     word, or are unsigned and use no bit beyond the stored ones, are read as they lie.
@@ -27,7 +27,7 @@ def values_of_file(path: Path) -> NDArray[Any]:
     data = path.read_bytes()
     header = scan_file(data)
     plain = _plain_values(header)
-    return stored_values(data) if plain is None else plain
+    return decoded_values(data) if plain is None else plain
 
 
 def _plain_values(header: Header) -> NDArray[Any] | None:
