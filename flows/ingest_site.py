@@ -26,7 +26,7 @@ from schemas.run.sites import is_site_code, site_code
 from schemas.run.stage_errors import redacted, redacted_errors
 from tasks.clinical.task import take_in_forms
 from tasks.convert.task import convert_batch
-from tasks.deidentify.search.picture_words import picture_words
+from tasks.deidentify.search.store_picture_words import picture_words
 from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch
 from tasks.desk.task import take_decided_again
 from tasks.harmonise.task import label_batch

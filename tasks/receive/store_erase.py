@@ -19,11 +19,7 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE
-<<<<<<< HEAD
-from schemas.held_series import LISTING_NAME, listing_bytes, read_listing
-=======
 from schemas.held_series import INDEX_NAME, LISTING_NAME, without_files
->>>>>>> desk
 from schemas.identifiers import BatchId, SiteCode
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from schemas.run.zones import Zones
@@ -189,25 +185,14 @@ def _erase_quarantined(zones: Zones, site: SiteCode, patient_ids: set[str]) -> i
         writer.writeheader()
         writer.writerows(row for row in rows if row["sha256"] not in gone)
         write_bytes(listing, out.getvalue().encode("utf-8", "surrogateescape"), mode=0o600)
-<<<<<<< HEAD
-        without_files(listing.with_name(LISTING_NAME), gone)
-=======
         (listing.parent / INDEX_NAME).unlink(missing_ok=True)
         held = listing.parent / LISTING_NAME
         if held.is_file():
             write_bytes(held, without_files(held.read_bytes(), gone), mode=0o600)
->>>>>>> desk
         for name in gone:
             (listing.parent / name).unlink(missing_ok=True)
         removed += len(gone)
     return removed
-
-
-def without_files(listing: Path, gone: Collection[str]) -> None:
-    """Leave the series of files that are gone out of the listing of held series."""
-    if listing.is_file():
-        kept = [one for one in read_listing(listing.read_bytes()) if not {*one.files} & {*gone}]
-        write_bytes(listing, listing_bytes(kept), mode=0o600)
 
 
 def _patient_id(source: Path | IO[bytes]) -> str | None:
