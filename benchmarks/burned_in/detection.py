@@ -47,7 +47,8 @@ TURNS_DEG = (0, 90, 270)
 PLACES = ("corner", "anatomy")
 STANDING = ("every slice", "some slices")
 WORDS = (
-    *("张伟明", "欧阳淑珍", "王丽华", "李建国", "陈晓东", "上官文博", "复旦大学附属中山医院", "姓名:赵敏"),
+    *("张伟明", "欧阳淑珍", "王丽华", "李建国", "陈晓东", "上官文博", "姓名:赵敏"),
+    "复旦大学附属中山医院",
     *("ZHANG WEI", "LI XIAOLONG", "CHEN^JIANGUO", "ID 00482913", "M 1956-03-12", "20231107"),
     "WANG LIHUA",
 )  # fmt: skip
