@@ -140,6 +140,7 @@ class _Series:
                 self._rules,
                 self._job.words,
                 aspect=reading.box.length / reading.box.height,
+                share=reading.box.height / picture.shape[1],
             )
             if standing is not Standing.NOTHING:
                 corners = _corners(reading.box, picture.shape[1], turned=turned)

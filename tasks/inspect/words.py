@@ -32,6 +32,7 @@ def standing_of(
     words: Collection[str],
     *,
     aspect: float = 1.0,
+    share: float = 0.0,
 ) -> Standing:
     """Return what a reading is.
 
@@ -47,16 +48,27 @@ def standing_of(
         The person's own words as `folded` gives them (restricted).
     aspect : float
         Length of the box over its height.
+    share : float
+        Height of the box over the side of the picture.
     """
     squeezed = folded(text)
     if len(squeezed) < rules["characters"] or _is_row_of_shapes(text, rules):
         return Standing.NOTHING
     if confidence >= rules["confidence_of_person"] and _is_of_person(squeezed, words):
         return Standing.PERSON
-    if confidence < rules["confidence"]:
+    if confidence < _enough(squeezed, rules, share):
         is_line = _is_line(squeezed, confidence, rules, aspect)
         return Standing.TEXT if is_line else Standing.NOTHING
     return Standing.MARK if _is_mark(text, rules) else Standing.TEXT
+
+
+def _enough(squeezed: str, rules: InspectionRules, share: float) -> float:
+    """Return the confidence that a reading needs: more where anatomy may look like it."""
+    if share > rules["tall_share"]:
+        return rules["tall_confidence"]
+    if len(squeezed) <= rules["short_characters"]:
+        return rules["short_confidence"]
+    return rules["confidence"]
 
 
 def _is_line(squeezed: str, confidence: float, rules: InspectionRules, aspect: float) -> bool:

@@ -56,6 +56,14 @@ def test_a_long_line_that_is_badly_read_is_text_all_the_same() -> None:
     assert standing_of("EEEETEEE", 0.6, RULES, (), aspect=5.0) is Standing.NOTHING
 
 
+def test_few_characters_and_tall_boxes_need_more_confidence() -> None:
+    assert standing_of("30", 0.82, RULES, ()) is Standing.NOTHING
+    assert standing_of("30", 0.90, RULES, ()) is Standing.TEXT
+    assert standing_of("30", 0.90, RULES, (), share=0.4) is Standing.NOTHING
+    assert standing_of("3049", 0.82, RULES, ()) is Standing.TEXT
+    assert standing_of("30", 0.6, RULES, telling({"30", "30abc"})) is Standing.NOTHING
+
+
 def test_a_persons_own_word_is_believed_sooner_and_beats_a_mark() -> None:
     words = telling({"ZHANG WEI", "张伟明", "t1ra", "00482913"})
     assert standing_of("zhangwe1", 0.55, RULES, words) is Standing.PERSON
