@@ -26,11 +26,12 @@ from schemas.run.sites import is_site_code, site_code
 from schemas.run.stage_errors import redacted, redacted_errors
 from tasks.clinical.task import take_in_forms
 from tasks.convert.task import convert_batch
-from tasks.deidentify.search.picture_words import picture_words
+from tasks.deidentify.search.store_picture_words import kept_picture_words, picture_words
 from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch
 from tasks.desk.task import take_decided_again
 from tasks.harmonise.task import label_batch
 from tasks.inspect.task import inspect_batch
+from tasks.inspect.task_again import inspect_again
 from tasks.publish.task import stage_rows
 from tasks.queries.task import sync_batch_queries
 from tasks.receive.store_lease import lease
@@ -86,6 +87,10 @@ def ingest_site(site: str) -> dict[str, Any]:
         _ingest_batches(code, received["batches"], committed, refused)
         # Last: a linkage or a rule of this night may free what was held, also this night.
         _ingest_batches(code, take_decided_again(code), committed, refused)
+        try:
+            inspect_again(code, kept_picture_words)
+        except LivercohortError as error:
+            refused.append(f"inspection of earlier batches: {error.message}")
     for message in refused:
         get_run_logger().error("%s", message)
     create_table_artifact(

@@ -9,6 +9,7 @@ from schemas.identifiers import SiteCode, SubjectId
 from schemas.run.atomic_files import sha256_of_file
 from schemas.run.settings import Settings
 from schemas.vault.anchors import changing_anchors
+from schemas.vault.inspections import forget_later
 from schemas.vault.keys import KeyRing
 from schemas.vault.subjects import Vault
 from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal, suppressed_among
@@ -93,6 +94,7 @@ def _erase(
     warehouse = erase_from_warehouse(zones, site, subject_id, patients)
     form_rows = erase_from_forms(zones, ring, site, subject_id)
     erase_from_identifiers(zones, ring, site, subject_id)
+    forget_later(zones, ring, site, subject_id)
     with changing_anchors(zones, ring) as change:
         for path in sorted((zones.warehouse / "batches" / site).glob("[!.]*/batch.json")):
             change.batch(site, path.parent.name, sha256_of_file(path))

@@ -42,7 +42,7 @@ class HeldSeries:
     Parameters
     ----------
     hold_id : str
-        `schemas.dicom.pixel_digests.hold_id` of its instances as they were delivered.
+        `schemas.vault.pixel_digests.hold_id` of its instances as they were delivered.
     reason : ReasonCode
         Why it is held.
     files : tuple of str

@@ -1,6 +1,6 @@
 """What a person decided about something that was held, and where a decision holds. Pure.
 
-A decision is bound to what was seen: the keyed digests of the pixels (`schemas.dicom.
+A decision is bound to what was seen: the keyed digests of the pixels (`schemas.vault.
 pixel_digests`) or, of a file that has none, a keyed digest of its bytes. So it is found again
 whoever sends the same pixels, in whatever batch. It answers one `Question`: that no name stands
 in a picture says nothing about a face in it.

@@ -69,7 +69,7 @@ def _words_of(path: Path) -> frozenset[str]:
     from schemas.dicom.scan_errors import ScanError
     from schemas.errors import LivercohortError
     from tasks.deidentify.identifiers import SubjectIdentifiers, harvest_identifiers
-    from tasks.deidentify.search.picture_words import words_of
+    from tasks.deidentify.search.store_picture_words import words_of
 
     try:
         named = harvest_identifiers(scan_file(path.read_bytes()))

@@ -198,9 +198,8 @@ def page(
 
     Example: livercohort quarantine page
     """
-    from tasks.desk.store_page import write_page
-
     from schemas.vault.keys import read_key_file
+    from tasks.desk.store_page import write_page
 
     settings = apply_environment(home=home)
     ring = read_key_file(settings.master_key_file)

@@ -1,8 +1,8 @@
-"""A keyed name for the pixels of one instance: the same pixels again, whoever sends them.
+"""What the pixels of one instance are: the same pixels again, whoever sends them and packed how.
 
-It is made of the *decoded* values, not of the stored bytes: a PACS that sends an exam once plain
-and once compressed sends the same picture, and a decision about it must be found again. Keyed
-(`Purpose.PIXELS`), because whoever has a picture could else ask whether it is in the cohort.
+The digest is of the *decoded* values, not of the stored bytes: a PACS that sends an exam once
+plain and once compressed sends the same picture, and a decision about it must be found again.
+It stays in memory; outside stands its keyed form (`schemas.vault.pixel_digests`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.identifiers import Sha256
-from schemas.vault.keys import KeyRing, Purpose
 
 #: Fewer different values than this are no picture of a person: empty slices of all are alike.
 FEWEST_VALUES = 64
@@ -33,19 +32,6 @@ def pixel_content(values: NDArray[Any]) -> Sha256:
     digest = hashlib.sha256(repr(plain.shape).encode("ascii"))
     digest.update(np.ascontiguousarray(plain.astype(f"<u{width}")).data)
     return Sha256(digest.hexdigest())
-
-
-def keyed_pixel_digest(ring: KeyRing, content: Sha256) -> Sha256:
-    """Return the 64 hex digits that stand for the pixels outside a worker's memory."""
-    return ring.keyed_digest(content, Purpose.PIXELS)
-
-
-def hold_id(ring: KeyRing, digests: list[Sha256]) -> str:
-    """Return the name of a held series: 16 keyed hex digits over its sorted pixel digests.
-
-    It does not change when the same pixels come again, in whatever order or batch.
-    """
-    return ring.mac(Purpose.PIXELS, "hold", *sorted(digests)).hex()[:16]
 
 
 def tells_apart(values: NDArray[Any]) -> bool:

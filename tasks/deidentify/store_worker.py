@@ -14,13 +14,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from types import FrameType
 
-from schemas.dicom.pixel_digests import keyed_pixel_digest
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, Sha256, SiteCode, SubjectNo
 from schemas.pixel_decisions import PixelDecisions
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing
+from schemas.vault.pixel_digests import keyed_pixel_digest
 from tasks.deidentify.decided import UNDECIDED, Decided, decided_about
 from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.gzipped import is_gzipped, unpacked

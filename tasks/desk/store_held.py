@@ -22,7 +22,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from schemas.dicom.charsets import decode_text
-from schemas.dicom.pixel_digests import hold_id, keyed_pixel_digest, pixel_content
+from schemas.dicom.pixel_digests import pixel_content
 from schemas.dicom.pixel_values import decoded_values
 from schemas.held_series import INDEX_NAME, LISTING_NAME, HeldSeries, read_listing
 from schemas.identifiers import BatchId, Sha256, SiteCode
@@ -31,6 +31,7 @@ from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_byte
 from schemas.run.zones import Zones
 from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing, Purpose
+from schemas.vault.pixel_digests import hold_id, keyed_pixel_digest
 from tasks.desk.held import HeldFile, Hold, group_holds
 
 _REASONS_NAME = "reasons.csv"

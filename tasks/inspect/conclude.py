@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.dicom.pixel_digests import hold_id, keyed_pixel_digest
 from schemas.held_series import HeldSeries, SeenBox
 from schemas.identifiers import Sha256
 from schemas.inspection import InspectedPixels, InspectionOutcome, InspectionRow, PixelRow
 from schemas.pixel_decisions import Box
 from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing
+from schemas.vault.pixel_digests import hold_id, keyed_pixel_digest
 from tasks.inspect.plan import Judged, Series, Settled, judge
 from tasks.inspect.records import Looked
 from tasks.inspect.rules import InspectionRules

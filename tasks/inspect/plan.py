@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from schemas.dicom.features import InstanceFeatures
+from schemas.identifiers import BatchId
 from schemas.inspection import InspectionOutcome
 from schemas.pixel_decisions import Question, question_of
 from schemas.records import FileOutcome
@@ -36,6 +37,14 @@ class Series:
     def is_settled(self, question: Question, settled: Settled) -> bool:
         """Return whether a person answered a question for every instance."""
         return all(question in settled.get(uid, ()) for uid in self.uids)
+
+
+@dataclass(frozen=True)
+class OfBatch:
+    """A series and the batch that brought these images of it."""
+
+    batch: BatchId
+    series: Series
 
 
 @dataclass(frozen=True)

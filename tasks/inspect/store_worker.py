@@ -134,7 +134,13 @@ class _Series:
     ) -> None:
         self._n_views += 1
         for reading in self._reader.read(picture, both_ways=turned):
-            standing = standing_of(reading.text, reading.confidence, self._rules, self._job.words)
+            standing = standing_of(
+                reading.text,
+                reading.confidence,
+                self._rules,
+                self._job.words,
+                aspect=reading.box.length / reading.box.height,
+            )
             if standing is not Standing.NOTHING:
                 corners = _corners(reading.box, picture.shape[1], turned=turned)
                 where = _box(corners, shape, picture.shape[1])

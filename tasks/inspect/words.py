@@ -26,7 +26,12 @@ class Standing(IntEnum):
 
 
 def standing_of(
-    text: str, confidence: float, rules: InspectionRules, words: Collection[str]
+    text: str,
+    confidence: float,
+    rules: InspectionRules,
+    words: Collection[str],
+    *,
+    aspect: float = 1.0,
 ) -> Standing:
     """Return what a reading is.
 
@@ -40,19 +45,32 @@ def standing_of(
         Thresholds and marks.
     words : collection of str
         The person's own words as `folded` gives them (restricted).
+    aspect : float
+        Length of the box over its height.
     """
     squeezed = folded(text)
-    if len(squeezed) < rules["characters"] or _is_row_of_shapes(squeezed, rules):
+    if len(squeezed) < rules["characters"] or _is_row_of_shapes(text, rules):
         return Standing.NOTHING
     if confidence >= rules["confidence_of_person"] and _is_of_person(squeezed, words):
         return Standing.PERSON
     if confidence < rules["confidence"]:
-        return Standing.NOTHING
+        is_line = _is_line(squeezed, confidence, rules, aspect)
+        return Standing.TEXT if is_line else Standing.NOTHING
     return Standing.MARK if _is_mark(text, rules) else Standing.TEXT
 
 
-def _is_row_of_shapes(squeezed: str, rules: InspectionRules) -> bool:
-    return squeezed.isascii() and len(set(squeezed)) < rules["different_latin_characters"]
+def _is_line(squeezed: str, confidence: float, rules: InspectionRules, aspect: float) -> bool:
+    """Return whether it is a line of writing, though in a hand that is not read for sure."""
+    return (
+        len(set(squeezed)) >= rules["line_characters"]
+        and aspect >= rules["line_aspect"]
+        and confidence >= rules["line_confidence"]
+    )
+
+
+def _is_row_of_shapes(text: str, rules: InspectionRules) -> bool:
+    signs = {c for c in text.lower() if c.isalnum()}
+    return "".join(signs).isascii() and len(signs) < rules["different_latin_characters"]
 
 
 def folded(text: str) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from schemas.errors import GateBlockedError
-from schemas.inspection import INSPECTION_TABLE, InspectionOutcome
+from schemas.inspection import INSPECTION_TABLE, InspectionOutcome, InspectionRow
 from schemas.run.sites import is_fictitious
-from schemas.tables.record_tables import records_from_table
-from tasks.publish.batches import CommittedBatches
+from schemas.states import ReasonCode
+from schemas.tables.record_tables import records_from_table, table_from_records
+from schemas.vault.inspections import LaterInspection
+from tasks.publish.batches import HOLD, BatchTables, CommittedBatches
 
 _NAMED = 3
+_HOLD = pa.schema([("sop_uid", pa.string()), ("reason", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,39 @@ def inspection_facts(committed: CommittedBatches, rules: RulesInForce) -> dict[s
         "series_inspected": len(_taken(committed)) - lacking,
         "series_not_inspected": lacking,
     }
+
+
+def with_later(item: BatchTables, later: Iterable[LaterInspection]) -> BatchTables:
+    """Return a batch with its later inspections: their rows, and holds of what they held."""
+    own = [row for row in later if row.batch_id == item.batch.batch_id]
+    if not own:
+        return item
+    rows = [
+        InspectionRow(
+            series_uid=row.series_uid,
+            subject_id=row.subject_id,
+            outcome=InspectionOutcome(row.outcome),
+            rules_id=row.rules_id,
+            n_images=row.n_images,
+            n_views=row.n_views,
+            reason=ReasonCode(row.reason) if row.reason else None,
+        )
+        for row in own
+    ]
+    table = item.others.get(INSPECTION_TABLE)
+    again = {(row.series_uid) for row in rows}
+    before = records_from_table(table, InspectionRow) if table is not None else []
+    rows += [row for row in before if row.series_uid not in again]
+    held = [{"sop_uid": uid, "reason": row.reason} for row in own for uid in row.held]
+    holds = pa.Table.from_pylist(held, schema=_HOLD)
+    if HOLD in item.others:
+        holds = pa.concat_tables([item.others[HOLD].select(_HOLD.names).cast(_HOLD), holds])
+    tables = {
+        **item.others,
+        INSPECTION_TABLE: table_from_records(rows, InspectionRow, key=["series_uid"]),
+        HOLD: holds,
+    }
+    return replace(item, others=tables)
 
 
 def _taken(committed: CommittedBatches) -> set[tuple[str, str]]:

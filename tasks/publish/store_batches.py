@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,17 +18,29 @@ from schemas.inspection import PIXELS_TABLE
 from schemas.records import VolumeRecord
 from schemas.run.zones import Zones
 from schemas.tables.record_tables import records_from_table
+from schemas.vault.inspections import LaterInspection
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
+from tasks.publish.inspected import with_later
 from tasks.publish.naming import NIFTI_SUFFIX
 from tasks.publish.rows import is_published
 
 COMMITTED = "committed"
+#: Gives the later inspections of a site.
+Later = Callable[[SiteCode], Iterable[LaterInspection]]
 Record = TypeVar("Record")
 _RECORDS = {"instance", "volume"}
 
 
-def read_committed(zones: Zones) -> CommittedBatches:
+def read_committed(zones: Zones, later: Later = lambda _: ()) -> CommittedBatches:
     """Read every committed batch and merge them; a held or unfinished batch is left aside.
+
+    Parameters
+    ----------
+    zones : Zones
+        Whose warehouse.
+    later : callable
+        Gives the later inspections of a site: what they held is left out, and the newest rules
+        count.
 
     Raises
     ------
@@ -43,7 +55,8 @@ def read_committed(zones: Zones) -> CommittedBatches:
         batch = _read_batch(path)
         if batch is not None:
             found.append(_read_tables(path.parent, batch))
-    return merge_batches(found)
+    of_site = {site: tuple(later(site)) for site in {item.batch.site_code for item in found}}
+    return merge_batches([with_later(item, of_site[item.batch.site_code]) for item in found])
 
 
 def nifti_sources(zones: Zones, committed: CommittedBatches, released: pa.Table) -> dict[str, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from schemas.handover.records import (
     ReleaseTables,
 )
 from schemas.handover.workbench import Workbench
-from schemas.identifiers import BatchId
+from schemas.identifiers import BatchId, SiteCode
 from schemas.protocol import read_decisions
 from schemas.run.orphans import sweep_orphans
 from schemas.run.settings import Settings, read_settings
@@ -39,6 +40,7 @@ from schemas.run_context import release_bench, require_key, run_context
 from schemas.signatures import render_register
 from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
 from schemas.vault.anchors import read_anchors
+from schemas.vault.inspections import LaterInspection, read_later
 from schemas.vault.keys import read_key_file
 from schemas.vault.suppression import erased_among, suppressed_among
 from tasks.publish import rows, store, store_batches, store_integrity, store_remote
@@ -103,7 +105,8 @@ def collect_batches(
         bench.open()
         store.sweep_staging(settings.zones.releases)
         sweep_orphans(settings.zones)
-        committed = store_batches.read_committed(settings.zones)
+        later = partial(_later, settings, rules.rules_id)
+        committed = store_batches.read_committed(settings.zones, later)
         for code in require_releasable(committed, rules):
             require_key(settings, code)
         if not accept_gone:
@@ -124,6 +127,14 @@ def collect_batches(
             )
         )
     return {"batches": len(committed.batches), "instances": len(committed.instances)}
+
+
+def _later(settings: Settings, rules_id: str, site: SiteCode) -> list[LaterInspection]:
+    """Return the later inspections of a site by these rules; the key is read where needed."""
+    if not (settings.zones.restricted / "inspections" / f"{site}.sealed").is_file():
+        return []
+    found = read_later(settings.zones, read_key_file(settings.master_key_file), site)
+    return [row for row in found if row.rules_id == rules_id]
 
 
 @task(name="keep-out", task_run_name="keep-out", retries=0)

@@ -20,10 +20,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from schemas.dicom.pixel_digests import keyed_pixel_digest, pixel_content
+from schemas.dicom.pixel_digests import pixel_content
 from schemas.identifiers import Sha256
 from schemas.pixel_decisions import Box, Outcome, PixelDecision, PixelDecisions, Question
 from schemas.states import FileState, ReasonCode
+from schemas.vault.pixel_digests import keyed_pixel_digest
 from tasks.deidentify.store import deidentify_batch
 from tests.builders import make_instance, to_bytes, write_files
 from tests.unit.deidentify.helpers import RING, assignment, deliver, linkage

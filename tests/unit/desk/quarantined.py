@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydicom.dataset import Dataset
 
-from schemas.dicom.pixel_digests import hold_id, keyed_pixel_digest, pixel_content
+from schemas.dicom.pixel_digests import pixel_content
 from schemas.held_series import LISTING_NAME, MINIMUM, HeldSeries, SeenBox, listing_bytes
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.pixel_decisions import Box
@@ -21,6 +21,7 @@ from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_byte
 from schemas.run.zones import Zones
 from schemas.states import REASONS, ReasonCode
 from schemas.vault.keys import KeyRing
+from schemas.vault.pixel_digests import hold_id, keyed_pixel_digest
 from tests.builders import make_series, to_bytes
 
 SITE, BATCH = SiteCode("S91"), BatchId("00112233445566aa")

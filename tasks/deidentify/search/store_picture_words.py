@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from schemas.handover.workbench import Workbench
+from schemas.identifiers import BatchId, SiteCode
+from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing
 from tasks.deidentify.identifiers import (
     Identifier,
     IdentifierKind,
@@ -16,6 +19,7 @@ from tasks.deidentify.identifiers import (
 )
 from tasks.deidentify.rules.values import read_date
 from tasks.deidentify.search.name_forms import full_names, initials, name_groups
+from tasks.deidentify.search.store_identifiers import read_identifiers
 from tasks.deidentify.search.store_scan_batch import linked_identifiers
 
 _NAMES = frozenset({IdentifierKind.NAME, IdentifierKind.PHYSICIAN})
@@ -31,6 +35,15 @@ def picture_words(bench: Workbench) -> Mapping[str, frozenset[str]]:
         own = found.get(person.subject_id, frozenset())
         found[person.subject_id] = own | words_of(person)
     return found
+
+
+def kept_picture_words(
+    zones: Zones, ring: KeyRing, site: SiteCode, batch: BatchId
+) -> Mapping[str, frozenset[str]]:
+    """Return the words of each person of a committed batch, by pseudonym."""
+    path = zones.restricted_batch(site, batch) / "identifiers.sealed"
+    people = read_identifiers(path, ring) if path.is_file() else []
+    return {person.subject_id: words_of(person) for person in people}
 
 
 def words_of(person: SubjectIdentifiers) -> frozenset[str]:
