@@ -13,7 +13,7 @@ from schemas.pixel_decisions import Question
 from schemas.records import FileOutcome
 from schemas.states import FileState, ReasonCode
 from schemas.vault.keys import KeyRing
-from tasks.inspect.conclude import conclude
+from tasks.inspect.conclude import Conclusion, conclude
 from tasks.inspect.faces import FaceFacts, shows_face
 from tasks.inspect.plan import Series, job_of, judge, series_of, set_aside
 from tasks.inspect.records import FoundBox, Looked, PixelsOfFile
@@ -179,7 +179,7 @@ def _concluded(
     looked: list[Looked | None],
     settled: Mapping[str, tuple[Question, ...]],
     known: list[PixelRow],
-):  # type: ignore[no-untyped-def]
+) -> Conclusion:
     names = {uid: Sha256(f"file-{uid}") for one in series for uid in one.uids}
     return conclude(
         series, looked, RULES, ring=RING, settled=settled, name_of=names,
