@@ -50,6 +50,7 @@ def run_checks(settings: Settings, *, min_free_gib: float) -> list[Check]:
         _check_audit(settings),
         _check_decisions(settings),
         _check_converter(),
+        _check_models(),
         _check_disk(settings, min_free_gib),
         _check_clock(settings),
         _check_telemetry(),
@@ -146,6 +147,18 @@ def _check_converter() -> Check:
     except LivercohortError as error:
         return Check("dcm2niix", ok=False, found=error.found, mend=error.hint)
     return Check("dcm2niix", ok=True, found=f"{version} (binary {sha256[:12]})")
+
+
+def _check_models() -> Check:
+    from tasks.inspect.rules import load_rules
+    from tasks.inspect.store_models import read_models
+
+    try:
+        rules = load_rules()
+        read_models(rules)
+    except LivercohortError as error:
+        return Check("inspection", ok=False, found=error.found, mend=error.hint)
+    return Check("inspection", ok=True, found=f"models as measured, rules {rules.rules_id}")
 
 
 def _check_disk(settings: Settings, min_free_gib: float) -> Check:

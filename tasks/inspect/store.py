@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from tasks.inspect.warm import WARM
 #: Address space of a worker: the runtime reserves much more than it uses.
 _WORKER_BASE_BYTES = 4 << 30
 _SECONDS_PER_FILE = 0.2
+_COMMITTED = "committed"
 Look = Callable[[InspectJob], Looked]
 
 
@@ -82,8 +84,9 @@ def known_pixels(zones: Zones, digests: set[str]) -> list[PixelRow]:
         return []
     wanted = pc.field("digest").isin(pa.array(sorted(digests), pa.string()))
     found: list[PixelRow] = []
-    for path in sorted(zones.warehouse.glob(f"batches/*/*/{PIXELS_TABLE}.parquet")):
-        if not path.parent.name.startswith("."):
+    for path in sorted(zones.warehouse.glob(f"batches/*/[!.]*/{PIXELS_TABLE}.parquet")):
+        # What a held batch brought is in no release, and may come again.
+        if json.loads(path.with_name("batch.json").read_bytes())["state"] == _COMMITTED:
             found += records_from_table(pq.read_table(path, filters=wanted), PixelRow)
     return found
 
