@@ -20,6 +20,22 @@ MAX_BYTES = 5_000_000
 REVIEWER = re.compile(r"[A-Z][A-Z0-9-]{0,11}")
 LONGEST_RULE_DAYS = 366
 _LONGEST_REASON = 500
+#: What the page offers to choose from: our own words, which name nobody whatever they resemble.
+READY_REASONS = frozenset(
+    {
+        "marks of the scanner only, nobody is named",
+        "no text in the picture",
+        "no face can be made out",
+        "the images are this subject's own",
+        "the cause is mended",
+        "text over the anatomy",
+        "a screen or a paper, no image of the scanner",
+        "not of this subject",
+        "not needed",
+        "a name or number is masked",
+        "a face is masked",
+    }
+)
 _MOST_BOXES = 32
 _HOLD_ID = re.compile(r"[0-9a-f]{16}")
 _BOX = re.compile(r"(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})")

@@ -12,7 +12,7 @@ from schemas.pixel_decisions import PixelDecision
 from schemas.run.zones import Zones
 from schemas.vault.keys import KeyRing, Purpose
 from schemas.vault.pixel_decision_log import record_decisions, with_id
-from tasks.desk.decide import MAX_BYTES, Request, draft, read_decision_file
+from tasks.desk.decide import MAX_BYTES, READY_REASONS, Request, draft, read_decision_file
 from tasks.desk.held import Hold, HoldState
 from tasks.desk.store_again import Desk, open_desk
 from tasks.desk.store_held import sites_with_quarantine
@@ -91,7 +91,7 @@ def decide(
     for request in requests:
         hold, state = _looked_at(desks, request, ring)
         drafts.append(draft(hold, state, request, today))
-    for reason in sorted({request.reason for request in requests}):
+    for reason in sorted({request.reason for request in requests} - READY_REASONS):
         search(reason)
     new = {decision.decision_id for decision in record_decisions(zones, ring, drafts)}
     made = [with_id(ring, one) for one in drafts]

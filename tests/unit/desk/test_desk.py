@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from schemas.run.zones import Zones
 from schemas.states import ReasonCode
 from schemas.vault.pixel_decision_log import decision_log, read_decisions, record_decisions
 from schemas.vault.subjects import LinkageRow, Vault
-from tasks.desk.decide import Request, read_box, read_decision_file
+from tasks import desk
+from tasks.desk.decide import READY_REASONS, Request, read_box, read_decision_file
 from tasks.desk.held import HoldState
 from tasks.desk.store_again import Desk, has_work, open_desk, take_again
 from tasks.desk.store_decide import decide, hold_sha256, open_desks
@@ -253,6 +255,12 @@ def test_a_document_is_neither_accepted_nor_masked(quarantine: Quarantine) -> No
     for outcome in (Outcome.ACCEPT, Outcome.MASK):
         with pytest.raises(BadInputError, match="cannot be decided by"):
             say(quarantine.zones, ask(hold.hold_id, outcome))
+
+
+def test_the_page_offers_the_reasons_that_need_no_search() -> None:
+    words = (Path(desk.__file__).parent / "assets" / "words.js").read_text(encoding="utf-8")
+    offered = words.split("window.deskReasons")[1].split("other:")[0]
+    assert set(re.findall(r'\["([^"]+)", "', offered)) == READY_REASONS
 
 
 def test_a_reason_that_names_somebody_is_kept_nowhere(quarantine: Quarantine) -> None:
