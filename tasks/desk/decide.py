@@ -26,7 +26,7 @@ READY_REASONS = frozenset(
         "marks of the scanner only, nobody is named",
         "no text in the picture",
         "no face can be made out",
-        "the images are this subject's own",
+        "both subjects may keep the images",
         "the cause is mended",
         "text over the anatomy",
         "a screen or a paper, no image of the scanner",

@@ -86,7 +86,7 @@
       ["marks of the scanner only, nobody is named", "仅为设备标记，未指向任何人"],
       ["no text in the picture", "图中没有文字"],
       ["no face can be made out", "无法辨认面部"],
-      ["the images are this subject's own", "图像确属该受试者"]
+      ["both subjects may keep the images", "两名受试者均可保留图像"]
     ],
     again: [["the cause is mended", "原因已排除"]],
     reject: [
