@@ -239,7 +239,11 @@ def clean_runs(series: list[Slices]) -> Iterator[tuple[Slices, Looked, float]]:
     for one in series:
         job = InspectJob(tuple(ImageFile(p.name, p) for p in one.files), 12345, every_frame=False)
         begun = time.process_time()
-        looked = look(job)
+        try:
+            looked = look(job)
+        except Exception as error:
+            print(f"not looked at: {one.name} {type(error).__name__}")
+            continue
         yield one, looked, time.process_time() - begun
 
 
@@ -304,16 +308,17 @@ def main() -> None:
 
 
 def _clean(series: list[Slices]) -> None:
-    held, cpu, images = 0, 0.0, 0
+    held, cpu, images, seen = 0, 0.0, 0, 0
     for one, looked, seconds in clean_runs(series):
         held += bool(looked.boxes)
+        seen += 1
         cpu += seconds
         images += len(one.files)
         if looked.boxes:
             print(f"held though clean: {one.name} {[b.confidence for b in looked.boxes]}")
-    low, high = wilson(held, len(series))
-    each = max(1, len(series))
-    print(f"clean series held: {held} of {len(series)} [{100 * low:.1f}, {100 * high:.1f}] %")
+    low, high = wilson(held, seen)
+    each = max(1, seen)
+    print(f"clean series held: {held} of {seen} [{100 * low:.1f}, {100 * high:.1f}] %")
     print(f"{cpu / each:.2f} CPU s a series of {images / each:.0f} images")
 
 

@@ -28,7 +28,7 @@ name_zh: 上海交通大学医学院附属瑞金医院
 province_en: Shanghai
 province_zh: 上海市
 level_zh: 三甲
-ethics_ref: TEST-2026-KY-001
+ethics_ref: 2026-KY-001
 ethics_date: 2026-03-01
 ethics_reason: a reference of this test, signed by nobody
 patient_id_is_subject_no: false
