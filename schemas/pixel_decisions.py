@@ -117,6 +117,8 @@ class PixelDecision:
         The last day of a rule.
     by_rule : str
         Id of the rule that decided; empty where a person looked at the images.
+    follows : str
+        Id of the decision after which this was held again; empty for the first.
     """
 
     decision_id: str
@@ -135,6 +137,7 @@ class PixelDecision:
     device: str = ""
     until: dt.date | None = None
     by_rule: str = ""
+    follows: str = ""
 
     @property
     def question(self) -> Question:
@@ -164,7 +167,8 @@ class DecidedPixels:
 
     An instance is not held again for what stands here (`question_of` of the reason); a series is
     settled when each of its instances is. Masked instances were masked before this stage, so
-    their pixels are no longer those that were decided about.
+    their pixels are no longer those that were decided about: they are looked at once more, and
+    only what a person masked a second time is settled.
     """
 
     settled: Mapping[str, tuple[Question, ...]]
@@ -193,6 +197,24 @@ class PixelDecisions:
         """Return what was decided about these pixels, one decision for each question."""
         found = self._by_digest.get(digest, {})
         return tuple(found[question] for question in sorted(found))
+
+    def settles(self, digest: str, decision: PixelDecision) -> bool:
+        """Return whether a decision about these pixels ends its question.
+
+        A mask for text does when a person has masked them before: what is left after the first
+        mask is looked at again, since a program may read then what stood unread beside it.
+        """
+        if decision.outcome is Outcome.REJECT:
+            return False
+        if decision.outcome is Outcome.ACCEPT or decision.question is not Question.TEXT:
+            return True
+        masks = {
+            one.decision_id
+            for one in self.decisions
+            if digest in one.digests
+            and (one.outcome, one.question, one.by_rule) == (Outcome.MASK, Question.TEXT, "")
+        }
+        return decision.decision_id in masks and len(masks) > 1
 
     def of_all(self, digests: Iterable[str], question: Question) -> PixelDecision | None:
         """Return the decision that answers a question for every one of the digests, if one does.

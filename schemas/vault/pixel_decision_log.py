@@ -125,7 +125,7 @@ def _typed(facts: dict[str, Any]) -> PixelDecision:
     until = facts["until"]
     return PixelDecision(
         **{name: facts[name] for name in ("decision_id", "site", "hold_id", "reviewer", "reason")},
-        **{name: facts[name] for name in ("rows", "columns", "device", "by_rule")},
+        **{name: facts[name] for name in ("rows", "columns", "device", "by_rule", "follows")},
         held_for=ReasonCode(facts["held_for"]),
         outcome=Outcome(facts["outcome"]),
         digests=tuple(Sha256(one) for one in facts["digests"]),

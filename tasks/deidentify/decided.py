@@ -22,9 +22,13 @@ from tasks.deidentify.plan.refusal import Refusal
 
 @dataclass(frozen=True)
 class Decided:
-    """The decisions in force about one object, one for each question."""
+    """The decisions in force about one object, one for each question.
+
+    `settled` are the questions that need not be asked again.
+    """
 
     decisions: tuple[PixelDecision, ...] = ()
+    settled: tuple[Question, ...] = ()
 
     @property
     def rejection(self) -> Refusal | None:
@@ -39,14 +43,9 @@ class Decided:
         return tuple(sorted({box for d in masks for box in d.boxes}))
 
     @property
-    def settled(self) -> tuple[Question, ...]:
-        """The questions that need not be asked again."""
-        return tuple(d.question for d in self.decisions if d.outcome is not Outcome.REJECT)
-
-    @property
     def looked_at(self) -> bool:
         """Whether a person looked for text, so that the header need not rule it out."""
-        return Question.TEXT in self.settled
+        return any(d.question is Question.TEXT for d in self.decisions)
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -84,4 +83,5 @@ def decided_about(
     if isinstance(done, Refusal) and question_of(done.reason) is Question.FILE:
         return UNDECIDED
     digest = keyed(pixel_content(decoded_values(data)))
-    return Decided(decisions.of_instance(digest))
+    found = decisions.of_instance(digest)
+    return Decided(found, tuple(d.question for d in found if decisions.settles(digest, d)))

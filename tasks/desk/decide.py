@@ -116,8 +116,10 @@ def _whole(number: object) -> int:
     return number
 
 
-def draft(hold: Hold, state: HoldState, request: Request, today: dt.date) -> PixelDecision:
-    """Return the decision that a request asks for.
+def draft(
+    hold: Hold, state: HoldState, request: Request, today: dt.date, follows: str = ""
+) -> PixelDecision:
+    """Return the decision that a request asks for; `follows` is the one it was held after.
 
     Raises
     ------
@@ -141,6 +143,7 @@ def draft(hold: Hold, state: HoldState, request: Request, today: dt.date) -> Pix
         reviewer=request.reviewer,
         reason=request.reason.strip(),
         decided_on=today,
+        follows=follows,
         scope=Scope.SERIES if request.until is None else Scope.DEVICE,
         device="" if request.until is None else hold.device,
         until=request.until if request.until is None else _until(hold, request, today),

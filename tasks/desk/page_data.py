@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.dispositions import GROUPS
-from schemas.pixel_decisions import Box, Outcome
+from schemas.pixel_decisions import Box, Outcome, PixelDecision
 from schemas.states import REASONS, ReasonCode
 from tasks.desk.held import Hold, HoldState, distinct_boxes, first_mask
-from tasks.desk.listing import DeskView
+from tasks.desk.listing import DeskView, decision_of
 
 FORMAT = "livercohort-quarantine/1"
 
@@ -53,7 +53,10 @@ def payload(
     made_on: str,
 ) -> dict[str, Any]:
     """Return everything the page's script needs; `drawn` and `hashes` by hold id and reason."""
-    rows = [_case(hold, drawn.get(key_of(hold), DrawnHold()), hashes) for _, hold in chosen]
+    rows = [
+        _case(hold, drawn.get(key_of(hold), DrawnHold()), hashes, masked_before(hold, desk))
+        for desk, hold in chosen
+    ]
     return {"format": FORMAT, "made_on": made_on, "cases": rows}
 
 
@@ -62,7 +65,16 @@ def key_of(hold: Hold) -> str:
     return f"{hold.hold_id}-{hold.reason}"
 
 
-def _case(hold: Hold, drawn: DrawnHold, hashes: Mapping[str, str]) -> dict[str, Any]:
+def masked_before(hold: Hold, desk: DeskView) -> tuple[Box, ...]:
+    """Return what was masked of a hold in which text was read all the same."""
+    found = decision_of(hold, desk)
+    mask = isinstance(found, PixelDecision) and found.outcome is Outcome.MASK
+    return found.boxes if isinstance(found, PixelDecision) and mask else ()
+
+
+def _case(
+    hold: Hold, drawn: DrawnHold, hashes: Mapping[str, str], before: tuple[Box, ...]
+) -> dict[str, Any]:
     disposition = hold.disposition
     rows, columns = hold.size or (0, 0)
     fits = hold.reason is ReasonCode.TEXT_IN_PIXELS and hold.boxes and hold.size and hold.device
@@ -87,7 +99,8 @@ def _case(hold: Hold, drawn: DrawnHold, hashes: Mapping[str, str]) -> dict[str, 
         "minimum": drawn.minimum,
         "maximum": drawn.maximum,
         "seen": [_numbers(seen.box) for seen in distinct_boxes(hold)],
-        "mask": [_numbers(box) for box in first_mask(hold)],
+        "again": bool(before),
+        "mask": [_numbers(box) for box in sorted({*before, *first_mask(hold)})],
         "rule": bool(fits),
     }
 

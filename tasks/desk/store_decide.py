@@ -90,12 +90,23 @@ def decide(
     drafts = []
     for request in requests:
         hold, state = _looked_at(desks, request, ring)
-        drafts.append(draft(hold, state, request, today))
+        drafts.append(draft(hold, state, request, today, _follows(desks, hold, state)))
     for reason in sorted({request.reason for request in requests} - READY_REASONS):
         search(reason)
     new = {decision.decision_id for decision in record_decisions(zones, ring, drafts)}
     made = [with_id(ring, one) for one in drafts]
     return [(decision, decision.decision_id in new) for decision in made]
+
+
+def _follows(desks: Sequence[Desk], hold: Hold, state: HoldState) -> str:
+    """Return after which decision a hold is open again; of one that waits, what that followed.
+
+    So the same answer to the same hold is the same decision, and to a hold that came back a new.
+    """
+    decided = desks[0].decisions.of_all(hold.digests, hold.question)
+    if decided is None:
+        return ""
+    return decided.decision_id if state is HoldState.OPEN else decided.follows
 
 
 def _looked_at(desks: Sequence[Desk], request: Request, ring: KeyRing) -> tuple[Hold, HoldState]:

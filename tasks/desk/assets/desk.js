@@ -152,7 +152,7 @@
     find("case-of").textContent = say("case_of", { n: this.now + 1, all: cases.length });
     find("reason").textContent = one.reason;
     find("meaning").textContent = number() ? "" : one.meaning;
-    find("todo").textContent = number() ? one.zh : one.en;
+    find("todo").textContent = (one.again ? say("masked_before") + " " : "") + (number() ? one.zh : one.en);
     find("accept").textContent = say(one.retry ? "again" : "accept");
     find("nothing").hidden = pictures;
     find("nothing").textContent = say(one.images ? "unread" : "nothing");

@@ -23,6 +23,10 @@
     again: ["Try again", "重新尝试"],
     reject: ["Reject", "拒绝"],
     mask: ["Mask", "遮盖"],
+    masked_before: [
+      "It was masked, and text was still read beside the mask: add a rectangle, or confirm that the rest names nobody.",
+      "已遮盖，但遮盖区外仍读到文字：请增加方框，或确认其余内容未指向任何人。"
+    ],
     boxes: ["Masked on every slice: x, y, width, height", "在所有层面遮盖：x、y、宽、高"],
     box_keys: [
       "Draw or drag with the mouse. Keys: arrows move, Shift and arrows size (Ctrl: one pixel), b new, o next, x removes, Page Up and Down go through slices.",

@@ -6,6 +6,7 @@ The oracle is pydicom reading source and result; it shares no code with the mask
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -134,7 +135,34 @@ def test_a_masked_object_and_its_audit_say_so(tmp_path: Path) -> None:
     assert "SmallestImagePixelValue" not in after
     assert "pixels" in run.batch.options[1]
     assert "7FE00010:masked:mask1" in run.batch.trails[1]
-    assert run.batch.settled == {str(after.SOPInstanceUID): (Question.TEXT,)}
+    assert run.batch.settled == {}
+
+
+def test_only_what_was_masked_twice_is_not_looked_at_once_more(tmp_path: Path) -> None:
+    data = make_instance(modality="MR")
+    first = decision(data, Outcome.MASK, BOX)
+    rule = replace(first, decision_id="rule2", by_rule="r")
+    second = replace(first, decision_id="mask2", boxes=(BOX, Box(x=0, y=6, width=2, height=1)))
+    runs = {
+        name: Run(tmp_path / name, [data], *made)
+        for name, made in {
+            "once": (first,),
+            "by a rule": (first, rule),
+            "twice": (first, second),
+        }.items()
+    }
+    uid = str(runs["twice"].written().SOPInstanceUID)
+    assert {name: dict(run.batch.settled) for name, run in runs.items()} == {
+        "once": {},
+        "by a rule": {},
+        "twice": {uid: (Question.TEXT,)},
+    }
+
+
+def test_an_accepted_picture_is_settled(tmp_path: Path) -> None:
+    data = make_instance()
+    run = Run(tmp_path, [data], decision(data, Outcome.ACCEPT))
+    assert list(run.batch.settled.values()) == [(Question.TEXT,)]
 
 
 def test_an_accepted_picture_goes_in_as_it_was_and_no_code_says_it_was_cleaned(

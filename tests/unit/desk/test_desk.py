@@ -22,6 +22,7 @@ from schemas.vault.subjects import LinkageRow, Vault
 from tasks import desk
 from tasks.desk.decide import READY_REASONS, Request, read_box, read_decision_file
 from tasks.desk.held import HoldState
+from tasks.desk.page_data import key_of, payload
 from tasks.desk.store_again import Desk, has_work, open_desk, take_again
 from tasks.desk.store_decide import decide, hold_sha256, open_desks
 from tasks.desk.store_erase import erase_page
@@ -152,6 +153,34 @@ def test_what_is_held_again_by_its_decision_asks_again_and_is_not_taken_for_ever
     assert taken(zones) == 0
     say(zones, ask(hold_id, Outcome.MASK, boxes=(MASK,)))
     assert taken(zones) == 2
+
+
+def test_a_mask_beside_which_text_was_read_can_be_confirmed_and_is_then_the_last_word(
+    quarantine: Quarantine,
+) -> None:
+    zones = quarantine.zones
+    hold_id = quarantine.add_series(lettered(n_slices=2))
+    quarantine.write()
+    mask = ask(hold_id, Outcome.MASK, boxes=(MASK,))
+    say(zones, mask)
+    delivery = take_again(zones, RING, SITE, TODAY)
+    assert delivery is not None
+    again = Quarantine(zones, delivery.batch_id)
+    again.add_series(lettered(n_slices=2), boxes=(Box(80, 80, 20, 8),))
+    again.write()
+    (desk,) = open_desks(zones, RING)
+    (hold,) = desk.holds
+    (case,) = payload([(desk, hold)], {}, {key_of(hold): "x"}, made_on="")["cases"]
+    assert case["again"]
+    assert [2, 2, 50, 16] in case["mask"]
+    assert [76, 76, 28, 16] in case["mask"]
+    assert [say(zones, mask), say(zones, mask)] == [1, 0]
+    known = read_decisions(zones, RING)
+    first, second = known.decisions
+    assert second.follows == first.decision_id
+    assert known.settles(hold.digests[0], second)
+    assert taken(zones) == 2
+    assert taken(zones) == 0
 
 
 def test_the_same_pixels_in_another_batch_are_decided_already(quarantine: Quarantine) -> None:
