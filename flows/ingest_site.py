@@ -30,8 +30,7 @@ from tasks.deidentify.search.store_picture_words import kept_picture_words, pict
 from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch
 from tasks.desk.task import take_decided_again
 from tasks.harmonise.task import label_batch
-from tasks.inspect.task import inspect_batch
-from tasks.inspect.task_again import inspect_again
+from tasks.inspect.task import inspect_again, inspect_batch
 from tasks.publish.task import stage_rows
 from tasks.queries.task import sync_batch_queries
 from tasks.receive.store_lease import lease

@@ -24,6 +24,7 @@ from tasks.inspect.plan import Series, job_of, series_of, set_aside
 from tasks.inspect.records import Looked
 from tasks.inspect.rules import load_rules
 from tasks.inspect.store import known_pixels, look_at, remove
+from tasks.inspect.store_look_again import KeptWords, look_again
 from tasks.inspect.store_models import read_models
 from tasks.inspect.words import telling
 
@@ -63,6 +64,15 @@ def inspect_batch(site: str, batch: str, words_of: WordsOf) -> dict[str, int]:
         bench.leave(found.inspected)
     counts = dict(sorted(Counter(str(row.outcome) for row in found.inspected.rows).items()))
     get_run_logger().info("batch %s: %s", batch, counts)
+    return counts
+
+
+@task(name="inspect-again", task_run_name="inspect-again", retries=0)
+def inspect_again(site: str, words_of: KeptWords) -> dict[str, int]:
+    """Look at every committed series of a site that the rules in force have not seen."""
+    counts = look_again(site, words_of)
+    if counts["series"]:
+        get_run_logger().info("%s: series inspected anew: %s", site, counts)
     return counts
 
 

@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from prefect import task
-from prefect.logging import get_run_logger
-
 from schemas.identifiers import BatchId, SeriesUid, SiteCode
 from schemas.inspection import InspectionOutcome
 from schemas.pixel_decisions import Outcome, PixelDecisions, Question
@@ -35,12 +32,11 @@ from tasks.inspect.words import telling
 KeptWords = Callable[[Zones, KeyRing, SiteCode, BatchId], Mapping[str, frozenset[str]]]
 
 
-@task(name="inspect-again", task_run_name="inspect-again", retries=0)
-def inspect_again(site: str, words_of: KeptWords) -> dict[str, int]:
+def look_again(site: str, words_of: KeptWords) -> dict[str, int]:
     """Look at every committed series of a site that the rules in force have not seen.
 
     A series over which a worker was lost is left for the next night: no byte of it need be the
-    cause. One that could not be read is held.
+    cause. One that could not be read is held. Returns how many were looked at and how many held.
     """
     settings, code = read_settings(), site_code(site)
     with redacted_errors("inspect", settings.zones):
@@ -56,9 +52,7 @@ def inspect_again(site: str, words_of: KeptWords) -> dict[str, int]:
             if seen not in (Loss.DIED, Loss.TIMEOUT)
         ]
         add_later(settings.zones, ring, code, rows)
-    held = sum(bool(row.held) for row in rows)
-    get_run_logger().info("%s: %d series inspected anew, %d held", code, len(rows), held)
-    return {"series": len(rows), "held": held}
+    return {"series": len(rows), "held": sum(bool(row.held) for row in rows)}
 
 
 def _look(
