@@ -1,4 +1,4 @@
-"""One night at one site: receive → de-identify → convert → harmonise → validate → commit.
+"""One night at one site: receive → de-identify → inspect → convert → harmonise → validate → commit.
 
 The flow takes a site code only, because the scheduler stores parameters in plain text; every
 task takes the code and a batch id. Batches of one site run one after the other: a later one
@@ -29,8 +29,11 @@ from schemas.run.sites import is_site_code, site_code
 from schemas.run.stage_errors import redacted, redacted_errors
 from tasks.clinical.task import take_in_forms
 from tasks.convert.task import convert_batch
+from tasks.deidentify.search.store_picture_words import kept_picture_words, picture_words
 from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch
+from tasks.desk.task import take_decided_again
 from tasks.harmonise.task import label_batch
+from tasks.inspect.task import inspect_again, inspect_batch
 from tasks.publish.task import stage_rows
 from tasks.queries.task import sync_batch_queries
 from tasks.receive.store_lease import lease
@@ -38,13 +41,24 @@ from tasks.receive.task import commit_batch, link_batch, receive_exports, settle
 from tasks.validate.task import validate_batch
 
 #: What workers of any stage need: one server, started by the first stage, forks those of all.
-_WORKERS_NEED = ("tasks.deidentify.store_warm", "tasks.convert.store_warm", "pydicom.pixels.utils")
+_WORKERS_NEED = (
+    "tasks.deidentify.store_warm",
+    "tasks.convert.store_warm",
+    "tasks.inspect.store_worker",
+    "pydicom.pixels.utils",
+)
+
+
+def _inspect(site: str, batch: str) -> dict[str, int]:
+    return inspect_batch(site, batch, picture_words)
+
 
 #: In this order; then the search for what must not leave, the queries and the commit.
-_STAGES = (
+_STAGES: tuple[Callable[[str, str], object], ...] = (
     link_batch,
     deidentify_batch,
     settle_batch,
+    _inspect,
     convert_batch,
     label_batch,
     stage_rows,
@@ -93,16 +107,13 @@ def ingest_site(site: str) -> dict[str, Any]:
         committed, refused = night["batches"], night["refused"]
         received = receive_exports(code)
         refused += received["refused"]
-        batches = received["batches"]
-        move = progress_shown(f"progress-{code.lower()}", f"Stages of the night at {code}")
-        for number, batch in enumerate(batches):
-            try:
-                committed.append(ingest_batch(code, batch, _share_of(move, number, len(batches))))
-            except LivercohortError as error:
-                refused.append(f"batch {batch}: {error.message}")
-            except Exception as error:
-                refused.append(f"batch {batch}: {redacted(error, 'night', settings.zones).message}")
-            move(100.0 * (number + 1) / len(batches))
+        _ingest_batches(code, received["batches"], committed, refused)
+        # Last: a linkage or a rule of this night may free what was held, also this night.
+        _ingest_batches(code, take_decided_again(code), committed, refused)
+        try:
+            inspect_again(code, kept_picture_words)
+        except LivercohortError as error:
+            refused.append(f"inspection of earlier batches: {error.message}")
     for message in refused:
         get_run_logger().error("%s", message)
     create_table_artifact(
@@ -119,6 +130,22 @@ def ingest_site(site: str) -> dict[str, Any]:
     if refused or any(record["state"] == "held" for record in committed):
         raise NightIncompleteError(summary)
     return summary
+
+
+def _ingest_batches(
+    code: SiteCode, batches: list[str], committed: list[dict[str, Any]], refused: list[str]
+) -> None:
+    """Take batches in one after the other; one that fails never stops the others."""
+    zones = read_settings().zones
+    move = progress_shown(f"progress-{code.lower()}", f"Stages of the night at {code}")
+    for number, batch in enumerate(batches):
+        try:
+            committed.append(ingest_batch(code, batch, _share_of(move, number, len(batches))))
+        except LivercohortError as error:
+            refused.append(f"batch {batch}: {error.message}")
+        except Exception as error:
+            refused.append(f"batch {batch}: {redacted(error, 'night', zones).message}")
+        move(100.0 * (number + 1) / len(batches))
 
 
 def run_night(site: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from schemas.errors import BadInputError
 from schemas.finding_texts import read_finding_texts
 from schemas.identifiers import SiteCode
 from schemas.package_data import data_contracts_dir
+from schemas.pixel_decisions import PixelDecisions
 from schemas.records import Delivery, FileKind, FileOutcome, Finding
 from schemas.run.settings import Settings
 from schemas.run.sites import read_site
@@ -25,6 +26,7 @@ from schemas.run.zones import Zones
 from schemas.run_context import require_key
 from schemas.states import ReasonCode
 from schemas.vault.keys import KEY_BYTES, KeyRing
+from schemas.vault.pixel_decision_log import read_decisions
 from schemas.vault.subjects import LinkageRow, Vault
 from tasks.clinical.store import read_forms
 from tasks.deidentify.store import deidentify_batch
@@ -66,13 +68,22 @@ def rehearse_site(settings: Settings, site: SiteCode) -> list[tuple[int, Rehears
     ring = require_key(settings, site)
     known = Vault(settings.zones.vault, ring).assignments(site)
     earlier = [LinkageRow(a.subject_no, patient_id) for patient_id, a in known.items()]
+    decisions = read_decisions(settings.zones, ring)
     exports = pending_exports(settings.zones, read_site(site), now_ns=time.time_ns())
     found = []
     for export in exports:
         with _scratch(settings.zones.work, site) as zones:
             # A vault of the scratch folder with what the real one knows: conflicts are found.
             Vault(zones.vault, ring).assign(site, earlier)
-            read = _read(export, zones, site, ring, settings.workers, warehouse=settings.zones)
+            read = _read(
+                export,
+                zones,
+                site,
+                ring,
+                settings.workers,
+                warehouse=settings.zones,
+                decisions=decisions,
+            )
             found.append((export.number, read))
     return found
 
@@ -91,11 +102,13 @@ def _read(
     workers: int,
     *,
     warehouse: Zones | None,
+    decisions: PixelDecisions | None = None,
 ) -> Rehearsed:
     delivery = take_in(export, zones, site, ring)
     linkage = link_subjects(zones, ring, delivery)
     images = [file for file in delivery.files if file.kind is FileKind.IMAGE]
-    read = deidentify_batch(images, linkage.assignments, ring, zones.work / "dicom", workers)
+    folder = zones.work / "dicom"
+    read = deidentify_batch(images, linkage.assignments, ring, folder, workers, decisions)
     settled = _settled(list(read.outcomes), site, warehouse)
     forms = read_forms(delivery.files, site=site)
     outcomes = require_all_accounted(delivery.files, [*linkage.outcomes, *settled, *forms.outcomes])

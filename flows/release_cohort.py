@@ -25,7 +25,9 @@ from tasks.deidentify.search.store_held_words import forget_held_words
 from tasks.deidentify.search.store_scan_release import require_no_identifiers
 from tasks.eligibility.task import evaluate_cohort
 from tasks.harmonise.task import label_cohort
+from tasks.inspect.rules import load_rules
 from tasks.operate.task import send_message
+from tasks.publish.inspected import RulesInForce
 from tasks.publish.task import (
     close_release,
     collect_batches,
@@ -84,7 +86,7 @@ def release_cohort(
         require_clean_waivers(settings)
     with lease(settings.zones, RELEASE):
         move = progress_shown("release-progress", "Steps of the release")
-        collect_batches(rehash=rehash, accept_gone=accept_gone)
+        collect_batches(rules_in_force(), rehash=rehash, accept_gone=accept_gone)
         # What the forms state of the exams is evidence for their roles.
         merge_forms()
         label_cohort()
@@ -125,6 +127,12 @@ def inspect_release(settings: Settings, folder: Path) -> None:
     """Look through a staged release; raise where it may not get its name."""
     require_still_held(settings.zones, RELEASE)
     require_no_identifiers(settings, folder)
+
+
+def rules_in_force() -> RulesInForce:
+    rules = load_rules()
+    models = {part: model.sha256 for part, model in rules.models.items()}
+    return RulesInForce(rules.rules_id, models)
 
 
 def show_release(result: dict[str, Any], settings: Settings) -> None:

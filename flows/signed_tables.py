@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flows.deployments import parse_cohort_schedules
 from schemas.dicom.deciding_attributes import read_deciding_attributes
+from schemas.dispositions import read_dispositions
 from schemas.errors import ContractError
 from schemas.finding_texts import parse_finding_texts
 from schemas.package_data import data_contracts_dir
@@ -51,6 +52,8 @@ from tasks.harmonise.store_rules import (
     read_overrides,
     table_problems,
 )
+from tasks.inspect.rules import FILES as INSPECTION_FILES
+from tasks.inspect.rules import read_rules as read_inspection_rules
 from tasks.publish.sharing import parse_gates
 from tasks.validate.store import read_suites, read_waivers, suite_files, waivers_file
 
@@ -127,6 +130,8 @@ def _reads(root: Path) -> list[Read]:
     protocol, forms, sites = root / "protocol", root / "site_delivery", root / "sites"
     return [
         partial(read_deciding_attributes, root / "conversion" / "deciding_attributes.csv"),
+        partial(read_inspection_rules, root / "inspection"),
+        partial(read_dispositions, root / "inspection" / "dispositions.csv"),
         partial(read_encoder_notes, root / "deidentification" / "encoder_notes.csv"),
         partial(read_study_dates, protocol / "study_dates.csv"),
         partial(parse_cohort_schedules, sites / "cohort.yaml"),
@@ -217,6 +222,8 @@ _NAMED = frozenset(
     {
         "conversion/deciding_attributes.csv",
         "conversion/sidecar_keys.csv",
+        *(f"inspection/{name}" for name in INSPECTION_FILES),
+        "inspection/dispositions.csv",
         "deidentification/encoder_notes.csv",
         "protocol/study_dates.csv",
         "sequence_labels/idioms.csv",

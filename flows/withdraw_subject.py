@@ -9,11 +9,13 @@ from schemas.identifiers import SiteCode, SubjectId
 from schemas.run.atomic_files import sha256_of_file
 from schemas.run.settings import Settings
 from schemas.vault.anchors import changing_anchors
+from schemas.vault.inspections import forget_later
 from schemas.vault.keys import KeyRing
 from schemas.vault.subjects import Vault
 from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal, suppressed_among
 from tasks.clinical.store_erase import erase_from_forms
 from tasks.deidentify.store_erase import erase_from_identifiers
+from tasks.desk.store_erase import erase_page
 from tasks.publish.erase.store_erase import erase_from_releases, publish_without
 from tasks.publish.signature import Signer
 from tasks.publish.store import release_folders, sweep_staging
@@ -93,6 +95,7 @@ def _erase(
     warehouse = erase_from_warehouse(zones, site, subject_id, patients)
     form_rows = erase_from_forms(zones, ring, site, subject_id)
     erase_from_identifiers(zones, ring, site, subject_id)
+    forget_later(zones, ring, site, subject_id)
     with changing_anchors(zones, ring) as change:
         for path in sorted((zones.warehouse / "batches" / site).glob("[!.]*/batch.json")):
             change.batch(site, path.parent.name, sha256_of_file(path))
@@ -108,6 +111,7 @@ def _erase(
         if (zones.releases / "latest").exists():
             push_release(settings.releases_url, (zones.releases / "latest").resolve())
     reports = erase_from_reports(zones, subject_id)
+    erase_page(zones)
     numbers = {str(a.subject_no) for a in own.values()}
     queries = erase_from_queries(zones, subject_id, numbers)
     verified = erase_from_verification(zones, site, subject_id)

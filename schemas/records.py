@@ -50,7 +50,8 @@ class DeliveredFile:
 class Delivery:
     """An export as we took it in (restricted).
 
-    `absent_paths` are those that its manifest lists and that are not there.
+    `absent_paths` are those that its manifest lists and that are not there. `taken_again` says
+    that it is no export: decided files, out of the quarantine.
     """
 
     site: SiteCode
@@ -59,6 +60,7 @@ class Delivery:
     manifest_sha256: Sha256
     files: tuple[DeliveredFile, ...] = field(repr=False)
     absent_paths: tuple[str, ...] = field(default=(), repr=False)
+    taken_again: bool = False
 
 
 @dataclass(frozen=True)

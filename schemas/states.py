@@ -49,6 +49,10 @@ class ReasonCode(StrEnum):
     STUDY_OF_TWO_SUBJECTS = "STUDY_OF_TWO_SUBJECTS"
     SERIES_OF_TWO_SUBJECTS = "SERIES_OF_TWO_SUBJECTS"
     SERIES_OF_TWO_STUDIES = "SERIES_OF_TWO_STUDIES"
+    TEXT_IN_PIXELS = "TEXT_IN_PIXELS"
+    FACE_IN_VIEW = "FACE_IN_VIEW"
+    PIXELS_NOT_INSPECTED = "PIXELS_NOT_INSPECTED"
+    SAME_PIXELS_AS_OTHER_SUBJECT = "SAME_PIXELS_AS_OTHER_SUBJECT"
     STAGE_FAILED = "STAGE_FAILED"
     UNKNOWN_FORM = "UNKNOWN_FORM"
     UNREADABLE_FORM = "UNREADABLE_FORM"
@@ -86,6 +90,11 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.STUDY_OF_TWO_SUBJECTS: "one study holds objects of two subjects",
     ReasonCode.SERIES_OF_TWO_SUBJECTS: "one SeriesInstanceUID holds objects of two subjects",
     ReasonCode.SERIES_OF_TWO_STUDIES: "one SeriesInstanceUID holds objects of several studies",
+    ReasonCode.TEXT_IN_PIXELS: "text was read in the pixels of the series; a person decides",
+    ReasonCode.FACE_IN_VIEW: "the field of view covers a face; a person decides",
+    ReasonCode.PIXELS_NOT_INSPECTED: "the pixels could not be searched for text; nobody knows"
+    " what stands in them",
+    ReasonCode.SAME_PIXELS_AS_OTHER_SUBJECT: "another subject has images of the same pixels",
     ReasonCode.STAGE_FAILED: "a stage failed on this file; nothing of it was released",
     ReasonCode.UNKNOWN_FORM: "no form of the site delivery contract has this name",
     ReasonCode.UNREADABLE_FORM: "the form cannot be read in an accepted encoding and layout",

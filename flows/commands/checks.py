@@ -48,7 +48,9 @@ def run_checks(settings: Settings, *, min_free_gib: float) -> list[Check]:
         _check_vault(settings),
         _check_tables(settings),
         _check_audit(settings),
+        _check_decisions(settings),
         _check_converter(),
+        _check_models(),
         _check_disk(settings, min_free_gib),
         _check_clock(settings),
         _check_telemetry(),
@@ -125,6 +127,18 @@ def _check_audit(settings: Settings) -> Check:
     return Check("audit", not wrong, "; ".join(wrong) or "every chain holds to its head", mend)
 
 
+def _check_decisions(settings: Settings) -> Check:
+    from schemas.vault.pixel_decision_log import read_decisions
+
+    try:
+        ring = read_key_file(settings.master_key_file)
+        kept = read_decisions(settings.zones, ring)
+    except LivercohortError as error:
+        return Check("decisions", ok=False, found=error.found, mend=error.hint)
+    found = f"{len(kept.decisions)} decisions about what was held; the chain holds"
+    return Check("decisions", ok=True, found=found)
+
+
 def _check_converter() -> Check:
     from tasks.convert.store_binary import converter_identity
 
@@ -133,6 +147,18 @@ def _check_converter() -> Check:
     except LivercohortError as error:
         return Check("dcm2niix", ok=False, found=error.found, mend=error.hint)
     return Check("dcm2niix", ok=True, found=f"{version} (binary {sha256[:12]})")
+
+
+def _check_models() -> Check:
+    from tasks.inspect.rules import load_rules
+    from tasks.inspect.store_models import read_models
+
+    try:
+        rules = load_rules()
+        read_models(rules)
+    except LivercohortError as error:
+        return Check("inspection", ok=False, found=error.found, mend=error.hint)
+    return Check("inspection", ok=True, found=f"models as measured, rules {rules.rules_id}")
 
 
 def _check_disk(settings: Settings, min_free_gib: float) -> Check:

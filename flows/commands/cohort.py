@@ -136,11 +136,24 @@ def verify(
 def _audit_rows(settings: Settings) -> list[dict[str, Any]]:
     """Return what is wrong with the audits of the home's batches; none without its key."""
     from schemas.vault.keys import read_key_file
+    from schemas.vault.pixel_decision_log import broken_decisions
     from tasks.deidentify.store_audit import broken_audits
 
     if not settings.master_key_file.is_file():
         return []
-    return [
+    ring = read_key_file(settings.master_key_file)
+    decisions = [
+        {
+            "rule_id": "REL-DECISIONS",
+            "severity": "blocker",
+            "object": "restricted/pixel_decisions.jsonl",
+            "observed": told,
+            "expected": "the chain as it was kept",
+            "message": "The kept decisions about held pixels were changed.",
+        }
+        for told in broken_decisions(settings.zones, ring)
+    ]
+    return decisions + [
         {
             "rule_id": "REL-AUDIT",
             "severity": "blocker",
@@ -149,7 +162,7 @@ def _audit_rows(settings: Settings) -> list[dict[str, Any]]:
             "expected": "the chain as it was committed",
             "message": "The audit of a batch was changed.",
         }
-        for told in broken_audits(settings.zones, read_key_file(settings.master_key_file))
+        for told in broken_audits(settings.zones, ring)
     ]
 
 

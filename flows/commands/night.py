@@ -161,10 +161,24 @@ def sites_with_work(settings: Settings, codes: list[str]) -> list[str]:
         code
         for code in codes
         if pending_exports(settings.zones, read_site(code), now_ns=time.time_ns())
+        or has_decided_work(settings, code)
     ]
     for code in waiting:
         require_free(settings.zones, code)
     return waiting
+
+
+def has_decided_work(settings: Settings, code: str) -> bool:
+    """Return whether people decided something that a night of the site would take in."""
+    from schemas.hospital_day import hospital_today
+    from schemas.identifiers import SiteCode
+    from schemas.run_context import require_key
+    from tasks.desk.store_again import has_work
+
+    site = SiteCode(code)
+    if not (settings.zones.restricted / "quarantine" / site).is_dir():
+        return False
+    return has_work(settings.zones, require_key(settings, site), site, hospital_today())
 
 
 def require_signed_tables(settings: Settings) -> None:

@@ -2,8 +2,9 @@
 
 Whoever can write a table can write its checksum beside it. So the home keeps, sealed with the
 master key in `restricted/`: the digest of every release and of every committed `batch.json`
-(which itself holds the digests of tables and the head of the audit chain), and the identity and
-size of the vault. Each batch says that it was anchored, so the file cannot go unnoticed either.
+(which itself holds the digests of tables and the head of the audit chain), the identity and
+size of the vault, and the end of the log of decisions about pixels. Each batch says that it was
+anchored, so the file cannot go unnoticed either.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Anchors:
         Token of a subject that the vault has held from its first night; empty before that.
     vault_subjects : int
         How many subjects the vault holds at least: none ever leaves.
+    pixel_decisions : str
+        `<count>:<last link>` of the decisions that were kept; empty before the first.
     """
 
     releases: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +51,7 @@ class Anchors:
     batches: Mapping[str, str] = field(default_factory=dict)
     vault_identity: str = ""
     vault_subjects: int = 0
+    pixel_decisions: str = ""
 
 
 def anchors_file(zones: Zones) -> Path:
@@ -140,3 +144,7 @@ class _Change:
                 vault_identity=self.anchors.vault_identity or min(tokens),
                 vault_subjects=max(self.anchors.vault_subjects, len(tokens)),
             )
+
+    def pixel_decisions(self, count: int, link: str) -> None:
+        """Remember how many decisions about pixels are kept, and the last one's link."""
+        self.anchors = replace(self.anchors, pixel_decisions=f"{count}:{link}")

@@ -50,6 +50,8 @@ class Purpose(StrEnum):
     LOOKUP = "vault-lookup/v1"
     LOOK_UP_LOG = "look-up-log/v1"
     SAMPLE = "pixel-sample/v1"
+    PIXELS = "pixel-digest/v1"
+    DECISIONS = "pixel-decisions/v1"
     SOURCE = "source-digest/v1"
     BATCH = "batch-id/v1"
     PACKAGE = "package-names/v1"

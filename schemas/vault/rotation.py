@@ -23,7 +23,7 @@ from schemas.vault.anchors import (
 )
 from schemas.vault.keys import KEY_BYTES, KeyRing, key_file_text, read_key_file
 from schemas.vault.look_ups import HEAD_CONTEXT
-from schemas.vault.sealed_contexts import IDENTIFIERS_CONTEXT, forms_context
+from schemas.vault.sealed_contexts import IDENTIFIERS_CONTEXT, INSPECTIONS_CONTEXT, forms_context
 from schemas.vault.subjects import Vault
 
 _KEY_MODE = 0o600
@@ -91,6 +91,8 @@ def sealed_files(zones: Zones) -> Mapping[Path, str]:
         If a sealed file has a name nobody here knows: it would be lost with the old secret.
     """
     found: dict[Path, str] = {}
+    for path in sorted((zones.restricted / "inspections").glob("*.sealed")):
+        found[path] = INSPECTIONS_CONTEXT
     for path in sorted((zones.restricted / "batches").glob("*/*/*.sealed")):
         batch, site = path.parent.name, path.parent.parent.name
         contexts = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 IDENTIFIERS_CONTEXT = "identifiers/v1"
+INSPECTIONS_CONTEXT = "later-inspections/v1"
 
 
 def forms_context(site: str, batch: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
+from schemas.pixel_decisions import Question
 from schemas.states import ReasonCode
 from tasks.deidentify.identifiers import Identifier
 
@@ -45,5 +46,6 @@ class JobResult:
     counts: Mapping[str, int] = field(default_factory=dict)
     trail: tuple[str, ...] = field(default=(), repr=False)
     options: tuple[str, ...] = ()
+    settled: tuple[Question, ...] = ()
     days: tuple[tuple[date, date], ...] = field(default=(), repr=False)
     identifiers: frozenset[Identifier] = field(default=frozenset(), repr=False)

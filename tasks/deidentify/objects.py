@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import BytesIO
 
 from pydicom import dcmread
@@ -18,16 +19,18 @@ from schemas.dicom.scan_errors import ContradictionError, NotDicomError, ScanErr
 from schemas.identifiers import RawPatientId, Sha256, SopUid
 from schemas.states import ReasonCode
 from tasks.deidentify.audit import options_of, trail_of
+from tasks.deidentify.decided import UNDECIDED, Decided
 from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError, days_written
 from tasks.deidentify.delivered import harvest_facts
 from tasks.deidentify.identifiers import harvest_identifiers
+from tasks.deidentify.masking import masked, require_masked
 from tasks.deidentify.plan.actions import Assign, ElementAction, Person, every_action
 from tasks.deidentify.plan.admission import check_admission
 from tasks.deidentify.plan.plan import SPECIFIC_CHARACTER_SET, context_of, plan_actions
 from tasks.deidentify.plan.rebuild import rebuild
 from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.replay import Memory, remember, replay
-from tasks.deidentify.rules.profile import Profile, tag_of
+from tasks.deidentify.rules.profile import Option, Profile, tag_of
 from tasks.deidentify.template import Source
 
 
@@ -37,6 +40,7 @@ def deidentify_object(
     assign: Assign,
     map_uid: Callable[[str], str],
     memory: Memory | None = None,
+    decided: Decided = UNDECIDED,
 ) -> DeidentifiedObject | Refusal:
     """De-identify one DICOM file.
 
@@ -52,6 +56,8 @@ def deidentify_object(
         Gives the UID that stands for an original one.
     memory : Memory, optional
         Series seen before; it changes no byte, and saves most of the work.
+    decided : Decided
+        What a person decided about the pixels of this object.
 
     Returns
     -------
@@ -67,12 +73,9 @@ def deidentify_object(
         done = replay(data, memory, profile, assign, map_uid)
         if done is not None:
             return done
-    header = _scan(data)
+    header = _admitted(data, decided)
     if isinstance(header, Refusal):
         return header
-    reason = check_admission(header)
-    if reason is not None:
-        return reason
     charset = decode_text(header.get(SPECIFIC_CHARACTER_SET))
     patient_id = decode_text(header.get(tag_of("PatientID")), charset)
     subject = assign(RawPatientId(patient_id)) if patient_id else None
@@ -88,7 +91,10 @@ def deidentify_object(
     held = [keyword for keyword in lost if keyword in context.deciding.holding]
     if held:
         return Refusal(ReasonCode.DECIDING_ATTRIBUTE_LOST, ", ".join(held))
+    if decided.boxes:
+        actions = [replace(a, option=Option.PIXELS) if a.tag == PIXEL_DATA else a for a in actions]
     output = rebuild(actions, header.transfer_syntax)
+    require_masked(data, output, decided.boxes)
     written = dcmread(BytesIO(output))
     pixel_sha256 = _require_same_pixels(header, written)
     done = DeidentifiedObject(
@@ -99,7 +105,7 @@ def deidentify_object(
         features=read_features(written, subject_id=subject.subject_id),
         facts=harvest_facts(header, str(written.SOPInstanceUID)),
         counts=count_actions(actions),
-        trail=trail_of(actions),
+        trail=(*trail_of(actions), *decided.steps),
         options=options_of(actions),
         days=days_written(actions, written),
         dropped=lost,
@@ -127,6 +133,17 @@ def lost_attributes(actions: Sequence[ElementAction]) -> tuple[str, ...]:
 def _contradiction(found: ContradictionError) -> Refusal:
     name = keyword_for_tag(found.tag) or f"({found.tag >> 16:04X},{found.tag & 0xFFFF:04X})"
     return Refusal(ReasonCode.CONTRADICTORY_HEADER, name)
+
+
+def _admitted(data: bytes, decided: Decided) -> Header | Refusal:
+    """Return the header of an object that is let in, its pixels masked where that was decided."""
+    header = _scan(data)
+    if isinstance(header, Refusal):
+        return header
+    reason = check_admission(header, looked_at=decided.looked_at)
+    if reason is not None:
+        return reason
+    return masked(header, data, decided.boxes) if decided.boxes else header
 
 
 def _scan(data: bytes) -> Header | Refusal:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from schemas.identifiers import RawPatientId
+from schemas.pixel_decisions import PixelDecisions, Question
 from schemas.records import DeliveredFile, FileOutcome, SubjectAssignment
 from schemas.run.atomic_files import sync_tree
 from schemas.run.pool import run_in_order
@@ -40,6 +41,8 @@ class DeidentifiedBatch:
     trails: Mapping[int, tuple[str, ...]]
     options: Mapping[int, tuple[str, ...]]
     identifiers: Mapping[str, SubjectIdentifiers] = field(repr=False)
+    #: SOPInstanceUID → the questions that a person has answered about its pixels.
+    settled: Mapping[str, tuple[Question, ...]] = field(default_factory=dict)
     #: Files whose worker process died: no byte of theirs need be the cause.
     n_lost: int = 0
 
@@ -50,6 +53,7 @@ def deidentify_batch(
     ring: KeyRing,
     out_dir: Path,
     workers: int,
+    decisions: PixelDecisions | None = None,
 ) -> DeidentifiedBatch:
     """De-identify delivered image files into `<out_dir>/<series_uid>/<sop_uid>.dcm`.
 
@@ -65,6 +69,8 @@ def deidentify_batch(
         Scratch folder; created. UIDs in its names are the mapped ones.
     workers : int
         Worker processes.
+    decisions : PixelDecisions, optional
+        What people decided about pixels that were held.
 
     Returns
     -------
@@ -73,7 +79,8 @@ def deidentify_batch(
         identifiers.
     """
     jobs = [Job(f.file_no, f.path, f.size_bytes, f.sha256) for f in files]
-    batch = run_jobs(jobs, Subjects(ring, assignments), out_dir, workers)
+    subjects = Subjects(ring, assignments, decisions=decisions or PixelDecisions())
+    batch = run_jobs(jobs, subjects, out_dir, workers)
     sync_tree(out_dir)
     return batch
 
@@ -115,6 +122,7 @@ def run_jobs(
         trails={r.file_no: r.trail for r in results},
         options={r.file_no: r.options for r in results},
         identifiers=_identifiers_by_subject(results),
+        settled={str(r.sop_uid): r.settled for r in results if r.settled},
         n_lost=sum(result.error == WORKER_DIED for result in results),
     )
 

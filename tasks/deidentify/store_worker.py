@@ -16,9 +16,12 @@ from types import FrameType
 
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, Sha256, SiteCode, SubjectNo
+from schemas.pixel_decisions import PixelDecisions
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing
+from schemas.vault.pixel_digests import keyed_pixel_digest
+from tasks.deidentify.decided import UNDECIDED, Decided, decided_about
 from tasks.deidentify.deidentified import DeidentifiedObject
 from tasks.deidentify.gzipped import is_gzipped, unpacked
 from tasks.deidentify.job_records import Job, JobResult
@@ -37,11 +40,15 @@ _UIDS_REMEMBERED, _PEOPLE_REMEMBERED = 1 << 17, 1 << 10
 
 @dataclass(frozen=True)
 class Subjects:
-    """Who a PatientID is: by the site's linkage, or for `site` the PatientID itself."""
+    """Who a PatientID is: by the site's linkage, or for `site` the PatientID itself.
+
+    `decisions` are what people decided about pixels.
+    """
 
     ring: KeyRing = field(repr=False)
     assignments: Mapping[RawPatientId, SubjectAssignment] = field(default_factory=dict, repr=False)
     site: SiteCode | None = None
+    decisions: PixelDecisions = field(default_factory=PixelDecisions, repr=False)
 
     def assign(self, patient_id: RawPatientId) -> SubjectAssignment | None:
         """Return the subject of a PatientID, or None when nothing links it."""
@@ -65,6 +72,8 @@ class _State:
     staging: Path
     seconds: float
     assign: Assign = field(repr=False)
+    decisions: PixelDecisions = field(repr=False)
+    keyed: Callable[[Sha256], Sha256] = field(repr=False)
     memory: Memory = field(default_factory=Memory, repr=False)
 
 
@@ -78,7 +87,9 @@ def start_worker(subjects: Subjects, staging: Path, seconds: float) -> None:
     signal.signal(signal.SIGALRM, _out_of_time)
     map_uid = lru_cache(_UIDS_REMEMBERED)(subjects.ring.uid)
     assign = lru_cache(_PEOPLE_REMEMBERED)(subjects.assign)
-    _state[:] = [_State(load_profile(), map_uid, staging, seconds, assign)]
+    keyed = partial(keyed_pixel_digest, subjects.ring)
+    profile, decisions = load_profile(), subjects.decisions
+    _state[:] = [_State(profile, map_uid, staging, seconds, assign, decisions, keyed)]
 
 
 def run_job(job: Job) -> JobResult:
@@ -119,7 +130,11 @@ def _read_plain(path: Path) -> bytes | None:
 def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
     state = _state[0]
     plain = unpacked(data) if is_gzipped(data) else data
+    decided = UNDECIDED
     done = plain if isinstance(plain, Refusal) else _deidentified(plain)
+    if state.decisions and not isinstance(plain, Refusal):
+        decided = decided_about(plain, done, state.decisions, state.keyed)
+        done = _as_decided(plain, done, decided)
     if isinstance(done, Refusal):
         if plain is not data and done.reason is ReasonCode.NOT_DICOM:
             done = Refusal(ReasonCode.ARCHIVE_UNREADABLE, "a gzip file that holds no DICOM")
@@ -153,6 +168,7 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
         counts=done.counts,
         trail=done.trail,
         options=done.options,
+        settled=decided.settled,
         days=done.days,
         identifiers=done.identifiers,
     )
@@ -161,6 +177,17 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
 def _deidentified(data: bytes) -> DeidentifiedObject | Refusal:
     state = _state[0]
     return deidentify_object(data, state.profile, state.assign, state.map_uid, state.memory)
+
+
+def _as_decided(
+    data: bytes, done: DeidentifiedObject | Refusal, decided: Decided
+) -> DeidentifiedObject | Refusal:
+    """Return what becomes of an object whose pixels a person has decided about."""
+    if decided.rejection is not None or not decided.decisions:
+        return decided.rejection or done
+    state = _state[0]
+    # Without the memory: what is let in or masked by a decision is no example for its series.
+    return deidentify_object(data, state.profile, state.assign, state.map_uid, None, decided)
 
 
 def _write(path: Path, parts: Sequence[bytes]) -> None:

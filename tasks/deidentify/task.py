@@ -15,10 +15,12 @@ from schemas.handover.records import (
     ReceivedExport,
     SettledImages,
 )
+from schemas.pixel_decisions import DecidedPixels
 from schemas.records import FileKind
 from schemas.run.attempts import require_no_worker_lost
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
+from schemas.vault.pixel_decision_log import read_decisions
 from tasks.deidentify import store
 from tasks.deidentify.identifiers import PersonsInHeaders
 from tasks.deidentify.search.store_accepted_words import ACCEPTED_NAME, read_accepted
@@ -49,11 +51,13 @@ def deidentify_batch(site: str, batch: str) -> dict[str, int]:
             context.ring(),
             bench.dicom,
             context.settings.workers,
+            read_decisions(context.zones, context.ring()),
         )
         require_no_worker_lost(
             context.zones, context.site, bench.batch, "deidentify", result.n_lost
         )
         bench.leave(DeidentifiedImages(result.outcomes))
+        bench.leave(DecidedPixels(result.settled))
         bench.leave(replace(result, outcomes=(), identifiers={}))
         bench.leave(PersonsInHeaders(result.identifiers))
     states = [outcome.state.value for outcome in result.outcomes]

@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import BatchId, Sha256, SiteCode
+from schemas.inspection import LIFTED
 from schemas.records import VolumeRecord
+from schemas.states import ReasonCode
 
 #: Table of a batch that names instances of earlier batches to hold.
 HOLD = "hold"
@@ -118,8 +120,15 @@ def merge_batches(batches: Sequence[BatchTables]) -> CommittedBatches:
 
 def _held_instances(batches: Iterable[BatchTables]) -> set[str]:
     """Return instances that a later batch contradicted: nobody can tell which is right."""
-    tables = (item.others[HOLD] for item in batches if HOLD in item.others)
-    return {uid for table in tables for uid in table.column("sop_uid").to_pylist()}
+    tables = [item.others[HOLD] for item in batches if HOLD in item.others]
+    rows = [row for table in tables for row in table.to_pylist()]
+    lifted = {row["sop_uid"] for row in rows if row["reason"] == LIFTED}
+    beside_others = (LIFTED, ReasonCode.SAME_PIXELS_AS_OTHER_SUBJECT)
+    return {
+        row["sop_uid"]
+        for row in rows
+        if row["reason"] not in beside_others or row["sop_uid"] not in lifted
+    }
 
 
 def _rank(batch: CommittedBatch) -> tuple[dt.date, str]:

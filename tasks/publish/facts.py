@@ -33,6 +33,8 @@ class ReleaseFacts:
     validation : mapping, optional
         What each rule said of the tables, in counts; no clock value and no value of a row. A
         version that erasure makes is not validated anew and has none.
+    inspection : mapping, optional
+        By which rules and models pixels were inspected, and of how many series.
     """
 
     software_version: str
@@ -44,6 +46,7 @@ class ReleaseFacts:
     year: int | None = None
     kept_out: Mapping[str, str] = field(default_factory=dict, repr=False)
     validation: Mapping[str, object] | None = None
+    inspection: Mapping[str, object] | None = None
 
     @property
     def registers(self) -> dict[str, str]:

@@ -80,6 +80,7 @@ def build_manifest(
         "key_id": facts.key_id,
         "input_ledger_sha256": facts.input_ledger_sha256,
         "registers": facts.registers,
+        **({"inspection": dict(facts.inspection)} if facts.inspection else {}),
         "database": dict(database),
         "contracts": {
             name: {"version": contract.version, "sha256": contract.sha256}

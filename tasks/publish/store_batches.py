@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,14 +14,19 @@ import pyarrow.parquet as pq
 from schemas.dicom.features import InstanceFeatures
 from schemas.errors import LivercohortError
 from schemas.identifiers import BatchId, SeriesUid, Sha256, SiteCode
+from schemas.inspection import PIXELS_TABLE
 from schemas.records import VolumeRecord
 from schemas.run.zones import Zones
 from schemas.tables.record_tables import records_from_table
+from schemas.vault.inspections import LaterInspection
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
+from tasks.publish.inspected import with_later
 from tasks.publish.naming import NIFTI_SUFFIX
 from tasks.publish.rows import is_published
 
 COMMITTED = "committed"
+#: Gives the later inspections of a site.
+Later = Callable[[SiteCode], Iterable[LaterInspection]]
 Record = TypeVar("Record")
 _RECORDS = {"instance", "volume"}
 
@@ -31,8 +36,16 @@ def list_committed(zones: Zones) -> list[CommittedBatch]:
     return [batch for _, batch in _committed(zones)]
 
 
-def read_committed(zones: Zones) -> CommittedBatches:
+def read_committed(zones: Zones, later: Later = lambda _: ()) -> CommittedBatches:
     """Read every committed batch and merge them; a held or unfinished batch is left aside.
+
+    Parameters
+    ----------
+    zones : Zones
+        Whose warehouse.
+    later : callable
+        Gives the later inspections of a site: what they held is left out, and the newest rules
+        count.
 
     Raises
     ------
@@ -40,7 +53,9 @@ def read_committed(zones: Zones) -> CommittedBatches:
         If a committed batch lacks its `batch.json` facts or a table cannot be read; names
         site and batch.
     """
-    return merge_batches([_read_tables(folder, batch) for folder, batch in _committed(zones)])
+    found = [_read_tables(folder, batch) for folder, batch in _committed(zones)]
+    of_site = {site: tuple(later(site)) for site in {item.batch.site_code for item in found}}
+    return merge_batches([with_later(item, of_site[item.batch.site_code]) for item in found])
 
 
 def _committed(zones: Zones) -> Iterator[tuple[Path, CommittedBatch]]:
@@ -86,7 +101,8 @@ def _read_batch(path: Path) -> CommittedBatch | None:
 
 
 def _read_tables(folder: Path, batch: CommittedBatch) -> BatchTables:
-    tables = {path.stem: _read_table(path) for path in sorted(folder.glob("*.parquet"))}
+    paths = [path for path in sorted(folder.glob("*.parquet")) if path.stem != PIXELS_TABLE]
+    tables = {path.stem: _read_table(path) for path in paths}
     return BatchTables(
         batch=batch,
         instances=tuple(_records(tables, "instance", InstanceFeatures)),

@@ -60,6 +60,7 @@ _INTERNAL = (
     "stard_flow",
     "finding",
     "ingest_batch",
+    "inspection",
     "screening_log",
     "image_quality",
     RELEASE_TABLE,

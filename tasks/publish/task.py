@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from schemas.handover.records import (
     ReleaseTables,
 )
 from schemas.handover.workbench import Workbench
-from schemas.identifiers import BatchId
+from schemas.identifiers import BatchId, SiteCode
 from schemas.protocol import read_decisions
 from schemas.run.orphans import sweep_orphans
 from schemas.run.settings import Settings, read_settings
@@ -40,6 +41,7 @@ from schemas.run_context import release_bench, require_key, run_context
 from schemas.signatures import render_register
 from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
 from schemas.vault.anchors import read_anchors
+from schemas.vault.inspections import LaterInspection, read_later
 from schemas.vault.keys import read_key_file
 from schemas.vault.suppression import erased_among, suppressed_among
 from tasks.publish import rows, store, store_batches, store_integrity, store_remote
@@ -48,6 +50,7 @@ from tasks.publish.consent import KeptOut, withdrawn_rows
 from tasks.publish.diff.reasons import ERASED, IDENTIFIER_HELD, SUPPRESSED
 from tasks.publish.facts import ReleaseFacts, ReleaseStatus
 from tasks.publish.gates import require_releasable
+from tasks.publish.inspected import RulesInForce, inspected_rows, inspection_facts
 from tasks.publish.instances import instance_table
 from tasks.publish.signature import Signer
 from tasks.publish.store_origin import record_releases, require_continuable
@@ -83,11 +86,15 @@ def stage_rows(site: str, batch: str) -> dict[str, int]:
 
 
 @task(name="collect", task_run_name="collect", retries=0)
-def collect_batches(*, rehash: bool = False, accept_gone: bool = False) -> dict[str, int]:
+def collect_batches(
+    rules: RulesInForce, *, rehash: bool = False, accept_gone: bool = False
+) -> dict[str, int]:
     """Read all committed batches; refuse what may not be released yet, was changed or is gone.
 
     Parameters
     ----------
+    rules : RulesInForce
+        By which rules pixels have to be inspected.
     rehash : bool
         Hash every image anew, also where its directory entry is the remembered one.
     accept_gone : bool
@@ -104,14 +111,16 @@ def collect_batches(*, rehash: bool = False, accept_gone: bool = False) -> dict[
         # Before a table is read: damage may be anything to a reader, or nothing.
         listed = store_batches.list_committed(settings.zones)
         store_integrity.require_unchanged(settings.zones, listed, anchors, checked)
-        committed = store_batches.read_committed(settings.zones)
-        for code in require_releasable(committed):
+        later = partial(_later, settings, rules.rules_id)
+        committed = store_batches.read_committed(settings.zones, later)
+        for code in require_releasable(committed, rules):
             require_key(settings, code)
         if not accept_gone:
             previous = store.newest_release(settings.zones.releases)
             store_integrity.require_no_batch_gone(previous, committed)
         checked.write()
         bench.leave(committed)
+        bench.leave(rules)
         bench.leave(CommittedInstances(committed.instances))
         bench.leave(
             CommittedNights(
@@ -121,6 +130,14 @@ def collect_batches(*, rehash: bool = False, accept_gone: bool = False) -> dict[
             )
         )
     return {"batches": len(committed.batches), "instances": len(committed.instances)}
+
+
+def _later(settings: Settings, rules_id: str, site: SiteCode) -> list[LaterInspection]:
+    """Return the later inspections of a site by these rules; the key is read where needed."""
+    if not (settings.zones.restricted / "inspections" / f"{site}.sealed").is_file():
+        return []
+    found = read_later(settings.zones, read_key_file(settings.master_key_file), site)
+    return [row for row in found if row.rules_id == rules_id]
 
 
 @task(name="keep-out", task_run_name="keep-out", retries=0)
@@ -159,6 +176,7 @@ def stage_release_tables() -> dict[str, int]:
             **rows.image_rows(labels, committed),
             "site": rows.site_rows(read_registered_sites(), read_sites()),
             "ingest_batch": rows.ingest_batch_rows(committed.batches),
+            "inspection": inspected_rows(committed),
             "code_list": rows.code_list_rows(read_code_lists()),
         }
         made = {name: conform(contracts[name], found[name]) for name in found}
@@ -309,4 +327,5 @@ def _facts(bench: Workbench, committed: CommittedBatches) -> ReleaseFacts:
         input_ledger_sha256=committed.input_ledger_sha256,
         key_id=bench.take(MergedForms).key_id,
         year=committed.year,
+        inspection=inspection_facts(committed, bench.take(RulesInForce)),
     )

@@ -54,6 +54,7 @@ def batch_record(
         "anchored": True,
         "audit_head": audit_head,
         "software_version": software_version,
+        **({"taken_again": True} if delivery.taken_again else {}),
         "tables": {
             name: {"rows": note.rows, "sha256": note.sha256}
             for name, note in sorted(tables.items())

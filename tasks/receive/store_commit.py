@@ -27,7 +27,16 @@ from schemas.handover.records import (
     SettledImages,
 )
 from schemas.handover.workbench import Workbench
+from schemas.held_series import LISTING_NAME, HeldSeries, listing_bytes
 from schemas.identifiers import Sha256, SiteCode
+from schemas.inspection import (
+    INSPECTION_TABLE,
+    LIFTED,
+    PIXELS_TABLE,
+    InspectedPixels,
+    InspectionRow,
+    PixelRow,
+)
 from schemas.records import (
     ABOUT_INSTANCE,
     DeliveredFile,
@@ -107,8 +116,16 @@ def read_known_instances(
     return found
 
 
-def write_quarantine(zones: Zones, delivery: Delivery, outcomes: Sequence[FileOutcome]) -> None:
-    """Set the bytes of every quarantined file aside, with its reason and its delivered name."""
+def write_quarantine(
+    zones: Zones,
+    delivery: Delivery,
+    outcomes: Sequence[FileOutcome],
+    held_series: Sequence[HeldSeries] = (),
+) -> None:
+    """Set the bytes of every quarantined file aside, with its reason and its delivered name.
+
+    Beside them the listing of the series that the inspection held.
+    """
     aside = {o.file_no: o for o in outcomes if o.state is FileState.QUARANTINED}
     files = [file for file in delivery.files if file.file_no in aside]
     if not files:
@@ -127,6 +144,8 @@ def write_quarantine(zones: Zones, delivery: Delivery, outcomes: Sequence[FileOu
         rows.writerow(plain_row([file.file_no, file.relative_path, file.sha256, *what]))
     data = text.getvalue().encode("utf-8", "surrogateescape")
     write_bytes(folder / "reasons.csv", data, mode=0o600)
+    if held_series:
+        write_bytes(folder / LISTING_NAME, listing_bytes(held_series), mode=0o600)
 
 
 def all_outcomes(bench: Workbench) -> tuple[FileOutcome, ...]:
@@ -161,6 +180,8 @@ def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict
         {"sop_uid": uid, "reason": str(reason)}
         for uid, reason in bench.take(SettledImages).held.items()
     ]
+    seen = bench.take(InspectedPixels)
+    held += [{"sop_uid": uid, "reason": LIFTED} for uid in seen.lifted]
     volumes, findings = bench.take(ConvertedVolumes).volumes, bench.take(CheckedBatch).findings
     stack = ["series_uid", "sub_stack_digest"]
     tables = {
@@ -170,6 +191,8 @@ def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict
         "volume": table_from_records(volumes, VolumeRecord, key=stack),
         "finding": table_from_records(findings, Finding, key=["finding_id"]),
         "hold": pa.Table.from_pylist(held, schema=_HOLD_SCHEMA),
+        INSPECTION_TABLE: table_from_records(seen.rows, InspectionRow, key=["series_uid"]),
+        PIXELS_TABLE: table_from_records(seen.pixels, PixelRow, key=["sop_uid"]),
     }
     bench.tables.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
@@ -197,7 +220,7 @@ def commit(
     run writes again, the same bytes under the same names.
     """
     zones = bench.zones
-    write_quarantine(zones, delivery, outcomes)
+    write_quarantine(zones, delivery, outcomes, bench.take(InspectedPixels).held)
     sidecars = _sidecars(bench.nifti)
     # One flush of the file system instead of an fsync per file; the rename below comes after.
     os.sync()

@@ -19,6 +19,7 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE
+from schemas.held_series import INDEX_NAME, LISTING_NAME, without_files
 from schemas.identifiers import BatchId, SiteCode
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from schemas.run.zones import Zones
@@ -184,6 +185,10 @@ def _erase_quarantined(zones: Zones, site: SiteCode, patient_ids: set[str]) -> i
         writer.writeheader()
         writer.writerows(row for row in rows if row["sha256"] not in gone)
         write_bytes(listing, out.getvalue().encode("utf-8", "surrogateescape"), mode=0o600)
+        (listing.parent / INDEX_NAME).unlink(missing_ok=True)
+        held = listing.parent / LISTING_NAME
+        if held.is_file():
+            write_bytes(held, without_files(held.read_bytes(), gone), mode=0o600)
         for name in gone:
             (listing.parent / name).unlink(missing_ok=True)
         removed += len(gone)

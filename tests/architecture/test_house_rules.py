@@ -70,6 +70,7 @@ PACKAGE_READERS = {
     "tasks/harmonise/reconstruction.py": "kernels under data_contracts/sequence_labels",
     "tasks/harmonise/rules.py": "label rules under data_contracts/sequence_labels",
     "tasks/harmonise/vocabulary.py": "words under data_contracts/sequence_labels",
+    "tasks/inspect/rules.py": "rules under data_contracts/inspection",
     "tasks/publish/documents/words.py": "its own words",
     "tasks/report/frame.py": "its own style sheets, scripts and templates",
     "tasks/report/messages.py": "its own messages",

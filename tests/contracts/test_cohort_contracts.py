@@ -28,6 +28,7 @@ PUBLISHED = {
     "series",
     "instance",
     "nifti_volume",
+    "inspection",
     "image_quality",
     "lesion",
     "pathology",

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from flows.release_cohort import rules_in_force
 from schemas.errors import GateBlockedError, LivercohortError
 from tasks.publish.task import collect_batches
 from tests.flows.conftest import Demo, run
@@ -51,7 +52,7 @@ def home(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     before = sorted((copied / "releases").iterdir())
     yield copied
     assert sorted((copied / "releases").iterdir()) == before
-    collect_batches.fn()
+    collect_batches.fn(rules_in_force())
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def require_named(home: Path, path: Path, told: str) -> None:
 def test_one_bit_of_one_batch_is_named(kind: str, at: float, home: Path) -> None:
     path = PICK[kind](home)
     with one_bit_flipped(path, at), pytest.raises(LivercohortError) as caught:
-        collect_batches.fn()
+        collect_batches.fn(rules_in_force())
     if kind != "record":  # a record that cannot be read names itself and its batch
         assert isinstance(caught.value, GateBlockedError)
     require_named(home, path, caught.value.message)
@@ -92,9 +93,9 @@ def test_a_bit_that_changed_no_entry_is_found_when_all_is_hashed_anew(
     path = PICK[kind](home)
     with one_bit_flipped(path, 0.6):
         remember_entry(home, path)
-        collect_batches.fn()
+        collect_batches.fn(rules_in_force())
         with pytest.raises(GateBlockedError) as caught:
-            collect_batches.fn(rehash=True)
+            collect_batches.fn(rules_in_force(), rehash=True)
     require_named(home, path, caught.value.message)
 
 

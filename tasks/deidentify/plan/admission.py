@@ -33,6 +33,8 @@ MULTI_FRAME_CLASSES = frozenset(
 ADMITTED_CLASSES = MULTI_FRAME_CLASSES | {str(CTImageStorage), str(MRImageStorage)}
 _SHARED, _PER_FRAME, _FRAME_TYPE = 0x52009229, 0x52009230, 0x00089007
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+#: Detail of an object that is a capture by its class, whatever it shows.
+SECONDARY_CAPTURE = "secondary capture by its class"
 
 #: Words of ImageType (PS3.3 C.7.6.1.1.2) that mark screens and papers, not scanner images.
 _HELD_WORDS = ("SCREEN", "PASTED", "DOSE", "REPORT", "CAPTURE", "GRAPH", "SUMMARY", "SAVE")
@@ -58,17 +60,19 @@ READ_BY_SERIES_CHECKS = frozenset(
 }
 
 
-def check_admission(header: Header) -> Refusal | None:
+def check_admission(header: Header, *, looked_at: bool = False) -> Refusal | None:
     """Return why an object is set aside, or None when it is admitted.
 
-    The checks run from identity to pixels; the first that says no gives the reason.
+    The checks run from identity to pixels; the first that says no gives the reason. Where a
+    person has looked at the picture, its header need not rule text and screens out; all else
+    is asked all the same.
     """
+    pictures = () if looked_at else (_burned_in_reason, _origin_reason)
     return _first_reason(
         header,
         _class_reason,
         _uid_reason,
-        _burned_in_reason,
-        _origin_reason,
+        *pictures,
         _frames_reason,
         check_pixel_bytes,
     )
@@ -94,7 +98,7 @@ def _text(header: Header, keyword: str) -> str:
 def _class_reason(header: Header) -> Refusal | None:
     sop_class = _text(header, "SOPClassUID")
     if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + "."):
-        return Refusal(ReasonCode.SECONDARY_OR_DERIVED)
+        return Refusal(ReasonCode.SECONDARY_OR_DERIVED, SECONDARY_CAPTURE)
     admitted = sop_class in ADMITTED_CLASSES
     return None if admitted else Refusal(ReasonCode.SOP_CLASS_NOT_ADMITTED)
 

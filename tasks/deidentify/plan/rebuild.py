@@ -16,6 +16,7 @@ METHOD = "livercohort allow-list"
 #: Code value and meaning in PS3.16 CID 7050.
 METHOD_CODES: dict[Option, tuple[str, str]] = {
     Option.BASIC: ("113100", "Basic Application Confidentiality Profile"),
+    Option.PIXELS: ("113101", "Clean Pixel Data Option"),
     Option.DESCRIPTORS: ("113105", "Clean Descriptors Option"),
     Option.DATES: ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
     Option.PATIENT: ("113108", "Retain Patient Characteristics Option"),
@@ -106,6 +107,8 @@ def _marks(options: Collection[Option]) -> list[OutElement]:
     if Option.DATES in options:
         tag = tag_of("LongitudinalTemporalInformationModified")
         marks.append(OutElement(tag, "CS", b"MODIFIED"))
+    if Option.PIXELS in options:
+        marks.append(OutElement(tag_of("BurnedInAnnotation"), "CS", b"NO"))
     return marks
 
 

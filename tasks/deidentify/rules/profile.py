@@ -84,6 +84,7 @@ class Option(StrEnum):
     PATIENT = "patient"
     DEVICE = "device"
     PRIVATE = "private"
+    PIXELS = "pixels"
 
 
 @dataclass(frozen=True)

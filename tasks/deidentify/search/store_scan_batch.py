@@ -33,10 +33,17 @@ def batch_identifiers(bench: Workbench) -> list[SubjectIdentifiers]:
     return merge_identifiers(
         [
             *bench.take(PersonsInHeaders).identifiers.values(),
-            *_from_linkage(persons.values(), linked.resident_ids),
+            *linked_identifiers(bench),
             *_from_forms(bench.take(RealDates).of_subject, persons),
         ]
     )
+
+
+def linked_identifiers(bench: Workbench) -> list[SubjectIdentifiers]:
+    """Return what the linkage of this batch says of each person (restricted)."""
+    linked = bench.take(LinkedSubjects)
+    persons = {str(a.subject_id): a for a in linked.assignments.values()}
+    return _from_linkage(persons.values(), linked.resident_ids)
 
 
 def scan_staged(

@@ -46,10 +46,12 @@ def _burned_in_styles(export: Export, seed: int) -> None:
         annotated = replace(
             file, path=beside(file, f"annotated_{number}.dcm"), state="quarantined",
             content=partial(_annotated, file, number, text, style, declared, seed),
-            reason="BURNED_IN_ANNOTATION", fault=_FAULT,
+            reason="BURNED_IN_ANNOTATION" if declared == "YES" else "TEXT_IN_PIXELS",
+            fault=_FAULT,
         )  # fmt: skip
         export.files.append(annotated)
-    note(export, _FAULT, files[0], code="BURNED_IN_ANNOTATION")
+    # One series: what is read in one of its images holds all that no header has held before.
+    note(export, _FAULT, files[0], code="TEXT_IN_PIXELS")
 
 
 def _annotated(

@@ -164,7 +164,7 @@ def test_a_file_that_takes_too_long_is_held(
     path = write_files(tmp_path, [make_instance()])[0]
     start_worker(Subjects(RING, LINKS), tmp_path, 0.05)
     try:
-        monkeypatch.setattr(objects, "check_admission", lambda header: time.sleep(5))
+        monkeypatch.setattr(objects, "check_admission", lambda header, looked_at: time.sleep(5))
         result = run_job(Job(1, path, path.stat().st_size))
     finally:
         restore_logging()

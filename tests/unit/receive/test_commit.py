@@ -21,6 +21,7 @@ from schemas.handover.records import (
 )
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId, Sha256, SiteCode, SopUid
+from schemas.inspection import InspectedPixels
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
 from schemas.run.zones import Zones
 from schemas.states import FileState, ReasonCode
@@ -50,6 +51,7 @@ def bench(tmp_path: Path) -> Workbench:
     bench.leave(SettledImages((outcome,), {}))
     bench.leave(ControlFiles(()))
     bench.leave(FormsTakenIn((), (), None))
+    bench.leave(InspectedPixels((), (), ()))
     bench.leave(ConvertedVolumes(()))
     bench.leave(CheckedBatch((), {}, {}, ()))
     return bench
@@ -163,3 +165,19 @@ def test_instances_held_in_the_warehouse_are_written_with_their_reason(bench: Wo
     commit(bench)
     table = pq.read_table(bench.zones.batch(SITE, BATCH) / "hold.parquet").to_pylist()
     assert table == [{"sop_uid": "2.25.7", "reason": "STUDY_OF_TWO_SUBJECTS"}]
+
+
+def test_what_the_inspection_held_is_listed_beside_its_files_and_erased_with_them(
+    bench: Workbench,
+) -> None:
+    from schemas.held_series import LISTING_NAME, HeldSeries, read_listing, without_files
+
+    kept = HeldSeries(hold_id="1", reason=ReasonCode.TEXT_IN_PIXELS, files=("ab" * 32,))
+    other = HeldSeries(hold_id="2", reason=ReasonCode.FACE_IN_VIEW, files=("cd" * 32,))
+    bench.leave(InspectedPixels((), (kept, other), ()))
+    commit(bench)
+    listing = bench.zones.quarantine(SITE, BATCH) / LISTING_NAME
+    assert listing.stat().st_mode & 0o077 == 0
+    assert read_listing(listing.read_bytes()) == (kept, other)
+    left = without_files(listing.read_bytes(), {"cd" * 32})
+    assert read_listing(left) == (kept,)

@@ -1,0 +1,170 @@
+"""From the images of a series to the pictures that are looked at. Pure.
+
+A picture is three planes, which the detector takes for the colours of one: what is text in one
+of them is coloured text. So three looks cost one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from schemas.held_series import MAXIMUM, MEAN, MINIMUM
+from tasks.inspect.rules import InspectionRules, View
+
+_PROJECTIONS = {"min": MINIMUM, "mean": MEAN, "max": MAXIMUM}
+Plane = NDArray[np.float32]
+Picture = NDArray[np.uint8]
+#: Local contrast is told in so many standard deviations of the surroundings.
+_DEVIATIONS = 2.5
+#: The least deviation that counts, as a share of the range of the series: noise of empty air
+#: must not look like strokes.
+_LEAST_SHARE = 0.02
+
+
+class Projections:
+    """Minimum, mean and maximum over images of one size, and the images kept by their place.
+
+    Parameters
+    ----------
+    keep : collection of int
+        Places of the images that are kept whole; the last one always is.
+    """
+
+    def __init__(self, keep: Iterable[int]) -> None:
+        self._keep = frozenset(keep)
+        self._kept: dict[int, tuple[str, NDArray[Any]]] = {}
+        self._last: tuple[str, NDArray[Any]] | None = None
+        self.n_images = 0
+        self._low: NDArray[Any] | None = None
+        self._high: NDArray[Any] | None = None
+        self._sum: NDArray[np.float32] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        if self._low is None:
+            raise ValueError("no image was taken in")
+        return self._low.shape[0], self._low.shape[1]
+
+    def add(self, image: NDArray[Any], name: str = "") -> None:
+        """Take in the next image, of shape (rows, columns), and what it is called."""
+        if self._low is None or self._high is None or self._sum is None:
+            self._low, self._high = image.copy(), image.copy()
+            self._sum = image.astype(np.float32)
+        else:
+            np.minimum(self._low, image, out=self._low)
+            np.maximum(self._high, image, out=self._high)
+            self._sum += image
+        self._last = (name, image)
+        if self.n_images in self._keep:
+            self._kept[self.n_images] = self._last
+        self.n_images += 1
+
+    def plane(self, source: str, places: dict[str, int]) -> Plane:
+        """Return what a plane is made of, in stored values."""
+        found = {"min": self._low, "max": self._high}.get(source)
+        if source == "mean" and self._sum is not None:
+            found = self._sum / self.n_images
+        if source in places:
+            _, found = self._image(places[source])
+        if found is None:
+            raise ValueError("no image was taken in")
+        return found.astype(np.float32)
+
+    def name_of(self, source: str, places: dict[str, int]) -> str:
+        """Return what a plane was made of: the name of an image, or which projection."""
+        return self._image(places[source])[0] if source in places else _PROJECTIONS[source]
+
+    def _image(self, place: int) -> tuple[str, NDArray[Any]]:
+        """Return an image kept; where images of this size are fewer than that, the last one."""
+        found = self._kept.get(place, self._last)
+        if found is None:
+            raise ValueError("no image was taken in")
+        return found
+
+
+def places_of(n_images: int, draw: Callable[[int], int]) -> dict[str, int]:
+    """Return which image is the first, the middle, the last, and the sample that `draw` gives."""
+    return {"first": 0, "middle": n_images // 2, "last": n_images - 1, "sample": draw(n_images)}
+
+
+def pictures(
+    seen: Projections, places: dict[str, int], rules: InspectionRules
+) -> list[tuple[View, Picture]]:
+    """Return the views of a series, each of shape (3, side, side)."""
+    wanted = [view for view in rules.views if view.frames_min <= seen.n_images]
+    least = least_deviation(seen.plane("mean", places))
+    made: dict[tuple[str, str], Picture] = {}
+    for view in wanted:
+        for source, window in view.planes:
+            if (source, window) not in made:
+                plane = seen.plane(source, places)
+                made[source, window] = fitted(windowed(plane, window, least, rules), rules)
+    return [(view, _turned([made[plane] for plane in view.planes], view)) for view in wanted]
+
+
+def frame_pictures(frames: Sequence[NDArray[Any]], rules: InspectionRules) -> Picture:
+    """Return up to three images of one size as one picture."""
+    planes = [frame.astype(np.float32) for frame in frames]
+    made = [fitted(windowed(p, "local", least_deviation(p), rules), rules) for p in planes]
+    return np.stack([*made, *[made[-1]] * (3 - len(made))])
+
+
+def _turned(planes: list[Picture], view: View) -> Picture:
+    picture = np.stack(planes)
+    return np.ascontiguousarray(np.rot90(picture, 1, (1, 2))) if view.turned else picture
+
+
+def turned_back(x: float, y: float, side: int) -> tuple[float, float]:
+    """Return where a place of a turned picture lies in the picture."""
+    return side - y, x
+
+
+def least_deviation(plane: Plane) -> float:
+    """Return the least deviation that counts as contrast, in stored values."""
+    low, high = np.percentile(plane[::4, ::4], [2, 98])
+    return max(float(high - low) * _LEAST_SHARE, 1e-3)
+
+
+def windowed(plane: Plane, window: str, least: float, rules: InspectionRules) -> Picture:
+    """Return brightness from 0 to 255, of the same shape.
+
+    `whole` is the whole range of values; `local` sets each pixel against the mean and the
+    deviation of its surroundings: a name on bone and one in air are as easily seen.
+    """
+    if window == "whole":
+        low, high = float(plane.min()), float(plane.max())
+        return _bytes((plane - low) / max(high - low, 1e-6))
+    size = 2 * int(rules["local_window_px"]) * max(plane.shape) // 512 + 1
+    size = max(size, 7)
+    mean = ndimage.uniform_filter(plane, size, mode="nearest")
+    deviation = ndimage.uniform_filter(np.square(plane - mean), size, mode="nearest")
+    return _bytes(
+        0.5 + (plane - mean) / (2 * _DEVIATIONS * (np.sqrt(np.maximum(deviation, 0)) + least))
+    )
+
+
+def _bytes(brightness: Plane) -> Picture:
+    return (np.clip(brightness, 0, 1) * 255).astype(np.uint8)
+
+
+def fitted(plane: Picture, rules: InspectionRules) -> Picture:
+    """Return the plane scaled into the upper left of a black square."""
+    side = int(rules["input_side_px"])
+    rows, columns = scaled_shape(plane.shape[0], plane.shape[1], side)
+    image = Image.fromarray(plane).resize((columns, rows), Image.Resampling.BILINEAR)
+    square = np.zeros((side, side), dtype=np.uint8)
+    square[:rows, :columns] = np.asarray(image)
+    return square
+
+
+def scaled_shape(rows: int, columns: int, side: int) -> tuple[int, int]:
+    """Return rows and columns after scaling the longer to `side`."""
+    scale = side / max(rows, columns)
+    return max(1, round(rows * scale)), max(1, round(columns * scale))

@@ -1,0 +1,112 @@
+"""What was read, held against the closed list of marks and against the person's own words. Pure.
+
+Nothing here is logged or returned in words: a reading becomes one of four standings.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+from enum import IntEnum
+
+from tasks.inspect.rules import InspectionRules
+
+#: Shapes that a recogniser takes for each other.
+_ALIKE = str.maketrans("oil|!szb", "01111528")
+_SHORTEST_HAN, _SHORTEST_LATIN = 2, 4
+
+
+class Standing(IntEnum):
+    """What a reading is taken for."""
+
+    NOTHING = 0
+    MARK = 1
+    TEXT = 2
+    PERSON = 3
+
+
+def standing_of(
+    text: str,
+    confidence: float,
+    rules: InspectionRules,
+    words: Collection[str],
+    *,
+    aspect: float = 1.0,
+    share: float = 0.0,
+) -> Standing:
+    """Return what a reading is.
+
+    Parameters
+    ----------
+    text : str
+        What was read (restricted).
+    confidence : float
+        Mean over its characters, 0 to 1.
+    rules : InspectionRules
+        Thresholds and marks.
+    words : collection of str
+        The person's own words as `folded` gives them (restricted).
+    aspect : float
+        Length of the box over its height.
+    share : float
+        Height of the box over the side of the picture.
+    """
+    squeezed = folded(text)
+    if len(squeezed) < rules["characters"] or _is_row_of_shapes(text, rules):
+        return Standing.NOTHING
+    if confidence >= rules["confidence_of_person"] and _is_of_person(squeezed, words):
+        return Standing.PERSON
+    if confidence < _enough(squeezed, rules, share):
+        is_line = _is_line(squeezed, confidence, rules, aspect)
+        return Standing.TEXT if is_line else Standing.NOTHING
+    return Standing.MARK if _is_mark(text, rules) else Standing.TEXT
+
+
+def _enough(squeezed: str, rules: InspectionRules, share: float) -> float:
+    """Return the confidence that a reading needs: more where anatomy may look like it."""
+    if share > rules["tall_share"]:
+        return rules["tall_confidence"]
+    if len(squeezed) <= rules["short_characters"]:
+        return rules["short_confidence"]
+    return rules["confidence"]
+
+
+def _is_line(squeezed: str, confidence: float, rules: InspectionRules, aspect: float) -> bool:
+    """Return whether it is a line of writing, though in a hand that is not read for sure."""
+    return (
+        len(set(squeezed)) >= rules["line_characters"]
+        and aspect >= rules["line_aspect"]
+        and confidence >= rules["line_confidence"]
+    )
+
+
+def _is_row_of_shapes(text: str, rules: InspectionRules) -> bool:
+    signs = {c for c in text.lower() if c.isalnum()}
+    return "".join(signs).isascii() and len(signs) < rules["different_latin_characters"]
+
+
+def folded(text: str) -> str:
+    """Return letters, digits and Han characters alone, those that look alike as one."""
+    plain = unicodedata.normalize("NFKC", text).lower()
+    return "".join(c for c in plain if c.isalnum()).translate(_ALIKE)
+
+
+def telling(words: Collection[str]) -> frozenset[str]:
+    """Return the folded words that are long enough to say something."""
+    short = {word for word in map(folded, words) if len(word) >= _shortest(word)}
+    return frozenset(short)
+
+
+def _shortest(word: str) -> int:
+    return _SHORTEST_LATIN if word.isascii() else _SHORTEST_HAN
+
+
+def _is_of_person(squeezed: str, words: Collection[str]) -> bool:
+    """Return whether a word is part of the reading, or the reading a good part of a word."""
+    enough = len(squeezed) >= _shortest(squeezed)
+    return any(word in squeezed or (enough and squeezed in word) for word in words)
+
+
+def _is_mark(text: str, rules: InspectionRules) -> bool:
+    parts = unicodedata.normalize("NFKC", text).lower().split()
+    return all(any(mark.fullmatch(part) for mark in rules.annotations) for part in parts)

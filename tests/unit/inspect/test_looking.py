@@ -1,0 +1,143 @@
+"""Text in pixels is found where a person would see it, and anatomy is not taken for text."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.errors import EnvironmentProblemError
+from schemas.run.pool import Loss
+from tasks.inspect.records import InspectJob, Looked
+from tasks.inspect.rules import load_rules
+from tasks.inspect.store import look_at
+from tasks.inspect.store_models import read_models
+from tasks.inspect.store_pixels import values_of_file
+from tasks.inspect.store_worker import look, start_worker
+from tasks.simulate.images.drawn_text import TextStyle
+from tests.unit.inspect.pictures import CORNER, HAN, NAME, TURNED, body, job, write_file, written
+
+RULES = load_rules()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _models() -> None:
+    start_worker(RULES, read_models(RULES))
+
+
+def _look(folder: Path, style: TextStyle | None, text: str = NAME, n: int = 6) -> Looked:
+    images = [body(number) for number in range(n)]
+    if style is not None:
+        images = [written(image, style, text) for image in images]
+    return look(job(folder, images))
+
+
+def test_a_body_without_text_is_clean(tmp_path: Path) -> None:
+    looked = _look(tmp_path, None)
+    assert looked.boxes == ()
+    assert looked.n_marks == 0
+    assert (looked.rows, looked.columns) == (256, 256)
+    assert len(looked.pixels) == 6
+
+
+@pytest.mark.parametrize("style", [CORNER, TURNED], ids=lambda style: style.name)
+def test_a_name_on_every_slice_is_found_where_it_stands(tmp_path: Path, style: TextStyle) -> None:
+    looked = _look(tmp_path, style)
+    assert looked.boxes
+    where = [(b.x + b.width / 2, b.y + b.height / 2) for b in looked.boxes]
+    upright = style is CORNER
+    assert any((y < 40 if upright else x > 200) for x, y in where)
+
+
+def test_a_name_in_han_is_found(tmp_path: Path) -> None:
+    assert _look(tmp_path, HAN, "欧阳淑珍").boxes
+
+
+def test_a_name_on_the_last_slice_alone_is_found(tmp_path: Path) -> None:
+    images = [body(number) for number in range(6)]
+    images[-1] = written(images[-1], CORNER)
+    assert look(job(tmp_path, images)).boxes
+
+
+def test_every_frame_of_a_derived_series_is_looked_at(tmp_path: Path) -> None:
+    images = [body(number) for number in range(9)]
+    # Neither first, middle, last nor bright enough to outshine the others in a projection.
+    faint = TextStyle("faint", 16.0, 0.45, 0.3, level=1400)
+    images[2] = written(images[2], faint)
+    looked = look(job(tmp_path, images, every_frame=True))
+    assert looked.n_views == 3 + len(RULES.views)
+    assert looked.boxes
+
+
+def test_nothing_of_what_was_read_comes_back(tmp_path: Path) -> None:
+    looked = _look(tmp_path, CORNER)
+    assert looked.boxes
+    said = repr(looked).upper()
+    assert not any(word in said for word in NAME.split())
+
+
+def test_a_plain_file_is_read_as_a_decoder_reads_it(tmp_path: Path) -> None:
+    image = body(0)
+    path = write_file(tmp_path / "a.dcm", image, "1.2")
+    assert np.array_equal(values_of_file(path), image)
+    signed = (image.astype(np.int32) - 1024).astype(np.int16)
+    path = write_file(tmp_path / "b.dcm", signed, "1.3", PixelRepresentation=1)
+    assert np.array_equal(values_of_file(path), signed)
+
+
+def _raise(_: InspectJob) -> Looked:
+    raise RuntimeError("the runtime")
+
+
+def _die(_: InspectJob) -> Looked:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+@pytest.mark.parametrize(("fault", "loss"), [(_raise, Loss.FAILED), (_die, Loss.DIED)])
+def test_a_worker_that_fails_or_dies_gives_no_result(
+    tmp_path: Path, fault: object, loss: Loss
+) -> None:
+    jobs = [job(tmp_path, [body(0)])]
+    found = look_at(jobs, RULES, read_models(RULES), workers=1, look_with=fault)  # type: ignore[arg-type]
+    assert found == [loss]
+
+
+def test_a_file_that_cannot_be_decoded_gives_no_result(tmp_path: Path) -> None:
+    broken = job(tmp_path, [body(0)])
+    broken.files[0].path.write_bytes(b"\0" * 200)
+    assert look_at([broken], RULES, read_models(RULES), workers=1) == [Loss.FAILED]
+
+
+def test_models_that_the_runtime_cannot_load_give_no_result(tmp_path: Path) -> None:
+    models = {"detection": b"no model", "recognition": b"no model"}
+    assert look_at([job(tmp_path, [body(0)])], RULES, models, workers=1) == [Loss.DIED]
+
+
+def _copied(folder: Path) -> dict[str, Path]:
+    found = {}
+    for part, data in read_models(RULES).items():
+        model = RULES.models[part]
+        found[part] = folder / model.package / model.file
+        found[part].parent.mkdir(parents=True, exist_ok=True)
+        found[part].write_bytes(data)
+    return found
+
+
+@pytest.mark.parametrize("part", ["detection", "recognition"])
+@pytest.mark.parametrize("fault", ["missing", "truncated", "other bytes"])
+def test_a_model_that_is_not_the_measured_one_is_refused(
+    tmp_path: Path, part: str, fault: str
+) -> None:
+    place = _copied(tmp_path)[part]
+    assert set(read_models(RULES, tmp_path)) == {"detection", "recognition"}
+    data = place.read_bytes()
+    if fault == "missing":
+        place.unlink()
+    else:
+        place.write_bytes(data[:-1] if fault == "truncated" else data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(EnvironmentProblemError, match=part):
+        read_models(RULES, tmp_path)
