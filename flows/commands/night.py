@@ -162,10 +162,25 @@ def sites_with_work(settings: Settings, codes: list[str]) -> list[str]:
         for code in codes
         if pending_exports(settings.zones, read_site(code), now_ns=time.time_ns())
         or has_decided_work(settings, code)
+        or has_series_to_inspect(settings, code)
     ]
     for code in waiting:
         require_free(settings.zones, code)
     return waiting
+
+
+def has_series_to_inspect(settings: Settings, code: str) -> bool:
+    """Return whether the rules in force have not seen a committed series of the site."""
+    from schemas.identifiers import SiteCode
+    from schemas.run_context import require_key
+    from tasks.inspect.rules import load_rules
+    from tasks.inspect.store_again import series_to_do
+
+    site = SiteCode(code)
+    if not (settings.zones.warehouse / "batches" / site).is_dir():
+        return False
+    ring = require_key(settings, site)
+    return bool(series_to_do(settings.zones, ring, site, load_rules().rules_id))
 
 
 def has_decided_work(settings: Settings, code: str) -> bool:
