@@ -33,6 +33,11 @@ class QueryLine:
     oldest_days: int | None
     median_days: float | None
 
+    @property
+    def n_waiting(self) -> int:
+        """Queries that have not ended."""
+        return sum(n for status, n in self.counts.items() if status not in ENDED)
+
 
 def finding_of_query(query_id: str) -> str:
     """Return the id of the finding that a query is about."""

@@ -22,7 +22,9 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 GENERATED: dict[Path, str] = runpy.run_path(str(DOCS / "make_docs.py"))["documents"]()
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
-_COMMAND = re.compile(r"(?:^|[\s`/])livercohort ([a-z][a-z-]*)((?: [^\n#`|;]*)?)", re.MULTILINE)
+_COMMAND = re.compile(
+    r"(?:^|(?<!from)[\s`/])livercohort ([a-z][a-z-]*)((?: [^\n#`|;]*)?)", re.MULTILINE
+)
 
 
 def name_of(path: Path) -> str:
@@ -97,18 +99,20 @@ def test_the_analysts_page_finds_files_and_the_release(
 
 
 def test_the_python_of_the_analysts_page_opens_a_release(
-    release: Path, monkeypatch: pytest.MonkeyPatch
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (DOCS / "analyst.md").read_text(encoding="utf-8")
-    (shown,) = [code for kind, code in _BLOCK.findall(text) if kind == "python"]
-    # The volumes of the small release are not NIfTI: all but the last line is run.
-    opening, _, last = shown.rstrip().rpartition("\n")
-    assert last.startswith("image = nibabel.load(release / path)")
-    monkeypatch.setattr(Path, "resolve", lambda _: release)
+    with_sql, alone = [code for kind, code in _BLOCK.findall(text) if kind == "python"]
+    (tmp_path / "var" / "releases").mkdir(parents=True)
+    (tmp_path / "var" / "releases" / "latest").symlink_to(release)
+    monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec(compile(opening, "analyst.md", "exec"), names)
+    exec(compile(with_sql, "analyst.md", "exec"), names)
     names["cohort"].close()
-    assert (release / names["path"]).is_file()
+    assert names["image"].shape == (4, 3, 2)
+    # The small release has an arterial phase alone.
+    exec(compile(alone.replace("MR_T1_HBP", "MR_T1_ART"), "analyst.md", "exec"), names)
+    assert names["volume"].array.shape == (4, 3, 2)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
