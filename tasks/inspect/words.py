@@ -58,7 +58,8 @@ def standing_of(
         return Standing.PERSON
     if confidence < _enough(squeezed, rules, share):
         is_line = _is_line(squeezed, confidence, rules, aspect)
-        return Standing.TEXT if is_line else Standing.NOTHING
+        is_tall = share > rules["tall_share"]
+        return Standing.TEXT if is_line and not is_tall else Standing.NOTHING
     return Standing.MARK if _is_mark(text, rules) else Standing.TEXT
 
 
