@@ -8,6 +8,11 @@ from zoneinfo import ZoneInfo
 _HOSPITAL_TIME = ZoneInfo("Asia/Shanghai")
 
 
+def hospital_day(moment: dt.datetime) -> dt.date:
+    """Return which day it was at the hospitals; a moment without a zone is theirs."""
+    return (moment.astimezone(_HOSPITAL_TIME) if moment.tzinfo else moment).date()
+
+
 def hospital_today() -> dt.date:
     """Return today's date at the hospitals."""
     return dt.datetime.now(_HOSPITAL_TIME).date()

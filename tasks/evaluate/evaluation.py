@@ -83,7 +83,7 @@ def evaluate_run(
     primary = matched[decided.matching.name]
     rows = [*patient_estimates(results, decided.misdiagnosis)]
     if any(one.matching is not None for one in primary):
-        rows += lesion_estimates(matched, decided.matching)
+        rows += lesion_estimates(matched, decided.matching, decided.misdiagnosis)
     else:
         rows += _no_lesions()
     froc = froc_curve(case_marks(primary))
@@ -108,9 +108,9 @@ def _matched(
     for row in run.lesions:
         predictions[row.subject_id].append(row)
     rules: dict[str, Rule] = {decided.matching.name: decided.matching.primary}
-    if masks.by_line and places.masks:
+    if places.masks and len(masks.by_line) == len(run.lesions):
         rules |= decided.matching.others
-    else:  # without masks nothing can be said of overlap
+    else:  # a prediction without a mask overlaps with nothing, and would count as false
         others = decided.matching.others.items()
         rules |= {name: rule for name, rule in others if rule.method is Method.CENTROID}
     found: dict[str, list[MatchedSubject]] = {}

@@ -12,13 +12,13 @@ from schemas.protocol import read_protocol
 from tasks.evaluate.bootstrap import bootstrap_ratios
 from tasks.evaluate.cohort import READINGS, Lesion, Subject
 from tasks.evaluate.froc import UNMARKED, CaseMarks
-from tasks.evaluate.masks import Mask, overlap
+from tasks.evaluate.masks import Mask, OtherGridError, overlap
 from tasks.evaluate.matching import Matching, Method, Reference, Rule, Verdict, match_lesions
 from tasks.evaluate.patients import SUBGROUPS, Result, subset_of, verified
 from tasks.evaluate.places import Places
 from tasks.evaluate.proportions import Estimate, clustered_proportion
 from tasks.evaluate.rows import ALL, MAIN, Key, Row, estimate_row
-from tasks.evaluate.rules import MatchingRules
+from tasks.evaluate.rules import MISDIAGNOSIS_ALTERNATIVE, MatchingRules
 from tasks.evaluate.run_files import LesionRow
 
 Counts = NDArray[np.float64]
@@ -109,7 +109,9 @@ def match_subject(
         overlaps = {}
         if rule.method is Method.OVERLAP:
             overlaps = {
-                (number, one.lesion_id): overlap(mask, places.masks[one.lesion_id])
+                (number, one.lesion_id): _overlap(
+                    mask, places.masks[one.lesion_id], predictions[number]
+                )
                 for number, mask in masks.items()
                 for one in references
             }
@@ -122,6 +124,14 @@ def match_subject(
         centroids = [one.centroid for one in predictions]
         matching = match_lesions(references, centroids, rule, overlaps, outside)
     return MatchedSubject(result, tuple(predictions), positive, matching)
+
+
+def _overlap(mask: Mask, reference: Mask, prediction: LesionRow) -> float:
+    try:
+        return overlap(mask, reference)
+    except OtherGridError as error:
+        error.line = prediction.line
+        raise
 
 
 def located(subject: Subject, places: Places) -> list[Reference] | None:
@@ -149,7 +159,7 @@ class _Request:
 
 
 def lesion_estimates(
-    matched: Mapping[str, Sequence[MatchedSubject]], rules: MatchingRules
+    matched: Mapping[str, Sequence[MatchedSubject]], rules: MatchingRules, misdiagnosis: str
 ) -> Iterator[Row]:
     """Yield all estimates per lesion.
 
@@ -159,9 +169,11 @@ def lesion_estimates(
         For each rule by name the subjects matched by it; the primary rule is `rules.name`.
     rules : MatchingRules
         Which rule is the primary one.
+    misdiagnosis : str
+        The definition of the misdiagnosis rate in force (D19).
     """
     for reading in READINGS:
-        requests = list(_requests(_in_set(matched[rules.name], reading), reading, MAIN))
+        requests = list(_requests(_in_set(matched[rules.name], reading), reading, misdiagnosis))
         for name, subjects in matched.items():
             if name != rules.name:
                 ours = _in_set(subjects, reading)
@@ -176,9 +188,13 @@ def _in_set(matched: Sequence[MatchedSubject], reading: str) -> list[MatchedSubj
     ]
 
 
-def _requests(ours: Sequence[MatchedSubject], reading: str, analysis: str) -> Iterator[_Request]:
+def _requests(
+    ours: Sequence[MatchedSubject], reading: str, misdiagnosis: str
+) -> Iterator[_Request]:
     table = _LesionTable(ours)
-    base: Key = {"unit": "lesion", "reading": reading, "analysis": analysis}
+    base: Key = {"unit": "lesion", "reading": reading, "analysis": MAIN}
+    asked = table.everything if misdiagnosis == MISDIAGNOSIS_ALTERNATIVE else ~table.malignant
+    wrong = ~(table.true_positive | table.true_negative)
     for by, subset, lesions, subjects in table.subsets():
         key: Key = {**base, "subset_by": by, "subset": subset}
         for measure, above, below in (
@@ -186,7 +202,7 @@ def _requests(ours: Sequence[MatchedSubject], reading: str, analysis: str) -> It
             ("sensitivity", table.true_positive, table.malignant),
             ("miss_rate", ~table.true_positive, table.malignant),
             ("specificity", table.true_negative, ~table.malignant),
-            ("misdiagnosis_rate", ~table.true_negative, ~table.malignant),
+            ("misdiagnosis_rate", wrong, asked),
             ("npv", table.true_negative, table.true_negative | table.missed),
         ):
             yield _Request(

@@ -28,6 +28,7 @@ _LESION_COLUMNS = (
     *("centroid_lps_z_mm", "volume_mm3", "score"),
 )
 _MASK = "mask"
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SUM_TOLERANCE = 1e-3
 CALLS = ("positive", "negative", "indeterminate", "no_result")
 DONE = "ok"
@@ -51,10 +52,10 @@ class Input(_Model):
 class RunDocument(_Model):
     """What `run.json` says."""
 
-    model_name: str = Field(min_length=1)
-    model_version: str = Field(min_length=1)
+    model_name: str = Field(min_length=1, max_length=200)
+    model_version: str = Field(min_length=1, max_length=200)
     weights_sha256: Digest
-    container_digest: str = Field(min_length=1)
+    container_digest: str = Field(min_length=1, max_length=200)
     threshold: float = Field(ge=0, le=1)
     threshold_prespecified: bool = Field(strict=True)
     release: str = Field(min_length=1)
@@ -148,13 +149,31 @@ def attempt(read: Callable[[], T], problems: list[Problem]) -> T | None:
 def parse_json(files: Mapping[str, bytes], name: str, model: type[M]) -> M:
     """Return a JSON document as a model, refused by file and place in it."""
     try:
-        value = json.loads(_bytes(files, name))
-    except ValueError:
+        value = json.loads(
+            _bytes(files, name), object_pairs_hook=_once, parse_constant=_no_constant
+        )
+    except _UnclearJsonError as error:
+        raise ContractError(str(error), where=name) from None
+    except (ValueError, RecursionError):
         raise ContractError("not JSON in UTF-8", where=name) from None
     try:
         return model.model_validate(value)
     except ValidationError as error:
         raise ContractError(why(error), where=name) from None
+
+
+class _UnclearJsonError(ValueError):
+    """JSON of which two programs would read different things."""
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise _UnclearJsonError("a key that stands twice: nobody can tell which value counts")
+    return dict(pairs)
+
+
+def _no_constant(_text: str) -> object:
+    raise _UnclearJsonError("NaN or Infinity, which is no JSON")
 
 
 def parse_rows(
@@ -232,6 +251,8 @@ def _patient(cells: Cells, line: int) -> PatientRow:
     if status != DONE and call != "no_result":
         raise ValueError("a test that was not done has the call no_result")
     score = optional_number(cells["patient_score"], "patient_score", 0, 1)
+    if score is not None and call == "no_result":
+        raise ValueError("patient_score beside no_result: without a result there is no score")
     seconds = optional_number(cells["inference_seconds"], "inference_seconds", 0, None)
     return PatientRow(line, cells["subject_id"], status, score, call, seconds)  # type: ignore[arg-type]
 
@@ -280,10 +301,9 @@ def _lesion(cells: Cells, line: int, classes: Mapping[str, str]) -> LesionRow:
 
 def number(text: str, name: str, low: float | None, high: float | None) -> float:
     """Return a finite number within limits, or refuse it by the name of its column."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{name} is no number") from None
+    if not _NUMBER.fullmatch(text):  # float() also reads 1_0 and digits of other scripts
+        raise ValueError(f"{name} is no number")
+    value = float(text)
     inside = (low is None or value >= low) and (high is None or value <= high)
     if not inside or value in (float("inf"), float("-inf")) or value != value:
         raise ValueError(f"{name} is out of range ({low} to {'any' if high is None else high})")

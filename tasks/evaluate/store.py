@@ -19,6 +19,7 @@ from tasks.evaluate.admission import admit_run
 from tasks.evaluate.cohort import COLUMNS, Cohort, read_cohort
 from tasks.evaluate.evaluation import GivenMasks, evaluate_run, run_results
 from tasks.evaluate.masks import Mask, OtherGridError
+from tasks.evaluate.matching import Method
 from tasks.evaluate.patients import Result
 from tasks.evaluate.places import LIVERS, REFERENCE, Place, Places, parse_livers, parse_places
 from tasks.evaluate.problems import Problem, RefusedError, require_none
@@ -40,6 +41,8 @@ from tasks.evaluate.table_rows import Tables
 _SUMS = "SHA256SUMS"
 _FILES = (RUN, PATIENTS, LESIONS, DESIGN, READS, MARKS)
 INPUTS = "inputs.json"
+#: How far a centroid may lie beside its mask, in mm: more is another frame, or another lesion.
+_OFF_MASK_MM = 10.0
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,12 @@ def evaluate_folder(
         release, cohort, decided = _release(releases, run.document.version)
         exploratory = admit_run(run, cohort, roles)
         places, used = read_places(reference, cohort)
-        masks = _masks(run, folder, places)
+        masks = _masks(run, folder, places, decided)
         try:
             rows = evaluate_run(run, cohort, decided, places, masks, exploratory)
         except OtherGridError as error:
-            raise RefusedError.of([Problem(LESIONS, str(error))]) from None
+            where = f"{LESIONS}:{error.line}"
+            raise RefusedError.of([Problem(where, str(error))]) from None
         cells = tuple(shared_cells(run_results(run, cohort)))
     else:
         study = parse_study(folder.name, files)
@@ -169,6 +173,8 @@ def read_places(reference: Path | None, cohort: Cohort) -> tuple[Places, dict[st
         if place.mask:
             where = f"{REFERENCE}:{place.line}"
             mask = _try_mask(reference, place.mask, place.label, where, problems)
+            if mask is not None:
+                problems += _beside_mask(mask, place.centroid, where)
             masks |= {key: mask} if mask else {}
     by_liver: dict[str, Mask] = {}
     for subject, name in livers.items():
@@ -177,6 +183,10 @@ def read_places(reference: Path | None, cohort: Cohort) -> tuple[Places, dict[st
     require_none(problems)
     used = {name: str(sha256_of_bytes(data)) for name, data in files.items()}
     used |= {
+        f"liver mask {key}": str(sha256_of_file(reference / name))
+        for key, name in sorted(livers.items())
+    }
+    used |= {
         f"reference mask {key}": str(sha256_of_file(reference / place.mask))
         for key, place in sorted(found.items())
         if isinstance(place, Place) and place.mask
@@ -184,17 +194,22 @@ def read_places(reference: Path | None, cohort: Cohort) -> tuple[Places, dict[st
     return Places(found, masks, by_liver), used
 
 
-def _masks(run: RunFiles, folder: Path, places: Places) -> GivenMasks:
-    """Return the masks of the predictions; read only where there are masks to compare with."""
+def _masks(run: RunFiles, folder: Path, places: Places, decided: Decided) -> GivenMasks:
+    """Return the masks of the predictions; kept only where there are masks to compare with."""
+    by_overlap = bool(places.masks) and decided.matching.primary.method is Method.OVERLAP
     problems: list[Problem] = []
     masks: dict[int, Mask] = {}
     hashes: dict[int, str] = {}
     for row in run.lesions:
-        if not row.mask:
-            continue
         where = f"{LESIONS}:{row.line}"
+        if not row.mask:
+            if by_overlap:
+                told = "a lesion without a mask, where lesions are matched by overlap (D20)"
+                problems.append(Problem(where, told, "a mask of every lesion"))
+            continue
         mask = _try_mask(folder, row.mask, row.number, where, problems)
         if mask is not None:
+            problems += _beside_mask(mask, row.centroid, where)
             hashes[row.line] = sha256_of_file(folder / row.mask)
             if places.masks:
                 masks[row.line] = mask
@@ -214,6 +229,14 @@ def _try_mask(
     except ValueError as error:
         problems.append(Problem(where, str(error)))
         return None
+
+
+def _beside_mask(mask: Mask, centroid: tuple[float, float, float], where: str) -> list[Problem]:
+    off = mask.distance_mm(centroid)
+    if off <= _OFF_MASK_MM:
+        return []
+    told = f"a centroid that lies {off:.0f} mm beside its own mask"
+    return [Problem(where, told, "LPS, mm: x to the left, y to the back")]
 
 
 def _beside(study: StudyFiles, release: Path, cohort: Cohort) -> dict[str, Result]:

@@ -160,7 +160,7 @@ def test_a_model_version_for_which_no_role_was_frozen(own: Made, tmp_path: Path)
 
 def test_a_run_started_before_the_roles_were_frozen(own: Made, tmp_path: Path) -> None:
     folder = run(own, tmp_path)
-    edit_json(folder / "run.json", started_at="2026-01-04T23:00:00+00:00")
+    edit_json(folder / "run.json", started_at="2026-01-04T23:00:00+08:00")
     told = refused(own, folder)
     assert "run.json: started_at" in told
     assert "before the role was frozen" in told
@@ -192,6 +192,7 @@ def test_a_lesion_of_a_failed_test(made: Made, tmp_path: Path) -> None:
     line = line_with(folder / "patients.csv", who)
     replace_cell(folder / "patients.csv", line, "run_status", "failed")
     replace_cell(folder / "patients.csv", line, "patient_call", "no_result")
+    replace_cell(folder / "patients.csv", line, "patient_score", "")
     assert "lesions.csv:2: a lesion of a subject whose test is failed" in refused(made, folder)
 
 
@@ -200,6 +201,10 @@ def test_a_lesion_of_a_failed_test(made: Made, tmp_path: Path) -> None:
     [
         ("patients.csv", 2, "run_status", "skipped", "patients.csv:2: run_status is"),
         ("patients.csv", 2, "patient_call", "maybe", "patients.csv:2: patient_call is"),
+        ("patients.csv", 3, "inference_seconds", "1_0", "patients.csv:3: inference_seconds is no"),
+        ("patients.csv", 3, "patient_score", "０.５", "patients.csv:3: patient_score is no"),
+        ("patients.csv", 3, "patient_score", "1e999", "patients.csv:3: patient_score is out"),
+        ("patients.csv", 3, "patient_call", "no_result", "patients.csv:3: patient_score beside"),
         ("patients.csv", 3, "inference_seconds", "-1", "patients.csv:3: inference_seconds is"),
         ("lesions.csv", 2, "pred_lesion_no", "0", "lesions.csv:2: pred_lesion_no is"),
         ("lesions.csv", 2, "centroid_lps_x_mm", "", "lesions.csv:2: centroid_lps_x_mm is"),
@@ -238,6 +243,23 @@ def test_a_run_document_that_cannot_be_used(
     assert f"run.json: {next(iter(change))}" in refused(made, folder)
 
 
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ('"threshold": 0.1, ', "run.json: a key that stands twice"),
+        ('"another": NaN, ', "run.json: NaN or Infinity"),
+        ("[" * 100_000, "run.json: not JSON"),
+    ],
+)
+def test_json_that_two_programs_read_differently(
+    made: Made, tmp_path: Path, extra: str, told: str
+) -> None:
+    folder = run(made, tmp_path)
+    path = folder / "run.json"
+    path.write_text("{" + extra + path.read_text().lstrip()[1:])
+    assert told in refused(made, folder)
+
+
 def study(made: Made, tmp_path: Path, **truth: object) -> Path:
     folder = tmp_path / "readers"
     folder.mkdir()
@@ -269,7 +291,15 @@ def test_an_unaided_read_too_soon_after_the_aided_one(made: Made, tmp_path: Path
     [
         ("reads.csv", 2, "score", "101", "reads.csv:2: score is out of range"),
         ("reads.csv", 2, "arm", "both", "reads.csv:2: arm is"),
-        ("reads.csv", 2, "ended", "2020-01-01", "reads.csv:2: ended, without pauses"),
+        ("reads.csv", 2, "ended", "2020-01-01T08:00:00+00:00", "reads.csv:2: ended, without"),
+        ("reads.csv", 2, "ended", "2027-01-01", "reads.csv:2: ended is a day without a time"),
+        (
+            "reads.csv",
+            2,
+            "ended",
+            "2027-01-01T08:00:00",
+            "reads.csv:2: started and ended: one with",
+        ),
         ("reads.csv", 2, "reader_id", "王小明", "reads.csv:2: reader_id is no code"),
         ("reads.csv", 2, "reader_id", "R99", "reads.csv:2: a reader without an order"),
         ("reads.csv", 2, "subject_id", "S91-ZZZZZZZZ", "reads.csv:2: a subject that the release"),
@@ -283,6 +313,23 @@ def test_reads_that_cannot_be_used(
     folder = study(made, tmp_path)
     replace_cell(folder / file, line, column, value)
     assert told in refused(made, folder)
+
+
+def test_times_of_which_only_some_have_a_zone(made: Made, tmp_path: Path) -> None:
+    """Their order, and so the washout and the unblinding, would be eight hours off."""
+    folder = study(made, tmp_path)
+    for column in ("started", "ended"):
+        path = folder / "reads.csv"
+        cells = path.read_text().splitlines()[2].split(",")
+        moment = cells[path.read_text().splitlines()[0].split(",").index(column)]
+        replace_cell(path, 3, column, moment[:19])
+    assert "reads.csv:3: times without a time zone (expected: as in line 2)" in refused(
+        made, folder
+    )
+    edit_json(folder / "design.json", unblinded_at="2040-01-01T00:00:00")
+    told = refused(made, folder)
+    assert "reads.csv:2: times with a time zone" in told
+    assert "reads.csv:3: times" not in told
 
 
 def test_one_read_twice(made: Made, tmp_path: Path) -> None:
