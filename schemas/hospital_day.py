@@ -10,7 +10,14 @@ _HOSPITAL_TIME = ZoneInfo("Asia/Shanghai")
 
 def hospital_day(moment: dt.datetime) -> dt.date:
     """Return which day it was at the hospitals; a moment without a zone is theirs."""
-    return (moment.astimezone(_HOSPITAL_TIME) if moment.tzinfo else moment).date()
+    return hospital_moment(moment).date()
+
+
+def hospital_moment(moment: dt.datetime) -> dt.datetime:
+    """Return a moment in the time of the hospitals; one without a zone is theirs."""
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=_HOSPITAL_TIME)
+    return moment.astimezone(_HOSPITAL_TIME)
 
 
 def hospital_today() -> dt.date:

@@ -26,6 +26,7 @@ Counts = NDArray[np.float64]
 _OF_LESIONS = ("lesion_class", "lesion_size")
 _FALSE = (Verdict.FALSE_POSITIVE, Verdict.OUTSIDE_LIVER)
 NO_PLACE = "no place of the reference lesions was given"
+NO_LESIONS = "no lesions.csv was delivered"
 PREDICTED_NOTE = "of what was predicted; a failed test predicts nothing"
 
 
@@ -245,13 +246,13 @@ def _answer(requests: Sequence[_Request]) -> Iterator[Row]:
         found = bootstrap_ratios(hits, sizes)
         drawn |= {id(one): estimate for one, estimate in zip(group, found, strict=True)}
     for one in requests:
-        share = clustered_proportion(one.hits, one.sizes)
         facts = {
             "numerator": float(one.hits.sum()),
             "denominator": float(one.sizes.sum()),
-            "n_clusters": share.n_clusters,
+            "n_clusters": int((one.sizes > 0).sum()),
         }
         if one.is_share:
+            share = clustered_proportion(one.hits, one.sizes)
             yield estimate_row(
                 {**one.key, "method": "ratio_wilson"},
                 share.interval,

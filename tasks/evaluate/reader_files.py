@@ -113,12 +113,16 @@ class Mark:
 
 @dataclass(frozen=True)
 class StudyFiles:
-    """A reader study as delivered, each file well formed in itself."""
+    """A reader study as delivered, each file well formed in itself.
+
+    `marks_given` is False without `marks.csv`: then nobody was asked to mark anything.
+    """
 
     name: str
     design: Design
     reads: tuple[Read, ...]
     marks: tuple[Mark, ...]
+    marks_given: bool
 
 
 def parse_study(name: str, files: Mapping[str, bytes]) -> StudyFiles:
@@ -147,7 +151,8 @@ def parse_study(name: str, files: Mapping[str, bytes]) -> StudyFiles:
     marks = attempt(lambda: _marks(files), problems) if MARKS in files else []
     require_none(problems)
     assert design is not None
-    return StudyFiles(name, design, _with_washout(reads or ()), tuple(marks or ()))
+    placed = _with_washout(reads or ())
+    return StudyFiles(name, design, placed, tuple(marks or ()), MARKS in files)
 
 
 def admit_study(study: StudyFiles, cohort: Cohort) -> tuple[str, ...]:

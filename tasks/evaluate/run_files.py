@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from schemas.errors import ContractError
+from schemas.hospital_day import hospital_moment
 from schemas.rule_tables import Cells, TableShape, parse_table, signed_text, why
 from schemas.tables.contracts import read_code_lists
 from tasks.evaluate.problems import Problem, problems_told, require_none
@@ -30,12 +31,17 @@ _LESION_COLUMNS = (
 _MASK = "mask"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SUM_TOLERANCE = 1e-3
+_FURTHEST_MM = 3_000.0
 CALLS = ("positive", "negative", "indeterminate", "no_result")
 DONE = "ok"
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+#: A short text on one line that a page can show.
+Words = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class _Model(BaseModel):
@@ -52,16 +58,24 @@ class Input(_Model):
 class RunDocument(_Model):
     """What `run.json` says."""
 
-    model_name: str = Field(min_length=1, max_length=200)
-    model_version: str = Field(min_length=1, max_length=200)
+    model_name: Words
+    model_version: Words
     weights_sha256: Digest
-    container_digest: str = Field(min_length=1, max_length=200)
-    threshold: float = Field(ge=0, le=1)
+    container_digest: Words
+    threshold: float = Field(ge=0, le=1, strict=True)
     threshold_prespecified: bool = Field(strict=True)
     release: str = Field(min_length=1)
     started_at: dt.datetime
     finished_at: dt.datetime | None = None
     inputs: tuple[Input, ...]
+
+    @model_validator(mode="after")
+    def _require_order(self) -> RunDocument:
+        if self.finished_at is not None and hospital_moment(self.finished_at) < hospital_moment(
+            self.started_at
+        ):
+            raise ValueError("finished_at is before started_at")
+        return self
 
     @property
     def version(self) -> str:
@@ -97,12 +111,17 @@ class LesionRow:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """A run as it was delivered, each file well formed in itself."""
+    """A run as it was delivered, each file well formed in itself.
+
+    `lesions_given` is False without `lesions.csv`: then nobody knows what was found, which is not
+    the same as nothing.
+    """
 
     name: str
     document: RunDocument
     patients: tuple[PatientRow, ...]
     lesions: tuple[LesionRow, ...]
+    lesions_given: bool
 
 
 def parse_run(name: str, files: Mapping[str, bytes]) -> RunFiles:
@@ -126,7 +145,8 @@ def parse_run(name: str, files: Mapping[str, bytes]) -> RunFiles:
     lesions = attempt(lambda: _lesions(files), problems)
     require_none(problems)
     assert document is not None
-    return RunFiles(name, document, tuple(patients or ()), tuple(lesions or ()))
+    given = LESIONS in files
+    return RunFiles(name, document, tuple(patients or ()), tuple(lesions or ()), given)
 
 
 def require_name(name: str) -> list[Problem]:
@@ -330,6 +350,6 @@ def code(text: str, name: str) -> str:
 
 
 def point(cells: Cells, names: tuple[str, str, str]) -> tuple[float, float, float]:
-    """Return a point in LPS, mm."""
-    x, y, z = (number(cells[name], name, -1e5, 1e5) for name in names)
+    """Return a point in LPS, mm; no scanner reaches further, so the rest are codes for none."""
+    x, y, z = (number(cells[name], name, -_FURTHEST_MM, _FURTHEST_MM) for name in names)
     return x, y, z

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,7 @@ from tasks.evaluate.table_rows import Tables
 _SUMS = "SHA256SUMS"
 _FILES = (RUN, PATIENTS, LESIONS, DESIGN, READS, MARKS)
 INPUTS = "inputs.json"
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")
 #: How far a centroid may lie beside its mask, in mm: more is another frame, or another lesion.
 _OFF_MASK_MM = 10.0
 
@@ -91,7 +94,7 @@ def evaluate_folder(
         If it is neither, or there is no such release.
     """
     folder = folder.resolve()
-    files = {name: (folder / name).read_bytes() for name in _FILES if (folder / name).is_file()}
+    files = _read_files(folder)
     if (RUN in files) == (DESIGN in files):
         raise BadInputError(
             "the folder is neither a run nor a reader study",
@@ -132,18 +135,43 @@ def evaluate_folder(
     )
 
 
+def _read_files(folder: Path) -> dict[str, bytes]:
+    """Return the files that lie in the folder itself: what a link leads to was not delivered."""
+    there = [name for name in _FILES if os.path.lexists(folder / name)]
+    strange = [n for n in there if (folder / n).is_symlink() or not (folder / n).is_file()]
+    require_none([Problem(name, "what is no plain file", "a file") for name in strange])
+    return {name: (folder / name).read_bytes() for name in there}
+
+
 def _release(releases: Path, version: str) -> tuple[Path, Cohort, Decided]:
     release = releases / version
-    if not (release / _SUMS).is_file() or release.is_symlink() or Path(version).name != version:
+    if not _VERSION.fullmatch(version) or not (release / _SUMS).is_file() or release.is_symlink():
         raise BadInputError(
             "the release that the run names is not there",
             where=f"{RUN} or {DESIGN}: release",
             expected="the version of a release of this home, like 1.2.0",
         )
+    _require_as_summed(release)
     tables = {name: _read_table(release, name, columns) for name, columns in COLUMNS.items()}
     cohort = read_cohort(version, sha256_of_file(release / _SUMS), tables)
     decisions = parse_decisions((release / "decisions.csv").read_bytes(), "decisions.csv")
     return release, cohort, decided_in(decisions)
+
+
+def _require_as_summed(release: Path) -> None:
+    """Raise where what is read is not what was released."""
+    told = (line.partition("  ") for line in (release / _SUMS).read_text("utf-8").splitlines())
+    sums = {path: digest for digest, _, path in told}
+    parts = [part for name in COLUMNS for part in (release / "tables" / name).glob("*.parquet")]
+    for part in sorted([*parts, release / "decisions.csv"]):
+        path = part.relative_to(release).as_posix()
+        if sums.get(path) != sha256_of_file(part):
+            raise BadInputError(
+                "a file of the release is not what was released",
+                where=f"{release.name}/{path}",
+                expected=f"the hash in {_SUMS}",
+                hint="Run `livercohort verify` on the release; nothing was evaluated.",
+            )
 
 
 def _read_table(release: Path, name: str, columns: tuple[str, ...]) -> pa.Table:
@@ -221,7 +249,11 @@ def _try_mask(
     folder: Path, name: str, label: int, where: str, problems: list[Problem]
 ) -> Mask | None:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve()) and path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        inside = False
+    if not inside:
         problems.append(Problem(where, "a mask that is not there", "a path inside the folder"))
         return None
     try:

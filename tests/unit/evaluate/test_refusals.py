@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from flows.evaluations import evaluate
@@ -207,6 +208,7 @@ def test_a_lesion_of_a_failed_test(made: Made, tmp_path: Path) -> None:
         ("patients.csv", 3, "patient_call", "no_result", "patients.csv:3: patient_score beside"),
         ("patients.csv", 3, "inference_seconds", "-1", "patients.csv:3: inference_seconds is"),
         ("lesions.csv", 2, "pred_lesion_no", "0", "lesions.csv:2: pred_lesion_no is"),
+        ("lesions.csv", 2, "centroid_lps_x_mm", "99999", "lesions.csv:2: centroid_lps_x_mm is out"),
         ("lesions.csv", 2, "centroid_lps_x_mm", "", "lesions.csv:2: centroid_lps_x_mm is"),
         ("patients.csv", 1, "inference_seconds", "seconds", "patients.csv:1: other columns"),
     ],
@@ -233,6 +235,8 @@ def test_a_message_never_quotes_what_stood_in_a_cell(made: Made, tmp_path: Path)
         {"weights_sha256": "abc"},
         {"started_at": "yesterday"},
         {"another": 1},
+        {"threshold": True},
+        {"model_name": "line one\nline two"},
     ],
 )
 def test_a_run_document_that_cannot_be_used(
@@ -345,3 +349,44 @@ def test_one_read_twice(made: Made, tmp_path: Path) -> None:
 def test_a_folder_that_is_neither(made: Made, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="neither a run nor a reader study"):
         evaluate(made.settings, tmp_path)
+
+
+def test_a_run_that_ended_before_it_began(made: Made, tmp_path: Path) -> None:
+    folder = run(made, tmp_path)
+    edit_json(folder / "run.json", finished_at="2026-02-02T15:00:00")  # 07:00 UTC
+    assert "run.json: finished_at is before started_at" in refused(made, folder)
+
+
+@pytest.mark.parametrize("release", ["a" * 5_000, "../1.0.0", "/etc", ".", "", "livercohort:"])
+def test_a_release_that_is_a_path(made: Made, tmp_path: Path, release: str) -> None:
+    folder = run(made, tmp_path)
+    edit_json(folder / "run.json", release=release)
+    with pytest.raises(BadInputError, match="release"):
+        evaluate(made.settings, folder)
+
+
+@pytest.mark.parametrize("mask", ["../run.json", "/etc/passwd", "link.nii.gz", "a" * 400 + ".nii"])
+def test_a_mask_that_is_not_of_the_run(made: Made, tmp_path: Path, mask: str) -> None:
+    folder = run(made, tmp_path)
+    (folder / "link.nii.gz").symlink_to("/etc/passwd")
+    path = folder / "lesions.csv"
+    head, first, *rest = path.read_text().splitlines()
+    lines = [f"{head},mask", f"{first},{mask}", *(f"{line}," for line in rest)]
+    path.write_text("\n".join(lines) + "\n")
+    assert "lesions.csv:2: a mask that is not there" in refused(made, folder)
+
+
+def test_a_file_that_lies_elsewhere_was_not_delivered(made: Made, tmp_path: Path) -> None:
+    folder = run(made, tmp_path)
+    (folder / "lesions.csv").rename(tmp_path / "lesions.csv")
+    (folder / "lesions.csv").symlink_to(tmp_path / "lesions.csv")
+    assert "lesions.csv: what is no plain file" in refused(made, folder)
+
+
+def test_a_release_that_somebody_changed_gives_no_number(own: Made, tmp_path: Path) -> None:
+    table = next((own.release / "tables" / "lesion").glob("*.parquet"))
+    rows = pq.read_table(table)
+    table.chmod(0o644)
+    pq.write_table(rows.slice(1), table)
+    with pytest.raises(BadInputError, match="not what was released"):
+        evaluate(own.settings, run(own, tmp_path))

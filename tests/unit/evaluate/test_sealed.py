@@ -21,6 +21,7 @@ from schemas.errors import BusyError
 from schemas.vault.keys import read_key_file
 from tasks.evaluate.admission import NOT_PRESPECIFIED, OTHER_THRESHOLD, SAME_DAY
 from tasks.evaluate.cohort import TWICE
+from tasks.evaluate.lesions import NO_LESIONS
 from tasks.evaluate.problems import RefusedError
 from tasks.evaluate.rows import Row
 from tasks.publish.erase.store_erase import erase_from_releases
@@ -475,3 +476,34 @@ def test_masks_are_matched_by_overlap_where_that_was_decided(tmp_path: Path) -> 
     write(folder / "far.nii.gz", 14, 18)
     with pytest.raises(RefusedError, match=r"lesions.csv:3: the voxels do not lie on the grid"):
         evaluate(made.settings, folder, tmp_path / "reference")
+
+
+def test_lesions_nobody_delivered_are_not_lesions_nobody_found(made: Made, tmp_path: Path) -> None:
+    folder = made.write_run(tmp_path / RUN)
+    (folder / "lesions.csv").rename(folder / "Lesions.csv")
+    sealed = evaluate(made.settings, folder, tmp_path / "reference")
+    row = find(sealed, unit="lesion", measure="detection_rate", method="none")
+    assert (row["estimate"], row["state"]) == (None, "not_estimable")
+    assert row["note"] == NO_LESIONS
+    assert not [r for r in sealed.estimates if r["unit"] == "lesion" and r["estimate"] is not None]
+
+
+def test_an_empty_list_of_lesions_says_that_nothing_was_found(made: Made, tmp_path: Path) -> None:
+    folder = made.write_run(tmp_path / RUN)
+    path = folder / "lesions.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    sealed = evaluate(made.settings, folder, tmp_path / "reference")
+    row = find(sealed, unit="lesion", measure="detection_rate", method="ratio_wilson")
+    assert row["estimate"] == 0.0
+
+
+def test_readers_who_were_not_asked_for_marks_have_no_localisation(
+    made: Made, tmp_path: Path
+) -> None:
+    run(made, tmp_path)
+    study(made, tmp_path, RUN)
+    folder = tmp_path / "readers-without-marks"
+    shutil.copytree(tmp_path / "readers", folder)
+    (folder / "marks.csv").unlink()
+    sealed = evaluate(made.settings, folder, tmp_path / "reference")
+    assert "afroc1_figure" not in {row["measure"] for row in sealed.estimates}
