@@ -21,7 +21,10 @@ from flows.commands.console import (
 if TYPE_CHECKING:
     from flows.evaluations import Sealed
 
-_SHOWN = ("outcome_no", "unit", "measure", "arm", "reader_id", "n", "estimate", "interval", "state")
+_SHOWN = (
+    *("outcome_no", "unit", "measure", "arm", "reader_id", "method", "n", "estimate", "interval"),
+    "state",
+)
 
 
 def evaluate(
@@ -86,6 +89,7 @@ def _tell(sealed: Sealed) -> None:
             "measure": row["measure"],
             "arm": row["arm"],
             "reader_id": row["reader_id"],
+            "method": row["method"],
             "n": _count(row),
             "estimate": _number(row["estimate"]),
             "interval": f"{_number(row['ci_low'])} - {_number(row['ci_high'])}"

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 
 from schemas.analysis_roles import RoleRow
+from schemas.hospital_day import hospital_day
 from tasks.evaluate.cohort import LITERAL, TWICE, Cohort, counts_somebody_twice
 from tasks.evaluate.problems import Problem, require_none
 from tasks.evaluate.run_files import LESIONS, PATIENTS, RUN, RunDocument, RunFiles
@@ -43,10 +44,8 @@ def admit_run(run: RunFiles, cohort: Cohort, roles: Roles) -> tuple[str, ...]:
     reasons = []
     if not run.document.threshold_prespecified:
         reasons.append(NOT_PRESPECIFIED)
-    if (
-        _frozen_on(roles, (row.subject_id for row in run.patients))
-        == run.document.started_at.date()
-    ):
+    frozen = _frozen_on(roles, (row.subject_id for row in run.patients))
+    if frozen == hospital_day(run.document.started_at):
         reasons.append(SAME_DAY)
     if any(_contradicts(row.call, row.score, run.document.threshold) for row in run.patients):
         reasons.append(OTHER_THRESHOLD)
@@ -95,7 +94,7 @@ def _rows(run: RunFiles, cohort: Cohort) -> Iterable[Problem]:
 
 
 def _roles(run: RunFiles, cohort: Cohort, roles: Roles) -> Iterable[Problem]:
-    version, started = run.document.model_version, run.document.started_at.date()
+    version, started = run.document.model_version, hospital_day(run.document.started_at)
     rows = {row.subject_id: row for row in run.patients}
     lines = {key: f"{PATIENTS}:{row.line}" for key, row in rows.items()}
     for subject in sorted(scored_subjects(run.document, cohort) - rows.keys()):

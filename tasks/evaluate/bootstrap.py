@@ -61,11 +61,16 @@ def bootstrap_ratios(
 
 
 def interval_of_draws(value: float, draws: Matrix) -> Estimate:
-    """Return a number with the middle 95 % of its draws; draws that are no number are left out."""
+    """Return a number with the middle 95 % of its draws; draws that are no number are left out.
+
+    Without an interval where all draws agree (0/n, n/n): they cannot show what they never drew.
+    """
     if not np.isfinite(value):
         return Estimate(None)
     finite = draws[np.isfinite(draws)]
     if len(finite) < _ENOUGH * len(draws):
+        return Estimate(float(value))
+    if finite.min() == finite.max():
         return Estimate(float(value))
     low, high = np.quantile(finite, [ALPHA / 2, 1 - ALPHA / 2])
     return Estimate(float(value), float(low), float(high))

@@ -10,6 +10,7 @@ from tasks.evaluate.cohort import READINGS, Cohort
 from tasks.evaluate.flow import flow_rows
 from tasks.evaluate.froc import froc_curve
 from tasks.evaluate.lesions import (
+    NO_LESIONS,
     NO_PLACE,
     MatchedSubject,
     case_marks,
@@ -79,13 +80,14 @@ def evaluate_run(
         If two masks that are to be compared lie on different grids.
     """
     results = run_results(run, cohort)
+    places = places if run.lesions_given else Places()
     matched = _matched(run, results, decided, places, masks)
     primary = matched[decided.matching.name]
     rows = [*patient_estimates(results, decided.misdiagnosis)]
     if any(one.matching is not None for one in primary):
-        rows += lesion_estimates(matched, decided.matching)
+        rows += lesion_estimates(matched, decided.matching, decided.misdiagnosis)
     else:
-        rows += _no_lesions()
+        rows += _no_lesions(NO_PLACE if run.lesions_given else NO_LESIONS)
     froc = froc_curve(case_marks(primary))
     return {
         "evaluation": [evaluation_row(run.name, "index_run", cohort, decided, exploratory, run)],
@@ -108,9 +110,9 @@ def _matched(
     for row in run.lesions:
         predictions[row.subject_id].append(row)
     rules: dict[str, Rule] = {decided.matching.name: decided.matching.primary}
-    if masks.by_line and places.masks:
+    if places.masks and len(masks.by_line) == len(run.lesions):
         rules |= decided.matching.others
-    else:  # without masks nothing can be said of overlap
+    else:  # a prediction without a mask overlaps with nothing, and would count as false
         others = decided.matching.others.items()
         rules |= {name: rule for name, rule in others if rule.method is Method.CENTROID}
     found: dict[str, list[MatchedSubject]] = {}
@@ -128,11 +130,11 @@ def _matched(
     return found
 
 
-def _no_lesions() -> Iterator[Row]:
+def _no_lesions(note: str) -> Iterator[Row]:
     for reading in READINGS:
         for measure in ("detection_rate", "sensitivity", "specificity", "ppv", "npv"):
             key: Key = {"unit": "lesion", "measure": measure, "reading": reading, "method": "none"}
-            yield estimate_row(key, Estimate(None), note=NO_PLACE)
+            yield estimate_row(key, Estimate(None), note=note)
 
 
 def _index_results(run: RunFiles, cohort: Cohort) -> list[Row]:

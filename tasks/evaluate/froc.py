@@ -66,9 +66,10 @@ def froc_curve(
     found = np.array([_counts(case.lesions, thresholds) for case in cases])
     false = np.array([_counts(case.false_marks, thresholds) for case in cases])
     lesions = np.array([float(len(case.lesions)) for case in cases])
-    drawn = np.vstack(
-        [w @ found / (w @ lesions)[:, None] for w in draw_weights(len(cases), draws, seed)]
-    )
+    with np.errstate(invalid="ignore"):  # a draw may hold nobody with a lesion
+        drawn = np.vstack(
+            [w @ found / (w @ lesions)[:, None] for w in draw_weights(len(cases), draws, seed)]
+        )
     sensitivity = found.sum(axis=0) / lesions.sum()
     return [
         FrocPoint(

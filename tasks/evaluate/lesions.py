@@ -12,13 +12,13 @@ from schemas.protocol import read_protocol
 from tasks.evaluate.bootstrap import bootstrap_ratios
 from tasks.evaluate.cohort import READINGS, Lesion, Subject
 from tasks.evaluate.froc import UNMARKED, CaseMarks
-from tasks.evaluate.masks import Mask, overlap
+from tasks.evaluate.masks import Mask, OtherGridError, overlap
 from tasks.evaluate.matching import Matching, Method, Reference, Rule, Verdict, match_lesions
 from tasks.evaluate.patients import SUBGROUPS, Result, subset_of, verified
 from tasks.evaluate.places import Places
 from tasks.evaluate.proportions import Estimate, clustered_proportion
 from tasks.evaluate.rows import ALL, MAIN, Key, Row, estimate_row
-from tasks.evaluate.rules import MatchingRules
+from tasks.evaluate.rules import MISDIAGNOSIS_ALTERNATIVE, MatchingRules
 from tasks.evaluate.run_files import LesionRow
 
 Counts = NDArray[np.float64]
@@ -26,6 +26,7 @@ Counts = NDArray[np.float64]
 _OF_LESIONS = ("lesion_class", "lesion_size")
 _FALSE = (Verdict.FALSE_POSITIVE, Verdict.OUTSIDE_LIVER)
 NO_PLACE = "no place of the reference lesions was given"
+NO_LESIONS = "no lesions.csv was delivered"
 PREDICTED_NOTE = "of what was predicted; a failed test predicts nothing"
 
 
@@ -109,7 +110,9 @@ def match_subject(
         overlaps = {}
         if rule.method is Method.OVERLAP:
             overlaps = {
-                (number, one.lesion_id): overlap(mask, places.masks[one.lesion_id])
+                (number, one.lesion_id): _overlap(
+                    mask, places.masks[one.lesion_id], predictions[number]
+                )
                 for number, mask in masks.items()
                 for one in references
             }
@@ -122,6 +125,14 @@ def match_subject(
         centroids = [one.centroid for one in predictions]
         matching = match_lesions(references, centroids, rule, overlaps, outside)
     return MatchedSubject(result, tuple(predictions), positive, matching)
+
+
+def _overlap(mask: Mask, reference: Mask, prediction: LesionRow) -> float:
+    try:
+        return overlap(mask, reference)
+    except OtherGridError as error:
+        error.line = prediction.line
+        raise
 
 
 def located(subject: Subject, places: Places) -> list[Reference] | None:
@@ -149,7 +160,7 @@ class _Request:
 
 
 def lesion_estimates(
-    matched: Mapping[str, Sequence[MatchedSubject]], rules: MatchingRules
+    matched: Mapping[str, Sequence[MatchedSubject]], rules: MatchingRules, misdiagnosis: str
 ) -> Iterator[Row]:
     """Yield all estimates per lesion.
 
@@ -159,9 +170,11 @@ def lesion_estimates(
         For each rule by name the subjects matched by it; the primary rule is `rules.name`.
     rules : MatchingRules
         Which rule is the primary one.
+    misdiagnosis : str
+        The definition of the misdiagnosis rate in force (D19).
     """
     for reading in READINGS:
-        requests = list(_requests(_in_set(matched[rules.name], reading), reading, MAIN))
+        requests = list(_requests(_in_set(matched[rules.name], reading), reading, misdiagnosis))
         for name, subjects in matched.items():
             if name != rules.name:
                 ours = _in_set(subjects, reading)
@@ -176,9 +189,13 @@ def _in_set(matched: Sequence[MatchedSubject], reading: str) -> list[MatchedSubj
     ]
 
 
-def _requests(ours: Sequence[MatchedSubject], reading: str, analysis: str) -> Iterator[_Request]:
+def _requests(
+    ours: Sequence[MatchedSubject], reading: str, misdiagnosis: str
+) -> Iterator[_Request]:
     table = _LesionTable(ours)
-    base: Key = {"unit": "lesion", "reading": reading, "analysis": analysis}
+    base: Key = {"unit": "lesion", "reading": reading, "analysis": MAIN}
+    asked = table.everything if misdiagnosis == MISDIAGNOSIS_ALTERNATIVE else ~table.malignant
+    wrong = ~(table.true_positive | table.true_negative)
     for by, subset, lesions, subjects in table.subsets():
         key: Key = {**base, "subset_by": by, "subset": subset}
         for measure, above, below in (
@@ -186,7 +203,7 @@ def _requests(ours: Sequence[MatchedSubject], reading: str, analysis: str) -> It
             ("sensitivity", table.true_positive, table.malignant),
             ("miss_rate", ~table.true_positive, table.malignant),
             ("specificity", table.true_negative, ~table.malignant),
-            ("misdiagnosis_rate", ~table.true_negative, ~table.malignant),
+            ("misdiagnosis_rate", wrong, asked),
             ("npv", table.true_negative, table.true_negative | table.missed),
         ):
             yield _Request(
@@ -229,13 +246,13 @@ def _answer(requests: Sequence[_Request]) -> Iterator[Row]:
         found = bootstrap_ratios(hits, sizes)
         drawn |= {id(one): estimate for one, estimate in zip(group, found, strict=True)}
     for one in requests:
-        share = clustered_proportion(one.hits, one.sizes)
         facts = {
             "numerator": float(one.hits.sum()),
             "denominator": float(one.sizes.sum()),
-            "n_clusters": share.n_clusters,
+            "n_clusters": int((one.sizes > 0).sum()),
         }
         if one.is_share:
+            share = clustered_proportion(one.hits, one.sizes)
             yield estimate_row(
                 {**one.key, "method": "ratio_wilson"},
                 share.interval,

@@ -13,7 +13,9 @@ _OFF_GRID = 0.05
 
 
 class OtherGridError(ValueError):
-    """Two masks whose voxels do not lie on one grid."""
+    """Two masks whose voxels do not lie on one grid; `line` of the prediction in its file."""
+
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,12 @@ class Mask:
         """The middle of its voxels, LPS, mm."""
         x, y, z = _applied(self.affine, self.voxels.astype(np.float64)).mean(axis=0)
         return float(x), float(y), float(z)
+
+    def distance_mm(self, place: tuple[float, float, float]) -> float:
+        """Return how far a point (LPS, mm) lies from the box around the voxels; 0 inside it."""
+        places = _applied(self.affine, self.voxels.astype(np.float64))
+        nearest = np.clip(np.array(place), places.min(axis=0), places.max(axis=0))
+        return float(np.linalg.norm(nearest - np.array(place)))
 
     def holds(self, place: tuple[float, float, float]) -> bool:
         """Return whether a point (LPS, mm) lies in one of the voxels."""

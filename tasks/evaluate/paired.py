@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.optimize import brentq
 from statsmodels.stats.contingency_tables import mcnemar
 
-from tasks.evaluate.proportions import Estimate, Z
+from tasks.evaluate.proportions import Estimate, Z, with_margin
 
 Flags = NDArray[np.bool_]
 _NEARLY_ONE = 1 - 1e-12
@@ -105,7 +105,7 @@ def compare_predictive_values(diseased: Flags, first: Flags, second: Flags) -> C
     influence = first * (diseased - ppv_first) / n_first
     influence = influence - second * (diseased - ppv_second) / n_second
     half = Z * math.sqrt(float((influence**2).sum()))
-    interval = Estimate(difference, max(-1.0, difference - half), min(1.0, difference + half))
+    interval = with_margin(difference, half, -1.0, 1.0)
     if scale <= 1e-15:  # the same calls, or nobody tells the two apart
         return Comparison(interval, either, None)
     statistic = difference**2 / scale

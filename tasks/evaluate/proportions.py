@@ -25,6 +25,22 @@ class Estimate:
     high: float | None = None
 
 
+#: Half an interval narrower than this is rounding: the data show no spread to tell of.
+_NO_SPREAD = 1e-12
+
+
+def with_margin(
+    value: float, half: float, least: float = -math.inf, most: float = math.inf
+) -> Estimate:
+    """Return a number with an interval of `half` to each side, cut at its limits.
+
+    Without an interval where there is no spread: one of no width would claim certainty.
+    """
+    if half <= _NO_SPREAD:
+        return Estimate(value)
+    return Estimate(value, max(least, value - half), min(most, value + half))
+
+
 #: 0/0: there is nobody to estimate from.
 NOT_ESTIMABLE = Estimate(None)
 

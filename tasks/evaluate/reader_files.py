@@ -77,7 +77,11 @@ class Design(BaseModel):
 
 @dataclass(frozen=True)
 class Read:
-    """A line of `reads.csv`; `minutes` without pauses, `washout_days` since the read before."""
+    """A line of `reads.csv`.
+
+    `minutes` without pauses, `washout_days` since the read before; `zoned` whether its times
+    were given with a time zone.
+    """
 
     line: int
     reader: str
@@ -91,6 +95,7 @@ class Read:
     call: str
     score: float | None
     blinded: bool
+    zoned: bool
     washout_days: float | None = None
 
 
@@ -108,12 +113,16 @@ class Mark:
 
 @dataclass(frozen=True)
 class StudyFiles:
-    """A reader study as delivered, each file well formed in itself."""
+    """A reader study as delivered, each file well formed in itself.
+
+    `marks_given` is False without `marks.csv`: then nobody was asked to mark anything.
+    """
 
     name: str
     design: Design
     reads: tuple[Read, ...]
     marks: tuple[Mark, ...]
+    marks_given: bool
 
 
 def parse_study(name: str, files: Mapping[str, bytes]) -> StudyFiles:
@@ -142,7 +151,8 @@ def parse_study(name: str, files: Mapping[str, bytes]) -> StudyFiles:
     marks = attempt(lambda: _marks(files), problems) if MARKS in files else []
     require_none(problems)
     assert design is not None
-    return StudyFiles(name, design, _with_washout(reads or ()), tuple(marks or ()))
+    placed = _with_washout(reads or ())
+    return StudyFiles(name, design, placed, tuple(marks or ()), MARKS in files)
 
 
 def admit_study(study: StudyFiles, cohort: Cohort) -> tuple[str, ...]:
@@ -159,7 +169,7 @@ def admit_study(study: StudyFiles, cohort: Cohort) -> tuple[str, ...]:
         problems.append(Problem(f"{DESIGN}: release", f"release {design.version}", cohort.version))
     for read in study.reads:
         problems += _read_problems(read, study, cohort)
-    problems += [*_mark_problems(study), *_repeated(study.reads)]
+    problems += [*_mark_problems(study), *_repeated(study.reads), *_mixed_zones(study)]
     require_none(problems)
     reasons = []
     if design.washout_days < LEAST_WASHOUT_DAYS and len(design.arms) > 1:
@@ -199,6 +209,21 @@ def _repeated(reads: Iterable[Read]) -> Iterator[Problem]:
         if line != read.line:
             told = f"the same reader, subject and arm as in line {line}"
             yield Problem(f"{READS}:{read.line}", told, "one read of each case in each arm")
+
+
+def _mixed_zones(study: StudyFiles) -> Iterator[Problem]:
+    """Yield the reads whose order among the others is not known: only some times have a zone."""
+    moment = study.design.unblinded_at
+    zoned = _has_zone(moment) if moment else study.reads[0].zoned
+    as_there = f"{DESIGN}: unblinded_at" if moment else f"line {study.reads[0].line}"
+    for read in study.reads:
+        if read.zoned != zoned:
+            told = f"times {'with' if read.zoned else 'without'} a time zone"
+            yield Problem(f"{READS}:{read.line}", told, f"as in {as_there}")
+
+
+def _has_zone(moment: dt.datetime) -> bool:
+    return moment.tzinfo is not None
 
 
 def _too_soon(read: Read, design: Design) -> bool:
@@ -244,6 +269,9 @@ def _read(cells: Cells, line: int) -> Read:
     if cells["call"] not in CALLS:
         raise ValueError(f"call is one of {', '.join(CALLS)}")
     started, ended = _moment(cells["started"], "started"), _moment(cells["ended"], "ended")
+    if _has_zone(started) != _has_zone(ended):
+        raise ValueError("started and ended: one with a time zone and one without")
+    zoned, started, ended = _has_zone(started), _comparable(started), _comparable(ended)
     idle = number(cells["idle_seconds"] or "0", "idle_seconds", 0, None)
     net = (ended - started).total_seconds() - idle
     if net <= 0:
@@ -266,6 +294,7 @@ def _read(cells: Cells, line: int) -> Read:
         call=cells["call"],
         score=optional_number(cells["score"], "score", 0, 100),
         blinded=blinded,
+        zoned=zoned,
     )
 
 
@@ -277,7 +306,13 @@ def _flag(text: str, name: str) -> bool:
 
 def _moment(text: str, name: str) -> dt.datetime:
     try:
-        return _comparable(dt.datetime.fromisoformat(text))
+        dt.date.fromisoformat(text)
+    except ValueError:
+        pass
+    else:
+        raise ValueError(f"{name} is a day without a time")
+    try:
+        return dt.datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{name} is no date and time (ISO 8601)") from None
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tasks.evaluate.cohort import READINGS, Subject
 from tasks.evaluate.froc import CaseMarks, afroc_figure
-from tasks.evaluate.proportions import Estimate, Z
+from tasks.evaluate.proportions import Estimate, Z, with_margin
 from tasks.evaluate.reader_files import AIDED, UNAIDED, Read
 from tasks.evaluate.reader_rows import (
     AID_DIFFERENCE,
@@ -94,7 +94,7 @@ def localisation_rows(
                 "reader_id": reader,
                 "method": "jackknife",
             },
-            Estimate(value, max(0.0, value - half), min(1.0, value + half)),
+            with_margin(value, half, 0.0, 1.0),
             n_clusters=len(without),
         )
     wanted = [(arm, reader) for arm in arms for reader in readers]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.evaluate.cohort import READINGS, Subject
+from tasks.evaluate.cohort import LITERAL, READINGS, Subject
 from tasks.evaluate.paired import compare_predictive_values, compare_proportions
 from tasks.evaluate.patients import (
     ONLY_CONCLUSIVE,
@@ -89,19 +89,21 @@ def reader_estimates(
     """
     for reading in READINGS:
         panel = read_panel(reads, subjects, reading)
+        shared = _within(panel, index)
         for a, arm in enumerate(panel.arms):
             for r, reader in enumerate(panel.readers):
                 yield from _one_reader(panel, a, r, reading, decided)
                 if index:
-                    beside = _of_index(panel, index)
                     key: Key = {"arm": f"{AI} - {arm}", "reader_id": reader, "reading": reading}
-                    yield from _difference(panel, beside, _of_reader(panel, a, r), key, decided)
+                    yield from _difference(
+                        shared, _of_index(shared, index), _of_reader(shared, a, r), key, decided
+                    )
         if panel.arms == (UNAIDED, AIDED):
             for r, reader in enumerate(panel.readers):
                 key = {"arm": AID_DIFFERENCE, "reader_id": reader, "reading": reading}
                 aided, unaided = _of_reader(panel, 1, r), _of_reader(panel, 0, r)
                 yield from _difference(panel, aided, unaided, key, decided)
-    yield from _times(reads)
+    yield from _times([r for r in reads if subjects[r.subject_id].is_eligible(LITERAL)])
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,22 @@ def _of_reader(panel: Panel, arm: int, reader: int) -> _Test:
     return _Test(panel.calls[arm, reader], panel.scores[arm, reader])
 
 
+def _within(panel: Panel, index: Mapping[str, Result]) -> Panel:
+    """Return the cases that the run has a row of: the others it was never asked about."""
+    at = np.array([case in index for case in panel.cases], dtype=bool)
+    return replace(
+        panel,
+        cases=tuple(case for case in panel.cases if case in index),
+        malignant=panel.malignant[at],
+        calls=panel.calls[:, :, at],
+        scores=panel.scores[:, :, at],
+    )
+
+
 def _of_index(panel: Panel, index: Mapping[str, Result]) -> _Test:
-    found = [index.get(case) for case in panel.cases]
-    calls = np.array([one.outcome if one else NOT_READ for one in found], dtype="U16")
-    scores = [one.row.score if one else None for one in found]
+    found = [index[case] for case in panel.cases]
+    calls = np.array([one.outcome for one in found], dtype="U16")
+    scores = [one.row.score for one in found]
     return _Test(calls, np.array([np.nan if s is None else s for s in scores], dtype=float))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tasks.evaluate.proportions import ALPHA, LEVEL, Estimate
+from tasks.evaluate.proportions import ALPHA, LEVEL, Estimate, with_margin
 
 Matrix = NDArray[np.float64]
 _UPPER = 1 - ALPHA / 2
@@ -148,8 +148,7 @@ def _arm(figures: Matrix, arm: int, covariance: Matrix) -> Estimate:
     total = ms_reader + max(readers * cov2, 0.0)
     df = math.inf if ms_reader <= 0 else total**2 / (ms_reader**2 / (readers - 1))
     half = _quantile(df) * math.sqrt(total / readers)
-    mean = float(figures.mean())
-    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half))
+    return with_margin(float(figures.mean()), half, 0.0, 1.0)
 
 
 def _f_test(
@@ -168,7 +167,7 @@ def _differences(
 ) -> dict[tuple[int, int], Estimate]:
     half = quantile * math.sqrt(max(variance, 0.0) * 2 / readers)
     return {
-        (i, j): Estimate(float(gap := means[i] - means[j]), float(gap - half), float(gap + half))
+        (i, j): with_margin(float(means[i] - means[j]), half)
         for i in range(len(means))
         for j in range(i + 1, len(means))
     }

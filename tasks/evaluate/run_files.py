@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from schemas.errors import ContractError
+from schemas.hospital_day import hospital_moment
 from schemas.rule_tables import Cells, TableShape, parse_table, signed_text, why
 from schemas.tables.contracts import read_code_lists
 from tasks.evaluate.problems import Problem, problems_told, require_none
@@ -28,13 +29,19 @@ _LESION_COLUMNS = (
     *("centroid_lps_z_mm", "volume_mm3", "score"),
 )
 _MASK = "mask"
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SUM_TOLERANCE = 1e-3
+_FURTHEST_MM = 3_000.0
 CALLS = ("positive", "negative", "indeterminate", "no_result")
 DONE = "ok"
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+#: A short text on one line that a page can show.
+Words = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class _Model(BaseModel):
@@ -51,16 +58,24 @@ class Input(_Model):
 class RunDocument(_Model):
     """What `run.json` says."""
 
-    model_name: str = Field(min_length=1)
-    model_version: str = Field(min_length=1)
+    model_name: Words
+    model_version: Words
     weights_sha256: Digest
-    container_digest: str = Field(min_length=1)
-    threshold: float = Field(ge=0, le=1)
+    container_digest: Words
+    threshold: float = Field(ge=0, le=1, strict=True)
     threshold_prespecified: bool = Field(strict=True)
     release: str = Field(min_length=1)
     started_at: dt.datetime
     finished_at: dt.datetime | None = None
     inputs: tuple[Input, ...]
+
+    @model_validator(mode="after")
+    def _require_order(self) -> RunDocument:
+        if self.finished_at is not None and hospital_moment(self.finished_at) < hospital_moment(
+            self.started_at
+        ):
+            raise ValueError("finished_at is before started_at")
+        return self
 
     @property
     def version(self) -> str:
@@ -96,12 +111,17 @@ class LesionRow:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """A run as it was delivered, each file well formed in itself."""
+    """A run as it was delivered, each file well formed in itself.
+
+    `lesions_given` is False without `lesions.csv`: then nobody knows what was found, which is not
+    the same as nothing.
+    """
 
     name: str
     document: RunDocument
     patients: tuple[PatientRow, ...]
     lesions: tuple[LesionRow, ...]
+    lesions_given: bool
 
 
 def parse_run(name: str, files: Mapping[str, bytes]) -> RunFiles:
@@ -125,7 +145,8 @@ def parse_run(name: str, files: Mapping[str, bytes]) -> RunFiles:
     lesions = attempt(lambda: _lesions(files), problems)
     require_none(problems)
     assert document is not None
-    return RunFiles(name, document, tuple(patients or ()), tuple(lesions or ()))
+    given = LESIONS in files
+    return RunFiles(name, document, tuple(patients or ()), tuple(lesions or ()), given)
 
 
 def require_name(name: str) -> list[Problem]:
@@ -148,13 +169,31 @@ def attempt(read: Callable[[], T], problems: list[Problem]) -> T | None:
 def parse_json(files: Mapping[str, bytes], name: str, model: type[M]) -> M:
     """Return a JSON document as a model, refused by file and place in it."""
     try:
-        value = json.loads(_bytes(files, name))
-    except ValueError:
+        value = json.loads(
+            _bytes(files, name), object_pairs_hook=_once, parse_constant=_no_constant
+        )
+    except _UnclearJsonError as error:
+        raise ContractError(str(error), where=name) from None
+    except (ValueError, RecursionError):
         raise ContractError("not JSON in UTF-8", where=name) from None
     try:
         return model.model_validate(value)
     except ValidationError as error:
         raise ContractError(why(error), where=name) from None
+
+
+class _UnclearJsonError(ValueError):
+    """JSON of which two programs would read different things."""
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise _UnclearJsonError("a key that stands twice: nobody can tell which value counts")
+    return dict(pairs)
+
+
+def _no_constant(_text: str) -> object:
+    raise _UnclearJsonError("NaN or Infinity, which is no JSON")
 
 
 def parse_rows(
@@ -232,6 +271,8 @@ def _patient(cells: Cells, line: int) -> PatientRow:
     if status != DONE and call != "no_result":
         raise ValueError("a test that was not done has the call no_result")
     score = optional_number(cells["patient_score"], "patient_score", 0, 1)
+    if score is not None and call == "no_result":
+        raise ValueError("patient_score beside no_result: without a result there is no score")
     seconds = optional_number(cells["inference_seconds"], "inference_seconds", 0, None)
     return PatientRow(line, cells["subject_id"], status, score, call, seconds)  # type: ignore[arg-type]
 
@@ -280,10 +321,9 @@ def _lesion(cells: Cells, line: int, classes: Mapping[str, str]) -> LesionRow:
 
 def number(text: str, name: str, low: float | None, high: float | None) -> float:
     """Return a finite number within limits, or refuse it by the name of its column."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{name} is no number") from None
+    if not _NUMBER.fullmatch(text):  # float() also reads 1_0 and digits of other scripts
+        raise ValueError(f"{name} is no number")
+    value = float(text)
     inside = (low is None or value >= low) and (high is None or value <= high)
     if not inside or value in (float("inf"), float("-inf")) or value != value:
         raise ValueError(f"{name} is out of range ({low} to {'any' if high is None else high})")
@@ -310,6 +350,6 @@ def code(text: str, name: str) -> str:
 
 
 def point(cells: Cells, names: tuple[str, str, str]) -> tuple[float, float, float]:
-    """Return a point in LPS, mm."""
-    x, y, z = (number(cells[name], name, -1e5, 1e5) for name in names)
+    """Return a point in LPS, mm; no scanner reaches further, so the rest are codes for none."""
+    x, y, z = (number(cells[name], name, -_FURTHEST_MM, _FURTHEST_MM) for name in names)
     return x, y, z

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from tasks.evaluate.admission import admit_run
 from tasks.evaluate.cohort import COLUMNS, Cohort, read_cohort
 from tasks.evaluate.evaluation import GivenMasks, evaluate_run, run_results
 from tasks.evaluate.masks import Mask, OtherGridError
+from tasks.evaluate.matching import Method
 from tasks.evaluate.patients import Result
 from tasks.evaluate.places import LIVERS, REFERENCE, Place, Places, parse_livers, parse_places
 from tasks.evaluate.problems import Problem, RefusedError, require_none
@@ -40,6 +43,9 @@ from tasks.evaluate.table_rows import Tables
 _SUMS = "SHA256SUMS"
 _FILES = (RUN, PATIENTS, LESIONS, DESIGN, READS, MARKS)
 INPUTS = "inputs.json"
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")
+#: How far a centroid may lie beside its mask, in mm: more is another frame, or another lesion.
+_OFF_MASK_MM = 10.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def evaluate_folder(
         If it is neither, or there is no such release.
     """
     folder = folder.resolve()
-    files = {name: (folder / name).read_bytes() for name in _FILES if (folder / name).is_file()}
+    files = _read_files(folder)
     if (RUN in files) == (DESIGN in files):
         raise BadInputError(
             "the folder is neither a run nor a reader study",
@@ -100,11 +106,12 @@ def evaluate_folder(
         release, cohort, decided = _release(releases, run.document.version)
         exploratory = admit_run(run, cohort, roles)
         places, used = read_places(reference, cohort)
-        masks = _masks(run, folder, places)
+        masks = _masks(run, folder, places, decided)
         try:
             rows = evaluate_run(run, cohort, decided, places, masks, exploratory)
         except OtherGridError as error:
-            raise RefusedError.of([Problem(LESIONS, str(error))]) from None
+            where = f"{LESIONS}:{error.line}"
+            raise RefusedError.of([Problem(where, str(error))]) from None
         cells = tuple(shared_cells(run_results(run, cohort)))
     else:
         study = parse_study(folder.name, files)
@@ -128,18 +135,43 @@ def evaluate_folder(
     )
 
 
+def _read_files(folder: Path) -> dict[str, bytes]:
+    """Return the files that lie in the folder itself: what a link leads to was not delivered."""
+    there = [name for name in _FILES if os.path.lexists(folder / name)]
+    strange = [n for n in there if (folder / n).is_symlink() or not (folder / n).is_file()]
+    require_none([Problem(name, "what is no plain file", "a file") for name in strange])
+    return {name: (folder / name).read_bytes() for name in there}
+
+
 def _release(releases: Path, version: str) -> tuple[Path, Cohort, Decided]:
     release = releases / version
-    if not (release / _SUMS).is_file() or release.is_symlink() or Path(version).name != version:
+    if not _VERSION.fullmatch(version) or not (release / _SUMS).is_file() or release.is_symlink():
         raise BadInputError(
             "the release that the run names is not there",
             where=f"{RUN} or {DESIGN}: release",
             expected="the version of a release of this home, like 1.2.0",
         )
+    _require_as_summed(release)
     tables = {name: _read_table(release, name, columns) for name, columns in COLUMNS.items()}
     cohort = read_cohort(version, sha256_of_file(release / _SUMS), tables)
     decisions = parse_decisions((release / "decisions.csv").read_bytes(), "decisions.csv")
     return release, cohort, decided_in(decisions)
+
+
+def _require_as_summed(release: Path) -> None:
+    """Raise where what is read is not what was released."""
+    told = (line.partition("  ") for line in (release / _SUMS).read_text("utf-8").splitlines())
+    sums = {path: digest for digest, _, path in told}
+    parts = [part for name in COLUMNS for part in (release / "tables" / name).glob("*.parquet")]
+    for part in sorted([*parts, release / "decisions.csv"]):
+        path = part.relative_to(release).as_posix()
+        if sums.get(path) != sha256_of_file(part):
+            raise BadInputError(
+                "a file of the release is not what was released",
+                where=f"{release.name}/{path}",
+                expected=f"the hash in {_SUMS}",
+                hint="Run `livercohort verify` on the release; nothing was evaluated.",
+            )
 
 
 def _read_table(release: Path, name: str, columns: tuple[str, ...]) -> pa.Table:
@@ -169,6 +201,8 @@ def read_places(reference: Path | None, cohort: Cohort) -> tuple[Places, dict[st
         if place.mask:
             where = f"{REFERENCE}:{place.line}"
             mask = _try_mask(reference, place.mask, place.label, where, problems)
+            if mask is not None:
+                problems += _beside_mask(mask, place.centroid, where)
             masks |= {key: mask} if mask else {}
     by_liver: dict[str, Mask] = {}
     for subject, name in livers.items():
@@ -177,6 +211,10 @@ def read_places(reference: Path | None, cohort: Cohort) -> tuple[Places, dict[st
     require_none(problems)
     used = {name: str(sha256_of_bytes(data)) for name, data in files.items()}
     used |= {
+        f"liver mask {key}": str(sha256_of_file(reference / name))
+        for key, name in sorted(livers.items())
+    }
+    used |= {
         f"reference mask {key}": str(sha256_of_file(reference / place.mask))
         for key, place in sorted(found.items())
         if isinstance(place, Place) and place.mask
@@ -184,17 +222,22 @@ def read_places(reference: Path | None, cohort: Cohort) -> tuple[Places, dict[st
     return Places(found, masks, by_liver), used
 
 
-def _masks(run: RunFiles, folder: Path, places: Places) -> GivenMasks:
-    """Return the masks of the predictions; read only where there are masks to compare with."""
+def _masks(run: RunFiles, folder: Path, places: Places, decided: Decided) -> GivenMasks:
+    """Return the masks of the predictions; kept only where there are masks to compare with."""
+    by_overlap = bool(places.masks) and decided.matching.primary.method is Method.OVERLAP
     problems: list[Problem] = []
     masks: dict[int, Mask] = {}
     hashes: dict[int, str] = {}
     for row in run.lesions:
-        if not row.mask:
-            continue
         where = f"{LESIONS}:{row.line}"
+        if not row.mask:
+            if by_overlap:
+                told = "a lesion without a mask, where lesions are matched by overlap (D20)"
+                problems.append(Problem(where, told, "a mask of every lesion"))
+            continue
         mask = _try_mask(folder, row.mask, row.number, where, problems)
         if mask is not None:
+            problems += _beside_mask(mask, row.centroid, where)
             hashes[row.line] = sha256_of_file(folder / row.mask)
             if places.masks:
                 masks[row.line] = mask
@@ -206,7 +249,11 @@ def _try_mask(
     folder: Path, name: str, label: int, where: str, problems: list[Problem]
 ) -> Mask | None:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve()) and path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        inside = False
+    if not inside:
         problems.append(Problem(where, "a mask that is not there", "a path inside the folder"))
         return None
     try:
@@ -214,6 +261,14 @@ def _try_mask(
     except ValueError as error:
         problems.append(Problem(where, str(error)))
         return None
+
+
+def _beside_mask(mask: Mask, centroid: tuple[float, float, float], where: str) -> list[Problem]:
+    off = mask.distance_mm(centroid)
+    if off <= _OFF_MASK_MM:
+        return []
+    told = f"a centroid that lies {off:.0f} mm beside its own mask"
+    return [Problem(where, told, "LPS, mm: x to the left, y to the back")]
 
 
 def _beside(study: StudyFiles, release: Path, cohort: Cohort) -> dict[str, Result]:

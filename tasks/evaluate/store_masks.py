@@ -47,7 +47,10 @@ def read_mask(path: Path, label: int) -> Mask:
 
 def _read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
     image = nibabel.Nifti1Image.from_filename(path)
-    return _RAS_TO_LPS @ image.affine, np.asarray(image.dataobj).round().astype(np.int64)
+    values = np.asarray(image.dataobj)
+    if not np.isfinite(values).all() or not np.isfinite(image.affine).all():
+        raise ValueError("values that are no numbers")
+    return _RAS_TO_LPS @ image.affine, values.round().astype(np.int64)
 
 
 def _read_seg(path: Path) -> tuple[np.ndarray, np.ndarray]:

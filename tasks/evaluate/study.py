@@ -55,7 +55,7 @@ def evaluate_study(
     """
     reads, subjects = study.reads, cohort.subjects
     marks = _match_marks(study, cohort, decided, places)
-    cases = _case_marks(study, cohort, places, marks)
+    cases = _case_marks(study, cohort, places, marks) if study.marks_given else {}
     rows = [
         *reader_estimates(reads, subjects, index, decided),
         *panel_estimates(reads, subjects, decided),

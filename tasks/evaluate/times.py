@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from tasks.evaluate.proportions import ALPHA, LEVEL, NOT_ESTIMABLE, Estimate
+from tasks.evaluate.proportions import ALPHA, LEVEL, NOT_ESTIMABLE, Estimate, with_margin
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _half(one: np.ndarray, other: np.ndarray, sign: int) -> Estimate:
     squares = float(((one - one.mean()) ** 2).sum() + ((other - other.mean()) ** 2).sum())
     error = math.sqrt(squares / df * (1 / len(one) + 1 / len(other))) / 2
     half = float(stats.t.ppf(1 - ALPHA / 2, df)) * error
-    return Estimate(value, value - half, value + half)
+    return with_margin(value, half)
 
 
 def _one_mean(values: np.ndarray) -> Estimate:
@@ -112,7 +112,7 @@ def _one_mean(values: np.ndarray) -> Estimate:
     if len(values) < 2:
         return Estimate(value)
     half = float(stats.t.ppf(1 - ALPHA / 2, len(values) - 1) * stats.sem(values))
-    return Estimate(value, value - half, value + half)
+    return with_margin(value, half)
 
 
 def _exp(found: Estimate) -> Estimate:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from flows.evaluations import evaluate
@@ -160,7 +161,7 @@ def test_a_model_version_for_which_no_role_was_frozen(own: Made, tmp_path: Path)
 
 def test_a_run_started_before_the_roles_were_frozen(own: Made, tmp_path: Path) -> None:
     folder = run(own, tmp_path)
-    edit_json(folder / "run.json", started_at="2026-01-04T23:00:00+00:00")
+    edit_json(folder / "run.json", started_at="2026-01-04T23:00:00+08:00")
     told = refused(own, folder)
     assert "run.json: started_at" in told
     assert "before the role was frozen" in told
@@ -192,6 +193,7 @@ def test_a_lesion_of_a_failed_test(made: Made, tmp_path: Path) -> None:
     line = line_with(folder / "patients.csv", who)
     replace_cell(folder / "patients.csv", line, "run_status", "failed")
     replace_cell(folder / "patients.csv", line, "patient_call", "no_result")
+    replace_cell(folder / "patients.csv", line, "patient_score", "")
     assert "lesions.csv:2: a lesion of a subject whose test is failed" in refused(made, folder)
 
 
@@ -200,8 +202,13 @@ def test_a_lesion_of_a_failed_test(made: Made, tmp_path: Path) -> None:
     [
         ("patients.csv", 2, "run_status", "skipped", "patients.csv:2: run_status is"),
         ("patients.csv", 2, "patient_call", "maybe", "patients.csv:2: patient_call is"),
+        ("patients.csv", 3, "inference_seconds", "1_0", "patients.csv:3: inference_seconds is no"),
+        ("patients.csv", 3, "patient_score", "０.５", "patients.csv:3: patient_score is no"),
+        ("patients.csv", 3, "patient_score", "1e999", "patients.csv:3: patient_score is out"),
+        ("patients.csv", 3, "patient_call", "no_result", "patients.csv:3: patient_score beside"),
         ("patients.csv", 3, "inference_seconds", "-1", "patients.csv:3: inference_seconds is"),
         ("lesions.csv", 2, "pred_lesion_no", "0", "lesions.csv:2: pred_lesion_no is"),
+        ("lesions.csv", 2, "centroid_lps_x_mm", "99999", "lesions.csv:2: centroid_lps_x_mm is out"),
         ("lesions.csv", 2, "centroid_lps_x_mm", "", "lesions.csv:2: centroid_lps_x_mm is"),
         ("patients.csv", 1, "inference_seconds", "seconds", "patients.csv:1: other columns"),
     ],
@@ -228,6 +235,8 @@ def test_a_message_never_quotes_what_stood_in_a_cell(made: Made, tmp_path: Path)
         {"weights_sha256": "abc"},
         {"started_at": "yesterday"},
         {"another": 1},
+        {"threshold": True},
+        {"model_name": "line one\nline two"},
     ],
 )
 def test_a_run_document_that_cannot_be_used(
@@ -236,6 +245,23 @@ def test_a_run_document_that_cannot_be_used(
     folder = run(made, tmp_path)
     edit_json(folder / "run.json", **change)
     assert f"run.json: {next(iter(change))}" in refused(made, folder)
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ('"threshold": 0.1, ', "run.json: a key that stands twice"),
+        ('"another": NaN, ', "run.json: NaN or Infinity"),
+        ("[" * 100_000, "run.json: not JSON"),
+    ],
+)
+def test_json_that_two_programs_read_differently(
+    made: Made, tmp_path: Path, extra: str, told: str
+) -> None:
+    folder = run(made, tmp_path)
+    path = folder / "run.json"
+    path.write_text("{" + extra + path.read_text().lstrip()[1:])
+    assert told in refused(made, folder)
 
 
 def study(made: Made, tmp_path: Path, **truth: object) -> Path:
@@ -269,7 +295,15 @@ def test_an_unaided_read_too_soon_after_the_aided_one(made: Made, tmp_path: Path
     [
         ("reads.csv", 2, "score", "101", "reads.csv:2: score is out of range"),
         ("reads.csv", 2, "arm", "both", "reads.csv:2: arm is"),
-        ("reads.csv", 2, "ended", "2020-01-01", "reads.csv:2: ended, without pauses"),
+        ("reads.csv", 2, "ended", "2020-01-01T08:00:00+00:00", "reads.csv:2: ended, without"),
+        ("reads.csv", 2, "ended", "2027-01-01", "reads.csv:2: ended is a day without a time"),
+        (
+            "reads.csv",
+            2,
+            "ended",
+            "2027-01-01T08:00:00",
+            "reads.csv:2: started and ended: one with",
+        ),
         ("reads.csv", 2, "reader_id", "王小明", "reads.csv:2: reader_id is no code"),
         ("reads.csv", 2, "reader_id", "R99", "reads.csv:2: a reader without an order"),
         ("reads.csv", 2, "subject_id", "S91-ZZZZZZZZ", "reads.csv:2: a subject that the release"),
@@ -285,6 +319,23 @@ def test_reads_that_cannot_be_used(
     assert told in refused(made, folder)
 
 
+def test_times_of_which_only_some_have_a_zone(made: Made, tmp_path: Path) -> None:
+    """Their order, and so the washout and the unblinding, would be eight hours off."""
+    folder = study(made, tmp_path)
+    for column in ("started", "ended"):
+        path = folder / "reads.csv"
+        cells = path.read_text().splitlines()[2].split(",")
+        moment = cells[path.read_text().splitlines()[0].split(",").index(column)]
+        replace_cell(path, 3, column, moment[:19])
+    assert "reads.csv:3: times without a time zone (expected: as in line 2)" in refused(
+        made, folder
+    )
+    edit_json(folder / "design.json", unblinded_at="2040-01-01T00:00:00")
+    told = refused(made, folder)
+    assert "reads.csv:2: times with a time zone" in told
+    assert "reads.csv:3: times" not in told
+
+
 def test_one_read_twice(made: Made, tmp_path: Path) -> None:
     folder = study(made, tmp_path)
     path = folder / "reads.csv"
@@ -298,3 +349,44 @@ def test_one_read_twice(made: Made, tmp_path: Path) -> None:
 def test_a_folder_that_is_neither(made: Made, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="neither a run nor a reader study"):
         evaluate(made.settings, tmp_path)
+
+
+def test_a_run_that_ended_before_it_began(made: Made, tmp_path: Path) -> None:
+    folder = run(made, tmp_path)
+    edit_json(folder / "run.json", finished_at="2026-02-02T15:00:00")  # 07:00 UTC
+    assert "run.json: finished_at is before started_at" in refused(made, folder)
+
+
+@pytest.mark.parametrize("release", ["a" * 5_000, "../1.0.0", "/etc", ".", "", "livercohort:"])
+def test_a_release_that_is_a_path(made: Made, tmp_path: Path, release: str) -> None:
+    folder = run(made, tmp_path)
+    edit_json(folder / "run.json", release=release)
+    with pytest.raises(BadInputError, match="release"):
+        evaluate(made.settings, folder)
+
+
+@pytest.mark.parametrize("mask", ["../run.json", "/etc/passwd", "link.nii.gz", "a" * 400 + ".nii"])
+def test_a_mask_that_is_not_of_the_run(made: Made, tmp_path: Path, mask: str) -> None:
+    folder = run(made, tmp_path)
+    (folder / "link.nii.gz").symlink_to("/etc/passwd")
+    path = folder / "lesions.csv"
+    head, first, *rest = path.read_text().splitlines()
+    lines = [f"{head},mask", f"{first},{mask}", *(f"{line}," for line in rest)]
+    path.write_text("\n".join(lines) + "\n")
+    assert "lesions.csv:2: a mask that is not there" in refused(made, folder)
+
+
+def test_a_file_that_lies_elsewhere_was_not_delivered(made: Made, tmp_path: Path) -> None:
+    folder = run(made, tmp_path)
+    (folder / "lesions.csv").rename(tmp_path / "lesions.csv")
+    (folder / "lesions.csv").symlink_to(tmp_path / "lesions.csv")
+    assert "lesions.csv: what is no plain file" in refused(made, folder)
+
+
+def test_a_release_that_somebody_changed_gives_no_number(own: Made, tmp_path: Path) -> None:
+    table = next((own.release / "tables" / "lesion").glob("*.parquet"))
+    rows = pq.read_table(table)
+    table.chmod(0o644)
+    pq.write_table(rows.slice(1), table)
+    with pytest.raises(BadInputError, match="not what was released"):
+        evaluate(own.settings, run(own, tmp_path))

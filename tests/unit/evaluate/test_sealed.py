@@ -21,6 +21,8 @@ from schemas.errors import BusyError
 from schemas.vault.keys import read_key_file
 from tasks.evaluate.admission import NOT_PRESPECIFIED, OTHER_THRESHOLD, SAME_DAY
 from tasks.evaluate.cohort import TWICE
+from tasks.evaluate.lesions import NO_LESIONS
+from tasks.evaluate.problems import RefusedError
 from tasks.evaluate.rows import Row
 from tasks.publish.erase.store_erase import erase_from_releases
 from tasks.publish.signature import Signer
@@ -396,6 +398,33 @@ def test_the_definition_of_the_misdiagnosis_rate_is_the_one_decided(tmp_path: Pa
     assert found == pytest.approx(1 - accuracy)
 
 
+def test_the_decided_definition_holds_per_lesion_too(tmp_path: Path) -> None:
+    made = make_home(tmp_path / "home", 24, D19="1 - accuracy")
+    sealed = evaluate(made.settings, made.write_run(tmp_path / RUN), tmp_path / "reference")
+
+    def counts(measure: str) -> tuple[float, float]:
+        row = find(sealed, unit="lesion", measure=measure, method="ratio_wilson")
+        return float(str(row["numerator"])), float(str(row["denominator"]))
+
+    right, malignant = counts("sensitivity")
+    cleared, benign = counts("specificity")
+    lesions = malignant + benign
+    assert counts("misdiagnosis_rate") == (lesions - right - cleared, lesions)
+
+
+@pytest.mark.parametrize(
+    "started_at", ["2026-01-04T23:00:00+00:00", "2026-01-06T00:30:00+14:00", "2026-01-05T12:00:00"]
+)
+def test_the_day_a_run_started_is_the_day_at_the_hospitals(
+    made: Made, tmp_path: Path, started_at: str
+) -> None:
+    """Roles were frozen on 2026-01-05; all of these moments lie on that day in Shanghai."""
+    folder = made.write_run(tmp_path / RUN)
+    path = folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"started_at": started_at}))
+    assert any("order is not known" in one for one in evaluate(made.settings, folder).exploratory)
+
+
 def test_masks_are_matched_by_overlap_where_that_was_decided(tmp_path: Path) -> None:
     made = make_home(tmp_path / "home", 8, lesions=1, D20="overlap of at least 0.1 (IoU)")
     folder = made.write_run(tmp_path / RUN)
@@ -413,7 +442,8 @@ def test_masks_are_matched_by_overlap_where_that_was_decided(tmp_path: Path) -> 
     names = "subject_id,pred_lesion_no,centroid_lps_x_mm,centroid_lps_y_mm,centroid_lps_z_mm"
     (folder / "lesions.csv").write_text(
         f"{names},volume_mm3,score,mask\n"
-        f"{first.subject_id},1,0,0,0,,0.9,hit.nii.gz\n{second.subject_id},1,0,0,0,,0.9,far.nii.gz\n"
+        f"{first.subject_id},1,-15,-14,10.5,,0.9,hit.nii.gz\n"
+        f"{second.subject_id},1,-31,-14,10.5,,0.9,far.nii.gz\n"
     )
     for person in (first, second):
         line = line_with(folder / "patients.csv", person.subject_id)
@@ -422,11 +452,58 @@ def test_masks_are_matched_by_overlap_where_that_was_decided(tmp_path: Path) -> 
         replace_cell(folder / "patients.csv", line, "patient_score", "0.9")
     reference = tmp_path / "reference" / "reference_lesions.csv"
     lines = reference.read_text().splitlines()
+    heads = [",".join(line.split(",")[:2]) for line in lines[1:]]
     reference.write_text(
-        "\n".join([lines[0] + ",mask", *(f"{line},true.nii.gz" for line in lines[1:])]) + "\n"
+        "\n".join([lines[0] + ",mask", *(f"{one},-14,-14,10.5,true.nii.gz" for one in heads)])
+        + "\n"
     )
     sealed = evaluate(made.settings, folder, tmp_path / "reference")
     table = pq.read_table(sealed.path / "tables" / "index_lesion.parquet").to_pylist()
     found = {row["subject_id"]: (row["verdict"], row["match_iou"]) for row in table}
     assert found[first.subject_id] == ("matched", pytest.approx(4 / 5))
     assert found[second.subject_id][0] == "false_positive"
+
+    lesions = folder / "lesions.csv"
+    whole = lesions.read_text()
+    lesions.write_text(whole.replace("far.nii.gz", ""))
+    with pytest.raises(RefusedError, match=r"lesions.csv:3: a lesion without a mask"):
+        evaluate(made.settings, folder, tmp_path / "reference")
+    lesions.write_text(whole.replace(",-31,-14,", ",31,14,"))  # RAS
+    with pytest.raises(RefusedError, match=r"lesions.csv:3: a centroid that lies \d+ mm beside"):
+        evaluate(made.settings, folder, tmp_path / "reference")
+    lesions.write_text(whole)
+    affine = np.diag([2.1, 2.0, 3.0, 1.0])
+    write(folder / "far.nii.gz", 14, 18)
+    with pytest.raises(RefusedError, match=r"lesions.csv:3: the voxels do not lie on the grid"):
+        evaluate(made.settings, folder, tmp_path / "reference")
+
+
+def test_lesions_nobody_delivered_are_not_lesions_nobody_found(made: Made, tmp_path: Path) -> None:
+    folder = made.write_run(tmp_path / RUN)
+    (folder / "lesions.csv").rename(folder / "Lesions.csv")
+    sealed = evaluate(made.settings, folder, tmp_path / "reference")
+    row = find(sealed, unit="lesion", measure="detection_rate", method="none")
+    assert (row["estimate"], row["state"]) == (None, "not_estimable")
+    assert row["note"] == NO_LESIONS
+    assert not [r for r in sealed.estimates if r["unit"] == "lesion" and r["estimate"] is not None]
+
+
+def test_an_empty_list_of_lesions_says_that_nothing_was_found(made: Made, tmp_path: Path) -> None:
+    folder = made.write_run(tmp_path / RUN)
+    path = folder / "lesions.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    sealed = evaluate(made.settings, folder, tmp_path / "reference")
+    row = find(sealed, unit="lesion", measure="detection_rate", method="ratio_wilson")
+    assert row["estimate"] == 0.0
+
+
+def test_readers_who_were_not_asked_for_marks_have_no_localisation(
+    made: Made, tmp_path: Path
+) -> None:
+    run(made, tmp_path)
+    study(made, tmp_path, RUN)
+    folder = tmp_path / "readers-without-marks"
+    shutil.copytree(tmp_path / "readers", folder)
+    (folder / "marks.csv").unlink()
+    sealed = evaluate(made.settings, folder, tmp_path / "reference")
+    assert "afroc1_figure" not in {row["measure"] for row in sealed.estimates}

@@ -332,3 +332,18 @@ def test_one_order_cannot_tell_the_aid_from_the_period() -> None:
     expected = stats.ttest_1samp([math.log((8 + i / 10) / 10) for i in range(4)], 0)
     interval = expected.confidence_interval()
     assert found.ratio.low == pytest.approx(math.exp(interval.low))
+
+
+def test_no_spread_gives_no_interval_and_never_one_of_no_width() -> None:
+    everybody = obuchowski_rockette(np.full((2, 3), 0.9), np.zeros((6, 6)))
+    assert [(one.low, one.high) for one in everybody.arms] == [(None, None)] * 2
+    for test in (everybody.rrrc, everybody.frrc, everybody.rrfc):
+        assert test.differences[0, 1] == Estimate(0.0)
+    (hits,) = bootstrap_ratios(np.ones((5, 1)), np.ones((5, 1)))
+    assert hits == Estimate(1.0)
+    right = np.array([True, True, False])
+    assert compare_predictive_values(right, right, right).difference == Estimate(0.0)
+    same = [TimedPair(f"R{n}", 4.0, 2.0, bool(n % 2)) for n in range(4)]
+    ratio = aid_effect(same).ratio
+    assert (ratio.low, ratio.high) == (None, None)
+    assert ratio.value == pytest.approx(0.5)

@@ -15,14 +15,14 @@ from tasks.evaluate.readers import ReaderAnalysis, jackknife_covariance, obuchow
 from tasks.evaluate.roc import compare_areas, delong
 from tasks.evaluate.verification import Verification, begg_greenes, naive
 
+_DATA_DEFAULT = Path(__file__).parents[4] / "shared" / "data" / "evaluation"
 #: Paired1 of the R package DTComPair: diseased, then others; both, first only, second only, none.
 PAIRED_1 = ((319, 78, 22, 32), (31, 53, 22, 155))
 
 
 def van_dyke() -> tuple[np.ndarray, np.ndarray]:
     """Return scores (modalities, readers, cases) and who is diseased; see Van Dyke 1993."""
-    folder = os.environ.get("LIVERCOHORT_EVALUATION_DATA")
-    path = Path(folder or Path(__file__).parent / "absent") / "van_dyke.csv"
+    path = Path(os.environ.get("LIVERCOHORT_EVALUATION_DATA", _DATA_DEFAULT)) / "van_dyke.csv"
     if not path.is_file():
         pytest.skip("van_dyke.csv is not there: set LIVERCOHORT_EVALUATION_DATA to its folder")
     with path.open(encoding="utf-8") as stream:
