@@ -34,7 +34,11 @@ _SBOM_TOOL = "cyclonedx-bom>=7,<8"
 
 def needed(pyproject: Path, extras: Iterable[str]) -> set[str]:
     """Return the names of what a project needs to run, by its file and what is installed here."""
-    project = tomllib.loads(pyproject.read_text("utf-8"))["project"]
+    stated_there = tomllib.loads(pyproject.read_text("utf-8"))
+    project = stated_there["project"]
+    # Overrides take a requirement of a requirement away: here it is not installed.
+    overridden = [Requirement(text) for text in stated_there["tool"]["uv"]["override-dependencies"]]
+    without = {canonicalize_name(one.name) for one in overridden}
     stated = [*project["dependencies"]]
     for extra in extras:
         stated += project["optional-dependencies"][extra]
@@ -49,6 +53,8 @@ def needed(pyproject: Path, extras: Iterable[str]) -> set[str]:
             if marker and not any(marker.evaluate({"extra": one}) for one in ("", *wanted)):
                 continue
             key = canonicalize_name(requirement.name)
+            if key in without:
+                continue
             found.add(key)
             one = (key, frozenset(requirement.extras))
             if one not in seen:

@@ -11,16 +11,12 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from string import Template
 
 from schemas.run.atomic_files import canonical_json
 from tasks.datalist.cases import CLASSES, Case, Cases, Part
 
 DATASET, SPLITS, CASES, LEFT_OUT = "dataset.json", "splits_final.json", "cases.csv", "left_out.csv"
-
-
-_README = Path(__file__).with_name("readme.md")
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,8 @@ class Made:
     seed: str
 
 
-def documents(made: Made, cases: Cases, folds: Mapping[str, int]) -> dict[str, bytes]:
-    """Return name → bytes of every document of an export."""
+def documents(made: Made, cases: Cases, folds: Mapping[str, int], readme: str) -> dict[str, bytes]:
+    """Return name → bytes of every document of an export; `readme` is the template of one."""
     return {
         DATASET: canonical_json(_dataset(made, cases.listed, folds)),
         SPLITS: canonical_json(_splits(cases.listed, folds, made.n_folds)),
@@ -60,7 +56,7 @@ def documents(made: Made, cases: Cases, folds: Mapping[str, int]) -> dict[str, b
             ("subject_id", "reason", "detail"),
             [(one.subject_id, one.reason.value, one.detail) for one in cases.left_out],
         ),
-        "README.md": _readme(made, cases).encode(),
+        "README.md": _readme(made, cases, readme).encode(),
     }
 
 
@@ -141,10 +137,10 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
     return stream.getvalue().encode()
 
 
-def _readme(made: Made, cases: Cases) -> str:
+def _readme(made: Made, cases: Cases, template: str) -> str:
     reasons = sorted(one.reason.value for one in cases.left_out)
     told = "\n".join(f"- {name}: {reasons.count(name)}" for name in sorted(set(reasons)))
-    return Template(_README.read_text(encoding="utf-8")).substitute(
+    return Template(template).substitute(
         release=made.release,
         selection=made.selection,
         training=sum(case.part is Part.TRAINING for case in cases.listed),

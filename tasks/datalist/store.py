@@ -34,6 +34,7 @@ from tasks.datalist.documents import Made, documents
 from tasks.datalist.folds import assign_folds
 
 EXPORT = "export.json"
+_README = Path(__file__).with_name("readme.md")
 KeptOut = Callable[[Iterable[str]], Collection[str]]
 
 
@@ -113,8 +114,9 @@ def export_release(
     _take_folder(target, folder, made)
     files = [image for case in cases.listed for image in case.images]
     there = _hand_out(files, folder, target, link=link)
+    readme = _README.read_text(encoding="utf-8")
     folds = assign_folds(cases.listed, wanted.n_folds, wanted.seed)
-    for name, data in documents(made, cases, folds).items():
+    for name, data in documents(made, cases, folds, readme).items():
         write_bytes(target / name, data)
     return Exported(target, cases, made, len(files), there)
 
