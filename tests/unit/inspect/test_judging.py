@@ -55,6 +55,7 @@ def test_a_long_line_that_is_badly_read_is_text_all_the_same() -> None:
     assert standing_of("2月0204日2", 0.55, RULES, (), aspect=5.0) is Standing.TEXT
     assert standing_of("2月0204日2", 0.55, RULES, (), aspect=2.0) is Standing.NOTHING
     assert standing_of("2月0204日2", 0.25, RULES, (), aspect=5.0) is Standing.NOTHING
+    assert standing_of("coeoGoe", 0.48, RULES, (), aspect=5.5) is Standing.NOTHING
     assert standing_of("EEEETEEE", 0.6, RULES, (), aspect=5.0) is Standing.NOTHING
 
 

@@ -64,6 +64,10 @@ def test_a_name_on_every_slice_is_found_where_it_stands(tmp_path: Path, style: T
     assert any((y < 40 if upright else x > 200) for x, y in where)
 
 
+def test_letters_of_dots_over_the_body_are_found_though_badly_read(tmp_path: Path) -> None:
+    assert _look(tmp_path, TextStyle("dots", 16.0, 0.45, 0.3, level=1800)).boxes
+
+
 def test_a_name_in_han_is_found(tmp_path: Path) -> None:
     assert _look(tmp_path, HAN, "欧阳淑珍").boxes
 
