@@ -27,12 +27,14 @@ class SeenBox:
     """Where something was read.
 
     `view` is `MINIMUM`, `MAXIMUM`, `MEAN` or the name (SHA-256) of a quarantined file; `box` in
-    pixels of the stored image; `confidence` from 0 to 1.
+    pixels of the stored image; `confidence` from 0 to 1; `of_person` when one of the person's own
+    words was read in it.
     """
 
     view: str
     box: Box
     confidence: float
+    of_person: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,7 @@ def _held_series(row: Mapping[str, Any]) -> HeldSeries:
         reason=ReasonCode(row["reason"]),
         files=tuple(row["files"]),
         boxes=tuple(
-            SeenBox(one["view"], Box(**one["box"]), one["confidence"]) for one in row["boxes"]
+            SeenBox(one["view"], Box(**one["box"]), one["confidence"], one.get("of_person", False))
+            for one in row["boxes"]
         ),
     )

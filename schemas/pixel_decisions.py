@@ -151,7 +151,10 @@ class PixelDecision:
 
 @dataclass(frozen=True)
 class HeldText:
-    """What a rule for a device is held against: where a held series shows text, and of what."""
+    """What a rule for a device is held against: where a held series shows text, and of what.
+
+    `of_person` when the person's own words were read there.
+    """
 
     site: str
     device: str
@@ -159,6 +162,7 @@ class HeldText:
     rows: int
     columns: int
     boxes: tuple[Box, ...]
+    of_person: bool = False
 
 
 @dataclass(frozen=True)
@@ -230,7 +234,8 @@ class PixelDecisions:
     def rule_for(self, held: HeldText, day: dt.date) -> PixelDecision | None:
         """Return the newest rule in force that covers every text of a held series.
 
-        Without a box nobody knows where the text is: no rule covers that.
+        Without a box nobody knows where the text is: no rule covers that. What a device writes
+        for everybody names nobody: where the person is named, no rule accepts.
         """
         fits = (
             rule
@@ -238,6 +243,7 @@ class PixelDecisions:
             if rule.is_rule_on(day)
             and (rule.site, rule.device, rule.held_for) == (held.site, held.device, held.held_for)
             and (rule.rows, rule.columns) == (held.rows, held.columns)
+            and not (held.of_person and rule.outcome is Outcome.ACCEPT)
         )
         for rule in fits:
             if held.device and held.boxes and all(_covered(b, rule.boxes) for b in held.boxes):

@@ -134,7 +134,8 @@ class Hold:
         """What a rule for the device is held against."""
         rows, columns = self.size or (0, 0)
         boxes = tuple(seen.box for seen in self.boxes)
-        return HeldText(self.site, self.device, self.reason, rows, columns, boxes)
+        of_person = any(seen.of_person for seen in self.boxes)
+        return HeldText(self.site, self.device, self.reason, rows, columns, boxes, of_person)
 
     def content(self) -> str:
         """Return what a decision is about, as text: pixels, reason, and what was seen."""
@@ -156,7 +157,7 @@ class TakenAgain:
 
 def group_holds(
     files: Iterable[HeldFile],
-    listed: Iterable[HeldSeries],
+    listed: Iterable[tuple[str, HeldSeries]],
     name: Callable[[list[Sha256]], str],
 ) -> list[Hold]:
     """Put files together: as the inspection listed them, else by series, study or reason.
@@ -167,20 +168,21 @@ def group_holds(
     ----------
     files : iterable of HeldFile
         Files of one site.
-    listed : iterable of HeldSeries
-        What the inspection says of series.
+    listed : iterable of (str, HeldSeries)
+        Batch, and what its inspection says of a series: the same file may be held again in
+        another batch, beside others and for what was found then.
     name : callable
         Digests → the name of a hold.
     """
-    series_of: dict[str, HeldSeries] = {}
-    for series in listed:
-        series_of |= dict.fromkeys(series.files, series)
+    series_of: dict[tuple[str, str], HeldSeries] = {}
+    for batch, series in listed:
+        series_of |= {(batch, sha256): series for sha256 in series.files}
     groups: dict[tuple[object, ...], list[HeldFile]] = defaultdict(list)
     for file in files:
-        groups[_key(file, series_of.get(file.sha256))].append(file)
+        groups[_key(file, series_of.get((file.batch, file.sha256)))].append(file)
     merged: dict[tuple[str, ReasonCode], list[HeldFile]] = defaultdict(list)
     for group in groups.values():
-        found = series_of.get(group[0].sha256) if question_of(group[0].reason) in _SERIES else None
+        found = _listed_as(group[0], series_of)
         hold_id = found.hold_id if found else name([file.digest for file in group])
         merged[hold_id, group[0].reason] += group
     return [
@@ -207,13 +209,19 @@ def _key(file: HeldFile, listed: HeldSeries | None) -> tuple[object, ...]:
     return (*what, "series", file.series or file.study)
 
 
+def _listed_as(
+    file: HeldFile, series_of: Mapping[tuple[str, str], HeldSeries]
+) -> HeldSeries | None:
+    if question_of(file.reason) not in _SERIES:
+        return None
+    return series_of.get((file.batch, file.sha256))
+
+
 def _boxes_of(
-    group: Sequence[HeldFile], series_of: Mapping[str, HeldSeries]
+    group: Sequence[HeldFile], series_of: Mapping[tuple[str, str], HeldSeries]
 ) -> tuple[SeenBox, ...]:
-    if question_of(group[0].reason) not in _SERIES:
-        return ()
     found = {
-        seen for file in group if (s := series_of.get(file.sha256)) is not None for seen in s.boxes
+        seen for file in group if (s := _listed_as(file, series_of)) is not None for seen in s.boxes
     }
     return tuple(sorted(found))
 

@@ -54,12 +54,12 @@ def sites_with_quarantine(zones: Zones) -> list[SiteCode]:
 def read_holds(zones: Zones, ring: KeyRing, site: SiteCode) -> list[Hold]:
     """Return everything that was set aside of a site, put together for decisions."""
     files: list[HeldFile] = []
-    listed: list[HeldSeries] = []
+    listed: list[tuple[str, HeldSeries]] = []
     for folder in sorted((zones.restricted / "quarantine" / site).glob("[!.]*")):
         batch = BatchId(folder.name)
         if (zones.batch(site, batch) / "batch.json").is_file():
             files += _held_files(zones, ring, site, batch)
-            listed += _listed(folder)
+            listed += [(batch, series) for series in _listed(folder)]
     return group_holds(files, listed, lambda digests: hold_id(ring, digests))
 
 

@@ -142,6 +142,7 @@ def _listed(
                 name_of.get(box.seen_in, box.seen_in),
                 Box(box.x, box.y, box.width, box.height),
                 box.confidence,
+                box.of_person,
             )
             for box in boxes
         ),

@@ -123,7 +123,7 @@ def _reasons(
     # A person has seen the images of these: what stands in one of them was answered.
     seen = {uid for uid in series.uids if Question.TEXT in settled.get(uid, ())}
     reasons = []
-    if any(box.seen_in not in seen for box in looked.boxes):
+    if any(box.views - seen for box in looked.boxes):
         reasons.append(ReasonCode.TEXT_IN_PIXELS)
     facts = FaceFacts(
         modality=next((m.modality for m in series.members if m.modality), ""),

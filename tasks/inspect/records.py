@@ -38,7 +38,11 @@ class InspectJob:
 
 @dataclass(frozen=True)
 class FoundBox:
-    """Where text was read, in pixels of the stored image; `seen_in` is a projection or a file."""
+    """Where text was read, in pixels of the stored image.
+
+    `seen_in` is the projection or the file where it was read for surest, `also_in` every other:
+    a box put together from several must not hide that text stands in an image nobody looked at.
+    """
 
     seen_in: str
     x: int
@@ -47,6 +51,12 @@ class FoundBox:
     height: int
     confidence: float
     of_person: bool
+    also_in: frozenset[str] = frozenset()
+
+    @property
+    def views(self) -> frozenset[str]:
+        """Every projection and file in which something was read here."""
+        return self.also_in | {self.seen_in}
 
 
 @dataclass(frozen=True)

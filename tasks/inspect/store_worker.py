@@ -21,6 +21,7 @@ from tasks.inspect.store_reader import Reader
 from tasks.inspect.views import (
     Picture,
     Projections,
+    Tile,
     frame_pictures,
     pictures,
     places_of,
@@ -116,22 +117,20 @@ class _Series:
         self._heads_most = max(self._heads_most, self._heads)
 
     def _views(self, seen: Projections) -> None:
-        for view, picture in pictures(seen, self._places, self._rules):
+        for view, tile, picture in pictures(seen, self._places, self._rules):
             names = [seen.name_of(source, self._places) for source, _ in view.planes]
-            self._keep(picture, names, seen.shape, turned=view.turned)
+            self._keep(picture, names, tile, turned=view.turned)
 
     def _frames(self, waiting: list[tuple[str, NDArray[Any]]]) -> None:
         if waiting:
-            picture = frame_pictures([image for _, image in waiting], self._rules)
             names = [name for name, _ in waiting]
             names += [names[-1]] * (_PLANES - len(names))
-            rows, columns = waiting[0][1].shape
+            images = [image for _, image in waiting]
             waiting.clear()
-            self._keep(picture, names, (rows, columns), turned=False)
+            for tile, picture in frame_pictures(images, self._rules):
+                self._keep(picture, names, tile, turned=False)
 
-    def _keep(
-        self, picture: Picture, names: list[str], shape: tuple[int, int], *, turned: bool
-    ) -> None:
+    def _keep(self, picture: Picture, names: list[str], tile: Tile, *, turned: bool) -> None:
         self._n_views += 1
         for reading in self._reader.read(picture, both_ways=turned):
             standing = standing_of(
@@ -144,10 +143,16 @@ class _Series:
             )
             if standing is not Standing.NOTHING:
                 corners = _corners(reading.box, picture.shape[1], turned=turned)
-                where = _box(corners, shape, picture.shape[1])
+                x, y, width, height = _box(corners, tile.shape, picture.shape[1])
                 of_person = standing is Standing.PERSON
                 box = FoundBox(
-                    names[reading.plane], *where, round(reading.confidence, 3), of_person
+                    names[reading.plane],
+                    tile.x + x,
+                    tile.y + y,
+                    width,
+                    height,
+                    round(reading.confidence, 3),
+                    of_person,
                 )
                 self._found.append((box, standing))
 
@@ -200,4 +205,12 @@ def _around(a: FoundBox, b: FoundBox) -> FoundBox:
     width = max(a.x + a.width, b.x + b.width) - x
     height = max(a.y + a.height, b.y + b.height) - y
     of_person = a.of_person or b.of_person
-    return replace(surest, x=x, y=y, width=width, height=height, of_person=of_person)
+    return replace(
+        surest,
+        x=x,
+        y=y,
+        width=width,
+        height=height,
+        of_person=of_person,
+        also_in=a.views | b.views,
+    )

@@ -7,6 +7,7 @@ of them is coloured text. So three looks cost one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,48 @@ _DEVIATIONS = 2.5
 #: The least deviation that counts, as a share of the range of the series: noise of empty air
 #: must not look like strokes.
 _LEAST_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of an image that one picture shows, in pixels of the image."""
+
+    x: int
+    y: int
+    rows: int
+    columns: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.rows, self.columns
+
+    def of(self, plane: Picture) -> Picture:
+        """Return the part of a plane."""
+        return plane[self.y : self.y + self.rows, self.x : self.x + self.columns]
+
+
+def tiles_of(shape: tuple[int, int], rules: InspectionRules) -> list[Tile]:
+    """Return the parts in which an image is looked at: the whole, and of a large one tiles too.
+
+    Scaled to one input size, letters of a large image become too small to be seen.
+    """
+    rows, columns = shape
+    tiles = [Tile(0, 0, rows, columns)]
+    if max(shape) > rules["whole_side_px"]:
+        side, overlap = int(rules["input_side_px"]), int(rules["tile_overlap_px"])
+        tiles += [
+            Tile(x, y, min(side, rows), min(side, columns))
+            for y in _starts(rows, side, overlap)
+            for x in _starts(columns, side, overlap)
+        ]
+    return tiles
+
+
+def _starts(length: int, side: int, overlap: int) -> list[int]:
+    """Return where tiles of a side begin that cover a length, each over a part of the next."""
+    steps = max(0, -(-(length - side) // (side - overlap)))
+    return [round(step * (length - side) / steps) for step in range(steps + 1)] if steps else [0]
 
 
 class Projections:
@@ -96,24 +139,30 @@ def places_of(n_images: int, draw: Callable[[int], int]) -> dict[str, int]:
 
 def pictures(
     seen: Projections, places: dict[str, int], rules: InspectionRules
-) -> list[tuple[View, Picture]]:
-    """Return the views of a series, each of shape (3, side, side)."""
+) -> Iterable[tuple[View, Tile, Picture]]:
+    """Yield the views of a series, each of shape (3, side, side), and what part each shows."""
     wanted = [view for view in rules.views if view.frames_min <= seen.n_images]
     least = least_deviation(seen.plane("mean", places))
     made: dict[tuple[str, str], Picture] = {}
     for view in wanted:
         for source, window in view.planes:
             if (source, window) not in made:
-                plane = seen.plane(source, places)
-                made[source, window] = fitted(windowed(plane, window, least, rules), rules)
-    return [(view, _turned([made[plane] for plane in view.planes], view)) for view in wanted]
+                made[source, window] = windowed(seen.plane(source, places), window, least, rules)
+    for tile in tiles_of(seen.shape, rules):
+        fit = {what: fitted(tile.of(plane), rules) for what, plane in made.items()}
+        for view in wanted:
+            yield view, tile, _turned([fit[plane] for plane in view.planes], view)
 
 
-def frame_pictures(frames: Sequence[NDArray[Any]], rules: InspectionRules) -> Picture:
-    """Return up to three images of one size as one picture."""
+def frame_pictures(
+    frames: Sequence[NDArray[Any]], rules: InspectionRules
+) -> Iterable[tuple[Tile, Picture]]:
+    """Yield up to three images of one size as pictures, and what part each shows."""
     planes = [frame.astype(np.float32) for frame in frames]
-    made = [fitted(windowed(p, "local", least_deviation(p), rules), rules) for p in planes]
-    return np.stack([*made, *[made[-1]] * (3 - len(made))])
+    made = [windowed(p, "local", least_deviation(p), rules) for p in planes]
+    made += [made[-1]] * (3 - len(made))
+    for tile in tiles_of(made[0].shape, rules):
+        yield tile, np.stack([fitted(tile.of(plane), rules) for plane in made])
 
 
 def _turned(planes: list[Picture], view: View) -> Picture:
@@ -128,8 +177,27 @@ def turned_back(x: float, y: float, side: int) -> tuple[float, float]:
 
 def least_deviation(plane: Plane) -> float:
     """Return the least deviation that counts as contrast, in stored values."""
-    low, high = np.percentile(plane[::4, ::4], [2, 98])
+    floor, ceiling = _bounds(plane)
+    sparse = plane[::4, ::4]
+    usual = sparse[(sparse >= floor) & (sparse <= ceiling)]
+    low, high = np.percentile(usual if usual.size else sparse, [2, 98])
     return max(float(high - low) * _LEAST_SHARE, 1e-3)
+
+
+def _bounds(plane: Plane) -> tuple[float, float]:
+    """Return between which values a plane is looked at.
+
+    The least and the greatest value may lie far off all others, as padding of the field of view
+    does (PS3.3 C.7.5.1.1.2): against a step of 32 768 no letter has contrast. They count as no
+    further from the others than these are from each other.
+    """
+    low, high = float(plane.min()), float(plane.max())
+    inner = plane[(plane > low) & (plane < high)]
+    if not inner.size:
+        return low, high
+    least, most = float(inner.min()), float(inner.max())
+    reach = max(most - least, 1.0)
+    return max(low, least - reach), min(high, most + reach)
 
 
 def windowed(plane: Plane, window: str, least: float, rules: InspectionRules) -> Picture:
@@ -138,6 +206,7 @@ def windowed(plane: Plane, window: str, least: float, rules: InspectionRules) ->
     `whole` is the whole range of values; `local` sets each pixel against the mean and the
     deviation of its surroundings: a name on bone and one in air are as easily seen.
     """
+    plane = np.clip(plane, *_bounds(plane))
     if window == "whole":
         low, high = float(plane.min()), float(plane.max())
         return _bytes((plane - low) / max(high - low, 1e-6))

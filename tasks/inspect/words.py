@@ -13,6 +13,7 @@ from tasks.inspect.rules import InspectionRules
 
 #: Shapes that a recogniser takes for each other.
 _ALIKE = str.maketrans("oil|!szb", "01111528")
+_ROUND = str.maketrans("cegq69", "000000")
 _SHORTEST_HAN, _SHORTEST_LATIN = 2, 4
 
 
@@ -73,9 +74,12 @@ def _enough(squeezed: str, rules: InspectionRules, share: float) -> float:
 
 
 def _is_line(squeezed: str, confidence: float, rules: InspectionRules, aspect: float) -> bool:
-    """Return whether it is a line of writing, though in a hand that is not read for sure."""
+    """Return whether it is a line of writing, though in a hand that is not read for sure.
+
+    A row of round sections, as a mosaic has them, is read as round letters in turn: one shape.
+    """
     return (
-        len(set(squeezed)) >= rules["line_characters"]
+        len(set(squeezed.translate(_ROUND))) >= rules["line_characters"]
         and aspect >= rules["line_aspect"]
         and confidence >= rules["line_confidence"]
     )

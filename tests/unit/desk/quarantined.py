@@ -48,6 +48,8 @@ class Quarantine:
         slices: Sequence[Dataset],
         reason: ReasonCode = ReasonCode.TEXT_IN_PIXELS,
         boxes: Sequence[Box] = (TEXT,),
+        *,
+        of_person: bool = False,
     ) -> str:
         """Set a series aside as the inspection does; return the id of the hold."""
         files = [to_bytes(one) for one in slices]
@@ -58,7 +60,7 @@ class Quarantine:
             hold_id=hold_id(RING, digests),
             reason=reason,
             files=tuple(sorted(sha256_of_bytes(data) for data in files)),
-            boxes=tuple(SeenBox(MINIMUM, box, 0.97) for box in boxes),
+            boxes=tuple(SeenBox(MINIMUM, box, 0.97, of_person) for box in boxes),
         )
         self.listed.append(held)
         return held.hold_id

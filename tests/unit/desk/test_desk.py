@@ -251,6 +251,38 @@ def test_a_rule_for_a_device_decides_about_its_next_series_in_the_same_place(
     assert taken(zones) == 0
 
 
+def test_an_accepted_series_that_is_held_again_beside_others_is_one_case_with_its_new_boxes(
+    quarantine: Quarantine,
+) -> None:
+    """The bytes are the same in both batches: what is told of the later one is not of the first."""
+    zones = quarantine.zones
+    first = quarantine.add_series(lettered(n_slices=2))
+    quarantine.write()
+    say(zones, ask(first, Outcome.ACCEPT))
+    delivery = take_again(zones, RING, SITE, TODAY)
+    assert delivery is not None
+    found = Box(80, 80, 20, 8)
+    again = Quarantine(zones, delivery.batch_id)
+    second = again.add_series(lettered(n_slices=3), boxes=(found,))
+    again.write()
+    holds = {hold.hold_id: hold for hold in open_desk(zones, RING, SITE).holds}
+    told = [(len(holds[one].files), holds[one].boxes[0].box) for one in (first, second)]
+    assert told == [(2, TEXT), (3, found)]
+
+
+def test_a_rule_accepts_nothing_in_which_the_person_is_named(quarantine: Quarantine) -> None:
+    zones = quarantine.zones
+    first = quarantine.add_series(lettered(n_slices=2))
+    quarantine.write()
+    say(zones, ask(first, Outcome.ACCEPT, until=TODAY + dt.timedelta(days=30)))
+    assert taken(zones) == 2
+    later = Quarantine(zones, BatchId("ffee112233445566"))
+    later.add_series(lettered(n_slices=3, series=5), of_person=True)
+    later.add_series(lettered(n_slices=4, series=6))
+    later.write()
+    assert taken(zones) == 4
+
+
 @pytest.mark.parametrize(
     ("request_", "told"),
     [
@@ -258,6 +290,7 @@ def test_a_rule_for_a_device_decides_about_its_next_series_in_the_same_place(
         ({"outcome": Outcome.MASK, "boxes": (Box(0, 0, 500, 2),)}, "boxes inside the image"),
         ({"outcome": Outcome.ACCEPT, "boxes": (MASK,)}, "boxes belong to a mask"),
         ({"outcome": Outcome.ACCEPT, "reviewer": "Dr Wang"}, "no code"),
+        ({"outcome": Outcome.ACCEPT, "reviewer": "ZHANGWEI"}, "no code"),
         ({"outcome": Outcome.ACCEPT, "reason": " "}, "needs a reason"),
         ({"outcome": Outcome.ACCEPT, "until": TODAY - dt.timedelta(days=1)}, "last day"),
         ({"outcome": Outcome.ACCEPT, "until": TODAY + dt.timedelta(days=900)}, "last day"),

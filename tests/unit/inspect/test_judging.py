@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +19,7 @@ from tasks.inspect.faces import FaceFacts, shows_face
 from tasks.inspect.plan import Series, job_of, judge, series_of, set_aside
 from tasks.inspect.records import FoundBox, Looked, PixelsOfFile
 from tasks.inspect.rules import load_rules
+from tasks.inspect.store_worker import joined
 from tasks.inspect.words import Standing, standing_of, telling
 
 RULES = load_rules()
@@ -52,7 +54,8 @@ def test_a_reading_is_text_unless_it_is_a_mark_or_too_little(
 def test_a_long_line_that_is_badly_read_is_text_all_the_same() -> None:
     assert standing_of("2月0204日2", 0.55, RULES, (), aspect=5.0) is Standing.TEXT
     assert standing_of("2月0204日2", 0.55, RULES, (), aspect=2.0) is Standing.NOTHING
-    assert standing_of("2月0204日2", 0.3, RULES, (), aspect=5.0) is Standing.NOTHING
+    assert standing_of("2月0204日2", 0.25, RULES, (), aspect=5.0) is Standing.NOTHING
+    assert standing_of("coeoGoe", 0.48, RULES, (), aspect=5.5) is Standing.NOTHING
     assert standing_of("EEEETEEE", 0.6, RULES, (), aspect=5.0) is Standing.NOTHING
 
 
@@ -121,6 +124,15 @@ def test_text_holds_marks_do_not_and_what_nobody_saw_is_held(
 ) -> None:
     judged = judge(ONE, looked, RULES, {})
     assert (judged.outcome, judged.reason) == (outcome, reason)
+
+
+def test_a_box_of_a_decided_image_does_not_hide_what_stands_there_in_an_undecided_one() -> None:
+    decided, new = (FoundBox(uid, 4, 4, 60, 12, 0.9, of_person=False) for uid in ("9.1", "9.2"))
+    (box,) = joined([replace(decided, confidence=0.99), new])
+    assert box.seen_in == "9.1"
+    part = {"9.1": (Question.TEXT,)}
+    assert judge(ONE, _looked(ONE, decided), RULES, part).reason is None
+    assert judge(ONE, _looked(ONE, box), RULES, part).reason is ReasonCode.TEXT_IN_PIXELS
 
 
 def test_a_series_is_decided_only_when_every_image_was() -> None:

@@ -10,15 +10,27 @@ import numpy as np
 import pytest
 
 from schemas.errors import EnvironmentProblemError
+from schemas.held_series import MAXIMUM, MEAN, MINIMUM
 from schemas.run.pool import Loss
-from tasks.inspect.records import InspectJob, Looked
+from tasks.inspect.records import ImageFile, InspectJob, Looked
 from tasks.inspect.rules import load_rules
 from tasks.inspect.store import look_at
 from tasks.inspect.store_models import read_models
 from tasks.inspect.store_pixels import values_of_file
 from tasks.inspect.store_worker import look, start_worker
+from tasks.inspect.views import tiles_of
 from tasks.simulate.images.drawn_text import TextStyle
-from tests.unit.inspect.pictures import CORNER, HAN, NAME, TURNED, body, job, write_file, written
+from tests.unit.inspect.pictures import (
+    CORNER,
+    HAN,
+    NAME,
+    TURNED,
+    WHITE,
+    body,
+    job,
+    write_file,
+    written,
+)
 
 RULES = load_rules()
 
@@ -52,6 +64,10 @@ def test_a_name_on_every_slice_is_found_where_it_stands(tmp_path: Path, style: T
     assert any((y < 40 if upright else x > 200) for x, y in where)
 
 
+def test_letters_of_dots_over_the_body_are_found_though_badly_read(tmp_path: Path) -> None:
+    assert _look(tmp_path, TextStyle("dots", 16.0, 0.45, 0.3, level=1800)).boxes
+
+
 def test_a_name_in_han_is_found(tmp_path: Path) -> None:
     assert _look(tmp_path, HAN, "欧阳淑珍").boxes
 
@@ -64,11 +80,45 @@ def test_a_name_on_the_last_slice_alone_is_found(tmp_path: Path) -> None:
 
 def test_every_frame_of_a_derived_series_is_looked_at(tmp_path: Path) -> None:
     images = [body(number) for number in range(9)]
-    # Neither first, middle, last nor bright enough to outshine the others in a projection.
-    faint = TextStyle("faint", 16.0, 0.45, 0.3, level=1400)
-    images[2] = written(images[2], faint)
+    images[2] = written(images[2], HAN, "欧阳淑珍")
     looked = look(job(tmp_path, images, every_frame=True))
     assert looked.n_views == 3 + len(RULES.views)
+    # Files are named 1.1 to 1.9: in the third it is read, in the others there is nothing to read.
+    views = {name for box in looked.boxes for name in box.views}
+    assert views - {MINIMUM, MEAN, MAXIMUM} == {"1.3"}
+    sample = look(job(tmp_path, images, every_frame=False))
+    assert "1.3" not in {name for box in sample.boxes for name in box.views}
+
+
+def test_small_letters_of_a_large_image_are_found_where_they_stand(tmp_path: Path) -> None:
+    images = [np.kron(body(number), np.ones((8, 8), np.uint16)) for number in range(2)]
+    small = TextStyle("small", 16.0, 0.6, 0.7, level=WHITE)
+    looked = look(job(tmp_path, [written(image, small) for image in images]))
+    assert any(abs(box.x - 1434) < 40 and abs(box.y - 1229) < 40 for box in looked.boxes)
+
+
+def test_tiles_cover_a_large_image_and_a_usual_one_has_none() -> None:
+    assert len(tiles_of((512, 768), RULES)) == 1
+    covered = np.zeros((700, 2048), dtype=np.uint8)
+    for tile in tiles_of(covered.shape, RULES)[1:]:
+        assert max(tile.shape) <= RULES["input_side_px"]
+        assert tile.of(covered).shape == tile.shape
+        covered[tile.y : tile.y + tile.rows, tile.x : tile.x + tile.columns] = 1
+    assert covered.all()
+
+
+@pytest.mark.parametrize("padding", [-32768, 32767])
+def test_padding_far_from_all_values_does_not_hide_a_name(tmp_path: Path, padding: int) -> None:
+    y, x = np.mgrid[:256, :256]
+    outside = (x - 128) ** 2 + (y - 128) ** 2 > 125**2
+    faint = TextStyle("faint", 22.0, 0.45, 0.3, level=1200, han=True)
+    files = []
+    for number in range(6):
+        image = written(body(number), faint, "欧阳淑珍").astype(np.int16)
+        image[outside] = padding
+        path = write_file(tmp_path / f"{number}.dcm", image, f"1.{number}", PixelRepresentation=1)
+        files.append(ImageFile(f"1.{number}", path))
+    looked = look(InspectJob(tuple(files), draw=5, every_frame=False))
     assert looked.boxes
 
 
