@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.runtime import flow_run as this_run
 
 from schemas.errors import BusyError, LivercohortError
 from schemas.run.nights import stamp
@@ -29,12 +30,17 @@ def told_when_ended(site: str) -> Iterator[None]:
     except BusyError:
         raise
     except LivercohortError as error:
-        tell_night(site, since, error.message)
+        _tell(site, since, error.message)
         raise
     except Exception as error:
-        tell_night(site, since, f"failed with {type(error).__name__}")
+        _tell(site, since, f"failed with {type(error).__name__}")
         raise
-    tell_night(site, since)
+    _tell(site, since)
+
+
+def _tell(*facts: str) -> None:
+    # A flow that is called as a function has no run, and no server that could show a task.
+    (tell_night if this_run.id else tell_night.fn)(*facts)
 
 
 def tell_release_failed(flow: object, flow_run: Any, state: Any) -> None:

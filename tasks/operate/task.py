@@ -37,7 +37,7 @@ def tell_night(site: str, since: str, failure: str = "") -> None:
     record = _record_of_this_run(settings.zones, code, since)
     if record is None:
         if failure:
-            send_message(*unrecorded_night(code, failure))
+            send_message.fn(*unrecorded_night(code, failure))
         return
     try:
         store.write_night(settings.zones, record)
@@ -45,7 +45,7 @@ def tell_night(site: str, since: str, failure: str = "") -> None:
         _log.error("metrics of the night were not written: %s", error.strerror)
     if record.state in NEEDS_A_PERSON:
         text = night_text(record)
-        send_message(text.partition(". ")[0], text)
+        send_message.fn(text.partition(". ")[0], text)
 
 
 def _record_of_this_run(zones: Zones, code: SiteCode, since: str) -> NightRecord | None:
