@@ -277,6 +277,7 @@ def test_a_run_without_anything_says_so_on_every_page(page: Page, tmp_path: Path
         decisions=(),
         previous=None,
         queries=(),
+        verification=(),
     )
     folder = publish(nothing, tmp_path)
     open_page(page, folder, "index.html")
