@@ -84,7 +84,9 @@ def test_a_missing_phase_is_in_no_image(fault: str) -> None:
 
 
 def test_each_story_fault_names_the_subject_who_has_it() -> None:
-    request = Request(sites=1, subjects=20, nights=2, seed=SEED, faults=tuple(STORY_FAULTS))
+    request = Request(
+        sites=1, subjects=len(STORY_FAULTS), nights=2, seed=SEED, faults=tuple(STORY_FAULTS)
+    )
     first = next(iter(plan_nights(request)))
     noted = {str(row["fault"]): row["subject_no"] for row in first.export.faults}
     assert noted.keys() == STORY_FAULTS.keys()
