@@ -114,6 +114,9 @@ def ingest_site(site: str) -> dict[str, Any]:
             inspect_again(code, kept_picture_words)
         except LivercohortError as error:
             refused.append(f"inspection of earlier batches: {error.message}")
+        except Exception as error:  # what was committed stays; the run shows as failed
+            message = redacted(error, "inspect", settings.zones).message
+            refused.append(f"inspection of earlier batches: {message}")
     for message in refused:
         get_run_logger().error("%s", message)
     create_table_artifact(
