@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
-from prefect.artifacts import create_markdown_artifact
-
 from flows.ingest_site import run_night
 from flows.release_cohort import release_cohort
 from schemas.errors import BadInputError
-from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
+from schemas.run.log_redaction import RUN_LOGGERS, redact_handlers
 from schemas.run.progress import announce
 from schemas.run.settings import Settings, read_settings
+from schemas.run.shown_runs import create_markdown_artifact, flow
 from schemas.vault.keys import create_demo_key_file
 from tasks.simulate.store import simulate
 
@@ -55,7 +53,7 @@ def demo(subjects: int = 3, seed: int = 1) -> dict[str, Any]:
     seed : int
         Decides every number and pixel.
     """
-    redact_handlers(*PREFECT_LOGGERS)
+    redact_handlers(*RUN_LOGGERS)
     zones = read_settings().zones
     releases: list[dict[str, Any]] = []
     nights: list[dict[str, Any]] = []

@@ -11,20 +11,23 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from prefect import flow
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
-
 from flows.executor import workers_of
-from flows.run_console import newest_report_link, progress_shown, told_when_ended
+from flows.run_console import newest_report_link, told_when_ended
 from flows.signed_tables import require_signed_tables
 from schemas.errors import LivercohortError, NightIncompleteError
 from schemas.identifiers import SiteCode
 from schemas.run.forking import preload_in_server, require_short_temporary_folder
-from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
+from schemas.run.log_redaction import RUN_LOGGERS, redact_handlers
 from schemas.run.nights import recorded_night
 from schemas.run.settings import Settings, read_settings
+from schemas.run.shown_runs import (
+    create_markdown_artifact,
+    create_table_artifact,
+    flow,
+    get_run_logger,
+    progress_shown,
+    run_parameters,
+)
 from schemas.run.sites import is_site_code, site_code
 from schemas.run.stage_errors import redacted, redacted_errors
 from tasks.clinical.task import take_in_forms
@@ -70,7 +73,7 @@ _STAGES: tuple[Callable[[str, str], object], ...] = (
 
 def _run_name() -> str:
     """Return a name that says whose night it is: a site code names a hospital, no person."""
-    site = str(flow_run.parameters.get("site", ""))
+    site = str(run_parameters().get("site", ""))
     return f"ingest-{site}" if is_site_code(site) else "ingest-site"
 
 
@@ -91,7 +94,7 @@ def ingest_site(site: str) -> dict[str, Any]:
         If an export or batch was refused or is held, so that the run shows as failed; the
         others are committed all the same.
     """
-    redact_handlers(*PREFECT_LOGGERS)
+    redact_handlers(*RUN_LOGGERS)
     preload_in_server(*_WORKERS_NEED)
     settings, code = read_settings(), site_code(site)
     with (

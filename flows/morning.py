@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
-from prefect.artifacts import create_markdown_artifact
-
 from flows.home_facts import make_digest
-from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
+from schemas.run.log_redaction import RUN_LOGGERS, redact_handlers
 from schemas.run.settings import read_settings
+from schemas.run.shown_runs import create_markdown_artifact, flow
 from schemas.run.stage_errors import redacted_errors
 from tasks.operate.digest import subject_of
 from tasks.operate.facts import Level
@@ -25,7 +23,7 @@ def morning_digest() -> dict[str, Any]:
     dict
         `day`, `act` and `look`: how many things need a person, and how many a look.
     """
-    redact_handlers(*PREFECT_LOGGERS)
+    redact_handlers(*RUN_LOGGERS)
     settings = read_settings()
     with redacted_errors("digest", settings.zones):
         told, text, day = make_digest(settings)

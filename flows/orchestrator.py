@@ -1,4 +1,4 @@
-"""The Prefect server behind a command: the one in PREFECT_API_URL, else a private one."""
+"""The Prefect server of the demo: the one in PREFECT_API_URL, else a private one."""
 
 from __future__ import annotations
 

@@ -11,14 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
-
 from flows.free_text import require_clean_waivers
-from flows.run_console import progress_shown, tell_release_failed
+from flows.run_console import told_when_not_made
 from flows.signed_tables import require_signed_tables
-from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
+from schemas.run.log_redaction import RUN_LOGGERS, redact_handlers
 from schemas.run.settings import Settings, read_settings
+from schemas.run.shown_runs import (
+    create_markdown_artifact,
+    create_table_artifact,
+    flow,
+    progress_shown,
+)
 from schemas.run.stage_errors import redacted_errors
 from tasks.clinical.task import merge_forms
 from tasks.deidentify.search.store_held_words import forget_held_words
@@ -48,12 +51,8 @@ RELEASE = "release"
 HELD = "held"
 
 
-@flow(
-    name="release-cohort",
-    flow_run_name="release-cohort",
-    retries=0,
-    on_failure=[tell_release_failed],
-)
+@flow(name="release-cohort", flow_run_name="release-cohort", retries=0)
+@told_when_not_made
 def release_cohort(
     bump: str = "auto", dry_run: bool = False, rehash: bool = False, accept_gone: bool = False
 ) -> dict[str, Any]:
@@ -79,7 +78,7 @@ def release_cohort(
         If a blocker stands, an identifier is found that is nobody's, or the data may not be
         released. Whose words are found is held, and the others are released.
     """
-    redact_handlers(*PREFECT_LOGGERS)
+    redact_handlers(*RUN_LOGGERS)
     settings = read_settings()
     with redacted_errors("home", settings.zones):
         require_signed_tables(settings.zones)

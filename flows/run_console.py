@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
-from uuid import UUID
-
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.runtime import flow_run as this_run
+from typing import ParamSpec, TypeVar
 
 from schemas.errors import BusyError, LivercohortError
 from schemas.run.nights import stamp
 from schemas.run.settings import Settings
 from tasks.operate.task import send_message, tell_night
 from tasks.report.store_builds import newest_report
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @contextmanager
@@ -30,23 +31,31 @@ def told_when_ended(site: str) -> Iterator[None]:
     except BusyError:
         raise
     except LivercohortError as error:
-        _tell(site, since, error.message)
+        tell_night(site, since, error.message)
         raise
     except Exception as error:
-        _tell(site, since, f"failed with {type(error).__name__}")
+        tell_night(site, since, f"failed with {type(error).__name__}")
         raise
-    _tell(site, since)
+    tell_night(site, since)
 
 
-def _tell(*facts: str) -> None:
-    # A flow that is called as a function has no run, and no server that could show a task.
-    (tell_night if this_run.id else tell_night.fn)(*facts)
+def told_when_not_made(release: Callable[P, R]) -> Callable[P, R]:
+    """Tell that a release was not made, and why; `dry_run` wanted none."""
 
+    @functools.wraps(release)
+    def told(*arguments: P.args, **named: P.kwargs) -> R:
+        try:
+            return release(*arguments, **named)
+        except Exception as error:
+            given = inspect.signature(release).bind(*arguments, **named).arguments
+            if not given.get("dry_run"):
+                why = error.message if isinstance(error, LivercohortError) else ""
+                send_message.fn(
+                    "livercohort: a release was not made", f"{type(error).__name__}: {why}"
+                )
+            raise
 
-def tell_release_failed(flow: object, flow_run: Any, state: Any) -> None:
-    """Tell that a release was not made, and why; Prefect calls it by these names."""
-    if not flow_run.parameters.get("dry_run"):
-        send_message.fn("livercohort: a release was not made", str(state.message or ""))
+    return told
 
 
 def newest_report_link(settings: Settings) -> str:
@@ -56,23 +65,3 @@ def newest_report_link(settings: Settings) -> str:
     if not index.is_file():
         return "There is no report yet."
     return f"Newest so far: [{folder.name}]({index.as_uri()})"
-
-
-def progress_shown(key: str, description: str) -> Callable[[float], None]:
-    """Show a progress bar at 0 and return what moves it, in percent.
-
-    Parameters
-    ----------
-    key : str
-        Its name in the console; site codes and fixed words only.
-    description : str
-        What it counts.
-    """
-    made = create_progress_artifact(0.0, key=key, description=description)
-    if not isinstance(made, UUID):
-        raise TypeError("progress is shown from synchronous flows only")
-
-    def move(percent: float) -> None:
-        update_progress_artifact(made, percent)
-
-    return move

@@ -23,7 +23,7 @@ from prefect.runtime import flow_run as this_run
 from prefect.states import Crashed
 
 from schemas.errors import BusyError
-from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
+from schemas.run.log_redaction import RUN_LOGGERS, redact_handlers
 from schemas.run.settings import read_settings
 from schemas.run.sites import is_site_code
 from schemas.run.zones import Zones
@@ -48,7 +48,7 @@ def watchdog(stuck_minutes: float = STUCK_MINUTES) -> dict[str, Any]:
     dict
         `freed`: how many.
     """
-    redact_handlers(*PREFECT_LOGGERS)
+    redact_handlers(*RUN_LOGGERS)
     zones = read_settings().zones
     wanted = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
     freed = 0

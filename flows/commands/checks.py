@@ -185,7 +185,7 @@ def _check_telemetry() -> Check:
 def _check_database() -> Check:
     url = os.environ.get("PREFECT_API_URL")
     if not url:
-        return Check("database", ok=True, found="embedded Prefect server, below the home")
+        return Check("database", ok=True, found="no Prefect server is named, and none is needed")
     import urllib.error
     import urllib.request
 

@@ -58,12 +58,9 @@ def release(
     prepare_home(settings)
     require_free(settings.zones, "release")
     show_progress(settings.zones.logs / "livercohort.log")
-    from flows.orchestrator import prefect_server
+    from flows.release_cohort import release_cohort
 
-    with prefect_server(settings):
-        from flows.release_cohort import release_cohort
-
-        result = release_cohort(bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone)
+    result = release_cohort(bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone)
     if as_json:
         say_json(result)
     else:

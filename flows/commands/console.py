@@ -17,6 +17,7 @@ import typer
 from schemas.errors import BadInputError
 from schemas.run.atomic_files import write_bytes
 from schemas.run.progress import LOGGER_NAME
+from schemas.run.shown_runs import PLAIN_LOGGER
 from schemas.tables.spreadsheet_cells import plain_cell
 
 if TYPE_CHECKING:
@@ -149,8 +150,10 @@ def show_progress(log_file: Path | None) -> None:
     logger = logging.getLogger(LOGGER_NAME)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    plain = logging.getLogger(PLAIN_LOGGER)
     for handler in list(logger.handlers):
-        logger.removeHandler(handler)
+        for each in (logger, plain):
+            each.removeHandler(handler)
         handler.close()
     console = logging.StreamHandler(sys.stderr)
     console.setFormatter(logging.Formatter("%(message)s"))
@@ -160,6 +163,7 @@ def show_progress(log_file: Path | None) -> None:
         keep = logging.FileHandler(log_file, encoding="utf-8")
         keep.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(keep)
+        plain.addHandler(keep)
 
 
 class _BarHandler(logging.Handler):

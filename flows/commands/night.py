@@ -145,7 +145,7 @@ def chosen_sites(settings: Settings, codes: list[str], *, all_sites: bool) -> li
 def sites_with_work(settings: Settings, codes: list[str]) -> list[str]:
     """Return the sites with an export that is complete and new; refuse a site that is busy.
 
-    This looks before a server is started, so that a quiet night costs almost nothing.
+    This looks before anything of a night is loaded, so that a quiet one costs almost nothing.
     """
     from schemas.run.sites import read_site
     from tasks.receive.store import pending_exports
@@ -197,7 +197,7 @@ def has_decided_work(settings: Settings, code: str) -> bool:
 
 
 def require_signed_tables(settings: Settings) -> None:
-    """Refuse to begin, before a server is started, while a signed table cannot be used."""
+    """Refuse to begin while a signed table cannot be used."""
     from flows.signed_tables import require_signed_tables as require
 
     require(settings.zones)
@@ -218,8 +218,11 @@ def prepare_home(settings: Settings) -> None:
 
 
 def run_nights(settings: Settings, codes: list[str]) -> list[dict[str, Any]]:
-    """Run one flow per site; a site that fails never stops the others."""
-    from flows.orchestrator import prefect_server
+    """Run the night of each site; one that fails never stops the others.
+
+    Prefect is shown them if `PREFECT_API_URL` names its server; else nothing of it is loaded.
+    """
+    from flows.ingest_site import run_night
     from schemas.errors import LivercohortError
     from schemas.identifiers import SiteCode
     from schemas.run.stage_errors import redacted
@@ -228,17 +231,14 @@ def run_nights(settings: Settings, codes: list[str]) -> list[dict[str, Any]]:
     for code in codes:
         require_key(settings, SiteCode(code))
     nights: list[dict[str, Any]] = []
-    with prefect_server(settings):
-        from flows.ingest_site import run_night
-
-        for code in codes:
-            try:
-                nights.append(run_night(code))
-            except LivercohortError as error:
-                nights.append({"site_code": code, "batches": [], "refused": [error.message]})
-            except Exception as error:
-                told = redacted(error, "night", settings.zones).message
-                nights.append({"site_code": code, "batches": [], "refused": [told]})
+    for code in codes:
+        try:
+            nights.append(run_night(code))
+        except LivercohortError as error:
+            nights.append({"site_code": code, "batches": [], "refused": [error.message]})
+        except Exception as error:
+            told = redacted(error, "night", settings.zones).message
+            nights.append({"site_code": code, "batches": [], "refused": [told]})
     return nights
 
 

@@ -6,13 +6,14 @@ import logging
 import re
 
 from schemas.errors import LivercohortError
+from schemas.run.shown_runs import PLAIN_LOGGER
 
 #: Resident IDs (18), mobiles (11) and hospital numbers (7 and more); times and counts are shorter.
 _LONG_NUMBER = re.compile(r"(?<![\w.-])\d{7,}[\dXx]?(?![\w.-])")
 
 
-#: Loggers whose handlers print or send to the scheduler's database.
-PREFECT_LOGGERS = ("prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.extra")
+#: Loggers whose handlers print, write to the log file or send to the scheduler's database.
+RUN_LOGGERS = ("prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.extra", PLAIN_LOGGER)
 
 
 class RedactingFilter(logging.Filter):

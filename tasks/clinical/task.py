@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prefect import task
-from prefect.logging import get_run_logger
-
 from schemas.dicom.features import InstanceFeatures
 from schemas.handover.records import (
     CommittedInstances,
@@ -20,6 +17,7 @@ from schemas.handover.records import (
 from schemas.identifiers import SiteCode, SubjectNo
 from schemas.records import Finding
 from schemas.run.settings import read_settings
+from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, run_context
 from schemas.vault.keys import read_key_file
@@ -34,7 +32,7 @@ from tasks.clinical.residents import check_residents, read_residents
 from tasks.clinical.store_erase import keep_out_erased
 
 
-@task(name="clinical", task_run_name="clinical", retries=0)
+@task(name="clinical", retries=0)
 def take_in_forms(site: str, batch: str) -> dict[str, int]:
     """Read the forms of one batch; seal the real dates, keep shifted ones for the warehouse."""
     context = run_context(site, batch)
@@ -65,7 +63,7 @@ def take_in_forms(site: str, batch: str) -> dict[str, int]:
     return counts
 
 
-@task(name="merge-forms", task_run_name="merge-forms", retries=0)
+@task(name="merge-forms", retries=0)
 def merge_forms() -> dict[str, int]:
     """Unseal the forms of all committed batches and keep the row in force of each key."""
     settings = read_settings()

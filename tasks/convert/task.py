@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from prefect import task
-from prefect.logging import get_run_logger
-
 from schemas.handover.records import ConvertedVolumes, SettledImages
 from schemas.run.attempts import require_no_worker_lost
 from schemas.run.progress import stage_progress
+from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
 from tasks.convert.codes import LOST_WORKER
@@ -17,7 +15,7 @@ from tasks.convert.store import convert_many
 from tasks.convert.store_warehouse import series_jobs
 
 
-@task(name="convert", task_run_name="convert", retries=0)
+@task(name="convert", retries=0)
 def convert_batch(site: str, batch: str) -> dict[str, int]:
     """Convert the series that got new instances; prove every volume against its source."""
     context = run_context(site, batch)

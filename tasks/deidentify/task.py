@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from prefect import task
-from prefect.logging import get_run_logger
-
 from schemas.errors import GateBlockedError
 from schemas.handover.records import (
     AuditHead,
@@ -18,6 +15,7 @@ from schemas.handover.records import (
 from schemas.pixel_decisions import DecidedPixels
 from schemas.records import FileKind
 from schemas.run.attempts import require_no_worker_lost
+from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
 from schemas.vault.pixel_decision_log import read_decisions
@@ -35,7 +33,7 @@ from tasks.deidentify.search.store_scan_batch import (
 from tasks.deidentify.store_audit import AUDIT_FILE, write_audit
 
 
-@task(name="deidentify", task_run_name="deidentify", retries=0)
+@task(name="deidentify", retries=0)
 def deidentify_batch(site: str, batch: str) -> dict[str, int]:
     """De-identify the images of one batch; hold what a rule cannot decide.
 
@@ -66,7 +64,7 @@ def deidentify_batch(site: str, batch: str) -> dict[str, int]:
     return counts
 
 
-@task(name="scan", task_run_name="scan", retries=0)
+@task(name="scan", retries=0)
 def scan_batch(site: str, batch: str) -> dict[str, int]:
     """Search all that is about to be written; withhold every person who is found in it."""
     context = run_context(site, batch)
@@ -96,7 +94,7 @@ def scan_batch(site: str, batch: str) -> dict[str, int]:
     return {"persons": len(people), "hits": len(hits)}
 
 
-@task(name="rescan", task_run_name="rescan", retries=0)
+@task(name="rescan", retries=0)
 def require_clean(site: str, batch: str) -> None:
     """Search once more after persons were withheld; a hit that stays stops the batch.
 

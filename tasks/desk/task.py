@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from prefect import task
-from prefect.logging import get_run_logger
-
 from schemas.handover.records import ReceivedExport
 from schemas.handover.workbench import Workbench
 from schemas.hospital_day import hospital_today
 from schemas.run.settings import read_settings
+from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.sites import site_code
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import require_key
 from tasks.desk.store_again import take_again
 
 
-@task(name="take-again", task_run_name="take-again", retries=0)
+@task(name="take-again", retries=0)
 def take_decided_again(site: str) -> list[str]:
     """Take what people decided out of the quarantine, as a batch of its own.
 

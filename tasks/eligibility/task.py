@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from prefect import task
-from prefect.logging import get_run_logger
-
 from schemas.handover.records import (
     CasesForReaders,
     CommittedNights,
@@ -19,6 +16,7 @@ from schemas.identifiers import SiteCode
 from schemas.protocol import read_protocol
 from schemas.reference import Judge
 from schemas.run.settings import read_settings
+from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench
 from schemas.tables.contracts import conform, read_table_contracts
@@ -34,7 +32,7 @@ from tasks.eligibility.store_cases import write_cases
 #: Signed by hand and never written by us; it is restricted because it names subjects.
 
 
-@task(name="eligibility", task_run_name="eligibility", retries=0)
+@task(name="eligibility", retries=0)
 def evaluate_cohort(judge: Judge) -> dict[str, int]:
     """Decide the nine criteria for every subject under every reading.
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from prefect import task
-from prefect.logging import get_run_logger
-
 from schemas.handover.records import (
     CommittedInstances,
     LabelledCohort,
@@ -15,6 +12,7 @@ from schemas.handover.records import (
     SettledImages,
 )
 from schemas.run.settings import read_settings
+from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, run_context
 from schemas.tables.warehouse import read_instances
@@ -24,7 +22,7 @@ from tasks.harmonise.stated_exams import stated_exams
 from tasks.harmonise.store_rules import read_overrides, read_study_overrides, use_rules
 
 
-@task(name="harmonise", task_run_name="harmonise", retries=0)
+@task(name="harmonise", retries=0)
 def label_batch(site: str, batch: str) -> dict[str, int]:
     """Label the exams that got new instances, together with what earlier nights brought."""
     context = run_context(site, batch)
@@ -48,7 +46,7 @@ def label_batch(site: str, batch: str) -> dict[str, int]:
     return counts
 
 
-@task(name="label-cohort", task_run_name="label-cohort", retries=0)
+@task(name="label-cohort", retries=0)
 def label_cohort() -> dict[str, int]:
     """Label all committed instances anew, with the rules in force today."""
     settings = read_settings()

@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from prefect import task
-from prefect.logging import get_run_logger
-
 from schemas.handover.records import SettledImages
 from schemas.handover.workbench import Workbench
 from schemas.pixel_decisions import DecidedPixels
 from schemas.run.attempts import require_no_worker_lost
 from schemas.run.pool import Loss
 from schemas.run.progress import stage_progress
+from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import RunContext, run_context
 from schemas.vault.keys import Purpose
@@ -32,7 +30,7 @@ from tasks.inspect.words import telling
 WordsOf = Callable[[Workbench], Mapping[str, frozenset[str]]]
 
 
-@task(name="inspect", task_run_name="inspect", retries=0)
+@task(name="inspect", retries=0)
 def inspect_batch(site: str, batch: str, words_of: WordsOf) -> dict[str, int]:
     """Look into the pixels of all that was let in; hold what shows text or a face.
 
@@ -67,7 +65,7 @@ def inspect_batch(site: str, batch: str, words_of: WordsOf) -> dict[str, int]:
     return counts
 
 
-@task(name="inspect-again", task_run_name="inspect-again", retries=0)
+@task(name="inspect-again", retries=0)
 def inspect_again(site: str, words_of: KeptWords) -> dict[str, int]:
     """Look at every committed series of a site that the rules in force have not seen."""
     counts = look_again(site, words_of)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
-
-from prefect import task
 
 from schemas.identifiers import SiteCode
 from schemas.run.nights import NEEDS_A_PERSON, NightRecord, last_night
 from schemas.run.settings import read_settings
+from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.sites import site_code
 from schemas.run.zones import Zones
 from tasks.operate import store
 from tasks.operate.digest import night_text, unrecorded_night
 from tasks.operate.store_notify import notify
 
-_log = logging.getLogger("prefect.livercohort.operate")
 
-
-@task(name="tell-night", task_run_name="tell-night", retries=0)
+@task(name="tell-night", retries=0)
 def tell_night(site: str, since: str, failure: str = "") -> None:
     """Write metrics and log of the night that has just ended; tell somebody if it must be told.
 
@@ -42,7 +38,7 @@ def tell_night(site: str, since: str, failure: str = "") -> None:
     try:
         store.write_night(settings.zones, record)
     except OSError as error:  # a full disk must not keep anybody from being told
-        _log.error("metrics of the night were not written: %s", error.strerror)
+        get_run_logger().error("metrics of the night were not written: %s", error.strerror)
     if record.state in NEEDS_A_PERSON:
         text = night_text(record)
         send_message.fn(text.partition(". ")[0], text)
@@ -59,8 +55,8 @@ def _record_of_this_run(zones: Zones, code: SiteCode, since: str) -> NightRecord
     return record if is_mine else None
 
 
-@task(name="tell", task_run_name="tell", retries=0)
+@task(name="tell", retries=0)
 def send_message(subject: str, text: str) -> None:
     """Send one message wherever the settings say."""
     for failure in notify(read_settings(), subject, text):
-        _log.error("a message was not delivered: %s", failure)
+        get_run_logger().error("a message was not delivered: %s", failure)

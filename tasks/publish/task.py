@@ -9,9 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-from prefect.logging import get_run_logger
-
 from schemas.errors import StorageError, SubjectsHeldError
 from schemas.handover.records import (
     CheckedRelease,
@@ -34,6 +31,7 @@ from schemas.identifiers import BatchId, SiteCode
 from schemas.protocol import read_decisions
 from schemas.run.orphans import sweep_orphans
 from schemas.run.settings import Settings, read_settings
+from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.sites import read_registered_sites, read_sites
 from schemas.run.software import software_version
 from schemas.run.stage_errors import redacted_errors
@@ -56,7 +54,7 @@ from tasks.publish.signature import Signer
 from tasks.publish.store_origin import record_releases, require_continuable
 
 
-@task(name="rows", task_run_name="rows", retries=0)
+@task(name="rows", retries=0)
 def stage_rows(site: str, batch: str) -> dict[str, int]:
     """Make the batch's rows of the published image tables, as a release would hold them."""
     context = run_context(site, batch)
@@ -85,7 +83,7 @@ def stage_rows(site: str, batch: str) -> dict[str, int]:
     return {name: table.num_rows for name, table in tables.items()}
 
 
-@task(name="collect", task_run_name="collect", retries=0)
+@task(name="collect", retries=0)
 def collect_batches(
     rules: RulesInForce, *, rehash: bool = False, accept_gone: bool = False
 ) -> dict[str, int]:
@@ -140,7 +138,7 @@ def _later(settings: Settings, rules_id: str, site: SiteCode) -> list[LaterInspe
     return [row for row in found if row.rules_id == rules_id]
 
 
-@task(name="keep-out", task_run_name="keep-out", retries=0)
+@task(name="keep-out", retries=0)
 def keep_out_withdrawn() -> dict[str, int]:
     """Give every subject on the suppression list the consent `withdrawn`, whatever the form says.
 
@@ -163,7 +161,7 @@ def keep_out_withdrawn() -> dict[str, int]:
     return {"kept_out": len(listed)}
 
 
-@task(name="release-tables", task_run_name="release-tables", retries=0)
+@task(name="release-tables", retries=0)
 def stage_release_tables() -> dict[str, int]:
     """Bring everything into the form of the contracts."""
     settings = read_settings()
@@ -191,7 +189,7 @@ def stage_release_tables() -> dict[str, int]:
     return {name: table.num_rows for name, table in tables.items()}
 
 
-@task(name="publish", task_run_name="publish", retries=0)
+@task(name="publish", retries=0)
 def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]) -> dict[str, Any]:
     """Write the release beside its place, have it inspected, and rename it once.
 
@@ -261,7 +259,7 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
     }
 
 
-@task(name="push", task_run_name="push", retries=2, retry_delay_seconds=10)
+@task(name="push", retries=2, retry_delay_seconds=10)
 def push_to_stores(version: str) -> bool:
     """Copy the warehouse and the release to the stores the settings name; repeats are harmless.
 
@@ -278,7 +276,7 @@ def push_to_stores(version: str) -> bool:
             raise _not_copied(version, error) from None
 
 
-@task(name="close-release", task_run_name="close-release", retries=0)
+@task(name="close-release", retries=0)
 def close_release() -> None:
     """Remove the scratch of the release: it held real dates."""
     release_bench(read_settings()).close()

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from prefect import task
-from prefect.artifacts import create_table_artifact
-from prefect.logging import get_run_logger
-
 from schemas.handover.records import (
     CheckedBatch,
     CheckedRelease,
@@ -18,6 +14,7 @@ from schemas.handover.records import (
 )
 from schemas.hospital_day import hospital_today
 from schemas.run.settings import read_settings
+from schemas.run.shown_runs import create_table_artifact, get_run_logger, task
 from schemas.run.stage_errors import redacted_errors
 from schemas.run.zones import Zones
 from schemas.run_context import release_bench, run_context
@@ -32,7 +29,7 @@ from tasks.queries.sync import Night, Scope, plan_sync
 _WITHDRAWN = "withdrawn"
 
 
-@task(name="sync-queries", task_run_name="sync-queries", retries=0)
+@task(name="sync-queries", retries=0)
 def sync_batch_queries(site: str, batch: str) -> dict[str, int]:
     """Raise, close or issue again what one batch's findings change; a held batch changes nothing.
 
@@ -69,7 +66,7 @@ def sync_batch_queries(site: str, batch: str) -> dict[str, int]:
         return _sync(context.zones, night)
 
 
-@task(name="sync-release-queries", task_run_name="sync-release-queries", retries=0)
+@task(name="sync-release-queries", retries=0)
 def sync_release_queries() -> dict[str, int]:
     """Raise, close or issue again what the findings over the whole cohort change."""
     settings = read_settings()

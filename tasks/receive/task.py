@@ -5,9 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from prefect import task
-from prefect.logging import get_run_logger
-
 from schemas.errors import LivercohortError
 from schemas.handover.records import (
     AuditHead,
@@ -22,6 +19,7 @@ from schemas.handover.records import (
 from schemas.handover.workbench import Workbench
 from schemas.run.atomic_files import sha256_of_bytes
 from schemas.run.settings import read_settings
+from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.sites import read_site, site_code
 from schemas.run.software import software_version
 from schemas.run.stage_errors import redacted, redacted_errors
@@ -41,7 +39,7 @@ from tasks.receive.store_ledger import note_unlisted
 from tasks.receive.store_linkage import link_subjects
 
 
-@task(name="receive", task_run_name="receive", retries=0)
+@task(name="receive", retries=0)
 def receive_exports(site: str) -> dict[str, list[str]]:
     """Take in every export of the site that is complete and not known yet.
 
@@ -82,7 +80,7 @@ def receive_exports(site: str) -> dict[str, list[str]]:
     return {"batches": batches, "refused": refused}
 
 
-@task(name="link", task_run_name="link", retries=0)
+@task(name="link", retries=0)
 def link_batch(site: str, batch: str) -> dict[str, int]:
     """File the linkage in the vault; say who each PatientID is."""
     context = run_context(site, batch)
@@ -102,7 +100,7 @@ def link_batch(site: str, batch: str) -> dict[str, int]:
     return {"patient_ids": len(linkage.assignments), **count_states(linkage.outcomes)}
 
 
-@task(name="settle", task_run_name="settle", retries=0)
+@task(name="settle", retries=0)
 def settle_batch(site: str, batch: str) -> dict[str, int]:
     """Compare the accepted instances with what earlier batches brought."""
     context = run_context(site, batch)
@@ -125,7 +123,7 @@ def settle_batch(site: str, batch: str) -> dict[str, int]:
     return {**count_states(settled), "held_in_warehouse": len(held)}
 
 
-@task(name="tables", task_run_name="tables", retries=0)
+@task(name="tables", retries=0)
 def stage_tables(site: str, batch: str) -> dict[str, int]:
     """Write the batch's tables as they will be committed, for the scan to read."""
     context = run_context(site, batch)
@@ -134,7 +132,7 @@ def stage_tables(site: str, batch: str) -> dict[str, int]:
         return store_commit.write_batch_tables(context.bench, context.ring().keyed_digest)
 
 
-@task(name="commit", task_run_name="commit", retries=0)
+@task(name="commit", retries=0)
 def commit_batch(site: str, batch: str) -> dict[str, Any]:
     """Check that every file is accounted for, then publish the batch with one rename."""
     context = run_context(site, batch)

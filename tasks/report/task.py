@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from prefect import task
-from prefect.logging import get_run_logger
-
 from schemas.clinical_rows import ClinicalRow
 from schemas.handover.records import (
     CasesForReaders,
@@ -16,6 +13,7 @@ from schemas.handover.records import (
     RatedForms,
 )
 from schemas.run.settings import read_settings
+from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench
 from schemas.vault.keys import KeyRing, read_key_file
@@ -26,7 +24,7 @@ from tasks.report.store_release import build_report
 from tasks.report.store_reviews import read_reviews
 
 
-@task(name="report", task_run_name="report", retries=0)
+@task(name="report", retries=0)
 def write_release_report(version: str) -> str:
     """Build the report of a release; building it again writes nothing.
 
@@ -46,7 +44,7 @@ def write_release_report(version: str) -> str:
     return name
 
 
-@task(name="ratings", task_run_name="ratings", retries=0)
+@task(name="ratings", retries=0)
 def add_reviewer_ratings() -> dict[str, int]:
     """Put the ratings made in reports beside those that sites delivered (criterion E2)."""
     settings = read_settings()

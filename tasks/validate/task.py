@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 import pyarrow as pa
-from prefect import task
-from prefect.artifacts import create_table_artifact
-from prefect.logging import get_run_logger
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.torn_series import filed_instances
@@ -29,6 +26,7 @@ from schemas.handover.records import (
 from schemas.handover.workbench import Workbench
 from schemas.records import ABOUT_INSTANCE, FileOutcome, Finding
 from schemas.run.settings import read_settings
+from schemas.run.shown_runs import create_table_artifact, get_run_logger, task
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, run_context
 from schemas.states import FileState
@@ -40,7 +38,7 @@ from tasks.validate.store import read_waived, require_passed, validate_tables
 from tasks.validate.suites import Stage
 
 
-@task(name="validate", task_run_name="validate", retries=0)
+@task(name="validate", retries=0)
 def validate_batch(site: str, batch: str) -> dict[str, int]:
     """Check the batch's rows against contracts and rules; every failing row is a finding."""
     context = run_context(site, batch)
@@ -69,7 +67,7 @@ def validate_batch(site: str, batch: str) -> dict[str, int]:
     return counts
 
 
-@task(name="validate-release", task_run_name="validate-release", retries=0)
+@task(name="validate-release", retries=0)
 def validate_release() -> dict[str, int]:
     """Check all tables of the release; every failing row is a finding."""
     settings = read_settings()
@@ -93,7 +91,7 @@ def validate_release() -> dict[str, int]:
     return dict(sorted(Counter(f.severity.value for f in report.findings).items()))
 
 
-@task(name="require-passed", task_run_name="require-passed", retries=0)
+@task(name="require-passed", retries=0)
 def require_release_passed() -> None:
     """Stop the release when a blocker stands that nobody waived.
 

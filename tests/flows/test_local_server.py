@@ -6,14 +6,11 @@ import os
 import urllib.error
 import urllib.request
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from flows.orchestrator import prefect_server
 from schemas.run.settings import Settings, apply_environment
-from tests.flows.conftest import run
-from tests.flows.exports import cut_export, new_home
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("embedded")]
 
@@ -39,13 +36,3 @@ def test_another_user_cannot_list_or_cancel_the_runs_of_a_night(
             assert answer.code == 401
     assert "PREFECT_API_AUTH_STRING" not in os.environ
     assert password.encode() not in (tmp_path / "logs" / "prefect-server.log").read_bytes()
-
-
-def test_nothing_is_left_in_the_shared_temporary_folder(whole_export: Path, tmp_path: Path) -> None:
-    home = new_home(tmp_path)
-    cut_export(whole_export, home / "inbox", series=1)
-    # Below the folder of the machine: names of sockets are at most 107 bytes long.
-    with TemporaryDirectory() as shared:
-        ended = run("ingest", "S91", "--home", home, TMPDIR=shared)
-        assert ended.code == 0, ended.err
-        assert [path.name for path in Path(shared).iterdir() if "prefect" in path.name] == []
