@@ -159,15 +159,16 @@ def signed_text(data: bytes | str, name: str) -> str:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     if not text.strip():
         raise ContractError("an empty file", where=name, hint="Restore the table.")
-    for number, line in enumerate(text.split("\n"), start=1):
-        strange = next((c for c in line if _is_unwritten(c)), "")
-        if strange:
-            raise ContractError(
-                f"the character U+{ord(strange):04X}, which nobody writes",
-                expected="text that can be read as it stands",
-                where=f"{name}:{number}",
-                hint="Delete it, or write the line anew.",
-            )
+    # A table has few different characters, and a line must be known only where one is refused.
+    strange = {c for c in set(text) if c != "\n" and _is_unwritten(c)}
+    if strange:
+        at = min(text.index(c) for c in strange)
+        raise ContractError(
+            f"the character U+{ord(text[at]):04X}, which nobody writes",
+            expected="text that can be read as it stands",
+            where=f"{name}:{text.count(chr(10), 0, at) + 1}",
+            hint="Delete it, or write the line anew.",
+        )
     if not text.endswith("\n"):
         raise ContractError(
             "a last line without an end: the file may be cut off",

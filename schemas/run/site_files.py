@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import zoneinfo
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any
 
 import yaml
@@ -37,6 +38,12 @@ _MESSAGES = {
 }
 
 
+@cache
+def _time_zones() -> frozenset[str]:
+    """Return the names of all time zones; the library walks a folder tree for them."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 class _Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -58,7 +65,7 @@ class Schedule(_Block):
     @field_validator("timezone")
     @classmethod
     def _timezone(cls, name: str) -> str:
-        if name not in zoneinfo.available_timezones():
+        if name not in _time_zones():
             raise ValueError("is no time zone (e.g. Asia/Shanghai)")
         return name
 

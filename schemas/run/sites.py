@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from schemas.errors import BadInputError, ContractError
 from schemas.hospital_day import hospital_today
 from schemas.identifiers import SiteCode
 from schemas.package_data import data_contracts_dir
-from schemas.rule_documents import read_document
-from schemas.rule_tables import Cells, TableShape, read_table, table_name
+from schemas.rule_documents import parse_document
+from schemas.rule_tables import Cells, TableShape, read_signed, read_table, table_name
 from schemas.run.settings import read_settings
 from schemas.run.site_files import SiteConfig, contradictions, parse_site_file
 
@@ -157,7 +158,14 @@ def _folder_of(code: str) -> Path:
 
 def read_site_file(path: Path) -> SiteConfig:
     """Read one site file, and refuse it by file and line when it cannot be used."""
-    document = read_document(path)
+    return _usable_site(path, read_signed(path), hospital_today(), read_registered_sites())
+
+
+@lru_cache(maxsize=256)  # a night asks for its site some twenty times
+def _usable_site(
+    path: Path, content: bytes, _today: dt.date, _registered: tuple[RegisteredSite, ...]
+) -> SiteConfig:
+    document = parse_document(content, table_name(path))
     site, problems = check_site_file(path)
     if site is None or problems:
         field = tuple(problems[0].split(" ", 1)[0].split("."))

@@ -14,8 +14,11 @@ from typing import Any
 
 import pandas as pd
 
+from schemas.run.lazy_imports import loaded_when_used
 from tasks.validate.suites import Rule, gx_severity
 
+#: Modules that GX imports for expectations, pages and stores which we have none of.
+_SELDOM_USED = ("altair", "boto3", "botocore", "scipy.stats")
 #: What of a GX result is kept as evidence: numbers only.
 _KEPT = ("element_count", "unexpected_count", "unexpected_percent", "missing_count")
 
@@ -76,8 +79,12 @@ def run_rules(
 
 
 def import_great_expectations() -> Any:
-    """Import GX, which takes seconds; it uses modules that Python has deprecated, and says so."""
-    with warnings.catch_warnings():
+    """Import GX, which takes a second; it uses modules that Python has deprecated, and says so.
+
+    What it needs for charts, statistics and clouds is loaded when it is used: none of our
+    expectations do, and it is more than half of the import.
+    """
+    with warnings.catch_warnings(), loaded_when_used(*_SELDOM_USED):
         warnings.simplefilter("ignore", DeprecationWarning)
         import great_expectations
     return great_expectations

@@ -1,0 +1,38 @@
+"""Modules that are put off are the modules themselves, loaded when something of them is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from schemas.run.lazy_imports import loaded_when_used
+
+
+def test_a_module_is_loaded_when_it_is_used_and_one_that_is_loaded_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with loaded_when_used("colorsys", "json"):
+        import colorsys
+        import json
+    assert "rgb_to_hls" not in object.__getattribute__(colorsys, "__dict__")
+    assert colorsys.rgb_to_hls(0.0, 0.0, 0.0) == (0.0, 0.0, 0.0)
+    assert json.loads("1") == 1
+
+
+def test_great_expectations_runs_without_charts_and_statistics_and_they_work_when_used() -> None:
+    program = """if True:
+        import sys, pandas as pd
+        from tasks.validate.engine import import_great_expectations, run_rules
+        import_great_expectations()
+        seldom = [sys.modules[name] for name in ("altair", "scipy.stats")]
+        run_rules({}, {"t": pd.DataFrame({"a": [1]})}, {"t": ("a",)})
+        print([type(m).__name__ for m in seldom], "scipy.stats._stats_py" in sys.modules)
+        print(seldom[1].norm.cdf(0.0), seldom[0].Chart.__name__)
+    """
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert said == "['_LazyModule', '_LazyModule'] False\n0.5 Chart\n"
