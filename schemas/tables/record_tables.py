@@ -59,7 +59,7 @@ def table_from_records(
     rows = sorted(records, key=lambda record: tuple(_sortable(getattr(record, n)) for n in key))
     schema = record_schema(record_type, without=without)
     arrays = [
-        arrow_array([_plain(getattr(row, field.name)) for row in rows], field.type)
+        arrow_array(_plain([getattr(row, field.name) for row in rows], field.type), field.type)
         for field in schema
     ]
     return pa.table(arrays, schema=schema)
@@ -78,9 +78,7 @@ def records_from_table(table: pa.Table, record_type: type[Record]) -> list[Recor
     """
     hints = typing.get_type_hints(record_type)
     names = [name for name in hints if name in table.column_names]
-    columns = [
-        [_typed(value, hints[name]) for value in table.column(name).to_pylist()] for name in names
-    ]
+    columns = [_typed(table.column(name).to_pylist(), hints[name]) for name in names]
     required = [
         item.name
         for item in fields(record_type)  # type: ignore[arg-type]  # only dataclasses come here
@@ -123,21 +121,20 @@ def _core(hint: Any) -> tuple[Any, bool]:
     return hint, optional
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, StrEnum):
-        return value.value
-    return list(value) if isinstance(value, tuple) else value
+def _plain(values: list[Any], arrow_type: pa.DataType) -> Sequence[object]:
+    if not pa.types.is_string(arrow_type):
+        return values
+    return [value.value if isinstance(value, StrEnum) else value for value in values]
 
 
-def _typed(value: object, hint: Any) -> object:
+def _typed(values: list[Any], hint: Any) -> Sequence[object]:
+    """Return a column with the types of its field; the hint is looked at once, not per value."""
     core, _ = _core(hint)
-    if value is None:
-        return None
-    if isinstance(value, list):
-        return tuple(value)
+    if typing.get_origin(core) is tuple:
+        return [None if value is None else tuple(value) for value in values]
     if isinstance(core, type) and issubclass(core, StrEnum):
-        return core(str(value))
-    return value
+        return [None if value is None else core(value) for value in values]
+    return values
 
 
 def _sortable(value: object) -> tuple[bool, Any]:
