@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
-from struct import unpack_from
 from typing import NamedTuple
 
 from schemas.dicom.elements import DEFLATED_LITTLE, PIXEL_DATA, Header, inflate_file, scan_file
@@ -30,6 +29,13 @@ from tasks.deidentify.search.hits import ScanHit
 from tasks.deidentify.search.layouts import Layouts
 from tasks.deidentify.search.residual_scan import Dictionary, Match, search_generic
 from tasks.deidentify.search.store_scan_tables import TABLE_READERS, Cells
+from tasks.deidentify.search.store_scan_volumes import (
+    Proven,
+    is_compressed_volume,
+    is_nifti,
+    parts_of_compressed,
+    parts_of_stream,
+)
 from tasks.deidentify.warm import WARM
 
 _HEAD_BYTES = 1024
@@ -38,7 +44,6 @@ _MAX_DECODED_BYTES = 4 << 30
 _MAX_NESTING = 3
 #: Fewer are searched sooner than workers start.
 _FEW_FILES = 200
-_NIFTI_MAGIC_AT = {348: 344, 540: 4}
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class _Known:
     """What is searched for, and how the files searched so far are laid out (restricted)."""
 
     dictionary: Dictionary = field(repr=False)
+    proven: Proven | None = field(default=None, repr=False)
     layouts: Layouts = field(default_factory=Layouts, repr=False)
 
 
@@ -75,6 +81,7 @@ def scan_paths(
     *,
     hospitals_allowed_in: Collection[str] = (),
     workers: int = 1,
+    proven: Proven | None = None,
 ) -> list[ScanHit]:
     """Search files, and folders with all below, for identifiers.
 
@@ -89,6 +96,9 @@ def scan_paths(
         hospitals may stand, such as the `site` table.
     workers : int
         Worker processes, for more than a few files.
+    proven : mapping of str to str, optional
+        Path -> SHA-256 of the volumes whose voxels are proven; then every other is searched whole.
+        Without it voxels are not searched, as in a release, whose batches have been.
 
     Returns
     -------
@@ -102,7 +112,8 @@ def scan_paths(
     """
     files = [named for root in paths for named in _files_below(root)]
     hits: set[ScanHit] = set()
-    for named, matches in zip(files, _searched(files, dictionary, workers), strict=True):
+    known = _Known(dictionary, proven)
+    for named, matches in zip(files, _searched(files, known, workers), strict=True):
         allowed = matches and any(fnmatch(named.relative, p) for p in hospitals_allowed_in)
         for match, whose in matches:
             if not (allowed and match.kind is IdentifierKind.HOSPITAL):
@@ -123,9 +134,8 @@ def _files_below(root: Path) -> list[_Named]:
     return [_Named(p, p[start:]) for p in sorted(found) if os.path.isfile(p)]  # noqa: PTH113
 
 
-def _searched(files: Sequence[_Named], dictionary: Dictionary, workers: int) -> Iterator[_Found]:
+def _searched(files: Sequence[_Named], known: _Known, workers: int) -> Iterator[_Found]:
     if workers == 1 or len(files) < _FEW_FILES:
-        known = _Known(dictionary)
         yield from (_scan_file(named, known) for named in files)
         return
     yield from run_in_order(
@@ -135,16 +145,16 @@ def _searched(files: Sequence[_Named], dictionary: Dictionary, workers: int) -> 
         on_death=_not_searched,
         together=lambda named: named.path.rpartition("/")[0],
         warm=WARM,
-        start=(_start_worker, (dictionary,)),
+        start=(_start_worker, (known.dictionary, known.proven)),
     )
 
 
 _known: list[_Known] = []
 
 
-def _start_worker(dictionary: Dictionary) -> None:
+def _start_worker(dictionary: Dictionary, proven: Proven | None) -> None:
     logging.disable(logging.CRITICAL)
-    _known[:] = [_Known(dictionary)]
+    _known[:] = [_Known(dictionary, proven)]
 
 
 def _scan_in_worker(named: _Named) -> _Found:
@@ -176,6 +186,10 @@ def _pieces_of_file(path: Path, owner: str | None, known: _Known) -> Iterator[_P
         for magic, read_cells in TABLE_READERS.items():
             if magic in head[: len(magic) + 8]:
                 yield from _pieces_of_cells(read_cells(path), known)
+        if _kind(head) == "gzip" and is_compressed_volume(path):
+            parts = parts_of_compressed(path, known.proven, known.dictionary.longest)
+            yield from (_Piece(part, owner) for part in parts)
+            return
         size = os.fstat(stream.fileno()).st_size
         if size > _CHUNK_BYTES and _kind(head) == "bytes":
             yield from _chunks(path, owner, known.dictionary.longest)
@@ -206,7 +220,7 @@ def _kind(head: bytes) -> str:
         return "gzip"
     if head[:4] == b"PK\x03\x04":
         return "zip"
-    if _nifti_header_bytes(head):
+    if is_nifti(head):
         return "nifti"
     return "text" if b"\0" not in head else "bytes"
 
@@ -216,7 +230,10 @@ def _pieces(data: bytes, owner: str | None, known: _Known, depth: int) -> Iterat
     if kind == "dicom":
         yield from _pieces_of_dicom(data, owner, known)
     elif kind == "nifti":
-        yield _Piece(data[: _voxels_begin(data)], owner)
+        parts = parts_of_stream(
+            io.BytesIO(data), known.dictionary.longest, with_voxels=known.proven is not None
+        )
+        yield from (_Piece(part, owner) for part in parts)
     elif kind == "gzip" and depth < _MAX_NESTING:
         yield from _pieces(_gunzip(data), owner, known, depth + 1)
     elif kind == "zip" and depth < _MAX_NESTING:
@@ -281,19 +298,3 @@ def _gunzip(data: bytes) -> bytes:
             raise OSError("a compressed file cannot be decoded, so it was not searched") from None
     # The header of the gzip member may hold a file name and a comment.
     return plain + b"\n" + data[:256]
-
-
-def _nifti_header_bytes(head: bytes) -> int:
-    for size, magic_at in _NIFTI_MAGIC_AT.items():
-        encoded = (size.to_bytes(4, "little"), size.to_bytes(4, "big"))
-        if head[:4] in encoded and head[magic_at : magic_at + 2] in (b"n+", b"ni"):
-            return size
-    return 0
-
-
-def _voxels_begin(data: bytes) -> int:
-    """Return vox_offset (NIfTI-1: float at 108, NIfTI-2: int64 at 168); extensions lie before."""
-    size = _nifti_header_bytes(data)
-    order = "<" if data[:4] == size.to_bytes(4, "little") else ">"
-    at, code = (108, "f") if size == 348 else (168, "q")
-    return max(size, int(unpack_from(order + code, data, at)[0]))

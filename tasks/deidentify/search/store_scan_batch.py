@@ -51,11 +51,17 @@ def scan_staged(
 ) -> list[ScanHit]:
     """Return what is found in the staged objects, volumes and tables of the batch.
 
-    Words that a person decided about are not searched for.
+    Words that a person decided about are not searched for. The voxels of a volume are left out
+    where it is, byte for byte, what the conversion proved.
     """
     staged = [p for p in (bench.dicom, bench.nifti, bench.tables) if p.is_dir()]
     searched = [without_accepted(person, accepted) for person in people]
-    return scan_paths(staged, Dictionary(searched), workers=workers)
+    proven = {
+        str(bench.nifti / volume.series_uid / volume.file_name): volume.sha256
+        for volume in bench.take(ConvertedVolumes).volumes
+        if volume.round_trip_ok and volume.file_name and volume.sha256
+    }
+    return scan_paths(staged, Dictionary(searched), workers=workers, proven=proven)
 
 
 def left_in_tables(bench: Workbench, hits: Sequence[ScanHit]) -> list[ScanHit]:

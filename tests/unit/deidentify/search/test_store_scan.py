@@ -98,6 +98,8 @@ def nifti(voxels: bytes, *, comment: str = "", description: str = "") -> bytes:
     begin = 352 + len(extension) + 8
     header = bytearray(348)
     struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<3h", header, 40, 2, 1, len(voxels))
+    struct.pack_into("<h", header, 72, 8)
     struct.pack_into("<f", header, 108, float(begin))
     header[148 : 148 + len(description.encode())] = description.encode()
     header[344:348] = b"n+1\0"
