@@ -129,7 +129,8 @@ def _settled(
         series={str(f.series_uid) for f in features},
     )
     settled, _ = hold_what_two_subjects_share(outcomes, known)
-    return settle_against_warehouse(settled, read_known_pixels(warehouse, site))[0]
+    arrived = {str(outcome.sop_uid) for outcome in settled if outcome.sop_uid}
+    return settle_against_warehouse(settled, read_known_pixels(warehouse, site, arrived))[0]
 
 
 def _rehearsed(

@@ -57,6 +57,8 @@ from schemas.run.zones import Zones
 from schemas.states import REASONS, FileState, ReasonCode
 from schemas.tables.record_tables import table_from_records
 from schemas.tables.spreadsheet_cells import plain_row
+from schemas.tables.warehouse import rows_with
+from schemas.tables.warehouse_index import batches_with
 from tasks.receive.accounting import KnownInstance, require_all_accounted
 from tasks.receive.ledger import COMMITTED, TableNote, batch_record
 from tasks.receive.store import forget_received, note_export
@@ -76,25 +78,30 @@ def read_batches(zones: Zones, site: SiteCode | None = None) -> list[dict[str, A
     """Return the `batch.json` of every batch in place, by site and batch id."""
     pattern = f"batches/{site or '*'}/*/batch.json"
     return [
-        json.loads(path.read_text(encoding="utf-8"))
+        _read_batch(path.parent)
         for path in sorted(zones.warehouse.glob(pattern))
         if not path.parent.name.startswith(".")
     ]
 
 
-def read_known_pixels(zones: Zones, site: SiteCode) -> dict[str, str]:
-    """Return SOPInstanceUID → pixel SHA-256 of all accepted instances of the site.
+def _read_batch(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "batch.json").read_text(encoding="utf-8"))
+    return record
+
+
+def read_known_pixels(zones: Zones, site: SiteCode, sop_uids: Collection[str]) -> dict[str, str]:
+    """Return SOPInstanceUID → pixel SHA-256 of those instances that the site has accepted.
 
     A held batch does not count: what it brought is in no release, so it must be able to come
     again.
     """
     known: dict[str, str] = {}
-    for batch in read_batches(zones, site):
-        if batch["state"] != COMMITTED:
+    for folder in batches_with(zones, site, sop_uids):
+        if _read_batch(folder)["state"] != COMMITTED:
             continue
-        path = zones.warehouse / "batches" / site / str(batch["batch_id"]) / "file.parquet"
-        table = pq.read_table(path, columns=["state", "sop_uid", "pixel_sha256"])
-        for row in table.to_pylist():
+        path = folder / "file.parquet"
+        columns = ["state", "sop_uid", "pixel_sha256"]
+        for row in rows_with(path, "sop_uid", sop_uids, columns=columns).to_pylist():
             if row["state"] == FileState.ACCEPTED:
                 known[row["sop_uid"]] = row["pixel_sha256"]
     return known
@@ -105,14 +112,17 @@ def read_known_instances(
 ) -> list[KnownInstance]:
     """Return the accepted instances of these studies and series; a held batch does not count."""
     found: list[KnownInstance] = []
-    of_study = pc.field("study_uid").isin(pa.array(sorted(studies), pa.string()))
-    wanted = of_study | pc.field("series_uid").isin(pa.array(sorted(series), pa.string()))
-    for batch in read_batches(zones, site) if studies else []:
-        if batch["state"] == COMMITTED:
-            path = zones.warehouse / "batches" / site / str(batch["batch_id"]) / "instance.parquet"
-            columns = ["sop_uid", "study_uid", "series_uid", "subject_id"]
-            rows = pq.read_table(path, columns=columns, filters=wanted).to_pylist()
-            found += [KnownInstance(**row) for row in rows]
+    columns = ["sop_uid", "study_uid", "series_uid", "subject_id"]
+    for folder in batches_with(zones, site, {*studies, *series}) if studies else []:
+        if _read_batch(folder)["state"] == COMMITTED:
+            path = folder / "instance.parquet"
+            # Four columns are cheaper read whole than in two turns.
+            table = pq.read_table(path, columns=columns, use_threads=False)
+            fits = pc.or_kleene(
+                pc.is_in(table["study_uid"], value_set=pa.array(sorted(studies), pa.string())),
+                pc.is_in(table["series_uid"], value_set=pa.array(sorted(series), pa.string())),
+            )
+            found += [KnownInstance(**row) for row in table.filter(fits).to_pylist()]
     return found
 
 

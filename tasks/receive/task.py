@@ -25,6 +25,7 @@ from schemas.run.software import software_version
 from schemas.run.stage_errors import redacted, redacted_errors
 from schemas.run_context import RunContext, require_key, run_context
 from schemas.states import ReasonCode, Severity
+from schemas.tables.warehouse_index import update_index
 from schemas.vault.anchors import changing_anchors
 from schemas.vault.subjects import Vault
 from schemas.vault.suppression import erased_among
@@ -106,6 +107,7 @@ def settle_batch(site: str, batch: str) -> dict[str, int]:
     context = run_context(site, batch)
     with redacted_errors("settle", context.zones):
         require_still_held(context.zones, context.site)
+        update_index(context.zones, context.site)
         outcomes = context.bench.take(DeidentifiedImages).outcomes
         features = [o.features for o in outcomes if o.features]
         known = store_commit.read_known_instances(
@@ -115,7 +117,8 @@ def settle_batch(site: str, batch: str) -> dict[str, int]:
             series={str(f.series_uid) for f in features},
         )
         settled, shared = hold_what_two_subjects_share(outcomes, known)
-        pixels = store_commit.read_known_pixels(context.zones, context.site)
+        arrived = {str(outcome.sop_uid) for outcome in settled if outcome.sop_uid}
+        pixels = store_commit.read_known_pixels(context.zones, context.site, arrived)
         settled, reused = settle_against_warehouse(settled, pixels)
         held = dict.fromkeys(reused, ReasonCode.UID_REUSED)
         held |= shared
