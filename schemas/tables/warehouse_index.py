@@ -93,7 +93,7 @@ def _place(zones: Zones, site: SiteCode) -> Path:
 
 
 def _folders(zones: Zones, site: SiteCode) -> list[Path]:
-    return sorted(p.parent for p in (zones.warehouse / "batches" / site).glob("[!.]*/batch.json"))
+    return sorted(p for p in (zones.warehouse / "batches" / site).glob("[!.]*") if p.is_dir())
 
 
 def _stamp(folder: Path) -> list[list[int]]:

@@ -84,6 +84,10 @@ def read_batches(zones: Zones, site: SiteCode | None = None) -> list[dict[str, A
     ]
 
 
+def _is_in_force(folder: Path) -> bool:
+    return (folder / "batch.json").is_file() and _read_batch(folder)["state"] == COMMITTED
+
+
 def _read_batch(folder: Path) -> dict[str, Any]:
     record: dict[str, Any] = json.loads((folder / "batch.json").read_text(encoding="utf-8"))
     return record
@@ -97,7 +101,7 @@ def read_known_pixels(zones: Zones, site: SiteCode, sop_uids: Collection[str]) -
     """
     known: dict[str, str] = {}
     for folder in batches_with(zones, site, sop_uids):
-        if _read_batch(folder)["state"] != COMMITTED:
+        if not _is_in_force(folder):
             continue
         path = folder / "file.parquet"
         columns = ["state", "sop_uid", "pixel_sha256"]
@@ -114,7 +118,7 @@ def read_known_instances(
     found: list[KnownInstance] = []
     columns = ["sop_uid", "study_uid", "series_uid", "subject_id"]
     for folder in batches_with(zones, site, {*studies, *series}) if studies else []:
-        if _read_batch(folder)["state"] == COMMITTED:
+        if _is_in_force(folder):
             path = folder / "instance.parquet"
             # Four columns are cheaper read whole than in two turns.
             table = pq.read_table(path, columns=columns, use_threads=False)

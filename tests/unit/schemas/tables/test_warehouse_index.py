@@ -28,7 +28,6 @@ def commit(zones: Zones, batch: str, study: str, *sop_uids: str, aside: str = ""
         beside = folder / f".{name}"
         pq.write_table(pa.table(columns), beside)
         beside.rename(folder / f"{name}.parquet")
-    (folder / "batch.json").write_text("{}")
     return folder
 
 
