@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, NewType, TypeVar
 
 import pyarrow as pa
@@ -59,7 +60,9 @@ def table_from_records(
     rows = sorted(records, key=lambda record: tuple(_sortable(getattr(record, n)) for n in key))
     schema = record_schema(record_type, without=without)
     arrays = [
-        arrow_array([_plain(getattr(row, field.name)) for row in rows], field.type)
+        arrow_array([_plain(value) for value in map(attrgetter(field.name), rows)], field.type)
+        if _changes(field.type)
+        else arrow_array([*map(attrgetter(field.name), rows)], field.type)
         for field in schema
     ]
     return pa.table(arrays, schema=schema)
@@ -78,9 +81,7 @@ def records_from_table(table: pa.Table, record_type: type[Record]) -> list[Recor
     """
     hints = typing.get_type_hints(record_type)
     names = [name for name in hints if name in table.column_names]
-    columns = [
-        [_typed(value, hints[name]) for value in table.column(name).to_pylist()] for name in names
-    ]
+    columns = [_values(table.column(name), hints[name]) for name in names]
     required = [
         item.name
         for item in fields(record_type)  # type: ignore[arg-type]  # only dataclasses come here
@@ -129,15 +130,38 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _typed(value: object, hint: Any) -> object:
+def _changes(kind: pa.DataType) -> bool:
+    """Return whether a column of this type may hold what Arrow does not take as it is."""
+    return bool(pa.types.is_string(kind) or pa.types.is_nested(kind))
+
+
+def _values(column: pa.ChunkedArray, hint: Any) -> list[object]:
+    """Return the values of a column as a record has them.
+
+    By columns and not by cells: a cohort has millions of images of sixty values each.
+    """
     core, _ = _core(hint)
-    if value is None:
-        return None
-    if isinstance(value, list):
-        return tuple(value)
-    if isinstance(core, type) and issubclass(core, StrEnum):
-        return core(str(value))
-    return value
+    if pa.types.is_string(column.type):
+        is_enumeration = isinstance(core, type) and issubclass(core, StrEnum)
+        make = core if is_enumeration else str
+        return [value for chunk in column.chunks for value in _texts(chunk, make)]
+    if pa.types.is_nested(column.type):
+        values = column.to_pylist()
+        return [tuple(value) if isinstance(value, list) else value for value in values]
+    is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if is_number and not column.null_count:
+        whole: list[object] = column.to_numpy().tolist()
+        return whole
+    return list(column.to_pylist())
+
+
+def _texts(chunk: pa.Array, make: Callable[[str], object]) -> list[object]:
+    """Return texts; one that stands in many rows is made once, and shared by them."""
+    codes = chunk.dictionary_encode()
+    texts = [make(text) for text in codes.dictionary.to_pylist()]
+    places = codes.indices.fill_null(len(texts)).to_numpy().tolist()
+    texts.append(None)
+    return [texts[place] for place in places]
 
 
 def _sortable(value: object) -> tuple[bool, Any]:
