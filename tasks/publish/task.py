@@ -219,7 +219,8 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         sources = store_batches.nifti_sources(zones, committed, tables["nifti_volume"])
         ring = read_key_file(settings.master_key_file)
         seen = store_integrity.Checked(zones)
-        require_continuable(store.newest_release(zones.releases), read_anchors(zones, ring))
+        newest = store.newest_release(zones.releases)
+        is_proven = require_continuable(newest, read_anchors(zones, ring))
         held = bench.take(HeldSubjects).subjects
         try:
             result = store.build_release(
@@ -239,6 +240,7 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
                 inspect=inspect,
                 signer=Signer.of(ring),
                 hash_of=seen.sha256,
+                previous_is_proven=is_proven,
             )
         except SubjectsHeldError as error:
             bench.leave(HeldSubjects(held | error.subjects))
