@@ -55,8 +55,9 @@ WRITTEN = {
 }
 #: Where a release raises and closes queries: what it made of them is looked at by `renewed`.
 QUERIES = "operations/queries"
-#: Large or many: these count by their directory entry.
-_BY_ENTRY = ("warehouse/dicom/", "warehouse/nifti/", "restricted/quarantine/")
+#: Large and many: these count by their directory entries, of a folder together.
+_BY_FOLDER = ("warehouse/dicom", "restricted/quarantine")
+#: Large: each counts by its directory entry.
 _VOLUMES = "warehouse/nifti/"
 #: What was made from inputs: no day in it is a bound.
 _MADE = ("releases/", "reports/")
@@ -107,6 +108,8 @@ def read_inputs(settings: Settings, ring: KeyRing) -> Inputs:
         Gives the digest of what must not stand in the open.
     """
     seen, days = _seen(_files(settings))
+    for zone in _BY_FOLDER:
+        seen.update(_of_folders(settings.zones.home, zone))
     return Inputs({**seen, **dict(_of_process(settings, ring))}, days)
 
 
@@ -223,7 +226,22 @@ def _counts_by_entry(name: str) -> bool:
     """Return whether a file counts by its entry; of a release, all but what lies on top."""
     if name.startswith("releases/"):
         return name.count("/") > 2 or name.endswith(".duckdb")
-    return name.startswith(_BY_ENTRY)
+    return name.startswith(_VOLUMES)
+
+
+def _of_folders(home: Path, zone: str) -> Iterator[tuple[str, str]]:
+    """Yield each folder of images and one digest over the entries of its files."""
+    waiting = [zone] if (home / zone).is_dir() else []
+    while waiting:
+        inside = waiting.pop()
+        lines = []
+        with os.scandir(home / inside) as entries:
+            for entry in sorted(entries, key=lambda one: one.name):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(f"{inside}/{entry.name}")
+                else:
+                    lines.append(f"{entry.name} {_told(entry.stat(follow_symlinks=False))}")
+        yield inside, sha256_of_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
 
 
 def _of_process(settings: Settings, ring: KeyRing) -> Iterator[tuple[str, str]]:
@@ -250,7 +268,7 @@ def _files(settings: Settings) -> Iterator[tuple[str, Path]]:
     newest = _newest(settings.zones.releases)
 
     def is_left(name: str) -> bool:
-        return name in NOT_READ or _is_bulk(name, newest)
+        return name in NOT_READ or name in _BY_FOLDER or _is_bulk(name, newest)
 
     yield from _walk(home, "", "", is_left)
 
@@ -289,7 +307,10 @@ def _walk(
 
 
 def _entry(path: Path) -> str:
-    info = os.stat(path, follow_symlinks=False)  # noqa: PTH116  a link is not what was committed
+    return _told(os.stat(path, follow_symlinks=False))  # noqa: PTH116  a link is not what was committed
+
+
+def _told(info: os.stat_result) -> str:
     return f"{info.st_size} {info.st_ino} {info.st_mtime_ns} {info.st_ctime_ns}"
 
 
