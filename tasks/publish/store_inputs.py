@@ -266,9 +266,10 @@ def _files(settings: Settings) -> Iterator[tuple[str, Path]]:
     if settings.load_sites is not None:
         yield from _walk(settings.load_sites, "", "load_sites/", lambda _: False)
     newest = _newest(settings.zones.releases)
+    left = {*NOT_READ, *_BY_FOLDER, os.path.relpath(settings.zones.inbox, home)}
 
     def is_left(name: str) -> bool:
-        return name in NOT_READ or name in _BY_FOLDER or _is_bulk(name, newest)
+        return name in left or _is_bulk(name, newest)
 
     yield from _walk(home, "", "", is_left)
 

@@ -160,6 +160,15 @@ def test_every_setting_counts(place: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert answer() is None
 
 
+def test_an_inbox_under_another_name_is_no_input(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVERCOHORT_INBOX", str(place / "home" / "deliveries"))
+    keep()
+    write(place / "home" / "deliveries" / "S91" / "image.dcm", "delivered")
+    assert answer() == RESULT
+
+
 def test_every_library_counts(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep()
     (place / "more_libraries" / "newer-2.0.dist-info").mkdir(parents=True)
