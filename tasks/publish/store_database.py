@@ -15,8 +15,7 @@ import pyarrow as pa
 
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes
 from schemas.tables.contracts import TableContract
-from tasks.publish.documents.dictionary import ViewColumn
-from tasks.publish.views import views
+from tasks.publish.views import ViewColumn, views
 
 DATABASE = "cohort.duckdb"
 #: Read by DuckDB 1.1 and newer; the default of 2.0 is unreadable by all older ones.

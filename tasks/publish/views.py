@@ -29,6 +29,18 @@ class View:
         return [create, *words]
 
 
+@dataclass(frozen=True)
+class ViewColumn:
+    """One column of a view of the database, and the words for both."""
+
+    view: str
+    view_comment: str
+    position: int
+    name: str
+    duckdb_type: str
+    comment: str
+
+
 def views(labels: Sequence[str], criteria: Sequence[str]) -> tuple[View, ...]:
     """Return all views, for the codes of the label vocabulary and of the criteria in order."""
     return (

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from io import StringIO
 from itertools import groupby
 
 from schemas.tables.contracts import TableContract
+from tasks.publish.views import ViewColumn
 
 DICTIONARY_COLUMNS = (
     "table",
@@ -37,18 +37,6 @@ vertical-align:top}th{background:#eee}h2{margin-bottom:.25rem}</style></head>
 
 _UNIT = re.compile(r" *\[([^\]]+)\]")
 _BETWEEN_LANGUAGES = " · "
-
-
-@dataclass(frozen=True)
-class ViewColumn:
-    """One column of a view of the database, and the words for both."""
-
-    view: str
-    view_comment: str
-    position: int
-    name: str
-    duckdb_type: str
-    comment: str
 
 
 def dictionary_rows(
