@@ -13,7 +13,14 @@ from typing import Any
 from schemas.hospital_day import hospital_today
 from schemas.run.settings import Settings
 from schemas.vault.keys import read_key_file
-from tasks.publish.store_inputs import Inputs, keep_inputs, read_inputs, renewed, unchanged_since
+from tasks.publish.store_inputs import (
+    Inputs,
+    inputs_file,
+    keep_inputs,
+    read_inputs,
+    renewed,
+    unchanged_since,
+)
 
 _log = logging.getLogger("livercohort.release")
 _UNCHANGED = "unchanged"
@@ -30,7 +37,7 @@ def same_again(
     accept_gone: bool = False,
 ) -> dict[str, Any] | None:
     """Return what a release would say when nothing changed since the last one; else None."""
-    if bump != "auto" or rehash or accept_gone:
+    if bump != "auto" or rehash or accept_gone or not inputs_file(settings.zones).is_file():
         return None
     ring = read_key_file(settings.master_key_file)
     try:

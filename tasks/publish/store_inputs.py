@@ -97,6 +97,11 @@ class Inputs:
         }
 
 
+def inputs_file(zones: Zones) -> Path:
+    """Return where it is kept what the last release was made from."""
+    return zones.restricted / _NAME
+
+
 def read_inputs(settings: Settings, ring: KeyRing) -> Inputs:
     """Look at everything a release is made from.
 
@@ -129,7 +134,7 @@ def unchanged_since(
     make a release look at everything anew.
     """
     try:
-        kept = json.loads((zones.restricted / _NAME).read_bytes())
+        kept = json.loads(inputs_file(zones).read_bytes())
         facts = kept["facts"]
         is_same = kept["digest"] == _sealed(facts, inputs, ring)
     except (OSError, ValueError, KeyError, TypeError):
@@ -170,7 +175,7 @@ def keep_inputs(
     """
     now = read_inputs(settings, ring)
     own = tuple(WRITTEN)
-    path = settings.zones.restricted / _NAME
+    path = inputs_file(settings.zones)
     if began.of(own, inside=False) != now.of(own, inside=False):
         path.unlink(missing_ok=True)
         return False
