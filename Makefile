@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
-.PHONY: help demo test format lint types imports contracts static check docs golden lock newest audit bundle image clean
+BEFORE ?=
+BENCH_ARGS ?=
+
+.PHONY: help demo test bench format lint types imports contracts static check docs golden lock newest audit bundle image clean
 
 help: ## this list
 	@grep -hE '^[A-Za-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +25,9 @@ demo: $(STAMP) ## simulate exports, ingest two nights, release twice, build the 
 
 test: $(STAMP) ## the whole test suite
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+bench: $(STAMP) ## what each stage costs beside its peers (BEFORE=another checkout, BENCH_ARGS=--reduced)
+	PYTHONPATH=. $(BIN)/python -m benchmarks.stages --peers .venv-peers $(if $(BEFORE),--before $(BEFORE)) $(BENCH_ARGS)
 
 format: $(STAMP) ## rewrite the code as `make check` wants it
 	$(BIN)/ruff check --fix .
@@ -72,4 +78,4 @@ image: ## a container image from the bundle (needs podman or docker, and the bas
 	$$(command -v podman || command -v docker) build -f Containerfile -t livercohort:local .
 
 clean: ## remove the environment and caches, keep var/
-	rm -rf $(VENV) .venv-newest .venv-audit .pytest_cache .mypy_cache .ruff_cache .coverage* dist build
+	rm -rf $(VENV) .venv-newest .venv-audit .venv-peers .pytest_cache .mypy_cache .ruff_cache .coverage* dist build

@@ -14,6 +14,7 @@ from typing import Any
 from flows.free_text import require_clean_waivers
 from flows.run_console import told_when_not_made
 from flows.signed_tables import require_signed_tables
+from flows.unchanged_release import inputs_now, keep_for_next, same_again, with_queries
 from schemas.run.log_redaction import RUN_LOGGERS, redact_handlers
 from schemas.run.settings import Settings, read_settings
 from schemas.run.shown_runs import (
@@ -31,6 +32,7 @@ from tasks.harmonise.task import label_cohort
 from tasks.inspect.rules import load_rules
 from tasks.operate.task import send_message
 from tasks.publish.inspected import RulesInForce
+from tasks.publish.store_integrity import look_again_at
 from tasks.publish.task import (
     close_release,
     collect_batches,
@@ -81,9 +83,16 @@ def release_cohort(
     redact_handlers(*RUN_LOGGERS)
     settings = read_settings()
     with redacted_errors("home", settings.zones):
+        same = same_again(
+            settings, bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone
+        )
+        if same is not None:
+            show_release(same, settings)
+            return same
         require_signed_tables(settings.zones)
         require_clean_waivers(settings)
     with lease(settings.zones, RELEASE):
+        began = inputs_now(settings)
         move = progress_shown("release-progress", "Steps of the release")
         collect_batches(rules_in_force(), rehash=rehash, accept_gone=accept_gone)
         # What the forms state of the exams is evidence for their roles.
@@ -97,6 +106,7 @@ def release_cohort(
         validate_release()
         if not dry_run:
             sync_release_queries()
+            began = with_queries(settings, began)
         require_release_passed()
         inspect = partial(inspect_release, settings)
         if not dry_run:
@@ -114,6 +124,8 @@ def release_cohort(
             result["report"] = write_release_report(str(result["version"]))
         require_still_held(settings.zones, RELEASE)
         close_release()
+        if not dry_run:
+            keep_for_next(settings, began, result, look_again_at(settings.zones))
         move(100.0)
     show_release(result, settings)
     if not dry_run:

@@ -1,6 +1,6 @@
 """Cost of converted + proven + compressed, as a ratio to `cp -r` + `sha256sum`, on two cores.
 
-    python benchmarks/convert/cost.py DICOM_FOLDER [--copies 4 24] [--rounds 3] [--peers PEERS]
+    PYTHONPATH=. python benchmarks/convert/cost.py DICOM_FOLDER [--copies 4 24] [--peers PEERS]
 
 `DICOM_FOLDER` holds real DICOM. Each of its series is copied under new UIDs, once for each of
 `--copies`: a few make a small export, many one as large as a night. CT and MR are measured
@@ -14,8 +14,6 @@ with dcm2bids and heudiconv, made if it is not there.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
 import hashlib
 import json
 import os
@@ -32,7 +30,9 @@ from pathlib import Path
 
 import dcm2niix
 import pydicom
-from peers import peer_scripts
+
+from benchmarks.convert.peers import peer_scripts
+from benchmarks.processes import adopt_orphans, wait_for_orphans
 
 OURS = [sys.executable, "-m", "flows.cli", "convert", "--workers", "2"]
 
@@ -117,19 +117,6 @@ def installed_environment(byte_code: Path) -> dict[str, str]:
     """Return the environment, with byte code of Python kept in a folder between runs."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "PYTHONPYCACHEPREFIX": str(byte_code)}
-
-
-def adopt_orphans() -> None:
-    """Become the parent of what a command leaves behind (Linux): its CPU time counts too."""
-    set_child_subreaper = 36
-    ctypes.CDLL(None, use_errno=True).prctl(set_child_subreaper, 1, 0, 0, 0)
-
-
-def wait_for_orphans() -> None:
-    """Wait for all of them."""
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.wait()
 
 
 def shell(script: str) -> Callable[[Path, Path], list[str]]:

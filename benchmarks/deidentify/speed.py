@@ -1,34 +1,29 @@
 """CPU and files per second of de-identification beside another tool and beside copying.
 
-    python benchmarks/deidentify/speed.py FOLDER... --peers PEERS_FOLDER [--rounds 3]
+    PYTHONPATH=. python benchmarks/deidentify/speed.py FOLDER... --peers PEERS_FOLDER [--rounds 3]
 
 Each command runs as a process of its own, start included, with 1 and with 2 workers: ours
 (hashes of source and output, search of what was written, audit), dicom-anonymizer with its
 newest table (two processes take half of the files each), and `cp -r` followed by `sha256sum`.
 Runs are interleaved and medians compared. CPU is user and system time of the whole tree of
-processes: this one adopts what a command leaves behind, so that workers of a server count.
+processes (`benchmarks/processes.py`).
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
-import os
-import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from peer_environment import RUNNER, peers_python
+from benchmarks.deidentify.peer_environment import RUNNER, peers_python
+from benchmarks.processes import cost_of
 
 OURS, PEER, FLOOR = "livercohort", "dicom-anonymizer", "cp -r + sha256sum"
 OWN_RUNNER = Path(__file__).with_name("own_runner.py")
 WORKERS = (1, 2)
-_PR_SET_CHILD_SUBREAPER = 36
 
 Case = tuple[str, int]
 
@@ -41,7 +36,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     python = peers_python(options.peers)
-    _adopt_orphans()
     measured: dict[Case, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         src = Path(scratch, "src")
@@ -51,7 +45,8 @@ def main() -> None:
         n_bytes = sum(p.stat().st_size for p in files)
         for number in range(options.rounds):
             for case, commands in _cases(src, Path(scratch, f"dst{number}"), python).items():
-                measured.setdefault(case, []).append(_measure(commands))
+                cost = cost_of(commands)
+                measured.setdefault(case, []).append((cost.cpu_s, cost.wall_s))
     print(f"{len(files)} files, {n_bytes / 1e6:.0f} MB, {options.rounds} rounds, medians")
     _print(measured, len(files))
 
@@ -71,38 +66,6 @@ def _cases(src: Path, dst: Path, python: Path) -> dict[Case, list[list[str]]]:
     hashing = f"cp -r '{src}' '{copy}' && find '{copy}' -type f -print0 | xargs -0 sha256sum"
     cases[FLOOR, 1] = [["sh", "-c", hashing]]
     return cases
-
-
-def _measure(commands: list[list[str]]) -> tuple[float, float]:
-    """Run commands side by side; return CPU and wall seconds."""
-    before, start = _cpu(), time.perf_counter()
-    running = [
-        subprocess.Popen(c, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for c in commands
-    ]
-    codes = [process.wait() for process in running]
-    if any(codes):
-        raise SystemExit("a command failed")
-    wall = time.perf_counter() - start
-    _wait_for_orphans()
-    return _cpu() - before, wall
-
-
-def _adopt_orphans() -> None:
-    if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise SystemExit("this system cannot count the CPU of whole process trees")
-
-
-def _wait_for_orphans() -> None:
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            return
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _print(measured: dict[Case, list[tuple[float, float]]], n_files: int) -> None:

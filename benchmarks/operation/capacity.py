@@ -11,21 +11,16 @@ started. Nothing here is a wall time: that is processor time over cores, where d
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.processes import cost_of
 from tests.builders import make_series, write_files
 from tests.flows.exports import write_key
 
 _MIB = 1 << 20
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _SLICES = 240
 #: What 28 sites x 200 subjects deliver if a subject is 1 600 images, 1 100 of CT (512 x 512) and
 #: 500 of MR (320 x 320), as the dynamic studies of the protocol have it.
@@ -45,17 +40,8 @@ class Night:
 
 def measured(*arguments: str) -> tuple[float, float]:
     """Run one command; return its processor time in seconds and its largest process in MiB."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [sys.executable, "-m", "flows.cli", *arguments], check=True, stdout=subprocess.DEVNULL
-    )
-    # What forks the workers of a night ends after it, and would take its share to the grave.
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.wait()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return spent, after.ru_maxrss / 1024
+    cost = cost_of([[sys.executable, "-m", "flows.cli", *arguments]])
+    return cost.cpu_s, cost.peak_mib
 
 
 def size_of(*folders: Path) -> tuple[int, float]:
@@ -96,7 +82,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subjects", type=int, default=4)
     options = parser.parse_args()
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         small, large = a_night(root, 1), a_night(root, options.subjects)

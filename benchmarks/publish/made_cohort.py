@@ -7,6 +7,7 @@ bytes each: what a release costs besides its tables is links.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -202,7 +203,7 @@ def _random_uids(number: int) -> pa.Array:
     return pc.binary_join_element_wise("2.25.", *halves, "")
 
 
-def _table(name: str, rows: int, given: dict[str, object]) -> pa.Table:
+def _table(name: str, rows: int, given: Mapping[str, object]) -> pa.Table:
     contract = CONTRACTS[name]
     arrays = [
         pa.array(given[column.name]).cast(column.arrow_type)

@@ -47,6 +47,7 @@ def release(
     Example: livercohort release
     Example: livercohort release --dry-run --json
     """
+    from flows.unchanged_release import same_again
     from schemas.vault.keys import read_key_file
     from tasks.receive.store_lease import require_free
 
@@ -54,13 +55,17 @@ def release(
         raise BadInputError(f"--bump {bump} is unknown", expected=", ".join(_BUMPS))
     settings = apply_environment(home=home)
     read_key_file(settings.master_key_file)
-    require_signed_tables(settings)
-    prepare_home(settings)
-    require_free(settings.zones, "release")
-    show_progress(settings.zones.logs / "livercohort.log")
-    from flows.release_cohort import release_cohort
+    result = same_again(
+        settings, bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone
+    )
+    if result is None:
+        require_signed_tables(settings)
+        prepare_home(settings)
+        require_free(settings.zones, "release")
+        show_progress(settings.zones.logs / "livercohort.log")
+        from flows.release_cohort import release_cohort
 
-    result = release_cohort(bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone)
+        result = release_cohort(bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone)
     if as_json:
         say_json(result)
     else:

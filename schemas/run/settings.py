@@ -99,6 +99,11 @@ def read_settings() -> Settings:
     )
 
 
+def own_environment() -> dict[str, str]:
+    """Return every `LIVERCOHORT_*` variable of this process, those it knows nothing of as well."""
+    return {name: os.environ[name] for name in sorted(os.environ) if name.startswith(_PREFIX)}
+
+
 def _path(name: str) -> Path | None:
     value = os.environ.get(_PREFIX + name)
     return None if value is None else Path(value)

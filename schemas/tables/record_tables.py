@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, fields
 from enum import StrEnum
 from typing import Any, NewType, TypeVar
@@ -78,7 +78,7 @@ def records_from_table(table: pa.Table, record_type: type[Record]) -> list[Recor
     """
     hints = typing.get_type_hints(record_type)
     names = [name for name in hints if name in table.column_names]
-    columns = [_typed(table.column(name).to_pylist(), hints[name]) for name in names]
+    columns = [_values(table.column(name), hints[name]) for name in names]
     required = [
         item.name
         for item in fields(record_type)  # type: ignore[arg-type]  # only dataclasses come here
@@ -127,14 +127,33 @@ def _plain(values: list[Any], arrow_type: pa.DataType) -> Sequence[object]:
     return [value.value if isinstance(value, StrEnum) else value for value in values]
 
 
-def _typed(values: list[Any], hint: Any) -> Sequence[object]:
-    """Return a column with the types of its field; the hint is looked at once, not per value."""
+def _values(column: pa.ChunkedArray, hint: Any) -> list[object]:
+    """Return the values of a column as a record has them.
+
+    By columns and not by cells: a cohort has millions of images of sixty values each.
+    """
     core, _ = _core(hint)
-    if typing.get_origin(core) is tuple:
-        return [None if value is None else tuple(value) for value in values]
-    if isinstance(core, type) and issubclass(core, StrEnum):
-        return [None if value is None else core(value) for value in values]
-    return values
+    if pa.types.is_string(column.type):
+        is_enumeration = isinstance(core, type) and issubclass(core, StrEnum)
+        make = core if is_enumeration else str
+        return [value for chunk in column.chunks for value in _texts(chunk, make)]
+    if pa.types.is_nested(column.type):
+        values = column.to_pylist()
+        return [tuple(value) if isinstance(value, list) else value for value in values]
+    is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if is_number and not column.null_count:
+        whole: list[object] = column.to_numpy().tolist()
+        return whole
+    return list(column.to_pylist())
+
+
+def _texts(chunk: pa.Array, make: Callable[[str], object]) -> list[object]:
+    """Return texts; one that stands in many rows is made once, and shared by them."""
+    codes = chunk.dictionary_encode()
+    texts = [make(text) for text in codes.dictionary.to_pylist()]
+    places = codes.indices.fill_null(len(texts)).to_numpy().tolist()
+    texts.append(None)
+    return [texts[place] for place in places]
 
 
 def _sortable(value: object) -> tuple[bool, Any]:

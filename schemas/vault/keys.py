@@ -57,6 +57,7 @@ class Purpose(StrEnum):
     PACKAGE = "package-names/v1"
     SIGNATURE = "release-signature/v1"
     AUDIT = "audit-chain/v1"
+    RELEASE_INPUTS = "release-inputs/v1"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from tasks.publish.manifest import (
 from tasks.publish.release_plan import Plan
 from tasks.publish.signature import Signer
 from tasks.publish.store_manifest import read_manifest
+from tasks.publish.store_reuse import reusable
 from tasks.publish.store_tables import read_parts, read_release_tables, require_parts
 from tasks.publish.store_write import write_release
 
@@ -60,6 +62,7 @@ def build_release(
     inspect: Callable[[Path], None] | None = None,
     signer: Signer | None = None,
     hash_of: Callable[[Path], str] = sha256_of_file,
+    previous_is_proven: bool = False,
 ) -> ReleaseResult:
     """Publish the tables and volumes as a new immutable release, if anything changed.
 
@@ -87,6 +90,9 @@ def build_release(
         Signs the sums; a release without is one that `verify` finds unsigned.
     hash_of : callable
         Gives the SHA-256 of a volume in the warehouse.
+    previous_is_proven : bool
+        Whether the home remembers the manifest of the release before: then files with the same
+        rows are given on from it, and not written again.
 
     Raises
     ------
@@ -112,7 +118,12 @@ def build_release(
         status, path = ReleaseStatus.DRY_RUN, None
     else:
         status, path = ReleaseStatus.PUBLISHED, releases_dir / plan.version
-        _publish(path, plan, nifti_sources, inspect, signer, hash_of)
+        before_it = reusable(plan, is_proven=previous_is_proven)
+        with _published(path) as staging:
+            write_release(staging, plan, nifti_sources, signer, hash_of, before_it)
+            if inspect is not None:
+                inspect(staging)
+            _close(staging)
         _point_latest(releases_dir, plan.version)
     return ReleaseResult(
         status=status,
@@ -125,20 +136,11 @@ def build_release(
     )
 
 
-def _publish(
-    path: Path,
-    plan: Plan,
-    nifti_sources: Mapping[str, Path],
-    inspect: Callable[[Path], None] | None,
-    signer: Signer | None,
-    hash_of: Callable[[Path], str],
-) -> None:
+@contextmanager
+def _published(path: Path) -> Iterator[Path]:
     try:
         with directory_published_as(path) as staging:
-            write_release(staging, plan, nifti_sources, signer, hash_of)
-            if inspect is not None:
-                inspect(staging)
-            _close(staging)
+            yield staging
     except FileExistsError:
         raise BusyError(
             f"version {path.name} was published by another run",

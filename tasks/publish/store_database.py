@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes
 from schemas.tables.contracts import TableContract
-from tasks.publish.views import views
+from tasks.publish.views import ViewColumn, views
 
 DATABASE = "cohort.duckdb"
 #: Read by DuckDB 1.1 and newer; the default of 2.0 is unreadable by all older ones.
@@ -26,9 +26,23 @@ def write_database(
     path: Path, tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
 ) -> None:
     """Write the database with all tables and views."""
+    write_tables(path, tables, contracts, view_statements(contracts))
+
+
+def view_columns(contracts: Mapping[str, TableContract]) -> list[ViewColumn]:
+    """Return every column of every view with its type, as a database without rows has them."""
+    with duckdb.connect() as connection:
+        for contract in contracts.values():
+            connection.execute(contract.ddl())
+        for statement in view_statements(contracts):
+            connection.execute(statement)
+        return [ViewColumn(*row) for row in connection.execute(_VIEW_COLUMNS).fetchall()]
+
+
+def view_statements(contracts: Mapping[str, TableContract]) -> list[str]:
+    """Return the statements that make the views over tables that are there."""
     made = views(_codes(contracts, "series", "label"), _criteria(contracts))
-    statements = [statement for view in made for statement in view.statements()]
-    write_tables(path, tables, contracts, statements)
+    return [statement for view in made for statement in view.statements()]
 
 
 def write_tables(
@@ -117,6 +131,11 @@ FROM duckdb_columns() WHERE NOT internal
 UNION ALL
 SELECT 'macro', function_name, coalesce(macro_definition, '')
 FROM duckdb_functions() WHERE NOT internal
+"""
+_VIEW_COLUMNS = """
+SELECT v.view_name, v.comment, c.column_index, c.column_name, c.data_type, c.comment
+FROM duckdb_columns() c JOIN duckdb_views() v ON v.view_oid = c.table_oid
+WHERE NOT v.internal ORDER BY v.view_name, c.column_index
 """
 _WORDS = """
 SELECT 'TABLE', '"' || table_name || '"', comment FROM duckdb_tables() WHERE NOT internal

@@ -48,6 +48,11 @@ class Checked:
         if not rehash and self._path.is_file():
             self._read()
 
+    @property
+    def full_at(self) -> int:
+        """When all images were hashed, in seconds since 1970."""
+        return self._full_at
+
     def sha256(self, path: Path) -> str:
         """Return the hash of a file, computed when its entry is not the remembered one."""
         name, entry = str(path.relative_to(self._home)), _entry(path)
@@ -87,6 +92,11 @@ class Checked:
         for row in rows:
             entry = (row["size"], row["mtime_ns"], row["ctime_ns"], row["inode"])
             self._known[row["path"]] = (entry, row["sha256"])
+
+
+def look_again_at(zones: Zones) -> float:
+    """Return from when every image has to be hashed anew, in seconds since 1970."""
+    return Checked(zones).full_at + FULL_EVERY_DAYS * 86_400.0
 
 
 @dataclass(frozen=True)

@@ -31,14 +31,20 @@ def recorded_sums(anchors: Anchors | None) -> Mapping[str, str]:
     return anchors.releases if anchors else {}
 
 
-def require_continuable(previous: Path | None, anchors: Anchors | None) -> None:
-    """Raise GateBlockedError if a document that the next release continues was changed.
+def require_continuable(previous: Path | None, anchors: Anchors | None) -> bool:
+    """Return whether the manifest of the release before is the one this home remembers.
 
-    Tables, volumes and the database of a release before are no source of the next: damage to
-    them is told by `livercohort verify` and goes no further.
+    Volumes and the database of a release before are no source of the next, tables only where
+    they are proven to be what would be written: damage is told by `livercohort verify` and goes
+    no further.
+
+    Raises
+    ------
+    GateBlockedError
+        If a document that the next release continues was changed.
     """
     if previous is None or anchors is None or previous.name not in anchors.manifests:
-        return  # of a version that remembered nothing
+        return False  # of a version that remembered nothing
     if sha256_of_file(previous / MANIFEST) != anchors.manifests[previous.name]:
         raise _changed(previous, MANIFEST)
     stated = read_manifest(previous)["files"]
@@ -47,6 +53,7 @@ def require_continuable(previous: Path | None, anchors: Anchors | None) -> None:
             place = previous / name
             if not place.is_file() or sha256_of_file(place) != stated[name]:
                 raise _changed(previous, name)
+    return True
 
 
 def _changed(previous: Path, name: str) -> GateBlockedError:

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from schemas.errors import BadInputError, BusyError
+from schemas.errors import BadInputError, BusyError, StorageError
 from schemas.run.atomic_files import directory_published_as, sha256_of_bytes
+from schemas.run.settings import Settings
 from schemas.run.zones import Zones
 from tasks.publish.diff.differences import parse_version
 from tasks.publish.manifest import SUMS
@@ -186,4 +187,42 @@ def _taken(name: str) -> BusyError:
         f"{name} at the store belongs to other content",
         where="the store",
         hint="Nothing published is overwritten. Compare with `livercohort diff`.",
+    )
+
+
+def push_where_set(settings: Settings, version: str) -> bool:
+    """Copy the warehouse and a release to the stores that the settings name.
+
+    Returns
+    -------
+    bool
+        Whether the release was new at its store.
+
+    Raises
+    ------
+    StorageError
+        If a store cannot be written; the release stands here all the same.
+    """
+    try:
+        if settings.warehouse_url:
+            push_warehouse(settings.warehouse_url, settings.zones)
+        is_new = bool(settings.releases_url) and push_release(
+            str(settings.releases_url), settings.zones.releases / version
+        )
+    except (OSError, StorageError) as error:
+        raise _not_copied(version, error) from None
+    return is_new
+
+
+def _not_copied(version: str, error: OSError | StorageError) -> StorageError:
+    """Say that the release stands, which store could not be written, and what to do."""
+    told, hint = "it does not answer as asked", ""
+    if isinstance(error, StorageError):
+        told, hint = error.found, f"{error.hint} "
+    elif error.strerror:
+        told = error.strerror
+    return StorageError(
+        f"release {version} is published here, but a store cannot be written: {told}",
+        where="LIVERCOHORT_RELEASES_URL or LIVERCOHORT_WAREHOUSE_URL",
+        hint=f"{hint}Then run `livercohort release` again: it copies what is missing.",
     )

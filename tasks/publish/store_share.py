@@ -49,8 +49,9 @@ from tasks.publish.package_tables import (
 )
 from tasks.publish.sharing import parse_gates, require_open, shared_subjects
 from tasks.publish.store_manifest import read_manifest, read_sums
+from tasks.publish.store_reuse import share
 from tasks.publish.store_tables import read_release_tables
-from tasks.publish.store_write import share, write_sums
+from tasks.publish.store_write import write_sums
 
 REGISTER = "sharing/resman.csv"
 #: What the house did with files and findings is no data of a participant. Counts of the whole

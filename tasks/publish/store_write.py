@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from schemas.errors import ContractError
 from schemas.identifiers import Sha256
-from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
+from schemas.run.atomic_files import (
+    canonical_json,
+    sha256_of_bytes,
+    sha256_of_file,
+)
 from tasks.publish.documents.diff_files import (
     CHANGES,
     published_changes,
@@ -22,6 +24,7 @@ from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
 from tasks.publish.release_plan import Plan
 from tasks.publish.signature import PUBLIC_KEY, SIGNATURE, Signer
 from tasks.publish.store_database import DATABASE, catalogue, write_database
+from tasks.publish.store_reuse import Reusable, share
 from tasks.publish.store_tables import write_parquet
 
 
@@ -31,18 +34,19 @@ def write_release(
     nifti_sources: Mapping[str, Path],
     signer: Signer | None,
     hash_of: Callable[[Path], str],
+    before: Reusable,
 ) -> None:
     """Write everything a release holds; `SHA256SUMS` and its signature come last.
 
-    Everything is written from the plan. What came out byte for byte as in the release before is
-    then given the file of that as a second name: the release before is a place to share with,
-    never a source.
+    Everything is written from the plan, but what `before` gives: files that are proven to be
+    what would be written. What came out byte for byte as in the release before is then given the
+    file of that as a second name: otherwise that is a place to share with, never a source.
     """
-    sums = _write_tables(staging, plan)
+    sums = _write_tables(staging, plan, before)
     sums |= _link_volumes(staging, plan, nifti_sources, hash_of)
     write_parquet(published_changes(plan.differences), staging / CHANGES)
     sums[CHANGES] = sha256_of_file(staging / CHANGES)
-    csv_files = _write_csv_files(staging, plan, sums)
+    csv_files = _write_csv_files(staging, plan, sums, before)
     sums |= _write_files(staging, read_documents(plan))
     if signer is not None:
         sums |= _write_files(staging, {PUBLIC_KEY: signer.public_file})
@@ -83,7 +87,9 @@ def _write_files(staging: Path, documents: Mapping[str, bytes]) -> dict[str, Sha
     return sums
 
 
-def _write_csv_files(staging: Path, plan: Plan, sums: dict[str, Sha256]) -> dict[str, str]:
+def _write_csv_files(
+    staging: Path, plan: Plan, sums: dict[str, Sha256], before: Reusable
+) -> dict[str, str]:
     """Write a CSV file of every table that Excel can hold; return table → path."""
     csv_files = {}
     for name, table in plan.tables.items():
@@ -91,8 +97,10 @@ def _write_csv_files(staging: Path, plan: Plan, sums: dict[str, Sha256]) -> dict
             continue
         path = f"excel/{name}.csv"
         csv_files[name] = path
-        write_csv(table, staging / path)
-        sums[path] = _shared_if_same(staging, plan, path)
+        given = before.give(path, staging)
+        if given is None:
+            write_csv(table, staging / path)
+        sums[path] = given or _shared_if_same(staging, plan, path)
     return csv_files
 
 
@@ -108,21 +116,13 @@ def _described(plan: Plan, csv_files: Mapping[str, str]) -> Described:
     )
 
 
-def share(source: Path, target: Path) -> None:
-    """Give a file a second name; on another file system, a copy."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def _write_tables(staging: Path, plan: Plan) -> dict[str, Sha256]:
+def _write_tables(staging: Path, plan: Plan, before: Reusable) -> dict[str, Sha256]:
     sums: dict[str, Sha256] = {}
     for path, part in plan.parts.items():
-        write_parquet(part, staging / path)
-        sums[path] = _shared_if_same(staging, plan, path)
+        given = before.give(path, staging)
+        if given is None:
+            write_parquet(part, staging / path)
+        sums[path] = given or _shared_if_same(staging, plan, path)
     return sums
 
 

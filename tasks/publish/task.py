@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import StorageError, SubjectsHeldError
+from schemas.errors import SubjectsHeldError
 from schemas.handover.records import (
     CheckedRelease,
     CommittedInstances,
@@ -217,7 +217,8 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         sources = store_batches.nifti_sources(zones, committed, tables["nifti_volume"])
         ring = read_key_file(settings.master_key_file)
         seen = store_integrity.Checked(zones)
-        require_continuable(store.newest_release(zones.releases), read_anchors(zones, ring))
+        newest = store.newest_release(zones.releases)
+        is_proven = require_continuable(newest, read_anchors(zones, ring))
         held = bench.take(HeldSubjects).subjects
         try:
             result = store.build_release(
@@ -237,6 +238,7 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
                 inspect=inspect,
                 signer=Signer.of(ring),
                 hash_of=seen.sha256,
+                previous_is_proven=is_proven,
             )
         except SubjectsHeldError as error:
             bench.leave(HeldSubjects(held | error.subjects))
@@ -270,38 +272,13 @@ def push_to_stores(version: str) -> bool:
     """
     settings = read_settings()
     with redacted_errors("push", settings.zones):
-        try:
-            return _push(settings, version)
-        except (OSError, StorageError) as error:
-            raise _not_copied(version, error) from None
+        return store_remote.push_where_set(settings, version)
 
 
 @task(name="close-release", retries=0)
 def close_release() -> None:
     """Remove the scratch of the release: it held real dates."""
     release_bench(read_settings()).close()
-
-
-def _push(settings: Settings, version: str) -> bool:
-    if settings.warehouse_url:
-        store_remote.push_warehouse(settings.warehouse_url, settings.zones)
-    if settings.releases_url:
-        return store_remote.push_release(settings.releases_url, settings.zones.releases / version)
-    return False
-
-
-def _not_copied(version: str, error: OSError | StorageError) -> StorageError:
-    """Say that the release stands, which store could not be written, and what to do."""
-    told, hint = "it does not answer as asked", ""
-    if isinstance(error, StorageError):
-        told, hint = error.found, f"{error.hint} "
-    elif error.strerror:
-        told = error.strerror
-    return StorageError(
-        f"release {version} is published here, but a store cannot be written: {told}",
-        where="LIVERCOHORT_RELEASES_URL or LIVERCOHORT_WAREHOUSE_URL",
-        hint=f"{hint}Then run `livercohort release` again: it copies what is missing.",
-    )
 
 
 def _batch_of_subject(committed: CommittedBatches) -> dict[str, str]:

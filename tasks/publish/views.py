@@ -29,6 +29,18 @@ class View:
         return [create, *words]
 
 
+@dataclass(frozen=True)
+class ViewColumn:
+    """One column of a view of the database, and the words for both."""
+
+    view: str
+    view_comment: str
+    position: int
+    name: str
+    duckdb_type: str
+    comment: str
+
+
 def views(labels: Sequence[str], criteria: Sequence[str]) -> tuple[View, ...]:
     """Return all views, for the codes of the label vocabulary and of the criteria in order."""
     return (
@@ -38,6 +50,8 @@ def views(labels: Sequence[str], criteria: Sequence[str]) -> tuple[View, ...]:
         _series_wide(labels),
         _eligibility_matrix(criteria),
         _thickness_check(),
+        _sub_stack_slices(),
+        _slice_steps(),
         _omop_image_occurrence(),
     )
 
@@ -221,6 +235,59 @@ def _thickness_check() -> View:
         "series r JOIN imaging_study i ON i.study_uid = r.study_uid\n"
         "WHERE r.thickness_limit_mm IS NOT NULL\n"
         "ORDER BY r.subject_id, r.study_uid, r.series_uid, r.sub_stack_digest",
+    )
+
+
+def _sub_stack_slices() -> View:
+    """Images are counted before they are joined: a digest names a sub-stack in the cohort."""
+    return View(
+        "sub_stack_slices",
+        "One row per sub-stack: its images counted, and where they lie. Millions of images are "
+        "grouped before they are joined to the series · 每个子序列一行：图像数及位置",
+        (
+            ("subject_id", "r.subject_id", "Pseudonym · 假名"),
+            ("study_uid", "r.study_uid", "Study · 检查"),
+            ("series_uid", "r.series_uid", "Series · 序列"),
+            ("sub_stack_digest", "r.sub_stack_digest", "Sub-stack · 子序列"),
+            ("label", "r.label", "Sequence label · 序列标签"),
+            ("n_images", "i.n_images", "Images [count] · 图像数"),
+            ("first_mm", "i.first_mm", "Smallest position along the normal [mm] · 最小位置"),
+            ("last_mm", "i.last_mm", "Largest position along the normal [mm] · 最大位置"),
+            ("mean_mm", "i.mean_mm", "Mean position along the normal [mm] · 平均位置"),
+        ),
+        """series r JOIN (
+  SELECT sub_stack_digest, count(*) AS n_images, min(slice_position_mm) AS first_mm,
+    max(slice_position_mm) AS last_mm, avg(slice_position_mm) AS mean_mm
+  FROM instance GROUP BY sub_stack_digest
+) i ON i.sub_stack_digest = r.sub_stack_digest""",
+    )
+
+
+def _slice_steps() -> View:
+    """Sort nothing: the table lies in the order of its key, which an empty window keeps.
+
+    DuckDB keeps the order of rows through a window without clauses ("Order Preservation" in its
+    manual), unless somebody turns `preserve_insertion_order` off.
+    """
+    return View(
+        "slice_steps",
+        "One row per two neighbouring images of a sub-stack: the step between them; with several "
+        "b-values or echoes a step is 0. Needs preserve_insertion_order, which is on unless "
+        "somebody turns it off · 每对相邻图像一行：层间步长",
+        (
+            ("subject_id", "subject_id", "Pseudonym · 假名"),
+            ("series_uid", "series_uid", "Series · 序列"),
+            ("sub_stack_digest", "sub_stack_digest", "Sub-stack · 子序列"),
+            ("slice_no", "slice_no", "The second of the two, from 1 · 后一幅的层序号"),
+            ("step_mm", "step_mm", "Step along the slice normal [mm] · 沿层面法向的步长"),
+        ),
+        """(
+  SELECT subject_id, series_uid, sub_stack_digest, slice_no,
+    slice_position_mm - lag(slice_position_mm) OVER () AS step_mm,
+    sub_stack_digest = lag(sub_stack_digest) OVER ()
+      AND slice_no = lag(slice_no) OVER () + 1 AS is_next
+  FROM instance
+) WHERE is_next""",
     )
 
 

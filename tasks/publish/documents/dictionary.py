@@ -1,13 +1,16 @@
-"""The data dictionary: every column of every table, as rows, CSV and HTML. Pure."""
+"""The data dictionary: every column of every table and view, as rows, CSV and HTML. Pure."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from io import StringIO
+from itertools import groupby
 
 from schemas.tables.contracts import TableContract
+from tasks.publish.views import ViewColumn
 
 DICTIONARY_COLUMNS = (
     "table",
@@ -32,9 +35,15 @@ vertical-align:top}th{background:#eee}h2{margin-bottom:.25rem}</style></head>
 """
 
 
-def dictionary_rows(contracts: Mapping[str, TableContract]) -> list[tuple[str | int, ...]]:
-    """Return one row per column, in the order of `DICTIONARY_COLUMNS`."""
-    return [
+_UNIT = re.compile(r" *\[([^\]]+)\]")
+_BETWEEN_LANGUAGES = " · "
+
+
+def dictionary_rows(
+    contracts: Mapping[str, TableContract], views: Iterable[ViewColumn] = ()
+) -> list[tuple[str | int, ...]]:
+    """Return one row per column, in the order of `DICTIONARY_COLUMNS`; views come last."""
+    rows: list[tuple[str | int, ...]] = [
         (
             table.name,
             position,
@@ -52,27 +61,59 @@ def dictionary_rows(contracts: Mapping[str, TableContract]) -> list[tuple[str | 
         for table in contracts.values()
         for position, column in enumerate(table.columns, start=1)
     ]
+    return rows + [_view_row(column) for column in views]
 
 
-def data_dictionary(contracts: Mapping[str, TableContract]) -> bytes:
+def _view_row(column: ViewColumn) -> tuple[str | int, ...]:
+    english, _, chinese = column.comment.partition(_BETWEEN_LANGUAGES)
+    unit = _UNIT.search(english)
+    return (
+        column.view,
+        column.position,
+        column.name,
+        column.duckdb_type,
+        unit[1] if unit else "",
+        "",
+        "no",
+        "",
+        "",
+        _UNIT.sub("", english),
+        chinese,
+        "view",
+    )
+
+
+def data_dictionary(
+    contracts: Mapping[str, TableContract], views: Iterable[ViewColumn] = ()
+) -> bytes:
     """Return the data dictionary as CSV (UTF-8 with BOM, so that Excel reads the Chinese)."""
     text = StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(DICTIONARY_COLUMNS)
-    rows.writerows(dictionary_rows(contracts))
+    rows.writerows(dictionary_rows(contracts, views))
     return text.getvalue().encode("utf-8-sig")
 
 
-def dictionary_html(contracts: Mapping[str, TableContract]) -> bytes:
+def dictionary_html(
+    contracts: Mapping[str, TableContract], views: Sequence[ViewColumn] = ()
+) -> bytes:
     """Return the data dictionary as one page that asks nothing of the network."""
     parts = [_HEAD]
     for table in contracts.values():
-        parts.append(f'<h2 id="{table.name}">{table.name}</h2>\n<p>{escape(table.comment)}</p>\n')
-        shown = DICTIONARY_COLUMNS[2:11]
-        heads = "".join(f'<th scope="col">{name}</th>' for name in shown)
-        parts.append(f"<table><thead><tr>{heads}</tr></thead><tbody>\n")
-        for row in dictionary_rows({table.name: table}):
-            cells = "".join(f"<td>{escape(str(value))}</td>" for value in row[2:11])
-            parts.append(f"<tr>{cells}</tr>\n")
-        parts.append("</tbody></table>\n")
+        parts += _section(table.name, table.comment, dictionary_rows({table.name: table}))
+    for name, columns in groupby(views, key=lambda column: column.view):
+        own = list(columns)
+        parts += _section(name, own[0].view_comment, [_view_row(column) for column in own])
     return ("".join(parts) + "</body></html>\n").encode()
+
+
+def _section(name: str, comment: str, rows: Iterable[tuple[str | int, ...]]) -> list[str]:
+    heads = "".join(f'<th scope="col">{head}</th>' for head in DICTIONARY_COLUMNS[2:11])
+    parts = [
+        f'<h2 id="{name}">{name}</h2>\n<p>{escape(comment)}</p>\n',
+        f"<table><thead><tr>{heads}</tr></thead><tbody>\n",
+    ]
+    for row in rows:
+        cells = "".join(f"<td>{escape(str(value))}</td>" for value in row[2:11])
+        parts.append(f"<tr>{cells}</tr>\n")
+    return [*parts, "</tbody></table>\n"]

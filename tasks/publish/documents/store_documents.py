@@ -51,6 +51,7 @@ from tasks.publish.documents.diff_files import (
 from tasks.publish.documents.store_excel import workbook
 from tasks.publish.documents.words import changelog, examples, readme
 from tasks.publish.release_plan import Plan
+from tasks.publish.store_database import view_columns
 from tasks.publish.views import DEFAULT_READING
 
 VALIDATION = "validation.json"
@@ -60,6 +61,7 @@ def read_documents(plan: Plan) -> dict[str, bytes]:
     """Return the documents of a release by path; some go on from those of the one before."""
     before = plan.previous.name if plan.previous else None
     rows = {name: table.num_rows for name, table in plan.tables.items()}
+    columns = view_columns(plan.contracts)
     lines = ["First release."]
     if before:
         lines = summary_lines(summary(before, plan.version, plan.differences))
@@ -68,10 +70,10 @@ def read_documents(plan: Plan) -> dict[str, bytes]:
         "CHANGELOG.md": changelog(
             plan.version, plan.facts, lines, _text(plan.previous, "CHANGELOG.md")
         ),
-        "data_dictionary.csv": data_dictionary(plan.contracts),
-        "data_dictionary.html": dictionary_html(plan.contracts),
+        "data_dictionary.csv": data_dictionary(plan.contracts, columns),
+        "data_dictionary.html": dictionary_html(plan.contracts, columns),
         "data_dictionary.xlsx": workbook(
-            "dictionary", DICTIONARY_COLUMNS, dictionary_rows(plan.contracts)
+            "dictionary", DICTIONARY_COLUMNS, dictionary_rows(plan.contracts, columns)
         ),
         "decisions.csv": plan.facts.decisions_csv,
         **_validation(plan),

@@ -39,8 +39,9 @@ from tasks.publish.signature import SIGNATURE, Signer
 from tasks.publish.store import build_release, newest_release, release_folders
 from tasks.publish.store_database import DATABASE, rewrite_database
 from tasks.publish.store_manifest import read_manifest, read_sums
+from tasks.publish.store_reuse import share
 from tasks.publish.store_tables import read_parts, write_parquet
-from tasks.publish.store_write import share, sign_sums, write_sums
+from tasks.publish.store_write import sign_sums, write_sums
 
 CHANGES = "diff/changes.parquet"
 CRATE = "ro-crate-metadata.json"

@@ -21,3 +21,10 @@ FROM thickness_check WHERE thickness_verdict = 'not_met';
 -- The flow of the whole cohort, as STARD draws it.
 SELECT node_id, parent_id, label_en, n
 FROM stard_flow WHERE reading = 'literal' AND site_code = 'all' ORDER BY node_order;
+
+-- Images by label: sub_stack_slices has them counted before they are joined.
+SELECT label, sum(n_images) AS images FROM sub_stack_slices GROUP BY ALL ORDER BY ALL;
+
+-- Sub-stacks whose slices do not lie evenly.
+SELECT subject_id, sub_stack_digest, min(step_mm) AS smallest_mm, max(step_mm) AS largest_mm
+FROM slice_steps GROUP BY ALL HAVING max(step_mm) - min(step_mm) > 0.1 ORDER BY ALL;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.errors import StorageError
-from tasks.publish.task import _not_copied
+from tasks.publish.store_remote import _not_copied
 
 
 def test_what_a_store_refused_is_told_with_what_to_do_and_that_the_release_stands() -> None:
