@@ -12,6 +12,7 @@ from typing import Any
 from prefect import task
 from prefect.logging import get_run_logger
 
+from schemas.conformity import CONFORMITY_TABLE, ConformityRow
 from schemas.errors import StorageError, SubjectsHeldError
 from schemas.handover.records import (
     CheckedRelease,
@@ -40,6 +41,7 @@ from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, require_key, run_context
 from schemas.signatures import render_register
 from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
+from schemas.tables.record_tables import records_from_table
 from schemas.vault.anchors import read_anchors
 from schemas.vault.inspections import LaterInspection, read_later
 from schemas.vault.keys import read_key_file
@@ -318,6 +320,11 @@ def _batch_of_subject(committed: CommittedBatches) -> dict[str, str]:
     return first
 
 
+def _conformity(committed: CommittedBatches) -> tuple[ConformityRow, ...]:
+    table = committed.tables.get(CONFORMITY_TABLE)
+    return () if table is None else tuple(records_from_table(table, ConformityRow))
+
+
 def _facts(bench: Workbench, committed: CommittedBatches) -> ReleaseFacts:
     return ReleaseFacts(
         software_version=software_version(),
@@ -328,4 +335,5 @@ def _facts(bench: Workbench, committed: CommittedBatches) -> ReleaseFacts:
         key_id=bench.take(MergedForms).key_id,
         year=committed.year,
         inspection=inspection_facts(committed, bench.take(RulesInForce)),
+        conformity=_conformity(committed),
     )

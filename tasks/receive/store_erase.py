@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pydicom
 from pydicom.errors import InvalidDicomError
 
+from schemas.conformity import CONFORMITY_TABLE
 from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE
 from schemas.held_series import INDEX_NAME, LISTING_NAME, without_files
 from schemas.identifiers import BatchId, SiteCode
@@ -30,6 +31,7 @@ from tasks.receive.store_zip import SPOILT, opened_zip
 _BY_UID = {
     **dict.fromkeys(("file", "instance", "hold", DELIVERED_FACTS_TABLE), "sop_uid"),
     "volume": "series_uid",
+    CONFORMITY_TABLE: "series_uid",
 }
 
 

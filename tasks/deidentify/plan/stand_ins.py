@@ -16,10 +16,10 @@ from pydicom.uid import EnhancedCTImageStorage, EnhancedMRImageStorage
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.elements import Header, RawElement, by_tag_once, scan_items
 from schemas.dicom.encode import OutElement
-from tasks.deidentify.plan.actions import Action, Context, ElementAction, removed
+from tasks.deidentify.plan.actions import Context, ElementAction, removed
 from tasks.deidentify.rules.codes import find_code
 from tasks.deidentify.rules.contract import WordList, keep_words
-from tasks.deidentify.rules.profile import Rule, tag_of
+from tasks.deidentify.rules.profile import Action, Rule, tag_of
 from tasks.deidentify.rules.values import texts_of
 
 METHOD = "livercohort allow-list"

@@ -87,6 +87,8 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
         "shared_counts.csv",
         "tables",
         "validation.json",
+        "conformity.csv",
+        "CONFORMITY.md",
     }
     assert json.loads((folder / "validation.json").read_bytes())["success"] is True
     assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
