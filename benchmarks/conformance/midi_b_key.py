@@ -137,12 +137,7 @@ def _actions(
             yield _answer(path, name, text, "pixels_retained")
             continue
         yield from _of_planted(path, element, text, planted)
-        if name == "PatientID":
-            yield _answer(path, name, text.strip(), "patid_consistent")
-        if element.VR == "UI":
-            yield from _of_uid(path, name, text)
-        if element.VR == "DA" and read_date(text) is not None:
-            yield _answer(path, name, text, "date_shifted")
+        yield from _of_kind(path, element, text)
         if not place and name in _NOT_NULL and text:
             yield _answer(path, name, text, "text_notnull")
         if not place and name == "SeriesDescription":
@@ -164,6 +159,15 @@ def _of_planted(
     for one in planted:
         if one.value in text:
             yield _answer(path, element.keyword, one.value, "text_removed")
+
+
+def _of_kind(path: str, element: DataElement, text: str) -> Iterator[dict[str, str]]:
+    if element.keyword == "PatientID":
+        yield _answer(path, element.keyword, text.strip(), "patid_consistent")
+    if element.VR == "UI":
+        yield from _of_uid(path, element.keyword, text)
+    if element.VR == "DA" and read_date(text) is not None:
+        yield _answer(path, element.keyword, text, "date_shifted")
 
 
 def _of_uid(path: str, name: str, text: str) -> Iterator[dict[str, str]]:
