@@ -15,7 +15,7 @@ Voxels = NDArray[np.uint8]
 #: NIfTI counts to the right and to the front, DICOM to the left and to the back.
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: How far a voxel's middle may lie off that of the volume, in voxels: rounding of headers.
-_OFF = 0.01
+_OFF = 0.002
 
 
 class OtherGridError(ValueError):

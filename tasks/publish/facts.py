@@ -36,6 +36,8 @@ class ReleaseFacts:
         version that erasure makes is not validated anew and has none.
     inspection : mapping, optional
         By which rules and models pixels were inspected, and of how many series.
+    masks_sha256 : str, optional
+        Over the reference masks beside the volumes; None without masks.
     conformity : tuple of ConformityRow
         What a validator said of one object of each series of all committed batches.
     """
@@ -50,13 +52,16 @@ class ReleaseFacts:
     kept_out: Mapping[str, str] = field(default_factory=dict, repr=False)
     validation: Mapping[str, object] | None = None
     inspection: Mapping[str, object] | None = None
+    masks_sha256: str | None = None
     conformity: tuple[ConformityRow, ...] = field(default=(), repr=False)
 
     @property
     def registers(self) -> dict[str, str]:
         """What people decided: part of the content of a release."""
+        masks = {"masks_sha256": self.masks_sha256} if self.masks_sha256 else {}
         return {
             "decisions_sha256": sha256_of_bytes(self.decisions_csv),
+            **masks,
             "protocol_version": self.protocol_version,
         }
 

@@ -32,6 +32,7 @@ from schemas.handover.records import (
 )
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId, SiteCode
+from schemas.lesion_masks import list_masks, require_unchanged_masks
 from schemas.protocol import read_decisions
 from schemas.run.orphans import sweep_orphans
 from schemas.run.settings import Settings, read_settings
@@ -54,6 +55,7 @@ from tasks.publish.facts import ReleaseFacts, ReleaseStatus
 from tasks.publish.gates import require_releasable
 from tasks.publish.inspected import RulesInForce, inspected_rows, inspection_facts
 from tasks.publish.instances import instance_table
+from tasks.publish.masks import PublishedMasks, published_masks
 from tasks.publish.signature import Signer
 from tasks.publish.store_origin import record_releases, require_continuable
 
@@ -189,7 +191,14 @@ def stage_release_tables() -> dict[str, int]:
             committed.batch_of_instance,
             contracts["instance"],
         )
+        masks = published_masks(
+            tables["lesion"], tables["nifti_volume"], list_masks(settings.zones)
+        )
+        tables["lesion"] = masks.lesion
+        bench.leave(masks)
         bench.leave(ReleaseTables(tables))
+    if masks.left_out:
+        get_run_logger().warning("%d masks are of no volume of this release", masks.left_out)
     return {name: table.num_rows for name, table in tables.items()}
 
 
@@ -218,7 +227,10 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         committed, checked = bench.take(CommittedBatches), bench.take(CheckedRelease)
         tables = bench.take(ReleaseTables).tables
         finding = conform(read_table_contracts()["finding"], rows.finding_rows(checked.findings))
+        masks = bench.take(PublishedMasks)
+        require_unchanged_masks(masks.masks)
         sources = store_batches.nifti_sources(zones, committed, tables["nifti_volume"])
+        sources |= masks.sources
         ring = read_key_file(settings.master_key_file)
         seen = store_integrity.Checked(zones)
         require_continuable(store.newest_release(zones.releases), read_anchors(zones, ring))
@@ -235,6 +247,7 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
                         **bench.take(KeptOut).reasons,
                     },
                     validation=checked.validation,
+                    masks_sha256=masks.sha256,
                 ),
                 bump=bump,
                 dry_run=dry_run,

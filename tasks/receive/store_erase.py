@@ -22,6 +22,7 @@ from schemas.conformity import CONFORMITY_TABLE
 from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE
 from schemas.held_series import INDEX_NAME, LISTING_NAME, without_files
 from schemas.identifiers import BatchId, SiteCode
+from schemas.lesion_masks import MASKS
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from schemas.run.zones import Zones
 from tasks.receive.store_ledger import note_batch
@@ -61,7 +62,7 @@ def erase_from_warehouse(
     uids = _uids(zones, site, subject_id)
     series = uids["series_uid"]
     for uid in sorted(series):
-        for kind in ("dicom", "nifti"):
+        for kind in ("dicom", "nifti", MASKS):
             shutil.rmtree(zones.warehouse / kind / site / uid, ignore_errors=True)
     rows = sum(
         _erase_rows(zones, site, folder, subject_id, uids)

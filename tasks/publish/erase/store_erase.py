@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from schemas.conformity import ConformityRow
 from schemas.evaluations import is_of_an_evaluation
 from schemas.identifiers import Sha256
+from schemas.lesion_masks import masks_beside, source_key
 from schemas.run.atomic_files import canonical_json, sha256_of_file, sync_directory, sync_tree
 from tasks.publish.diff.content import ALL_SITES, content_hash, part_path, table_hash
 from tasks.publish.diff.differences import RELEASE_TABLE
@@ -103,7 +104,14 @@ def publish_without(
     result = build_release(
         tables,
         releases_dir=releases_dir,
-        nifti_sources={row["volume_id"]: newest / row["rel_path"] for row in volumes},
+        nifti_sources={
+            **{row["volume_id"]: newest / row["rel_path"] for row in volumes},
+            **{
+                source_key(row["volume_id"], lesion_no): path
+                for row in volumes
+                for lesion_no, path in masks_beside(newest, row["rel_path"])
+            },
+        },
         facts=_facts_of(newest, subject_id),
         signer=signer,
     )
@@ -121,6 +129,7 @@ def _facts_of(release: Path, subject_id: str) -> ReleaseFacts:
         key_id=manifest["key_id"],
         year=manifest.get("year"),
         kept_out={subject_id: ERASED},
+        masks_sha256=manifest["registers"].get("masks_sha256"),
         conformity=_conformity_of(release),
     )
 
