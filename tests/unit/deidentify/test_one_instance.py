@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ def test_marks_say_what_ran_on_this_object_and_nothing_else() -> None:
 def test_the_method_follows_those_that_stood_and_no_unknown_word_of_them_stays(
     before: str | list[str] | None, after: list[str]
 ) -> None:
-    stated = {} if before is None else {"DeidentificationMethod": before}
+    stated: dict[str, Any] = {} if before is None else {"DeidentificationMethod": before}
     methods = written(make_instance(**stated)).DeidentificationMethod
     assert ([methods] if isinstance(methods, str) else list(methods)) == after
     assert all(len(method) <= 64 for method in after)
