@@ -65,7 +65,7 @@ least as strict as each row of table E.1-1; a test holds this. Table: {edition}.
 
 A code stands in DeidentificationMethodCodeSequence (0012,0064) only when that option acted on the
 object. DeidentificationMethod (0012,0063) holds the methods that stood there, as far as they are
-known, then `{method}`; PatientIdentityRemoved is YES.
+known, then ours ("{method}"); PatientIdentityRemoved is YES.
 
 Not claimed: Retain UIDs, Retain Institution Identity, Retain Longitudinal with Full Dates, Clean
 Structured Content, Clean Graphics, Clean Recognizable Visual Features (faces are looked for and
