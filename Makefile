@@ -8,7 +8,7 @@ PYTEST_WORKERS ?= 2
 BEFORE ?=
 BENCH_ARGS ?=
 
-.PHONY: help demo test bench format lint types imports contracts static check docs golden lock newest audit bundle image clean
+.PHONY: help demo test bench format lint types imports contracts static check docs golden lock newest monai audit bundle image clean
 
 help: ## this list
 	@grep -hE '^[A-Za-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,12 @@ newest: ## try the newest versions that pyproject lets in: do nights still start
 	.venv-newest/bin/python -m pip install -qq --disable-pip-version-check --upgrade -e '.[dev,dask]'
 	.venv-newest/bin/python -m pytest tests/flows/test_versions.py tests/flows/test_deploy.py tests/flows/test_clock.py
 
+monai: $(STAMP) ## the training loop of an export's README in the current MONAI, in its own environment (needs the network)
+	rm -rf .venv-monai/export && $(PYTHON) -m venv .venv-monai
+	.venv-monai/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/analyst/peers.txt
+	$(BIN)/python benchmarks/analyst/small_export.py .venv-monai/export
+	.venv-monai/bin/python benchmarks/analyst/training_loop.py .venv-monai/export
+
 audit: $(STAMP) ## known vulnerabilities of what the lock names (needs the network)
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit
@@ -78,4 +84,4 @@ image: ## a container image from the bundle (needs podman or docker, and the bas
 	$$(command -v podman || command -v docker) build -f Containerfile -t livercohort:local .
 
 clean: ## remove the environment and caches, keep var/
-	rm -rf $(VENV) .venv-newest .venv-audit .venv-peers .pytest_cache .mypy_cache .ruff_cache .coverage* dist build
+	rm -rf $(VENV) .venv-newest .venv-audit .venv-peers .venv-monai .pytest_cache .mypy_cache .ruff_cache .coverage* dist build

@@ -16,6 +16,7 @@ import typer
 from flows.cli import app
 from flows.deployments import prefect_yaml
 from schemas.states import REASONS
+from tasks.deidentify.conformance_markdown import render_conformance
 from tasks.deidentify.rules.rules_markdown import render_rules_markdown
 from tasks.eligibility.protocol_markdown import render_protocol_markdown
 from tasks.harmonise.explain import render_explained_labels
@@ -111,6 +112,7 @@ def documents() -> dict[Path, str]:
         + render_explained_labels()
         + "\n"
         + _one_level_down(render_label_rules_markdown()),
+        DOCS / "conformance.md": render_conformance(),
         DOCS / "eligibility.md": _ELIGIBILITY_HEAD + _without_title(render_protocol_markdown()),
         manual: _with_rules(manual.read_text(encoding="utf-8")),
         manager: _with_reasons(manager.read_text(encoding="utf-8")),

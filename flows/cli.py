@@ -14,6 +14,7 @@ from flows.commands import decisions as cli_decisions
 from flows.commands import evaluate as cli_evaluate
 from flows.commands import export as cli_export
 from flows.commands import inspect as cli_inspect
+from flows.commands import mask as cli_mask
 from flows.commands import night as cli_night
 from flows.commands import quarantine as cli_quarantine
 from flows.commands import queries as cli_queries
@@ -64,6 +65,7 @@ app.add_typer(cli_review.signoff_app, name="signoff", rich_help_panel=_COHORT)
 app.command(rich_help_panel=_COHORT)(cli_withdraw.withdraw)
 app.add_typer(cli_decisions.decisions_app, name="decisions", rich_help_panel=_COHORT)
 app.add_typer(cli_quarantine.quarantine_app, name="quarantine", rich_help_panel=_NIGHT)
+app.add_typer(cli_mask.mask_app, name="mask", rich_help_panel=_COHORT)
 app.add_typer(cli_words.words_app, name="words", rich_help_panel=_COHORT)
 app.add_typer(cli_queries.queries_app, name="queries", rich_help_panel=_COHORT)
 app.add_typer(cli_sdv.sdv_app, name="sdv", rich_help_panel=_COHORT)

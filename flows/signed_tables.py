@@ -40,6 +40,7 @@ from tasks.clinical.form_contracts import (
 )
 from tasks.convert.sidecar import read_sidecar_keys
 from tasks.datalist.cohorts import parse_cohorts
+from tasks.deidentify.rules.dropped import read_dropped
 from tasks.deidentify.rules.encoder_notes import read_encoder_notes
 from tasks.deidentify.rules.profile import read_profile
 from tasks.deidentify.search.store_accepted_words import ACCEPTED_NAME, read_accepted
@@ -137,6 +138,7 @@ def _reads(root: Path) -> list[Read]:
         partial(parse_cohort_schedules, sites / "cohort.yaml"),
         partial(read_sidecar_keys, root / "conversion" / "sidecar_keys.csv"),
         partial(read_profile, root / "deidentification"),
+        partial(read_dropped, root / "deidentification" / "dropped.csv"),
         partial(parse_contracts, root / "cohort"),
         partial(parse_contracts, root / "operations"),
         partial(parse_contracts, root / "evaluation"),
@@ -230,6 +232,8 @@ _NAMED = frozenset(
         "sequence_labels/kernels.csv",
         "sites/cohort.yaml",
         "deidentification/blob_fields.csv",
+        "deidentification/codes.csv",
+        "deidentification/dropped.csv",
         "deidentification/descriptor_vocabulary.txt",
         "deidentification/private_attributes.csv",
         "deidentification/profile.csv",

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from schemas.adjudication import AdjudicationCase
 from schemas.clinical_rows import ClinicalRow
+from schemas.conformity import ConformityRow
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import BatchId, RawPatientId, SiteCode, SubjectNo
 from schemas.records import (
@@ -60,6 +61,13 @@ class DeidentifiedImages:
     """de-identify → settle: where the image files ended, before the warehouse was looked at."""
 
     outcomes: tuple[FileOutcome, ...]
+
+
+@dataclass(frozen=True)
+class CheckedConformity:
+    """de-identify → rows: what a validator said of one object of each series."""
+
+    rows: tuple[ConformityRow, ...]
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ class Settings:
     a load test; `vault_url` the PostgreSQL database of the vault, by default a file in
     restricted/; `releases_url` and `warehouse_url` where these are kept as well, a path or an
     s3:// URL; `workers` the processes in a stage's pool; `executor` whose they are, `processes`
-    of this machine or those behind a scheduler, `dask://HOST:PORT`; `min_free_gib` the free space
+    of this machine or those behind a scheduler, `dask://HOST:PORT`; `validator` the program that
+    one object of each series is checked with, empty for none; `min_free_gib` the free space
     below which somebody is told; `notify_webhook` and `notify_mail` where messages go (an
     https:// URL that takes JSON, and
     smtp[s]://[USER:PASSWORD@]HOST[:PORT]/?from=ADDRESS&to=ADDRESS). Plain, because every command
@@ -58,6 +59,7 @@ class Settings:
     warehouse_url: str | None = None
     workers: int = 2
     executor: str = PROCESSES
+    validator: str = "dciodvfy"
     min_free_gib: float = 5.0
     notify_webhook: SecretStr | None = None
     notify_mail: SecretStr | None = None
@@ -93,6 +95,7 @@ def read_settings() -> Settings:
         warehouse_url=os.environ.get(_PREFIX + "WAREHOUSE_URL"),
         workers=_workers(),
         executor=_executor(),
+        validator=os.environ.get(_PREFIX + "VALIDATOR", Settings.validator),
         min_free_gib=_min_free_gib(),
         notify_webhook=_secret("NOTIFY_WEBHOOK"),
         notify_mail=_secret("NOTIFY_MAIL"),

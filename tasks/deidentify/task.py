@@ -7,6 +7,7 @@ from dataclasses import replace
 from schemas.errors import GateBlockedError
 from schemas.handover.records import (
     AuditHead,
+    CheckedConformity,
     DeidentifiedImages,
     LinkedSubjects,
     ReceivedExport,
@@ -31,6 +32,7 @@ from tasks.deidentify.search.store_scan_batch import (
     withhold,
 )
 from tasks.deidentify.store_audit import AUDIT_FILE, write_audit
+from tasks.deidentify.store_conformity import check_conformity
 
 
 @task(name="deidentify", retries=0)
@@ -54,6 +56,14 @@ def deidentify_batch(site: str, batch: str) -> dict[str, int]:
         require_no_worker_lost(
             context.zones, context.site, bench.batch, "deidentify", result.n_lost
         )
+        checked = check_conformity(
+            files,
+            result.outcomes,
+            bench.dicom,
+            context.settings.validator,
+            context.settings.workers,
+        )
+        bench.leave(CheckedConformity(checked))
         bench.leave(DeidentifiedImages(result.outcomes))
         bench.leave(DecidedPixels(result.settled))
         bench.leave(replace(result, outcomes=(), identifiers={}))

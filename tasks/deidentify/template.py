@@ -47,7 +47,7 @@ _ALWAYS_ALIKE = READ_BY_SERIES_CHECKS | {
     MANUFACTURER,
     *(tag_of(k) for k in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")),
 }
-_DECIDED_BY_OTHERS = (Action.EMPTY, Action.PSEUDONYM, Action.FIXED)
+_DECIDED_BY_OTHERS = (Action.EMPTY, Action.PSEUDONYM, Action.STUDY, Action.FIXED)
 _PER_FRAME_GROUPS, _UIH_GROUP, _UIH_FRAMES = 0x52009230, 0x0065, 0x51
 
 Outcome = tuple[object, ...]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from schemas.conformity import ConformityRow
 from schemas.identifiers import Sha256
 from schemas.run.atomic_files import sha256_of_bytes
 from tasks.publish.diff.differences import Differences
@@ -35,6 +36,10 @@ class ReleaseFacts:
         version that erasure makes is not validated anew and has none.
     inspection : mapping, optional
         By which rules and models pixels were inspected, and of how many series.
+    masks_sha256 : str, optional
+        Over the reference masks beside the volumes; None without masks.
+    conformity : tuple of ConformityRow
+        What a validator said of one object of each series of all committed batches.
     """
 
     software_version: str
@@ -47,12 +52,16 @@ class ReleaseFacts:
     kept_out: Mapping[str, str] = field(default_factory=dict, repr=False)
     validation: Mapping[str, object] | None = None
     inspection: Mapping[str, object] | None = None
+    masks_sha256: str | None = None
+    conformity: tuple[ConformityRow, ...] = field(default=(), repr=False)
 
     @property
     def registers(self) -> dict[str, str]:
         """What people decided: part of the content of a release."""
+        masks = {"masks_sha256": self.masks_sha256} if self.masks_sha256 else {}
         return {
             "decisions_sha256": sha256_of_bytes(self.decisions_csv),
+            **masks,
             "protocol_version": self.protocol_version,
         }
 

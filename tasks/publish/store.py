@@ -75,7 +75,8 @@ def build_release(
         Where releases lie.
     nifti_sources : mapping of str to Path
         volume_id to file, for each row of `nifti_volume` that stays; files beside it with
-        the same stem (`.json`, `.bval`, `.bvec`) come along.
+        the same stem (`.json`, `.bval`, `.bvec`) come along. Masks stand beside, under
+        `lesion_masks.source_key`.
     facts : ReleaseFacts
         Versions, decision register, input ledger.
     bump : str

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from schemas.errors import BadInputError, BusyError, StorageError
+from schemas.lesion_masks import MASKS
 from schemas.run.atomic_files import directory_published_as, sha256_of_bytes
 from schemas.run.settings import Settings
 from schemas.run.zones import Zones
@@ -92,7 +93,7 @@ def erase_series(url: str, site: str, series: Iterable[str]) -> None:
     """Remove the images and volumes of series from the warehouse at the URL."""
     store = open_store(url)
     for uid in sorted(series):
-        for kind in ("dicom", "nifti"):
+        for kind in ("dicom", "nifti", MASKS):
             for path in store.names(f"{kind}/{site}/{uid}"):
                 store.delete(f"{kind}/{site}/{uid}/{path}")
 

@@ -7,11 +7,8 @@ from pathlib import Path
 
 from schemas.errors import ContractError
 from schemas.identifiers import Sha256
-from schemas.run.atomic_files import (
-    canonical_json,
-    sha256_of_bytes,
-    sha256_of_file,
-)
+from schemas.lesion_masks import masks_by_volume, published_suffix
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from tasks.publish.documents.diff_files import (
     CHANGES,
     published_changes,
@@ -145,6 +142,7 @@ def _link_volumes(
     staging: Path, plan: Plan, sources: Mapping[str, Path], hash_of: Callable[[Path], str]
 ) -> dict[str, Sha256]:
     sums: dict[str, Sha256] = {}
+    masks = masks_by_volume(sources)
     for row in plan.tables["nifti_volume"].select(["volume_id", "rel_path", "sha256"]).to_pylist():
         source, path = sources.get(row["volume_id"]), row["rel_path"]
         if source is None or not source.is_file():
@@ -157,6 +155,10 @@ def _link_volumes(
             )
         share(source, staging / path)
         sums[path] = row["sha256"]
+        for lesion_no, mask in masks.get(row["volume_id"], ()):
+            named = sidecar_path(path, published_suffix(lesion_no))
+            share(mask, staging / named)
+            sums[named] = sha256_of_file(mask)
         for suffix in SIDECAR_SUFFIXES:
             beside = Path(sidecar_path(str(source), suffix))
             if beside.is_file():

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from schemas.conformity import CONFORMITY_TABLE, ConformityRow
 from schemas.errors import SubjectsHeldError
 from schemas.handover.records import (
     CheckedRelease,
@@ -28,6 +29,7 @@ from schemas.handover.records import (
 )
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId, SiteCode
+from schemas.lesion_masks import list_masks, require_unchanged_masks
 from schemas.protocol import read_decisions
 from schemas.run.orphans import sweep_orphans
 from schemas.run.settings import Settings, read_settings
@@ -38,6 +40,7 @@ from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, require_key, run_context
 from schemas.signatures import render_register
 from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
+from schemas.tables.record_tables import records_from_table
 from schemas.vault.anchors import read_anchors
 from schemas.vault.inspections import LaterInspection, read_later
 from schemas.vault.keys import read_key_file
@@ -50,6 +53,7 @@ from tasks.publish.facts import ReleaseFacts, ReleaseStatus
 from tasks.publish.gates import require_releasable
 from tasks.publish.inspected import RulesInForce, inspected_rows, inspection_facts
 from tasks.publish.instances import instance_table
+from tasks.publish.masks import PublishedMasks, published_masks
 from tasks.publish.signature import Signer
 from tasks.publish.store_origin import record_releases, require_continuable
 
@@ -185,7 +189,14 @@ def stage_release_tables() -> dict[str, int]:
             committed.batch_of_instance,
             contracts["instance"],
         )
+        masks = published_masks(
+            tables["lesion"], tables["nifti_volume"], list_masks(settings.zones)
+        )
+        tables["lesion"] = masks.lesion
+        bench.leave(masks)
         bench.leave(ReleaseTables(tables))
+    if masks.left_out:
+        get_run_logger().warning("%d masks are of no volume of this release", masks.left_out)
     return {name: table.num_rows for name, table in tables.items()}
 
 
@@ -214,7 +225,10 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         committed, checked = bench.take(CommittedBatches), bench.take(CheckedRelease)
         tables = bench.take(ReleaseTables).tables
         finding = conform(read_table_contracts()["finding"], rows.finding_rows(checked.findings))
+        masks = bench.take(PublishedMasks)
+        require_unchanged_masks(masks.masks)
         sources = store_batches.nifti_sources(zones, committed, tables["nifti_volume"])
+        sources |= masks.sources
         ring = read_key_file(settings.master_key_file)
         seen = store_integrity.Checked(zones)
         newest = store.newest_release(zones.releases)
@@ -232,6 +246,7 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
                         **bench.take(KeptOut).reasons,
                     },
                     validation=checked.validation,
+                    masks_sha256=masks.sha256,
                 ),
                 bump=bump,
                 dry_run=dry_run,
@@ -293,6 +308,11 @@ def _batch_of_subject(committed: CommittedBatches) -> dict[str, str]:
     return first
 
 
+def _conformity(committed: CommittedBatches) -> tuple[ConformityRow, ...]:
+    table = committed.tables.get(CONFORMITY_TABLE)
+    return () if table is None else tuple(records_from_table(table, ConformityRow))
+
+
 def _facts(bench: Workbench, committed: CommittedBatches) -> ReleaseFacts:
     return ReleaseFacts(
         software_version=software_version(),
@@ -303,4 +323,5 @@ def _facts(bench: Workbench, committed: CommittedBatches) -> ReleaseFacts:
         key_id=bench.take(MergedForms).key_id,
         year=committed.year,
         inspection=inspection_facts(committed, bench.take(RulesInForce)),
+        conformity=_conformity(committed),
     )

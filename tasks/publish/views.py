@@ -53,6 +53,7 @@ def views(labels: Sequence[str], criteria: Sequence[str]) -> tuple[View, ...]:
         _sub_stack_slices(),
         _slice_steps(),
         _omop_image_occurrence(),
+        _omop_image_series(),
     )
 
 
@@ -291,30 +292,65 @@ def _slice_steps() -> View:
     )
 
 
+_OMOP_NUMBERS = (
+    "(SELECT subject_id, CAST(row_number() OVER (ORDER BY subject_id) AS INTEGER) AS person_id\n"
+    "  FROM subject) p",
+    "(SELECT study_uid, subject_id, study_date_shifted,\n"
+    "    CAST(row_number() OVER (ORDER BY study_uid) AS INTEGER) AS procedure_occurrence_id\n"
+    "  FROM imaging_study) i",
+)
+#: Standard concepts of the SNOMED vocabulary of OMOP, by what headers say; 0 is none.
+_OMOP_MODALITY = "CASE r.modality WHEN 'CT' THEN 4300757 WHEN 'MR' THEN 4013636 ELSE 0 END"
+_OMOP_FOLDER = "coalesce(regexp_replace(min(v.rel_path), '/[^/]*$', ''), '')"
+_OMOP_SOURCE = (
+    f"series r\nJOIN {_OMOP_NUMBERS[1]} ON i.study_uid = r.study_uid\n"
+    f"JOIN {_OMOP_NUMBERS[0]} ON p.subject_id = i.subject_id\n"
+    "LEFT JOIN nifti_volume v\n"
+    "  ON v.series_uid = r.series_uid AND v.sub_stack_digest = r.sub_stack_digest\n"
+    "GROUP BY {by}, p.person_id, p.subject_id, i.procedure_occurrence_id, i.study_date_shifted\n"
+    "ORDER BY {by}"
+)
+
+
 def _omop_image_occurrence() -> View:
     return View(
         "omop_image_occurrence",
-        "Series in the columns of the MI-CDM proposal for OMOP (not part of OMOP v5.4); "
-        "concept 0 means no concept was looked up · 按 OMOP MI-CDM 提案列出的序列",
-        (
-            ("image_occurrence_id", "r.series_uid || '/' || r.sub_stack_digest", "Key of the row"),
-            ("person_id", "r.subject_id", "Pseudonym; text, not an OMOP number"),
-            ("procedure_occurrence_id", "r.study_uid", "Study; text, not an OMOP number"),
-            ("visit_occurrence_id", "CAST(NULL AS VARCHAR)", "Not known to this cohort"),
-            ("anatomic_site_concept_id", "0", "No concept looked up"),
-            ("anatomic_site_source_value", "'liver'", "Target of the examinations"),
-            ("wadors_uri", "CAST(NULL AS VARCHAR)", "Not served over DICOMweb"),
-            ("local_path", "v.rel_path", "NIfTI path inside the release folder; empty without one"),
-            ("image_occurrence_date", "i.study_date_shifted", "Study date, shifted"),
-            ("image_study_uid", "r.study_uid", "Remapped StudyInstanceUID"),
-            ("image_series_uid", "r.series_uid", "Remapped SeriesInstanceUID"),
-            ("modality_concept_id", "0", "No concept looked up"),
-            ("modality_source_value", "r.modality", "Modality as in the headers"),
-        ),
-        "series r JOIN imaging_study i ON i.study_uid = r.study_uid\n"
-        "LEFT JOIN nifti_volume v\n"
-        "  ON v.series_uid = r.series_uid AND v.sub_stack_digest = r.sub_stack_digest\n"
-        "ORDER BY r.series_uid, r.sub_stack_digest",
+        "One row a study and modality, in the columns of MI-CDM's image_occurrence (an extension, "
+        "not part of OMOP v5.4); numbers count within this release alone · "
+        "每项检查及模态一行，列同 MI-CDM；编号仅在本次发布内有效",
+        _omop_columns("r.study_uid, r.modality", "min(r.series_uid)", "First series of the row"),
+        _OMOP_SOURCE.format(by="r.study_uid, r.modality"),
+    )
+
+
+def _omop_image_series() -> View:
+    return View(
+        "omop_image_series",
+        "The same with one row a DICOM series, the grain of MI-CDM's own guide · "
+        "同上，每个 DICOM 序列一行（MI-CDM 指南的粒度）",
+        _omop_columns("r.series_uid, r.study_uid, r.modality", "r.series_uid", "Remapped UID"),
+        _OMOP_SOURCE.format(by="r.series_uid, r.study_uid, r.modality"),
+    )
+
+
+def _omop_columns(by: str, series: str, of_series: str) -> tuple[tuple[str, str, str], ...]:
+    number = f"CAST(row_number() OVER (ORDER BY {by}) AS INTEGER)"
+    return (
+        ("image_occurrence_id", number, "Key of the row: whole number"),
+        ("person_id", "p.person_id", "Whole number for the subject"),
+        ("procedure_occurrence_id", "i.procedure_occurrence_id", "Whole number for the study"),
+        ("visit_occurrence_id", "CAST(NULL AS INTEGER)", "Not known to this cohort"),
+        ("anatomic_site_concept_id", "0", "No concept looked up"),
+        ("wadors_uri", "CAST(NULL AS VARCHAR)", "Not served over DICOMweb"),
+        ("local_path", _OMOP_FOLDER, "Folder inside the release; empty without a volume"),
+        ("image_occurrence_date", "i.study_date_shifted", "Study date, shifted"),
+        ("image_study_uid", "r.study_uid", "Remapped StudyInstanceUID"),
+        ("image_series_uid", series, of_series),
+        ("modality_concept_id", _OMOP_MODALITY, "SNOMED concept of OMOP's vocabulary"),
+        ("person_source_value", "p.subject_id", "Pseudonym"),
+        ("modality_source_value", "r.modality", "Modality as in the headers"),
+        ("anatomic_site_source_value", "'liver'", "Target of the examinations"),
+        ("n_series", "CAST(count(DISTINCT r.series_uid) AS INTEGER)", "DICOM series of the row"),
     )
 
 

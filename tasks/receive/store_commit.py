@@ -16,10 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas.conformity import CONFORMITY_TABLE, ConformityRow
 from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE, DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.handover.records import (
     CheckedBatch,
+    CheckedConformity,
     ControlFiles,
     ConvertedVolumes,
     FormsTakenIn,
@@ -194,6 +196,8 @@ def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict
         {"sop_uid": uid, "reason": str(reason)}
         for uid, reason in bench.take(SettledImages).held.items()
     ]
+    kept_uids = {str(one.sop_uid) for one in features}
+    conformity = [r for r in bench.take(CheckedConformity).rows if r.sop_uid in kept_uids]
     seen = bench.take(InspectedPixels)
     held += [{"sop_uid": uid, "reason": LIFTED} for uid in seen.lifted]
     volumes, findings = bench.take(ConvertedVolumes).volumes, bench.take(CheckedBatch).findings
@@ -202,6 +206,7 @@ def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict
         "file": table_from_records(outcomes, FileOutcome, key=["file_no"], without=ABOUT_INSTANCE),
         "instance": table_from_records(features, InstanceFeatures, key=["sop_uid"]),
         DELIVERED_FACTS_TABLE: table_from_records(facts, DeliveredFacts, key=["sop_uid"]),
+        CONFORMITY_TABLE: table_from_records(conformity, ConformityRow, key=["series_uid"]),
         "volume": table_from_records(volumes, VolumeRecord, key=stack),
         "finding": table_from_records(findings, Finding, key=["finding_id"]),
         "hold": pa.Table.from_pylist(held, schema=_HOLD_SCHEMA),

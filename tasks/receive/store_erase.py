@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 import pydicom
 from pydicom.errors import InvalidDicomError
 
+from schemas.conformity import CONFORMITY_TABLE
 from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE
 from schemas.held_series import INDEX_NAME, LISTING_NAME, without_files
 from schemas.identifiers import BatchId, SiteCode
+from schemas.lesion_masks import MASKS
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from schemas.run.zones import Zones
 from tasks.receive.store_ledger import note_batch
@@ -30,6 +32,7 @@ from tasks.receive.store_zip import SPOILT, opened_zip
 _BY_UID = {
     **dict.fromkeys(("file", "instance", "hold", DELIVERED_FACTS_TABLE), "sop_uid"),
     "volume": "series_uid",
+    CONFORMITY_TABLE: "series_uid",
 }
 
 
@@ -59,7 +62,7 @@ def erase_from_warehouse(
     uids = _uids(zones, site, subject_id)
     series = uids["series_uid"]
     for uid in sorted(series):
-        for kind in ("dicom", "nifti"):
+        for kind in ("dicom", "nifti", MASKS):
             shutil.rmtree(zones.warehouse / kind / site / uid, ignore_errors=True)
     rows = sum(
         _erase_rows(zones, site, folder, subject_id, uids)

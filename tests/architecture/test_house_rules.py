@@ -63,6 +63,8 @@ CHANGES = {
 PACKAGE_READERS = {
     "tasks/clinical/form_contracts.py": "forms under data_contracts/site_delivery",
     "tasks/convert/sidecar.py": "keys of sidecars under data_contracts/conversion",
+    "tasks/deidentify/rules/codes.py": "coded entries under data_contracts",
+    "tasks/deidentify/rules/dropped.py": "reasons under data_contracts",
     "tasks/deidentify/rules/encoder_notes.py": "notes of encoders under data_contracts",
     "tasks/deidentify/search/own_words.py": "the words of the product's own tables",
     "tasks/deidentify/rules/profile.py": "the allow-list under data_contracts/deidentification",

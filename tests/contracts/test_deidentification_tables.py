@@ -30,8 +30,8 @@ REQUIRED = ROOT / "tests" / "golden" / "ps3_15_required_strength.csv"
 #: X removed, Z empty or dummy, D dummy, U mapped; a choice (X/Z) may be met by any of them.
 _AS_STRICT = {
     "X": frozenset[Action](),
-    "Z": frozenset({Action.EMPTY, Action.PSEUDONYM}),
-    "D": frozenset({Action.PSEUDONYM}),
+    "Z": frozenset({Action.EMPTY, Action.PSEUDONYM, Action.STUDY, Action.KEYED}),
+    "D": frozenset({Action.PSEUDONYM, Action.STUDY, Action.KEYED}),
     "U": frozenset({Action.UID}),
     "U*": frozenset({Action.UID, Action.SEQUENCE}),
 }
@@ -62,8 +62,16 @@ def text_rules(profile: Profile) -> list[Rule | PrivateRule]:
     return [r for r in rules if r.vr in ("LO", "SH", "CS") and r.contract.accepts_values]
 
 
+def is_emptied(rule: Rule) -> bool:
+    """A sequence of whose items nothing is allowed is written without items."""
+    return rule.action is Action.SEQUENCE and not load_profile().rules.get(rule.items_place)
+
+
 def is_strict_enough(rule: Rule, row: dict[str, str]) -> bool:
-    if any(rule.action in _AS_STRICT[way] for way in row["basic"].split("/")):
+    ways = row["basic"].split("/")
+    if any(rule.action in _AS_STRICT[way] for way in ways):
+        return True
+    if "Z" in ways and is_emptied(rule):
         return True
     column, actions = _OPTION_COLUMN.get(rule.option, ("", frozenset()))
     if rule.keyword in _CLEANED_BY_CONTRACT and row["descriptors"]:

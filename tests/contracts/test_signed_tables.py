@@ -32,6 +32,7 @@ from schemas.study_dates import read_study_dates
 from schemas.tables.contracts import read_code_lists
 from tasks.convert.sidecar import read_sidecar_keys
 from tasks.datalist.cohorts import parse_cohorts
+from tasks.deidentify.rules.dropped import read_dropped
 from tasks.deidentify.rules.encoder_notes import read_encoder_notes
 from tasks.deidentify.rules.profile import read_profile
 from tasks.deidentify.search.store_accepted_words import ACCEPTED_NAME, read_accepted
@@ -117,7 +118,7 @@ def profile_rows(folder: Path) -> object:
     told += ({**vars(rule), "contract": rule.contract.text} for rule in profile.all_rules())
     told += ({**vars(rule), "contract": rule.contract.text} for rule in profile.all_private_rules())
     told += ({**vars(one), "contract": one.contract.text} for one in profile.all_blob_fields())
-    return told, profile.word_lists
+    return told, profile.word_lists, profile.codes
 
 
 PROFILE = partial(_of_folder, profile_rows)
@@ -143,6 +144,8 @@ TABLES = [
     Signed("deidentification/private_attributes.csv", PROFILE, ("creator", "group", "element")),
     Signed("deidentification/blob_fields.csv", PROFILE, ("block", "field")),
     Signed("deidentification/words.csv", PROFILE, ("list", "kind", "value")),
+    Signed("deidentification/codes.csv", PROFILE, ("list", "scheme", "value"), "source"),
+    Signed("deidentification/dropped.csv", partial(_of_file, read_dropped), ("tag",)),
     Signed("cohort/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
     Signed("operations/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
     Signed("evaluation/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),

@@ -74,6 +74,7 @@ class Context:
     encoding: Encoding
     charset: str
     vendor: str | None
+    multi_frame: bool
     deciding: DecidingAttributes = field(repr=False, compare=False)
 
 

@@ -22,6 +22,16 @@ from tasks.deidentify.plan.actions import (
     vr_of,
 )
 from tasks.deidentify.plan.plan_private import plan_private, plan_private_element
+from tasks.deidentify.plan.stand_ins import (
+    OTHER,
+    is_multi_frame,
+    keyed_code,
+    keyed_value,
+    known_codes,
+    methods_before,
+    refused,
+    with_unknown,
+)
 from tasks.deidentify.rules.contract import keep_words, vm_allows
 from tasks.deidentify.rules.profile import (
     ROOT,
@@ -44,10 +54,14 @@ from tasks.deidentify.rules.values import (
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 STUDY_DATE, BIRTH_DATE, PATIENT_AGE = 0x00080020, 0x00100030, 0x00101010
+STUDY_UID = 0x0020000D
 MANUFACTURER = 0x00080070
 _FUNCTIONAL_GROUPS = "FunctionalGroups"
 _LONGEST_TEXT = {"SH": 16, "LO": 64}
 _LONGEST_UID = 128
+#: The word list of attributes whose values mean something by their place.
+_POSITIONAL = "image_type"
+_ALWAYS = (Action.EMPTY, Action.PSEUDONYM, Action.STUDY)
 
 
 def context_of(header: Header, profile: Profile, person: Person) -> Context:
@@ -64,7 +78,15 @@ def context_of(header: Header, profile: Profile, person: Person) -> Context:
     """
     charset = decode_text(header.get(SPECIFIC_CHARACTER_SET))
     vendor = vendor_of(decode_text(header.get(MANUFACTURER)))
-    return Context(profile, person, header.encoding, charset, vendor, load_deciding_attributes())
+    return Context(
+        profile,
+        person,
+        header.encoding,
+        charset,
+        vendor,
+        is_multi_frame(header),
+        load_deciding_attributes(),
+    )
 
 
 def plan_actions(header: Header, context: Context) -> list[ElementAction]:
@@ -73,13 +95,16 @@ def plan_actions(header: Header, context: Context) -> list[ElementAction]:
     Returns
     -------
     list of ElementAction
-        In tag order. Attributes of action `fixed` are not in it: `rebuild` writes them.
+        In tag order. Of attributes of action `fixed` only what stood before is in it: `rebuild`
+        writes them.
     """
     rules = context.profile.rules[ROOT]
     actions = _plan_elements(header.elements, ROOT, context)
     for rule in rules.values():
-        if rule.action in (Action.EMPTY, Action.PSEUDONYM):
-            actions[rule.tag] = _written(rule, _always(rule, context.person))
+        if rule.action in _ALWAYS:
+            actions[rule.tag] = _written(rule, _always(rule, header, context.person))
+    if context.multi_frame:
+        actions = with_unknown(actions.values(), header)
     stated = actions.get(PATIENT_AGE)
     if PATIENT_AGE in rules and (stated is None or stated.out is None):
         age = _age_from_birth(header)
@@ -136,8 +161,14 @@ def _written(rule: Rule, value: bytes, *, vr: str = "", dropped: int = 0) -> Ele
     return ElementAction(rule.tag, rule.action, rule.option, out, dropped_words=dropped)
 
 
-def _always(rule: Rule, person: Person) -> bytes:
-    return person.subject_id.encode() if rule.action is Action.PSEUDONYM else b""
+def _always(rule: Rule, header: Header, person: Person) -> bytes:
+    if rule.action is Action.EMPTY:
+        return b""
+    if rule.action is Action.STUDY:
+        study = decode_text(header.get(STUDY_UID))
+        return keyed_code(person.map_uid, rule.keyword, study).encode("ascii") if study else b""
+    # A name of one component is the retired form (PS3.5 6.2.1): the caret ends the family name.
+    return f"{person.subject_id}{'^' if rule.vr == 'PN' else ''}".encode()
 
 
 def _act(
@@ -147,8 +178,12 @@ def _act(
     context: Context,
 ) -> ElementAction:
     done = None if rule is None else _kept(element, rule, context)
+    if done is not None:
+        return done
     lost = lost_if_removed(element, deciding)
-    return done or removed(element.tag, refused=rule is not None, lost=lost)
+    if rule is None:
+        return removed(element.tag, lost=lost)
+    return refused(element, rule, at_root=rule.where == ROOT, lost=lost)
 
 
 def _kept(element: RawElement, rule: Rule, context: Context) -> ElementAction | None:
@@ -181,8 +216,8 @@ def _words(element: RawElement, rule: Rule, vr: str, context: Context) -> Elemen
     for text in texts:
         words, missing = keep_words(text, allowed)
         dropped += missing
-        if words:
-            kept.append(words)
+        if words or (context.multi_frame and allowed.name == _POSITIONAL):
+            kept.append(words or OTHER)
     return _written(rule, "\\".join(kept).encode("ascii"), dropped=dropped)
 
 
@@ -293,8 +328,19 @@ def _pixels(element: RawElement, rule: Rule, vr: str, context: Context) -> Eleme
     return ElementAction(rule.tag, rule.action, rule.option, out)
 
 
+def _keyed(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementAction | None:
+    return _written(rule, keyed_value(element, rule, context))
+
+
+def _fixed(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementAction | None:
+    if rule.contract.word_list is None:
+        return removed(element.tag)
+    return _written(rule, methods_before(element, rule.contract.word_list))
+
+
 def _overridden(element: RawElement, rule: Rule, vr: str, context: Context) -> ElementAction | None:
-    return _written(rule, _always(rule, context.person))
+    """Say that it will be written whatever was delivered (see `plan_actions`)."""
+    return _written(rule, b"")
 
 
 _Actor = Callable[[RawElement, Rule, str, Context], ElementAction | None]
@@ -310,5 +356,8 @@ _ACTORS: dict[Action, _Actor] = {
     Action.PIXELS: _pixels,
     Action.EMPTY: _overridden,
     Action.PSEUDONYM: _overridden,
-    Action.FIXED: lambda element, rule, vr, context: removed(element.tag),
+    Action.STUDY: _overridden,
+    Action.KEYED: _keyed,
+    Action.CODE: lambda element, rule, vr, context: known_codes(element, rule, context),
+    Action.FIXED: _fixed,
 }

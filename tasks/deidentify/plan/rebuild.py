@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 
 from schemas.dicom.encode import OutElement, encode_file
 from tasks.deidentify.plan.actions import ElementAction, options_run
+from tasks.deidentify.plan.stand_ins import METHOD
 from tasks.deidentify.rules.profile import Option, tag_of
 
 #: Names this software in file meta (PS3.10 7.1); made once, tells nothing of a site.
 IMPLEMENTATION_CLASS_UID = "2.25.163049207245614830521107529803326417052"
 IMPLEMENTATION_VERSION = "LIVERCOHORT"
-METHOD = "livercohort allow-list"
 
 #: Code value and meaning in PS3.16 CID 7050.
 METHOD_CODES: dict[Option, tuple[str, str]] = {
@@ -42,6 +42,7 @@ _REQUIRED_KEYWORDS = (
     "PixelData",
 )
 _REQUIRED = tuple(tag_of(keyword) for keyword in _REQUIRED_KEYWORDS)
+_METHOD = tag_of("DeidentificationMethod")
 
 
 class RebuildError(Exception):
@@ -75,7 +76,8 @@ def out_elements(actions: Sequence[ElementAction]) -> dict[int, OutElement]:
     missing = [tag for tag in _REQUIRED if tag not in planned]
     if missing:
         raise RebuildError(f"{len(missing)} required attributes did not fulfil their contract")
-    marks = _marks(options_run(actions))
+    before = planned.get(_METHOD)
+    marks = _marks(options_run(actions), before.value if before else METHOD.encode("ascii"))
     return {**planned, **{m.tag: m for m in marks}}
 
 
@@ -92,12 +94,12 @@ def file_meta(elements: Mapping[int, OutElement], transfer_syntax: str) -> list[
     ]
 
 
-def _marks(options: Collection[Option]) -> list[OutElement]:
+def _marks(options: Collection[Option], methods: bytes) -> list[OutElement]:
     codes = sorted(METHOD_CODES[option] for option in options)
     marks = [
         OutElement(tag_of("SpecificCharacterSet"), "CS", b"ISO_IR 192"),
         OutElement(tag_of("PatientIdentityRemoved"), "CS", b"YES"),
-        OutElement(tag_of("DeidentificationMethod"), "LO", METHOD.encode("ascii")),
+        OutElement(_METHOD, "LO", methods),
         OutElement(
             tag_of("DeidentificationMethodCodeSequence"),
             "SQ",

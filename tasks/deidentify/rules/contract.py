@@ -41,6 +41,7 @@ class Contract:
     accepts_bytes: Callable[[bytes, bool], bool] | None = None
     items_place: str | None = None
     rebuilt_block: str | None = None
+    code_list: str | None = None
 
     def accepts(self, vr: str, vm: str, value: bytes, *, little: bool) -> bool:
         """Return whether a value field fulfils VR, VM and contract; empty values do."""
@@ -94,6 +95,7 @@ def parse_contract(text: str, lists: Mapping[str, WordList]) -> Contract:
     PS3.6 table A-1), `tags` (pointers to registered or private attributes), `items:PLACE`
     (a sequence whose items follow the rows of that place; without a place only private
     attributes of the table stay in it), `rebuild:BLOCK` (see `blob_fields.csv`),
+    `codes:LIST` (coded entries of `codes.csv`),
     `fixed:VALUE`; empty for actions that need none.
 
     Raises
@@ -127,6 +129,7 @@ _STRUCTURES: dict[str, Callable[[str, str], Contract]] = {
     "items": lambda text, place: Contract(text, items_place=place),
     "rebuild": lambda text, block: Contract(text, rebuilt_block=block),
     "tags": lambda text, rest: Contract(text, accepts_bytes=_are_tags),
+    "codes": lambda text, name: Contract(text, code_list=name),
 }
 
 

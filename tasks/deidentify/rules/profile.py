@@ -2,7 +2,7 @@
 
 Rows come from `data_contracts/deidentification/`: `profile.csv` (public attributes),
 `private_attributes.csv` (private ones by creator), `blob_fields.csv` (what stays of vendors'
-blocks) and `words.csv` (closed word lists).
+blocks), `words.csv` (closed word lists) and `codes.csv` (coded entries).
 What has no row is removed at every depth.
 """
 
@@ -22,6 +22,7 @@ from schemas.errors import ContractError
 from schemas.package_data import data_contracts_dir
 from schemas.rule_tables import Cells, TableError, TableShape, attempt, read_table
 from tasks.deidentify.rules.blobs import BLOCKS, BlobField
+from tasks.deidentify.rules.codes import CodeList, read_codes
 from tasks.deidentify.rules.contract import Contract, WordList, parse_contract
 
 ROOT = ""
@@ -31,7 +32,7 @@ PRIVATE_ONLY = "PrivateOnly"
 #: profile are of one, the columns of the options of older ones.
 TABLE_EDITION = "DICOM PS3.15 2026c (options: 2024b, 2025b)"
 _PROFILE, _PRIVATE, _WORDS = "profile.csv", "private_attributes.csv", "words.csv"
-_BLOBS = "blob_fields.csv"
+_BLOBS, _CODES = "blob_fields.csv", "codes.csv"
 _VM = re.compile(r"\d+(-(\d+|n))?")
 _TAG = re.compile(r"[0-9A-F]{4},[0-9A-F]{4}")
 _BLOCK = re.compile(r"[0-9A-F]{4} [0-9A-F]{2}")
@@ -66,8 +67,11 @@ class Action(StrEnum):
     DATE = "date"
     TIME = "time"
     AGE = "age"
+    CODE = "code"
     EMPTY = "empty"
+    KEYED = "keyed"
     PSEUDONYM = "pseudonym"
+    STUDY = "study"
     FIXED = "fixed"
     SEQUENCE = "sequence"
     PIXELS = "pixels"
@@ -135,6 +139,7 @@ class Profile:
     private: Mapping[tuple[str, int], Mapping[int, PrivateRule]]
     word_lists: Mapping[str, WordList] = field(repr=False)
     blobs: Mapping[str, Mapping[str, BlobField]] = field(default_factory=dict, repr=False)
+    codes: Mapping[str, CodeList] = field(default_factory=dict, repr=False)
 
     def all_rules(self) -> Iterator[Rule]:
         """Yield the public rules, root first, in tag order."""
@@ -183,10 +188,12 @@ def read_profile(folder: Path) -> Profile:
     rules = attempt(partial(_read_rules, folder / _PROFILE, lists), problems) or {}
     private = attempt(partial(_read_private, folder / _PRIVATE, lists), problems) or {}
     blobs = attempt(partial(_read_blobs, folder / _BLOBS, lists), problems) or {}
+    codes = attempt(partial(read_codes, folder / _CODES), problems) or {}
     if problems:
         raise TableError.of(problems)
     _require_places(rules, private, blobs)
-    return Profile(rules, private, lists, blobs)
+    _require_codes(rules, codes)
+    return Profile(rules, private, lists, blobs, codes)
 
 
 def _read_rules(path: Path, lists: Mapping[str, WordList]) -> dict[str, dict[int, Rule]]:
@@ -227,7 +234,7 @@ def _rule(row: Cells, lists: Mapping[str, WordList]) -> Rule:
 
 
 def _contract(action: Action, text: str, lists: Mapping[str, WordList]) -> Contract:
-    if action in (Action.KEEP, Action.WORDS, Action.FIXED) and not text:
+    if action in (Action.KEEP, Action.WORDS, Action.FIXED, Action.CODE) and not text:
         raise ValueError("a kept attribute needs a contract on its value")
     return parse_contract(text, lists)
 
@@ -328,6 +335,16 @@ def _require_places(
                 "rules stand below a sequence that is not allowed itself",
                 where=f"{_PROFILE}, place {where}",
                 hint="Add a row with action `sequence` for it.",
+            )
+
+
+def _require_codes(rules: Mapping[str, Mapping[int, Rule]], codes: Mapping[str, CodeList]) -> None:
+    for rule in (rule for place in rules.values() for rule in place.values()):
+        if rule.action is Action.CODE and rule.contract.code_list not in codes:
+            raise ContractError(
+                "coded entries are to be kept and no code of their list is allowed",
+                where=f"{_PROFILE}, {rule.keyword}",
+                hint=f"Add rows to {_CODES}, or name one of its lists as `codes:LIST`.",
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from tasks.deidentify.rules.dropped import load_dropped
 from tasks.deidentify.rules.profile import Profile, load_profile
 
 _PUBLIC_HEAD = (
@@ -21,6 +22,8 @@ _PUBLIC_HEAD = (
 _PRIVATE_HEAD = ("Creator", "Element", "VR", "VM", "Contract", "Reason", "Source")
 _BLOB_HEAD = ("Block", "Field", "VR", "VM", "Contract", "Reason", "Source")
 _WORDS_HEAD = ("List", "Words", "Patterns")
+_CODES_HEAD = ("List", "Scheme", "Codes and their meaning")
+_DROPPED_HEAD = ("Tag", "Attribute", "Reason", "Source")
 
 
 def render_rules_markdown(profile: Profile | None = None) -> str:
@@ -34,6 +37,11 @@ def render_rules_markdown(profile: Profile | None = None) -> str:
         ("### Private attributes that may stay", _table(_PRIVATE_HEAD, _private_rows(profile))),
         ("### What stays of vendors' blocks", _table(_BLOB_HEAD, _blob_rows(profile))),
         ("### Word lists", _table(_WORDS_HEAD, _word_rows(profile))),
+        ("### Coded entries that may stay", _table(_CODES_HEAD, _code_rows(profile))),
+        (
+            "### Dropped though table E.1-1 does not ask for it",
+            _table(_DROPPED_HEAD, _dropped_rows()),
+        ),
     )
     return "\n".join(f"{title}\n\n{table}" for title, table in sections)
 
@@ -62,6 +70,19 @@ def _word_rows(profile: Profile) -> Iterator[tuple[str, ...]]:
         words = profile.word_lists[name]
         patterns = " ".join(_code(p.pattern) for p in words.patterns)
         yield name, ", ".join(sorted(words.words)), patterns
+
+
+def _code_rows(profile: Profile) -> Iterator[tuple[str, ...]]:
+    for name in sorted(profile.codes):
+        codes = profile.codes[name]
+        for scheme in sorted({scheme for scheme, _ in codes}):
+            of_it = sorted((value, text) for (s, value), text in codes.items() if s == scheme)
+            yield name, scheme, "; ".join(f"{value} {text}" for value, text in of_it)
+
+
+def _dropped_rows() -> Iterator[tuple[str, ...]]:
+    for one in load_dropped():
+        yield f"({one.tag})", one.keyword, one.reason, one.source
 
 
 def _code(text: str) -> str:

@@ -37,6 +37,7 @@ from tasks.publish.disclosure import (
     protect,
 )
 from tasks.publish.documents.bids import bids_files
+from tasks.publish.documents.conformity import conformity_files
 from tasks.publish.documents.dictionary import (
     DICTIONARY_COLUMNS,
     data_dictionary,
@@ -77,6 +78,9 @@ def read_documents(plan: Plan) -> dict[str, bytes]:
         ),
         "decisions.csv": plan.facts.decisions_csv,
         **_validation(plan),
+        **conformity_files(
+            plan.facts.conformity, plan.tables["series"].column("series_uid").to_pylist()
+        ),
         SHARED_COUNTS: _shared_counts(plan),
         ID_HISTORY: history_csv(_history(plan)),
         REMOVED_IDS: removed_csv(_removed(plan)),

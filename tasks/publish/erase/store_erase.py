@@ -17,12 +17,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.conformity import ConformityRow
 from schemas.evaluations import is_of_an_evaluation
 from schemas.identifiers import Sha256
+from schemas.lesion_masks import masks_beside, source_key
 from schemas.run.atomic_files import canonical_json, sha256_of_file, sync_directory, sync_tree
 from tasks.publish.diff.content import ALL_SITES, content_hash, part_path, table_hash
 from tasks.publish.diff.differences import RELEASE_TABLE
 from tasks.publish.diff.reasons import ERASED
+from tasks.publish.documents.conformity import CONFORMITY_CSV, parse_conformity
 from tasks.publish.documents.store_excel import write_csv
 from tasks.publish.erase.erasure import (
     TOMBSTONES,
@@ -47,7 +50,13 @@ CHANGES = "diff/changes.parquet"
 CRATE = "ro-crate-metadata.json"
 #: Documents that quote hashes of other files or of the content.
 _QUOTING = ("datapackage.json", "croissant.json", "datacite.json", "CITATION.cff", CRATE)
-_LISTS = ("id_history.csv", "diff/subjects.csv", "diff/labels.csv", "diff/eligibility.csv")
+_LISTS = (
+    "id_history.csv",
+    "diff/subjects.csv",
+    "diff/labels.csv",
+    "diff/eligibility.csv",
+    CONFORMITY_CSV,
+)
 
 
 def erase_from_releases(
@@ -96,7 +105,14 @@ def publish_without(
     result = build_release(
         tables,
         releases_dir=releases_dir,
-        nifti_sources={row["volume_id"]: newest / row["rel_path"] for row in volumes},
+        nifti_sources={
+            **{row["volume_id"]: newest / row["rel_path"] for row in volumes},
+            **{
+                source_key(row["volume_id"], lesion_no): path
+                for row in volumes
+                for lesion_no, path in masks_beside(newest, row["rel_path"])
+            },
+        },
         facts=_facts_of(newest, subject_id),
         signer=signer,
     )
@@ -114,7 +130,14 @@ def _facts_of(release: Path, subject_id: str) -> ReleaseFacts:
         key_id=manifest["key_id"],
         year=manifest.get("year"),
         kept_out={subject_id: ERASED},
+        masks_sha256=manifest["registers"].get("masks_sha256"),
+        conformity=_conformity_of(release),
     )
+
+
+def _conformity_of(release: Path) -> tuple[ConformityRow, ...]:
+    path = release / CONFORMITY_CSV
+    return parse_conformity(path.read_text(encoding="utf-8")) if path.is_file() else ()
 
 
 def _mentions(tables: Mapping[str, pa.Table], subject_id: str) -> bool:

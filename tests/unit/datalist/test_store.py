@@ -79,6 +79,24 @@ def test_the_files_of_the_datalist_are_those_of_the_release(release: Path, tmp_p
     assert dataset(tmp_path / "out")["labels"]["malignant"] == item["label"]
 
 
+def test_every_item_is_one_that_monai_loads(release: Path, tmp_path: Path) -> None:
+    # The rules of `monai.data.load_decathlon_datalist` as its page has them: a list of objects
+    # below each key; `image` a path or a list of paths below the folder of the list; any other
+    # value that happens to be a path there would be taken for one. `make monai` runs the loop.
+    out = tmp_path / "out"
+    export(release, out)
+    made = dataset(out)
+    assert {"training", "test"} <= made.keys()
+    for item in (*made["training"], *made["test"]):
+        paths = item["image"] if isinstance(item["image"], list) else [item["image"]]
+        assert all(not Path(p).is_absolute() and (out / p).is_file() for p in paths)
+        others = {key: value for key, value in item.items() if key not in ("image", ART)}
+        assert not any(isinstance(v, str) and (out / v).exists() for v in others.values())
+    assert all(isinstance(item["label"], int) for item in made["training"])
+    assert len(made["training"]) == made["numTraining"]
+    assert len(made["test"]) == made["numTest"]
+
+
 def test_who_is_for_validation_is_in_the_test_list_alone_and_without_the_answer(
     release: Path, tmp_path: Path
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from pydicom.uid import (
     JPEGLosslessSV1,
 )
 
+from tasks.deidentify.plan.stand_ins import OTHER_METHOD
 from tests.builders import make_instance
 from tests.unit.deidentify import codestreams
 from tests.unit.deidentify.helpers import RING, SHIFT_DAYS, accepted, pseudonym, written
@@ -36,8 +39,8 @@ def test_physics_and_geometry_stay_exactly_as_they_were() -> None:
 
 def test_the_person_is_named_by_the_pseudonym_alone() -> None:
     after = written(make_instance(subject=1))
-    assert after.PatientID == str(after.PatientName) == pseudonym("PID000001")
-    empty = ("PatientBirthDate", "AccessionNumber", "StudyID", "ReferringPhysicianName")
+    assert after.PatientID == after.PatientName.family_name == pseudonym("PID000001")
+    empty = ("PatientBirthDate", "AccessionNumber", "ReferringPhysicianName")
     assert [k for k in empty if after[k].value] == []
 
 
@@ -101,9 +104,64 @@ def test_marks_say_what_ran_on_this_object_and_nothing_else() -> None:
     assert codes(written(bare)) == {"113100", "113107"}
 
 
-def test_old_marks_of_another_tool_do_not_stay() -> None:
-    after = written(make_instance(DeidentificationMethod="Some Other Tool by Li Wei"))
-    assert after.DeidentificationMethod == "livercohort allow-list"
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, ["livercohort allow-list"]),
+        ("Some Other Tool by Li Wei", [OTHER_METHOD, "livercohort allow-list"]),
+        (
+            ["Per DICOM PS 3.15 AnnexE. Details in 0012,0064", "Dr Zhang", "Clean Graphics Option"],
+            [
+                "Per DICOM PS 3.15 AnnexE. Details in 0012,0064",
+                OTHER_METHOD,
+                "Clean Graphics Option",
+                "livercohort allow-list",
+            ],
+        ),
+        # What we wrote comes again: the method stands once.
+        ([OTHER_METHOD, "livercohort allow-list"], [OTHER_METHOD, "livercohort allow-list"]),
+    ],
+)
+def test_the_method_follows_those_that_stood_and_no_unknown_word_of_them_stays(
+    before: str | list[str] | None, after: list[str]
+) -> None:
+    stated: dict[str, Any] = {} if before is None else {"DeidentificationMethod": before}
+    methods = written(make_instance(**stated)).DeidentificationMethod
+    assert ([methods] if isinstance(methods, str) else list(methods)) == after
+    assert all(len(method) <= 64 for method in after)
+
+
+def test_a_study_has_one_keyed_number_that_names_nobody() -> None:
+    first, second = (written(make_instance(instance=n, StudyID="88123456")) for n in (1, 2))
+    other = written(make_instance(StudyInstanceUID="1.2.3.4", StudyID="88123456"))
+    assert first.StudyID == second.StudyID != other.StudyID
+    assert re.fullmatch("[B-DF-HJ-NP-TV-Z]{16}", first.StudyID)
+
+
+def test_scanners_and_coils_are_told_apart_by_codes_unless_every_word_is_known() -> None:
+    after = written(
+        make_instance(modality="MR", DeviceSerialNumber="67093", ReceiveCoilName="Zhang 8ch")
+    )
+    same = written(make_instance(modality="MR", instance=2, DeviceSerialNumber="67093"))
+    assert re.fullmatch("[B-DF-HJ-NP-TV-Z]{16}", after.DeviceSerialNumber)
+    assert after.DeviceSerialNumber == same.DeviceSerialNumber
+    assert re.fullmatch("[B-DF-HJ-NP-TV-Z]{16}", after.ReceiveCoilName)
+    known = written(make_instance(modality="MR", ReceiveCoilName="32Ch Head"))
+    assert known.ReceiveCoilName == "32Ch Head"
+
+
+@pytest.mark.parametrize("meaning", ["Liver", "肝 Zhang Wei"])
+def test_a_known_code_stays_with_the_meaning_of_the_standard(meaning: str) -> None:
+    region, unknown = Dataset(), Dataset()
+    region.CodeValue, region.CodingSchemeDesignator = "T-62000", "SNM3"
+    unknown.CodeValue, unknown.CodingSchemeDesignator = "88123456", "99SITE"
+    region.CodeMeaning = unknown.CodeMeaning = meaning
+    after = written(
+        make_instance(SpecificCharacterSet="ISO_IR 192", AnatomicRegionSequence=[region, unknown])
+    )
+    [kept] = after.AnatomicRegionSequence
+    assert (kept.CodeValue, kept.CodingSchemeDesignator) == ("T-62000", "SRT")
+    assert kept.CodeMeaning == "Liver"
 
 
 @pytest.mark.parametrize(

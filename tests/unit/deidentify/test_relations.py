@@ -78,10 +78,13 @@ def test_one_person_with_two_patient_ids_is_one_subject_with_one_shift() -> None
 
 def test_a_reference_to_another_object_holds_across_files() -> None:
     target = make_instance(instance=1)
+    named = Dataset()
+    named.CodeValue, named.CodingSchemeDesignator = "88123456", "99SITE"
+    named.CodeMeaning = "Zhang Wei"
     item = Dataset()
     item.ReferencedSOPClassUID = target.SOPClassUID
     item.ReferencedSOPInstanceUID = target.SOPInstanceUID
-    item.PurposeOfReferenceCodeSequence = []
+    item.PurposeOfReferenceCodeSequence = [named]
     after = written(make_instance(instance=2, SourceImageSequence=[item]))
     reference = after.SourceImageSequence[0]
     assert reference.ReferencedSOPInstanceUID == written(target).SOPInstanceUID

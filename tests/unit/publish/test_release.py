@@ -87,6 +87,8 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
         "shared_counts.csv",
         "tables",
         "validation.json",
+        "conformity.csv",
+        "CONFORMITY.md",
     }
     assert json.loads((folder / "validation.json").read_bytes())["success"] is True
     assert (tmp_path / "releases" / "latest").readlink() == Path("1.0.0")
@@ -321,6 +323,44 @@ def test_the_views_answer_the_questions_they_are_named_after(tmp_path: Path) -> 
     ) == [("pass", "pass", [])]
     assert query(folder, "SELECT count(*) FROM thickness_check") == [(2,)]
     assert query(folder, "SELECT count(*) FROM omop_image_occurrence") == [(2,)]
+
+
+OMOP_DDL = """CREATE TABLE image_occurrence (
+  image_occurrence_id INTEGER PRIMARY KEY, person_id INTEGER NOT NULL,
+  procedure_occurrence_id INTEGER NOT NULL, visit_occurrence_id INTEGER,
+  anatomic_site_concept_id INTEGER, wadors_uri VARCHAR, local_path VARCHAR NOT NULL,
+  image_occurrence_date DATE NOT NULL, image_study_uid VARCHAR NOT NULL,
+  image_series_uid VARCHAR NOT NULL, modality_concept_id INTEGER NOT NULL)"""
+
+
+@pytest.mark.parametrize(
+    ("view", "ours"),
+    [
+        ("omop_image_occurrence", "DISTINCT study_uid, modality"),
+        ("omop_image_series", "DISTINCT series_uid"),
+    ],
+)
+def test_the_omop_views_load_into_the_published_table_and_count_what_ours_do(
+    tmp_path: Path, view: str, ours: str
+) -> None:
+    folder = release(tmp_path, make_cohort()).path
+    assert folder is not None
+    wanted = query(folder, f"SELECT count(*) FROM (SELECT {ours} FROM series)")[0][0]
+    columns = [line.split()[0] for line in OMOP_DDL.partition("(")[2].split(",")]
+    rows = query(folder, f"SELECT {', '.join(columns)} FROM {view}")
+    with duckdb.connect() as cdm:
+        cdm.execute(OMOP_DDL)
+        cdm.executemany(f"INSERT INTO image_occurrence VALUES ({','.join('?' * 11)})", rows)
+        [(n, people, concepts)] = cdm.execute(
+            "SELECT count(*), count(DISTINCT person_id), list(DISTINCT modality_concept_id) "
+            "FROM image_occurrence"
+        ).fetchall()
+    assert n == wanted == len(rows) > 0
+    assert people == 2
+    assert set(concepts) <= {4300757, 4013636}
+    assert query(folder, f"SELECT sum(n_series) FROM {view}") == query(
+        folder, "SELECT count(DISTINCT series_uid) FROM series"
+    )
 
 
 def test_the_examples_in_a_release_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from schemas.dicom.features import InstanceFeatures
 from schemas.handover.records import (
     CheckedBatch,
+    CheckedConformity,
     ControlFiles,
     ConvertedVolumes,
     FormsTakenIn,
@@ -52,6 +53,7 @@ def bench(tmp_path: Path) -> Workbench:
     bench.leave(ControlFiles(()))
     bench.leave(FormsTakenIn((), (), None))
     bench.leave(InspectedPixels((), (), ()))
+    bench.leave(CheckedConformity(()))
     bench.leave(ConvertedVolumes(()))
     bench.leave(CheckedBatch((), {}, {}, ()))
     return bench

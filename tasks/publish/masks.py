@@ -1,0 +1,72 @@
+"""Which masks a release publishes: those that lie on one of its volumes, of one of its lesions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from schemas.lesion_masks import MaskFile
+
+
+@dataclass(frozen=True)
+class PublishedMasks:
+    """`lesion` with the volume of each mask, and the files.
+
+    `left_out` are masks in the warehouse of which this release has no volume or no lesion: the
+    series came anew, or its subject is kept out.
+    """
+
+    lesion: pa.Table
+    masks: tuple[MaskFile, ...]
+    left_out: int
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """The files by their name among the sources of a release."""
+        return {mask.source_key: mask.path for mask in self.masks}
+
+    @property
+    def sha256(self) -> str | None:
+        """One hash over all of them: a register of the release; None without masks."""
+        lines = "".join(f"{m.source_key} {m.digest}\n" for m in self.masks)
+        return hashlib.sha256(lines.encode()).hexdigest() if lines else None
+
+
+def published_masks(
+    lesion: pa.Table, nifti_volume: pa.Table, masks: Iterable[MaskFile]
+) -> PublishedMasks:
+    """Link lesions to the volumes that their masks lie on.
+
+    Parameters
+    ----------
+    lesion, nifti_volume : pyarrow.Table
+        The tables of the release.
+    masks : iterable of MaskFile
+        All of the warehouse.
+    """
+    subject_of = dict(
+        zip(
+            nifti_volume["volume_id"].to_pylist(),
+            nifti_volume["subject_id"].to_pylist(),
+            strict=True,
+        )
+    )
+    lesions = list(
+        zip(lesion["subject_id"].to_pylist(), lesion["lesion_no"].to_pylist(), strict=True)
+    )
+    everything = sorted(masks)
+    placed = {
+        (subject_of[mask.volume_id], mask.lesion_no): mask
+        for mask in everything
+        if (subject_of.get(mask.volume_id), mask.lesion_no) in set(lesions)
+    }
+    volumes = [placed[key].volume_id if key in placed else None for key in lesions]
+    at = lesion.schema.get_field_index("mask_volume_id")
+    field = lesion.schema.field(at)
+    linked = lesion.set_column(at, field, pa.array(volumes, type=field.type))
+    kept = tuple(sorted(placed.values()))
+    return PublishedMasks(linked, kept, len(everything) - len(kept))
