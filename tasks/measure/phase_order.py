@@ -1,0 +1,102 @@
+"""A second opinion on contrast phases: do aorta and liver change as the labels say? Pure.
+
+It names no phase. It holds the order that labels state against what pixels show, pair by pair,
+and says that they agree, that they do not, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tasks.measure.catalogue import PhasePair
+
+#: Less of a change than this share of the exam's own is no evidence either way.
+MARGIN = 0.06
+#: What counts as the whole change at least, so that the noise of an exam that does not change is
+#: not taken for one: HU of a CT, shares of the mean level of an MR.
+_LEAST_HU = {"aorta": 30.0, "liver": 20.0}
+_LEAST_SHARE = {"aorta": 0.15, "liver": 0.10}
+
+
+class Opinion(StrEnum):
+    """What pixels say of the order that labels state."""
+
+    AGREES = "agrees"
+    DISAGREES = "disagrees"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True)
+class LabelledPass:
+    """The phase that a label gives, and the levels of aorta and liver in that pass."""
+
+    phase: str
+    aorta: float
+    liver: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The opinion; of a disagreement the pairs `earlier>later` that pixels contradict."""
+
+    opinion: Opinion
+    contradicted: tuple[str, ...] = ()
+
+
+def judge_order(
+    passes: Sequence[LabelledPass], pairs: Iterable[PhasePair], *, is_ct: bool
+) -> Judgement:
+    """Return whether pixels agree with the order of phases of one exam.
+
+    Parameters
+    ----------
+    passes : sequence of LabelledPass
+        Of one exam and modality; several of one phase count as their mean.
+    pairs : iterable of PhasePair
+        How aorta and liver change from one phase to a later one
+        (`data_contracts/measure/phase_order.csv`).
+    is_ct : bool
+        Whether levels are HU.
+
+    Returns
+    -------
+    Judgement
+        A disagreement when one pair changes the wrong way by more than `MARGIN` of the whole
+        change; an agreement when every pair that the table knows changes the right way by as
+        much; else silence.
+    """
+    aorta, liver = (_by_phase(passes, tissue) for tissue in ("aorta", "liver"))
+    scales = {
+        "aorta": _scale(aorta, "aorta", is_ct=is_ct),
+        "liver": _scale(liver, "liver", is_ct=is_ct),
+    }
+    said: dict[str, float] = {}
+    for pair in pairs:
+        if pair.earlier in aorta and pair.later in aorta:
+            change = pair.aorta * (aorta[pair.later] - aorta[pair.earlier]) / scales["aorta"]
+            change += pair.liver * (liver[pair.later] - liver[pair.earlier]) / scales["liver"]
+            said[f"{pair.earlier}>{pair.later}"] = change / (abs(pair.aorta) + abs(pair.liver))
+    wrong = tuple(sorted(name for name, value in said.items() if value < -MARGIN))
+    if wrong:
+        return Judgement(Opinion.DISAGREES, wrong)
+    if said and all(value > MARGIN for value in said.values()):
+        return Judgement(Opinion.AGREES)
+    return Judgement(Opinion.SILENT)
+
+
+def _by_phase(passes: Sequence[LabelledPass], tissue: str) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for one in passes:
+        found.setdefault(one.phase, []).append(one.aorta if tissue == "aorta" else one.liver)
+    return {phase: sum(values) / len(values) for phase, values in found.items()}
+
+
+def _scale(levels: Mapping[str, float], tissue: str, *, is_ct: bool) -> float:
+    if not levels:
+        return 1.0
+    values = list(levels.values())
+    mean = abs(sum(values)) / len(values)
+    least = _LEAST_HU[tissue] if is_ct else _LEAST_SHARE[tissue] * mean
+    return max(max(values) - min(values), least, 1e-6)
