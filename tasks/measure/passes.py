@@ -32,9 +32,9 @@ _STANDS_OUT = 1.6
 _LIVER_ML, _DEEP_MM = 200.0, 16.0
 _EVEN_SHARE = 0.12
 _CT_LIVER_HU = (25.0, 220.0)
-_CT_CLIP_HU = (-160.0, 60.0)
+_CT_CLIP_HU, _MR_CLIP_SHARE = (-160.0, 60.0), 0.8
 #: Least correlation of aligned passes that is an alignment.
-_ALIGNED = 0.6
+_ALIGNED = 0.4
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def levels_of_passes(grids: Sequence[Grid], *, is_ct: bool) -> list[PassLevels] 
     tube = _aorta(smooth, body, spacing)
     if tube is None:
         return NoValue.NO_VESSEL
-    shifts = [_liver_shift(passes[0], one, body, spacing, is_ct=is_ct) for one in passes]
+    between = _outline_range(passes, body, is_ct=is_ct)
+    shifts = [_liver_shift(passes[0], one, body, spacing, between) for one in passes]
     known = [shift for shift in shifts if shift is not None]
     if len(known) < len(shifts):
         return NoValue.NOT_ALIGNED
@@ -171,13 +172,16 @@ def _aorta(
     return tube if tube.any() else None
 
 
-def _edges(values: FloatArray, *, is_ct: bool) -> FloatArray:
-    """Return what stays the same when contrast comes: outlines against lung and fat."""
+def _outline_range(passes: FloatArray, body: BoolArray, *, is_ct: bool) -> tuple[float, float]:
+    """Return between which values lung and fat part from tissue, in every pass alike."""
     if is_ct:
-        low, high = _CT_CLIP_HU
-    else:
-        low, high = 0.0, 0.35 * float(np.percentile(values, 98))
-    clipped = np.clip(values, low, high)
+        return _CT_CLIP_HU
+    return 0.0, _MR_CLIP_SHARE * min(float(np.median(one[body])) for one in passes)
+
+
+def _edges(values: FloatArray, between: tuple[float, float]) -> FloatArray:
+    """Return what stays the same when contrast comes: outlines against lung and fat."""
+    clipped = np.clip(values, *between)
     return np.asarray(clipped - clipped.mean(), dtype=np.float32)
 
 
@@ -186,8 +190,7 @@ def _liver_shift(
     moving: FloatArray,
     body: BoolArray,
     spacing: tuple[float, float, float],
-    *,
-    is_ct: bool,
+    between: tuple[float, float],
 ) -> tuple[int, int, int] | None:
     """Return by how many voxels the right upper abdomen moved, by phase correlation.
 
@@ -200,7 +203,7 @@ def _liver_shift(
     along = np.flatnonzero(body.any(axis=(0, 2)))
     inner = (along[-1] - along[0]) // 8
     box = (slice(left, right), slice(along[0] + inner, along[-1] - inner))
-    one, other = (_edges(part[box], is_ct=is_ct) for part in (fixed, moving))
+    one, other = (_edges(part[box], between) for part in (fixed, moving))
     if min(one.shape) < 4:
         return None
     shape = [fft.next_fast_len(2 * n, real=True) for n in one.shape]

@@ -14,6 +14,7 @@ from tasks.measure.catalogue import PhasePair
 
 #: Less of a change than this share of the exam's own is no evidence either way.
 MARGIN = 0.06
+_TISSUES = ("aorta", "liver")
 #: What counts as the whole change at least, so that the noise of an exam that does not change is
 #: not taken for one: HU of a CT, shares of the mean level of an MR.
 _LEAST_HU = {"aorta": 30.0, "liver": 20.0}
@@ -63,27 +64,29 @@ def judge_order(
     Returns
     -------
     Judgement
-        A disagreement when one pair changes the wrong way by more than `MARGIN` of the whole
-        change; an agreement when every pair that the table knows changes the right way by as
-        much; else silence.
+        A disagreement when a pair changes the wrong way by more than `MARGIN` of the whole
+        change, and nothing of it the right way: an arterial phase that came too soon has an
+        aorta as before contrast, but a liver that is yet to brighten. An agreement when all
+        that the table says of every pair goes the right way; else silence.
     """
-    aorta, liver = (_by_phase(passes, tissue) for tissue in ("aorta", "liver"))
-    scales = {
-        "aorta": _scale(aorta, "aorta", is_ct=is_ct),
-        "liver": _scale(liver, "liver", is_ct=is_ct),
-    }
-    said: dict[str, float] = {}
+    levels = {tissue: _by_phase(passes, tissue) for tissue in _TISSUES}
+    scales = {tissue: _scale(levels[tissue], tissue, is_ct=is_ct) for tissue in _TISSUES}
+    wrong: list[str] = []
+    right: list[bool] = []
     for pair in pairs:
-        if pair.earlier in aorta and pair.later in aorta:
-            change = pair.aorta * (aorta[pair.later] - aorta[pair.earlier]) / scales["aorta"]
-            change += pair.liver * (liver[pair.later] - liver[pair.earlier]) / scales["liver"]
-            said[f"{pair.earlier}>{pair.later}"] = change / (abs(pair.aorta) + abs(pair.liver))
-    wrong = tuple(sorted(name for name, value in said.items() if value < -MARGIN))
+        if not {pair.earlier, pair.later} <= levels["aorta"].keys():
+            continue
+        changes = [
+            sign * (levels[t][pair.later] - levels[t][pair.earlier]) / scales[t]
+            for t, sign in zip(_TISSUES, (pair.aorta, pair.liver), strict=True)
+            if sign
+        ]
+        if max(changes) < MARGIN and sum(changes) / len(changes) < -MARGIN:
+            wrong.append(f"{pair.earlier}>{pair.later}")
+        right.append(min(changes) > MARGIN)
     if wrong:
-        return Judgement(Opinion.DISAGREES, wrong)
-    if said and all(value > MARGIN for value in said.values()):
-        return Judgement(Opinion.AGREES)
-    return Judgement(Opinion.SILENT)
+        return Judgement(Opinion.DISAGREES, tuple(sorted(wrong)))
+    return Judgement(Opinion.AGREES if right and all(right) else Opinion.SILENT)
 
 
 def _by_phase(passes: Sequence[LabelledPass], tissue: str) -> dict[str, float]:
