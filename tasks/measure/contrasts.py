@@ -1,8 +1,9 @@
-"""Whether images are what they are called: diffusion that fades, fat and water not swapped. Pure."""
+"""Whether images are what they are called: diffusion fades, fat and water are not swapped. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -42,7 +43,7 @@ def dwi_rise(volume: Volume, b_values: Sequence[float]) -> Measured:
     ]
     if signal[0] <= 0:
         return none(NoValue.NO_TISSUE)
-    rises = [after - before for before, after in zip(signal, signal[1:], strict=False)]
+    rises = [after - before for before, after in pairwise(signal)]
     return Measured(100.0 * max(0.0, *rises) / signal[0])
 
 

@@ -26,9 +26,7 @@ def repeated_slices(volume: Volume) -> Measured:
     """
     if volume.n_slices < 2:
         return none(NoValue.TOO_FEW_SLICES)
-    return Measured(
-        float(sum(_repeats(volume, of) for of in range(volume.stored.shape[3])))
-    )
+    return Measured(float(sum(_repeats(volume, of) for of in range(volume.stored.shape[3]))))
 
 
 def slice_correlation_dip(volume: Volume) -> Measured:

@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from tasks.publish.measure_views import measure_views
+from tasks.publish.view import View
 
 DEFAULT_READING = "literal"
-
-
-@dataclass(frozen=True)
-class View:
-    """One view: `columns` are (name, expression, comment) in order, `source` follows FROM."""
-
-    name: str
-    comment: str
-    columns: tuple[tuple[str, str, str], ...]
-    source: str
-
-    def statements(self) -> list[str]:
-        """Return CREATE VIEW and COMMENT statements."""
-        listed = ",\n  ".join(f'{expression} AS "{name}"' for name, expression, _ in self.columns)
-        create = f"CREATE VIEW {self.name} AS SELECT\n  {listed}\nFROM {self.source}"
-        words = [f"COMMENT ON VIEW {self.name} IS {_literal(self.comment)}"]
-        words += [
-            f'COMMENT ON COLUMN {self.name}."{name}" IS {_literal(comment)}'
-            for name, _, comment in self.columns
-        ]
-        return [create, *words]
 
 
 def views(labels: Sequence[str], criteria: Sequence[str]) -> tuple[View, ...]:
@@ -39,6 +20,7 @@ def views(labels: Sequence[str], criteria: Sequence[str]) -> tuple[View, ...]:
         _eligibility_matrix(criteria),
         _thickness_check(),
         _omop_image_occurrence(),
+        *measure_views(),
     )
 
 
@@ -249,7 +231,3 @@ def _omop_image_occurrence() -> View:
         "  ON v.series_uid = r.series_uid AND v.sub_stack_digest = r.sub_stack_digest\n"
         "ORDER BY r.series_uid, r.sub_stack_digest",
     )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

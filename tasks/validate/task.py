@@ -21,6 +21,7 @@ from schemas.handover.records import (
     FormsTakenIn,
     LabelledCohort,
     LabelledExams,
+    MeasuredCohort,
     MergedForms,
     PublishableRows,
     ReleaseTables,
@@ -80,6 +81,7 @@ def validate_release() -> dict[str, int]:
             *bench.take(MergedForms).findings,
             *bench.take(EvaluatedCohort).findings,
             *bench.take(LabelledCohort).findings,
+            *bench.take(MeasuredCohort).findings,
             *_of_all_files(bench),
             *report.findings,
         )
