@@ -60,7 +60,7 @@ def delayed(c, t, delay, transit):
 
 
 def curves(rng, agent, output):
-    """Return concentration over time of aorta, portal blood, liver (extracellular, cells), others."""
+    """Return concentrations over time: aorta, portal blood, liver outside and in cells, others."""
     t = np.arange(0, 1500, DT)
     injection = rng.uniform(25, 35) if agent == "iodine" else 0
     plasma, arrival = arterial_input(rng, t, output, injection)
@@ -128,21 +128,29 @@ def anatomy(rng):
         tissue[psoas & body] = 2
         top = height - 30 + dz
         lung = ellipsoid(axes, (cx + 0.5 * a, cy, top + 55), (0.36 * a, 0.72 * b, 70)) | ellipsoid(
-            axes, (cx - 0.5 * a, cy, top + 55), (0.36 * a, 0.72 * b, 75))
-        tissue[ellipsoid(axes, (cx - 0.42 * a, cy + 0.25 * b, 0.55 * height),
-                         (40 * size, 34, 50)) & inner] = 8  # stomach
-        tissue[ellipsoid(axes, (cx - 0.62 * a, cy - 0.3 * b, 0.6 * height),
-                         (24 * size, 34 * size, 45)) & inner] = 5  # spleen
-        liver = ellipsoid(axes, (cx + 0.48 * a, cy + 0.02 * b, 0.52 * height),
-                          (0.40 * a * size, 0.66 * b, 92 * size)) | ellipsoid(
-            axes, (cx + 0.08 * a, cy + 0.42 * b, 0.62 * height), (62 * size, 34, 42))
+            axes, (cx - 0.5 * a, cy, top + 55), (0.36 * a, 0.72 * b, 75)
+        )
+        tissue[
+            ellipsoid(axes, (cx - 0.42 * a, cy + 0.25 * b, 0.55 * height), (40 * size, 34, 50))
+            & inner
+        ] = 8  # stomach
+        tissue[
+            ellipsoid(axes, (cx - 0.62 * a, cy - 0.3 * b, 0.6 * height), (24 * size, 34 * size, 45))
+            & inner
+        ] = 5  # spleen
+        liver = ellipsoid(
+            axes,
+            (cx + 0.48 * a, cy + 0.02 * b, 0.52 * height),
+            (0.40 * a * size, 0.66 * b, 92 * size),
+        ) | ellipsoid(axes, (cx + 0.08 * a, cy + 0.42 * b, 0.62 * height), (62 * size, 34, 42))
         tissue[liver & inner] = 4
         tissue[lung & inner & (z > top)] = 0
         for sign in (-1, 1):
             where = (cx + sign * (0.36 * a), cy - 0.42 * b, 0.18 * height)
             tissue[ellipsoid(axes, where, (26, 28, 50)) & inner] = 6  # kidneys
         vein = ((axes[0] - cx - 14 - 0.3 * (axes[2] - height / 2)) / 7) ** 2 + (
-            (axes[1] - cy - 12) / 7) ** 2 <= 1
+            (axes[1] - cy - 12) / 7
+        ) ** 2 <= 1
         tissue[vein & (np.abs(axes[2] - 0.5 * height) < 45)] = 7
         bone = ((x - spine[0]) / 22) ** 2 + ((y - spine[1]) / 19) ** 2 <= 1
         tissue[bone] = 3

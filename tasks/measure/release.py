@@ -150,8 +150,8 @@ def _value(one: MeasuredSeries, exam: Sequence[MeasuredSeries], metric: Metric) 
 def _z_shortfall(one: MeasuredSeries, exam: Sequence[MeasuredSeries]) -> Measured:
     """Return how much of the height that at least half of the other phases show is missing, mm.
 
-    Heights are those of slice centres of axial volumes in one frame of reference; phases are
-    held against others of the same modality.
+    Heights are those of axial volumes of one study; phases are held against others of the same
+    modality.
     """
     own = _height(one)
     if own is None:
@@ -173,13 +173,14 @@ def _z_shortfall(one: MeasuredSeries, exam: Sequence[MeasuredSeries]) -> Measure
 
 
 def _height(one: MeasuredSeries) -> tuple[float, float] | None:
-    """Return the lowest and highest slice centre of an axial volume, mm RAS."""
+    """Return from where to where an axial volume reaches, slices whole, mm RAS."""
     affine, n = one.volume["affine_ras"], one.volume["dim_z"]
     if one.series["orientation"] != "axial" or not affine or not isinstance(n, int):
         return None
     matrix = np.asarray(affine, dtype=np.float64).reshape(4, 4)
     ends = (float(matrix[2, 3]), float(matrix[2, 3] + matrix[2, 2] * (n - 1)))
-    return min(ends), max(ends)
+    half = abs(float(matrix[2, 2])) / 2.0
+    return min(ends) - half, max(ends) + half
 
 
 def _arterial_liver_share(one: MeasuredSeries, exam: Sequence[MeasuredSeries]) -> Measured:

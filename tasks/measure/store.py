@@ -24,6 +24,8 @@ _WARM = Warm(("tasks.measure.store",))
 _FEW_BYTES = 8 << 20
 _BASE_TIME_S, _BYTES_PER_S = 60.0, 1e6
 _BASE_BYTES, _EXPANDED = 2 << 30, 12
+#: Rows of a DICOM picture run along the first axis of the file, columns along the second.
+_AXIS_OF = {"ROW": "i", "COL": "j"}
 # Any, because it is not annotated.
 _decompress: Any = igzip.decompress
 
@@ -75,7 +77,7 @@ def _encoding(path: Path) -> str | None:
     except (OSError, ValueError):
         return None
     found = said.get("PhaseEncodingDirection") or said.get("PhaseEncodingAxis")
-    return found if isinstance(found, str) else None
+    return str(found or _AXIS_OF.get(said.get("InPlanePhaseEncodingDirectionDICOM"), "")) or None
 
 
 def _measure(exam: Sequence[MeasuredPart]) -> list[Measurement]:

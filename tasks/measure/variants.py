@@ -15,8 +15,7 @@ Value = float | str | None
 NO_PROTOCOL = frozenset({"UNCLASSIFIED", "LOCALIZER", "OTHER", "NONIMAGE", "REFORMAT"})
 #: In a group of at least so many series, a variant of at most this share is an outlier.
 LEAST_GROUP, OUTLIER_SHARE = 20, 0.05
-#: Parameters that `series` or `imaging_study` states; the others are of the acquisition.
-_OF_STUDY = {"agent_class": "contrast_agent_class"}
+#: Parameters that `series` states; the others are of the acquisition.
 _OF_SERIES = frozenset({"field_strength_t", "slice_thickness_mm"})
 
 
@@ -33,12 +32,7 @@ class AcquiredSeries:
 
     def value(self, parameter: str) -> Value:
         """Return a parameter; None where nothing states it."""
-        if parameter in _OF_STUDY:
-            found = self.study[_OF_STUDY[parameter]]
-        elif parameter in _OF_SERIES:
-            found = self.series[parameter]
-        else:
-            found = self.acquired.get(parameter)
+        found = (self.series if parameter in _OF_SERIES else self.acquired).get(parameter)
         return found if found is None or isinstance(found, str) else float(str(found))
 
 
@@ -49,9 +43,10 @@ def variant_rows(
 ) -> list[Row]:
     """Return the rows of `protocol_variant`: one per series with a protocol.
 
-    Variant 1 of a scanner and label is the dominant one: the values that most series are like,
-    within the tolerance of every parameter; of those left, variant 2 is found likewise. Ties go
-    to the smaller values, so that the order of series changes nothing.
+    Variant 1 of a scanner, label and agent is the dominant one: the values that most series are
+    like, within the tolerance of every parameter; of those left, variant 2 is found likewise.
+    Ties go to the smaller values, so that the order of series changes nothing. The agent makes
+    the exam another one by design, so it is part of the group and no departure.
 
     Parameters
     ----------
@@ -63,12 +58,14 @@ def variant_rows(
         Batch id to its place among the batches of its site, from 1: the only time that is
         shared by subjects, since each has a date shift of their own.
     """
-    groups: dict[tuple[str, str], list[AcquiredSeries]] = {}
+    groups: dict[tuple[str, str, str], list[AcquiredSeries]] = {}
     for one in cohort:
-        if str(one.series["label"]) not in NO_PROTOCOL and one.acquired:
-            groups.setdefault((scanner_group(one.study), str(one.series["label"])), []).append(one)
+        label = str(one.series["label"])
+        if label not in NO_PROTOCOL and one.acquired:
+            name = (scanner_group(one.study), label, str(one.study["contrast_agent_class"]))
+            groups.setdefault(name, []).append(one)
     rows: list[Row] = []
-    for (scanner, label), group in sorted(groups.items()):
+    for (scanner, label, agent), group in sorted(groups.items()):
         own = [p for p in parameters if group[0].series["modality"] in p.modalities]
         values = [tuple(one.value(p.name) for p in own) for one in group]
         centres = variants(values, own)
@@ -81,6 +78,7 @@ def variant_rows(
                     **_identity(one),
                     "label": label,
                     "scanner_group": scanner,
+                    "agent_class": agent,
                     "variant_no": place + 1,
                     "n_variant": sizes[place],
                     "n_group": len(group),

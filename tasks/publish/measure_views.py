@@ -45,10 +45,11 @@ def _metric_spread() -> View:
 def _variants() -> View:
     return View(
         "protocol_variants",
-        "One row per scanner, label and variant; variant 1 is the dominant protocol · "
-        "每个设备、标签与方案变体一行，1 为主要方案",
+        "One row per scanner, label, agent and variant; variant 1 is the dominant protocol · "
+        "每个设备、标签、对比剂与方案变体一行，1 为主要方案",
         (
             *_GROUP,
+            ("agent_class", "agent_class", "Contrast agent · 对比剂"),
             ("variant_no", "variant_no", "Variant · 变体序号"),
             ("n_series", "count(*)", "Series [count] · 序列数"),
             ("n_subjects", "count(DISTINCT subject_id)", "Subjects [count] · 受试者数"),
@@ -65,8 +66,8 @@ def _variants() -> View:
             ("flip_angle_deg", "median(flip_angle_deg)", "Flip angle [deg] · 翻转角"),
             ("slice_thickness_mm", "median(slice_thickness_mm)", "Thickness [mm] · 层厚"),
         ),
-        "protocol_variant\nGROUP BY scanner_group, label, variant_no\n"
-        "ORDER BY scanner_group, label, variant_no",
+        "protocol_variant\nGROUP BY scanner_group, label, agent_class, variant_no\n"
+        "ORDER BY scanner_group, label, agent_class, variant_no",
     )
 
 

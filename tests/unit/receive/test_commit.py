@@ -16,6 +16,7 @@ from schemas.handover.records import (
     ControlFiles,
     ConvertedVolumes,
     FormsTakenIn,
+    MeasuredExams,
     ReceivedExport,
     SettledImages,
 )
@@ -53,6 +54,7 @@ def bench(tmp_path: Path) -> Workbench:
     bench.leave(FormsTakenIn((), (), None))
     bench.leave(InspectedPixels((), (), ()))
     bench.leave(ConvertedVolumes(()))
+    bench.leave(MeasuredExams((), ()))
     bench.leave(CheckedBatch((), {}, {}, ()))
     return bench
 
