@@ -10,6 +10,8 @@ from tasks.measure.result import Measured, none
 from tasks.measure.volume import BoolArray, FloatArray, Grid, chosen_slices
 
 _BODY_HU, _LUNG_HU = -300.0, (-960.0, -500.0)
+#: Air is -1000 HU, and cut off at -1024 by many.
+_LEAST_AIR_HU = -1024.0
 _SLICES = 12
 #: Slices at the top that are looked at together.
 _TOP_MM = 6.0
@@ -88,11 +90,18 @@ def _cut_mm(values: FloatArray, grid: Grid) -> float | None:
 
 
 def _field(values: FloatArray) -> BoolArray:
-    """Return where something was reconstructed: all, or what is not the value of the corners."""
+    """Return where something was reconstructed.
+
+    Corners of one value are padding. Below any air it tells how far it reaches; else it may be
+    air that was cut off at the same value, and the field is the circle within the picture.
+    """
     corners = {float(values[x, y]) for x in (0, -1) for y in (0, -1)}
     pad = corners.pop()
     if corners or pad > _BODY_HU:
         return np.ones(values.shape, dtype=np.bool_)
+    if pad >= _LEAST_AIR_HU:
+        x, y = (np.linspace(-1.0, 1.0, n) for n in values.shape)
+        return np.asarray(x[:, np.newaxis] ** 2 + y**2 <= 1.0, dtype=np.bool_)
     padded, _ = ndimage.label(values == pad)
     outside = np.isin(padded, list({int(padded[x, y]) for x in (0, -1) for y in (0, -1)}))
     return np.asarray(~outside, dtype=np.bool_)

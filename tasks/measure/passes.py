@@ -29,6 +29,8 @@ _CENTRAL_SHARE, _DEPTH_SHARE = 0.15, (0.15, 0.62)
 _TUBE_MM, _RING_MM = 8.0, (14.0, 22.0)
 #: The tube must change this many times as much as what lies around it.
 _STANDS_OUT = 1.6
+#: Less than this is noise or breath: HU of a CT, a share of the median signal of an MR.
+_LEAST_HU, _LEAST_SHARE = 25.0, 0.2
 _LIVER_ML, _DEEP_MM = 200.0, 16.0
 _EVEN_SHARE = 0.12
 _CT_LIVER_HU = (25.0, 220.0)
@@ -75,7 +77,8 @@ def levels_of_passes(grids: Sequence[Grid], *, is_ct: bool) -> list[PassLevels] 
     if body is None:
         return NoValue.NO_TISSUE
     smooth = np.stack([ndimage.uniform_filter(one, size=(3, 3, 1)) for one in passes])
-    tube = _aorta(smooth, body, spacing)
+    least = _LEAST_HU if is_ct else _LEAST_SHARE * float(np.median(passes[:, body]))
+    tube = _aorta(smooth, body, spacing, least)
     if tube is None:
         return NoValue.NO_VESSEL
     between = _outline_range(passes, body, is_ct=is_ct)
@@ -141,7 +144,7 @@ def _body(mean: FloatArray, *, is_ct: bool) -> BoolArray | None:
 
 
 def _aorta(
-    smooth: FloatArray, body: BoolArray, spacing: tuple[float, float, float]
+    smooth: FloatArray, body: BoolArray, spacing: tuple[float, float, float], least: float
 ) -> BoolArray | None:
     """Return the tube that changes most between passes, or None where none stands out."""
     change = np.ptp(smooth, axis=0)
@@ -163,7 +166,7 @@ def _aorta(
     best = np.unravel_index(int(np.argmax(np.where(searched, upright, -1.0))), upright.shape)
     far = np.hypot((x - best[0]) * spacing[0], (y - best[1]) * spacing[1])
     ring = upright[(far >= _RING_MM[0]) & (far <= _RING_MM[1])]
-    if ring.size == 0 or upright[best] <= _STANDS_OUT * float(np.median(ring)):
+    if ring.size == 0 or upright[best] <= max(least, _STANDS_OUT * float(np.median(ring))):
         return None
     near = far <= _TUBE_MM
     columns = np.where(near[:, :, np.newaxis], change, -1.0)
