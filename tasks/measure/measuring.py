@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from schemas.measurements import Measurement, NoValue
 from tasks.measure import contrasts, coverage, encoding, noise, passes, slices
@@ -46,13 +47,14 @@ def measure_exam(
     parts : sequence of MeasuredPart
         The volumes of one study.
     read : callable
-        Reads a volume; raises ValueError or OSError where it cannot.
+        Reads a volume; raises where it cannot.
     """
     kept, found = _Kept(), list[Measurement]()
     for part in parts:
         try:
             values = _of_volume(part, read(part), parts, kept)
-        except (ValueError, OSError, ArithmeticError, IndexError):
+        except Exception:
+            # Whatever it is, a measurement decides nothing: it may not cost a night.
             values = {name: none(NoValue.FAILED) for name in _names(part)}
         found += _rows(part, values)
     found += _of_dixon(parts, kept.dixon)
@@ -114,7 +116,9 @@ def _of_dixon(
             if water is None or water.digest not in volumes:
                 value = none(NoValue.NO_PARTNER)
             else:
-                value = contrasts.ring_water_share(volumes[water.digest], volumes[part.digest])
+                value = _or_failed(
+                    partial(contrasts.ring_water_share, volumes[water.digest], volumes[part.digest])
+                )
             yield from _rows(part, {"ring_water_share": value})
 
 
@@ -126,9 +130,7 @@ def _of_passes(parts: Sequence[MeasuredPart], grids: Mapping[str, Grid]) -> Iter
     for (modality, _), group in groups.items():
         levels: list[passes.PassLevels] | NoValue = NoValue.NOT_MEASURED
         if len(group) <= _MOST_PASSES:
-            levels = passes.levels_of_passes(
-                [grids[part.digest] for part in group], is_ct=modality == "CT"
-            )
+            levels = _levels([grids[part.digest] for part in group], is_ct=modality == "CT")
         for place, part in enumerate(group):
             if isinstance(levels, NoValue):
                 both = {AORTA: none(levels), LIVER: none(levels)}
@@ -136,6 +138,20 @@ def _of_passes(parts: Sequence[MeasuredPart], grids: Mapping[str, Grid]) -> Iter
                 one = levels[place]
                 both = {AORTA: Measured(one.aorta), LIVER: Measured(one.liver)}
             yield from _rows(part, both)
+
+
+def _or_failed(measure: Callable[[], Measured]) -> Measured:
+    try:
+        return measure()
+    except Exception:  # as above
+        return none(NoValue.FAILED)
+
+
+def _levels(grids: Sequence[Grid], *, is_ct: bool) -> list[passes.PassLevels] | NoValue:
+    try:
+        return passes.levels_of_passes(grids, is_ct=is_ct)
+    except Exception:  # as above
+        return NoValue.FAILED
 
 
 def _rows(part: MeasuredPart, values: Mapping[str, Measured]) -> Iterator[Measurement]:

@@ -21,7 +21,9 @@ def test_the_noise_of_a_ct_is_the_deviation_that_was_put_in(noise_hu: float) -> 
 
 
 def test_noise_of_air_is_no_noise_of_tissue() -> None:
-    assert noise.ct_noise(volume(np.full((40, 40, 10), -1000, np.int16))).reason is NoValue.NO_TISSUE
+    assert (
+        noise.ct_noise(volume(np.full((40, 40, 10), -1000, np.int16))).reason is NoValue.NO_TISSUE
+    )
 
 
 def test_a_slice_that_stands_twice_is_counted_and_padding_is_not() -> None:
