@@ -12,7 +12,6 @@ from schemas.package_data import data_contracts_dir
 from schemas.rule_tables import TableError
 from schemas.tables.contracts import conform, read_table_contracts
 from tasks.measure.catalogue import FILES, load_catalogue, read_catalogue
-from tasks.measure.measuring import AORTA, LIVER
 from tasks.measure.outliers import auc
 from tasks.measure.phase_order import Opinion
 from tasks.measure.release import MeasuredSeries, metric_rows, opinions
@@ -124,7 +123,8 @@ def _exam(
     return [
         measured(
             n, f"MR_T1_{labels[phase].upper()}", labels[phase], modality="MR", study="2.1",
-            pulse=pulse_of_hbp if phase == "hbp" else PULSE, **{AORTA: aorta, LIVER: liver},
+            pulse=pulse_of_hbp if phase == "hbp" else PULSE,
+            aorta_level=aorta, liver_level=liver,
         )
         for n, (phase, (aorta, liver)) in enumerate(levels.items())
     ]  # fmt: skip
