@@ -1,4 +1,4 @@
-"""One night at one site: receive → de-identify → inspect → convert → harmonise → validate → commit.
+"""One night at one site: receive → de-identify → inspect → convert → label → measure → commit.
 
 The flow takes a site code only, because the scheduler stores parameters in plain text; every
 task takes the code and a batch id. Batches of one site run one after the other: a later one
@@ -37,6 +37,7 @@ from tasks.deidentify.task import deidentify_batch, require_clean, scan_batch
 from tasks.desk.task import take_decided_again
 from tasks.harmonise.task import label_batch
 from tasks.inspect.task import inspect_again, inspect_batch
+from tasks.measure.task import measure_batch
 from tasks.publish.task import stage_rows
 from tasks.queries.task import sync_batch_queries
 from tasks.receive.store_lease import lease
@@ -64,6 +65,7 @@ _STAGES: tuple[Callable[[str, str], object], ...] = (
     _inspect,
     convert_batch,
     label_batch,
+    measure_batch,
     stage_rows,
     take_in_forms,
     validate_batch,

@@ -30,6 +30,7 @@ from tasks.deidentify.search.store_scan_release import require_no_identifiers
 from tasks.eligibility.task import evaluate_cohort
 from tasks.harmonise.task import label_cohort
 from tasks.inspect.rules import load_rules
+from tasks.measure.task import measure_cohort
 from tasks.operate.task import send_message
 from tasks.publish.inspected import RulesInForce
 from tasks.publish.store_integrity import look_again_at
@@ -102,6 +103,7 @@ def release_cohort(
         keep_out_withdrawn()
         evaluate_cohort(judge_subject)
         stage_release_tables()
+        measure_cohort()
         move(50.0)
         validate_release()
         if not dry_run:
@@ -115,6 +117,7 @@ def release_cohort(
         while result["status"] == HELD:  # each time somebody more stays out, so it ends
             evaluate_cohort(judge_subject)
             stage_release_tables()
+            measure_cohort()
             validate_release()
             require_release_passed()
             result = publish_release(bump, dry_run=dry_run, inspect=inspect)

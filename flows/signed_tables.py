@@ -55,6 +55,8 @@ from tasks.harmonise.store_rules import (
 )
 from tasks.inspect.rules import FILES as INSPECTION_FILES
 from tasks.inspect.rules import read_rules as read_inspection_rules
+from tasks.measure.catalogue import FILES as MEASURE_FILES
+from tasks.measure.catalogue import read_catalogue
 from tasks.publish.sharing import parse_gates
 from tasks.validate.store import read_suites, read_waivers, suite_files, waivers_file
 
@@ -132,6 +134,7 @@ def _reads(root: Path) -> list[Read]:
     return [
         partial(read_deciding_attributes, root / "conversion" / "deciding_attributes.csv"),
         partial(read_inspection_rules, root / "inspection"),
+        partial(read_catalogue, root / "measure"),
         partial(read_dispositions, root / "inspection" / "dispositions.csv"),
         partial(read_encoder_notes, root / "deidentification" / "encoder_notes.csv"),
         partial(read_study_dates, protocol / "study_dates.csv"),
@@ -151,7 +154,7 @@ def _reads(root: Path) -> list[Read]:
         partial(parse_evidence, protocol / "evidence.yaml"),
         *(
             partial(parse_finding_texts, folder / "findings.yaml")
-            for folder in (protocol, forms, root / "sequence_labels")
+            for folder in (protocol, forms, root / "sequence_labels", root / "measure")
         ),
         partial(parse_registered_sites, sites / "sites.csv"),
         *(partial(read_site_file, path) for path in sorted(sites.glob("S*.yaml"))),
@@ -225,6 +228,8 @@ _NAMED = frozenset(
         "conversion/deciding_attributes.csv",
         "conversion/sidecar_keys.csv",
         *(f"inspection/{name}" for name in INSPECTION_FILES),
+        *(f"measure/{name}" for name in MEASURE_FILES),
+        "measure/findings.yaml",
         "inspection/dispositions.csv",
         "deidentification/encoder_notes.csv",
         "protocol/study_dates.csv",

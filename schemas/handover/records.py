@@ -18,6 +18,7 @@ from schemas.clinical_rows import ClinicalRow
 from schemas.conformity import ConformityRow
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import BatchId, RawPatientId, SiteCode, SubjectNo
+from schemas.measurements import Acquisition, Measurement
 from schemas.records import (
     CohortLabels,
     Delivery,
@@ -98,6 +99,14 @@ class LabelledExams:
 
 
 @dataclass(frozen=True)
+class MeasuredExams:
+    """measure → commit: what was measured of the exams that got new instances, whole."""
+
+    measurements: tuple[Measurement, ...]
+    acquisitions: tuple[Acquisition, ...]
+
+
+@dataclass(frozen=True)
 class PublishableRows:
     """rows → validate, queries: the published image tables as a release would hold them."""
 
@@ -149,6 +158,24 @@ class CommittedInstances:
     """collect → label-cohort, merge-forms, validate-release: one per SOPInstanceUID."""
 
     instances: tuple[InstanceFeatures, ...]
+
+
+@dataclass(frozen=True)
+class CommittedMeasurements:
+    """collect → measure-cohort: the measurements and acquisitions of all batches, in their order.
+
+    A table is None where no batch has it: they were committed before anything was measured.
+    """
+
+    measurements: pa.Table | None
+    acquisitions: pa.Table | None
+
+
+@dataclass(frozen=True)
+class MeasuredCohort:
+    """measure-cohort → validate-release: what measuring found besides its tables."""
+
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)

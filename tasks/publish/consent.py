@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.clinical_rows import ClinicalRow
+from schemas.consent import RELEASED_CONSENT
 from schemas.run.sites import SITE_CODE_PATTERN
 from schemas.tables.contracts import TableContract
 from tasks.publish.diff.reasons import CONSENT_WITHDRAWN
 
-RELEASED_CONSENT = ("consented", "waived")
 _SUBJECT = re.compile(rf"(?:{SITE_CODE_PATTERN})-[A-Z2-7]{{8}}")
 _PARTS = re.compile(r"[A-Za-z0-9._-]+")
 #: Sums over subjects, and what the site did: kept whole.

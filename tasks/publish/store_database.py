@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes
 from schemas.tables.contracts import TableContract
-from tasks.publish.views import ViewColumn, views
+from tasks.publish.view import ViewColumn
+from tasks.publish.views import views
 
 DATABASE = "cohort.duckdb"
 #: Read by DuckDB 1.1 and newer; the default of 2.0 is unreadable by all older ones.

@@ -64,6 +64,8 @@ _INTERNAL = (
     "inspection",
     "screening_log",
     "image_quality",
+    "image_metric",
+    "protocol_variant",
     RELEASE_TABLE,
 )
 #: `shared_counts.csv` stays at home: it names sites.

@@ -14,6 +14,7 @@ from schemas.errors import SubjectsHeldError
 from schemas.handover.records import (
     CheckedRelease,
     CommittedInstances,
+    CommittedMeasurements,
     CommittedNights,
     ConvertedVolumes,
     EvaluatedCohort,
@@ -30,6 +31,7 @@ from schemas.handover.records import (
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId, SiteCode
 from schemas.lesion_masks import list_masks, require_unchanged_masks
+from schemas.measurements import ACQUISITION_TABLE, MEASUREMENT_TABLE
 from schemas.protocol import read_decisions
 from schemas.run.orphans import sweep_orphans
 from schemas.run.settings import Settings, read_settings
@@ -124,6 +126,11 @@ def collect_batches(
         bench.leave(committed)
         bench.leave(rules)
         bench.leave(CommittedInstances(committed.instances))
+        bench.leave(
+            CommittedMeasurements(
+                committed.tables.get(MEASUREMENT_TABLE), committed.tables.get(ACQUISITION_TABLE)
+            )
+        )
         bench.leave(
             CommittedNights(
                 tuple((b.site_code, b.batch_id) for b in committed.batches),

@@ -3,42 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from tasks.publish.measure_views import measure_views
+from tasks.publish.view import View
 
 DEFAULT_READING = "literal"
-
-
-@dataclass(frozen=True)
-class View:
-    """One view: `columns` are (name, expression, comment) in order, `source` follows FROM."""
-
-    name: str
-    comment: str
-    columns: tuple[tuple[str, str, str], ...]
-    source: str
-
-    def statements(self) -> list[str]:
-        """Return CREATE VIEW and COMMENT statements."""
-        listed = ",\n  ".join(f'{expression} AS "{name}"' for name, expression, _ in self.columns)
-        create = f"CREATE VIEW {self.name} AS SELECT\n  {listed}\nFROM {self.source}"
-        words = [f"COMMENT ON VIEW {self.name} IS {_literal(self.comment)}"]
-        words += [
-            f'COMMENT ON COLUMN {self.name}."{name}" IS {_literal(comment)}'
-            for name, _, comment in self.columns
-        ]
-        return [create, *words]
-
-
-@dataclass(frozen=True)
-class ViewColumn:
-    """One column of a view of the database, and the words for both."""
-
-    view: str
-    view_comment: str
-    position: int
-    name: str
-    duckdb_type: str
-    comment: str
 
 
 def views(labels: Sequence[str], criteria: Sequence[str]) -> tuple[View, ...]:
@@ -54,6 +23,7 @@ def views(labels: Sequence[str], criteria: Sequence[str]) -> tuple[View, ...]:
         _slice_steps(),
         _omop_image_occurrence(),
         _omop_image_series(),
+        *measure_views(),
     )
 
 
@@ -352,7 +322,3 @@ def _omop_columns(by: str, series: str, of_series: str) -> tuple[tuple[str, str,
         ("anatomic_site_source_value", "'liver'", "Target of the examinations"),
         ("n_series", "CAST(count(DISTINCT r.series_uid) AS INTEGER)", "DICOM series of the row"),
     )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -25,6 +25,7 @@ from schemas.handover.records import (
     ControlFiles,
     ConvertedVolumes,
     FormsTakenIn,
+    MeasuredExams,
     ReceivedExport,
     SettledImages,
 )
@@ -38,6 +39,12 @@ from schemas.inspection import (
     InspectedPixels,
     InspectionRow,
     PixelRow,
+)
+from schemas.measurements import (
+    ACQUISITION_TABLE,
+    MEASUREMENT_TABLE,
+    Acquisition,
+    Measurement,
 )
 from schemas.records import (
     ABOUT_INSTANCE,
@@ -202,12 +209,19 @@ def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict
     held += [{"sop_uid": uid, "reason": LIFTED} for uid in seen.lifted]
     volumes, findings = bench.take(ConvertedVolumes).volumes, bench.take(CheckedBatch).findings
     stack = ["series_uid", "sub_stack_digest"]
+    # The search may have withheld a person since: then nothing measured of them stays either.
+    people = {one.subject_id for one in features}
+    measured = bench.take(MeasuredExams)
+    rows = [row for row in measured.measurements if row.subject_id in people]
+    acquired = [row for row in measured.acquisitions if row.subject_id in people]
     tables = {
         "file": table_from_records(outcomes, FileOutcome, key=["file_no"], without=ABOUT_INSTANCE),
         "instance": table_from_records(features, InstanceFeatures, key=["sop_uid"]),
         DELIVERED_FACTS_TABLE: table_from_records(facts, DeliveredFacts, key=["sop_uid"]),
         CONFORMITY_TABLE: table_from_records(conformity, ConformityRow, key=["series_uid"]),
         "volume": table_from_records(volumes, VolumeRecord, key=stack),
+        MEASUREMENT_TABLE: table_from_records(rows, Measurement, key=[*stack, "metric"]),
+        ACQUISITION_TABLE: table_from_records(acquired, Acquisition, key=stack),
         "finding": table_from_records(findings, Finding, key=["finding_id"]),
         "hold": pa.Table.from_pylist(held, schema=_HOLD_SCHEMA),
         INSPECTION_TABLE: table_from_records(seen.rows, InspectionRow, key=["series_uid"]),

@@ -18,6 +18,7 @@ from schemas.handover.records import (
     FormsTakenIn,
     LabelledCohort,
     LabelledExams,
+    MeasuredCohort,
     MergedForms,
     PublishableRows,
     ReleaseTables,
@@ -78,6 +79,7 @@ def validate_release() -> dict[str, int]:
             *bench.take(MergedForms).findings,
             *bench.take(EvaluatedCohort).findings,
             *bench.take(LabelledCohort).findings,
+            *bench.take(MeasuredCohort).findings,
             *_of_all_files(bench),
             *report.findings,
         )

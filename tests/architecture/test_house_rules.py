@@ -73,6 +73,7 @@ PACKAGE_READERS = {
     "tasks/harmonise/rules.py": "label rules under data_contracts/sequence_labels",
     "tasks/harmonise/vocabulary.py": "words under data_contracts/sequence_labels",
     "tasks/inspect/rules.py": "rules under data_contracts/inspection",
+    "tasks/measure/catalogue.py": "metrics, parameters and phases under data_contracts/measure",
     "tasks/publish/documents/words.py": "its own words",
     "tasks/report/frame.py": "its own style sheets, scripts and templates",
     "tasks/report/messages.py": "its own messages",

@@ -41,6 +41,7 @@ from tasks.evaluate.rules import parse_matching_rules
 from tasks.harmonise.reconstruction import read_kernel_table
 from tasks.harmonise.store_rules import decisions_file, read_overrides, use_rules
 from tasks.harmonise.vocabulary import parse_labels, parse_phase_windows, parse_rungs
+from tasks.measure.catalogue import read_catalogue
 from tasks.publish.sharing import parse_gates
 from tasks.validate.store import known_rules, waivers_file
 from tasks.validate.waivers import parse_waivers
@@ -137,6 +138,9 @@ TABLES = [
         partial(_of_file, read_encoder_notes),
         ("kind", "value"),
     ),
+    Signed("measure/metrics.csv", partial(_of_folder, read_catalogue), ("metric",)),
+    Signed("measure/parameters.csv", partial(_of_folder, read_catalogue), ("parameter",)),
+    Signed("measure/phase_order.csv", partial(_of_folder, read_catalogue), ("earlier", "later")),
     Signed("protocol/study_dates.csv", partial(_of_file, read_study_dates), ("kind", "value")),
     Signed("verification/risks.csv", partial(_of_file, read_risks), ("risk",)),
     Signed("verification/fields.csv", partial(_of_file, read_fields), ("form", "field")),

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from schemas.hospital_day import hospital_today
+from tasks.measure.catalogue import load_catalogue
 from tasks.report.reviews import FORMAT, checksum
 from tests.flows.conftest import Demo, run
 
@@ -69,6 +70,17 @@ def test_a_rating_in_the_report_decides_e2_in_the_next_release(home: Path) -> No
     assert run("release", "--home", home).code == 0
     assert effects(home)[waiting[0]] == "pass"
     assert run("verify", "latest", "--home", home).code == 0
+
+
+def test_a_rating_page_shows_nothing_that_was_measured(demo: Demo) -> None:
+    """E2 is a person's: what was measured of the images must not speak first."""
+    pages = sorted((demo.home / "reports" / "release-1.1.0" / "rating").glob("*.html"))
+    assert pages
+    words = ("image_metric", "mad_distance", "outlier", "MEASURE_", "PIXELS-")
+    told = (*words, *(metric.name for metric in load_catalogue().metrics))
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert not [word for word in told if word in text], page.name
 
 
 def test_a_tampered_file_is_bad_input(home: Path) -> None:

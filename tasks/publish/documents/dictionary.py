@@ -10,7 +10,7 @@ from io import StringIO
 from itertools import groupby
 
 from schemas.tables.contracts import TableContract
-from tasks.publish.views import ViewColumn
+from tasks.publish.view import ViewColumn
 
 DICTIONARY_COLUMNS = (
     "table",

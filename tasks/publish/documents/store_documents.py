@@ -49,6 +49,7 @@ from tasks.publish.documents.diff_files import (
     diff_documents,
     summary,
 )
+from tasks.publish.documents.protocols import protocols_page
 from tasks.publish.documents.store_excel import workbook
 from tasks.publish.documents.words import changelog, examples, readme
 from tasks.publish.release_plan import Plan
@@ -76,6 +77,7 @@ def read_documents(plan: Plan) -> dict[str, bytes]:
         "data_dictionary.xlsx": workbook(
             "dictionary", DICTIONARY_COLUMNS, dictionary_rows(plan.contracts, columns)
         ),
+        "protocols.md": protocols_page(plan.tables["protocol_variant"].to_pylist()),
         "decisions.csv": plan.facts.decisions_csv,
         **_validation(plan),
         **conformity_files(

@@ -82,6 +82,7 @@ def test_a_release_holds_what_an_analyst_is_promised(tmp_path: Path) -> None:
         "livercohort.pub",
         "manifest.json",
         "nifti",
+        "protocols.md",
         "removed_ids.csv",
         "ro-crate-metadata.json",
         "shared_counts.csv",

@@ -17,6 +17,7 @@ from schemas.handover.records import (
     ControlFiles,
     ConvertedVolumes,
     FormsTakenIn,
+    MeasuredExams,
     ReceivedExport,
     SettledImages,
 )
@@ -55,6 +56,7 @@ def bench(tmp_path: Path) -> Workbench:
     bench.leave(InspectedPixels((), (), ()))
     bench.leave(CheckedConformity(()))
     bench.leave(ConvertedVolumes(()))
+    bench.leave(MeasuredExams((), ()))
     bench.leave(CheckedBatch((), {}, {}, ()))
     return bench
 
