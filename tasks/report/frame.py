@@ -14,10 +14,14 @@ from schemas.run.atomic_files import sha256_of_bytes
 from schemas.tables.contracts import read_code_lists
 from tasks.report import charts, messages
 from tasks.report.phrases import both, code_labels
+from tasks.report.rating_windows import volume_windows
 from tasks.report.verdicts import CriterionCount
 
 _HERE = Path(__file__).parent
-ASSETS = ("site.css", "site.js", "tables.js", "reviews.js", "rating.js")
+ASSETS = (
+    *("site.css", "site.js", "tables.js", "reviews.js", "rating.js"),
+    *("volumes.js", "scroller.js"),
+)
 #: What the pages for readers need; they lie in no report.
 CASE_ASSETS = ("site.css", "site.js", "rating.js", "adjudicate.js")
 NAVIGATION = (
@@ -70,6 +74,7 @@ def environment() -> Environment:
         effect_bar=_effect_bar,
         version_name=lambda name: known_text(f"version.{name}", name),
         reason_text=lambda code: known_text(f"reason.{code}", ""),
+        volume_windows=volume_windows,
         style=lambda: Markup(read_asset("site.css").decode()),  # noqa: S704 - our own file
         script=lambda: Markup(read_asset("site.js").decode()),  # noqa: S704 - our own file
         navigation=NAVIGATION,

@@ -26,6 +26,7 @@ _UI_PREFIXES = (
     "adjudicate.ui_",
     "sign.",
     "owner.",
+    "volume.",
     "sex.",
     "query.",
 )

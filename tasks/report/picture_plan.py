@@ -53,7 +53,7 @@ def plan_pictures(cohort: Cohort) -> PicturePlan:
     for series in cohort.series:
         volume = volume_of.get(series.sub_stack_digest)
         if volume is not None and _has_pictures(series, volume):
-            groups[series.study_uid, _scale_of(series)].append((series, volume))
+            groups[series.study_uid, scale_of(series)].append((series, volume))
     return PicturePlan(
         tuple(_group(groups[key], role_of.get(key[0], "")) for key in sorted(groups))
     )
@@ -68,7 +68,8 @@ def _has_pictures(series: SeriesRow, volume: VolumeRow) -> bool:
     return volume.dim_z >= _MIN_SLICES and series.label not in _NO_PICTURE
 
 
-def _scale_of(series: SeriesRow) -> str:
+def scale_of(series: SeriesRow) -> str:
+    """Return what the series of an exam with one grey scale have in common."""
     prefix = next((one for one in _DYNAMIC if series.label.startswith(one)), "")
     in_phase = series.label in ("MR_T1_IP", "MR_T1_OP")
     return prefix if prefix and not in_phase else series.sub_stack_digest

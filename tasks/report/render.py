@@ -26,6 +26,7 @@ from tasks.report.subject_view import (
     SeriesView,
     SubjectView,
     contact_sheet,
+    rated_volumes,
     rating_series,
     view_subjects,
 )
@@ -44,6 +45,8 @@ from tasks.report.views import (
 )
 from tasks.report.worklist import OWNERS, SEVERITIES, find_subject, subject_of_object
 
+#: What scrolls reduced volumes.
+_SCROLL = ("volumes.js", "scroller.js")
 _SITE_CODE = re.compile(SITE_CODE_PATTERN)
 
 
@@ -293,6 +296,7 @@ def _subject_pages(
             shared,
             template="subject",
             title=title,
+            scripts=_SCROLL,
             root="../",
             view=view,
             evidence=report.evidence,
@@ -305,7 +309,7 @@ def _subject_pages(
             shared,
             template="rate",
             title=title,
-            scripts=("reviews.js", "rating.js"),
+            scripts=("reviews.js", "rating.js", *_SCROLL),
             state=frame.RATER_STATE_SCRIPT,
             root="../",
             subject_id=key,
@@ -313,6 +317,7 @@ def _subject_pages(
             exam_sha256=_exam_sha256(rating_series(view.exams, exam)),
             windows=rating_windows(exam),
             series=rating_series(view.exams, exam),
+            volumes=rated_volumes(view.exams, exam),
         )
     return files
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from schemas.records import Finding
 from tasks.report.model import Cohort, ReportInput, read_cohort
-from tasks.report.picture_plan import EXAM_ROLES, is_rated, title_of
+from tasks.report.picture_plan import EXAM_ROLES, is_rated, scale_of, title_of
 from tasks.report.tables import (
     CriterionRow,
     EligibilityRow,
@@ -50,6 +50,11 @@ class SeriesView:
     title: str
     pictures: VolumePictures | None
 
+    @property
+    def scale(self) -> str:
+        """What series with one grey scale have in common."""
+        return scale_of(self.series)
+
 
 @dataclass(frozen=True)
 class ExamView:
@@ -58,6 +63,11 @@ class ExamView:
     study: StudyRow
     phases: tuple[SeriesView, ...]
     others: tuple[SeriesView, ...]
+
+    @property
+    def volumes(self) -> tuple[tuple[SeriesView, bool], ...]:
+        """Series that can be scrolled, and whether each is shown at first: the phases are."""
+        return scrolled((*self.phases, *self.others))
 
 
 @dataclass(frozen=True)
@@ -165,6 +175,14 @@ def _view(
     )
 
 
+def scrolled(series: Iterable[SeriesView]) -> tuple[tuple[SeriesView, bool], ...]:
+    """Return the series with a reduced volume; the phases are shown first, else the first."""
+    found = [one for one in series if one.pictures and one.pictures.volume]
+    phases = [_is_phase(one.series.label) for one in found]
+    shown = phases if any(phases) else [place == 0 for place in range(len(found))]
+    return tuple(zip(found, shown, strict=True))
+
+
 def contact_sheet(subjects: Iterable[SubjectView]) -> list[tuple[str, str, str]]:
     """Return subject, title and picture of one portal venous series each, most findings first."""
     ordered = sorted(subjects, key=lambda one: (-len(one.findings), one.subject.subject_id))
@@ -186,6 +204,17 @@ def rating_series(exams: Sequence[ExamView], exam: str) -> tuple[SeriesView, ...
         for one in (*view.phases, *view.others)
         if one.pictures and one.pictures.sheets and is_rated(one.series, view.study.role)
     )
+
+
+def rated_volumes(
+    exams: Sequence[ExamView], exam: str
+) -> tuple[tuple[str, tuple[tuple[SeriesView, bool], ...]], ...]:
+    """Return role and series to scroll of each study of a rated exam.
+
+    Study by study: positions of two studies are not comparable, the person lay down anew.
+    """
+    found = ((one.study.role, scrolled(rating_series([one], exam))) for one in exams)
+    return tuple((role, series) for role, series in found if series)
 
 
 def series_of_subjects(
