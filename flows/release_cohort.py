@@ -15,7 +15,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.free_text import require_clean_waivers
-from flows.run_console import progress_shown, tell_release_failed
+from flows.run_console import progress_shown, steps_shown, tell_release_failed
 from flows.signed_tables import require_signed_tables
 from schemas.run.log_redaction import PREFECT_LOGGERS, redact_handlers
 from schemas.run.settings import Settings, read_settings
@@ -44,6 +44,8 @@ from tasks.validate.task import require_release_passed, validate_release
 
 #: The lease of whoever makes a release.
 RELEASE = "release"
+#: Steps that a terminal is told of.
+_N_STEPS = 6
 #: What `publish_release` says when it has to be done again without some subjects.
 HELD = "held"
 
@@ -86,15 +88,19 @@ def release_cohort(
         require_clean_waivers(settings)
     with lease(settings.zones, RELEASE):
         move = progress_shown("release-progress", "Steps of the release")
+        step = steps_shown(move, "release", _N_STEPS)
+        step("collect batches")
         collect_batches(rules_in_force(), rehash=rehash, accept_gone=accept_gone)
+        step("forms and labels")
         # What the forms state of the exams is evidence for their roles.
         merge_forms()
         label_cohort()
         add_reviewer_ratings()
         keep_out_withdrawn()
+        step("eligibility and tables")
         evaluate_cohort(judge_subject)
         stage_release_tables()
-        move(50.0)
+        step("checks")
         validate_release()
         if not dry_run:
             sync_release_queries()
@@ -102,6 +108,7 @@ def release_cohort(
         inspect = partial(inspect_release, settings)
         if not dry_run:
             forget_held_words(settings.zones)
+        step("search for identifiers, publish")
         result = publish_release(bump, dry_run=dry_run, inspect=inspect)
         while result["status"] == HELD:  # each time somebody more stays out, so it ends
             evaluate_cohort(judge_subject)
@@ -109,13 +116,14 @@ def release_cohort(
             validate_release()
             require_release_passed()
             result = publish_release(bump, dry_run=dry_run, inspect=inspect)
+        step("report")
         if not dry_run:
             if settings.releases_url or settings.warehouse_url:
                 result["pushed"] = push_to_stores(str(result["version"]))
             result["report"] = write_release_report(str(result["version"]))
         require_still_held(settings.zones, RELEASE)
         close_release()
-        move(100.0)
+        step("")
     show_release(result, settings)
     if not dry_run:
         told = f"Release {result['version']}: {result['status']}"

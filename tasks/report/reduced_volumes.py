@@ -114,7 +114,7 @@ def _percentiles(voxels: npt.NDArray[np.float32]) -> tuple[tuple[float, float], 
     if not values.size:
         return ()
     found = np.percentile(values, PERCENTILES)
-    return tuple((percent, float(f"{v:.6g}")) for percent, v in zip(PERCENTILES, found, strict=True))
+    return tuple((p, float(f"{v:.6g}")) for p, v in zip(PERCENTILES, found, strict=True))
 
 
 def _to_mm(

@@ -32,6 +32,7 @@ from tasks.report.timeline import (
     draw_timeline,
     windows,
 )
+from tasks.report.unrated import RATED_EXAMS, exams_left
 from tasks.report.verdicts import CRITERIA
 from tasks.report.worklist import order_findings
 
@@ -85,6 +86,7 @@ class SubjectView:
 
     subject: SubjectRow
     verdicts: tuple[tuple[str, str], ...]
+    other_verdicts: tuple[tuple[str, str], ...]
     criteria: tuple[CriterionView, ...]
     events: tuple[Event, ...]
     spans: tuple[Window, ...]
@@ -94,6 +96,7 @@ class SubjectView:
     ratings: tuple[QualityRow, ...]
     findings: tuple[Finding, ...]
     rated_exams: tuple[str, ...]
+    unrated_exams: tuple[str, ...]
 
 
 _Row = TypeVar("_Row")
@@ -163,6 +166,7 @@ def _view(
     return SubjectView(
         subject=subject,
         verdicts=tuple((name, status.get(name, "undetermined")) for name in readings),
+        other_verdicts=tuple(sorted(one for one in status.items() if one[0] not in readings)),
         criteria=_criteria(rows.criteria, readings),
         events=events,
         spans=spans,
@@ -172,6 +176,7 @@ def _view(
         ratings=tuple(sorted(rows.ratings, key=lambda one: (one.exam, one.rater_id or ""))),
         findings=order_findings(rows.findings),
         rated_exams=tuple(name for name in EXAM_ROLES if rating_series(exams, name)),
+        unrated_exams=exams_left(rows.ratings).get(subject.subject_id, RATED_EXAMS),
     )
 
 

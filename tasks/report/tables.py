@@ -176,6 +176,7 @@ class QualityRow:
     subject_id: str
     exam: str
     rating: str | None
+    reasons: tuple[str, ...]
     viewed: str | None
     rater_id: str | None
 

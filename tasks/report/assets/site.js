@@ -46,6 +46,12 @@
     });
   };
 
+  /* Our word for a word of the data; a new one stands for itself, without our prefix. */
+  app.word = function (key) {
+    var said = app.say(key);
+    return said === key ? key.slice(key.indexOf(".") + 1) : said;
+  };
+
   app.today = function () {
     var now = new Date();
     return now.getFullYear() + "-" + ("0" + (now.getMonth() + 1)).slice(-2) + "-" +
@@ -108,8 +114,9 @@
     var state = app.state;
     if (!state) return;
     fill("where", function (place) {
+      var built = state.built_on ? " · " + app.say("state_of.built", state) : "";
       place.textContent = app.say(
-        state.release ? "state_of.where" : "state_of.no_release", state);
+        state.release ? "state_of.where" : "state_of.no_release", state) + built;
     });
     fill("run", function (place) { place.textContent = state.run; });
     fill("hash", function (place) { place.textContent = state.report_sha256; });
