@@ -48,10 +48,7 @@ def tell_step(subject: str, step: str, number: int, total: int) -> None:
         Steps that are done, and all of them.
     """
     facts = {"stage": "steps", "subject": subject, "done": number, "total": total, "step": step}
-    if step:
-        text = f"{subject}: {step} ({number + 1} of {total})"
-    else:
-        text = f"{subject}: done"
+    text = f"{subject}: {step} ({number + 1} of {total})" if step else f"{subject}: done"
     logging.getLogger(LOGGER_NAME).info("%s", text, extra=facts)
 
 
