@@ -85,12 +85,22 @@
     volume.webp = "";
   }
 
+  /* Two panels may ask for one volume: it is loaded and unpacked once, then both are told. */
+  var waiting = {};
+
   function load(root, address, done) {
     if (app.volumes[address] && app.volumes[address].slices) { done(true); return; }
+    if (waiting[address]) { waiting[address].push(done); return; }
+    waiting[address] = [done];
+    function tell(whole) {
+      var told = waiting[address];
+      delete waiting[address];
+      told.forEach(function (one) { one(whole); });
+    }
     var script = element("script");
     script.dataset.address = address;
-    script.onload = function () { unpacked(app.volumes[address], done); };
-    script.onerror = function () { done(false); };
+    script.onload = function () { unpacked(app.volumes[address], tell); };
+    script.onerror = function () { tell(false); };
     script.src = root + address;
     document.head.appendChild(script);
   }
