@@ -22,7 +22,7 @@ REDUCTION_VERSION = 1
 VOLUME_BYTES = 300_000
 _PER_ROW = 8
 #: Longer side of a slice and quality of the picture: the first that is small enough is taken.
-_STEPS = ((LONGEST_SIDE, 75), (LONGEST_SIDE, 50), (192, 50), (128, 45), (96, 40), (64, 30))
+_STEPS = ((LONGEST_SIDE, 88), (LONGEST_SIDE, 60), (192, 50), (128, 45), (96, 40), (64, 30))
 
 
 def draw_volume(stack: Stack, *, is_ct: bool) -> bytes:

@@ -3,7 +3,7 @@
   "use strict";
 
   var app = window.livercohort;
-  var PAGE_SLICES = 5;
+  var PAGE_SLICES = 5, IN_A_ROW = 6;
 
   function element(name, className, text) {
     var made = document.createElement(name);
@@ -75,7 +75,7 @@
       one.place.hidden = self.large !== null && one !== self.large;
     });
     var n = this.large ? 1 : this.panels.length;
-    this.grid.style.setProperty("--columns", String(n > 4 ? Math.ceil(n / 2) : Math.max(1, n)));
+    this.grid.style.setProperty("--columns", String(n > IN_A_ROW ? Math.ceil(n / 2) : Math.max(1, n)));
   };
 
   Scroller.prototype.toggle = function (choice) {
@@ -123,7 +123,8 @@
   Scroller.prototype.enlarge = function (panel) {
     this.large = this.large === panel ? null : panel;
     this.lay();
-    panel.canvas.focus();
+    panel.canvas.focus({ preventScroll: true });
+    this.grid.scrollIntoView({ block: this.large ? "start" : "nearest" });
   };
 
   Scroller.prototype.setWindow = function (number) {
@@ -194,7 +195,7 @@
     this.large = this.panels.find(function (one) { return one.choice === choice; });
     this.lay();
     this.large.canvas.focus({ preventScroll: true });
-    this.place.scrollIntoView({ block: "start" });
+    this.grid.scrollIntoView({ block: "start" });
   };
 
   document.addEventListener("DOMContentLoaded", function () {

@@ -58,8 +58,8 @@
       picture.src = root + "img/" + row.picture;
       picture.alt = "";
       picture.loading = "lazy";
-      picture.width = 88;
-      picture.height = 100;
+      picture.width = 62;
+      picture.height = 70;
       link.appendChild(picture);
     }
     link.appendChild(element("span", "block", row.series));
@@ -90,7 +90,7 @@
     /* A series by its picture and title; its key below, for who looks it up in the tables. */
     object: function (cell, value, row, header) {
       if (row.series) cell.appendChild(seriesLink(header, row));
-      cell.appendChild(element("span", "quiet", app.word("object." + row.object_type)));
+      cell.appendChild(element("span", "quiet block", app.word("object." + row.object_type)));
       cell.appendChild(element("span", "code quiet wrap block", value));
     },
     evidence: function (cell, value, row) {
