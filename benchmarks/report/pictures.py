@@ -40,7 +40,9 @@ def main() -> None:
         folder = Path(scratch)
         write_series(folder / "v.nii.gz")
         store = PictureStore(folder / "store", workers=1)
-        one = PlannedVolume("digest", "0" * 64, "v.nii.gz", "CT PVP  5 mm", for_rating=True)
+        one = PlannedVolume(
+            "digest", "0" * 64, "v.nii.gz", "CT PVP  5 mm", for_rating=True, in_hu=True
+        )
         plan = PicturePlan((PictureGroup(is_ct=True, volumes=(one,)),))
         for what in ("drawn", "again"):
             before = cpu_seconds()

@@ -28,6 +28,7 @@ _UI_PREFIXES = (
     "adjudicate.ui_",
     "sign.",
     "owner.",
+    "criterion.",
     "object.",
     "volume.",
     "sex.",

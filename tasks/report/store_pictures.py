@@ -72,9 +72,7 @@ class PictureStore:
         if len(drawn) < len(known):
             drawn = self._draw_group(group, stack_of)
         return {
-            one.digest: replace(
-                drawn[one.digest], volume=self._volume(one, stack_of, is_ct=group.is_ct)
-            )
+            one.digest: replace(drawn[one.digest], volume=self._volume(one, stack_of))
             for one in group.volumes
         }
 
@@ -97,26 +95,25 @@ class PictureStore:
             write_bytes(self._entry(self._key(group, one.digest)), entry)
         return made
 
-    def _volume(
-        self, one: PlannedVolume, stack_of: Callable[[str], pictures.Stack], *, is_ct: bool
-    ) -> str:
+    def _volume(self, one: PlannedVolume, stack_of: Callable[[str], pictures.Stack]) -> str:
         """Return the script of a reduced volume; made when this volume has none yet."""
-        facts = ["reduced", REDUCTION_VERSION, one.sha256, is_ct]
+        facts = ["reduced", REDUCTION_VERSION, one.sha256, one.in_hu]
         entry = self._entry(sha256_of_bytes(canonical_json(facts)))
         try:
             name = str(json.loads(entry.read_bytes())["script"])
         except FileNotFoundError:
             name = ""
         if not name or not self.path_of(name).is_file():
-            name = self._write(draw_volume(stack_of(one.digest), is_ct=is_ct), ".js")
+            name = self._write(draw_volume(stack_of(one.digest), is_ct=one.in_hu), ".js")
             write_bytes(entry, canonical_json({"script": name}))
         return name
 
     def _key(self, group: PictureGroup, digest: str) -> str:
         facts = [DRAWING_VERSION, digest, asdict(group)]
-        # Where the file lies in a release says nothing about what it shows.
+        # Where the file lies in a release says nothing about what it shows, and the unit of its
+        # values nothing about pictures: it is of the reduced volume.
         for volume in facts[2]["volumes"]:  # type: ignore[index]  # asdict gives a dict
-            del volume["rel_path"]
+            del volume["rel_path"], volume["in_hu"]
         return sha256_of_bytes(canonical_json(facts))
 
     def _entry(self, key: str) -> Path:

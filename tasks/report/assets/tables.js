@@ -139,7 +139,12 @@
       cell.className = "shape " + value;
       cell.textContent = SHAPES[value];
     },
-    code: function (cell, value) { cell.appendChild(element("span", "code", value)); },
+    /* Code and words. */
+    criterion: function (cell, value) {
+      if (!value) return;
+      cell.appendChild(element("span", "code", value + " "));
+      cell.appendChild(element("span", "quiet", app.word("criterion." + value)));
+    },
     evidence_names: function (cell, value, row) {
       inLanguage(row, "missing").split("; ").forEach(function (name) {
         if (name) cell.appendChild(element("span", "block", name));

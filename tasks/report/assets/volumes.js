@@ -63,6 +63,13 @@
     return AXES[axis][mm < 0 ? 0 : 1] + " " + Math.abs(mm).toFixed(1) + " mm";
   }
 
+  /* One byte for a pixel: all of an exam's volumes are held at once. */
+  function greysOf(data) {
+    var greys = new Uint8Array(data.length / 4);
+    for (var at = 0; at < greys.length; at += 1) greys[at] = data[4 * at];
+    return greys;
+  }
+
   function unpacked(volume, done) {
     var image = new Image();
     image.onload = function () {
@@ -73,9 +80,9 @@
       context.drawImage(image, 0, 0);
       volume.slices = [];
       for (var slice = 0; slice < size[2]; slice += 1) {
-        volume.slices.push(context.getImageData(
+        volume.slices.push(greysOf(context.getImageData(
           slice % volume.perRow * size[0], Math.floor(slice / volume.perRow) * size[1],
-          size[0], size[1]).data);
+          size[0], size[1]).data));
       }
       volume.toVoxel = inverted(volume.toMm);
       done(true);
@@ -224,10 +231,10 @@
   Panel.prototype.drawSlice = function (context, slice) {
     var size = this.volume.size, greys = this.volume.slices[slice];
     var picture = new ImageData(size[0], size[1]), table = this.scroller.shadesOf(this);
-    for (var at = 0; at < greys.length; at += 4) {
-      var shade = table[greys[at]];
-      picture.data[at] = picture.data[at + 1] = picture.data[at + 2] = shade;
-      picture.data[at + 3] = 255;
+    for (var at = 0; at < greys.length; at += 1) {
+      var shade = table[greys[at]], first = 4 * at;
+      picture.data[first] = picture.data[first + 1] = picture.data[first + 2] = shade;
+      picture.data[first + 3] = 255;
     }
     this.small.getContext("2d").putImageData(picture, 0, 0);
     context.drawImage(this.small, 0, 0, this.canvas.width, this.canvas.height);

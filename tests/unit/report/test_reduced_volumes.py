@@ -7,14 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pytest
 
 from tasks.report import pictures
-from tasks.report.picture_plan import PictureGroup, PicturePlan, PlannedVolume
+from tasks.report.model import read_cohort
+from tasks.report.picture_plan import (
+    PictureGroup,
+    PicturePlan,
+    PlannedVolume,
+    plan_pictures,
+)
 from tasks.report.reduced_volumes import MOST_SLICES, ReducedVolume, reduce_stack
 from tasks.report.store_pictures import PictureStore
 from tasks.report.store_volumes import VOLUME_BYTES, draw_volume
 from tests.unit.report.drawn import write_phantom
+from tests.unit.report.synthetic import make_report
 
 Affine = npt.NDArray[np.float64]
 
@@ -135,3 +143,17 @@ def test_the_script_is_one_call_with_geometry_and_pixels_and_no_name(tmp_path: P
     again = PicturePlan((PictureGroup(is_ct=False, volumes=(one,)),))
     (tmp_path / "v.nii.gz").unlink()
     assert store.make(again, tmp_path)["d"].volume == made.volume
+
+
+def test_values_of_a_ct_are_hounsfield_units_whatever_the_label() -> None:
+    report = make_report(n_sites=1)
+    rows = report.tables["series"].to_pylist()
+    place = next(n for n, row in enumerate(rows) if row["label"] == "CT_PVP")
+    rows[place]["label"] = "UNCLASSIFIED"
+    series = pa.Table.from_pylist(rows, schema=report.tables["series"].schema)
+    plan = plan_pictures(read_cohort({**report.tables, "series": series}))
+    in_hu = {one.digest: one.in_hu for group in plan.groups for one in group.volumes}
+    assert in_hu[rows[place]["sub_stack_digest"]]
+    assert {in_hu[row["sub_stack_digest"]] for row in rows if row["label"].startswith("MR")} == {
+        False
+    }
