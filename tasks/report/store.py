@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schemas.hospital_day import hospital_today
 from schemas.identifiers import Sha256
 from schemas.run.atomic_files import (
     canonical_json,
@@ -150,8 +149,6 @@ def _publish(
 ) -> None:
     known = {"run": manifest["run"], **manifest["state"]}
     for_raters = {name: known[name] for name in ("run", "release", "report_sha256")}
-    # Not in the manifest: the same report built on another day is the same report.
-    known["built_on"] = hospital_today().isoformat()
     with directory_published_as(out_dir) as staging:
         for name, data in rendered.files.items():
             same = before.same_as(name, manifest["files"][name])

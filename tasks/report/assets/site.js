@@ -114,9 +114,8 @@
     var state = app.state;
     if (!state) return;
     fill("where", function (place) {
-      var built = state.built_on ? " · " + app.say("state_of.built", state) : "";
       place.textContent = app.say(
-        state.release ? "state_of.where" : "state_of.no_release", state) + built;
+        state.release ? "state_of.where" : "state_of.no_release", state);
     });
     fill("run", function (place) { place.textContent = state.run; });
     fill("hash", function (place) { place.textContent = state.report_sha256; });
