@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from flows.executor import workers_of
-from flows.run_console import newest_report_link, told_when_ended
+from flows.run_console import newest_report_link, steps_shown, told_when_ended
 from flows.signed_tables import require_signed_tables
 from schemas.errors import LivercohortError, NightIncompleteError
 from schemas.identifiers import SiteCode
@@ -179,14 +179,18 @@ def _share_of(move: Callable[[float], None], number: int, total: int) -> Callabl
 
 def ingest_batch(site: str, batch: str, done: Callable[[float], None]) -> dict[str, Any]:
     """Run the stages over one received export and commit it; tell `done` how far it is, 0 to 1."""
-    for number, stage in enumerate(_STAGES, start=1):
+    step = steps_shown(lambda percent: done(percent / 100.0), f"{site} {batch}", len(_STAGES) + 1)
+    for stage in _STAGES:
+        step(str(getattr(stage, "name", "inspect")))
         stage(site, batch)
-        done(number / (len(_STAGES) + 1))
+    step("search for identifiers")
     if scan_batch(site, batch)["hits"]:
         stage_tables(site, batch)
         require_clean(site, batch)
     sync_batch_queries(site, batch)
-    return commit_batch(site, batch)
+    committed = commit_batch(site, batch)
+    step("")
+    return committed
 
 
 def _counts(record: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.free_text import require_clean_waivers
-from flows.run_console import told_when_not_made
+from flows.run_console import steps_shown, told_when_not_made
 from flows.signed_tables import require_signed_tables
 from flows.unchanged_release import inputs_now, keep_for_next, same_again, with_queries
 from schemas.run.log_redaction import RUN_LOGGERS, redact_handlers
@@ -50,6 +50,8 @@ from tasks.validate.task import require_release_passed, validate_release
 
 #: The lease of whoever makes a release.
 RELEASE = "release"
+#: Steps that a terminal is told of.
+_N_STEPS = 5
 #: What `publish_release` says when it has to be done again without some subjects.
 HELD = "held"
 
@@ -95,17 +97,17 @@ def release_cohort(
     with lease(settings.zones, RELEASE):
         began = inputs_now(settings)
         move = progress_shown("release-progress", "Steps of the release")
+        step = steps_shown(move, "release", _N_STEPS)
+        step("collect batches")
         collect_batches(rules_in_force(), rehash=rehash, accept_gone=accept_gone)
+        step("forms and labels")
         # What the forms state of the exams is evidence for their roles.
         merge_forms()
         label_cohort()
         add_reviewer_ratings()
         keep_out_withdrawn()
-        evaluate_cohort(judge_subject)
-        stage_release_tables()
-        measure_cohort()
-        move(50.0)
-        validate_release()
+        step("eligibility, tables and checks")
+        _judge_cohort()
         if not dry_run:
             sync_release_queries()
             began = with_queries(settings, began)
@@ -113,28 +115,40 @@ def release_cohort(
         inspect = partial(inspect_release, settings)
         if not dry_run:
             forget_held_words(settings.zones)
+        step("search for identifiers, publish")
         result = publish_release(bump, dry_run=dry_run, inspect=inspect)
         while result["status"] == HELD:  # each time somebody more stays out, so it ends
-            evaluate_cohort(judge_subject)
-            stage_release_tables()
-            measure_cohort()
-            validate_release()
+            _judge_cohort()
             require_release_passed()
             result = publish_release(bump, dry_run=dry_run, inspect=inspect)
+        step("report")
         if not dry_run:
-            if settings.releases_url or settings.warehouse_url:
-                result["pushed"] = push_to_stores(str(result["version"]))
-            result["report"] = write_release_report(str(result["version"]))
+            _hand_out(settings, result)
         require_still_held(settings.zones, RELEASE)
         close_release()
         if not dry_run:
             keep_for_next(settings, began, result, look_again_at(settings.zones))
-        move(100.0)
+        step("")
     show_release(result, settings)
     if not dry_run:
         told = f"Release {result['version']}: {result['status']}"
         send_message(f"livercohort: {told}", told)
     return result
+
+
+def _judge_cohort() -> None:
+    """Verdicts, tables and what is measured of those who are in, and the rules over all of it."""
+    evaluate_cohort(judge_subject)
+    stage_release_tables()
+    measure_cohort()
+    validate_release()
+
+
+def _hand_out(settings: Settings, result: dict[str, Any]) -> None:
+    """Copy the release to the stores that are set, and write its report."""
+    if settings.releases_url or settings.warehouse_url:
+        result["pushed"] = push_to_stores(str(result["version"]))
+    result["report"] = write_release_report(str(result["version"]))
 
 
 def inspect_release(settings: Settings, folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from schemas.errors import BusyError, LivercohortError
 from schemas.run.nights import stamp
+from schemas.run.progress import tell_step
 from schemas.run.settings import Settings
 from tasks.operate.task import send_message, tell_night
 from tasks.report.store_builds import newest_report
@@ -65,3 +66,28 @@ def newest_report_link(settings: Settings) -> str:
     if not index.is_file():
         return "There is no report yet."
     return f"Newest so far: [{folder.name}]({index.as_uri()})"
+
+
+def steps_shown(move: Callable[[float], None], subject: str, total: int) -> Callable[[str], None]:
+    """Return what tells, before each step, how far a run is: the console and the terminal.
+
+    Parameters
+    ----------
+    move : callable
+        Moves the bar of the console, in percent.
+    subject : str
+        What is run; a site code, a batch id or a fixed word.
+    total : int
+        How many steps there are; one that is done again counts once.
+    """
+    begun: list[str] = []
+
+    def step(name: str) -> None:
+        if name not in begun:
+            begun.append(name)
+        # The one that begins is not done yet; the end has no name.
+        number = begun.index(name) if name else total
+        move(100.0 * number / total)
+        tell_step(subject, name, number, total)
+
+    return step

@@ -15,7 +15,8 @@ import nibabel
 import numpy as np
 
 from tasks.report.picture_plan import PictureGroup, PicturePlan, PlannedVolume
-from tasks.report.store_pictures import PictureStore
+from tasks.report.store_pictures import PictureStore, _read_stack
+from tasks.report.store_volumes import draw_volume
 
 
 def cpu_seconds() -> float:
@@ -39,7 +40,9 @@ def main() -> None:
         folder = Path(scratch)
         write_series(folder / "v.nii.gz")
         store = PictureStore(folder / "store", workers=1)
-        one = PlannedVolume("digest", "0" * 64, "v.nii.gz", "CT PVP  5 mm", for_rating=True)
+        one = PlannedVolume(
+            "digest", "0" * 64, "v.nii.gz", "CT PVP  5 mm", for_rating=True, in_hu=True
+        )
         plan = PicturePlan((PictureGroup(is_ct=True, volumes=(one,)),))
         for what in ("drawn", "again"):
             before = cpu_seconds()
@@ -47,7 +50,12 @@ def main() -> None:
             print(f"{what}: {cpu_seconds() - before:.3f} CPU s")
         sheets = sum(store.path_of(name).stat().st_size for name in made.sheets)
         mosaic = store.path_of(made.mosaic).stat().st_size
+        volume = store.path_of(made.volume).stat().st_size
         print(f"mosaic {mosaic / 1e3:.0f} kB, {len(made.sheets)} sheets {sheets / 1e6:.1f} MB")
+        stack = _read_stack(folder / one.rel_path)
+        before = cpu_seconds()
+        draw_volume(stack, is_ct=True)
+        print(f"reduced volume {volume / 1e3:.0f} kB, {cpu_seconds() - before:.3f} CPU s of these")
 
 
 if __name__ == "__main__":

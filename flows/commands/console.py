@@ -167,14 +167,27 @@ def show_progress(log_file: Path | None) -> None:
 
 
 class _BarHandler(logging.Handler):
-    """One progress bar per stage on a terminal; other records stay plain lines."""
+    """One progress bar per stage on a terminal; other records stay plain lines.
+
+    The bars turn and count seconds by themselves, so that a long step is not a dead terminal.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        columns = (
+            *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn()),
+            *(MofNCompleteColumn(), TimeElapsedColumn()),
+        )
         self._progress = Progress(*columns, console=Console(stderr=True))
         self._bars: dict[str, TaskID] = {}
 
@@ -187,7 +200,10 @@ class _BarHandler(logging.Handler):
         if name not in self._bars:
             self._progress.start()
             self._bars[name] = self._progress.add_task(name, total=facts["total"])
-        self._progress.update(self._bars[name], completed=facts["done"], total=facts["total"])
+        shown = f"{facts['subject']} {facts.get('step') or facts['stage']}"
+        self._progress.update(
+            self._bars[name], completed=facts["done"], total=facts["total"], description=shown
+        )
         if facts["done"] >= facts["total"]:
             self._progress.refresh()
 

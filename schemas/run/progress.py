@@ -35,6 +35,23 @@ def stage_progress(stage: str, subject: str) -> Callable[[int, int], None]:
     return advance
 
 
+def tell_step(subject: str, step: str, number: int, total: int) -> None:
+    """Tell which step begins now: a terminal shows it at once, however long it takes.
+
+    Parameters
+    ----------
+    subject : str
+        An opaque name of what it is done to.
+    step : str
+        Its name; empty when the last one has ended.
+    number, total : int
+        Steps that are done, and all of them.
+    """
+    facts = {"stage": "steps", "subject": subject, "done": number, "total": total, "step": step}
+    text = f"{subject}: {step} ({number + 1} of {total})" if step else f"{subject}: done"
+    logging.getLogger(LOGGER_NAME).info("%s", text, extra=facts)
+
+
 def announce(text: str) -> None:
     """Tell whoever watches what begins now."""
     logging.getLogger(LOGGER_NAME).info("%s", text)

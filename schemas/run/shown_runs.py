@@ -55,7 +55,7 @@ class _Stage(_Plain[P, R]):
         self, function: Callable[P, R], name: str, retries: int, retry_delay_seconds: float
     ) -> None:
         super().__init__(function)
-        self._name, self._retries, self._delay_s = name, retries, retry_delay_seconds
+        self.name, self._retries, self._delay_s = name, retries, retry_delay_seconds
 
     def __call__(self, *arguments: P.args, **named: P.kwargs) -> R:
         if in_flow_run():
@@ -65,7 +65,7 @@ class _Stage(_Plain[P, R]):
                 return self.fn(*arguments, **named)
             except Exception as error:
                 told = type(error).__name__
-                _plain_log.warning("%s: %s, %d tries are left", self._name, told, left)
+                _plain_log.warning("%s: %s, %d tries are left", self.name, told, left)
                 time.sleep(self._delay_s)
         return self.fn(*arguments, **named)
 
@@ -74,8 +74,8 @@ class _Stage(_Plain[P, R]):
         from prefect import task as of_prefect
 
         made: Callable[P, R] = of_prefect(
-            name=self._name,
-            task_run_name=self._name,
+            name=self.name,
+            task_run_name=self.name,
             retries=self._retries,
             retry_delay_seconds=self._delay_s,
         )(self.fn)

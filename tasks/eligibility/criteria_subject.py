@@ -29,9 +29,9 @@ def age_reached(facts: Facts, choices: Choices) -> Part:
         return undetermined(*[key for key in ("birth", day) if facts.date(key) is None])
     years = int(read_protocol().limit("age_years_min"))
     if add_years(birth.latest, years) <= on.earliest:
-        return met()
+        return met(observed=f"{years} years or older")
     if add_years(birth.earliest, years) > on.latest:
-        return not_met("UNDER_AGE")
+        return not_met("UNDER_AGE", f"younger than {years} years")
     vague = [key for key, date in (("birth", birth), (day, on)) if date.exact is None]
     return undetermined(*vague, reason="DATE_NOT_PRECISE")
 
@@ -78,10 +78,10 @@ def treated_before(facts: Facts, choices: Choices) -> Part:
     if treated is None:
         return undetermined("prior_tx")
     if treated == "no":
-        return not_met("NOT_EXCLUDED")
+        return not_met("NOT_EXCLUDED", "no earlier treatment")
     if began is None or anchor is None:
         open_keys = [name for name in ("prior_tx_date", key) if facts.date(name) is None]
-        return undetermined(*open_keys)
+        return undetermined(*open_keys, observed="treated, order of the days not known")
     seen = days_text(f"treatment - {_ANCHORS[key]}", days_between(anchor, began))
     if began.exact and began.exact == anchor.exact and choices["D28"] != "after":
         if choices["D28"] == "before":
@@ -109,8 +109,8 @@ def inflammatory_lesion(facts: Facts, _choices: Choices) -> Part:
     if present is None:
         return undetermined("inflammatory")
     if present == "yes":
-        return met("INFLAMMATORY_LESION")
-    return not_met("NOT_EXCLUDED")
+        return met("INFLAMMATORY_LESION", "inflammatory lesion recorded")
+    return not_met("NOT_EXCLUDED", "no inflammatory lesion")
 
 
 def _renamed(reason: str, name_of_met: str) -> str:

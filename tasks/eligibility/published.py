@@ -161,7 +161,7 @@ def image_quality_rows(subject: SubjectRecord) -> list[Row]:
                 "subject_id": subject.subject_id,
                 "exam": exam,
                 "rating": row.text("rating"),
-                "reasons": [],
+                "reasons": sorted((row.text("reasons") or "").split()),
                 "viewed": row.text("viewed"),
                 "rater_id": row.text("rater_id"),
                 "rater_role": "reviewer",

@@ -10,14 +10,20 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from schemas.protocol import read_protocol
 from schemas.run.atomic_files import sha256_of_bytes
 from schemas.tables.contracts import read_code_lists
 from tasks.report import charts, messages
 from tasks.report.phrases import both, code_labels
+from tasks.report.rating_windows import volume_windows
+from tasks.report.unrated import RATING_EVIDENCE
 from tasks.report.verdicts import CriterionCount
 
 _HERE = Path(__file__).parent
-ASSETS = ("site.css", "site.js", "tables.js", "reviews.js", "rating.js")
+ASSETS = (
+    *("site.css", "site.js", "tables.js", "reviews.js", "rating.js"),
+    *("volumes.js", "scroller.js"),
+)
 #: What the pages for readers need; they lie in no report.
 CASE_ASSETS = ("site.css", "site.js", "rating.js", "adjudicate.js")
 NAVIGATION = (
@@ -70,6 +76,9 @@ def environment() -> Environment:
         effect_bar=_effect_bar,
         version_name=lambda name: known_text(f"version.{name}", name),
         reason_text=lambda code: known_text(f"reason.{code}", ""),
+        volume_windows=volume_windows,
+        reading_name=_reading_name,
+        rating_evidence=RATING_EVIDENCE,
         style=lambda: Markup(read_asset("site.css").decode()),  # noqa: S704 - our own file
         script=lambda: Markup(read_asset("site.js").decode()),  # noqa: S704 - our own file
         navigation=NAVIGATION,
@@ -142,6 +151,12 @@ def _code_name(code_list: str, code: str | None) -> Markup:
         return Markup("–")
     found = (code_labels(code_list, language).get(code, code) for language in ("en", "zh"))
     return messages.bilingual(*found)
+
+
+def _reading_name(reading: str) -> Markup:
+    """Return what the protocol calls a reading; one that it lacks stands for itself."""
+    titles = {one.id: (one.title_en, one.title_zh) for one in read_protocol().readings}
+    return messages.bilingual(*titles.get(reading, (reading, reading)))
 
 
 def _effect_bar(one: CriterionCount) -> tuple[charts.Segment, ...]:

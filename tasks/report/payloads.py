@@ -11,8 +11,10 @@ from schemas.records import Finding, QueryRow
 from tasks.report.completeness import SLOTS, MatrixRow
 from tasks.report.messages import read_messages
 from tasks.report.model import Cohort, ReportInput
+from tasks.report.objects import ShownSeries, find_series
 from tasks.report.phrases import both
 from tasks.report.queries import ENDED, finding_of_query, queries_by_finding
+from tasks.report.unrated import RATED_EXAMS, RATING_EVIDENCE, exams_left, words_left
 from tasks.report.verdicts import DEFAULT_READING, missing_of_subject
 from tasks.report.worklist import find_subject, order_findings, owner_of
 
@@ -26,6 +28,9 @@ _UI_PREFIXES = (
     "adjudicate.ui_",
     "sign.",
     "owner.",
+    "criterion.",
+    "object.",
+    "volume.",
     "sex.",
     "query.",
 )
@@ -38,6 +43,9 @@ _FINDING_COLUMNS = (
     "subject",
     "object_type",
     "object_id",
+    "series",
+    "picture",
+    "place",
     "column_name",
     "observed_en",
     "observed_zh",
@@ -67,11 +75,16 @@ def pack_ui() -> bytes:
 
 
 def pack_findings(
-    folder: str, findings: Iterable[Finding], owner: Mapping[str, str], report: ReportInput
+    folder: str,
+    findings: Iterable[Finding],
+    owner: Mapping[str, str],
+    report: ReportInput,
+    series: Mapping[str, ShownSeries],
 ) -> dict[str, bytes]:
     """Return findings in worklist order, in parts.
 
-    Each with its subject, who acts, since when it stands, and the state of its query.
+    Each with its subject, its series and picture where it is about one, who acts, since when it
+    stands, and the state of its query.
     """
     query_of = queries_by_finding(report.queries)
     rows = [
@@ -82,6 +95,7 @@ def pack_findings(
             find_subject(one.object_id, owner),
             one.object_type,
             one.object_id,
+            *_shown(find_series(one.object_id, series)),
             one.column_name,
             *both(one.observed, one.object_type, one.column_name),
             *both(one.expected, one.object_type, one.column_name),
@@ -99,6 +113,10 @@ def pack_findings(
     return _pack(
         "findings", folder, _FINDING_COLUMNS, rows, ("severity", "site", "rule_id", "owner")
     )
+
+
+def _shown(series: ShownSeries | None) -> tuple[str, str, str]:
+    return (series.title, series.mosaic, series.digest) if series else ("", "", "")
 
 
 def pack_queries(
@@ -154,6 +172,7 @@ def pack_subjects(
     """Return one row per subject with its verdict under every reading, in parts."""
     verdicts = {(row.subject_id, row.reading): row for row in cohort.eligibility}
     missing = missing_of_subject(cohort.criteria, DEFAULT_READING)
+    left = exams_left(cohort.ratings)
     rows = []
     for subject in sorted(cohort.subjects, key=lambda one: one.subject_id):
         key = subject.subject_id
@@ -167,7 +186,7 @@ def pack_subjects(
                 "" if subject.age_years is None else str(math.floor(subject.age_years)),
                 subject.ascertainment or "",
                 (in_force.first_failing_criterion or "") if in_force else "",
-                *_named(missing.get(key, ()), evidence),
+                *_named(missing.get(key, ()), evidence, left.get(key, RATED_EXAMS)),
                 str(findings_of.get(key, 0)),
                 *(row.status if row else "undetermined" for row in decided),
             )
@@ -180,8 +199,13 @@ def pack_subjects(
     return _pack("subjects", "", columns, rows, ("site",))
 
 
-def _named(names: Sequence[str], evidence: Mapping[str, tuple[str, str]]) -> tuple[str, str, str]:
+def _named(
+    names: Sequence[str], evidence: Mapping[str, tuple[str, str]], unrated: Sequence[str]
+) -> tuple[str, str, str]:
     texts = [evidence.get(name, (name, name)) for name in names]
+    if RATING_EVIDENCE in names and unrated:
+        place = list(names).index(RATING_EVIDENCE)
+        texts[place] = words_left(texts[place], unrated)
     return "; ".join(names), "; ".join(en for en, _ in texts), "; ".join(zh for _, zh in texts)
 
 

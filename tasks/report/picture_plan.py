@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tasks.report.completeness import SLOTS
 from tasks.report.model import Cohort
-from tasks.report.tables import SeriesRow, VolumeRow
+from tasks.report.tables import SeriesRow, StudyRow, VolumeRow
 
 #: What a reviewer compares: the phases of one exam. Other series keep a scale of their own.
 _DYNAMIC = ("CT_", "MR_T1_")
@@ -21,13 +21,17 @@ EXAM_ROLES = {"ct": ("baseline_ct",), "mri": ("dce_mri", "eob_mri")}
 
 @dataclass(frozen=True)
 class PlannedVolume:
-    """One volume to draw; `title` is burnt in beside the anatomy."""
+    """One volume to draw; `title` is burnt in beside the anatomy.
+
+    `in_hu` says whether its values are Hounsfield units: those of a CT are, whatever its label.
+    """
 
     digest: str
     sha256: str
     rel_path: str
     title: str
     for_rating: bool
+    in_hu: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,14 @@ class PicturePlan:
 
 def plan_pictures(cohort: Cohort) -> PicturePlan:
     """Return the volumes to draw, grouped by exam where their phases are compared."""
-    role_of = {study.study_uid: study.role for study in cohort.studies}
+    study_of = {study.study_uid: study for study in cohort.studies}
     volume_of = {one.sub_stack_digest: one for one in cohort.volumes}
     groups: dict[tuple[str, str], list[tuple[SeriesRow, VolumeRow]]] = defaultdict(list)
     for series in cohort.series:
         volume = volume_of.get(series.sub_stack_digest)
         if volume is not None and _has_pictures(series, volume):
-            groups[series.study_uid, _scale_of(series)].append((series, volume))
-    return PicturePlan(
-        tuple(_group(groups[key], role_of.get(key[0], "")) for key in sorted(groups))
-    )
+            groups[series.study_uid, scale_of(series)].append((series, volume))
+    return PicturePlan(tuple(_group(groups[key], study_of.get(key[0])) for key in sorted(groups)))
 
 
 def is_rated(series: SeriesRow, role: str) -> bool:
@@ -68,13 +70,14 @@ def _has_pictures(series: SeriesRow, volume: VolumeRow) -> bool:
     return volume.dim_z >= _MIN_SLICES and series.label not in _NO_PICTURE
 
 
-def _scale_of(series: SeriesRow) -> str:
+def scale_of(series: SeriesRow) -> str:
+    """Return what the series of an exam with one grey scale have in common."""
     prefix = next((one for one in _DYNAMIC if series.label.startswith(one)), "")
     in_phase = series.label in ("MR_T1_IP", "MR_T1_OP")
     return prefix if prefix and not in_phase else series.sub_stack_digest
 
 
-def _group(members: Iterable[tuple[SeriesRow, VolumeRow]], role: str) -> PictureGroup:
+def _group(members: Iterable[tuple[SeriesRow, VolumeRow]], study: StudyRow | None) -> PictureGroup:
     ordered = sorted(members, key=lambda pair: pair[1].sub_stack_digest)
     return PictureGroup(
         is_ct=all(series.label.startswith("CT_") for series, _ in ordered),
@@ -84,7 +87,8 @@ def _group(members: Iterable[tuple[SeriesRow, VolumeRow]], role: str) -> Picture
                 sha256=volume.sha256,
                 rel_path=volume.rel_path,
                 title=title_of(series),
-                for_rating=is_rated(series, role),
+                for_rating=is_rated(series, study.role if study else ""),
+                in_hu=study is not None and study.modality == "CT",
             )
             for series, volume in ordered
         ),

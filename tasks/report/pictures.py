@@ -49,11 +49,14 @@ class Stack:
         Along x, y, z.
     through : int
         The axis across the slices as acquired: 0 sagittal, 1 coronal, 2 axial.
+    affine_ras : float array, shape (4, 4)
+        Indices of `voxels` to RAS millimetres.
     """
 
     voxels: FloatArray
     spacing_mm: tuple[float, float, float]
     through: int
+    affine_ras: npt.NDArray[np.float64]
 
     @property
     def n_frames(self) -> int:
@@ -79,7 +82,8 @@ def canonical_stack(voxels: FloatArray, affine_ras: npt.NDArray[np.float64]) -> 
     for source, axis in enumerate(axes):
         along[axis] = float(spacing[source])
     turned: FloatArray = orientations.apply_orientation(four, turn)  # type: ignore[no-untyped-call]  # nibabel's own
-    return Stack(turned, (along[0], along[1], along[2]), axes[2])
+    back = orientations.inv_ornt_aff(turn, voxels.shape[:3])  # type: ignore[no-untyped-call]  # nibabel's own
+    return Stack(turned, (along[0], along[1], along[2]), axes[2], affine_ras @ back)
 
 
 def frame(stack: Stack, number: int) -> FloatArray:

@@ -55,6 +55,7 @@ def rating_rows(
                 values={
                     "exam": rating.exam,
                     "rating": "adequate" if rating.assessable else "inadequate",
+                    "reasons": " ".join(rating.reasons) or Missing.NOT_ENTERED,
                     "viewed": viewed,
                     "rater_id": review.reviewer,
                     "rated_on": Missing.NOT_ENTERED,

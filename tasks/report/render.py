@@ -11,25 +11,27 @@ from typing import Any
 from schemas.errors import BadInputError
 from schemas.protocol import read_protocol
 from schemas.records import Finding
-from schemas.run.atomic_files import canonical_json, sha256_of_bytes
+from schemas.run.atomic_files import sha256_of_bytes
 from schemas.run.sites import SITE_CODE_PATTERN
 from tasks.report import frame, messages, payloads
 from tasks.report.completeness import SLOTS
 from tasks.report.model import Cohort, ReportInput, read_cohort
+from tasks.report.objects import ShownSeries, find_series, series_of_objects
 from tasks.report.outcomes import view_outcomes
-from tasks.report.picture_plan import EXAM_ROLES
 from tasks.report.precision import Precision, plan_precision
 from tasks.report.queries import queries_context, site_queries_context
+from tasks.report.rated_exams import exam_rows, exam_sha256, next_exams, rated_exams
 from tasks.report.rating_windows import rating_windows
+from tasks.report.reviews import REASONS
 from tasks.report.strata import ALL_SITES, count_strata
 from tasks.report.subject_view import (
-    SeriesView,
     SubjectView,
     contact_sheet,
+    rated_volumes,
     rating_series,
     view_subjects,
 )
-from tasks.report.summary import SiteLine, count_sites, list_sites
+from tasks.report.summary import SiteLine, compare_releases, count_sites, list_sites
 from tasks.report.verdicts import DEFAULT_READING, count_statuses
 from tasks.report.verification import error_rates, overview
 from tasks.report.views import (
@@ -44,6 +46,8 @@ from tasks.report.views import (
 )
 from tasks.report.worklist import OWNERS, SEVERITIES, find_subject, subject_of_object
 
+#: What scrolls reduced volumes.
+_SCROLL = ("volumes.js", "scroller.js")
 _SITE_CODE = re.compile(SITE_CODE_PATTERN)
 
 
@@ -102,24 +106,33 @@ def render_report(report: ReportInput, take_pages: TakePages = no_pages) -> Rend
     subjects = view_subjects(report, cohort, readings, findings_of)
     files = {f"assets/{name}": frame.read_asset(name) for name in frame.ASSETS}
     files["data/ui.js"] = payloads.pack_ui()
-    files |= payloads.pack_findings("", report.findings, owner, report)
+    series = series_of_objects(cohort, report.pictures)
+    files |= payloads.pack_findings("", report.findings, owner, report, series)
     files |= payloads.pack_queries(report.queries, report.findings, owner)
     counts = {subject: len(found) for subject, found in findings_of.items()}
     files |= payloads.pack_subjects(cohort, readings, counts, report.evidence)
-    files |= payloads.pack_exams(_exam_rows(subjects))
+    files |= payloads.pack_exams(exam_rows(subjects))
     sites = view_sites(report, cohort, lines)
-    files |= _site_pages(shared, report, sites, owner, subjects)
-    exams = dict(_rated_exams(subjects))
+    files |= _site_pages(shared, report, sites, owner, subjects, series)
+    exams = dict(rated_exams(subjects))
     files |= _cohort_pages(shared, report, cohort, lines, sites, len(exams))
-    keys = {view.subject.subject_id: _page_key(shared, report, view) for view in subjects}
+    following = next_exams(exams)
+    keys = {
+        view.subject.subject_id: _page_key(shared, report, view, following) for view in subjects
+    }
     for view in subjects:
         subject = view.subject.subject_id
         kept = take_pages(subject, keys[subject], _page_names(view))
-        files |= _subject_pages(shared, report, view) if kept is None else kept
+        files |= _subject_pages(shared, report, view, following) if kept is None else kept
     return RenderedReport(dict(sorted(files.items())), _pictures_of(subjects), exams, keys)
 
 
-def _page_key(shared: Mapping[str, Any], report: ReportInput, view: SubjectView) -> str:
+def _page_key(
+    shared: Mapping[str, Any],
+    report: ReportInput,
+    view: SubjectView,
+    following: Mapping[str, str],
+) -> str:
     """Return the hash of everything that the pages of a subject are made from."""
     facts = (
         frame.code_sha256(),
@@ -127,6 +140,7 @@ def _page_key(shared: Mapping[str, Any], report: ReportInput, view: SubjectView)
         report.evidence,
         report.reasons,
         view,
+        [following.get(f"{view.subject.subject_id}_{exam}") for exam in view.rated_exams],
     )
     return sha256_of_bytes(repr(facts).encode())
 
@@ -153,6 +167,7 @@ def _shared_context(
     rules = sorted({one.rule_id for one in report.findings})
     return {
         "report": report,
+        "changes": compare_releases(report),
         "absent_tables": cohort.absent_tables if report.release else (),
         "sites": count_sites(cohort, report.batches, report.active_sites),
         "n_subjects": len(cohort.subjects),
@@ -261,6 +276,7 @@ def _site_pages(
     sites: Mapping[str, SiteView],
     owner: Mapping[str, str],
     subjects: Sequence[SubjectView],
+    series: Mapping[str, ShownSeries],
 ) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for code, view in sites.items():
@@ -277,13 +293,16 @@ def _site_pages(
             rates=error_rates([one for one in report.verification if one.site_code == code]),
             **site_queries_context(code, report.queries, own),
         )
-        files |= payloads.pack_findings(f"{code}/", own, owner, report)
+        files |= payloads.pack_findings(f"{code}/", own, owner, report, series)
         files |= payloads.pack_matrix(f"{code}/", view.matrix)
     return files
 
 
 def _subject_pages(
-    shared: Mapping[str, Any], report: ReportInput, view: SubjectView
+    shared: Mapping[str, Any],
+    report: ReportInput,
+    view: SubjectView,
+    following: Mapping[str, str],
 ) -> dict[str, bytes]:
     key = view.subject.subject_id
     title = {"subject": key}
@@ -293,10 +312,12 @@ def _subject_pages(
             shared,
             template="subject",
             title=title,
+            scripts=_SCROLL,
             root="../",
             view=view,
             evidence=report.evidence,
             reasons=report.reasons,
+            series_shown=_series_of_subject(view),
         )
     }
     for exam in view.rated_exams:
@@ -305,51 +326,29 @@ def _subject_pages(
             shared,
             template="rate",
             title=title,
-            scripts=("reviews.js", "rating.js"),
+            scripts=("reviews.js", "rating.js", *_SCROLL),
             state=frame.RATER_STATE_SCRIPT,
             root="../",
             subject_id=key,
             exam=exam,
-            exam_sha256=_exam_sha256(rating_series(view.exams, exam)),
+            next_exam=following.get(f"{key}_{exam}"),
+            reasons=REASONS,
+            exam_sha256=exam_sha256(rating_series(view.exams, exam)),
             windows=rating_windows(exam),
             series=rating_series(view.exams, exam),
+            volumes=rated_volumes(view.exams, exam),
         )
     return files
 
 
-def _exam_rows(subjects: Iterable[SubjectView]) -> Iterable[tuple[str, str, int, int]]:
-    for view in subjects:
-        for exam in view.rated_exams:
-            readers = {
-                one.rater_id
-                for one in view.ratings
-                if one.exam == exam and one.viewed == "full_series"
-            }
-            n_series = len(rating_series(view.exams, exam))
-            yield view.subject.subject_id, exam, n_series, len(readers)
-
-
-def _rated_exams(subjects: Iterable[SubjectView]) -> Iterable[tuple[str, dict[str, Any]]]:
-    for view in subjects:
-        for exam in EXAM_ROLES:
-            series = rating_series(view.exams, exam)
-            if series:
-                yield (
-                    f"{view.subject.subject_id}/{exam}",
-                    {
-                        "exam_sha256": _exam_sha256(series),
-                        "frames": {
-                            one.series.sub_stack_digest: one.pictures.n_frames
-                            for one in series
-                            if one.pictures
-                        },
-                    },
-                )
-
-
-def _exam_sha256(series: Iterable[SeriesView]) -> str:
-    shown = {one.series.sub_stack_digest: one.pictures.sheets for one in series if one.pictures}
-    return sha256_of_bytes(canonical_json(shown))
+def _series_of_subject(view: SubjectView) -> Callable[[str], ShownSeries | None]:
+    """Return what finds the series of a finding among those on the page of its subject."""
+    shown = {
+        one.series.sub_stack_digest: ShownSeries(one.title, "", one.series.sub_stack_digest)
+        for exam in view.exams
+        for one in (*exam.phases, *exam.others)
+    }
+    return lambda object_id: find_series(object_id, shown)
 
 
 def _pictures_of(subjects: Iterable[SubjectView]) -> tuple[str, ...]:

@@ -30,6 +30,13 @@ _CONTENT = {
     RATING: {"subject_id", "exam", "exam_sha256", "assessable", "series"},
     SIGN_OFF: {"decision", "comment"},
 }
+#: What a rating may say besides; pages of older reports do not ask for it.
+_OPTIONAL = {RATING: {"reasons", "comment"}, SIGN_OFF: set[str]()}
+#: What may limit an exam, as the rating page asks for it.
+REASONS = (
+    *("motion", "noise", "metal", "fold_over", "coverage"),
+    *("timing", "fat_suppression", "slices_missing", "other"),
+)
 DECISIONS = ("accepted", "returned")
 _MAX_COMMENT = 2000
 
@@ -45,13 +52,18 @@ class SeriesSeen:
 
 @dataclass(frozen=True)
 class Rating:
-    """Whether the lesion is assessable on one exam, by one reviewer."""
+    """Whether the lesion is assessable on one exam, by one reviewer.
+
+    `reasons` are codes of `REASONS`, sorted; `comment` is free text.
+    """
 
     subject_id: str
     exam: str
     exam_sha256: str
     assessable: bool
     series: tuple[SeriesSeen, ...]
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,7 +201,7 @@ def _typed(facts: Mapping[str, Any]) -> Review:
 
 
 def _content(kind: str, content: Mapping[str, Any]) -> Rating | SignOff:
-    if set(content) != _CONTENT[kind]:
+    if not _CONTENT[kind] <= set(content) <= _CONTENT[kind] | _OPTIONAL[kind]:
         raise ValueError(kind)
     return _rating(content) if kind == RATING else _sign_off(content)
 
@@ -206,14 +218,28 @@ def _rating(content: Mapping[str, Any]) -> Rating:
             SeriesSeen(str(one["series"]), _count(one["n_frames"]), _count(one["n_seen"]))
             for one in content["series"]
         ),
+        reasons=_reasons(content.get("reasons", [])),
+        comment=_comment(content.get("comment", "")),
     )
 
 
+def _reasons(given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list) or len(set(given)) != len(given) or set(given) - set(REASONS):
+        raise ValueError("reasons")
+    return tuple(sorted(given))
+
+
+def _comment(given: object) -> str:
+    if not isinstance(given, str) or len(given) > _MAX_COMMENT:
+        raise ValueError("comment")
+    return given
+
+
 def _sign_off(content: Mapping[str, Any]) -> SignOff:
-    decision, comment = content["decision"], content["comment"]
-    if decision not in DECISIONS or not isinstance(comment, str) or len(comment) > _MAX_COMMENT:
+    decision = content["decision"]
+    if decision not in DECISIONS:
         raise ValueError("sign-off")
-    return SignOff(decision, comment)
+    return SignOff(decision, _comment(content["comment"]))
 
 
 def _text(value: object, pattern: re.Pattern[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.run.zones import Zones
 from tasks.report.store_adjudication import erase_adjudication_pages
-from tasks.report.store_builds import ERASED_SUFFIX, MANIFEST
+from tasks.report.store_builds import ERASED_SUFFIX, MANIFEST, PICTURES
 from tasks.report.store_release import PICTURE_STORE
 from tasks.report.store_reviews import review_files
 
@@ -40,7 +40,13 @@ def erase_from_reports(zones: Zones, subject_id: str) -> int:
 
 
 def _names(folder: Path, subject_id: str) -> bool:
-    files = (path for path in folder.rglob("*") if path.suffix in _TEXT and path.is_file())
+    # Pictures and reduced volumes are named by content and name nobody.
+    pictures = folder / PICTURES
+    files = (
+        path
+        for path in folder.rglob("*")
+        if path.suffix in _TEXT and pictures not in path.parents and path.is_file()
+    )
     return any(
         subject_id in path.name or subject_id.encode() in path.read_bytes() for path in files
     )

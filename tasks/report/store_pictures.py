@@ -2,16 +2,18 @@
 
 A picture is named by its content; an index entry, named by what went in (volumes, label,
 version of the drawing), says which pictures came out. A volume that has not changed costs a
-look into the index.
+look into the index. The reduced volume for scrolling has an entry of its own: it shares no grey
+scale, so the volume's own hash says all of it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from tasks.report import pictures
-from tasks.report.picture_plan import PictureGroup, PicturePlan
+from tasks.report.picture_plan import PictureGroup, PicturePlan, PlannedVolume
+from tasks.report.store_volumes import REDUCTION_VERSION, draw_volume
 from tasks.report.tables import VolumePictures
 
 #: Raise it when the drawing changes: then every picture is made anew.
@@ -62,11 +65,22 @@ class PictureStore:
             return {digest: made for part in parts for digest, made in part.items()}
 
     def _make_group(self, group: PictureGroup, release: Path) -> dict[str, VolumePictures]:
+        places = {one.digest: release / one.rel_path for one in group.volumes}
+        stack_of = cache(lambda digest: _read_stack(places[digest]))
         known = {one.digest: self._read(self._key(group, one.digest)) for one in group.volumes}
-        made = {digest: entry for digest, entry in known.items() if entry is not None}
-        if len(made) == len(known):
-            return made
-        stacks = {one.digest: _read_stack(release / one.rel_path) for one in group.volumes}
+        drawn = {digest: entry for digest, entry in known.items() if entry is not None}
+        if len(drawn) < len(known):
+            drawn = self._draw_group(group, stack_of)
+        return {
+            one.digest: replace(drawn[one.digest], volume=self._volume(one, stack_of))
+            for one in group.volumes
+        }
+
+    def _draw_group(
+        self, group: PictureGroup, stack_of: Callable[[str], pictures.Stack]
+    ) -> dict[str, VolumePictures]:
+        made: dict[str, VolumePictures] = {}
+        stacks = {one.digest: stack_of(one.digest) for one in group.volumes}
         window = pictures.value_window(list(stacks.values()), is_ct=group.is_ct)
         held = pictures.CT_SHEET_HU if group.is_ct else window
         for one in group.volumes:
@@ -81,11 +95,25 @@ class PictureStore:
             write_bytes(self._entry(self._key(group, one.digest)), entry)
         return made
 
+    def _volume(self, one: PlannedVolume, stack_of: Callable[[str], pictures.Stack]) -> str:
+        """Return the script of a reduced volume; made when this volume has none yet."""
+        facts = ["reduced", REDUCTION_VERSION, one.sha256, one.in_hu]
+        entry = self._entry(sha256_of_bytes(canonical_json(facts)))
+        try:
+            name = str(json.loads(entry.read_bytes())["script"])
+        except FileNotFoundError:
+            name = ""
+        if not name or not self.path_of(name).is_file():
+            name = self._write(draw_volume(stack_of(one.digest), is_ct=one.in_hu), ".js")
+            write_bytes(entry, canonical_json({"script": name}))
+        return name
+
     def _key(self, group: PictureGroup, digest: str) -> str:
         facts = [DRAWING_VERSION, digest, asdict(group)]
-        # Where the file lies in a release says nothing about what it shows.
+        # Where the file lies in a release says nothing about what it shows, and the unit of its
+        # values nothing about pictures: it is of the reduced volume.
         for volume in facts[2]["volumes"]:  # type: ignore[index]  # asdict gives a dict
-            del volume["rel_path"]
+            del volume["rel_path"], volume["in_hu"]
         return sha256_of_bytes(canonical_json(facts))
 
     def _entry(self, key: str) -> Path:
@@ -100,9 +128,9 @@ class PictureStore:
         complete = all(self.path_of(name).is_file() for name in made.names)
         return made if complete else None
 
-    def _write(self, data: bytes) -> str:
+    def _write(self, data: bytes, suffix: str = ".webp") -> str:
         digest = sha256_of_bytes(data)
-        name = f"{digest[:2]}/{digest}.webp"
+        name = f"{digest[:2]}/{digest}{suffix}"
         path = self.path_of(name)
         if not path.is_file():
             write_bytes(path, data)

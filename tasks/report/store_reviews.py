@@ -1,8 +1,8 @@
 """Reviews on disk: taken in once, checked against the report they name, never changed.
 
-Ratings, which are codes only, lie in `warehouse/reviews/`; a sign-off, whose comment is free
-text, in `restricted/reviews/`. Both are append-only like all that cannot be made again. A
-comment is searched before it is kept and shown nowhere: no search knows every name.
+Ratings of codes only lie in `warehouse/reviews/`; a sign-off, or a rating with a comment, which
+is free text, in `restricted/reviews/`. Both are append-only like all that cannot be made again.
+A comment is searched before it is kept and shown nowhere: no search knows every name.
 """
 
 from __future__ import annotations
@@ -68,10 +68,11 @@ def import_review(zones: Zones, path: Path, search: Callable[[str], None]) -> Im
     viewed = ""
     if isinstance(review.content, SignOff):
         _require_newest(zones, review)
-        search(review.content.comment)
     else:
         viewed = viewed_as(review.content, _exam_of(manifest, review.content))
         _require_same_images(zones, review.content)
+    if review.content.comment:
+        search(review.content.comment)
     place = _folder_of(zones, review) / f"{review.sha256}.json"
     new = not place.is_file()
     if new:
@@ -91,7 +92,7 @@ def read_reviews(zones: Zones) -> tuple[Imported, ...]:
 
 
 def reviews_folder(zones: Zones) -> Path:
-    """Return where ratings lie, and sign-offs of version 0.1."""
+    """Return where ratings without a comment lie, and sign-offs of version 0.1."""
     return zones.warehouse / "reviews"
 
 
@@ -102,8 +103,8 @@ def review_files(zones: Zones) -> list[Path]:
 
 
 def _folder_of(zones: Zones, review: Review) -> Path:
-    signed = isinstance(review.content, SignOff)
-    return zones.restricted / "reviews" if signed else reviews_folder(zones)
+    free_text = isinstance(review.content, SignOff) or bool(review.content.comment)
+    return zones.restricted / "reviews" if free_text else reviews_folder(zones)
 
 
 def _require_reviewer_and_day(name: str, review: Review) -> None:

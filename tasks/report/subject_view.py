@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from schemas.records import Finding
 from tasks.report.model import Cohort, ReportInput, read_cohort
-from tasks.report.picture_plan import EXAM_ROLES, is_rated, title_of
+from tasks.report.picture_plan import EXAM_ROLES, is_rated, scale_of, title_of
 from tasks.report.tables import (
     CriterionRow,
     EligibilityRow,
@@ -32,6 +32,7 @@ from tasks.report.timeline import (
     draw_timeline,
     windows,
 )
+from tasks.report.unrated import RATED_EXAMS, exams_left
 from tasks.report.verdicts import CRITERIA
 from tasks.report.worklist import order_findings
 
@@ -50,6 +51,11 @@ class SeriesView:
     title: str
     pictures: VolumePictures | None
 
+    @property
+    def scale(self) -> str:
+        """What series with one grey scale have in common."""
+        return scale_of(self.series)
+
 
 @dataclass(frozen=True)
 class ExamView:
@@ -58,6 +64,11 @@ class ExamView:
     study: StudyRow
     phases: tuple[SeriesView, ...]
     others: tuple[SeriesView, ...]
+
+    @property
+    def volumes(self) -> tuple[tuple[SeriesView, bool], ...]:
+        """Series that can be scrolled, and whether each is shown at first: the phases are."""
+        return scrolled((*self.phases, *self.others))
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,7 @@ class SubjectView:
 
     subject: SubjectRow
     verdicts: tuple[tuple[str, str], ...]
+    other_verdicts: tuple[tuple[str, str], ...]
     criteria: tuple[CriterionView, ...]
     events: tuple[Event, ...]
     spans: tuple[Window, ...]
@@ -84,6 +96,7 @@ class SubjectView:
     ratings: tuple[QualityRow, ...]
     findings: tuple[Finding, ...]
     rated_exams: tuple[str, ...]
+    unrated_exams: tuple[str, ...]
 
 
 _Row = TypeVar("_Row")
@@ -153,6 +166,7 @@ def _view(
     return SubjectView(
         subject=subject,
         verdicts=tuple((name, status.get(name, "undetermined")) for name in readings),
+        other_verdicts=tuple(sorted(one for one in status.items() if one[0] not in readings)),
         criteria=_criteria(rows.criteria, readings),
         events=events,
         spans=spans,
@@ -162,7 +176,16 @@ def _view(
         ratings=tuple(sorted(rows.ratings, key=lambda one: (one.exam, one.rater_id or ""))),
         findings=order_findings(rows.findings),
         rated_exams=tuple(name for name in EXAM_ROLES if rating_series(exams, name)),
+        unrated_exams=exams_left(rows.ratings).get(subject.subject_id, RATED_EXAMS),
     )
+
+
+def scrolled(series: Iterable[SeriesView]) -> tuple[tuple[SeriesView, bool], ...]:
+    """Return the series with a reduced volume; the phases are shown first, else the first."""
+    found = [one for one in series if one.pictures and one.pictures.volume]
+    phases = [_is_phase(one.series.label) for one in found]
+    shown = phases if any(phases) else [place == 0 for place in range(len(found))]
+    return tuple(zip(found, shown, strict=True))
 
 
 def contact_sheet(subjects: Iterable[SubjectView]) -> list[tuple[str, str, str]]:
@@ -186,6 +209,17 @@ def rating_series(exams: Sequence[ExamView], exam: str) -> tuple[SeriesView, ...
         for one in (*view.phases, *view.others)
         if one.pictures and one.pictures.sheets and is_rated(one.series, view.study.role)
     )
+
+
+def rated_volumes(
+    exams: Sequence[ExamView], exam: str
+) -> tuple[tuple[str, tuple[tuple[SeriesView, bool], ...]], ...]:
+    """Return role and series to scroll of each study of a rated exam.
+
+    Study by study: positions of two studies are not comparable, the person lay down anew.
+    """
+    found = ((one.study.role, scrolled(rating_series([one], exam))) for one in exams)
+    return tuple((role, series) for role, series in found if series)
 
 
 def series_of_subjects(

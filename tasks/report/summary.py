@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from markupsafe import Markup
 
 from schemas.records import Finding
@@ -23,11 +24,15 @@ _SITES_NAMED = 4
 
 @dataclass(frozen=True)
 class RunVerdict:
-    """Level (blocked, attention, clear, idle), sentence, and the account of the files."""
+    """Level (blocked, attention, clear, idle), sentence, and the account of the files.
+
+    `as_of` is the day of the newest export of forms, empty where none states one.
+    """
 
     level: str
     sentence: Markup
     files: Markup | None
+    as_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,12 +70,32 @@ class TableChange:
 
 
 @dataclass(frozen=True)
+class VerdictMove:
+    """Subjects of both releases whose verdict in force went from one status to another."""
+
+    before: str
+    now: str
+    subjects: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelMove:
+    """How many series of both releases went from one label to another."""
+
+    before: str
+    now: str
+    n: int
+
+
+@dataclass(frozen=True)
 class Changes:
-    """What differs from the release before."""
+    """What differs from the release before: verdicts first, numbers of rows last."""
 
     version: str
-    added: int
+    verdicts: tuple[VerdictMove, ...]
+    added: tuple[str, ...]
     removed: int
+    labels: tuple[LabelMove, ...]
     tables: tuple[TableChange, ...]
 
 
@@ -93,7 +118,8 @@ def judge_run(report: ReportInput) -> RunVerdict:
         level, sentence = "clear", text("verdict.clear")
     key = "verdict.batches_off" if off else "verdict.batches"
     files = text(key, n=total.n_batches, files=total.n_files, gap=total.gap)
-    return RunVerdict(level, sentence, files)
+    days = [one.edc_export_as_of for one in report.batches if one.edc_export_as_of]
+    return RunVerdict(level, sentence, files, max(days).isoformat() if days else "")
 
 
 def _with_sites(key: str, sites: Sequence[str], **values: object) -> Markup:
@@ -182,6 +208,10 @@ def compare_releases(report: ReportInput) -> Changes | None:
     if previous is None or report.release is None:
         return None
     before, now = _subject_ids(previous.tables), _subject_ids(report.tables)
+    moved = _moves(previous.tables, report.tables, "eligibility", ("subject_id",), "status")
+    relabelled = _moves(
+        previous.tables, report.tables, "series", ("series_uid", "sub_stack_digest"), "label"
+    )
     names = sorted(set(previous.tables) | set(report.tables))
     counted = (
         TableChange(name, _n_rows(previous.tables, name), _n_rows(report.tables, name))
@@ -189,8 +219,12 @@ def compare_releases(report: ReportInput) -> Changes | None:
     )
     return Changes(
         version=previous.version,
-        added=len(now - before),
+        verdicts=tuple(
+            VerdictMove(*pair, tuple(key[0] for key in keys)) for pair, keys in moved.items()
+        ),
+        added=tuple(sorted(now - before)),
         removed=len(before - now),
+        labels=tuple(LabelMove(*pair, len(keys)) for pair, keys in relabelled.items()),
         tables=tuple(change for change in counted if change.before != change.now),
     )
 
@@ -198,6 +232,34 @@ def compare_releases(report: ReportInput) -> Changes | None:
 def _subject_ids(tables: Mapping[str, pa.Table]) -> set[str]:
     table = tables.get("subject")
     return set() if table is None else set(table.column("subject_id").to_pylist())
+
+
+def _moves(
+    before: Mapping[str, pa.Table],
+    now: Mapping[str, pa.Table],
+    table: str,
+    key: tuple[str, ...],
+    column: str,
+) -> dict[tuple[str, str], list[tuple[str, ...]]]:
+    """Return the keys of rows in both whose value changed, by the value before and now."""
+    old, new = (_values(tables, table, key, column) for tables in (before, now))
+    moves: dict[tuple[str, str], list[tuple[str, ...]]] = {}
+    for one in sorted(old.keys() & new.keys()):
+        if old[one] != new[one]:
+            moves.setdefault((old[one], new[one]), []).append(one)
+    return dict(sorted(moves.items()))
+
+
+def _values(
+    tables: Mapping[str, pa.Table], name: str, key: tuple[str, ...], column: str
+) -> dict[tuple[str, ...], str]:
+    table = tables.get(name)
+    if table is None:
+        return {}
+    if "reading" in table.column_names:
+        table = table.filter(pc.equal(table["reading"], DEFAULT_READING))
+    keys = zip(*(table[part].to_pylist() for part in key), strict=True)
+    return dict(zip(keys, table[column].to_pylist(), strict=True))
 
 
 def _n_rows(tables: Mapping[str, pa.Table], name: str) -> int:

@@ -176,21 +176,26 @@ class QualityRow:
     subject_id: str
     exam: str
     rating: str | None
+    reasons: tuple[str, ...]
     viewed: str | None
     rater_id: str | None
 
 
 @dataclass(frozen=True)
 class VolumePictures:
-    """Names of the pictures of one volume below `img/`, and the size of one slice, pixels."""
+    """Names of the pictures of one volume below `img/`, and the size of one slice, pixels.
+
+    `volume` is the script that hands over the reduced volume; empty where there is none.
+    """
 
     mosaic: str
     sheets: tuple[str, ...]
     n_frames: int
     width: int
     height: int
+    volume: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All pictures."""
-        return (self.mosaic, *self.sheets)
+        """All pictures, and the reduced volume."""
+        return (self.mosaic, *self.sheets, *([self.volume] if self.volume else []))

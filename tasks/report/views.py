@@ -25,7 +25,7 @@ from tasks.report.flow_drawing import FlowDrawing, draw_flow
 from tasks.report.frame import known_text
 from tasks.report.model import REGISTERED_POPULATION, BatchAccount, Cohort, ReportInput
 from tasks.report.queries import count_queries
-from tasks.report.summary import SiteLine, compare_releases, judge_run
+from tasks.report.summary import SiteLine, judge_run
 from tasks.report.verdicts import (
     DEFAULT_READING,
     CriterionCount,
@@ -146,7 +146,6 @@ def index_context(report: ReportInput, cohort: Cohort, lines: Sequence[SiteLine]
         "urgent": urgent[:_URGENT_ROWS],
         "n_urgent_more": max(0, len(urgent) - _URGENT_ROWS),
         "n_calm": len(groups) - len(urgent),
-        "changes": compare_releases(report),
         "all_queries": count_queries(ALL_SITES, report.queries),
         "site_lines": lines,
         "most_subjects": max((line.subjects for line in lines), default=0),

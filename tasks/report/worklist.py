@@ -14,7 +14,7 @@ from tasks.report.model import Cohort
 SEVERITIES: tuple[str, ...] = tuple(severity.value for severity in Severity)
 _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _SUBJECT_KEY = re.compile(rf"(?:{SITE_CODE_PATTERN})-[0-9A-Z]{{8}}(?=-)")
-_KEY_PARTS = re.compile(r"[\s/|,;=]+")
+KEY_PARTS = re.compile(r"[\s/|,;=]+")
 
 
 #: Who an instruction speaks to: the words it starts with.
@@ -114,7 +114,7 @@ def find_subject(object_id: str, owner: Mapping[str, str]) -> str:
     part that is known decides. Keys of lesions, specimens, follow-ups, treatments and ratings
     begin with the subject (`S91-7PTUFKAO-L1`).
     """
-    for part in (object_id, *_KEY_PARTS.split(object_id)):
+    for part in (object_id, *KEY_PARTS.split(object_id)):
         if part in owner:
             return owner[part]
     named = _SUBJECT_KEY.match(object_id)

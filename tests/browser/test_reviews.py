@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from schemas.errors import BadInputError, GateBlockedError
 from schemas.run.zones import Zones
 from tasks.report.reviews import checksum, ratings_in_force
-from tasks.report.store_reviews import import_review, read_reviews
+from tasks.report.store_reviews import import_review, read_reviews, review_files
 from tests.browser.conftest import publish
 from tests.browser.test_report import one_of, open_page
 from tests.unit.report.synthetic import make_report
@@ -50,6 +50,34 @@ def rate(page: Page, report: Path, into: Path, *, answer: str = "1", whole: bool
     page.keyboard.press(answer)
     page.keyboard.type("QC01")
     return save(page, into)
+
+
+def test_a_rating_says_what_limits_it_is_saved_by_enter_anywhere_and_leads_to_the_next(
+    page: Page, tmp_path: Path
+) -> None:
+    report = publish(SMALL, tmp_path)
+    first = Path(one_of(report, "rating")).name
+    open_page(page, report, f"rating/{first}.html")
+    page.keyboard.press("2")
+    page.keyboard.type("QC01")
+    page.get_by_text("What limits it").click()
+    page.get_by_label("motion").check()
+    page.get_by_label("Comment").fill("呼吸 moved")
+    page.locator("[data-canvas]").focus()
+    saved = save(page, tmp_path)
+    facts = json.loads(saved.read_text(encoding="utf-8"))["content"]
+    assert (facts["reasons"], facts["comment"]) == (["motion"], "呼吸 moved")
+    searched: list[str] = []
+    taken = import_review(Zones(tmp_path), saved, searched.append)
+    assert searched == ["呼吸 moved"]
+    # What is free text lies in the restricted zone, as with a sign-off.
+    assert [path.parent.parent.name for path in review_files(Zones(tmp_path))] == ["restricted"]
+    (kept,) = ratings_in_force(read_reviews(Zones(tmp_path)))
+    assert (kept.rating.reasons, taken.new) == (("motion",), True)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: first not in url)
+    following = sorted(path.stem for path in (report / "rating").glob("*.html"))
+    assert Path(page.url.split("?")[0]).stem == following[following.index(first) + 1]
 
 
 def sign(page: Page, report: Path, into: Path, decision: str = "Accepted") -> Path:
@@ -105,7 +133,8 @@ def test_a_rating_page_shows_nothing_of_reference_treatment_or_verdict(
         page.goto(path.as_uri())
         loaded = page.eval_on_selector_all("script[src]", "all => all.map(one => one.src)")
         assert {one.rsplit("/", 1)[1].split("?")[0] for one in loaded} == {
-            *("site.js", "ui.js", "rater.js", "reviews.js", "rating.js")
+            *("site.js", "ui.js", "rater.js", "reviews.js", "rating.js"),
+            *("volumes.js", "scroller.js"),
         }
         own = path.stem.rsplit("_", 1)[0]
         state = (report / "data" / "rater.js").read_text(encoding="utf-8")

@@ -122,14 +122,14 @@ def test_three_nights_raise_answer_close_and_reopen_without_a_duplicate(
     book.save(answers)
     assert cli.run(["queries", "import", SITE, str(answers)]) == ExitCode.DONE
     assert by_rule(zones)["SER-MISSING-SLICES"].status is Status.ANSWERED
-    assert by_rule(zones)["SER-THICKNESS"].status is Status.OPEN
+    assert by_rule(zones)["STU-THICKNESS"].status is Status.OPEN
     assert cli.run(["queries", "import", SITE, str(answers)]) == ExitCode.BAD_INPUT
     assert "imported before" in capsys.readouterr().err
 
     # Night 2: both are mended; each closes by itself, with what is known of why.
     assert run_night(zones, key, 2, {}) == 2
     closed = {rule: str(query.closed_reason) for rule, query in by_rule(zones).items()}
-    assert closed == {"SER-MISSING-SLICES": "data_corrected", "SER-THICKNESS": "auto_resolved"}
+    assert closed == {"SER-MISSING-SLICES": "data_corrected", "STU-THICKNESS": "auto_resolved"}
 
     # Night 3: one comes back, as the same query, and is sent again.
     assert run_night(zones, key, 3, {"n_missing_slices": 2}) == 1

@@ -18,6 +18,7 @@ from schemas.run.atomic_files import canonical_json
 from tasks.publish.diff.compare import ROW_ADDED, ROW_REMOVED, VALUE_CHANGED
 from tasks.publish.diff.differences import Change, Differences
 from tasks.publish.diff.id_history import ID_TABLES, csv_bytes
+from tasks.publish.views import DEFAULT_READING
 
 SUMMARY = "diff/summary.json"
 CHANGES = "diff/changes.parquet"
@@ -158,24 +159,25 @@ def changelog_lines(numbers: Mapping[str, Any], words: Mapping[str, str]) -> lis
     words : mapping of str to str
         Reason → what it means, in English.
     """
-    lines = []
-    for name in ("tables_removed", "tables_added", "columns_removed", "columns_added"):
-        lines += _named(name.replace("_", " "), numbers[name])
-    lines += _named("columns of another type", numbers["columns_retyped"])
+    # Whose verdict moved comes first; how many values of which table come last.
+    in_force = sorted(numbers["eligibility"], key=lambda row: row["reading"] != DEFAULT_READING)
+    lines = [
+        f"eligibility ({r['reading']}) {r['before']} → {r['after']}: {r['n']} subjects"
+        for r in in_force
+    ]
     lines += [
         f"subjects removed: {n} ({words[reason]}; see removed_ids.csv)"
         for reason, n in numbers["subjects_removed"].items()
     ]
     if numbers["subjects_added"]:
         lines.append(f"subjects added: {numbers['subjects_added']}")
-    lines += [_row_line(row, words) for row in numbers["rows"]]
     lines += [f"label {r['before']} → {r['after']}: {r['n']} series" for r in numbers["labels"]]
-    lines += [
-        f"eligibility ({r['reading']}) {r['before']} → {r['after']}: {r['n']} subjects"
-        for r in numbers["eligibility"]
-    ]
-    lines += _named("registers changed", numbers["registers_changed"])
     lines += _named("meaning changed", numbers["meanings_changed"])
+    for name in ("tables_removed", "tables_added", "columns_removed", "columns_added"):
+        lines += _named(name.replace("_", " "), numbers[name])
+    lines += _named("columns of another type", numbers["columns_retyped"])
+    lines += _named("registers changed", numbers["registers_changed"])
+    lines += [_row_line(row, words) for row in numbers["rows"]]
     return lines or ["no change of content"]
 
 

@@ -57,7 +57,7 @@
   };
 
   Viewer.prototype.onKey = function (event) {
-    var isText = event.target.type === "text";
+    var field = event.target, isText = field.type === "text" || field.nodeName === "TEXTAREA";
     if (this.place.hidden || isText || event.ctrlKey || event.altKey || event.metaKey) return;
     var place = this.series.indexOf(this.now);
     var act = {
@@ -67,7 +67,9 @@
       p: function () { this.open(place - 1); },
       w: function () { this.setWindow((this.window + 1) % this.windows.length); },
       "1": this.form && function () { this.choose("yes"); },
-      "2": this.form && function () { this.choose("no"); }
+      "2": this.form && function () { this.choose("no"); },
+      // A button, a link or a field in focus has an Enter of its own.
+      Enter: this.form && !field.closest("button, a, summary, form") && function () { this.save(); }
     }[event.key];
     if (!act) return;
     event.preventDefault();
@@ -161,12 +163,28 @@
       exam: facts.exam,
       exam_sha256: facts.examSha256,
       assessable: answer === "yes",
+      reasons: checked(this.form),
+      comment: this.form.elements.comment.value.trim(),
       series: seen
     }, "rating_" + facts.subject + "_" + facts.exam + "_" + reviewer);
     var total = seen.reduce(function (sum, one) { return sum + one.n_frames; }, 0);
     var n = seen.reduce(function (sum, one) { return sum + one.n_seen; }, 0);
     this.told.textContent = app.say(
       n === total ? "rate.saved_full" : "rate.saved_part", { seen: n, total: total });
+    this.offerNext();
+  };
+
+  function checked(form) {
+    return Array.prototype.map.call(
+      form.querySelectorAll("[name=reason]:checked"), function (one) { return one.value; }).sort();
+  }
+
+  /* The next Enter goes on to the next exam. */
+  Viewer.prototype.offerNext = function () {
+    var after = this.form.querySelector("[data-after]");
+    if (!after) return;
+    after.hidden = false;
+    after.querySelector("a").focus();
   };
 
   app.Viewer = Viewer; // the page of adjudication shows exams too, and rates none

@@ -46,6 +46,12 @@
     });
   };
 
+  /* Our word for a word of the data; a new one stands for itself, without our prefix. */
+  app.word = function (key) {
+    var said = app.say(key);
+    return said === key ? key.slice(key.indexOf(".") + 1) : said;
+  };
+
   app.today = function () {
     var now = new Date();
     return now.getFullYear() + "-" + ("0" + (now.getMonth() + 1)).slice(-2) + "-" +

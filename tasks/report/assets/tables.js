@@ -49,6 +49,23 @@
     return link;
   }
 
+  function seriesLink(header, row) {
+    var link = element("a", "series-link strong"), root = header.closest("table").dataset.root;
+    link.href = root + "subjects/" + row.subject + ".html#series-" + row.place;
+    link.setAttribute("data-page", "");
+    if (row.picture) {
+      var picture = element("img");
+      picture.src = root + "img/" + row.picture;
+      picture.alt = "";
+      picture.loading = "lazy";
+      picture.width = 62;
+      picture.height = 70;
+      link.appendChild(picture);
+    }
+    link.appendChild(element("span", "block", row.series));
+    return link;
+  }
+
   /* How a column shows its value; `data-kind` of the header names the way. */
   var SHOW = {
     severity: function (cell, value) {
@@ -70,9 +87,11 @@
       var n = app.state && app.state.ratings[value];
       cell.textContent = n ? app.say("state_of.ratings", { n: n }) : "–";
     },
-    object: function (cell, value, row) {
-      cell.appendChild(element("span", "quiet", row.object_type));
-      cell.appendChild(element("span", "code wrap block", value));
+    /* A series by its picture and title; its key below, for who looks it up in the tables. */
+    object: function (cell, value, row, header) {
+      if (row.series) cell.appendChild(seriesLink(header, row));
+      cell.appendChild(element("span", "quiet block", app.word("object." + row.object_type)));
+      cell.appendChild(element("span", "code quiet wrap block", value));
     },
     evidence: function (cell, value, row) {
       if (row.column_name) cell.appendChild(element("span", "code quiet block", row.column_name));
@@ -120,7 +139,12 @@
       cell.className = "shape " + value;
       cell.textContent = SHAPES[value];
     },
-    code: function (cell, value) { cell.appendChild(element("span", "code", value)); },
+    /* Code and words. */
+    criterion: function (cell, value) {
+      if (!value) return;
+      cell.appendChild(element("span", "code", value + " "));
+      cell.appendChild(element("span", "quiet", app.word("criterion." + value)));
+    },
     evidence_names: function (cell, value, row) {
       inLanguage(row, "missing").split("; ").forEach(function (name) {
         if (name) cell.appendChild(element("span", "block", name));
@@ -143,23 +167,13 @@
     return '"' + safe.replace(/"/g, '""') + '"';
   }
 
-  function csvOf(columns, rows) {
+  function csvOf(listed, rows) {
+    var columns = listed.filter(function (name) { return name !== "picture" && name !== "place"; });
     var lines = [columns.map(csvField).join(",")];
     rows.forEach(function (row) {
       lines.push(columns.map(function (name) { return csvField(row[name]); }).join(","));
     });
     return "\ufeff" + lines.join("\r\n") + "\r\n";
-  }
-
-  function download(name, text) {
-    var address = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
-    var link = element("a");
-    link.href = address;
-    link.download = name;
-    document.body.appendChild(link);
-    link.click();
-    link.remove();
-    window.setTimeout(function () { URL.revokeObjectURL(address); }, 1000);
   }
 
   function LongTable(table) {
@@ -205,7 +219,8 @@
     this.onClick("[data-reset]", function () { self.reset(); });
     this.onClick("[data-csv]", function () {
       self.withRows(self.candidates(), function (rows) {
-        download(self.name + ".csv", csvOf(self.columns, self.kept(rows)));
+        app.download(
+          self.name + ".csv", csvOf(self.columns, self.kept(rows)), "text/csv;charset=utf-8");
       });
     });
     this.onClick("[data-previous]", function () { self.goTo(self.first - self.pageRows); });

@@ -326,6 +326,23 @@ def test_observed_values_are_differences_and_never_dates() -> None:
     assert "2025" not in result.observed_value
 
 
+@pytest.mark.parametrize(
+    ("criterion", "facts", "seen"),
+    [
+        ("I1", {"birth": "1960-05-01", "ct": "2025-03-06"}, "18 years or older"),
+        ("I1", {"birth": "2010-05-01", "ct": "2025-03-06"}, "younger than 18 years"),
+        ("E1", {"prior_tx": "no"}, "no earlier treatment"),
+        ("E4", {"inflammatory": "yes"}, "inflammatory lesion recorded"),
+        ("E4", {"inflammatory": "no"}, "no inflammatory lesion"),
+    ],
+)
+def test_what_was_seen_is_said_where_no_number_or_day_says_it(
+    criterion: str, facts: dict[str, object], seen: str
+) -> None:
+    """Else the wanted text, which stands beside it, reads as if it had been observed."""
+    assert evaluate_facts(criterion, facts).observed_value == seen
+
+
 def test_the_bounds_of_a_partial_date_are_not_told() -> None:
     result = evaluate_facts("I5", {"mri": "2025-03-15", "path": "none", "fu": "2025-06"})
     assert result.observed_value == "no pathology; follow-up - MRI not known to the day"

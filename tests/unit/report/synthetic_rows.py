@@ -218,6 +218,7 @@ def add_clinical(
             "subject_id": subject_id,
             "exam": exam,
             "rating": "adequate",
+            "reasons": [],
             "viewed": "full_series",
             "rater_id": "R-1",
         }

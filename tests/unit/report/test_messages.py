@@ -68,7 +68,7 @@ def test_every_message_is_used_somewhere() -> None:
         "nav.",
         "ascertainment.",
         *("completeness.", "drift.", "query.", "owner.", "lane.", "event.", "role.", "sex."),
-        *("stratum.", "adjudicate."),
+        *("stratum.", "adjudicate.", "object.", "volume.window.", "rate.reason."),
         *("outcome.measure.", "outcome.by.", "outcome.arm.", "outcome.unit.", "outcome.result."),
         *("outcome.standing.", "outcome.kind."),
         *("rated.", "viewed.", "subject.rate_", "rate.window.", "rate.ct", "rate.mri"),

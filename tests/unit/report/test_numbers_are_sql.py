@@ -102,8 +102,8 @@ def test_every_reading_by_stratum(
 ) -> None:
     shown = {}
     for line in lines(pages["eligibility.html"], "data-reading-strata"):
-        reading = re.search(r'class="code">(\w+)<', line)
-        stratum = re.search(r'lang="en">([\w ]+)<', line)
+        reading = re.search(r'class="code quiet">(\w+)<', line)
+        stratum = re.search(r'data-stratum><span lang="en">([\w ]+)<', line)
         assert reading
         assert stratum
         shown[reading[1], stratum[1].replace("not recorded", "unknown")] = numbers(line)

@@ -100,6 +100,9 @@ def test_a_change_after_the_making_is_seen(change: dict[str, Any]) -> None:
         review("sign_off", content={"decision": "maybe", "comment": ""}),
         review("sign_off", content={"decision": "accepted", "comment": "x" * 3000}),
         review(content=review("sign_off")["content"]),
+        review(content=review()["content"] | {"reasons": ["the patient moved"]}),
+        review(content=review()["content"] | {"reasons": ["motion", "motion"]}),
+        review(content=review()["content"] | {"comment": "x" * 3000}),
         reseal(review("sign_off") | {"kind": "something"}),
     ],
 )
@@ -109,6 +112,22 @@ def test_a_review_that_says_something_impossible_is_refused_without_being_quoted
     with pytest.raises(BadInputError) as refusal:
         read_review(as_bytes(facts))
     assert "Dr Li" not in str(refusal.value)
+
+
+def test_reasons_and_a_comment_may_be_given_and_reasons_reach_the_form() -> None:
+    """Pages of earlier reports ask for neither; their ratings are read all the same."""
+    content = review()["content"] | {"reasons": ["noise", "motion"], "comment": "呼吸"}
+    taken_in = Imported(read_review(as_bytes(review(content=content))), "full_series", new=False)
+    assert isinstance(taken_in.review.content, Rating)
+    assert taken_in.review.content.comment == "呼吸"
+    (row,) = rating_rows(
+        ratings_in_force([taken_in]),
+        [],
+        {"S91-7PTUFKAO": "batch1"},
+        lambda _site: {SubjectId("S91-7PTUFKAO"): 77},
+    )
+    assert row.values["reasons"] == "motion noise"
+    assert "呼吸" not in str(row.values)
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b"\xff\xfe", b"x" * 2_000_000])

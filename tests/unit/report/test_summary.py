@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import pyarrow as pa
 import pytest
 
-from tasks.report.model import BatchAccount, ReportInput, read_cohort
+from tasks.report.model import BatchAccount, PreviousRelease, ReportInput, read_cohort
 from tasks.report.summary import compare_releases, count_sites, judge_run, list_sites
 from tests.unit.report.synthetic import make_report
 
@@ -79,8 +80,34 @@ def test_the_lines_of_the_sites_sum_to_the_whole() -> None:
 def test_what_changed_names_added_and_removed_subjects() -> None:
     changes = compare_releases(report())
     assert changes is not None
-    assert (changes.version, changes.added, changes.removed) == ("1.1.0", 9, 0)
+    assert (changes.version, len(changes.added), changes.removed) == ("1.1.0", 9, 0)
     assert [(one.table, one.now - one.before) for one in changes.tables] == [("subject", 9)]
+
+
+def test_what_changed_names_verdicts_and_labels_that_moved() -> None:
+    """No subject came or went, and yet two of them are eligible now."""
+    given = report()
+    verdicts, series = given.tables["eligibility"], given.tables["series"]
+    rows = verdicts.to_pylist()
+    moved = [row for row in rows if (row["reading"], row["status"]) == ("literal", "eligible")][:2]
+    for row in moved:
+        row["status"] = "undetermined"
+    other = next(row for row in rows if row["reading"] == "combined_exam")
+    other["status"] = "ineligible" if other["status"] == "eligible" else "eligible"
+    labels = series.to_pylist()
+    labels[0]["label"], now = "UNCLASSIFIED", labels[0]["label"]
+    before = {
+        **given.tables,
+        "eligibility": pa.Table.from_pylist(rows, schema=verdicts.schema),
+        "series": pa.Table.from_pylist(labels, schema=series.schema),
+    }
+    changes = compare_releases(report(previous=PreviousRelease("1.1.0", before)))
+    assert changes is not None
+    (verdict,), (label,) = changes.verdicts, changes.labels
+    assert (verdict.before, verdict.now) == ("undetermined", "eligible")
+    assert verdict.subjects == tuple(sorted(row["subject_id"] for row in moved))
+    assert (label.before, label.now, label.n) == ("UNCLASSIFIED", now, 1)
+    assert (changes.added, changes.removed) == ((), 0)
 
 
 @pytest.mark.parametrize("changes", [{"previous": None}, {"release": None}])

@@ -118,6 +118,26 @@ FAULTS: dict[str, tuple[dict[str, list[dict[str, object]]], set[str]]] = {
         },
         {"a/e"},
     ),
+    "STU-THICKNESS": (
+        {
+            "imaging_study": [study("S91"), study("S92")],
+            "series": [
+                *many("S91", "not_met", "MR_T1_ART", 9),
+                *many("S92", "met", "MR_T1_ART", 1),
+            ],
+        },
+        {"S91-study"},
+    ),
+    "STU-THICKNESS-UNKNOWN": (
+        {
+            "imaging_study": [study("S91"), study("S92")],
+            "series": [
+                *many("S91", "undetermined", "MR_T2_FS", 9),
+                *many("S92", "not_met", "MR_T1_ART", 1),
+            ],
+        },
+        {"S91-study"},
+    ),
     "SER-UID-PER-SLICE": (
         {"series": [timed("a", "art", 1) | {"conversion_codes": ["UID_PER_SLICE"]}]},
         {"a/a"},
@@ -344,6 +364,19 @@ def test_a_bad_statement_is_refused_when_the_suite_is_read(
     with pytest.raises(ContractError, match=reason) as error:
         read_suites(tmp_path)
     assert "nifti_volume.yaml, rule VOL-X" in str(error.value)
+
+
+def test_a_question_about_thickness_names_every_thick_series_of_the_exam() -> None:
+    thick = [
+        timed(uid, "art", 1) | {"label": label, "thickness_verdict": "not_met"}
+        for uid, label in (("a", "MR_T1_ART"), ("b", "MR_T2_FS"))
+    ]
+    thick[0]["slice_thickness_mm"], thick[1]["slice_thickness_mm"] = 6.0, 9.5
+    rows = {"series": thick, "imaging_study": [study("S91") | {"study_uid": STUDY}]}
+    table, rule = RULES["STU-THICKNESS"]
+    tables = {name: conform(CONTRACTS[name], listed) for name, listed in rows.items()}
+    (outcome,) = run_sql_rules({table: [rule]}, tables, {table: CONTRACTS[table].primary_key})
+    assert [row.value for row in outcome.failing] == ["MR_T1_ART 6 mm, MR_T2_FS 9.5 mm"]
 
 
 def test_the_example_of_the_manual_is_a_rule_that_loads(tmp_path: Path) -> None:

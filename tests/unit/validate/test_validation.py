@@ -66,14 +66,6 @@ def test_a_clean_cohort_has_no_blocker_or_major_finding_and_every_rule_ran(
     [
         (
             "series",
-            {"thickness_verdict": "not_met", "slice_thickness_mm": 8.0},
-            "SER-THICKNESS",
-            Severity.MAJOR,
-            f"2.25.21/{digest_of(FIRST)}",
-            "not_met",
-        ),
-        (
-            "series",
             {"n_missing_slices": 2},
             "SER-MISSING-SLICES",
             Severity.MAJOR,
