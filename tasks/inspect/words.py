@@ -70,7 +70,8 @@ def standing_of(
 def _enough(squeezed: str, rules: InspectionRules, share: float, still: float) -> float:
     """Return the confidence that a reading needs: more where anatomy may look like it."""
     if still >= rules["still_share"]:
-        return rules["still_confidence"]
+        is_short = len(squeezed) < rules["short_characters"]
+        return rules["confidence" if is_short else "still_confidence"]
     if share > rules["tall_share"]:
         return rules["tall_confidence"]
     if len(squeezed) <= rules["short_characters"]:
