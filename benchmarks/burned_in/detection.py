@@ -8,7 +8,8 @@ Usage: python benchmarks/burned_in/detection.py --data FOLDER [--data FOLDER] --
     [--seed 1] [--log FILE] [--half 2]
 
 `--half 1` takes the first half of the slices of each real series, on which thresholds may be
-tried; `--half 2` the other, for what is reported. Simulated series are told apart by their seed. With `--log` each result is appended to a file of JSON lines, and a run that was stopped goes on.
+tried; `--half 2` the other, for what is reported. Simulated series are told apart by their seed.
+With `--log` each result is appended to a file of JSON lines, and a run that was stopped goes on.
 """
 
 from __future__ import annotations

@@ -218,8 +218,9 @@ def _bounds(plane: Plane) -> tuple[float, float]:
 def windowed(plane: Plane, window: str, least: float, rules: InspectionRules) -> Picture:
     """Return brightness from 0 to 255, of the same shape.
 
-    `given` takes values of 0 to 1 for it; `whole` is the whole range of values; `local` sets each pixel against the mean and the
-    deviation of its surroundings: a name on bone and one in air are as easily seen.
+    `given` takes values of 0 to 1 for it; `whole` is the whole range of values; `local` sets
+    each pixel against the mean and the deviation of its surroundings: a name on bone and one in
+    air are as easily seen.
     """
     if window == "given":
         return _bytes(plane)
