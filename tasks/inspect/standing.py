@@ -40,12 +40,13 @@ class Spread:
 
     def mean(self) -> Plane:
         """Return the mean of each pixel, in stored values."""
-        return self._first + self._sum / self._n
+        return self._first + self._sum / np.float32(self._n)
 
     def deviation(self) -> Plane:
         """Return the standard deviation of each pixel, in stored values."""
-        mean = self._sum / self._n
-        return np.sqrt(np.maximum(self._squares / self._n - np.square(mean), 0))
+        n = np.float32(self._n)
+        variance: Plane = self._squares / n - np.square(self._sum / n)
+        return np.sqrt(np.maximum(variance, np.float32(0)))
 
 
 def stillness(deviation: Plane, n_images: int) -> Plane:
@@ -67,4 +68,5 @@ def stillness(deviation: Plane, n_images: int) -> Plane:
     # The closing follows the most moving of about twenty neighbours: 1.5 to 2 of the deviations
     # that the logarithm of a deviation over n images has by chance.
     chance = 1.0 / np.sqrt(2.0 * max(n_images - 1, 1))
-    return np.clip((depth - 2.2 * chance) / 1.2, 0, 1).astype(np.float32)
+    still: Plane = np.clip((depth - 2.2 * chance) / 1.2, 0, 1).astype(np.float32)
+    return still

@@ -1,4 +1,4 @@
-"""Which committed series are looked at again: what the rules have not seen, and what was accepted."""
+"""Which committed series are looked at again: unseen by the rules, or accepted since."""
 
 from __future__ import annotations
 
