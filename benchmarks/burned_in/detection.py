@@ -117,12 +117,20 @@ def series_below(folder: Path, half: int = 0) -> list[Slices]:
     return series
 
 
-def plan(n_texts: int, series: list[Slices], seed: int) -> Iterator[Text]:
-    """Yield texts so that every cell gets as many, real and simulated slices in turn."""
+def plan(
+    n_texts: int, series: list[Slices], seed: int, *, clear_only: bool = False
+) -> Iterator[Text]:
+    """Yield texts so that every cell gets as many, real and simulated slices in turn.
+
+    With `clear_only` those cells alone for which a bar is set.
+    """
     kinds = [[i for i, one in enumerate(series) if one.real is real] for real in (True, False)]
     kinds = [kind for kind in kinds if kind]
     rng = random.Random(seed)
     cells = list(itertools.product(SIZES_PX, CONTRASTS, TURNS_DEG, PLACES, STANDING))
+    if clear_only:
+        clear = ("white", "grey")
+        cells = [c for c in cells if c[0] >= 10 and c[1] in clear and c[4] == "every slice"]
     # As many upright as turned ones.
     cells += [cell for cell in cells if cell[2] == 0]
     order: list[tuple[int, str, int, str, str]] = []
@@ -296,6 +304,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path)
     parser.add_argument("--half", type=int, choices=(0, 1, 2), default=0, help="of real series")
     parser.add_argument("--seconds", type=float, default=math.inf, help="stop after, keep the log")
+    parser.add_argument("--clear", action="store_true", help="only texts that a bar is set for")
     parser.add_argument("--clean", action="store_true", help="clean series only")
     arguments = parser.parse_args()
     if not FONT.is_file():
@@ -335,7 +344,8 @@ def _texts(arguments: argparse.Namespace, series: list[Slices]) -> None:
     results = [json.loads(text) for text in lines]
     known = {r["number"] for r in results}
     begun = time.process_time()
-    for one in plan(arguments.texts, series, arguments.seed):
+    clear_only = arguments.clear
+    for one in plan(arguments.texts, series, arguments.seed, clear_only=clear_only):
         if one.number in known:
             continue
         if time.process_time() - begun > arguments.seconds:
