@@ -62,7 +62,8 @@ def close_tiles_of(shape: tuple[int, int], rules: InspectionRules) -> list[Tile]
     """Return the parts in which an image is looked at closely: letters at twice their size."""
     if max(shape) <= rules["close_whole_side_px"]:
         return [Tile(0, 0, *shape)]
-    return _grid(shape, int(rules["close_side_px"]), int(rules["close_overlap_px"]))
+    side = max(int(rules["close_side_px"]), int(max(shape) * rules["close_share"]))
+    return _grid(shape, side, int(rules["close_overlap_px"]))
 
 
 def _grid(shape: tuple[int, int], side: int, overlap: int) -> list[Tile]:

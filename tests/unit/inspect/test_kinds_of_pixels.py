@@ -39,6 +39,11 @@ COLOUR: dict[str, Any] = {
 Draw = Callable[[NDArray[np.uint16]], NDArray[np.uint16]]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _models() -> None:
+    start_worker(RULES, read_models(RULES))
+
+
 def _named(image: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return written(image, CORNER)
 
@@ -74,7 +79,6 @@ def _as_bright_as_the_body(path: Path, draw: Draw) -> Path:
 def test_a_name_is_found_in_every_kind_of_pixels_and_none_where_is_none(
     tmp_path: Path, made: Callable[[Path, Draw], Path], draw: Draw, found: bool
 ) -> None:
-    start_worker(RULES, read_models(RULES))
     path = made(tmp_path / "a.dcm", draw)
     n_frames = len(list(images_in(values_of_file(path))))
     looked = look(InspectJob((ImageFile("1", path, n_frames),), draw=5, every_frame=True))

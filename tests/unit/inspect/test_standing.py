@@ -72,9 +72,15 @@ def test_less_confidence_is_asked_of_letters_that_stand_still(
     assert standing_of(text, confidence, RULES, (), share=0.2, still=still) is standing
 
 
-def test_a_usual_image_is_looked_at_closely_in_parts_and_a_small_one_as_a_whole() -> None:
-    assert len(close_tiles_of((256, 320), RULES)) == 1
-    covered = np.zeros((512, 512), np.uint8)
-    for tile in close_tiles_of(covered.shape, RULES):
+@pytest.mark.parametrize(
+    ("shape", "most"), [((256, 320), 1), ((512, 512), 4), ((512, 400), 4), ((2048, 2048), 25)]
+)
+def test_parts_of_a_close_look_cover_the_image_and_are_not_too_many(
+    shape: tuple[int, int], most: int
+) -> None:
+    tiles = close_tiles_of(shape, RULES)
+    assert len(tiles) <= most
+    covered = np.zeros(shape, np.uint8)
+    for tile in tiles:
         covered[tile.y : tile.y + tile.rows, tile.x : tile.x + tile.columns] = 1
     assert covered.all()
