@@ -29,7 +29,9 @@ from schemas.vault.keys import KEY_BYTES, KeyRing
 from schemas.vault.pixel_decision_log import read_decisions
 from schemas.vault.subjects import LinkageRow, Vault
 from tasks.clinical.store import read_forms
+from tasks.deidentify.search.store_picture_words import words_of
 from tasks.deidentify.store import deidentify_batch
+from tasks.inspect.store_rehearse import rehearse_inspection
 from tasks.operate.rehearsal import Rehearsed, rehearsal_page
 from tasks.receive.accounting import (
     hold_what_two_subjects_share,
@@ -109,7 +111,15 @@ def _read(
     images = [file for file in delivery.files if file.kind is FileKind.IMAGE]
     folder = zones.work / "dicom"
     read = deidentify_batch(images, linkage.assignments, ring, folder, workers, decisions)
-    settled = _settled(list(read.outcomes), site, warehouse)
+    settled = rehearse_inspection(
+        _settled(list(read.outcomes), site, warehouse),
+        folder,
+        ring,
+        settled=read.settled,
+        words={who: words_of(person) for who, person in read.identifiers.items()},
+        warehouse=warehouse,
+        workers=workers,
+    )
     forms = read_forms(delivery.files, site=site)
     outcomes = require_all_accounted(delivery.files, [*linkage.outcomes, *settled, *forms.outcomes])
     return _rehearsed(delivery, outcomes, forms.findings, has_linkage=bool(linkage.assignments))

@@ -5,8 +5,10 @@ worker; clean series are looked at for false alarms. The pen is a font that no p
 knows (Noto Sans CJK through Pillow), so that drawing and finding share nothing.
 
 Usage: python benchmarks/burned_in/detection.py --data FOLDER [--data FOLDER] --texts 2000 \
-    [--seed 1] [--log FILE]
+    [--seed 1] [--log FILE] [--half 2]
 
+`--half 1` takes the first half of the slices of each real series, on which thresholds may be
+tried; `--half 2` the other, for what is reported. Simulated series are told apart by their seed.
 With `--log` each result is appended to a file of JSON lines, and a run that was stopped goes on.
 """
 
@@ -89,8 +91,8 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def series_below(folder: Path) -> list[Slices]:
-    """Return the series of single-frame 16-bit images, by their first file."""
+def series_below(folder: Path, half: int = 0) -> list[Slices]:
+    """Return the series of single-frame 16-bit images, by their first file; of real ones a half."""
     found: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         try:
@@ -104,19 +106,31 @@ def series_below(folder: Path) -> list[Slices]:
         except Exception:
             continue
     real = "sim" not in folder.name
-    return [
-        Slices(key[-24:], tuple(path for _, path in sorted(members)), real)
-        for key, members in sorted(found.items())
-        if len(members) >= FEWEST_SLICES
-    ]
+    series = []
+    for key, members in sorted(found.items()):
+        files = tuple(path for _, path in sorted(members))
+        if real and half:
+            cut = len(files) // 2
+            files = files[:cut] if half == 1 else files[cut:]
+        if len(files) >= FEWEST_SLICES:
+            series.append(Slices(key[-24:], files, real))
+    return series
 
 
-def plan(n_texts: int, series: list[Slices], seed: int) -> Iterator[Text]:
-    """Yield texts so that every cell gets as many, real and simulated slices in turn."""
+def plan(
+    n_texts: int, series: list[Slices], seed: int, *, clear_only: bool = False
+) -> Iterator[Text]:
+    """Yield texts so that every cell gets as many, real and simulated slices in turn.
+
+    With `clear_only` those cells alone for which a bar is set.
+    """
     kinds = [[i for i, one in enumerate(series) if one.real is real] for real in (True, False)]
     kinds = [kind for kind in kinds if kind]
     rng = random.Random(seed)
     cells = list(itertools.product(SIZES_PX, CONTRASTS, TURNS_DEG, PLACES, STANDING))
+    if clear_only:
+        clear = ("white", "grey")
+        cells = [c for c in cells if c[0] >= 10 and c[1] in clear and c[4] == "every slice"]
     # As many upright as turned ones.
     cells += [cell for cell in cells if cell[2] == 0]
     order: list[tuple[int, str, int, str, str]] = []
@@ -288,14 +302,16 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log", type=Path)
+    parser.add_argument("--half", type=int, choices=(0, 1, 2), default=0, help="of real series")
     parser.add_argument("--seconds", type=float, default=math.inf, help="stop after, keep the log")
+    parser.add_argument("--clear", action="store_true", help="only texts that a bar is set for")
     parser.add_argument("--clean", action="store_true", help="clean series only")
     arguments = parser.parse_args()
     if not FONT.is_file():
         sys.exit(f"no font at {FONT}: install fonts-noto-cjk; nothing was measured")
     rules = load_rules()
     start_worker(rules, read_models(rules))
-    series = [one for folder in arguments.data for one in series_below(folder)]
+    series = [one for folder in arguments.data for one in series_below(folder, arguments.half)]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if arguments.clean:
         _clean(series)
@@ -328,7 +344,8 @@ def _texts(arguments: argparse.Namespace, series: list[Slices]) -> None:
     results = [json.loads(text) for text in lines]
     known = {r["number"] for r in results}
     begun = time.process_time()
-    for one in plan(arguments.texts, series, arguments.seed):
+    clear_only = arguments.clear
+    for one in plan(arguments.texts, series, arguments.seed, clear_only=clear_only):
         if one.number in known:
             continue
         if time.process_time() - begun > arguments.seconds:

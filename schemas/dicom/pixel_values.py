@@ -7,6 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+_DEFLATED = DeflatedExplicitVRLittleEndian.encode("ascii")
+#: The transfer syntax stands in the file meta information, which is short.
+_META_BYTES = 2048
 
 
 def decoded_values(data: bytes) -> NDArray[Any]:
@@ -29,4 +35,7 @@ def decoded_values(data: bytes) -> NDArray[Any]:
     """
     from pydicom.pixels.utils import pixel_array  # decoders are loaded by few objects
 
+    if _DEFLATED in data[:_META_BYTES]:
+        # The reader for pixels alone sees no element in a deflated file (PS3.5 A.5).
+        return np.asarray(pixel_array(dcmread(BytesIO(data)), raw=True))
     return np.asarray(pixel_array(BytesIO(data), raw=True))

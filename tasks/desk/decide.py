@@ -11,13 +11,12 @@ from typing import Any, NoReturn
 
 from schemas.errors import BadInputError
 from schemas.pixel_decisions import Box, Outcome, PixelDecision, Scope
+from schemas.reviewer_codes import REVIEWER
 from schemas.states import ReasonCode
 from tasks.desk.held import Hold, HoldState, first_mask
 
 FORMAT = "livercohort-quarantine/1"
 MAX_BYTES = 5_000_000
-#: A code that we give, never a name: letters alone may be one (ZHANGWEI).
-REVIEWER = re.compile(r"[A-Z]{1,5}-?[0-9]{1,6}")
 LONGEST_RULE_DAYS = 366
 _LONGEST_REASON = 500
 #: What the page offers to choose from: our own words, which name nobody whatever they resemble.

@@ -60,6 +60,8 @@ class HeldFile:
         Size of the image; 0 without one.
     instance_number : int
         Place in the series.
+    stored : str
+        Of what later rules hold, where it lies below the images of the site in the warehouse.
     """
 
     site: str
@@ -79,6 +81,7 @@ class HeldFile:
     columns: int = 0
     frames: int = 0
     instance_number: int = 0
+    stored: str = ""
 
     @property
     def place(self) -> tuple[str, int]:

@@ -34,6 +34,7 @@ from tasks.desk.held import (
     state_of_file,
 )
 from tasks.desk.store_held import quarantined_bytes, read_holds
+from tasks.desk.store_later import read_held_later
 
 _BATCH_DIGITS = 16
 
@@ -62,7 +63,8 @@ class Desk:
         """
         found = []
         for hold in self.holds:
-            if self.state_of(hold) is not HoldState.WAITING:
+            # What lies in the warehouse is not taken in: the next night lets it go where it is.
+            if self.state_of(hold) is not HoldState.WAITING or hold.files[0].stored:
                 continue
             for file in hold.files:
                 state = state_of_file(file, self.decisions, self.again, self.linked)
@@ -83,7 +85,7 @@ class Desk:
 
 def open_desk(zones: Zones, ring: KeyRing, site: SiteCode) -> Desk:
     """Return what is held of a site."""
-    holds = read_holds(zones, ring, site)
+    holds = [*read_holds(zones, ring, site), *read_held_later(zones, ring, site)]
     waits = any(hold.reason is ReasonCode.NO_LINKAGE for hold in holds)
     return Desk(
         site=site,

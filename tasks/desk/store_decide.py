@@ -15,14 +15,14 @@ from schemas.vault.pixel_decision_log import record_decisions, with_id
 from tasks.desk.decide import MAX_BYTES, READY_REASONS, Request, draft, read_decision_file
 from tasks.desk.held import Hold, HoldState
 from tasks.desk.store_again import Desk, open_desk
-from tasks.desk.store_held import sites_with_quarantine
+from tasks.desk.store_held import sites_with_holds
 
 _PREFERRED = (HoldState.OPEN, HoldState.WAITING, HoldState.REJECTED, HoldState.TAKEN_IN)
 
 
 def open_desks(zones: Zones, ring: KeyRing, site: SiteCode | None = None) -> list[Desk]:
     """Return what is held of a site, or of every site."""
-    sites = [site] if site is not None else sites_with_quarantine(zones)
+    sites = [site] if site is not None else sites_with_holds(zones)
     return [open_desk(zones, ring, code) for code in sites]
 
 

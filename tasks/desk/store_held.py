@@ -45,10 +45,12 @@ _HEADER = [
 ]
 
 
-def sites_with_quarantine(zones: Zones) -> list[SiteCode]:
-    """Return the sites of which anything was ever set aside."""
-    folder = zones.restricted / "quarantine"
-    return [SiteCode(path.name) for path in sorted(folder.glob("[SX]*")) if path.is_dir()]
+def sites_with_holds(zones: Zones) -> list[SiteCode]:
+    """Return the sites of which anything was ever set aside, at once or by later rules."""
+    folders = zones.restricted.glob("quarantine/[SX]*")
+    found = {path.name for path in folders if path.is_dir()}
+    found |= {path.stem for path in zones.restricted.glob("inspections/[SX]*.sealed")}
+    return [SiteCode(name) for name in sorted(found)]
 
 
 def read_holds(zones: Zones, ring: KeyRing, site: SiteCode) -> list[Hold]:
@@ -64,7 +66,9 @@ def read_holds(zones: Zones, ring: KeyRing, site: SiteCode) -> list[Hold]:
 
 
 def quarantined_bytes(zones: Zones, file: HeldFile) -> Path:
-    """Return where the bytes of a held file lie."""
+    """Return where the bytes of a held file lie: in the warehouse, if later rules hold it."""
+    if file.stored:
+        return zones.warehouse / "dicom" / file.site / file.stored
     return zones.quarantine(SiteCode(file.site), BatchId(file.batch)) / file.sha256
 
 

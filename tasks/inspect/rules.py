@@ -16,8 +16,8 @@ FOLDER = "inspection"
 FILES = ("annotations.csv", "faces.csv", "models.csv", "thresholds.csv", "views.csv")
 _ID_DIGITS = 16
 #: What a plane may be made of, and how its values become brightness.
-PLANES = frozenset({"min", "mean", "max", "first", "middle", "last", "sample"})
-WINDOWS = frozenset({"local", "whole"})
+PLANES = frozenset({"min", "mean", "max", "still", "first", "middle", "last", "sample"})
+WINDOWS = frozenset({"local", "whole", "given"})
 _FACE_TESTS = frozenset({"body_part", "length_mm", "head_sections"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -34,11 +34,15 @@ class Model:
 
 @dataclass(frozen=True)
 class View:
-    """A picture that is looked at: three planes `(source, window)`, turned by a quarter or not."""
+    """A picture that is looked at: three planes `(source, window)`, turned by a quarter or not.
+
+    With `close` it is looked at in parts, so that small letters of it are large.
+    """
 
     name: str
     planes: tuple[tuple[str, str], ...]
     turned: bool
+    close: bool
     frames_min: int
 
 
@@ -104,7 +108,7 @@ def read_rules(folder: Path) -> InspectionRules:
 _SAID = ("reason", "source")
 _MODELS = TableShape(("part", "package", "file", "sha256", *_SAID), key=("part",))
 _THRESHOLDS = TableShape(("name", "value", *_SAID), key=("name",), stated=("value", *_SAID))
-_VIEWS = TableShape(("view", "planes", "turned_deg", "frames_min", *_SAID), key=("view",))
+_VIEWS = TableShape(("view", "planes", "turned_deg", "close", "frames_min", *_SAID), key=("view",))
 _MARKS = TableShape(("kind", "pattern", *_SAID), key=("pattern",), stated=("pattern", *_SAID))
 _FACES = TableShape(("rule", "modality", "test", "value", *_SAID), key=("rule",))
 
@@ -121,10 +125,13 @@ def _view(row: Cells) -> View:
     if len(planes) != 3 or not {p for p, _ in planes} <= PLANES:
         raise ValueError(f"planes are three of {', '.join(sorted(PLANES))}, each with a window")
     if not {w for _, w in planes} <= WINDOWS:
-        raise ValueError("a window is local or whole")
+        raise ValueError(f"a window is one of {', '.join(sorted(WINDOWS))}")
     if row["turned_deg"] not in ("0", "90"):
         raise ValueError("a view is turned by 0 or 90 degrees")
-    return View(row["view"], planes, row["turned_deg"] == "90", int(row["frames_min"]))
+    if row["close"] not in ("0", "1"):
+        raise ValueError("a view is close (1) or not (0)")
+    turned, close = row["turned_deg"] == "90", row["close"] == "1"
+    return View(row["view"], planes, turned, close, int(row["frames_min"]))
 
 
 def _face(row: Cells) -> FaceRule:

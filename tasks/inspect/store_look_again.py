@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from schemas.held_series import SeenBox
 from schemas.identifiers import BatchId, SeriesUid, SiteCode
 from schemas.inspection import InspectionOutcome
-from schemas.pixel_decisions import Outcome, PixelDecisions, Question
+from schemas.pixel_decisions import Box, Outcome, PixelDecisions, Question
+from schemas.run.atomic_files import sha256_of_bytes
 from schemas.run.pool import Loss
 from schemas.run.progress import stage_progress
 from schemas.run.settings import Settings, read_settings
@@ -16,6 +18,7 @@ from schemas.run.sites import site_code
 from schemas.run.stage_errors import redacted_errors
 from schemas.run.zones import Zones
 from schemas.run_context import require_key
+from schemas.states import ReasonCode
 from schemas.vault.inspections import LaterInspection, add_later
 from schemas.vault.keys import KeyRing, Purpose
 from schemas.vault.pixel_decision_log import read_decisions
@@ -41,11 +44,11 @@ def look_again(site: str, words_of: KeptWords) -> dict[str, int]:
     settings, code = read_settings(), site_code(site)
     with redacted_errors("inspect", settings.zones):
         ring, rules = require_key(settings, code), load_rules()
-        to_do = series_to_do(settings.zones, ring, code, rules.rules_id)
+        decisions = read_decisions(settings.zones, ring)
+        to_do = series_to_do(settings.zones, ring, code, rules.rules_id, decisions)
         if not to_do:
             return {"series": 0, "held": 0}
         looked = _look(settings, ring, code, to_do, words_of)
-        decisions = read_decisions(settings.zones, ring)
         rows = [
             _row(one, seen, rules, ring, decisions)
             for one, seen in zip(to_do, looked, strict=True)
@@ -94,6 +97,12 @@ def _row(
     settled = _settled(seen, ring, decisions) if seen else {}
     judged = judge(one.series, seen, rules, settled)
     held = judged.outcome is InspectionOutcome.HELD
+    # A series that nobody could look at is known by its instances.
+    digest_of = (
+        {p.sop_uid: keyed_pixel_digest(ring, p.content) for p in seen.pixels}
+        if seen
+        else {uid: ring.keyed_digest(sha256_of_bytes(uid.encode())) for uid in one.series.uids}
+    )
     return LaterInspection(
         batch_id=one.batch,
         series_uid=one.series.series_uid,
@@ -104,6 +113,17 @@ def _row(
         n_views=seen.n_views if seen else 0,
         reason=str(judged.reason) if judged.reason else None,
         held=one.series.uids if held else (),
+        digests=tuple(digest_of[uid] for uid in one.series.uids) if held else (),
+        boxes=_boxes(seen) if seen and judged.reason is ReasonCode.TEXT_IN_PIXELS else (),
+        rows=seen.rows if seen else 0,
+        columns=seen.columns if seen else 0,
+    )
+
+
+def _boxes(seen: Looked) -> tuple[SeenBox, ...]:
+    return tuple(
+        SeenBox(b.seen_in, Box(b.x, b.y, b.width, b.height), b.confidence, b.of_person)
+        for b in seen.boxes
     )
 
 

@@ -62,11 +62,17 @@ def _number(header: Header, keyword: str) -> int:
 
 
 def images_in(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield the images of an instance, each of shape (rows, columns); colour becomes grey."""
+    """Yield the images of an instance, each of shape (rows, columns); colours one by one.
+
+    Letters may differ from what lies below them in colour alone: their grey is the same.
+    """
     if values.ndim == 2:
         yield values
         return
     if values.shape[-1] in (3, 4) and values.ndim == 3:
         values = values[np.newaxis]
     for frame in values:
-        yield frame if frame.ndim == 2 else frame[..., :3].mean(axis=-1).astype(np.int32)
+        if frame.ndim == 2:
+            yield frame
+        else:
+            yield from (np.ascontiguousarray(frame[..., colour]) for colour in range(3))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.dicom.pixel_digests import pixel_content, tells_apart
-from tasks.inspect.boxes import TurnedBox
+from tasks.inspect.boxes import TurnedBox, crop
 from tasks.inspect.faces import is_head_section
 from tasks.inspect.records import FoundBox, ImageFile, InspectJob, Looked, PixelsOfFile
 from tasks.inspect.rules import InspectionRules
@@ -118,8 +118,10 @@ class _Series:
 
     def _views(self, seen: Projections) -> None:
         for view, tile, picture in pictures(seen, self._places, self._rules):
-            names = [seen.name_of(source, self._places) for source, _ in view.planes]
-            self._keep(picture, names, tile, turned=view.turned)
+            sources = [source for source, _ in view.planes]
+            names = [seen.name_of(source, self._places) for source in sources]
+            still = picture[sources.index("still")] if "still" in sources else None
+            self._keep(picture, names, tile, turned=view.turned, still=still)
 
     def _frames(self, waiting: list[tuple[str, NDArray[Any]]]) -> None:
         if waiting:
@@ -130,7 +132,15 @@ class _Series:
             for tile, picture in frame_pictures(images, self._rules):
                 self._keep(picture, names, tile, turned=False)
 
-    def _keep(self, picture: Picture, names: list[str], tile: Tile, *, turned: bool) -> None:
+    def _keep(
+        self,
+        picture: Picture,
+        names: list[str],
+        tile: Tile,
+        *,
+        turned: bool,
+        still: Picture | None = None,
+    ) -> None:
         self._n_views += 1
         for reading in self._reader.read(picture, both_ways=turned):
             standing = standing_of(
@@ -140,6 +150,7 @@ class _Series:
                 self._job.words,
                 aspect=reading.box.length / reading.box.height,
                 share=reading.box.height / picture.shape[1],
+                still=0.0 if still is None else _mean_in(still, reading.box),
             )
             if standing is not Standing.NOTHING:
                 corners = _corners(reading.box, picture.shape[1], turned=turned)
@@ -155,6 +166,12 @@ class _Series:
                     of_person,
                 )
                 self._found.append((box, standing))
+
+
+def _mean_in(plane: Picture, box: TurnedBox) -> float:
+    """Return the mean of a plane in a box, 0 to 1."""
+    size = max(1, round(box.height))
+    return float(crop(plane.astype(np.float32), box, box.along, size, plane.shape[1]).mean()) / 255
 
 
 def _corners(box: TurnedBox, side: int, *, turned: bool) -> NDArray[np.float64]:

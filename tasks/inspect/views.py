@@ -17,9 +17,9 @@ from scipy import ndimage
 
 from schemas.held_series import MAXIMUM, MEAN, MINIMUM
 from tasks.inspect.rules import InspectionRules, View
+from tasks.inspect.standing import Plane, Spread, stillness
 
-_PROJECTIONS = {"min": MINIMUM, "mean": MEAN, "max": MAXIMUM}
-Plane = NDArray[np.float32]
+_PROJECTIONS = {"min": MINIMUM, "mean": MEAN, "max": MAXIMUM, "still": MEAN}
 Picture = NDArray[np.uint8]
 #: Local contrast is told in so many standard deviations of the surroundings.
 _DEVIATIONS = 2.5
@@ -52,16 +52,27 @@ def tiles_of(shape: tuple[int, int], rules: InspectionRules) -> list[Tile]:
 
     Scaled to one input size, letters of a large image become too small to be seen.
     """
+    whole = [Tile(0, 0, *shape)]
+    if max(shape) <= rules["whole_side_px"]:
+        return whole
+    return whole + _grid(shape, int(rules["input_side_px"]), int(rules["tile_overlap_px"]))
+
+
+def close_tiles_of(shape: tuple[int, int], rules: InspectionRules) -> list[Tile]:
+    """Return the parts in which an image is looked at closely: letters at twice their size."""
+    if max(shape) <= rules["close_whole_side_px"]:
+        return [Tile(0, 0, *shape)]
+    side = max(int(rules["close_side_px"]), int(max(shape) * rules["close_share"]))
+    return _grid(shape, side, int(rules["close_overlap_px"]))
+
+
+def _grid(shape: tuple[int, int], side: int, overlap: int) -> list[Tile]:
     rows, columns = shape
-    tiles = [Tile(0, 0, rows, columns)]
-    if max(shape) > rules["whole_side_px"]:
-        side, overlap = int(rules["input_side_px"]), int(rules["tile_overlap_px"])
-        tiles += [
-            Tile(x, y, min(side, rows), min(side, columns))
-            for y in _starts(rows, side, overlap)
-            for x in _starts(columns, side, overlap)
-        ]
-    return tiles
+    return [
+        Tile(x, y, min(side, rows), min(side, columns))
+        for y in _starts(rows, side, overlap)
+        for x in _starts(columns, side, overlap)
+    ]
 
 
 def _starts(length: int, side: int, overlap: int) -> list[int]:
@@ -86,7 +97,7 @@ class Projections:
         self.n_images = 0
         self._low: NDArray[Any] | None = None
         self._high: NDArray[Any] | None = None
-        self._sum: NDArray[np.float32] | None = None
+        self._spread: Spread | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -97,13 +108,13 @@ class Projections:
 
     def add(self, image: NDArray[Any], name: str = "") -> None:
         """Take in the next image, of shape (rows, columns), and what it is called."""
-        if self._low is None or self._high is None or self._sum is None:
+        if self._low is None or self._high is None or self._spread is None:
             self._low, self._high = image.copy(), image.copy()
-            self._sum = image.astype(np.float32)
+            self._spread = Spread(image)
         else:
             np.minimum(self._low, image, out=self._low)
             np.maximum(self._high, image, out=self._high)
-            self._sum += image
+            self._spread.add(image)
         self._last = (name, image)
         if self.n_images in self._keep:
             self._kept[self.n_images] = self._last
@@ -112,8 +123,10 @@ class Projections:
     def plane(self, source: str, places: dict[str, int]) -> Plane:
         """Return what a plane is made of, in stored values."""
         found = {"min": self._low, "max": self._high}.get(source)
-        if source == "mean" and self._sum is not None:
-            found = self._sum / self.n_images
+        if source == "mean" and self._spread is not None:
+            found = self._spread.mean()
+        if source == "still" and self._spread is not None:
+            found = stillness(self._spread.deviation(), self.n_images)
         if source in places:
             _, found = self._image(places[source])
         if found is None:
@@ -148,10 +161,13 @@ def pictures(
         for source, window in view.planes:
             if (source, window) not in made:
                 made[source, window] = windowed(seen.plane(source, places), window, least, rules)
-    for tile in tiles_of(seen.shape, rules):
-        fit = {what: fitted(tile.of(plane), rules) for what, plane in made.items()}
-        for view in wanted:
-            yield view, tile, _turned([fit[plane] for plane in view.planes], view)
+    for close, tiles in ((False, tiles_of), (True, close_tiles_of)):
+        views = [view for view in wanted if view.close is close]
+        for tile in tiles(seen.shape, rules) if views else ():
+            used = {plane for view in views for plane in view.planes}
+            fit = {what: fitted(tile.of(made[what]), rules) for what in used}
+            for view in views:
+                yield view, tile, _turned([fit[plane] for plane in view.planes], view)
 
 
 def frame_pictures(
@@ -203,9 +219,12 @@ def _bounds(plane: Plane) -> tuple[float, float]:
 def windowed(plane: Plane, window: str, least: float, rules: InspectionRules) -> Picture:
     """Return brightness from 0 to 255, of the same shape.
 
-    `whole` is the whole range of values; `local` sets each pixel against the mean and the
-    deviation of its surroundings: a name on bone and one in air are as easily seen.
+    `given` takes values of 0 to 1 for it; `whole` is the whole range of values; `local` sets
+    each pixel against the mean and the deviation of its surroundings: a name on bone and one in
+    air are as easily seen.
     """
+    if window == "given":
+        return _bytes(plane)
     plane = np.clip(plane, *_bounds(plane))
     if window == "whole":
         low, high = float(plane.min()), float(plane.max())

@@ -34,6 +34,7 @@ def standing_of(
     *,
     aspect: float = 1.0,
     share: float = 0.0,
+    still: float = 0.0,
 ) -> Standing:
     """Return what a reading is.
 
@@ -51,21 +52,26 @@ def standing_of(
         Length of the box over its height.
     share : float
         Height of the box over the side of the picture.
+    still : float
+        Mean stillness of the box (`tasks.inspect.standing`), 0 to 1.
     """
     squeezed = folded(text)
     if len(squeezed) < rules["characters"] or _is_row_of_shapes(text, rules):
         return Standing.NOTHING
     if confidence >= rules["confidence_of_person"] and _is_of_person(squeezed, words):
         return Standing.PERSON
-    if confidence < _enough(squeezed, rules, share):
+    if confidence < _enough(squeezed, rules, share, still):
         is_line = _is_line(squeezed, confidence, rules, aspect)
         is_tall = share > rules["tall_share"]
         return Standing.TEXT if is_line and not is_tall else Standing.NOTHING
     return Standing.MARK if _is_mark(text, rules) else Standing.TEXT
 
 
-def _enough(squeezed: str, rules: InspectionRules, share: float) -> float:
+def _enough(squeezed: str, rules: InspectionRules, share: float, still: float) -> float:
     """Return the confidence that a reading needs: more where anatomy may look like it."""
+    if still >= rules["still_share"]:
+        is_short = len(squeezed) < rules["short_characters"]
+        return rules["confidence" if is_short else "still_confidence"]
     if share > rules["tall_share"]:
         return rules["tall_confidence"]
     if len(squeezed) <= rules["short_characters"]:

@@ -16,13 +16,12 @@ from typing import Any, NamedTuple, NoReturn
 
 from schemas.errors import BadInputError
 from schemas.identifiers import Sha256
+from schemas.reviewer_codes import REVIEWER
 from schemas.run.atomic_files import sha256_of_bytes
 
 FORMAT = "livercohort-review/1"
 MAX_BYTES = 1_000_000
 RATING, SIGN_OFF = "image_quality", "sign_off"
-#: A code that we give, never a name.
-REVIEWER = re.compile(r"[A-Z][A-Z0-9-]{0,11}")
 _RUN = re.compile(r"release-\d+\.\d+\.\d+(-build-\d+)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEYS = {"format", "kind", "run", "report_sha256", "reviewer", "made_on", "content", "sha256"}

@@ -32,7 +32,7 @@ from tasks.report.store_builds import MANIFEST, builds_of, hash_folder
 
 #: As a page names what it saves; a browser adds a number when there is such a file already.
 REVIEW_FILE = re.compile(
-    r"(review|rating)_[A-Za-z0-9._-]+_(?P<reviewer>[A-Z][A-Z0-9-]*)( ?\(\d+\))?\.json"
+    r"(review|rating)_[A-Za-z0-9._-]+_(?P<reviewer>[A-Z]{1,5}-?[0-9]{1,6})( ?\(\d+\))?\.json"
 )
 
 

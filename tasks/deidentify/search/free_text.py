@@ -15,7 +15,7 @@ _LONG_NUMBER = re.compile(r"\d{7,}")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+\.\w+")
 #: A label is enough: what stands behind it is meant to identify, whatever it looks like.
 _LABELLED = re.compile(
-    r"(姓名|患者名|住院号|门诊号|病案号|身份证|电话|手机|出生日期|patient\s*name|mrn|phone)\s*[:：=]?\s*\S",
+    r"(姓名|患者名|联系人|家属|住院号|门诊号|病案号|身份证|电话|手机|出生日期|patient\s*name|mrn|phone)\s*[:：=]?\s*\S",
     re.IGNORECASE,
 )
 

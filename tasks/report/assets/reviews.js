@@ -6,7 +6,7 @@
   var app = window.livercohort;
   var FORMAT = "livercohort-review/1";
   var REVIEWER_KEY = "livercohort-reviewer";
-  var REVIEWER = /^[A-Z][A-Z0-9-]{0,11}$/;
+  var REVIEWER = /^[A-Z]{1,5}-?[0-9]{1,6}$/;
 
   /* Keys sorted, no spaces: the same text that the importing side makes of the same content. */
   function canonical(value) {

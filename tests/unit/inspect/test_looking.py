@@ -21,6 +21,8 @@ from tasks.inspect.store_worker import look, start_worker
 from tasks.inspect.views import tiles_of
 from tasks.simulate.images.drawn_text import TextStyle
 from tests.unit.inspect.pictures import (
+    AIR,
+    BODY,
     CORNER,
     HAN,
     NAME,
@@ -91,10 +93,24 @@ def test_every_frame_of_a_derived_series_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_small_letters_of_a_large_image_are_found_where_they_stand(tmp_path: Path) -> None:
-    images = [np.kron(body(number), np.ones((8, 8), np.uint16)) for number in range(2)]
-    small = TextStyle("small", 16.0, 0.6, 0.7, level=WHITE)
-    looked = look(job(tmp_path, [written(image, small) for image in images]))
-    assert any(abs(box.x - 1434) < 40 and abs(box.y - 1229) < 40 for box in looked.boxes)
+    # As wide as a large image and no higher than a tile: as a whole it is scaled as much.
+    y, x = np.mgrid[:640, :2048]
+    noise = np.random.default_rng(1).normal(0, 1, x.shape)
+    inside = ((x - 1024) / 900) ** 2 + ((y - 320) / 290) ** 2 < 1
+    image = (np.where(inside, BODY, AIR + 30) + noise).astype(np.uint16)
+    small = TextStyle("small", 16.0, 0.2, 0.1, level=WHITE)
+    image[370:434, 1400:1656] = written(image[370:434, 1400:1656], small)
+    looked = look(job(tmp_path, [image]))
+    assert any(abs(box.x - 1425) < 40 and abs(box.y - 383) < 40 for box in looked.boxes)
+
+
+def test_grey_letters_over_grey_tissue_are_found_because_they_stand_still(tmp_path: Path) -> None:
+    """As bright as the tissue: only that they do not vary tells them from it."""
+    ink = written(np.zeros((256, 256), np.uint16), TextStyle("grey", 14.0, 0.45, 0.3, level=1)) > 0
+    images = [body(number) for number in range(8)]
+    for image in images:
+        image[ink] = BODY
+    assert look(job(tmp_path, images)).boxes
 
 
 def test_tiles_cover_a_large_image_and_a_usual_one_has_none() -> None:

@@ -91,6 +91,7 @@ def test_a_change_after_the_making_is_seen(change: dict[str, Any]) -> None:
         review(run="../../etc"),
         review(run="release-1.1.0/.."),
         review(reviewer="Dr Li"),
+        review(reviewer="ZHANGWEI"),
         review(report_sha256="short"),
         review(made_on="yesterday"),
         review(content={}),

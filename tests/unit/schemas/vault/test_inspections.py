@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import EnvironmentProblemError
+from schemas.held_series import SeenBox
 from schemas.identifiers import SiteCode
+from schemas.pixel_decisions import Box
 from schemas.run.zones import Zones
 from schemas.vault.inspections import LaterInspection, add_later, forget_later, read_later
 from schemas.vault.keys import KeyRing
@@ -15,14 +17,18 @@ from schemas.vault.rotation import sealed_files
 
 RING, SITE = KeyRing(b"k" * 32), SiteCode("S91")
 ONE = LaterInspection("b1", "9", "S91-A", "clean", "r1", 2, 3)
-TWO = LaterInspection("b1", "8", "S91-B", "held", "r1", 2, 3, "TEXT_IN_PIXELS", ("8.1",))
+BOX = SeenBox("minimum", Box(1, 2, 30, 9), 0.9, of_person=True)
+TWO = LaterInspection(
+    *("b1", "8", "S91-B", "held", "r1", 2, 3, "TEXT_IN_PIXELS", ("8.1",)),
+    digests=("d",), boxes=(BOX,), rows=96, columns=90,
+)  # fmt: skip
 
 
 def test_rows_come_back_and_the_newest_of_a_series_stays(tmp_path: Path) -> None:
     zones = Zones(tmp_path)
     assert read_later(zones, RING, SITE) == []
     add_later(zones, RING, SITE, [ONE, TWO])
-    again = LaterInspection("b1", "9", "S91-A", "annotation", "r1", 2, 3)
+    again = LaterInspection("b1", "9", "S91-A", "annotation", "r2", 2, 3)
     add_later(zones, RING, SITE, [again])
     assert set(read_later(zones, RING, SITE)) == {again, TWO}
     forget_later(zones, RING, SITE, "S91-B")
