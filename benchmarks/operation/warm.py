@@ -8,8 +8,11 @@ What tells the stage writes one line before the stage is called.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -35,6 +38,14 @@ def load() -> None:
 
     import flows.cli
     import flows.ingest_site  # noqa: F401
+
+
+def load_as(log: Path) -> None:
+    """Import what a command had imported when it ended, as far as that is a module's name."""
+    for name in log.with_suffix(".modules").read_text(encoding="utf-8").split():
+        if name not in sys.modules and not name.startswith("__"):
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
 
 
 @dataclass
@@ -101,11 +112,10 @@ def begin(log: Path, *arguments: str) -> Command:
         from flows.cli import run
 
         code = run(list(arguments))
+        log.with_suffix(".modules").write_text("\n".join(sys.modules), encoding="utf-8")
     except BaseException:
         traceback.print_exc()
     finally:
-        import sys
-
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

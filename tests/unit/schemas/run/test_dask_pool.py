@@ -5,16 +5,19 @@ A real scheduler and real workers, with certificates.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import dask.config
 import pytest
+from distributed import Client, Security
 
 from schemas.errors import BadInputError, EnvironmentProblemError
 from schemas.run.dask_pool import dask_workers
@@ -138,6 +141,37 @@ def test_what_a_killed_run_had_given_is_given_up_by_the_workers(
     then = len(list(tmp_path.glob("*.done")))
     time.sleep(1.5)
     assert 4 <= then == len(list(tmp_path.glob("*.done"))) < 400
+
+
+def kept_by(dask_scheduler: object) -> Counter[str]:
+    """Count, in the scheduler, what distributed keeps of batches that are over."""
+    gc.collect()
+    kinds = ("Span", "TaskGroup", "TaskState", "ClientState", "Computation")
+    found = Counter(type(one).__name__ for one in gc.get_objects())
+    return Counter({kind: found[kind] for kind in kinds if found[kind]})
+
+
+def test_a_scheduler_keeps_nothing_of_the_batches_of_past_nights(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """Each night has a connection of its own, and the scheduler serves nights for months."""
+
+    def after(nights: int) -> Counter[str]:
+        for _ in range(nights):
+            with dask_workers(settings(tmp_path), cluster.url) as workers, spread_over(workers):
+                assert dict(run_isolated(str.upper, ["a", "b"], workers=2)) == {0: "A", 1: "B"}
+        address = cluster.url.replace("dask://", "tls://")
+        deadline = time.monotonic() + 60
+        with Client(address, security=Security(require_encryption=True)) as client:
+            # A task is forgotten when its connection's end is noticed.
+            while (found := client.run_on_scheduler(kept_by))["TaskState"]:
+                assert time.monotonic() < deadline, found
+                time.sleep(0.1)
+            return Counter(found)
+
+    few = after(2)
+    assert few["Span"] == 0
+    assert after(6) == few
 
 
 def test_a_scheduler_that_dies_ends_the_work_with_a_reason(
