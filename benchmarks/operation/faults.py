@@ -6,10 +6,9 @@ Every night starts from the same inbox (the two smallest series of MR and the pl
 each site) and the same key. A kill is drawn: a stage of what the night has still to do, a moment
 within the time which that stage took undisturbed, and whether SIGKILL strikes the run alone or all
 of its process group. It strikes only while the night runs; where it struck is counted by stage.
-Then the night is begun again, with either site first, and killed again, ten times over, and at
-last left alone. A full disk
-is a tmpfs (needs root) with a ballast that leaves less than what a night needs at its height; the
-ballast goes and the night runs again.
+Then the night is begun again, with either site first, and killed again, up to ten times, and at
+last left alone. A full disk is a tmpfs (needs root) with a ballast that leaves less than what a
+night needs at its height; the ballast goes and the night runs again.
 
 In the end every byte of the warehouse and the quarantine is compared with a night that nobody
 disturbed. Nothing may be left in `work/`, no batch may be half there between, no process may

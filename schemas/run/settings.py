@@ -28,7 +28,7 @@ QUIET_ENVIRONMENT = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
     "PREFECT_LOGGING_LOG_PRINTS": "false",
-    # What a server answers while its database restarts: asked again for half a minute.
+    # What a server answers while its database restarts: asked again, five times, later and later.
     "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
 }
 #: On the command line our own progress lines are what a person reads; Prefect's go to its API.
