@@ -264,7 +264,8 @@ def full_disks(root: Path, inbox: Path, quiet: Quiet, number: int, seed: int) ->
             tally.counts["torn"] += is_torn(home)
             tally.counts["told"] += is_told(home)
             judge(home, quiet, tally)
-        say(f"{rest / _MIB:.1f} of {quiet.peak / _MIB:.1f} MiB left; {spent():.0f} CPU s")
+        left = f"{rest / _MIB:.1f} of {quiet.peak / _MIB:.1f} MiB left"
+        say(f"{left}: {dict(tally.counts)}; {spent():.0f} CPU s")
     tally.show("full disks")
 
 
