@@ -62,7 +62,8 @@ def running_cluster(folder: Path, *, workers: int) -> Iterator[Cluster]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--protocol", "tls"]
-    scheduler = _dask([*command, "--no-dashboard"], environment, folder / "scheduler.log")
+    command += ["--no-dashboard", "--preload", "schemas.run.dask_scheduler"]
+    scheduler = _dask(command, environment, folder / "scheduler.log")
     cluster = Cluster(f"dask://127.0.0.1:{port}", folder, environment, scheduler)
     try:
         _await_line(scheduler, folder / "scheduler.log", "Scheduler at")

@@ -28,6 +28,8 @@ QUIET_ENVIRONMENT = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
     "PREFECT_LOGGING_LOG_PRINTS": "false",
+    # What a server answers while its database restarts: asked again, five times, later and later.
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
 }
 #: On the command line our own progress lines are what a person reads; Prefect's go to its API.
 _PREFECT_CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"

@@ -140,7 +140,7 @@ def _held_file(
         file_no=int(row["file_no"]),
         sha256=row["sha256"],
         reason=reason,
-        detail=row["detail"],
+        detail=row.get("detail") or "",  # batches taken in before the column was have none
         digest=digest,
         subject_id=subject_id,
         **facts,

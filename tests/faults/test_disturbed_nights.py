@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.between import between
 from tests.flows.conftest import COMMITTED, LIVERCOHORT, Ended, clean_environment, run, status
 from tests.flows.exports import cut_export, dicom_files, file_bytes, new_home
 
@@ -104,6 +105,22 @@ def test_a_scheduler_that_goes_down_in_the_middle_costs_the_night_and_nothing_el
     assert "server ended" in stopped.err
     assert run("status", "--home", home, LIVERCOHORT_MIN_FREE_GIB="0").code == 1
     require_whole(home, night, prefect_api)
+
+
+def test_a_database_that_restarts_in_the_middle_costs_nothing(
+    home: Path, night: Path, prefect_api: str
+) -> None:
+    """Its server answers with status 500 meanwhile; PostgreSQL was stopped so by hand."""
+    with between(prefect_api) as server, a_night(home, PREFECT_API_URL=server.url) as process:
+        await_sign(process, begun(home))
+        server.down.set()
+        await_sign(process, lambda: server.refused >= 2)
+        time.sleep(2)
+        server.down.clear()
+        done = ended(process, timeout_s=300)
+    assert done.code == 0, done.out + done.err
+    assert file_bytes(home, *COMMITTED) == file_bytes(night, *COMMITTED)
+    assert list((home / "work").iterdir()) == []
 
 
 def test_an_export_that_changes_while_it_is_read_is_not_taken_and_is_whole_the_next_night(

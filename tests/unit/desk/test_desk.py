@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import json
 import re
 import stat
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -472,6 +474,22 @@ def test_the_index_of_a_quarantine_holds_no_value_and_follows_its_reasons(
     reasons.write_text("".join(reasons.read_text().splitlines(keepends=True)[:2]))
     (hold,) = open_desk(quarantine.zones, RING, SITE).holds
     assert len(hold.files) == 1
+
+
+def test_a_quarantine_that_older_software_listed_is_read(quarantine: Quarantine) -> None:
+    """Before reasons had a detail, `reasons.csv` had no such column; every night reads it."""
+    quarantine.add(b"no image", ReasonCode.NOT_DICOM)
+    quarantine.write()
+    (reasons,) = quarantine.zones.restricted.glob("quarantine/*/*/reasons.csv")
+    rows = list(csv.DictReader(StringIO(reasons.read_text(encoding="utf-8"))))
+    older = [name for name in rows[0] if name != "detail"]
+    text = StringIO(newline="")
+    writer = csv.DictWriter(text, older, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    reasons.write_text(text.getvalue(), encoding="utf-8")
+    assert list(states(quarantine.zones).values()) == [HoldState.OPEN]
+    assert taken(quarantine.zones) == 0
 
 
 def test_an_erasure_takes_a_persons_files_out_of_listing_index_and_page(

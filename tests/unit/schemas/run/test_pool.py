@@ -59,7 +59,7 @@ def test_a_lost_item_costs_no_other(item: str, loss: Loss) -> None:
 def test_a_hanging_item_is_ended() -> None:
     began = time.monotonic()
     assert run(["hang", "b"], timeout_s=3.0) == {0: Loss.TIMEOUT, 1: "B"}
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 50  # it hangs for 60 s
 
 
 def processes_of(items: list[str]) -> list[int | Loss]:
