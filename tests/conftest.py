@@ -21,6 +21,9 @@ from tests.postgres import postgres_programs, running_postgres
 settings.register_profile("livercohort", deadline=None)
 settings.load_profile("livercohort")
 
+# Commands that tests start find their code compiled, as installed ones do; hundreds are started.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 _REAL_DICOM_DEFAULT = Path(__file__).parents[2] / "shared" / "data" / "dicom"
 
 
