@@ -8,7 +8,6 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 Matrix = NDArray[np.float64]
 #: A centroid may be this far off, however small the lesion; in mm.
@@ -160,6 +159,9 @@ def _costs(
 def _assign(cost: Matrix, columns: NDArray[np.bool_]) -> dict[int, int]:
     if not cost.size or not columns.any():
         return {}
+    # A night reads the matching rules, too, and matches nothing: it does not wait for scipy.
+    from scipy.optimize import linear_sum_assignment
+
     allowed = np.isfinite(cost) & columns[None, :]
     rows, found = linear_sum_assignment(np.where(allowed, cost, _FORBIDDEN))
     return {int(i): int(j) for i, j in zip(rows, found, strict=True) if allowed[i, j]}
