@@ -91,7 +91,7 @@ def test_every_frame_of_a_derived_series_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_small_letters_of_a_large_image_are_found_where_they_stand(tmp_path: Path) -> None:
-    # Too small to be seen in the whole; in the last tile alone, so both of its offsets must be right.
+    # Too small to be seen in the whole; the last tile has both offsets.
     image = np.kron(body(0), np.ones((4, 8), np.uint16))[:800]
     small = TextStyle("small", 16.0, 0.85, 0.8, level=WHITE)
     last = tiles_of(image.shape, RULES)[-1]
