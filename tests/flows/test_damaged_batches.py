@@ -110,9 +110,9 @@ def remember_entry(home: Path, path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), remembered)
 
 
-def test_the_command_refuses_and_names_it(home: Path, prefect_api: str) -> None:
+def test_the_command_refuses_and_names_it(home: Path) -> None:
     path = PICK["nifti"](home)
     with one_bit_flipped(path, 0.5):
-        ended = run("release", "--home", home, PREFECT_API_URL=prefect_api)
+        ended = run("release", "--home", home)
     assert ended.code == 1, ended.out + ended.err
     require_named(home, path, ended.err)

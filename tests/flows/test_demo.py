@@ -78,16 +78,16 @@ def test_quarantined_bytes_are_kept_with_their_reason(demo: Demo) -> None:
     assert len(kept) == len(aside) > 0
 
 
-def test_a_second_ingest_writes_no_file(demo: Demo, prefect_api: str) -> None:
+def test_a_second_ingest_writes_no_file(demo: Demo) -> None:
     zones = ("inbox", "restricted", "work", "warehouse", "releases", "operations", "reports")
     before = snapshot(demo.home, *zones)
-    ended = run("ingest", "--all", "--home", demo.home, PREFECT_API_URL=prefect_api)
+    ended = run("ingest", "--all", "--home", demo.home)
     assert (ended.code, snapshot(demo.home, *zones)) == (0, before)
 
 
-def test_a_release_without_change_is_refused_politely(demo: Demo, prefect_api: str) -> None:
+def test_a_release_without_change_is_refused_politely(demo: Demo) -> None:
     before = snapshot(demo.home, "releases", "warehouse", "reports")
-    ended = run("release", "--home", demo.home, PREFECT_API_URL=prefect_api)
+    ended = run("release", "--home", demo.home)
     assert ended.code == 0
     assert "Nothing changed" in ended.out
     assert snapshot(demo.home, "releases", "warehouse", "reports") == before

@@ -23,7 +23,7 @@ WORD = "Xinjiang"
 
 
 @pytest.fixture(scope="module")
-def home(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two sites have delivered; at S91 the operator of one subject is called by the word."""
     out = simulated_once(tmp_path_factory, sites=2, subjects=2, nights=1)
     home = new_home(tmp_path_factory.mktemp("held"))
@@ -41,14 +41,14 @@ def home(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
             dataset.save_as(path)
     for manifest in (home / "inbox" / "S91").glob("*/manifest*"):
         manifest.unlink()
-    ended = run("ingest", "S91", "S92", "--home", home, PREFECT_API_URL=prefect_api)
+    ended = run("ingest", "S91", "S92", "--home", home)
     assert ended.code in (0, 1), ended.err
     return home
 
 
 @pytest.fixture(scope="module")
-def first(home: Path, prefect_api: str) -> dict[str, Any]:
-    ended = run("release", "--home", home, "--json", PREFECT_API_URL=prefect_api)
+def first(home: Path) -> dict[str, Any]:
+    ended = run("release", "--home", home, "--json")
     assert ended.code == 0, ended.err
     result: dict[str, Any] = ended.json()
     return result
@@ -118,14 +118,14 @@ def test_a_decision_that_is_not_whole_is_refused(
 
 
 def test_decided_with_a_reason_the_subject_is_in_the_next_release(
-    home: Path, first: dict[str, Any], prefect_api: str, cli: Callable[..., Ended]
+    home: Path, first: dict[str, Any], cli: Callable[..., Ended]
 ) -> None:
     reason = ("--by", "DM01", "--reason", "login of the CT console, no person")
     ended = cli("words", "accept", "1", *reason, "--home", home)
     assert ended.code == 0, ended.err
     assert WORD not in ended.out
     assert words(home) == []
-    again = cli("release", "--home", home, "--json", PREFECT_API_URL=prefect_api)
+    again = cli("release", "--home", home, "--json")
     assert again.code == 0, again.err
     assert again.json()["held"] == 0
     assert len(subjects(home)) == 4
