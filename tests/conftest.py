@@ -23,6 +23,8 @@ settings.load_profile("livercohort")
 
 # A validator takes milliseconds an object: nights that are not about it go without one.
 os.environ.setdefault("LIVERCOHORT_VALIDATOR", "")
+# Commands that tests start find their code compiled, as installed ones do; hundreds are started.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _REAL_DICOM_DEFAULT = Path(__file__).parents[2] / "shared" / "data" / "dicom"
 

@@ -4,31 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from schemas.analysis_roles import parse_role_rows
 from schemas.finding_texts import make_finding
 from schemas.records import Finding
 
 NOT_ASSIGNED = "not_assigned"
 _PHASE_1 = "phase1_validation"
 Row = dict[str, object]
-
-
-def parse_roles(data: bytes | str, name: str) -> dict[str, str]:
-    """Return subject_id → analysis role from a signed file.
-
-    Parameters
-    ----------
-    data : bytes or str
-        CSV with the columns of `RoleRow`.
-    name : str
-        Name of the file, for the error.
-
-    Raises
-    ------
-    ContractError
-        If a line is malformed or unsigned, or one subject has two roles; names the line.
-    """
-    return {key: row.analysis_role for key, row in parse_role_rows(data, name).items()}
 
 
 def assign_roles(

@@ -13,7 +13,6 @@ from schemas.protocol import read_protocol
 from schemas.rule_tables import CSV_EXPECTED, read_signed
 from schemas.run.zones import Zones
 from tasks.eligibility.evaluate import evaluate_facts
-from tasks.eligibility.roles import parse_roles
 
 _COLUMNS = ("case_id", "criterion", "inputs_json")
 CRITERION_COLUMNS = (*_COLUMNS, "effect", "reason_code", "missing_evidence")
@@ -66,8 +65,7 @@ def read_roles(zones: Zones) -> dict[str, str]:
     ContractError
         If the file is there and cannot be used.
     """
-    path = roles_file(zones)
-    return parse_roles(read_signed(path), path.name) if path.is_file() else {}
+    return {subject: row.analysis_role for subject, row in read_role_rows(zones).items()}
 
 
 def read_role_rows(zones: Zones) -> dict[str, RoleRow]:

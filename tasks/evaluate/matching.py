@@ -159,7 +159,7 @@ def _costs(
 def _assign(cost: Matrix, columns: NDArray[np.bool_]) -> dict[int, int]:
     if not cost.size or not columns.any():
         return {}
-    # Here: it takes a third of a second to load, and every night reads the rules of this stage.
+    # A night reads the matching rules, too, and matches nothing: it does not wait for scipy.
     from scipy.optimize import linear_sum_assignment
 
     allowed = np.isfinite(cost) & columns[None, :]

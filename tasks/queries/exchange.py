@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from schemas.errors import BadInputError
 from schemas.records import SubjectAssignment
+from schemas.returned_forms import outgoing_headings, returned_rows
 from schemas.vault.keys import KeyRing, Purpose
 from tasks.queries.states import TO_BE_SENT, Answer, Query, QueryEvent, Status, next_event
 
@@ -46,7 +47,6 @@ ANSWER_WORDS = {
     "cannot_mend": Answer.CANNOT_MEND,
     "无法更正": Answer.CANNOT_MEND,
 }
-_HEADING = re.compile(r"\s*([a-z_]+)\s*(?:[（(].*)?", re.DOTALL)
 _NEEDED = ("query_id", "check", "answer")
 _CHECK_DIGITS = 8
 _FORM_PLACE = re.compile(r"[a-z_]+:\d+|\d+")
@@ -209,8 +209,8 @@ def outgoing_row(
 
 
 def headings() -> list[str]:
-    """Return the headings of the file: our name, and the Chinese one behind it."""
-    return [f"{name}（{chinese}）" for name, chinese in COLUMNS.items()]
+    """Return the headings of the file."""
+    return outgoing_headings(COLUMNS)
 
 
 def read_rows(table: Sequence[Sequence[str]]) -> list[AnswerRow]:
@@ -221,25 +221,10 @@ def read_rows(table: Sequence[Sequence[str]]) -> list[AnswerRow]:
     BadInputError
         If there is no heading, or a needed column is missing or stands twice.
     """
-    first = (
-        [found[1] if (found := _HEADING.match(cell)) else "" for cell in table[0]] if table else []
-    )
-    wrong = [name for name in _NEEDED if first.count(name) != 1]
-    if wrong:
-        raise BadInputError(
-            f"columns are missing or stand twice: {', '.join(wrong)}",
-            expected=", ".join(_NEEDED),
-            where="row 1 of the answer file",
-            hint="Ask the site to answer in the file it was sent, without changing its headings.",
-        )
-    places = [first.index(name) for name in _NEEDED]
-    rows = []
-    for number, cells in enumerate(table[1:], start=2):
-        padded = [*cells, *[""] * len(first)]
-        values = [padded[place].strip() for place in places]
-        if any(values):
-            rows.append(AnswerRow(number, *values))
-    return rows
+    hint = "Ask the site to answer in the file it was sent, without changing its headings."
+    rows = returned_rows(table, _NEEDED, where="the answer file", hint=hint)
+    # A note of the site's below the rows is no answer.
+    return [AnswerRow(line, *cells) for line, cells in rows if any(cells)]
 
 
 def require_answers(rows: Sequence[AnswerRow]) -> None:

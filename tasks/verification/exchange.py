@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.errors import BadInputError
+from schemas.returned_forms import outgoing_headings, returned_rows
 from schemas.tables.spreadsheet_cells import plain_cell
 from schemas.verification_counts import FieldCounts
 from tasks.verification.plan import Item
@@ -41,7 +42,6 @@ COLUMNS = {
     "comment": "说明",
 }
 _NEEDED = ("item", "check", "site_code", "result")
-_HEADING = re.compile(r"\s*([a-z_]+)\s*(?:[（(].*)?", re.DOTALL)
 _SITE = re.compile(r"S\d{2}")
 _LINES_TOLD = 10
 
@@ -72,8 +72,8 @@ class Answered:
 
 
 def headings() -> list[str]:
-    """Return the headings of the form: our name, and the Chinese one behind it."""
-    return [f"{name}（{chinese}）" for name, chinese in COLUMNS.items()]
+    """Return the headings of the form."""
+    return outgoing_headings(COLUMNS)
 
 
 def outgoing_row(
@@ -105,24 +105,9 @@ def read_rows(table: Sequence[Sequence[str]]) -> list[Answered]:
     BadInputError
         If there is no heading, or a needed column is missing or stands twice.
     """
-    first = (
-        [found[1] if (found := _HEADING.match(cell)) else "" for cell in table[0]] if table else []
-    )
-    wrong = [name for name in _NEEDED if first.count(name) != 1]
-    if wrong:
-        raise BadInputError(
-            f"columns are missing or stand twice: {', '.join(wrong)}",
-            expected=", ".join(_NEEDED),
-            where="line 1 of the form",
-            hint="Fill in the form as it was sent, without changing its headings.",
-        )
-    places = [first.index(name) for name in _NEEDED]
-    rows = []
-    for number, cells in enumerate(table[1:], start=2):
-        padded = [*cells, *[""] * len(first)]
-        if any(cell.strip() for cell in cells):
-            rows.append(Answered(number, *(padded[place].strip() for place in places)))
-    return rows
+    hint = "Fill in the form as it was sent, without changing its headings."
+    rows = returned_rows(table, _NEEDED, where="the form", hint=hint)
+    return [Answered(line, *cells) for line, cells in rows]
 
 
 def site_of(rows: Sequence[Answered]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from io import BytesIO
 
 import numpy as np
@@ -38,12 +39,18 @@ _IMPLEMENTATION_UID = UID("1.2.156.999999.1")
 
 @dataclass(frozen=True)
 class SeriesTemplate:
-    """What the images of a series share, encoded once."""
+    """What the images of a series share; who only plans an export never pays for the encoding."""
 
     context: SeriesContext
-    header: Dataset
+    values: Dataset
     preamble: bytes
     ae_title: str
+
+    @cached_property
+    def header(self) -> Dataset:
+        """The shared elements as raw bytes, encoded once."""
+        scanner = self.context.scanner
+        return encoded(self.values, scanner.charset, implicit_vr=scanner.implicit_vr)
 
     @property
     def labels(self) -> Labels:
@@ -53,11 +60,9 @@ class SeriesTemplate:
 
 def make_template(context: SeriesContext) -> SeriesTemplate:
     """Return the shared part of a series; planting identifiers happens here."""
-    scanner = context.scanner
-    header = encoded(series_header(context), scanner.charset, implicit_vr=scanner.implicit_vr)
     return SeriesTemplate(
         context=context,
-        header=header,
+        values=series_header(context),
         preamble=preamble(context),
         ae_title=ae_title(context),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import json
 import re
 import stat
 from io import StringIO
@@ -13,24 +12,25 @@ from pathlib import Path
 import pytest
 
 from schemas.dispositions import disposition_of, load_dispositions
-from schemas.errors import BadInputError, GateBlockedError
+from schemas.errors import BadInputError
 from schemas.held_series import INDEX_NAME, LISTING_NAME, read_listing
 from schemas.identifiers import BatchId, RawPatientId, SubjectNo
 from schemas.pixel_decisions import Box, Outcome, Scope
 from schemas.run.zones import Zones
 from schemas.states import ReasonCode
-from schemas.vault.pixel_decision_log import decision_log, read_decisions, record_decisions
+from schemas.vault.pixel_decision_log import decision_log, read_decisions
 from schemas.vault.subjects import LinkageRow, Vault
 from tasks import desk
-from tasks.desk.decide import READY_REASONS, Request, read_box, read_decision_file
+from tasks.desk.decide import READY_REASONS
 from tasks.desk.held import HoldState
 from tasks.desk.page_data import key_of, payload
 from tasks.desk.store_again import Desk, has_work, open_desk, take_again
-from tasks.desk.store_decide import decide, hold_sha256, open_desks
+from tasks.desk.store_decide import decide, open_desks
 from tasks.desk.store_erase import erase_page
 from tasks.desk.store_page import page_folder, write_page
 from tasks.receive.store_erase import erase_from_warehouse
 from tests.builders import make_instance, to_bytes
+from tests.unit.desk.deciding import MASK, TODAY, ask, say
 from tests.unit.desk.quarantined import (
     BATCH,
     RING,
@@ -39,25 +39,7 @@ from tests.unit.desk.quarantined import (
     Quarantine,
     commit,
     lettered,
-    zones_at,
 )
-
-TODAY = dt.date(2026, 11, 20)
-MASK = Box(x=2, y=2, width=50, height=16)
-
-
-def nobody(_: str) -> None:
-    """Stand for a search that finds nothing."""
-
-
-def ask(hold_id: str, outcome: Outcome, **more: object) -> Request:
-    facts: dict[str, object] = {"reviewer": "QC01", "reason": "looked at", **more}
-    return Request(hold_id=hold_id, outcome=outcome, **facts)  # type: ignore[arg-type]
-
-
-def say(zones: Zones, *requests: Request, today: dt.date = TODAY) -> int:
-    """Decide and return how many decisions were new."""
-    return sum(new for _, new in decide(zones, RING, requests, search=nobody, today=today))
 
 
 def states(zones: Zones) -> dict[str, HoldState]:
@@ -72,11 +54,6 @@ def taken(zones: Zones, today: dt.date = TODAY) -> int:
         return 0
     commit(zones, delivery.batch_id, len(delivery.files))
     return len(delivery.files)
-
-
-@pytest.fixture
-def quarantine(tmp_path: Path) -> Quarantine:
-    return Quarantine(zones_at(tmp_path))
 
 
 def test_every_reason_has_a_row_and_what_is_no_picture_is_only_rejected() -> None:
@@ -337,109 +314,6 @@ def test_a_reason_that_names_somebody_is_kept_nowhere(quarantine: Quarantine) ->
     with pytest.raises(BadInputError, match="identifies somebody"):
         decide(quarantine.zones, RING, [ask(hold_id, Outcome.ACCEPT)], search=finds, today=TODAY)
     assert not decision_log(quarantine.zones).exists()
-
-
-def saved(zones: Zones, **changes: object) -> bytes:
-    """What a page saves about the first hold."""
-    (desk,) = open_desks(zones, RING)
-    hold = desk.holds[0]
-    row = {
-        "hold_id": hold.hold_id,
-        "hold_sha256": hold_sha256(RING, hold),
-        "outcome": "mask",
-        "boxes": [[2, 2, 50, 16]],
-        "reason": "a name is masked",
-        "until": "",
-    }
-    rows = [{**row, **changes}]
-    return json.dumps(
-        {"format": "livercohort-quarantine/1", "reviewer": "QC01", "decisions": rows}
-    ).encode()
-
-
-def test_a_saved_file_is_bound_to_what_was_looked_at(quarantine: Quarantine) -> None:
-    quarantine.add_series(lettered(n_slices=2))
-    quarantine.write()
-    zones, data = quarantine.zones, saved(quarantine.zones)
-    assert say(zones, *read_decision_file(data)) == 1
-    listing = zones.quarantine(SITE, BATCH) / LISTING_NAME
-    listing.write_text(listing.read_text().replace('"x": 6', '"x": 7'))
-    with pytest.raises(GateBlockedError, match="not as it was"):
-        say(zones, *read_decision_file(data))
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"outcome": "keep"},
-        {"boxes": [[1, 2, 3]]},
-        {"boxes": [["1", 2, 3, 4]]},
-        {"reason": 7},
-        {"hold_id": "../x"},
-        {"until": "soon"},
-        {"hold_sha256": ""},
-    ],
-    ids=str,
-)
-def test_a_malformed_file_is_refused_without_a_value(
-    quarantine: Quarantine, changes: dict[str, object]
-) -> None:
-    quarantine.add_series(lettered(n_slices=2))
-    quarantine.write()
-    with pytest.raises(BadInputError, match="no list of decisions"):
-        read_decision_file(saved(quarantine.zones, **changes))
-
-
-def test_a_box_is_read_as_written() -> None:
-    assert read_box("10, 12,150,24") == Box(10, 12, 150, 24)
-    with pytest.raises(BadInputError):
-        read_box("10,12,150")
-
-
-def test_the_chain_of_decisions_shows_every_change(quarantine: Quarantine) -> None:
-    zones = quarantine.zones
-    hold_id = quarantine.add_series(lettered(n_slices=2))
-    quarantine.write()
-    say(zones, ask(hold_id, Outcome.REJECT))
-    say(zones, ask(hold_id, Outcome.MASK, boxes=(MASK,)))
-    log = decision_log(zones)
-    assert stat.S_IMODE(log.stat().st_mode) == 0o600
-    whole = log.read_text(encoding="utf-8")
-    first, second = whole.splitlines()
-    for broken in (
-        whole.replace('"mask"', '"accept"'),
-        first + "\n",
-        second + "\n",
-        f"{second}\n{first}\n",
-        f"{whole}{second}\n",
-        "",
-    ):
-        log.write_text(broken, encoding="utf-8")
-        with pytest.raises(GateBlockedError):
-            read_decisions(zones, RING)
-        with pytest.raises(GateBlockedError):
-            record_decisions(zones, RING, read_one(zones, whole))
-    log.write_text(whole, encoding="utf-8")
-    assert [d.outcome for d in read_decisions(zones, RING).decisions] == ["reject", "mask"]
-
-
-def read_one(zones: Zones, text: str) -> list:  # type: ignore[type-arg]
-    """Return the decisions of a whole log, read where it is whole."""
-    log = decision_log(zones)
-    now = log.read_text(encoding="utf-8")
-    log.write_text(text, encoding="utf-8")
-    found = list(read_decisions(zones, RING).decisions)
-    log.write_text(now, encoding="utf-8")
-    return found
-
-
-def test_a_log_that_is_gone_is_missed(quarantine: Quarantine) -> None:
-    hold_id = quarantine.add_series(lettered(n_slices=2))
-    quarantine.write()
-    say(quarantine.zones, ask(hold_id, Outcome.REJECT))
-    decision_log(quarantine.zones).unlink()
-    with pytest.raises(GateBlockedError, match="0 decisions are kept, not the 1"):
-        read_decisions(quarantine.zones, RING)
 
 
 def test_the_page_lies_in_the_restricted_zone_and_names_no_file_of_the_site(
