@@ -173,6 +173,7 @@ def has_series_to_inspect(settings: Settings, code: str) -> bool:
     """Return whether the rules in force have not seen a committed series of the site."""
     from schemas.identifiers import SiteCode
     from schemas.run_context import require_key
+    from schemas.vault.pixel_decision_log import read_decisions
     from tasks.inspect.rules import load_rules
     from tasks.inspect.store_again import series_to_do
 
@@ -180,7 +181,8 @@ def has_series_to_inspect(settings: Settings, code: str) -> bool:
     if not (settings.zones.warehouse / "batches" / site).is_dir():
         return False
     ring = require_key(settings, site)
-    return bool(series_to_do(settings.zones, ring, site, load_rules().rules_id))
+    decisions = read_decisions(settings.zones, ring)
+    return bool(series_to_do(settings.zones, ring, site, load_rules().rules_id, decisions))
 
 
 def has_decided_work(settings: Settings, code: str) -> bool:
