@@ -34,6 +34,7 @@ NOT_READ = {
     "work": "scratch",
     "logs": "what was told",
     "prefect": "the run console's own",
+    "operations/digests": "what was told of a morning",
     "operations/leases": "who is at work now",
     "operations/metrics": "times of nights",
     "operations/nights": "times of nights",
