@@ -150,11 +150,21 @@ def plain_value(vr: str, value: bytes, charset: bytes = b"") -> Any:
 
 
 def _decoded(vr: str, value: bytes, charset: bytes) -> str:
-    charset = charset.strip(b" \0")
-    codec = _CODECS.get(charset)
-    if charset in _WITH_GB2312 and value.partition(_TO_GB2312)[0].isascii():
-        value, codec = value.replace(_TO_GB2312, b""), "gb2312"
-    if vr not in _IN_CHARSET or codec is None:
+    if vr not in _IN_CHARSET:
+        raise NotPlainError
+    # Padding is behind: of a label after a space, pydicom makes another character set.
+    charset = charset.rstrip(b" \0")
+    if charset not in _WITH_GB2312:
+        return _strictly(value, _CODECS.get(charset))
+    # Each piece for itself, or half a character before an escape takes its other half from behind
+    # it. As in pydicom the escapes stay: words are parted where one stands.
+    first, *chinese = value.split(_TO_GB2312)
+    texts = [_strictly(first, "ascii"), *(_strictly(piece, "gb2312") for piece in chinese)]
+    return _TO_GB2312.decode("ascii").join(texts)
+
+
+def _strictly(value: bytes, codec: str | None) -> str:
+    if codec is None:
         raise NotPlainError
     try:
         text = value.decode(codec)

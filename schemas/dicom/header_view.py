@@ -54,6 +54,8 @@ class HeaderView:
         self.is_plain = True
         self.file_meta = SimpleNamespace(TransferSyntaxUID=scanned.syntax)
         self._charset = (self._look_up(_CHARSET) or ("", b""))[1]
+        # Under a label with a NUL in it pydicom reads no text, not even ASCII.
+        self._plain("CS", self._charset)
 
     def reads_field(self, name: str) -> None:
         """Take note of which field is read from now on."""

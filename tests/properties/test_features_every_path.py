@@ -17,16 +17,19 @@ from typing import Any
 
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydicom.charset import convert_encodings
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from schemas.dicom import features as features_module
 from schemas.dicom.feature_values import codes_of
 from schemas.dicom.features import InstanceFeatures, _Field, read_features
-from schemas.dicom.header_values import ATTRIBUTES
+from schemas.dicom.header_values import ATTRIBUTES, NotPlainError, plain_value
 from schemas.dicom.header_view import FeatureHarvest
 from schemas.dicom.unlabelled_text import repair_texts
 from tasks.convert.store_scan import read_headers
@@ -151,20 +154,37 @@ def test_ge_private_attributes_nobody_asks_for_do_not_cost_the_fast_path(syntax:
     assert found[1].b_value == 800
 
 
+#: Whole characters, halves of one, and escapes, of the character sets East Asia writes.
+PIECES = [
+    *(b"ax ", b"T2 ", b"^", b" ", b"\\", b"\0", b"\n", b"\x1b"),
+    *(b"\x1b(B", b"\x1b$A", b"\x1b$)A", b"\x1b$)C", b"\x1b$B", b"\x1b$(D", b"\x1b)I", b"\x1b(J"),
+    *("动脉期".encode(codec) for codec in ("gb2312", "utf-8")),
+    *(b"\x1b$)A" + text.encode("gb18030") for text in ("动脉期", "门静脉", "动脉", "期", "镕")),
+    *("\U00020000".encode("gb18030"), "동맥".encode("euc_kr"), "動脈".encode("iso2022_jp")),
+    *(b"\x1b$)C" + "동맥".encode("euc_kr"), "動脈".encode("shift_jis"), "é".encode("latin-1")),
+    *(b"\xb6\xaf", b"\x81\\", b"\x816", b"\xe5\x8a", b"\x1b$B\x46", b"\x1b$(D\x30"),
+    *(b"\xb6", b"\x81", b"\xff", b"\x1b$)A\xb6", b"\x1b$)A\xe9F", b"\x1b$)C\xb5"),
+]
+CHARSETS = [
+    *("\\ISO 2022 IR 58", "ISO 2022 IR 6\\ISO 2022 IR 58", "ISO 2022 IR 100\\ISO 2022 IR 58"),
+    *("", "ISO_IR 6", "ISO_IR 100", "ISO_IR 192", "GB18030", "GBK", "ISO 2022 GBK", "ISO_IR 13"),
+    *("\\ISO 2022 IR 149", "ISO 2022 IR 6\\ISO 2022 IR 149", "\\GB18030"),
+    *("\\ISO 2022 IR 87", "ISO 2022 IR 13\\ISO 2022 IR 87", "\\ISO 2022 IR 87\\ISO 2022 IR 159"),
+    *("\\ISO 2022 IR 159", " ISO_IR 192", " GB18030", " \\ISO 2022 IR 58", "ISO_IR 192 "),
+]
+LONE_LEAD_BYTE = [b"\x1b$)A\xb6\xaf\xc2\xf6\xc6\xda", b"\xb6", b"\x1b$)A\xe9F"]
+ESCAPE_IN_A_WORD = [b"\x1b$)A\xb6\xaf\xc2\xf6", b"\x1b$)A\xc6\xda"]
+SPACE_BEFORE_THE_LABEL = ["动脉期".encode()]
+
+
 @settings(max_examples=100)
 @given(
-    pieces=st.lists(
-        st.one_of(
-            st.sampled_from([b"ax ", b"T2 ", b"^", b" ", b"\\", b"\x1b(B", b"\x1b$A"]),
-            st.sampled_from(["动脉期", "门静脉", "镕"]).map(
-                lambda text: b"\x1b$)A" + text.encode("gb18030")
-            ),
-            st.sampled_from([b"\xb6\xaf", b"\xb6", b"\xff"]),
-        ),
-        max_size=5,
-    ),
+    pieces=st.lists(st.sampled_from(PIECES), max_size=5),
     charset=st.sampled_from(["\\ISO 2022 IR 58", "ISO 2022 IR 6\\ISO 2022 IR 58", "GB18030"]),
 )
+@example(pieces=LONE_LEAD_BYTE, charset="\\ISO 2022 IR 58")
+@example(pieces=LONE_LEAD_BYTE[:2], charset="\\ISO 2022 IR 58")
+@example(pieces=ESCAPE_IN_A_WORD, charset="\\ISO 2022 IR 58")
 def test_text_after_escapes_is_read_as_the_full_parser_does_or_left_to_it(
     pieces: list[bytes], charset: str
 ) -> None:
@@ -176,6 +196,53 @@ def test_text_after_escapes_is_read_as_the_full_parser_does_or_left_to_it(
     raw = to_bytes(data).replace(placeholder.encode(), value) if value else to_bytes(data)
     found = FeatureHarvest().read(raw)
     assert found is None or found[1] == oracle(raw)
+
+
+def test_a_label_with_a_nul_in_it_is_left_to_the_full_parser() -> None:
+    raw = to_bytes(make_instance(SpecificCharacterSet="ISO_IR 192", SeriesDescription="ax T2"))
+    assert FeatureHarvest().read(raw) is not None
+    assert FeatureHarvest().read(raw.replace(b"ISO_IR 192", b"ISO\0IR 192")) is None
+
+
+def raw_element(keyword: str, vr: str, value: bytes) -> RawDataElement:
+    return RawDataElement(Tag(keyword), vr, len(value), value, 0, False, True)
+
+
+@settings(max_examples=1000)
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=5), charset=st.sampled_from(CHARSETS))
+@example(pieces=LONE_LEAD_BYTE, charset="\\ISO 2022 IR 58")
+@example(pieces=ESCAPE_IN_A_WORD, charset="\\ISO 2022 IR 58")
+@example(pieces=SPACE_BEFORE_THE_LABEL, charset=" ISO_IR 192")
+def test_a_text_in_any_character_set_is_pydicoms_to_the_letter_or_left_to_it(
+    pieces: list[bytes], charset: str
+) -> None:
+    value = b"".join(pieces)
+    try:
+        found = plain_value("LO", value, charset.encode())
+    except NotPlainError:
+        return
+    label = raw_element("SpecificCharacterSet", "CS", charset.encode())
+    text = raw_element("SeriesDescription", "LO", value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        encodings = convert_encodings(convert_raw_data_element(label).value)
+        assert found == (convert_raw_data_element(text, encoding=encodings).value or "")
+
+
+@pytest.mark.parametrize(
+    ("charset", "value"),
+    [
+        ("\\ISO 2022 IR 58", b"ax \x1b$)A" + "动脉期".encode("gb2312")),
+        ("GB18030", "动脉期镕".encode("gb18030")),
+        ("ISO_IR 192 ", "动脉期".encode()),
+    ],
+)
+def test_clean_chinese_does_not_cost_the_fast_path_and_half_a_character_does(
+    charset: str, value: bytes
+) -> None:
+    assert "动脉期" in plain_value("LO", value, charset.encode())
+    with pytest.raises(NotPlainError):
+        plain_value("LO", value + value[-3:-2], charset.encode())
 
 
 #: Deflated and big endian.
