@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.sub_stacks import SubStack, group_by_series, split_series
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import SeriesUid
 from schemas.records import SeriesLabel, VolumeRecord
 from schemas.tables.record_tables import records_from_table
+from schemas.tables.warehouse import rows_with
+from schemas.tables.warehouse_index import batches_with
 from tasks.measure.exams import Key, MeasuredPart, exam_parts
 
 
@@ -43,10 +42,12 @@ def key_of(volume: VolumeRecord) -> Key:
 
 def _earlier(bench: Workbench, series: set[str]) -> list[VolumeRecord]:
     found: dict[Key, VolumeRecord] = {}
-    wanted = pc.field("series_uid").isin(sorted(series))
-    for path in sorted((bench.zones.warehouse / "batches" / bench.site).glob("*/volume.parquet")):
-        if not path.parent.name.startswith("."):
-            table = pq.read_table(path, filters=wanted)
+    if not series:  # a night of forms alone
+        return []
+    for folder in batches_with(bench.zones, bench.site, series):
+        path = folder / "volume.parquet"
+        if path.is_file():
+            table = rows_with(path, "series_uid", series)
             found |= {key_of(v): v for v in records_from_table(table, VolumeRecord)}
     return list(found.values())
 
