@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,49 @@ def test_a_mask_on_another_grid_is_refused_and_nothing_of_its_name_is_said(
         taken(zones, drawn(zones.home, mask.astype(np.float32), affine))
     assert "Zhang" not in str(refusal.value)
     assert list_masks(zones) == ()
+
+
+def test_a_mask_of_the_same_size_a_voxel_away_was_drawn_on_another_volume(zones: Zones) -> None:
+    for axis in range(3):
+        away = AFFINE.copy()
+        away[:3, 3] -= AFFINE[:3, axis]
+        with pytest.raises(BadInputError, match="another place"):
+            taken(zones, drawn(zones.home, MASK, away))
+    turned = np.moveaxis(MASK[::-1], 2, 0)
+    back = AFFINE @ np.array([[0, -1, 0, 3], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
+    assert taken(zones, drawn(zones.home, turned, back)).voxels == 2
+    [one] = list_masks(zones)
+    assert np.array_equal(nibabel.Nifti1Image.from_filename(one.path).dataobj, MASK)
+
+
+def test_a_segmentation_of_another_series_is_not_taken_for_the_volume_that_is_named(
+    zones: Zones,
+) -> None:
+    images = objects(zones, write=False)
+    for image in images:
+        image.SeriesInstanceUID = "2.25.99"
+    seg = zones.home / "other.dcm"
+    make_segmentation(MASK, AFFINE, images, 1, "0").save_as(seg)
+    with pytest.raises(BadInputError, match="another series"):
+        taken(zones, seg)
+    with pytest.raises(BadInputError, match="another series"):
+        taken(zones, seg, map_uid=lambda uid: f"{uid}.1")
+    assert taken(zones, seg, map_uid={"2.25.99": SERIES}.get).volume_id == VOLUME
+
+
+def test_a_mask_is_unpacked_as_far_as_its_header_announces(zones: Zones) -> None:
+    path = drawn(zones.home)
+    whole = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(whole) + gzip.compress(bytes(1 << 20)) * 600)
+    tracemalloc.start()
+    assert taken(zones, path).voxels == 2
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
+    huge = bytearray(whole)
+    huge[42:48] = np.array([30000, 30000, 30000], "<i2").tobytes()
+    path.write_bytes(gzip.compress(bytes(huge)))
+    with pytest.raises(BadInputError, match="30000 x 30000 x 30000 voxels"):
+        taken(zones, path, lesion=2)
 
 
 def test_what_is_no_mask_or_of_no_lesion_is_refused(zones: Zones) -> None:
