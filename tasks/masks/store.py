@@ -214,13 +214,15 @@ def _nifti_bytes(mask: Path) -> bytes:
     with gzip.open(mask) if packed else mask.open("rb") as stream:
         head = stream.read(nibabel.Nifti1Header.sizeof_hdr)
         header = nibabel.Nifti1Header(head)  # type: ignore[no-untyped-call]
-        shape, before = header.get_data_shape(), int(header["vox_offset"])
+        shape: tuple[int, ...] = header.get_data_shape()  # type: ignore[no-untyped-call]
+        itemsize = int(header.get_data_dtype().itemsize)  # type: ignore[no-untyped-call]
+        before = int(header["vox_offset"])
         n_voxels = math.prod(shape)
         if min(shape, default=0) < 1 or n_voxels > _MOST_VOXELS:
             raise ValueError(f"{' x '.join(map(str, shape))} voxels")
         if not len(head) <= before <= _MOST_BEFORE:
             raise ValueError("a header that does not say where the voxels begin")
-        rest = before - len(head) + n_voxels * header.get_data_dtype().itemsize
+        rest = before - len(head) + n_voxels * itemsize
         return head + stream.read(rest)
 
 
