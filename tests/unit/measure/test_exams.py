@@ -62,7 +62,8 @@ def test_pixels_that_are_no_numbers_give_no_value_and_a_reason(wrong: float) -> 
     at_edge[:, 0, :] = wrong
     for voxels, b_values in ((four, (0.0, 800.0)), (broken, ()), (at_edge, ())):
         one = part(Path("x"), modality="MR", b_values=b_values)
-        rows = measure_exam([one], lambda _, v=voxels: patient_axes(v, AFFINE, encoding="j"))
+        shown = patient_axes(voxels, AFFINE, encoding="j")
+        rows = measure_exam([one], {one: shown}.__getitem__)
         assert all((row.value is None) != (row.reason is None) for row in rows)
         assert all(row.value is None or np.isfinite(row.value) for row in rows)
 
