@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import BadInputError, ContractError
 from schemas.identifiers import SiteCode
-from schemas.lesion_masks import list_masks, require_unchanged_masks
+from schemas.lesion_masks import MaskFile, list_masks, require_unchanged_masks
 from schemas.run.zones import Zones
 from tasks.masks.segmentation import make_segmentation
 from tasks.masks.store import TakenIn, export_segmentation, import_mask
@@ -260,6 +260,21 @@ def test_a_mask_of_a_series_that_came_anew_is_not_published(zones: Zones) -> Non
     found = published_masks(cohort["lesion"], gone, list_masks(zones))
     assert (found.masks, found.left_out, found.sha256) == ((), 1, None)
     assert found.lesion["mask_volume_id"].null_count == 3
+
+
+def test_of_two_masks_of_one_lesion_on_two_volumes_none_is_chosen() -> None:
+    cohort = tables()
+    of_other = cohort["nifti_volume"].slice(0, 1).to_pylist()
+    of_other[0]["volume_id"] = "f" * 16
+    volumes = pa.concat_tables(
+        [cohort["nifti_volume"], pa.Table.from_pylist(of_other, cohort["nifti_volume"].schema)]
+    )
+    own = str(volumes["volume_id"][0])
+    masks = [MaskFile(v, 1, "0" * 16, Path(v)) for v in (own, "f" * 16)]
+    found = published_masks(cohort["lesion"], volumes, masks)
+    assert (found.masks, found.left_out) == ((), 2)
+    assert found.lesion["mask_volume_id"].null_count == 3
+    assert published_masks(cohort["lesion"], volumes, masks[:1]).masks == tuple(masks[:1])
 
 
 def test_a_mask_that_was_changed_stops_the_release(zones: Zones) -> None:
