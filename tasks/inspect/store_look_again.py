@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from schemas.held_series import SeenBox
-from schemas.identifiers import BatchId, SeriesUid, SiteCode
+from schemas.identifiers import BatchId, SeriesUid, Sha256, SiteCode
 from schemas.inspection import InspectionOutcome
 from schemas.pixel_decisions import Box, Outcome, PixelDecisions, Question
 from schemas.run.atomic_files import sha256_of_bytes
@@ -50,7 +50,7 @@ def look_again(site: str, words_of: KeptWords) -> dict[str, int]:
             return {"series": 0, "held": 0}
         looked = _look(settings, ring, code, to_do, words_of)
         rows = [
-            _row(one, seen, rules, ring, decisions)
+            later_row(one, seen, rules, ring, decisions)
             for one, seen in zip(to_do, looked, strict=True)
             if seen not in (Loss.DIED, Loss.TIMEOUT)
         ]
@@ -86,23 +86,24 @@ def _place(zones: Zones, code: SiteCode, series_uid: str, sop_uid: str) -> Path:
     return zones.dicom_series(code, SeriesUid(series_uid)) / f"{sop_uid}.dcm"
 
 
-def _row(
+def later_row(
     one: OfBatch,
     found: Looked | Loss,
     rules: InspectionRules,
     ring: KeyRing,
     decisions: PixelDecisions,
 ) -> LaterInspection:
+    """Return what became of a series, given what was seen of it and what people decided."""
     seen = None if isinstance(found, Loss) else found
-    settled = _settled(seen, ring, decisions) if seen else {}
-    judged = judge(one.series, seen, rules, settled)
-    held = judged.outcome is InspectionOutcome.HELD
-    # A series that nobody could look at is known by its instances.
+    # A series that nobody could look at is known by its instances, to the desk as well: what a
+    # person accepted of it must be found again, or it would be looked at every night.
     digest_of = (
         {p.sop_uid: keyed_pixel_digest(ring, p.content) for p in seen.pixels}
         if seen
         else {uid: ring.keyed_digest(sha256_of_bytes(uid.encode())) for uid in one.series.uids}
     )
+    judged = judge(one.series, seen, rules, _settled(digest_of, decisions))
+    held = judged.outcome is InspectionOutcome.HELD
     return LaterInspection(
         batch_id=one.batch,
         series_uid=one.series.series_uid,
@@ -127,10 +128,10 @@ def _boxes(seen: Looked) -> tuple[SeenBox, ...]:
     )
 
 
-def _settled(seen: Looked, ring: KeyRing, decisions: PixelDecisions) -> Settled:
+def _settled(digest_of: Mapping[str, Sha256], decisions: PixelDecisions) -> Settled:
     """Return what people answered about these pixels, as they were let in."""
     found: dict[str, tuple[Question, ...]] = {}
-    for pixels in seen.pixels:
-        known = decisions.of_instance(keyed_pixel_digest(ring, pixels.content))
-        found[pixels.sop_uid] = tuple(d.question for d in known if d.outcome is Outcome.ACCEPT)
+    for uid, digest in digest_of.items():
+        known = decisions.of_instance(digest)
+        found[uid] = tuple(d.question for d in known if d.outcome is Outcome.ACCEPT)
     return found

@@ -90,10 +90,29 @@ def on_grid(mask: Voxels, affine: Matrix, target: Matrix, shape: tuple[int, int,
     return placed
 
 
-def require_whole_grid(mask_shape: tuple[int, ...], shape: tuple[int, int, int]) -> None:
-    """Refuse a mask drawn on a volume whose size is not the volume's: it was drawn on another."""
+def require_whole_grid(
+    mask_shape: tuple[int, ...], affine: Matrix, target: Matrix, shape: tuple[int, int, int]
+) -> None:
+    """Refuse a mask whose box of voxels is not the volume's: it was drawn on another volume.
+
+    Parameters
+    ----------
+    mask_shape, shape : tuple of int
+        Sizes of the mask and of the volume.
+    affine, target : Matrix
+        Voxel index to mm of the mask and of the volume, in one frame.
+
+    Raises
+    ------
+    OtherGridError
+        If size or place differ, be it by whole voxels.
+    """
     if sorted(mask_shape) != sorted(shape):
         raise OtherGridError(f"{' x '.join(map(str, mask_shape))} voxels")
+    lead = index_map(affine, target, mask_shape)
+    ends = np.array([(0, 0, 0, 1), (*(n - 1 for n in mask_shape), 1)]) @ lead[:3].T
+    if not np.array_equal(np.sort(ends, axis=0), [[0] * 3, [n - 1 for n in shape]]):
+        raise OtherGridError("as many voxels, in another place")
 
 
 def frame_of(mask: Voxels, target: Matrix, image: Matrix, rows: int, columns: int) -> Voxels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ _VOLUME = (
     "FROM nifti_volume WHERE {} = ?"
 )
 _DRAW = "Draw the mask on the volume of the release, and do not resample it."
+#: Twice a whole body of 512 x 512 x 2000 voxels in bytes, and what software writes before voxels.
+_MOST_VOXELS, _MOST_BEFORE = 1 << 30, 1 << 24
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def import_mask(
         others = _of_lesion(zones, release, volume.subject_id, lesion_no)
     try:
         if of_series is None:
-            require_whole_grid(lesion.shape, volume.shape)
+            require_whole_grid(lesion.shape, affine, RAS_TO_LPS @ volume.affine, volume.shape)
         placed = on_grid(lesion, affine, RAS_TO_LPS @ volume.affine, volume.shape)
     except OtherGridError as error:
         raise _refused(str(error), expected=_told(volume), hint=_DRAW) from None
@@ -198,11 +201,29 @@ def _read(mask: Path) -> tuple[np.ndarray, Matrix, str | None]:
     """Return labels, affine (LPS, mm), and the series that a SEG names."""
     if is_segmentation(mask):
         return read_segmentation(mask)
-    raw = mask.read_bytes()
-    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
+    image = nibabel.Nifti1Image.from_bytes(_nifti_bytes(mask))
     if image.affine is None or not np.isfinite(image.affine).all():
         raise ValueError("an affine of no numbers")
     return np.asarray(image.dataobj), RAS_TO_LPS @ image.affine, None
+
+
+def _nifti_bytes(mask: Path) -> bytes:
+    """Return as much of a NIfTI as its header announces: a few kilobytes may unpack to any size."""
+    with mask.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+    with gzip.open(mask) if packed else mask.open("rb") as stream:
+        head = stream.read(nibabel.Nifti1Header.sizeof_hdr)
+        header = nibabel.Nifti1Header(head)  # type: ignore[no-untyped-call]
+        shape: tuple[int, ...] = header.get_data_shape()  # type: ignore[no-untyped-call]
+        itemsize = int(header.get_data_dtype().itemsize)  # type: ignore[no-untyped-call]
+        before = int(header["vox_offset"])
+        n_voxels = math.prod(shape)
+        if min(shape, default=0) < 1 or n_voxels > _MOST_VOXELS:
+            raise ValueError(f"{' x '.join(map(str, shape))} voxels")
+        if not len(head) <= before <= _MOST_BEFORE:
+            raise ValueError("a header that does not say where the voxels begin")
+        rest = before - len(head) + n_voxels * itemsize
+        return head + stream.read(rest)
 
 
 def _volume(
@@ -211,15 +232,20 @@ def _volume(
     of_series: str | None,
     map_uid: Callable[[str], str] | None,
 ) -> _Volume:
+    known = [] if of_series is None else [of_series, *([map_uid(of_series)] if map_uid else [])]
     if volume_id is not None:
         rows = release.sql(_VOLUME.format("volume_id"), [volume_id])
+        if known and not rows["series_uid"].isin(known).all():
+            raise BadInputError(
+                "the mask is refused: a segmentation of another series",
+                expected=f"one of the series of volume {volume_id}",
+            )
     elif of_series is None:
         raise BadInputError(
             "a NIfTI file does not say on which volume it was drawn",
             hint="Name it with --volume: `volume_id` of the table `nifti_volume`.",
         )
     else:
-        known = [of_series, *([map_uid(of_series)] if map_uid else [])]
         found = [release.sql(_VOLUME.format("series_uid"), [uid]) for uid in known]
         rows = pd.concat(found)
     if len(rows) != 1:

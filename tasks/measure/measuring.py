@@ -6,6 +6,7 @@ pictures are kept until their partners have come by too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +15,7 @@ from schemas.measurements import Measurement, NoValue
 from tasks.measure import contrasts, coverage, encoding, noise, passes, slices
 from tasks.measure.catalogue import load_catalogue
 from tasks.measure.exams import MeasuredPart, partner_of
-from tasks.measure.result import Measured, none
+from tasks.measure.result import Measured, finite, none
 from tasks.measure.volume import Grid, Volume, coarse_grid
 
 #: Levels of aorta and liver in one pass: evidence, not a quality; the release makes metrics of
@@ -135,8 +136,13 @@ def _of_passes(parts: Sequence[MeasuredPart], grids: Mapping[str, Grid]) -> Iter
             if isinstance(levels, NoValue):
                 both = {AORTA: none(levels), LIVER: none(levels)}
             else:
-                one = levels[place]
-                both = {AORTA: Measured(one.aorta), LIVER: Measured(one.liver)}
+                aorta, liver = levels[place].aorta, levels[place].liver
+                # One without the other is compared with nothing.
+                whole = math.isfinite(aorta) and math.isfinite(liver)
+                both = {
+                    AORTA: Measured(aorta) if whole else none(NoValue.FAILED),
+                    LIVER: Measured(liver) if whole else none(NoValue.FAILED),
+                }
             yield from _rows(part, both)
 
 
@@ -156,7 +162,8 @@ def _levels(grids: Sequence[Grid], *, is_ct: bool) -> list[passes.PassLevels] | 
 
 def _rows(part: MeasuredPart, values: Mapping[str, Measured]) -> Iterator[Measurement]:
     catalogue = load_catalogue()
-    for name, found in values.items():
+    for name, measured in values.items():
+        found = finite(measured)
         version = LEVELS_VERSION if name in (AORTA, LIVER) else catalogue[name].version
         yield Measurement(
             subject_id=part.subject_id,

@@ -12,7 +12,7 @@ from tasks.measure.catalogue import Catalogue, Metric
 from tasks.measure.measuring import AORTA, LEVELS_VERSION, LIVER
 from tasks.measure.outliers import Spread, spread_of
 from tasks.measure.phase_order import Judgement, LabelledPass, Opinion, judge_order
-from tasks.measure.result import Measured, none
+from tasks.measure.result import Measured, finite, none
 from tasks.measure.scanners import scanner_group
 
 Row = dict[str, object]
@@ -73,7 +73,8 @@ def metric_rows(cohort: Sequence[MeasuredSeries], catalogue: Catalogue) -> list[
         exam = exams[str(one.series["study_uid"])]
         for metric in catalogue.metrics:
             if metric.applies(_text(one.series["modality"]), one.label):
-                found.append((one, metric, _value(one, exam, metric)))
+                # Batches may hold values of before a check: none is published that is no number.
+                found.append((one, metric, finite(_value(one, exam, metric))))
     groups: dict[tuple[str, str, str], list[float]] = {}
     for one, metric, measured in found:
         if measured.value is not None:

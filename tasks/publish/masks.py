@@ -17,7 +17,8 @@ class PublishedMasks:
     """`lesion` with the volume of each mask, and the files.
 
     `left_out` are masks in the warehouse of which this release has no volume or no lesion: the
-    series came anew, or its subject is kept out.
+    series came anew, or its subject is kept out; and those of a lesion that has several, of which
+    nobody said which one counts.
     """
 
     lesion: pa.Table
@@ -59,11 +60,10 @@ def published_masks(
         zip(lesion["subject_id"].to_pylist(), lesion["lesion_no"].to_pylist(), strict=True)
     )
     everything = sorted(masks)
-    placed = {
-        (subject_of[mask.volume_id], mask.lesion_no): mask
-        for mask in everything
-        if (subject_of.get(mask.volume_id), mask.lesion_no) in set(lesions)
-    }
+    of_lesion = {key: list[MaskFile]() for key in lesions}
+    for mask in everything:
+        of_lesion.get((subject_of.get(mask.volume_id), mask.lesion_no), []).append(mask)
+    placed = {key: found[0] for key, found in of_lesion.items() if len(found) == 1}
     volumes = [placed[key].volume_id if key in placed else None for key in lesions]
     at = lesion.schema.get_field_index("mask_volume_id")
     field = lesion.schema.field(at)

@@ -203,7 +203,10 @@ def stage_release_tables() -> dict[str, int]:
         bench.leave(masks)
         bench.leave(ReleaseTables(tables))
     if masks.left_out:
-        get_run_logger().warning("%d masks are of no volume of this release", masks.left_out)
+        get_run_logger().warning(
+            "%d masks are of no volume of this release, or of a lesion that has several",
+            masks.left_out,
+        )
     return {name: table.num_rows for name, table in tables.items()}
 
 

@@ -154,9 +154,10 @@ def frames_below_lung(stack: Stack) -> tuple[int, ...] | None:
     Returns
     -------
     tuple of int or None
-        Superior first; None when the stack is not axial or holds too little lung to tell.
+        Superior first; None when the stack is not axial, or holds too few pixels or too little
+        lung to tell.
     """
-    if stack.through != _AXIAL:
+    if stack.through != _AXIAL or min(stack.voxels.shape[:2]) < 2 * _COARSE:
         return None
     share = _right_lung_share(_coarse(stack.voxels[..., 0]))
     if share.max(initial=0.0) < _LUNG_LEAST:

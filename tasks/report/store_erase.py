@@ -19,18 +19,21 @@ def erase_from_reports(zones: Zones, subject_id: str) -> int:
 
     A report is removed whole: the release it shows has lost the subject, and building it again
     is one command, under the next name. The pictures are a store of all subjects, named by
-    content; the next build draws those that it needs.
+    content; the next build draws those that it needs. What a killed build left beside the
+    reports goes unread: it may name anybody, and nobody needs it.
 
     Returns
     -------
     int
         How many report folders went.
     """
-    folders = [path.parent for path in sorted(zones.reports.glob(f"*/{MANIFEST}"))]
+    folders = [path.parent for path in sorted(zones.reports.glob(f"[!.]*/{MANIFEST}"))]
     named = [folder for folder in folders if _names(folder, subject_id)]
     for folder in named:
         folder.with_name(f"{folder.name}{ERASED_SUFFIX}").touch()
         shutil.rmtree(folder)
+    for unfinished in zones.reports.glob(".*.part"):
+        shutil.rmtree(unfinished)
     shutil.rmtree(zones.reports / PICTURE_STORE, ignore_errors=True)
     erase_adjudication_pages(zones)
     for review in review_files(zones):

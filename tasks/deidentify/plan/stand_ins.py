@@ -33,6 +33,8 @@ OTHER = "OTHER"
 _LETTERS = "BCDFGHJKLMNPQRST"
 _CODE_BYTES = 8
 _LONGEST_NAME = 16
+#: Channels and elements of a coil need no more; a number of a person has more.
+_MOST_DIGITS = 4
 _CODE_VALUE, _SCHEME, _MEANING = (
     tag_of(k) for k in ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 )
@@ -89,7 +91,8 @@ def keyed_value(element: RawElement, rule: Rule, context: Context) -> bytes:
         return b""
     if rule.contract.word_list is not None:
         kept, dropped = keep_words(text, rule.contract.word_list)
-        if dropped == 0 and 0 < len(kept) <= _LONGEST_NAME:
+        few = sum(map(str.isdecimal, kept)) <= _MOST_DIGITS
+        if dropped == 0 and few and 0 < len(kept) <= _LONGEST_NAME:
             return kept.encode("ascii")
     # Not by the attribute: one coil has one code, as receiver and as transmitter.
     kind = "CoilName" if "Coil" in rule.keyword else rule.keyword

@@ -26,8 +26,12 @@ class WordList:
     patterns: tuple[re.Pattern[str], ...]
 
     def has(self, word: str) -> bool:
-        """Return whether the word is in the list, its case apart."""
-        return word.upper() in self.words or any(p.fullmatch(word) for p in self.patterns)
+        """Return whether the word is in the list, its case apart.
+
+        Letters and digits of other alphabets (a wide digit, a dotless i) are none of any list.
+        """
+        known = word.upper() in self.words or any(p.fullmatch(word) for p in self.patterns)
+        return known and word.isascii()
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,17 @@ def vm_allows(vm: str, count: int) -> bool:
 def keep_words(text: str, allowed: WordList) -> tuple[str, int]:
     """Return the words of `text` that the list has, and how many were dropped.
 
-    Words are parted by blanks and punctuation; what parts them becomes one blank.
+    Words are parted by blanks and punctuation; what parts them becomes one blank. Of words that
+    are only digits one stays: several are a telephone or patient number, or a day, in pieces.
     """
     if allowed.has(text):
         return text, 0
     words = [w for w in _SPLIT.split(text) if w]
-    kept = [w for w in words if allowed.has(w)]
+    kept: list[str] = []
+    for word in words:
+        in_pieces = word.isdecimal() and any(map(str.isdecimal, kept))
+        if allowed.has(word) and not in_pieces:
+            kept.append(word)
     return " ".join(kept), len(words) - len(kept)
 
 

@@ -14,6 +14,9 @@ _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = re.compile(r"[+-]?\d{1,11}")
 _NUMBER_TEXTS = ("DS", "IS")
 _WIDE_FLOATS = ("FL", "FD")
+_PRINTABLE = re.compile(rb"[ -~]+")
+#: Digits and punctuation read as a float are less than this, capitals read as a double more.
+_LEAST_FLOAT, _MOST_DOUBLE = 1e-3, 1e5
 _DATE = re.compile(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})")
 _DATETIME = re.compile(r"(\d{8}|\d{4}[.\-/]\d{2}[.\-/]\d{2})(?:[T ]?(\d.*))?")
 #: Hours, minutes and seconds, together or with colons; a fraction of any length; a zone.
@@ -84,12 +87,23 @@ def keep_numbers(
     if read_as in names and not (silent and read_as in _WIDE_FLOATS and read_numbers(value)):
         if read_as in BINARY_CODES:
             numbers = unpack_numbers(read_as, value, little=little)
-            if numbers is not None:
+            if numbers is not None and not _is_text_in_floats(read_as, numbers, value):
                 return KeptNumbers(numbers, read_as, value)
         elif (texts := _in_standard_form(read_as, value)) is not None:
             numbers = tuple(float(t) for t in texts)
             return KeptNumbers(numbers, read_as, "\\".join(texts).encode("ascii"))
     return _written_anew(read_as, names, value, little=little)
+
+
+def _is_text_in_floats(vr: str, numbers: tuple[float, ...], value: bytes) -> bool:
+    """Return whether the bytes of floats are a text: a day in eight digits is a tiny double.
+
+    No measured number is as small or as large as those and has letters and digits alone in its
+    bytes too.
+    """
+    if vr not in _WIDE_FLOATS or _PRINTABLE.fullmatch(value) is None:
+        return False
+    return any(abs(n) < _LEAST_FLOAT or (vr == "FD" and abs(n) > _MOST_DOUBLE) for n in numbers)
 
 
 def _in_standard_form(vr: str, value: bytes) -> tuple[str, ...] | None:

@@ -150,6 +150,31 @@ def test_scanners_and_coils_are_told_apart_by_codes_unless_every_word_is_known()
     assert known.ReceiveCoilName == "32Ch Head"
 
 
+@pytest.mark.parametrize(
+    "coil", ["138 001 380 00", "12/03/24", "A12/345/678", "B12 C34 S56", "１２ch", "TıM"]
+)
+def test_a_coil_name_that_could_be_a_number_of_a_person_or_is_not_ascii_has_a_code(
+    coil: str,
+) -> None:
+    after = written(
+        make_instance(modality="MR", SpecificCharacterSet="ISO_IR 192", ReceiveCoilName=coil)
+    )
+    assert re.fullmatch("[B-DF-HJ-NP-TV-Z]{16}", after.ReceiveCoilName)
+
+
+def test_a_number_in_pieces_does_not_stay_among_the_words_of_a_maker() -> None:
+    after = written(
+        make_instance(
+            Manufacturer="GE 1380 0138 000",
+            ManufacturerModelName="uMR 770",
+            SoftwareVersions=["2024 03 15", "24 LX MR Software release"],
+        )
+    )
+    assert after.Manufacturer == "GE 1380"
+    assert after.ManufacturerModelName == "uMR 770"
+    assert after.SoftwareVersions == ["2024", "24 LX MR Software release"]
+
+
 @pytest.mark.parametrize("meaning", ["Liver", "肝 Zhang Wei"])
 def test_a_known_code_stays_with_the_meaning_of_the_standard(meaning: str) -> None:
     region, unknown = Dataset(), Dataset()

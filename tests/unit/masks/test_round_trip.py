@@ -148,7 +148,7 @@ def test_a_mask_that_leaves_the_volume_or_is_of_another_size_is_refused() -> Non
     with pytest.raises(OtherGridError, match="outside"):
         on_grid(lesion(), shifted, affine, lesion().shape)
     with pytest.raises(OtherGridError, match="6 x 8 x 4 voxels"):
-        require_whole_grid((6, 8, 4), (6, 8, 5))
+        require_whole_grid((6, 8, 4), affine, affine, (6, 8, 5))
 
 
 def test_axes_in_another_order_are_the_same_voxels() -> None:

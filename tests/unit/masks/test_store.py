@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import BadInputError, ContractError
 from schemas.identifiers import SiteCode
-from schemas.lesion_masks import list_masks, require_unchanged_masks
+from schemas.lesion_masks import MaskFile, list_masks, require_unchanged_masks
 from schemas.run.zones import Zones
 from tasks.masks.segmentation import make_segmentation
 from tasks.masks.store import TakenIn, export_segmentation, import_mask
@@ -182,6 +183,49 @@ def test_a_mask_on_another_grid_is_refused_and_nothing_of_its_name_is_said(
     assert list_masks(zones) == ()
 
 
+def test_a_mask_of_the_same_size_a_voxel_away_was_drawn_on_another_volume(zones: Zones) -> None:
+    for axis in range(3):
+        away = AFFINE.copy()
+        away[:3, 3] -= AFFINE[:3, axis]
+        with pytest.raises(BadInputError, match="another place"):
+            taken(zones, drawn(zones.home, MASK, away))
+    turned = np.moveaxis(MASK[::-1], 2, 0)
+    back = AFFINE @ np.array([[0, -1, 0, 3], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
+    assert taken(zones, drawn(zones.home, turned, back)).voxels == 2
+    [one] = list_masks(zones)
+    assert np.array_equal(nibabel.Nifti1Image.from_filename(one.path).dataobj, MASK)
+
+
+def test_a_segmentation_of_another_series_is_not_taken_for_the_volume_that_is_named(
+    zones: Zones,
+) -> None:
+    images = objects(zones, write=False)
+    for image in images:
+        image.SeriesInstanceUID = "2.25.99"
+    seg = zones.home / "other.dcm"
+    make_segmentation(MASK, AFFINE, images, 1, "0").save_as(seg)
+    with pytest.raises(BadInputError, match="another series"):
+        taken(zones, seg)
+    with pytest.raises(BadInputError, match="another series"):
+        taken(zones, seg, map_uid=lambda uid: f"{uid}.1")
+    assert taken(zones, seg, map_uid={"2.25.99": SERIES}.get).volume_id == VOLUME
+
+
+def test_a_mask_is_unpacked_as_far_as_its_header_announces(zones: Zones) -> None:
+    path = drawn(zones.home)
+    whole = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(whole) + gzip.compress(bytes(1 << 20)) * 600)
+    tracemalloc.start()
+    assert taken(zones, path).voxels == 2
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
+    huge = bytearray(whole)
+    huge[42:48] = np.array([30000, 30000, 30000], "<i2").tobytes()
+    path.write_bytes(gzip.compress(bytes(huge)))
+    with pytest.raises(BadInputError, match="30000 x 30000 x 30000 voxels"):
+        taken(zones, path, lesion=2)
+
+
 def test_what_is_no_mask_or_of_no_lesion_is_refused(zones: Zones) -> None:
     released(zones)
     broken = zones.home / "broken.nii.gz"
@@ -216,6 +260,21 @@ def test_a_mask_of_a_series_that_came_anew_is_not_published(zones: Zones) -> Non
     found = published_masks(cohort["lesion"], gone, list_masks(zones))
     assert (found.masks, found.left_out, found.sha256) == ((), 1, None)
     assert found.lesion["mask_volume_id"].null_count == 3
+
+
+def test_of_two_masks_of_one_lesion_on_two_volumes_none_is_chosen() -> None:
+    cohort = tables()
+    of_other = cohort["nifti_volume"].slice(0, 1).to_pylist()
+    of_other[0]["volume_id"] = "f" * 16
+    volumes = pa.concat_tables(
+        [cohort["nifti_volume"], pa.Table.from_pylist(of_other, cohort["nifti_volume"].schema)]
+    )
+    own = str(volumes["volume_id"][0])
+    masks = [MaskFile(v, 1, "0" * 16, Path(v)) for v in (own, "f" * 16)]
+    found = published_masks(cohort["lesion"], volumes, masks)
+    assert (found.masks, found.left_out) == ((), 2)
+    assert found.lesion["mask_volume_id"].null_count == 3
+    assert published_masks(cohort["lesion"], volumes, masks[:1]).masks == tuple(masks[:1])
 
 
 def test_a_mask_that_was_changed_stops_the_release(zones: Zones) -> None:

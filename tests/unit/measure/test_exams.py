@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from nibabel.nifti1 import Nifti1Image
 from numpy.typing import NDArray
 
@@ -13,8 +14,9 @@ from schemas.dicom.features import read_features
 from schemas.dicom.sub_stacks import split_series
 from schemas.measurements import NoValue
 from tasks.measure.exams import MeasuredPart, acquisition_of, partner_of
-from tasks.measure.measuring import AORTA
+from tasks.measure.measuring import AORTA, measure_exam
 from tasks.measure.store import measure_exams, read_volume
+from tasks.measure.volume import patient_axes
 from tests.builders import make_series
 from tests.unit.measure.bodies import AFFINE, body_ct, exam
 
@@ -48,6 +50,22 @@ def test_a_file_that_cannot_be_read_says_so_and_costs_no_other(tmp_path: Path) -
     assert {row.reason for row in bad} == {NoValue.FAILED}
     assert {row.metric for row in bad} >= {"ct_noise", "repeated_slices"}
     assert any(row.metric == "ct_noise" and row.value for row in rows)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_no_numbers_give_no_value_and_a_reason(wrong: float) -> None:
+    mr = body_ct(noise_hu=5.0).astype(np.float32) + 1024
+    broken = mr.copy()
+    broken[49:53, 39:43, 12] = wrong
+    four = np.stack([mr, broken], axis=-1)
+    at_edge = mr.copy()
+    at_edge[:, 0, :] = wrong
+    for voxels, b_values in ((four, (0.0, 800.0)), (broken, ()), (at_edge, ())):
+        one = part(Path("x"), modality="MR", b_values=b_values)
+        shown = patient_axes(voxels, AFFINE, encoding="j")
+        rows = measure_exam([one], {one: shown}.__getitem__)
+        assert all((row.value is None) != (row.reason is None) for row in rows)
+        assert all(row.value is None or np.isfinite(row.value) for row in rows)
 
 
 def test_the_passes_of_one_exam_are_measured_together(tmp_path: Path) -> None:

@@ -40,3 +40,13 @@ def test_the_name_of_an_erased_report_is_not_given_again(tmp_path: Path) -> None
         names.append(write_report(drawn, zones.reports, store).index.parent.name)
         erase_from_reports(zones, subject)
     assert names == ["release-1.2.0", "release-1.2.0-build-2", "release-1.2.0-build-3"]
+
+
+def test_what_a_killed_build_left_goes_too(tmp_path: Path) -> None:
+    zones = Zones(tmp_path)
+    drawn, store = with_pictures(make_report(subjects_per_site=1), zones.reports / ".pictures")
+    written = write_report(drawn, zones.reports, store).index.parent
+    written.rename(zones.reports / f".{written.name}.0123abcd.part")
+    (zones.reports / f".{written.name}.0123abcd.part" / "report.json").unlink()
+    assert erase_from_reports(zones, str(drawn.tables["subject"]["subject_id"][0])) == 0
+    assert [path for path in zones.reports.rglob("*") if path.is_file()] == []

@@ -113,6 +113,12 @@ def test_without_a_lung_or_not_axial_nothing_is_claimed() -> None:
     assert pictures.frames_below_lung(coronal) is None
 
 
+def test_a_ct_of_a_few_pixels_costs_no_report() -> None:
+    stack = pictures.canonical_stack(np.zeros((3, 40, 5), dtype=np.float32), np.eye(4))
+    assert pictures.frames_below_lung(stack) is None
+    assert draw_mosaic(stack, pictures.CT_WINDOW_HU, "CT ART", is_ct=True)
+
+
 def test_a_mosaic_is_small_and_its_words_stand_outside_the_anatomy(tmp_path: Path) -> None:
     stack = stack_of(write_phantom(tmp_path / "v.nii.gz"))
     window = pictures.value_window([stack], is_ct=False)

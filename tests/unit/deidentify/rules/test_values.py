@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import date
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tasks.deidentify.rules.values import (
     age_at,
     cap_age,
+    keep_numbers,
     numbers_of,
     read_date,
     read_time,
@@ -108,3 +110,25 @@ def test_numbers_are_finite_and_whole_values(
     vr: str, raw: bytes, numbers: tuple[float, ...] | None
 ) -> None:
     assert numbers_of(vr, raw, little=True) == numbers
+
+
+@pytest.mark.parametrize("little", [True, False])
+@pytest.mark.parametrize(
+    ("vr", "text"),
+    [
+        *(("FD", text) for text in (b"20240315", b"13800138", b"88 12 34", b"A WANG A")),
+        *(("FL", text) for text in (b"20240315", b"2024")),
+    ],
+)
+def test_bytes_of_a_text_do_not_stay_as_floats(vr: str, text: bytes, little: bool) -> None:
+    kept = keep_numbers(vr, vr, text, little=little)
+    assert kept is None or kept.value != text
+
+
+@pytest.mark.parametrize("number", [0.0, 6.1e-17, 1e-5, 0.5, 83.3333, 1000.0, 123216374.0])
+def test_measured_floats_stay_byte_for_byte(number: float) -> None:
+    for vr, code in (("FD", "<d"), ("FL", "<f")):
+        value = struct.pack(code, number)
+        kept = keep_numbers(vr, vr, value, little=True)
+        assert kept is not None
+        assert kept.value == value
