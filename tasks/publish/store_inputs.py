@@ -121,7 +121,8 @@ def read_inputs(settings: Settings, ring: KeyRing) -> Inputs:
         Gives the digest of what must not stand in the open.
     """
     seen, days = _seen(_files(settings))
-    for zone in _BY_FOLDER:
+    volumes = f"releases/{_newest(settings.zones.releases)}/nifti"
+    for zone in (*_BY_FOLDER, volumes):
         seen.update(_of_folders(settings.zones.home, zone))
     return Inputs({**seen, **dict(_of_process(settings, ring))}, days)
 

@@ -62,6 +62,7 @@ INPUTS = (
     "home/releases/1.1.0/SHA256SUMS",
     "home/releases/1.1.0/cohort.duckdb",
     "home/releases/1.1.0/tables/subject/S91.parquet",
+    "home/releases/1.1.0/nifti/S91/one.nii.gz",
     "home/reports/release-1.1.0/report.json",
     "key",
     "sites/X001.yaml",
