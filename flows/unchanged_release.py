@@ -10,7 +10,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.hospital_day import hospital_today
 from schemas.run.settings import Settings
 from schemas.vault.keys import read_key_file
 from tasks.publish.store_inputs import (
@@ -44,7 +43,7 @@ def same_again(
         inputs = read_inputs(settings, ring)
     except OSError:  # something comes or goes just now
         return None
-    found = unchanged_since(settings.zones, inputs, ring, hospital_today())
+    found = unchanged_since(settings.zones, inputs, ring, inputs.day)
     if found is not None and dry_run:
         return {name: value for name, value in found.items() if name not in _OF_THE_REPORT}
     if found is not None:
@@ -99,8 +98,6 @@ def keep_for_next(
         again["pushed"] = False  # the store has it by now
     ring = read_key_file(settings.master_key_file)
     try:
-        keep_inputs(
-            settings, ring, began, again, today=hospital_today(), look_again_at=look_again_at
-        )
+        keep_inputs(settings, ring, began, again, today=began.day, look_again_at=look_again_at)
     except OSError:
         return  # the next release looks at everything

@@ -88,6 +88,11 @@ def update_index(zones: Zones, site: SiteCode) -> None:
     _write(_place(zones, site), _Index(stamps, np.concatenate(hashes), np.concatenate(batches)))
 
 
+def forget_index(zones: Zones, site: SiteCode) -> None:
+    """Drop the index when a subject is erased: hashes of their UIDs stand in it as well."""
+    _place(zones, site).unlink(missing_ok=True)
+
+
 def _place(zones: Zones, site: SiteCode) -> Path:
     return zones.operations / "index" / f"{site}.parquet"
 

@@ -18,6 +18,10 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _OFF = 0.002
 
 
+class NoMaskError(ValueError):
+    """A file holds no mask of one lesion; the message is ours and quotes nothing of the file."""
+
+
 class OtherGridError(ValueError):
     """The voxels of a mask are not those of the volume; the message says in which way."""
 
@@ -154,18 +158,18 @@ def one_lesion(labels: NDArray[np.generic], label: int | None) -> Voxels:
 
     Raises
     ------
-    ValueError
+    NoMaskError
         If values are no whole numbers, the label is not there, or several are and none is chosen.
     """
     values = np.asarray(labels)
     if values.ndim != 3:
-        raise ValueError(f"a mask of {values.ndim} dimensions; a mask has 3")
+        raise NoMaskError(f"a mask of {values.ndim} dimensions; a mask has 3")
     if not np.isfinite(values).all() or not np.array_equal(values, np.rint(values)):
-        raise ValueError("values that are no whole numbers: probabilities are no mask")
+        raise NoMaskError("values that are no whole numbers: probabilities are no mask")
     present = [int(v) for v in np.unique(values) if v != 0]
     if label is None and len(present) > 1:
-        raise ValueError(f"{len(present)} labels; say which one with --label")
+        raise NoMaskError(f"{len(present)} labels; say which one with --label")
     chosen = label if label is not None else (present or [0])[0]
     if chosen == 0 or chosen not in present:
-        raise ValueError("no voxel of the lesion")
+        raise NoMaskError("no voxel of the lesion")
     return np.asarray(values == chosen, dtype=np.uint8)

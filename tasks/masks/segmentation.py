@@ -13,7 +13,14 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import SegmentationStorage
 
-from tasks.masks.grid import RAS_TO_LPS, Matrix, OtherGridError, Voxels, frame_of
+from tasks.masks.grid import (
+    RAS_TO_LPS,
+    Matrix,
+    NoMaskError,
+    OtherGridError,
+    Voxels,
+    frame_of,
+)
 
 _MAKER = "livercohort"
 
@@ -26,15 +33,17 @@ def read_segmentation(path: Path) -> tuple[Voxels, Matrix, str]:
 
     Raises
     ------
-    ValueError
-        If the file is no SEG, or its segments overlap or are fractions.
+    NoMaskError
+        If its segments are fractions or of several series.
+    Exception
+        Of any reader, if the file is no SEG or its segments overlap; it may quote the file.
     """
     segmentation = highdicom.seg.segread(path)
     if segmentation.segmentation_type.value != "BINARY":
-        raise ValueError("fractions; a mask says yes or no")
+        raise NoMaskError("fractions; a mask says yes or no")
     referenced = [str(item.SeriesInstanceUID) for item in segmentation.ReferencedSeriesSequence]
     if len(referenced) != 1:
-        raise ValueError(f"segments of {len(referenced)} series; expected one")
+        raise NoMaskError(f"segments of {len(referenced)} series; expected one")
     volume = segmentation.get_volume(combine_segments=True, skip_overlap_checks=False)
     return np.asarray(volume.array), np.asarray(volume.affine, dtype=np.float64), referenced[0]
 

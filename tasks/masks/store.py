@@ -24,6 +24,7 @@ from schemas.run.zones import Zones
 from tasks.masks.grid import (
     RAS_TO_LPS,
     Matrix,
+    NoMaskError,
     OtherGridError,
     Voxels,
     on_grid,
@@ -109,9 +110,9 @@ def import_mask(
     try:
         labels, affine, of_series = _read(mask)
         lesion = one_lesion(labels, label)
-    except ValueError as error:
+    except NoMaskError as error:
         raise _refused(str(error)) from None
-    except Exception as error:  # any reader may stumble over what a stranger's file holds
+    except Exception as error:  # of any reader; what it says may quote a stranger's file
         raise _refused(f"a file that cannot be read ({type(error).__name__})") from None
     with open_release(folder) as release:
         volume = _volume(release, volume_id, of_series, map_uid)
@@ -203,7 +204,7 @@ def _read(mask: Path) -> tuple[np.ndarray, Matrix, str | None]:
         return read_segmentation(mask)
     image = nibabel.Nifti1Image.from_bytes(_nifti_bytes(mask))
     if image.affine is None or not np.isfinite(image.affine).all():
-        raise ValueError("an affine of no numbers")
+        raise NoMaskError("an affine of no numbers")
     return np.asarray(image.dataobj), RAS_TO_LPS @ image.affine, None
 
 

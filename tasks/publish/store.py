@@ -37,7 +37,7 @@ from tasks.publish.manifest import (
 )
 from tasks.publish.release_plan import Plan
 from tasks.publish.signature import Signer
-from tasks.publish.store_manifest import read_manifest
+from tasks.publish.store_manifest import read_manifest, require_whole
 from tasks.publish.store_reuse import reusable
 from tasks.publish.store_tables import read_parts, read_release_tables, require_parts
 from tasks.publish.store_write import write_release
@@ -101,7 +101,8 @@ def build_release(
         If a table is missing or differs from its contract, or a volume's file is missing or
         is not the one that was proven.
     BadInputError
-        If `bump` would hide a larger change.
+        If `bump` would hide a larger change; or nothing changed, and files of the release before
+        are gone.
     BusyError
         If another run published this version meanwhile.
     """
@@ -112,6 +113,7 @@ def build_release(
     rows = {name: table.num_rows for name, table in plan.tables.items()}
     before = previous.name if previous else None
     if previous and plan.differences.bump is Bump.NONE:
+        require_whole(previous)
         if not dry_run:  # a build killed between its two renames left the link behind
             _point_latest(releases_dir, previous.name)
         status, path = ReleaseStatus.UNCHANGED, previous

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from schemas.hospital_day import hospital_today
 from schemas.package_data import data_contracts_dir
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file, write_bytes
 from schemas.run.settings import Settings, own_environment
@@ -64,7 +65,9 @@ _VOLUMES = "warehouse/nifti/"
 _MADE = ("releases/", "reports/")
 _PACKAGE = ("data_contracts", "expectations", "flows", "livercohort", "schemas", "tasks")
 _TEXT = frozenset({".csv", ".json", ".jsonl", ".yaml"})
-_DAY = re.compile(rb"\b(20\d\d-[01]\d-[0-3]\d)\b")
+_DAY = re.compile(rb"(?<!\d)(20\d\d-[01]\d-[0-3]\d)(?!\d)")
+#: Of a report what states its parts, and what a person opens.
+_OF_REPORT = ("index.html", "report.json")
 _NAME = "release_inputs.json"
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
@@ -79,10 +82,14 @@ class Inputs:
         Place → digest of its bytes, or its directory entry.
     days : frozenset of str
         Days that stand in tables and registers: a waiver ends on one, a site begins on another.
+    day : datetime.date
+        The day at the hospitals when they were looked at: a release that goes on past midnight
+        judged by the day it began.
     """
 
     seen: Mapping[str, str] = field(repr=False)
     days: frozenset[str] = frozenset()
+    day: dt.date = field(default_factory=hospital_today)
 
     def digest(self, ring: KeyRing) -> str:
         """Return the keyed digest over all of them."""
@@ -114,7 +121,8 @@ def read_inputs(settings: Settings, ring: KeyRing) -> Inputs:
         Gives the digest of what must not stand in the open.
     """
     seen, days = _seen(_files(settings))
-    for zone in _BY_FOLDER:
+    volumes = f"releases/{_newest(settings.zones.releases)}/nifti"
+    for zone in (*_BY_FOLDER, volumes):
         seen.update(_of_folders(settings.zones.home, zone))
     return Inputs({**seen, **dict(_of_process(settings, ring))}, days)
 
@@ -138,13 +146,20 @@ def unchanged_since(
         kept = json.loads(inputs_file(zones).read_bytes())
         facts = kept["facts"]
         is_same = kept["digest"] == _sealed(facts, inputs, ring)
+        stands = is_same and _stands(facts, today)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not is_same or time.time() > facts["look_again_at"]:
-        return None
-    if facts["stands_until"] is not None and today.isoformat() >= facts["stands_until"]:
-        return None
-    return dict(facts["result"])
+    return dict(facts["result"]) if stands else None
+
+
+def _stands(facts: Mapping[str, Any], today: dt.date) -> bool:
+    """Return whether no clock says otherwise; one that was set back is asked for everything."""
+    until = facts["stands_until"]
+    return bool(
+        facts["made_at"] <= time.time() <= facts["look_again_at"]
+        and facts["made_on"] <= today.isoformat()
+        and (until is None or today.isoformat() < until)
+    )
 
 
 def keep_inputs(
@@ -165,7 +180,7 @@ def keep_inputs(
     result : mapping
         What the same release would say again.
     today : datetime.date
-        The day at the hospitals.
+        The day at the hospitals when the release began.
     look_again_at : float
         From when every image has to be looked at again, in seconds since 1970.
 
@@ -182,6 +197,8 @@ def keep_inputs(
         return False
     facts = {
         "result": dict(result),
+        "made_at": time.time(),
+        "made_on": today.isoformat(),
         "look_again_at": look_again_at,
         "stands_until": _next_turn(now.days, today),
     }
@@ -216,8 +233,10 @@ def _seen(files: Iterable[tuple[str, Path]]) -> tuple[dict[str, str], frozenset[
     days: set[str] = set()
     for name, path in files:
         if path.is_symlink():
-            seen[name] = f"link {path.readlink()}"
-        elif _counts_by_entry(name):
+            seen[f"{name} link"] = str(path.readlink())
+            if not path.is_file():
+                continue  # a folder, whose files are listed, or nothing
+        if _counts_by_entry(name):
             seen[name] = _entry(path)
         elif path.suffix in _TEXT and not name.startswith(_MADE):
             data = path.read_bytes()
@@ -243,10 +262,10 @@ def _of_folders(home: Path, zone: str) -> Iterator[tuple[str, str]]:
         lines = []
         with os.scandir(home / inside) as entries:
             for entry in sorted(entries, key=lambda one: one.name):
-                if entry.is_dir(follow_symlinks=False):
+                if _is_folder(entry):
                     waiting.append(f"{inside}/{entry.name}")
                 else:
-                    lines.append(f"{entry.name} {_told(entry.stat(follow_symlinks=False))}")
+                    lines.append(f"{entry.name} {_entry(entry)}")
         yield inside, sha256_of_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
 
 
@@ -284,10 +303,12 @@ def _is_bulk(name: str, newest: str) -> bool:
     """Return whether a place in releases or reports is a part of what its manifest states."""
     zone, _, rest = name.partition("/")
     folder, _, inner = rest.partition("/")
+    if zone == "releases" and folder == "latest":
+        return bool(inner)
     if zone == "releases" and _VERSION.fullmatch(folder):
         return folder != newest or inner == "nifti"
     if zone == "reports" and folder.startswith("release-"):
-        return bool(inner) and inner != "report.json"
+        return bool(inner) and inner not in _OF_REPORT
     return False
 
 
@@ -307,14 +328,28 @@ def _walk(
         name = f"{inside}/{entry.name}" if inside else entry.name
         if is_left(name):
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(root, name, prefix, is_left)
-        else:
+        if entry.is_symlink() or not entry.is_dir():
             yield prefix + name, Path(entry.path)
+        if _is_folder(entry):
+            yield from _walk(root, name, prefix, is_left)
 
 
-def _entry(path: Path) -> str:
-    return _told(os.stat(path, follow_symlinks=False))  # noqa: PTH116  a link is not what was committed
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether to look inside: a zone may lie on another disk, behind a link."""
+    if not (entry.is_dir() and entry.is_symlink()):
+        return entry.is_dir()
+    above = Path(entry.path).parent.resolve()
+    # A link to a folder that it stands in has no end.
+    return Path(entry.path).resolve() not in (above, *above.parents)
+
+
+def _entry(file: Path | os.DirEntry[str]) -> str:
+    """Return the directory entry of a file; of a link, that of what it leads to as well."""
+    place = file.path if isinstance(file, os.DirEntry) else file
+    told = _told(os.stat(place, follow_symlinks=False))  # noqa: PTH116  a link is not its file
+    if file.is_symlink() and os.path.exists(place):  # noqa: PTH110
+        return f"{told} {_told(os.stat(place))}"  # noqa: PTH116
+    return told
 
 
 def _told(info: os.stat_result) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.errors import BadInputError
-from tasks.publish.manifest import MANIFEST, SUMS, Manifest, parse_sums
+from tasks.publish.manifest import MANIFEST, SUMS, Manifest, listed_files, parse_sums
 
 
 def read_manifest(release: Path) -> dict[str, Any]:
@@ -32,6 +32,24 @@ def read_manifest(release: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise _no_manifest(release, "manifest.json is no JSON, or was cut off") from None
     return dict(manifest)
+
+
+def require_whole(release: Path) -> None:
+    """Raise BadInputError if a file that the manifest of a release states is not there.
+
+    Whether each is what it was is for `verify` to say.
+    """
+    lacking = [
+        path
+        for path in sorted(listed_files(read_manifest(release)))
+        if not (release / path).is_file()
+    ]
+    if lacking:
+        raise BadInputError(
+            f"nothing changed, but {len(lacking)} files of the newest release are gone",
+            where=f"release {release.name}, {lacking[0]}",
+            hint="Restore the folder from backup; `livercohort verify` tells all that is wrong.",
+        )
 
 
 def _no_manifest(release: Path, found: str) -> BadInputError:

@@ -25,6 +25,7 @@ from schemas.identifiers import BatchId, SiteCode
 from schemas.lesion_masks import MASKS
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
 from schemas.run.zones import Zones
+from schemas.tables.warehouse_index import forget_index
 from tasks.receive.store_ledger import note_batch
 from tasks.receive.store_zip import SPOILT, opened_zip
 
@@ -68,6 +69,7 @@ def erase_from_warehouse(
         _erase_rows(zones, site, folder, subject_id, uids)
         for folder in sorted((zones.warehouse / "batches" / site).glob("[!.]*"))
     )
+    forget_index(zones, site)
     return Erased(len(series), rows, _erase_quarantined(zones, site, set(patient_ids)))
 
 

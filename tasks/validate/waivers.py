@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from schemas.errors import ContractError
 from schemas.records import Finding
@@ -24,6 +24,16 @@ NEVER_WAIVED = ("RUN-", "CON-")
 Text = Annotated[str, Field(min_length=1)]
 
 
+def _written_out(day: object) -> object:
+    """Refuse a day that only a machine reads as one (seconds of 1970): nobody would see it end."""
+    if isinstance(day, str) and dt.date.fromisoformat(day).isoformat() != day:
+        raise ValueError("expected a day as YYYY-MM-DD")
+    return day
+
+
+Day = Annotated[dt.date, BeforeValidator(_written_out)]
+
+
 class Waiver(BaseModel):
     """One row of the file of waivers."""
 
@@ -34,8 +44,8 @@ class Waiver(BaseModel):
     object_id: Text
     author: Text
     reason: Annotated[str, Field(min_length=10)]
-    granted_on: dt.date
-    expires_on: dt.date
+    granted_on: Day
+    expires_on: Day
     closes_as: Literal["confirmed_as_is", "wont_fix"]
 
     @model_validator(mode="after")

@@ -78,8 +78,13 @@ def parts_of_compressed(path: Path, proven: Proven | None, overlap: int) -> Iter
             yield from parts_of_stream(
                 stream, overlap, with_voxels=proven is not None and not is_proven, length=length
             )
+            n_decoded = stream.tell()
     except _UNREADABLE:
         raise OSError("a compressed file cannot be decoded, so it was not searched") from None
+    if not is_proven and _has_members(path, head, n_decoded):
+        # Each has a name and a comment of its own, and nothing tells where it begins.
+        with path.open("rb") as raw:
+            yield from _pieces(raw, b"", overlap)
 
 
 def parts_of_stream(
@@ -113,6 +118,10 @@ def parts_of_stream(
     behind, left = early[n_bytes:], n_bytes - len(early)
     while left > 0 and (skipped := len(stream.read(min(left, _PIECE_BYTES)))):
         left -= skipped
+    if left > 0:
+        # Fewer than the header says: nothing is certain to be voxels.
+        stream.seek(0)
+        behind = b""
     yield from _pieces(stream, behind, overlap)
 
 
@@ -123,6 +132,15 @@ def _pieces(stream: IO[bytes], begin: bytes, overlap: int) -> Iterator[bytes]:
         tail = (tail + chunk)[-overlap - 1 :]
     if tail is begin and begin:
         yield begin
+
+
+def _has_members(path: Path, head: bytes, n_decoded: int) -> bool:
+    """Return whether a gzip file holds more than one member.
+
+    The last states its own size alone, which is that of all only where those before are empty.
+    """
+    first_byte = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(head, 1)
+    return not first_byte or n_decoded % (1 << 32) != _stated_length(path)
 
 
 def _stated_length(path: Path) -> int:

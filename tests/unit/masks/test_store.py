@@ -164,6 +164,16 @@ def test_a_segmentation_of_a_hospital_is_found_by_the_key_and_brings_nothing_but
     assert not any(word in raw for word in (b"Zhang", b"88123456", b"1.2.3.4.5"))
 
 
+def test_a_segmentation_that_cannot_be_read_is_refused_without_a_word_of_it(zones: Zones) -> None:
+    """A name stands where a reader expects something else, and readers quote what they find."""
+    made = make_segmentation(MASK, AFFINE, objects(zones, write=False), 1, "0")
+    made.SegmentationType = "ZHANG WEI"
+    made.save_as(zones.home / "site.dcm")
+    with pytest.raises(BadInputError, match="cannot be read") as refusal:
+        taken(zones, zones.home / "site.dcm")
+    assert "ZHANG" not in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     ("mask", "affine", "why"),
     [

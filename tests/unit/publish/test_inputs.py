@@ -6,11 +6,14 @@ import datetime as dt
 import os
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flows.unchanged_release import keep_for_next
+from schemas.hospital_day import hospital_today
 from schemas.identifiers import RawPatientId, SiteCode, SubjectNo
 from schemas.run.settings import read_settings
 from schemas.vault.database import VaultDatabase
@@ -59,6 +62,7 @@ INPUTS = (
     "home/releases/1.1.0/SHA256SUMS",
     "home/releases/1.1.0/cohort.duckdb",
     "home/releases/1.1.0/tables/subject/S91.parquet",
+    "home/releases/1.1.0/nifti/S91/one.nii.gz",
     "home/reports/release-1.1.0/report.json",
     "key",
     "sites/X001.yaml",
@@ -190,6 +194,74 @@ def test_latest_turned_back_is_seen(place: Path) -> None:
     (place / "home/releases/latest").unlink()
     (place / "home/releases/latest").symlink_to("1.0.0")
     assert answer() is None
+
+
+@pytest.mark.parametrize(
+    ("linked", "file"),
+    [
+        ("operations", "home/operations/waivers.csv"),
+        ("operations/waivers.csv", "home/operations/waivers.csv"),
+        ("warehouse", "home/warehouse/batches/S91/b1/instance.parquet"),
+        ("warehouse/dicom/S91", "home/warehouse/dicom/S91/series/one.dcm"),
+        ("warehouse/dicom/S91/series/one.dcm", "home/warehouse/dicom/S91/series/one.dcm"),
+        ("restricted", "home/restricted/vault.sqlite"),
+    ],
+)
+def test_what_lies_on_another_disk_behind_a_link_counts(
+    place: Path, linked: str, file: str
+) -> None:
+    (place / "disk").mkdir()
+    (place / "home" / linked).rename(place / "disk" / "moved")
+    (place / "home" / linked).symlink_to(place / "disk" / "moved")
+    keep()
+    assert answer() == RESULT
+    write(place / file, "changed!!")
+    assert answer() is None
+
+
+def test_links_in_a_circle_have_an_end(place: Path) -> None:
+    (place / "home/operations/home").symlink_to(place / "home")
+    (place / "home/warehouse/dicom/S91/again").symlink_to("..")
+    keep()
+    assert answer() == RESULT
+
+
+def test_a_report_without_its_first_page_is_made_again(place: Path) -> None:
+    page = place / "home/reports/release-1.1.0/index.html"
+    write(page, "page")
+    keep()
+    page.unlink()
+    assert answer() is None
+
+
+def test_a_release_that_ran_past_midnight_judged_by_the_day_it_began(place: Path) -> None:
+    """A waiver counts on the day before it expires: the release that used it was begun then."""
+    today = hospital_today()
+    yesterday = today - dt.timedelta(days=1)
+    write(place / "home/operations/waivers.csv", f"rule,expires_on\nX,{today}\n")
+    write(place / "key", bytes(range(32)).hex())
+    (place / "key").chmod(0o600)
+    settings = read_settings()
+    began = replace(read_inputs(settings, RING), day=yesterday)
+    keep_for_next(settings, began, {"version": "1.1.0", "rows": {}}, time.time() + 3600)
+    assert answer(yesterday) is not None
+    assert answer(today) is None
+
+
+def test_a_clock_that_was_set_back_makes_a_release_look_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the true day a waiver may stand that had ended by the wrong clock."""
+    keep()
+    assert answer(TODAY - dt.timedelta(days=1)) is None
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.0)
+    assert answer() is None
+
+
+def test_a_day_with_a_time_is_a_day(place: Path) -> None:
+    write(place / "home/operations/register.json", '{"until": "2026-12-03T00:00:00Z"}')
+    keep()
+    assert answer(dt.date(2026, 12, 3)) is None
 
 
 def test_a_staged_release_of_a_killed_run_is_seen(place: Path) -> None:

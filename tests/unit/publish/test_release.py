@@ -129,6 +129,15 @@ def test_a_release_without_change_is_not_made(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "releases").iterdir()) == ["1.0.0", "latest"]
 
 
+def test_a_release_that_lost_a_volume_is_not_said_to_be_unchanged(tmp_path: Path) -> None:
+    first = release(tmp_path, make_cohort()).path
+    assert first is not None
+    volume = next(iter(sorted(first.rglob("*.nii.gz"))))
+    volume.unlink()
+    with pytest.raises(BadInputError, match="1 files of the newest release are gone"):
+        release(tmp_path, make_cohort())
+
+
 def test_latest_is_mended_when_a_build_was_killed_between_its_two_renames(tmp_path: Path) -> None:
     release(tmp_path, make_cohort())
     (tmp_path / "releases" / "latest").unlink()

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from schemas.identifiers import SiteCode
 from schemas.run.atomic_files import sha256_of_file
 from schemas.run.zones import Zones
+from schemas.tables.warehouse_index import update_index
 from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse
 from tests.builders import make_instance
 
@@ -67,7 +68,9 @@ def write_quarantine(zones: Zones) -> Path:
 def test_only_what_is_the_subjects_goes(tmp_path: Path) -> None:
     zones = Zones(home=tmp_path)
     batch, quarantine = write_batch(zones), write_quarantine(zones)
+    update_index(zones, SITE)
     done = erase_from_warehouse(zones, SITE, GONE, ["P-1"])
+    assert not list((zones.operations / "index").iterdir()), "it holds hashes of their UIDs"
     assert (done.series, done.rows, done.quarantined) == (1, 5, 1)
     for path in batch.glob("*.parquet"):
         cells = str(pq.read_table(path).to_pylist())

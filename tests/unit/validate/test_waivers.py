@@ -75,6 +75,8 @@ def test_a_waived_blocker_shuts_no_gate_and_any_other_does() -> None:
         (ROW.replace("2026-12-01", "2028-12-01"), "366 days"),
         (ROW.replace("2026-12-01", "2026-11-01"), "366 days"),
         (ROW.replace("2026-12-01", "never"), "expires_on"),
+        (ROW.replace("2026-12-01", "1796083200"), "expires_on"),
+        (ROW.replace("2026-12-01", "2026-12-01T00:00:00"), "expires_on"),
         (ROW.replace("wont_fix", "auto_resolved"), "closes_as"),
         (ROW + ",more", "a row of 9 cells"),
     ],
