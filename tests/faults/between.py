@@ -15,7 +15,10 @@ _ANSWER = (
 
 
 class Between:
-    """Passes bytes on; while `down` is set, whoever asks gets status 500, and is counted."""
+    """Passes bytes on; while `down` is set, whoever asks gets status 500, and is counted.
+
+    After `end` nobody answers any more, as when a server was killed.
+    """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -23,6 +26,7 @@ class Between:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}{parts.path}"
         self.down, self.refused = threading.Event(), 0
+        self._ended = threading.Event()
 
     def serve(self) -> None:
         """Take connections until the socket is closed."""
@@ -35,14 +39,16 @@ class Between:
             for one, other in ((asking, answering), (answering, asking)):
                 threading.Thread(target=self._pass, args=(one, other, asking), daemon=True).start()
 
-    def close(self) -> None:
-        """Take no more connections."""
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
+    def end(self) -> None:
+        """Take no more connections, and break off those that stand."""
+        if not self._ended.is_set():
+            self._ended.set()
+            self._listening.shutdown(socket.SHUT_RDWR)
+            self._listening.close()
 
     def _pass(self, one: socket.socket, other: socket.socket, asking: socket.socket) -> None:
         try:
-            while told := one.recv(65536):
+            while (told := one.recv(65536)) and not self._ended.is_set():
                 if self.down.is_set() and one is asking:
                     self.refused += 1
                     asking.sendall(_ANSWER)
@@ -63,4 +69,4 @@ def between(url: str) -> Iterator[Between]:
     try:
         yield made
     finally:
-        made.close()
+        made.end()
