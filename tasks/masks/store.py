@@ -220,9 +220,9 @@ def _nifti_bytes(mask: Path) -> bytes:
         before = int(header["vox_offset"])
         n_voxels = math.prod(shape)
         if min(shape, default=0) < 1 or n_voxels > _MOST_VOXELS:
-            raise ValueError(f"{' x '.join(map(str, shape))} voxels")
+            raise NoMaskError(f"{' x '.join(map(str, shape))} voxels")
         if not len(head) <= before <= _MOST_BEFORE:
-            raise ValueError("a header that does not say where the voxels begin")
+            raise NoMaskError("a header that does not say where the voxels begin")
         rest = before - len(head) + n_voxels * itemsize
         return head + stream.read(rest)
 
