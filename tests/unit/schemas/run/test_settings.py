@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,17 +14,9 @@ from schemas.run.settings import Settings, read_settings
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (
-        "HOME",
-        "KEY_FILE",
-        "INBOX",
-        "LOAD_SITES",
-        "VAULT_URL",
-        "RELEASES_URL",
-        "WAREHOUSE_URL",
-        "WORKERS",
-    ):
-        monkeypatch.delenv(f"LIVERCOHORT_{name}", raising=False)
+    for name in list(os.environ):
+        if name.startswith("LIVERCOHORT_"):
+            monkeypatch.delenv(name)
 
 
 def test_without_an_environment_the_defaults_hold() -> None:
