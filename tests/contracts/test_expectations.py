@@ -63,7 +63,7 @@ def test_great_expectations_knows_every_expectation_we_allow() -> None:
     [
         ("suite: series", "suite: sequence", "no table has the name"),
         ("expect_compound_columns_to_be_unique", "expect_magic", "unknown expectation"),
-        ("column: thickness_verdict", "column: thickness", "does not exist"),
+        ("column: n_missing_slices", "column: n_missing", "does not exist"),
         ("keys_of: imaging_study.study_uid", "keys_of: study.uid", "does not exist"),
         ("severity: blocker", "severity: dreadful", "severity"),
         ("fix_en: 'Data manager: ", "fix_en: 'Somebody: ", "fix_en"),
