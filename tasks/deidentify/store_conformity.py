@@ -73,7 +73,8 @@ def _check(
     place = object_path(outcome)
     uids = (place.stem, place.parent.name, _version(program))
     try:
-        with tempfile.TemporaryDirectory() as scratch:
+        # In the scratch of the batch: what is unpacked is as delivered, and still names its person.
+        with tempfile.TemporaryDirectory(dir=dicom.parent) as scratch:
             before = _said(program, _plain(delivered[outcome.file_no], Path(scratch)))
         return compare(*uids, before, _said(program, dicom / place))
     except (OSError, subprocess.SubprocessError):
