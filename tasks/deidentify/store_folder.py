@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import BadInputError
 from schemas.identifiers import RawPatientId, SiteCode
 from schemas.records import FileOutcome, SubjectAssignment
 from schemas.run.atomic_files import directory_published_as
+from schemas.set_aside import set_aside
 from schemas.states import FileState, ReasonCode
 from schemas.vault.keys import KeyRing
 from tasks.deidentify.job_records import Job
@@ -145,29 +146,15 @@ def _withhold_found(batch: DeidentifiedBatch, folder: Path, workers: int) -> lis
         for o in batch.outcomes
         if o.features and o.state is FileState.ACCEPTED and object_path(o) in found_in
     }
-    outcomes = []
+    held: dict[str, ReasonCode] = {}
     for outcome in batch.outcomes:
         if outcome.features is not None and outcome.features.subject_id in people:
+            held[str(outcome.sop_uid)] = ReasonCode.IDENTIFIER_FOUND
             path = folder / object_path(outcome)
             path.unlink()
             if not any(path.parent.iterdir()):
                 path.parent.rmdir()
-            outcome = _withheld(outcome)
-        outcomes.append(outcome)
-    return outcomes
-
-
-def _withheld(outcome: FileOutcome) -> FileOutcome:
-    return replace(
-        outcome,
-        state=FileState.QUARANTINED,
-        reason=ReasonCode.IDENTIFIER_FOUND,
-        detail=None,
-        output_sha256=None,
-        pixel_sha256=None,
-        features=None,
-        facts=None,
-    )
+    return list(set_aside(batch.outcomes, held))
 
 
 def _summary(outcomes: list[FileOutcome]) -> FolderSummary:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import BatchId
 from schemas.inspection import InspectionOutcome
 from schemas.pixel_decisions import Question, question_of
-from schemas.records import FileOutcome
-from schemas.states import FileState, ReasonCode
+from schemas.states import ReasonCode
 from tasks.inspect.faces import FaceFacts, body_parts_of, is_axial, length_mm_of, shows_face
 from tasks.inspect.records import ImageFile, InspectJob, Looked
 from tasks.inspect.rules import InspectionRules
@@ -134,31 +133,3 @@ def _reasons(
     if shows_face(facts, rules):
         reasons.append(ReasonCode.FACE_IN_VIEW)
     return reasons
-
-
-def set_aside(
-    outcomes: Sequence[FileOutcome], reason_of: Mapping[str, ReasonCode]
-) -> tuple[FileOutcome, ...]:
-    """Return the outcomes, those of held instances set aside; duplicates of them too.
-
-    Parameters
-    ----------
-    outcomes : sequence of FileOutcome
-    reason_of : mapping
-        SOPInstanceUID → why it is held.
-    """
-    return tuple(
-        replace(
-            outcome,
-            state=FileState.QUARANTINED,
-            reason=reason,
-            detail=None,
-            output_sha256=None,
-            features=None,
-            facts=None,
-        )
-        if outcome.state in (FileState.ACCEPTED, FileState.DUPLICATE)
-        and (reason := reason_of.get(str(outcome.sop_uid))) is not None
-        else outcome
-        for outcome in outcomes
-    )

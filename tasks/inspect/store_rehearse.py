@@ -10,9 +10,10 @@ from schemas.inspection import PixelRow
 from schemas.records import FileOutcome
 from schemas.run.pool import Loss
 from schemas.run.zones import Zones
+from schemas.set_aside import set_aside
 from schemas.vault.keys import KeyRing, Purpose
 from tasks.inspect.conclude import conclude
-from tasks.inspect.plan import Settled, job_of, series_of, set_aside
+from tasks.inspect.plan import Settled, job_of, series_of
 from tasks.inspect.rules import load_rules
 from tasks.inspect.store import known_pixels, look_at
 from tasks.inspect.store_models import read_models

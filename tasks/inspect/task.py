@@ -16,9 +16,10 @@ from schemas.run.progress import stage_progress
 from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import RunContext, run_context
+from schemas.set_aside import set_aside
 from schemas.vault.keys import Purpose
 from tasks.inspect.conclude import Conclusion, conclude
-from tasks.inspect.plan import Series, job_of, series_of, set_aside
+from tasks.inspect.plan import Series, job_of, series_of
 from tasks.inspect.records import Looked
 from tasks.inspect.rules import load_rules
 from tasks.inspect.store import known_pixels, look_at, remove

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from schemas.errors import LivercohortError
 from schemas.records import DeliveredFile, FileOutcome
+from schemas.set_aside import set_aside
 from schemas.states import FileState, ReasonCode
 
 
@@ -78,18 +79,19 @@ def settle_against_warehouse(
     list of str
         SOPInstanceUIDs of the warehouse to hold: nobody can tell which of the two is right.
     """
-    settled: list[FileOutcome] = []
-    held: list[str] = []
-    for outcome in outcomes:
-        before = known.get(outcome.sop_uid or "")
-        if outcome.state is not FileState.ACCEPTED or before is None:
-            settled.append(outcome)
-        elif before == outcome.pixel_sha256:
-            settled.append(replace(outcome, state=FileState.DUPLICATE, features=None, facts=None))
-        else:
-            held.append(str(outcome.sop_uid))
-            settled.append(quarantined(outcome, ReasonCode.UID_REUSED))
-    return settled, sorted(set(held))
+    came_again = {
+        uid: known[uid] == outcome.pixel_sha256
+        for outcome in outcomes
+        if outcome.state is FileState.ACCEPTED and (uid := str(outcome.sop_uid)) in known
+    }
+    reused = {uid: ReasonCode.UID_REUSED for uid, same in came_again.items() if not same}
+    settled = [
+        replace(outcome, state=FileState.DUPLICATE, output_sha256=None, features=None, facts=None)
+        if outcome.state is FileState.ACCEPTED and str(outcome.sop_uid) in came_again
+        else outcome
+        for outcome in set_aside(outcomes, reused)
+    ]
+    return settled, sorted(reused)
 
 
 def hold_what_two_subjects_share(
@@ -131,16 +133,13 @@ def hold_what_two_subjects_share(
         return shared.get(instance.study_uid) or shared.get(instance.series_uid)
 
     # A duplicate inside the batch has no features of its own; it is told by its UID.
-    aside = {i.sop_uid: reason_of(i) or divided.get(i.series_uid) for i in arrived}
-    settled = [
-        quarantined(outcome, reason)
-        if outcome.state is not FileState.QUARANTINED
-        and (reason := aside.get(str(outcome.sop_uid))) is not None
-        else outcome
-        for outcome in outcomes
-    ]
+    aside = {
+        i.sop_uid: reason
+        for i in arrived
+        if (reason := reason_of(i) or divided.get(i.series_uid)) is not None
+    }
     held = {i.sop_uid: reason for i in listed if (reason := reason_of(i)) is not None}
-    return settled, dict(sorted(held.items()))
+    return list(set_aside(outcomes, aside)), dict(sorted(held.items()))
 
 
 def _of_two_studies(
@@ -166,16 +165,3 @@ def _of_two_subjects(instances: Iterable[KnownInstance]) -> dict[str, ReasonCode
         owners[one.study_uid, ReasonCode.STUDY_OF_TWO_SUBJECTS].add(one.subject_id)
         owners[one.series_uid, ReasonCode.SERIES_OF_TWO_SUBJECTS].add(one.subject_id)
     return {uid: reason for (uid, reason), persons in owners.items() if len(persons) > 1}
-
-
-def quarantined(outcome: FileOutcome, reason: ReasonCode) -> FileOutcome:
-    """Return the outcome as set aside for `reason`, with nothing of it released."""
-    return replace(
-        outcome,
-        state=FileState.QUARANTINED,
-        reason=reason,
-        detail=None,
-        output_sha256=None,
-        features=None,
-        facts=None,
-    )

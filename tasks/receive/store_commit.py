@@ -206,6 +206,8 @@ def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict
     kept_uids = {str(one.sop_uid) for one in features}
     conformity = [r for r in bench.take(CheckedConformity).rows if r.sop_uid in kept_uids]
     seen = bench.take(InspectedPixels)
+    # Later batches are compared with these: with nothing that is not there.
+    pixels = [row for row in seen.pixels if row.sop_uid in kept_uids]
     held += [{"sop_uid": uid, "reason": LIFTED} for uid in seen.lifted]
     volumes, findings = bench.take(ConvertedVolumes).volumes, bench.take(CheckedBatch).findings
     stack = ["series_uid", "sub_stack_digest"]
@@ -225,7 +227,7 @@ def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict
         "finding": table_from_records(findings, Finding, key=["finding_id"]),
         "hold": pa.Table.from_pylist(held, schema=_HOLD_SCHEMA),
         INSPECTION_TABLE: table_from_records(seen.rows, InspectionRow, key=["series_uid"]),
-        PIXELS_TABLE: table_from_records(seen.pixels, PixelRow, key=["sop_uid"]),
+        PIXELS_TABLE: table_from_records(pixels, PixelRow, key=["sop_uid"]),
     }
     bench.tables.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from schemas.dicom.features import InstanceFeatures
 from schemas.errors import GateBlockedError
 from schemas.handover.records import ConvertedVolumes, LinkedSubjects, RealDates, SettledImages
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import SubjectNo
 from schemas.records import FileOutcome, SubjectAssignment, VolumeRecord
-from schemas.states import FileState, ReasonCode
+from schemas.set_aside import set_aside
+from schemas.states import ReasonCode
 from tasks.deidentify.identifiers import (
     Identifier,
     IdentifierKind,
@@ -87,9 +89,13 @@ def withhold(bench: Workbench, hits: Sequence[ScanHit]) -> tuple[SettledImages, 
     """
     images, volumes = bench.take(SettledImages), bench.take(ConvertedVolumes).volumes
     found = _persons_found(bench, hits, images.outcomes, volumes)
-    outcomes = tuple(_withheld(bench, outcome, found) for outcome in images.outcomes)
+    held = {
+        _take_back(bench, features): ReasonCode.IDENTIFIER_FOUND
+        for features in (outcome.features for outcome in images.outcomes)
+        if features is not None and features.subject_id in found
+    }
     kept = tuple(volume for volume in volumes if _keeps(bench, volume, found))
-    return replace(images, outcomes=outcomes), ConvertedVolumes(kept)
+    return replace(images, outcomes=set_aside(images.outcomes, held)), ConvertedVolumes(kept)
 
 
 def _persons_found(
@@ -117,22 +123,10 @@ def _persons_found(
     return found
 
 
-def _withheld(bench: Workbench, outcome: FileOutcome, found: set[str]) -> FileOutcome:
-    features = outcome.features
-    if features is None or features.subject_id not in found:
-        return outcome
-    path = bench.dicom / str(features.series_uid) / f"{outcome.sop_uid}.dcm"
+def _take_back(bench: Workbench, features: InstanceFeatures) -> str:
+    path = bench.dicom / str(features.series_uid) / f"{features.sop_uid}.dcm"
     path.unlink(missing_ok=True)
-    return replace(
-        outcome,
-        state=FileState.QUARANTINED,
-        reason=ReasonCode.IDENTIFIER_FOUND,
-        detail=None,
-        output_sha256=None,
-        pixel_sha256=None,
-        features=None,
-        facts=None,
-    )
+    return str(features.sop_uid)
 
 
 def _keeps(bench: Workbench, volume: VolumeRecord, found: set[str]) -> bool:

@@ -50,7 +50,8 @@ def test_the_linkage_says_who_the_subjects_are(tmp_path: Path) -> None:
 def test_a_hit_of_the_scan_takes_back_every_object_of_the_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_files(tmp_path / "src", [*make_series(n_slices=2), make_instance(subject=2)])
+    one, other = make_series(n_slices=2)
+    write_files(tmp_path / "src", [one, one, other, make_instance(subject=2)])
 
     def hit_in_first(paths: list[Path], dictionary: object, workers: int) -> list[ScanHit]:
         found = [p for p in sorted(paths[0].rglob("*.dcm")) if dcmread(p).PatientID == first]
@@ -61,7 +62,7 @@ def test_a_hit_of_the_scan_takes_back_every_object_of_the_person(
     summary = deidentify_folder(
         tmp_path / "src", tmp_path / "dst", SITE, RING, subject_from="patient_id"
     )
-    assert summary.reasons == {"IDENTIFIER_FOUND": 2}
+    assert summary.reasons == {"IDENTIFIER_FOUND": 3}
     left = [dcmread(p).PatientID for p in (tmp_path / "dst").rglob("*.dcm")]
     assert left == [assignment("PID000002").subject_id]
 

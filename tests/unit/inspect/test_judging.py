@@ -11,12 +11,11 @@ from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256
 from schemas.inspection import InspectionOutcome, PixelRow
 from schemas.pixel_decisions import Question
-from schemas.records import FileOutcome
-from schemas.states import FileState, ReasonCode
+from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing
 from tasks.inspect.conclude import Conclusion, conclude
 from tasks.inspect.faces import FaceFacts, shows_face
-from tasks.inspect.plan import Series, job_of, judge, series_of, set_aside
+from tasks.inspect.plan import Series, job_of, judge, series_of
 from tasks.inspect.records import FoundBox, Looked, PixelsOfFile
 from tasks.inspect.rules import load_rules
 from tasks.inspect.store_worker import joined
@@ -241,12 +240,3 @@ def test_pixels_of_an_earlier_batch_hold_both_until_a_person_says_yes() -> None:
     assert third.held_before == {}
     assert third.inspected.lifted == ("8.1", "8.2")
     assert third.inspected.rows[0].outcome is InspectionOutcome.DECIDED
-
-
-def test_duplicates_of_a_held_image_are_set_aside_with_it() -> None:
-    accepted = FileOutcome(1, FileState.ACCEPTED, Sha256("a"), 1, sop_uid="9.1")  # type: ignore[arg-type]
-    duplicate = FileOutcome(2, FileState.DUPLICATE, Sha256("b"), 1, sop_uid="9.1")  # type: ignore[arg-type]
-    other = FileOutcome(3, FileState.ACCEPTED, Sha256("c"), 1, sop_uid="7.1")  # type: ignore[arg-type]
-    reason = ReasonCode.TEXT_IN_PIXELS
-    states = [o.state for o in set_aside([accepted, duplicate, other], {"9.1": reason})]
-    assert states == [FileState.QUARANTINED, FileState.QUARANTINED, FileState.ACCEPTED]

@@ -83,6 +83,23 @@ def test_a_known_uid_with_other_pixels_holds_both() -> None:
     assert held == ["2.25.1"]
 
 
+def test_duplicates_inside_the_batch_follow_what_they_are_duplicates_of() -> None:
+    """Of a UID that is held nothing counts as taken in; of one that came before all came again."""
+    again = replace(ended(2, FileState.DUPLICATE), reason=None)
+    settled, _ = settle_against_warehouse([ended(1), again], {"2.25.1": "b"})
+    assert {(one.state, one.reason) for one in settled} == {
+        (FileState.QUARANTINED, ReasonCode.UID_REUSED)
+    }
+    settled, _ = settle_against_warehouse([ended(1), again], {"2.25.1": "a"})
+    assert {one.state for one in settled} == {FileState.DUPLICATE}
+
+
+def test_a_duplicate_states_no_hash_of_an_object_that_is_not_kept() -> None:
+    written = replace(ended(1), output_sha256=Sha256("e"))
+    (outcome,), _ = settle_against_warehouse([written], {"2.25.1": "a"})
+    assert outcome.output_sha256 is None
+
+
 def image(number: int, study: str, subject: str) -> FileOutcome:
     sop_uid = SopUid(f"2.25.{number}")
     features = InstanceFeatures(

@@ -23,11 +23,12 @@ from schemas.handover.records import (
 )
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId, Sha256, SiteCode, SopUid
-from schemas.inspection import InspectedPixels
+from schemas.inspection import InspectedPixels, PixelRow
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
 from schemas.run.zones import Zones
 from schemas.states import FileState, ReasonCode
 from schemas.vault.keys import KeyRing
+from tasks.inspect.store import known_pixels
 from tasks.receive import store_commit
 from tasks.receive.accounting import KnownInstance
 from tasks.receive.ledger import status_of
@@ -169,6 +170,30 @@ def test_instances_held_in_the_warehouse_are_written_with_their_reason(bench: Wo
     commit(bench)
     table = pq.read_table(bench.zones.batch(SITE, BATCH) / "hold.parquet").to_pylist()
     assert table == [{"sop_uid": "2.25.7", "reason": "STUDY_OF_TWO_SUBJECTS"}]
+
+
+def test_later_batches_are_not_compared_with_pixels_of_what_was_taken_back(
+    bench: Workbench,
+) -> None:
+    """The search for identifiers comes after the inspection and may take a person back."""
+    digest = Sha256("e" * 64)
+    taken_back = PixelRow(sop_uid="9.1", series_uid="8.1", subject_id="S91-AAAA2222", digest=digest)
+    kept = replace(taken_back, sop_uid="9.2", subject_id="S91-BBBB2222")
+    features = InstanceFeatures(
+        subject_id="S91-BBBB2222",
+        study_uid="7.1",
+        series_uid="8.1",
+        sop_uid="9.2",
+        sop_class_uid=None,
+    )
+    (strange,) = bench.take(SettledImages).outcomes
+    accepted = replace(
+        strange, state=FileState.ACCEPTED, reason=None, sop_uid=SopUid("9.2"), features=features
+    )
+    bench.leave(SettledImages((accepted,), {}))
+    bench.leave(InspectedPixels((), (), (taken_back, kept)))
+    commit(bench)
+    assert known_pixels(bench.zones, {digest}) == [kept]
 
 
 def test_what_the_inspection_held_is_listed_beside_its_files_and_erased_with_them(

@@ -72,6 +72,20 @@ def test_a_word_in_the_row_of_its_person_holds_that_person_alone(bench: Workbenc
     assert reasons(images) == {A: ReasonCode.IDENTIFIER_FOUND, B: None}
 
 
+def test_a_duplicate_of_what_was_taken_back_is_held_with_it(bench: Workbench) -> None:
+    """It would stand as the duplicate of something that is nowhere, and its bytes would go."""
+    write_table(bench, subject_id=[A], text=["nightdesk"])
+    images = bench.take(SettledImages)
+    again = replace(images.outcomes[0], file_no=3, state=FileState.DUPLICATE, features=None)
+    bench.leave(replace(images, outcomes=(*images.outcomes, again)))
+    settled, _ = withhold(bench, scan_staged(bench, PEOPLE, 1, frozenset()))
+    assert [one.reason for one in settled.outcomes] == [
+        ReasonCode.IDENTIFIER_FOUND,
+        None,
+        ReasonCode.IDENTIFIER_FOUND,
+    ]
+
+
 def test_a_word_in_the_row_of_another_holds_both(bench: Workbench) -> None:
     write_table(bench, subject_id=[A, B], text=["portal", "nightdesk"])
     images, _ = withhold(bench, scan_staged(bench, PEOPLE, 1, frozenset()))
