@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from collections.abc import Iterable, MutableSequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 class PrivatePlace(NamedTuple):
     """Where a vendor tells something: group, creator, element in its block.
 
-    `vr` is what implicit VR does not say and the vendor's conformance statement does; empty
-    where none is known.
+    `vr` is what implicit VR and UN do not say, and what the vendor writes in explicit VR.
     """
 
     group: int
@@ -35,10 +35,11 @@ _B_VALUES = (
     PrivatePlace(0x0019, "SIEMENS MR HEADER", 0x0C, "IS"),
     PrivatePlace(0x0043, "GEMS_PARM_01", 0x39, "IS"),
     PrivatePlace(0x2001, "Philips Imaging DD 001", 0x03, "FL"),
-    PrivatePlace(0x0065, "Image Private Header", 0x09, ""),
+    PrivatePlace(0x0065, "Image Private Header", 0x09, "FD"),
 )
 _MOSAIC_TILES = PrivatePlace(0x0019, "SIEMENS MR HEADER", 0x0A, "US")
 _PRIVATE_VRS = {(p.creator, p.offset): p.vr for p in (*_B_VALUES, _MOSAIC_TILES)}
+_DOUBLE = struct.Struct("<d")
 _CODE = re.compile(r"[A-Z0-9_ \-]{1,40}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/+()-]{0,31}")
 _TIME = re.compile(r"(\d{2})(\d{2})?(\d{2})?(\.\d{1,6})?")
@@ -77,11 +78,14 @@ def read_b_value(header: Dataset) -> float | None:
     public = number_of(header, "DiffusionBValue")
     if public is not None:
         return public
-    for group, creator, offset, _ in _B_VALUES:
+    for group, creator, offset, vr in _B_VALUES:
         try:
             value = header.private_block(group, creator)[offset].value
         except Exception:  # noqa: S112 - no such block, or one that cannot be decoded
             continue
+        if isinstance(value, bytes) and vr == "FD" and len(value) == _DOUBLE.size:
+            # pydicom does not know this one either, and leaves it as it stands.
+            value = _DOUBLE.unpack(value)[0]
         number = _as_number(value[0] if isinstance(value, MutableSequence) else value)
         if number is not None and number >= 0:
             return number % 1e9 if creator == "GEMS_PARM_01" else number

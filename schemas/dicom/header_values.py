@@ -107,6 +107,8 @@ _CODECS = {
 _WITH_GB2312 = (rb"\ISO 2022 IR 58", rb"ISO 2022 IR 6\ISO 2022 IR 58")
 _TO_GB2312 = b"\x1b$)A"
 _CONTROL = re.compile("[\0-\x1f\\\\]")
+#: The VR of values that their writer knew nothing of (PS3.5 6.2.2).
+UNKNOWN = "UN"
 _BINARY = {"US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "FL": "<f", "FD": "<d"}
 _MEMORY = 1 << 14
 

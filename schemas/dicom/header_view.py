@@ -18,7 +18,7 @@ from schemas.dicom.elements import PIXEL_DATA, encoding_of
 from schemas.dicom.feature_values import private_vr
 from schemas.dicom.features import FRAMES, InstanceFeatures, read_features, reread_features
 from schemas.dicom.header_scan import ScannedHeader, scan_header
-from schemas.dicom.header_values import ATTRIBUTES, NotPlainError, plain_value
+from schemas.dicom.header_values import ATTRIBUTES, UNKNOWN, NotPlainError, plain_value
 from schemas.dicom.known_header import Followed, KnownHeader
 from schemas.dicom.unlabelled_text import UNLABELLED_TEXTS, is_unlabelled, repaired_text
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _CHARSET = 0x00080005
+#: Longer values of VR UN stay bytes in pydicom, public ones too.
+_TOO_LONG_TO_LOOK_UP = 0xFFFF
 #: Every field depends on it, whichever is read.
 _EVERY_FIELD = "every field"
 _Asked = tuple[str, bytes] | None
@@ -72,14 +74,17 @@ class HeaderView:
         found = self._look_up(tag)
         if found is None:
             raise AttributeError(keyword)
-        vr = found[0] or expected
-        if vr != expected:
+        vr = found[0]
+        # Who does not say writes UN, or nothing in implicit VR; pydicom looks both up.
+        if vr == UNKNOWN and len(found[1]) < _TOO_LONG_TO_LOOK_UP:
+            vr = ""
+        if vr not in ("", expected):
             self.is_plain = False
         if self._repairs and keyword in UNLABELLED_TEXTS and not found[1].isascii():
             repaired = self._repaired(found[1])
             if repaired is not None:
                 return repaired
-        return self._plain(vr, found[1])
+        return self._plain(vr or expected, found[1])
 
     def __contains__(self, keyword: str) -> bool:
         tag, expected = self._tag_of(keyword)
@@ -112,7 +117,7 @@ class HeaderView:
             raise KeyError(creator)
         tag, element = creators[0]
         usual = len(creators) == 1 and tag & 0xFFFF >= 0x10 and element is not None
-        if not usual or (element and element[0] not in ("", "LO")):
+        if not usual or (element and element[0] not in ("", UNKNOWN, "LO")):
             self.is_plain = False
         return PrivateBlock(self, group << 16 | (tag & 0xFF) << 8, creator)
 
@@ -121,7 +126,9 @@ class HeaderView:
         found = self._look_up(tag)
         if found is None:
             raise KeyError(tag)
-        vr = found[0] or private_vr(creator, tag & 0xFF)
+        vr = found[0]
+        if vr in ("", UNKNOWN):
+            vr = private_vr(creator, tag & 0xFF)
         return self._plain(vr, found[1])
 
     def _repaired(self, value: bytes) -> str | None:

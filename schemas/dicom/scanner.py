@@ -186,12 +186,13 @@ class Scanner:
         if tag == PIXEL_DATA:
             after = self._after_fragments(start, end)
             return RawElement(tag, vr, self._data[start : after - 8], None, True), after
-        if self._outline and vr not in ("SQ", None):
+        if self._outline and vr not in ("SQ", "UN", None):
             raise ScanError("unknown content of unknown length")
         # UN of undefined length is a sequence in implicit VR little endian (PS3.5 6.2.2).
         inner = self
         if vr == "UN":
-            inner = Scanner(self._data, Encoding(explicit=False, little=True))
+            encoding = Encoding(explicit=False, little=True)
+            inner = Scanner(self._data, encoding, outline=self._outline)
         items, after = inner.undefined_items(start, end, depth)
         return RawElement(tag, "SQ", self._data[start:after], tuple(items), True), after
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from schemas.dicom.header_scan import ScannedHeader
+from schemas.dicom.header_values import UNKNOWN
 
 SOP_UID, IMAGE_TYPE, FRAMES = 0x00080018, 0x00080008, 0x00280008
 SAMPLES, ROWS, COLUMNS = 0x00280002, 0x00280010, 0x00280011
@@ -38,7 +39,7 @@ def require_usual(header: ScannedHeader) -> None:
     if not header.is_native:
         raise ValueError("compressed pixels")
     for tag, vr in _WANTED.items():
-        if tag in header.places and header.places[tag].vr not in (None, vr):
+        if tag in header.places and header.places[tag].vr not in (None, UNKNOWN, vr):
             raise ValueError("an unusual VR")
     for tag in header.private.get(PHILIPS_CREATOR >> 16, ()):
         moved = PHILIPS_CREATOR < tag <= _LAST_PHILIPS_CREATOR

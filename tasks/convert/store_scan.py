@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from schemas.dicom.elements import is_dicom
 from schemas.dicom.features import InstanceFeatures, read_features
 from schemas.dicom.header_scan import ScannedHeader
 from schemas.dicom.header_view import FeatureHarvest
@@ -113,6 +114,9 @@ def _scan_file(number: int, path: Path, harvest: FeatureHarvest) -> ScannedFile:
         raw = path.read_bytes()
         digest = sha256_of_bytes(raw)
     row = FileRow(number, SET_ASIDE, None, digest, size)
+    if raw and not is_dicom(raw):
+        # Nor would the full parser read it, which takes long to load.
+        return ScannedFile(replace(row, reason=ReasonCode.NOT_DICOM.value), path)
     try:
         found = harvest.read(raw)
     except Exception:

@@ -15,6 +15,7 @@ import numpy as np
 
 from schemas.dicom.functional_groups import FunctionalGroups
 from schemas.dicom.header_scan import ScannedHeader
+from schemas.dicom.header_values import UNKNOWN
 from schemas.dicom.orientations import unit_normal
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def gradient_of(header: Dataset) -> Direction:
             found = header.private_block(group, creator)
         except KeyError:
             return {}
-        return {e: _numbers(found[e].value) for e in _ELEMENTS[creator] if e in found}
+        vr = _private_vr(creator)
+        return {e: _numbers(found[e].value, vr) for e in _ELEMENTS[creator] if e in found}
 
     axes = _numbers(header.get("ImageOrientationPatient"))
     phase = str(header.get("InPlanePhaseEncodingDirection", ""))
@@ -84,7 +86,7 @@ def scanned_gradient(header: ScannedHeader) -> Direction:
         if len(own) > 1:
             raise ValueError("a private block twice")
         start = group << 16 | (own[0] & 0xFF) << 8
-        vr = {_GE_CREATOR: "DS", _PRIVATE[1][1]: "FL"}.get(creator, "FD")
+        vr = _private_vr(creator)
         elements = _ELEMENTS[creator]
         return {
             e: _scanned_numbers(header, start | e, vr)
@@ -158,8 +160,17 @@ def _unit(direction: Direction) -> Direction:
     return direction if usable else ()
 
 
-def _numbers(value: object) -> Direction:
-    if value is None or isinstance(value, bytes):
+def _private_vr(creator: str) -> str:
+    """Return the VR of a private direction, where the file says none or UN."""
+    return {_GE_CREATOR: "DS", _PRIVATE[1][1]: "FL"}.get(creator, "FD")
+
+
+def _numbers(value: object, vr: str = "") -> Direction:
+    if isinstance(value, bytes):
+        # What pydicom's dictionary does not have stays bytes under implicit VR and UN.
+        whole = vr in _BINARY and not len(value) % struct.calcsize(_BINARY[vr])
+        return _unpacked(value, vr) if whole else ()
+    if value is None:
         return ()
     values = [value] if isinstance(value, str | int | float) else list(value)  # type: ignore[call-overload]  # pydicom's lists are not typed
     try:
@@ -168,14 +179,19 @@ def _numbers(value: object) -> Direction:
         return ()
 
 
+def _unpacked(value: bytes, vr: str) -> Direction:
+    size = struct.calcsize(_BINARY[vr])
+    if len(value) % size:
+        raise ValueError("not whole numbers")
+    return struct.unpack(f"<{len(value) // size}{_BINARY[vr]}", value)
+
+
 def _scanned_numbers(header: ScannedHeader, tag: int, implicit: str) -> Direction:
     vr, value = header.element(tag)
-    vr = vr or implicit
+    if vr in ("", UNKNOWN):
+        vr = implicit
     if vr in _BINARY:
-        size = struct.calcsize(_BINARY[vr])
-        if len(value) % size:
-            raise ValueError("not whole numbers")
-        return struct.unpack(f"<{len(value) // size}{_BINARY[vr]}", value)
+        return _unpacked(value, vr)
     if vr not in ("DS", "IS"):
         raise ValueError("an unusual VR")
     text = value.decode("ascii").strip(" \0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,41 @@ def test_any_nesting_is_read_alike(
     found = scanned(raw)
     assert found is not None
     assert found == reference(raw)
+
+
+#: Where a private direction stands, and its VR where the vendor tells it.
+DIRECTIONS = {
+    "Siemens": (0x0019, "SIEMENS MR HEADER", {0x0E: struct.pack("<3d", 0, 0.6, 0.8)}),
+    "Philips": (
+        0x2005,
+        "Philips MR Imaging DD 001",
+        dict(zip((0xB0, 0xB1, 0xB2), map(struct.Struct("<f").pack, (0.0, 0.6, 0.8)), strict=True)),
+    ),
+    "UIH": (0x0065, "Image Private Header", {0x37: struct.pack("<3d", 0, 0.6, 0.8)}),
+    "GE": (0x0019, "GEMS_ACQU_01", {0xBB: b"0 ", 0xBC: b"0.6 ", 0xBD: b"-0.8"}),
+}
+
+
+@pytest.mark.parametrize("vendor", DIRECTIONS)
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_directions_whose_vr_an_archive_did_not_know_are_read_alike(
+    vendor: str, syntax: str
+) -> None:
+    group, creator, values = DIRECTIONS[vendor]
+    data = make_instance(
+        modality="MR",
+        ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        InPlanePhaseEncodingDirection="COL",
+    )
+    block = data.private_block(group, creator, create=True)
+    for offset, value in values.items():
+        block.add_new(offset, "UN", value)
+    data.file_meta.TransferSyntaxUID = syntax
+    raw = to_bytes(data)
+    found = scanned(raw)
+    assert found is not None
+    assert found == reference(raw)
+    assert found.gradient_lps == pytest.approx((0, 0.6, 0.8))
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,6 +8,7 @@ labels, and de-identification, plain and replayed.
 from __future__ import annotations
 
 import itertools
+import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -152,6 +153,53 @@ def test_ge_private_attributes_nobody_asks_for_do_not_cost_the_fast_path(syntax:
     assert found is not None
     assert found[1] == oracle(raw)
     assert found[1].b_value == 800
+
+
+#: A private sequence in a file that does not tell its VR: of implicit elements (PS3.5 6.2.2).
+_ITEM_OF_UNKNOWN = (
+    b"\xfe\xff\x00\xe0\xff\xff\xff\xff"  # an item of undefined length
+    b"\x05\x20\x0e\x10\x04\x00\x00\x00\x00\x00\x80\x3f"
+    b"\xfe\xff\x0d\xe0\x00\x00\x00\x00\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+)
+_SEQUENCE_OF_UNKNOWN = b"\x05\x20\x80\x10UN\0\0\xff\xff\xff\xff" + _ITEM_OF_UNKNOWN
+_PIXELS = b"\xe0\x7f\x10\x00O"
+
+#: Where a private b-value stands, in the bytes of its vendor's VR.
+B_VALUES = {
+    "Siemens": (0x0019, "SIEMENS MR HEADER", 0x0C, b"800 "),
+    "GE": (0x0043, "GEMS_PARM_01", 0x39, rb"1000000800\8\0\0 "),
+    "Philips": (0x2001, "Philips Imaging DD 001", 0x03, struct.pack("<f", 800)),
+    "UIH": (0x0065, "Image Private Header", 0x09, struct.pack("<d", 800)),
+}
+
+
+@pytest.mark.parametrize("vendor", B_VALUES)
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_private_attributes_whose_vr_an_archive_did_not_know_keep_value_and_fast_path(
+    vendor: str, syntax: str
+) -> None:
+    """Archives write UN, or implicit VR; UN of undefined length where there was a sequence."""
+    group, creator, offset, value = B_VALUES[vendor]
+    data = make_instance(modality="MR")
+    block = data.private_block(group, creator, create=True)
+    block.add_new(offset, "UN", value)
+    raw = with_syntax(data, syntax)
+    if syntax == ExplicitVRLittleEndian:
+        raw = raw.replace(_PIXELS, _SEQUENCE_OF_UNKNOWN + _PIXELS, 1)
+        assert _SEQUENCE_OF_UNKNOWN in raw
+    found = FeatureHarvest().read(raw)
+    assert found is not None
+    assert found[1] == oracle(raw)
+    assert found[1].b_value == 800
+
+
+def test_public_attributes_of_unknown_vr_are_read_as_the_full_parser_does() -> None:
+    told = to_bytes(make_instance(EchoTime=4.2, ScanOptions="FS"))
+    untold = told.replace(b"\x18\x00\x81\x00DS\x04\x00", b"\x18\x00\x81\x00UN\0\0\x04\0\0\0")
+    assert untold != told
+    found = FeatureHarvest().read(untold)
+    assert found is not None
+    assert found[1] == oracle(untold) == oracle(told)
 
 
 #: Whole characters, halves of one, and escapes, of the character sets East Asia writes.
