@@ -78,6 +78,15 @@ def erase_from_releases(
     return erased
 
 
+def releases_with(releases_dir: Path, subject_id: str) -> list[Path]:
+    """Return the folders of the releases that have the subject, oldest first."""
+    return [
+        folder
+        for folder in release_folders(releases_dir)
+        if subject_id in read_parts(folder, "subject")["subject_id"].to_pylist()
+    ]
+
+
 def publish_without(
     releases_dir: Path, subject_id: str, signer: Signer | None = None
 ) -> str | None:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from schemas.errors import BadInputError, ContractError
+from schemas.errors import BadInputError, ContractError, GateBlockedError
 from schemas.identifiers import SiteCode
 from schemas.lesion_masks import MaskFile, list_masks, require_unchanged_masks
 from schemas.run.zones import Zones
@@ -127,6 +127,14 @@ def test_a_mask_drawn_on_a_released_volume_is_published_beside_it(zones: Zones) 
     cohort = tables()
     linked = published_masks(cohort["lesion"], cohort["nifti_volume"], list_masks(zones)).lesion
     assert linked["mask_volume_id"].to_pylist() == [VOLUME, None, None]
+
+
+def test_no_mask_of_a_subject_who_withdrew_is_handed_out(zones: Zones) -> None:
+    taken(zones, drawn(zones.home))
+    target = zones.home / "out.dcm"
+    with pytest.raises(GateBlockedError, match="withdrew since"):
+        export_segmentation(zones, released(zones), VOLUME, 1, target, kept_out=lambda who: who)
+    assert not target.exists()
 
 
 def test_nifti_to_seg_to_nifti_by_way_of_the_released_objects(zones: Zones) -> None:
