@@ -49,17 +49,17 @@ def import_(
     from dataclasses import asdict
 
     from flows.withdrawals import nobody_withdraws
-    from schemas.vault.keys import read_key_file
+    from schemas.vault.keys import Purpose, read_key_file
     from tasks.masks.store import import_mask
 
     settings = apply_environment(home=home)
-    key = settings.master_key_file
+    ring = read_key_file(settings.master_key_file)
     folder = release_folder(settings, release)
     with nobody_withdraws(settings.zones):
         taken = import_mask(
             settings.zones, folder, mask, lesion,
             volume_id=volume, label=label, replace=replace,
-            map_uid=read_key_file(key).uid if key.is_file() else None,
+            map_uid=ring.uid, keyed=partial(ring.keyed_digest, purpose=Purpose.MASK),
         )  # fmt: skip
     if as_json:
         say_json(asdict(taken))

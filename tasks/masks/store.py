@@ -17,7 +17,7 @@ from pydicom import dcmread
 from livercohort import Release, open_release
 from schemas.errors import BadInputError, ContractError, GateBlockedError
 from schemas.identifiers import SeriesUid, SiteCode
-from schemas.lesion_masks import MaskFile, list_masks, mask_folder, mask_name, masks_beside
+from schemas.lesion_masks import Keyed, MaskFile, list_masks, mask_folder, mask_name, masks_beside
 from schemas.run.atomic_files import make_folder, sha256_of_file, write_bytes
 from schemas.run.software import software_version
 from schemas.run.zones import Zones
@@ -75,6 +75,7 @@ def import_mask(
     mask: Path,
     lesion_no: int,
     *,
+    keyed: Keyed,
     volume_id: str | None = None,
     label: int | None = None,
     replace: bool = False,
@@ -92,6 +93,8 @@ def import_mask(
         NIfTI, or DICOM SEG of the released images or of those of the hospital.
     lesion_no : int
         The lesion, as the table `lesion` numbers it.
+    keyed : callable
+        SHA-256 → its keyed digest, by which a release knows that the mask was taken in.
     volume_id : str, optional
         The volume; a SEG names its series, and needs it only where that has several volumes.
     label : int, optional
@@ -126,7 +129,7 @@ def import_mask(
         raise _refused(str(error), expected=_told(volume), hint=_DRAW) from None
     data = _nifti(placed, volume.affine)
     path = mask_folder(zones, volume.site, volume.series_uid) / mask_name(
-        volume.volume_id, lesion_no, data
+        volume.volume_id, lesion_no, data, keyed
     )
     taken = TakenIn(
         volume.volume_id, volume.subject_id, lesion_no, int(placed.sum()), not path.is_file()
