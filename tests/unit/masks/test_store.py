@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from schemas.errors import BadInputError, ContractError, GateBlockedError
 from schemas.identifiers import SiteCode
@@ -193,6 +194,20 @@ def test_a_segmentation_that_cannot_be_read_is_refused_without_a_word_of_it(zone
     with pytest.raises(BadInputError, match="cannot be read") as refusal:
         taken(zones, zones.home / "site.dcm")
     assert "ZHANG" not in str(refusal.value)
+
+
+def test_a_deflated_segmentation_is_not_unpacked(zones: Zones) -> None:
+    made = make_segmentation(MASK, AFFINE, objects(zones, write=False), 1, "0")
+    made.PixelData = bytes(1 << 24)
+    made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    made.save_as(zones.home / "site.dcm")
+    assert (zones.home / "site.dcm").stat().st_size < 1 << 17
+    tracemalloc.start()
+    with pytest.raises(BadInputError, match="a deflated file"):
+        taken(zones, zones.home / "site.dcm", volume_id=None)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 24
 
 
 @pytest.mark.parametrize(
