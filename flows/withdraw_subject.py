@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flows.withdrawals import nobody_withdraws
+from flows.withdrawals import nobody_shows
 from schemas.errors import BadInputError
 from schemas.identifiers import SiteCode, SubjectId
 from schemas.run.atomic_files import sha256_of_file
@@ -71,7 +71,7 @@ def withdraw_subject(
         reports made before, of which nothing is destroyed.
     """
     zones = settings.zones
-    with nobody_withdraws(zones), lease(zones, SiteCode("release")), lease(zones, site):
+    with nobody_shows(zones), lease(zones, SiteCode("release")), lease(zones, site):
         fresh = record_withdrawal(settings.zones.restricted, ring, subject_id, act)
         done: dict[str, object] = {
             "subject_id": subject_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -16,10 +17,11 @@ from schemas.vault.keys import read_key_file
 from schemas.vault.suppression import SUPPRESSION_LIST, suppressed_among
 from tasks.publish.consent import rows_of
 from tasks.publish.store import withdrawn_subjects
-from tasks.receive.store_lease import lease, require_still_held
+from tasks.receive.store_lease import lease, require_all_free, require_free, require_still_held
 
-#: The lease of whoever withdraws somebody, and of whoever shows persons outside a release.
-WITHDRAWALS = "withdrawals"
+#: The lease of whoever withdraws somebody, and the first part of those of whoever shows persons
+#: outside a release: of these there may be many.
+WITHDRAWALS, SHOWING = "withdrawals", "showing-"
 
 
 @contextmanager
@@ -38,10 +40,28 @@ def nobody_withdraws(zones: Zones) -> Iterator[Callable[[], None]]:
     Raises
     ------
     BusyError
-        If somebody withdraws now, or something else of that kind is being made.
+        If somebody withdraws now.
+    """
+    name = f"{SHOWING}{secrets.token_hex(4)}"
+    # First the own lease and then the look at the other one, here and in `nobody_shows`: of two
+    # that begin together one sees the other at least.
+    with lease(zones, name):
+        require_free(zones, WITHDRAWALS)
+        yield partial(require_still_held, zones, name)
+
+
+@contextmanager
+def nobody_shows(zones: Zones) -> Iterator[None]:
+    """Let what shows persons wait while somebody withdraws.
+
+    Raises
+    ------
+    BusyError
+        If somebody withdraws now, or a report or the like is being made.
     """
     with lease(zones, WITHDRAWALS):
-        yield partial(require_still_held, zones, WITHDRAWALS)
+        require_all_free(zones, SHOWING)
+        yield
 
 
 def withdrawn_since(settings: Settings, subjects: Iterable[str]) -> frozenset[str]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flows.withdrawals import WITHDRAWALS, nobody_withdraws, withdrawn_since, without_withdrawn
+from flows.withdrawals import (
+    SHOWING,
+    WITHDRAWALS,
+    nobody_shows,
+    nobody_withdraws,
+    withdrawn_since,
+    without_withdrawn,
+)
 from schemas.errors import BusyError
 from schemas.run.settings import Settings
 from schemas.vault.keys import create_key_file
@@ -15,7 +24,6 @@ from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal
 from tasks.publish.erase.store_erase import releases_with
 from tasks.publish.signature import Signer
 from tasks.publish.store import build_release
-from tasks.receive.store_lease import lease
 from tests.unit.publish.cohort import make_cohort, make_facts, make_sources
 
 BY_LETTER, BY_FORM, STAYS = "S91-AAAA2222", "S91-DDDD5555", "S92-CCCC4444"
@@ -49,10 +57,27 @@ def test_who_withdrew_by_letter_or_form_is_known_of_every_release(tmp_path: Path
 
 def test_what_shows_persons_and_a_withdrawal_keep_each_other_waiting(tmp_path: Path) -> None:
     zones = Settings(home=tmp_path).zones
-    with nobody_withdraws(zones) as still:
+    with nobody_withdraws(zones) as still, nobody_withdraws(zones):
         still()
-        with pytest.raises(BusyError, match=WITHDRAWALS), lease(zones, WITHDRAWALS):
+        with pytest.raises(BusyError, match=SHOWING), nobody_shows(zones):
             pass
-        (zones.operations / "leases" / f"{WITHDRAWALS}.json").write_text('{"owner": "another"}')
-        with pytest.raises(BusyError, match="taken withdrawals over"):
+        still()
+    with (
+        nobody_shows(zones),
+        pytest.raises(BusyError, match=WITHDRAWALS),
+        nobody_withdraws(zones),
+    ):
+        pass
+
+
+def test_what_lost_its_lease_on_a_host_that_slept_is_not_published(tmp_path: Path) -> None:
+    zones = Settings(home=tmp_path).zones
+    with nobody_withdraws(zones) as still:
+        [own] = (zones.operations / "leases").glob(f"{SHOWING}*.json")
+        own.write_text(own.read_text().replace(socket.gethostname(), "a host that slept"))
+        os.utime(own, (0, 0))
+        with nobody_shows(zones):
+            pass
+        with pytest.raises(BusyError, match="taken showing-"):
             still()
+    assert not list((zones.operations / "leases").iterdir())
