@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from flows.rehearsal import erase_pages
 from flows.withdrawals import nobody_shows
 from schemas.errors import BadInputError
 from schemas.identifiers import SiteCode, SubjectId
@@ -120,6 +121,7 @@ def _erase(
             push_release(settings.releases_url, (zones.releases / "latest").resolve())
     reports = erase_from_reports(zones, subject_id)
     erase_page(zones)
+    erase_pages(zones, site)
     numbers = {str(a.subject_no) for a in own.values()}
     queries = erase_from_queries(zones, subject_id, numbers)
     verified = erase_from_verification(zones, site, subject_id)
