@@ -115,8 +115,10 @@ def export_release(
     _take_folder(target, folder, made)
     _take_away((image for image in images if image.subject_id in withdrawn), target)
     files = [image for case in cases.listed for image in case.images]
-    there = _hand_out(files, folder, target, link=link)
-    _require_nobody_withdrew(files, kept_out, target)
+    try:
+        there = _hand_out(files, folder, target, link=link)
+    finally:  # of an erasure meanwhile, what was not brought yet is gone: that is an error, too
+        _require_nobody_withdrew(files, kept_out, target)
     readme = _README.read_text(encoding="utf-8")
     folds = assign_folds(cases.listed, wanted.n_folds, wanted.seed)
     for name, data in documents(made, cases, folds, readme).items():
