@@ -32,6 +32,7 @@ from flows.commands import vault as cli_vault
 from flows.commands import withdraw as cli_withdraw
 from flows.commands import words as cli_words
 from schemas.errors import ExitCode, LivercohortError
+from schemas.run.log_redaction import silence_warnings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -108,6 +109,7 @@ def main() -> None:
     # A command is short, and loads thousands of classes that stay: looking for circles of garbage
     # after every 700 objects, as Python does by default, is a sixth of its start.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    silence_warnings()
     sys.exit(run(sys.argv[1:]))
 
 

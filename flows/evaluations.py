@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.withdrawals import nobody_withdraws
 from schemas.errors import EnvironmentProblemError
 from schemas.run.settings import Settings
 from schemas.vault.keys import read_key_file
@@ -50,12 +51,14 @@ def evaluate(settings: Settings, folder: Path, reference: Path | None = None) ->
     """
     zones = settings.zones
     signer = Signer.of(read_key_file(settings.master_key_file))
-    found = evaluate_folder(folder, zones.releases, read_role_rows(zones), reference)
-    _require_closed(found)
-    documents = {**found.documents, **_shared(found)}
-    path, written = seal_evaluation(
-        found.release, found.name, found.tables, found.contracts, documents, signer
-    )
+    with nobody_withdraws(zones) as still:
+        found = evaluate_folder(folder, zones.releases, read_role_rows(zones), reference)
+        _require_closed(found)
+        documents = {**found.documents, **_shared(found)}
+        still()
+        path, written = seal_evaluation(
+            found.release, found.name, found.tables, found.contracts, documents, signer
+        )
     (head,) = found.rows["evaluation"]
     reasons = head["exploratory_reasons"]
     assert isinstance(reasons, list)

@@ -90,6 +90,20 @@ def rehearse_site(settings: Settings, site: SiteCode) -> list[tuple[int, Rehears
     return found
 
 
+def page_path(zones: Zones, site: str, number: int) -> Path:
+    """Return where the page of an export lies: in the closed scratch zone."""
+    return zones.work / f"rehearsal-{site}-{number}.md"
+
+
+def erase_pages(zones: Zones, site: str) -> None:
+    """Remove the pages of a site: they name files as the site does, and a file may name a person.
+
+    The next rehearsal writes them anew.
+    """
+    for page in zones.work.glob(f"rehearsal-{site}-*.md"):
+        page.unlink(missing_ok=True)
+
+
 def page_of(found: Rehearsed) -> str:
     """Return what was found as a page in Chinese and English."""
     path = data_contracts_dir() / "site_delivery" / "findings.yaml"

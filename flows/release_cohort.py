@@ -148,7 +148,8 @@ def _hand_out(settings: Settings, result: dict[str, Any]) -> None:
     """Copy the release to the stores that are set, and write its report."""
     if settings.releases_url or settings.warehouse_url:
         result["pushed"] = push_to_stores(str(result["version"]))
-    result["report"] = write_release_report(str(result["version"]))
+    still = partial(require_still_held, settings.zones, RELEASE)
+    result["report"] = write_release_report(str(result["version"]), still)
 
 
 def inspect_release(settings: Settings, folder: Path) -> None:

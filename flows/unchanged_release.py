@@ -20,6 +20,7 @@ from tasks.publish.store_inputs import (
     renewed,
     unchanged_since,
 )
+from tasks.receive.store_lease import lease
 
 _log = logging.getLogger("livercohort.release")
 _UNCHANGED = "unchanged"
@@ -56,7 +57,8 @@ def _hand_on(settings: Settings, version: str) -> None:
     if settings.releases_url or settings.warehouse_url:
         from tasks.publish.store_remote import push_where_set  # loads what few homes need
 
-        push_where_set(settings, version)
+        with lease(settings.zones, "release"):  # an erasure takes from the stores what is there
+            push_where_set(settings, version)
     if settings.notify_webhook or settings.notify_mail:
         from tasks.operate.store_notify import notify
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.exchange_queries import current_user, look_up
+from flows.withdrawals import withdrawn_since
 from schemas.clinical_rows import ClinicalRow
 from schemas.errors import BadInputError
 from schemas.identifiers import BatchId, SiteCode
@@ -68,7 +69,9 @@ def plan_site(settings: Settings, site: SiteCode, seed: str, by: str) -> dict[st
     """
     zones, ring = settings.zones, read_key_file(settings.master_key_file)
     rows = _rows_in_force(zones, ring, site)
-    people = _consented(rows)
+    consented = _consented(rows)
+    gone = withdrawn_since(settings, consented)  # by a letter, which no form knows yet
+    people = [one for one in consented if one not in gone]
     if not people:
         raise BadInputError("no subject of this site has forms and consent", where=f"site {site}")
     rounds = read_rounds(zones, site)

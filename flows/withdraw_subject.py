@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from flows.rehearsal import erase_pages
+from flows.withdrawals import nobody_shows
 from schemas.errors import BadInputError
 from schemas.identifiers import SiteCode, SubjectId
 from schemas.run.atomic_files import sha256_of_file
@@ -16,7 +18,7 @@ from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal, supp
 from tasks.clinical.store_erase import erase_from_forms
 from tasks.deidentify.store_erase import erase_from_identifiers
 from tasks.desk.store_erase import erase_page
-from tasks.publish.erase.store_erase import erase_from_releases, publish_without
+from tasks.publish.erase.store_erase import erase_from_releases, publish_without, releases_with
 from tasks.publish.signature import Signer
 from tasks.publish.store import release_folders, sweep_staging
 from tasks.publish.store_origin import record_releases
@@ -29,7 +31,7 @@ from tasks.publish.store_remote import (
 from tasks.queries.store_erase import erase_from_queries
 from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse, series_of
 from tasks.receive.store_lease import lease
-from tasks.report.store_erase import erase_from_reports
+from tasks.report.store_erase import erase_from_reports, reports_naming
 from tasks.verification.store import erase_from_verification
 
 _PSEUDONYM = re.compile(r"([SX][0-9]{2,3})-[A-Z2-7]{8}")
@@ -66,9 +68,11 @@ def withdraw_subject(
     -------
     dict
         `subject_id`, `scope`, `recorded_before`; of an erasure also what was taken out, by
-        zone, and what is `left` for people to do.
+        zone, and what is `left` for people to do; else `still_shown_in`: the releases and
+        reports made before, of which nothing is destroyed.
     """
-    with lease(settings.zones, SiteCode("release")), lease(settings.zones, site):
+    zones = settings.zones
+    with nobody_shows(zones), lease(zones, SiteCode("release")), lease(zones, site):
         fresh = record_withdrawal(settings.zones.restricted, ring, subject_id, act)
         done: dict[str, object] = {
             "subject_id": subject_id,
@@ -77,6 +81,11 @@ def withdraw_subject(
         }
         if act.scope is Scope.ERASE:
             done |= _erase(settings, ring, site, subject_id)
+        else:
+            done["still_shown_in"] = {
+                "releases": [path.name for path in releases_with(zones.releases, subject_id)],
+                "reports": [path.name for path in reports_naming(zones, subject_id)],
+            }
     return done
 
 
@@ -112,6 +121,7 @@ def _erase(
             push_release(settings.releases_url, (zones.releases / "latest").resolve())
     reports = erase_from_reports(zones, subject_id)
     erase_page(zones)
+    erase_pages(zones, site)
     numbers = {str(a.subject_no) for a in own.values()}
     queries = erase_from_queries(zones, subject_id, numbers)
     verified = erase_from_verification(zones, site, subject_id)

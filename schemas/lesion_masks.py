@@ -1,14 +1,15 @@
 """Masks of lesions that were taken in: where they lie and what their names say.
 
 `warehouse/masks/<site>/<series>/<volume_id>.lesion-<n>.<16 hex digits>.nii.gz`: a mask on the grid
-of a volume; the digits are the beginning of the SHA-256 of the file.
+of a volume; the digits are the beginning of the keyed digest of the file: who can write here and
+has no key can change no mask and add none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from schemas.identifiers import SiteCode
 from schemas.run.zones import Zones
 
 MASKS = "masks"
+#: SHA-256 → its keyed digest, in hex.
+Keyed = Callable[[str], str]
 DIGEST_LETTERS = 16
 _NAME = re.compile(r"([0-9a-f]{16})\.lesion-(\d{1,3})\.([0-9a-f]{16})\.nii\.gz")
 #: The mask beside its volume in a release: `<stem>.lesion-1_mask.nii.gz`.
@@ -63,10 +66,9 @@ def mask_folder(zones: Zones, site: SiteCode, series_uid: str) -> Path:
     return zones.warehouse / MASKS / site / series_uid
 
 
-def mask_name(volume_id: str, lesion_no: int, data: bytes) -> str:
-    """Return the name of a mask's file."""
-    digest = hashlib.sha256(data).hexdigest()[:DIGEST_LETTERS]
-    return f"{volume_id}.lesion-{lesion_no}.{digest}.nii.gz"
+def mask_name(volume_id: str, lesion_no: int, data: bytes, keyed: Keyed) -> str:
+    """Return the name of a mask's file; `keyed` gives the keyed digest of a SHA-256."""
+    return f"{volume_id}.lesion-{lesion_no}.{_digest(data, keyed)}.nii.gz"
 
 
 def list_masks(zones: Zones) -> tuple[MaskFile, ...]:
@@ -74,8 +76,15 @@ def list_masks(zones: Zones) -> tuple[MaskFile, ...]:
     return tuple(sorted(_known((zones.warehouse / MASKS).glob("[!.]*/[!.]*/*.nii.gz"))))
 
 
-def require_unchanged_masks(masks: Iterable[MaskFile]) -> None:
-    """Refuse a mask whose bytes are not those that were taken in.
+def require_unchanged_masks(masks: Iterable[MaskFile], keyed: Keyed) -> None:
+    """Refuse a mask that nobody with the key took in, or whose bytes are others since.
+
+    Parameters
+    ----------
+    masks : iterable of MaskFile
+        What is about to be published.
+    keyed : callable
+        SHA-256 → its keyed digest.
 
     Raises
     ------
@@ -83,12 +92,18 @@ def require_unchanged_masks(masks: Iterable[MaskFile]) -> None:
         It names the volume and the lesion.
     """
     for mask in masks:
-        if hashlib.sha256(mask.path.read_bytes()).hexdigest()[:DIGEST_LETTERS] != mask.digest:
+        if _digest(mask.path.read_bytes(), keyed) != mask.digest:
             raise ContractError(
                 "a mask is not the one that was taken in",
                 where=mask.source_key,
                 hint="Take it in again: livercohort mask import … --replace.",
             )
+
+
+def register_of_masks(sums: Mapping[str, str]) -> str | None:
+    """Return one hash over masks, given the SHA-256 of each by its source key; None for none."""
+    lines = "".join(f"{key} {sums[key]}\n" for key in sorted(sums))
+    return hashlib.sha256(lines.encode()).hexdigest() if lines else None
 
 
 def masks_beside(folder: Path, rel_path: str) -> tuple[tuple[int, Path], ...]:
@@ -100,6 +115,10 @@ def masks_beside(folder: Path, rel_path: str) -> tuple[tuple[int, Path], ...]:
         if number is not None:
             found.append((int(number[1]), path))
     return tuple(found)
+
+
+def _digest(data: bytes, keyed: Keyed) -> str:
+    return keyed(hashlib.sha256(data).hexdigest())[:DIGEST_LETTERS]
 
 
 def _known(paths: Iterable[Path]) -> Iterable[MaskFile]:

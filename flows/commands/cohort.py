@@ -6,6 +6,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -225,15 +226,27 @@ def report(
 ) -> None:
     """Build the static report of a release; one that says the same writes nothing.
 
+    Whoever withdrew since the release was made is not shown.
+
     Example: livercohort report 1.0.0
     """
+    from flows.withdrawals import nobody_withdraws, without_withdrawn
     from tasks.queries.ageing import report_rows
     from tasks.queries.store import read_queries
-    from tasks.report.store_release import build_report
+    from tasks.report.store_release import build_report, require_release
 
     settings = apply_environment(home=home)
-    queries = report_rows(read_queries(settings.zones).values())
-    written = build_report(settings.zones, run.removeprefix("release-"), settings.workers, queries)
+    version = run.removeprefix("release-")
+    require_release(settings.zones, version)
+    with nobody_withdraws(settings.zones) as still:
+        written = build_report(
+            settings.zones,
+            version,
+            settings.workers,
+            report_rows(read_queries(settings.zones).values()),
+            keep=partial(without_withdrawn, settings),
+            at_last=still,
+        )
     if as_json:
         say_json({"index": str(written.index), "report_sha256": written.report_sha256})
     else:

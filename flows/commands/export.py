@@ -12,10 +12,10 @@ import typer
 from flows.commands.cohort import release_folder
 from flows.commands.console import HomeOption, JsonOption, say, say_json, show_progress
 from schemas.errors import BadInputError
-from schemas.run.settings import Settings, apply_environment
+from schemas.run.settings import apply_environment
 
 if TYPE_CHECKING:
-    from tasks.datalist.store import Exported, KeptOut
+    from tasks.datalist.store import Exported
 
 
 def export(
@@ -53,6 +53,7 @@ def export(
     Example: livercohort export latest /data/hbp --cohort hbp_eligible
     Example: livercohort export 1.2.0 /data/t2 --sql "SELECT rel_path FROM series_choice WHERE label = 'MR_T2_FS'" --labels MR_T2_FS
     """  # noqa: E501 - an example on one line can be copied
+    from flows.withdrawals import withdrawn_since
     from tasks.datalist.store import Wanted, export_release
 
     if (cohort is None) == (sql is None):
@@ -69,23 +70,12 @@ def export(
     )
     exported = export_release(
         release_folder(settings, release), destination, wanted,
-        kept_out=_kept_out(settings), link=link,
+        kept_out=partial(withdrawn_since, settings), link=link,
     )  # fmt: skip
     if as_json:
         say_json(_told(exported))
     else:
         _say(exported)
-
-
-def _kept_out(settings: Settings) -> KeptOut:
-    """Return who of some subjects withdrew since; nobody where the home has no key to tell it."""
-    from schemas.vault.keys import read_key_file
-    from schemas.vault.suppression import suppressed_among
-
-    if not settings.master_key_file.is_file():
-        return lambda _: frozenset()
-    ring = read_key_file(settings.master_key_file)
-    return partial(suppressed_among, settings.zones.restricted, ring)
 
 
 def _told(exported: Exported) -> dict[str, Any]:

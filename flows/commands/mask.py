@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -47,16 +48,19 @@ def import_(
     """
     from dataclasses import asdict
 
-    from schemas.vault.keys import read_key_file
+    from flows.withdrawals import nobody_withdraws
+    from schemas.vault.keys import Purpose, read_key_file
     from tasks.masks.store import import_mask
 
     settings = apply_environment(home=home)
-    key = settings.master_key_file
-    taken = import_mask(
-        settings.zones, release_folder(settings, release), mask, lesion,
-        volume_id=volume, label=label, replace=replace,
-        map_uid=read_key_file(key).uid if key.is_file() else None,
-    )  # fmt: skip
+    ring = read_key_file(settings.master_key_file)
+    folder = release_folder(settings, release)
+    with nobody_withdraws(settings.zones):
+        taken = import_mask(
+            settings.zones, folder, mask, lesion,
+            volume_id=volume, label=label, replace=replace,
+            map_uid=ring.uid, keyed=partial(ring.keyed_digest, purpose=Purpose.MASK),
+        )  # fmt: skip
     if as_json:
         say_json(asdict(taken))
         return
@@ -78,11 +82,16 @@ def export(
 
     Example: livercohort mask export latest lesion.dcm --lesion 1 --volume 0123456789abcdef
     """
+    from flows.withdrawals import nobody_withdraws, withdrawn_since
     from tasks.masks.store import export_segmentation
 
     settings = apply_environment(home=home)
     folder = release_folder(settings, release)
-    frames = export_segmentation(settings.zones, folder, volume, lesion, target)
+    with nobody_withdraws(settings.zones):
+        frames = export_segmentation(
+            settings.zones, folder, volume, lesion, target,
+            kept_out=partial(withdrawn_since, settings),
+        )  # fmt: skip
     if as_json:
         say_json({"path": str(target), "frames": frames})
         return

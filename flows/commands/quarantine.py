@@ -198,12 +198,14 @@ def page(
 
     Example: livercohort quarantine page
     """
+    from flows.withdrawals import nobody_withdraws
     from schemas.vault.keys import read_key_file
     from tasks.desk.store_page import write_page
 
     settings = apply_environment(home=home)
     ring = read_key_file(settings.master_key_file)
-    built = write_page(settings.zones, ring, _desks(settings, site))
+    with nobody_withdraws(settings.zones) as still:
+        built = write_page(settings.zones, ring, _desks(settings, site), at_last=still)
     if as_json:
         say_json({"page": str(built.index), "holds": built.holds, "pictures": built.pictures})
     else:

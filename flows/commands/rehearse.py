@@ -49,7 +49,7 @@ def rehearse(settings: Settings, codes: list[str]) -> bool:
     The pages name the site's files: they are written to the closed scratch zone, one for each
     export, and printed are counts alone.
     """
-    from flows.rehearsal import page_of, rehearse_site
+    from flows.rehearsal import page_of, page_path, rehearse_site
     from schemas.identifiers import SiteCode
     from schemas.run.atomic_files import write_bytes
 
@@ -59,7 +59,7 @@ def rehearse(settings: Settings, codes: list[str]) -> bool:
         if not rehearsed:
             say(f"{code}: nothing new is complete")
         for number, found in rehearsed:
-            page = settings.zones.work / f"rehearsal-{code}-{number}.md"
+            page = page_path(settings.zones, code, number)
             write_bytes(page, page_of(found).encode("utf-8"), mode=0o600)
             states = ", ".join(f"{n} {state}" for state, n in sorted(found.states.items()))
             say(f"{code} export {number}: {states}")

@@ -39,22 +39,23 @@ def resman(
     """
     from functools import partial
 
+    from flows.withdrawals import nobody_withdraws, withdrawn_since
     from schemas.vault.keys import Purpose, read_key_file
-    from schemas.vault.suppression import suppressed_among
     from tasks.deidentify.search.store_scan_release import require_no_identifiers, subjects_of
     from tasks.publish.store_share import share_for_resman
 
     settings = apply_environment(home=home)
     ring = read_key_file(settings.master_key_file)
     folder = release_folder(settings, release).resolve()
-    made = share_for_resman(
-        folder,
-        out,
-        kept_out=partial(suppressed_among, settings.zones.restricted, ring),
-        inspect=partial(require_no_identifiers, settings, inside=subjects_of(folder)),
-        keyed=lambda kind, name: ring.mac(Purpose.PACKAGE, folder.name, kind, name),
-        k=k,
-    )
+    with nobody_withdraws(settings.zones):
+        made = share_for_resman(
+            folder,
+            out,
+            kept_out=partial(withdrawn_since, settings),
+            inspect=partial(require_no_identifiers, settings, inside=subjects_of(folder)),
+            keyed=lambda kind, name: ring.mac(Purpose.PACKAGE, folder.name, kind, name),
+            k=k,
+        )
     if as_json:
         say_json(
             {

@@ -38,9 +38,10 @@ def withdraw(
 ) -> None:
     """Keep a subject out of every release to come; with --scope erase, destroy its data.
 
-    Suppression destroys nothing. Erasure cannot be undone: it takes the subject out of
-    warehouse, quarantine, sealed forms, queries, reports, vault and all releases, and issues a
-    new major version if the newest held it.
+    Suppression destroys nothing: releases and reports made before stay, and are named. Reports
+    and exports made from then on leave the subject out. Erasure cannot be undone: it takes the
+    subject out of warehouse, quarantine, sealed forms, queries, reports, vault and all releases,
+    and issues a new major version if the newest held it.
 
     Example: livercohort withdraw S91-7K3QF2ZN --reason "letter of 3 March"
     """
@@ -66,12 +67,23 @@ def withdraw(
         _say_done(done)
 
 
+def _say_where_still(places: object) -> None:
+    """Name what was made before and still shows the subject: until an erasure, it stays."""
+    named = places if isinstance(places, dict) else {}
+    shown = {kind: names for kind, names in named.items() if names}
+    for kind, names in shown.items():
+        say(f"  still shown in {kind} made before: {', '.join(names)}")
+    if shown:
+        say("  --scope erase takes the subject out of those too.")
+
+
 def _say_done(done: dict[str, object]) -> None:
     if done["scope"] == Scope.SUPPRESS:
         if done["recorded_before"]:
             say(f"{done['subject_id']} was withdrawn before. Nothing was changed.")
         else:
             say(f"{done['subject_id']} is in no release from the next on. Nothing was destroyed.")
+        _say_where_still(done["still_shown_in"])
         return
     if done["recorded_before"] and not any(done[name] for name in (*_COUNTED, "new_version")):
         say(f"{done['subject_id']} was erased before. Nothing was left to erase here.")

@@ -11,18 +11,25 @@ import contextlib
 import ctypes
 import importlib
 import os
+import re
+import secrets
+import shutil
 import signal
 import tempfile
 import threading
-from multiprocessing import get_context, parent_process
+import time
+from multiprocessing import current_process, get_context, parent_process
 from multiprocessing.context import ForkContext, ForkServerContext
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from schemas.errors import EnvironmentProblemError
 
-#: unix(7): a socket's path has 108 bytes with its end; the standard library adds two random names
-#: (`/pymp-********/listener-********`) to the folder of temporary files.
+#: unix(7): a socket's path has 108 bytes with its end; two names (`/lc400000-****` and
+#: `/listener-********`) are added to the folder of temporary files.
 _SOCKET_PATH_BYTES, _ADDED_BYTES = 108, 32
+_KEPT_S = 86_400.0
+_OURS = re.compile(r"lc([0-9a-f]{1,6})-[0-9a-f]{4}")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _for_server: list[str] = []
 
@@ -60,6 +67,7 @@ def worker_context(*modules: str) -> ForkContext | ForkServerContext:
     """Return how to start workers that need these modules, by name; they find them loaded."""
     if threading.active_count() > 1:
         require_short_temporary_folder()
+        _name_the_folder_of_sockets()
         preload_in_server(*modules)
         server = get_context("forkserver")
         server.set_forkserver_preload([*_for_server])
@@ -67,6 +75,39 @@ def worker_context(*modules: str) -> ForkContext | ForkServerContext:
     for name in modules:
         importlib.import_module(name)
     return get_context("fork")
+
+
+def _name_the_folder_of_sockets() -> None:
+    """Give the standard library's folder of sockets a name that tells its process.
+
+    A run that is killed cannot take its folder away, and of one without a name nobody can tell
+    whether its process lives. What the dead left is taken away here.
+    """
+    config: dict[str, object] = getattr(current_process(), "_config", {})
+    if config.get("tempdir") is not None:
+        return
+    sweep_folders_of_sockets()
+    # No longer than the name that the standard library gives: the path of a socket is short.
+    folder = Path(tempfile.gettempdir()) / f"lc{os.getpid():x}-{secrets.token_hex(2)}"
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError:
+        return  # then it is named as it was
+    # As `multiprocessing.util.get_temp_dir` does, which finds it there; its priority is the last.
+    Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=-100)
+    config["tempdir"] = str(folder)
+
+
+def sweep_folders_of_sockets() -> None:
+    """Remove what runs left that are dead for a day; a container may not see others' processes."""
+    before = time.time() - _KEPT_S
+    for path in Path(tempfile.gettempdir()).glob("lc*-*"):
+        named = _OURS.fullmatch(path.name)
+        if named is None or Path(f"/proc/{int(named[1], 16)}").exists():
+            continue
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime < before:
+                shutil.rmtree(path)
 
 
 def die_with_run(forker: int | None) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
+import warnings
 
 from schemas.errors import LivercohortError
 from schemas.run.shown_runs import PLAIN_LOGGER
@@ -33,8 +35,18 @@ class RedactingFilter(logging.Filter):
         return True
 
 
+def silence_warnings() -> None:
+    """Print no warnings of readers of files: they quote the value found, which may be a name.
+
+    Whoever asks Python for warnings (`-W`) gets them.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
 def redact_handlers(*logger_names: str) -> None:
-    """Put the filter on every handler of the loggers, once."""
+    """Put the filter on every handler of the loggers, once, and silence warnings."""
+    silence_warnings()
     for name in logger_names:
         for handler in logging.getLogger(name).handlers:
             if not any(isinstance(f, RedactingFilter) for f in handler.filters):

@@ -58,6 +58,7 @@ class Purpose(StrEnum):
     SIGNATURE = "release-signature/v1"
     AUDIT = "audit-chain/v1"
     RELEASE_INPUTS = "release-inputs/v1"
+    MASK = "mask-digest/v1"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import duckdb
 import pandas as pd
 
 from livercohort import Release, ReleaseError, open_release
-from schemas.errors import BadInputError, ContractError
+from schemas.errors import BadInputError, ContractError, GateBlockedError
 from schemas.package_data import data_contracts_dir
 from schemas.rule_tables import read_signed, table_name
 from schemas.run.atomic_files import (
@@ -98,9 +98,10 @@ def export_release(
             version = release.version
     except ReleaseError as error:
         raise BadInputError(str(error)) from None
+    withdrawn = kept_out([one.subject_id for one in subjects])
     cases = make_cases(
         subjects, images, labels,
-        withdrawn=kept_out([one.subject_id for one in subjects]),
+        withdrawn=withdrawn,
         unassigned_may_train=wanted.unassigned_may_train,
     )  # fmt: skip
     made = Made(
@@ -112,8 +113,12 @@ def export_release(
         wanted.seed,
     )
     _take_folder(target, folder, made)
+    _take_away((image for image in images if image.subject_id in withdrawn), target)
     files = [image for case in cases.listed for image in case.images]
-    there = _hand_out(files, folder, target, link=link)
+    try:
+        there = _hand_out(files, folder, target, link=link)
+    finally:  # of an erasure meanwhile, what was not brought yet is gone: that is an error, too
+        _require_nobody_withdrew(files, kept_out, target)
     readme = _README.read_text(encoding="utf-8")
     folds = assign_folds(cases.listed, wanted.n_folds, wanted.seed)
     for name, data in documents(made, cases, folds, readme).items():
@@ -247,6 +252,26 @@ def _hand_out(files: Sequence[Image], release: Path, target: Path, *, link: bool
             _bring(release / image.rel_path, place, image.sha256, link=link)
         told(number, len(files))
     return there
+
+
+def _require_nobody_withdrew(files: Iterable[Image], kept_out: KeptOut, target: Path) -> None:
+    """Raise where somebody withdrew while the files were brought: hours may lie between."""
+    brought = list(files)
+    gone = kept_out(sorted({image.subject_id for image in brought}))
+    if not gone:
+        return
+    _take_away((image for image in brought if image.subject_id in gone), target)
+    raise GateBlockedError(
+        f"{len(gone)} subjects withdrew while this export was made",
+        where=str(target),
+        hint="Their files were taken away again. Call it again: it ends without them.",
+    )
+
+
+def _take_away(images: Iterable[Image], target: Path) -> None:
+    """Remove what an export that was begun before brought of who withdrew since."""
+    for image in images:
+        (target / image.rel_path).unlink(missing_ok=True)
 
 
 def _bring(source: Path, place: Path, sha256: str, *, link: bool) -> None:

@@ -17,6 +17,8 @@ from schemas.conformity import ConformityRow
 ERROR, WARNING = "Error", "Warning"
 NOT_INSTALLED = "no validator was installed"
 NOT_READ = "the validator could not read the object"
+TOO_LARGE = "the object is too large to unpack"
+FAILED = "the check failed"
 _LINE = re.compile(r"(Error|Warning) - (?:<(/[^<>]*)> - )?(.*)")
 _TAG = re.compile(r"\(([0-9a-f]{4}),([0-9a-f]{4})\)")
 _WORDS = re.compile(r"[A-Za-z0-9 ,./()'-]{1,120}")

@@ -14,11 +14,13 @@ from pathlib import Path
 from schemas.conformity import ConformityRow
 from schemas.records import DeliveredFile, FileOutcome
 from schemas.states import FileState
-from tasks.deidentify.conformity import NOT_INSTALLED, NOT_READ, compare, one_of_each
+from tasks.deidentify.conformity import FAILED, NOT_INSTALLED, TOO_LARGE, compare, one_of_each
+from tasks.deidentify.gzipped import MOST_BYTES
 from tasks.deidentify.store import object_path
 
 _SECONDS = 120
 _GZIP_MARK = b"\x1f\x8b"
+_AT_ONCE = 1 << 20
 
 
 def check_conformity(
@@ -71,24 +73,37 @@ def _check(
     program: str, delivered: dict[int, Path], dicom: Path, outcome: FileOutcome
 ) -> ConformityRow:
     place = object_path(outcome)
-    uids = (place.stem, place.parent.name, _version(program))
+    uids = (place.stem, place.parent.name)
     try:
+        version = _version(program)
         # In the scratch of the batch: what is unpacked is as delivered, and still names its person.
         with tempfile.TemporaryDirectory(dir=dicom.parent) as scratch:
-            before = _said(program, _plain(delivered[outcome.file_no], Path(scratch)))
-        return compare(*uids, before, _said(program, dicom / place))
-    except (OSError, subprocess.SubprocessError):
-        return ConformityRow(*uids, not_checked=NOT_READ)
+            plain = plain_object(delivered[outcome.file_no], Path(scratch))
+            if plain is None:
+                return ConformityRow(*uids, version, not_checked=TOO_LARGE)
+            before = _said(program, plain)
+        return compare(*uids, version, before, _said(program, dicom / place))
+    except Exception as error:  # of an unpacker or a program: it checks nothing, and ends nothing
+        # The class alone: what it says may quote a stranger's file.
+        return ConformityRow(*uids, "", not_checked=f"{FAILED}: {type(error).__name__}")
 
 
-def _plain(path: Path, scratch: Path) -> Path:
-    """Return a file as the validator reads it: what came compressed is unpacked."""
+def plain_object(path: Path, scratch: Path, most_bytes: int = MOST_BYTES) -> Path | None:
+    """Return a file as the validator reads it: what came compressed is unpacked into `scratch`.
+
+    None for one that grows larger than `most_bytes`, beyond which no object is taken in either.
+    """
     with path.open("rb") as stream:
         if stream.read(len(_GZIP_MARK)) != _GZIP_MARK:
             return path
     unpacked = scratch / "object.dcm"
+    left = most_bytes
     with gzip.open(path, "rb") as source, unpacked.open("wb") as target:
-        shutil.copyfileobj(source, target)
+        while part := source.read(min(_AT_ONCE, left + 1)):
+            left -= len(part)
+            if left < 0:
+                return None
+            target.write(part)
     return unpacked
 
 

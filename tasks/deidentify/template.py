@@ -29,6 +29,7 @@ from tasks.deidentify.plan.plan import (
     BIRTH_DATE,
     MANUFACTURER,
     PATIENT_AGE,
+    PERSON_NAMES,
     SPECIFIC_CHARACTER_SET,
     STUDY_DATE,
     plan_element,
@@ -45,6 +46,7 @@ _ALWAYS_ALIKE = READ_BY_SERIES_CHECKS | {
     STUDY_DATE,
     PATIENT_AGE,
     MANUFACTURER,
+    *PERSON_NAMES,
     *(tag_of(k) for k in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")),
 }
 _DECIDED_BY_OTHERS = (Action.EMPTY, Action.PSEUDONYM, Action.STUDY, Action.FIXED)

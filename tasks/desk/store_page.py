@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -56,8 +56,13 @@ def page_folder(zones: Zones) -> Path:
     return zones.restricted / FOLDER_NAME
 
 
-def write_page(zones: Zones, ring: KeyRing, desks: Sequence[Desk]) -> BuiltPage:
-    """Build the page of everything that is open on these desks, in place of an earlier one."""
+def write_page(
+    zones: Zones, ring: KeyRing, desks: Sequence[Desk], *, at_last: Callable[[], None]
+) -> BuiltPage:
+    """Build the page of everything that is open on these desks, in place of an earlier one.
+
+    `at_last` is called right before the page gets its name, and raises to stop.
+    """
     place = page_folder(zones)
     beside = place.with_name(f".{FOLDER_NAME}.part")
     shutil.rmtree(beside, ignore_errors=True)
@@ -75,6 +80,7 @@ def write_page(zones: Zones, ring: KeyRing, desks: Sequence[Desk]) -> BuiltPage:
     for name in _ASSETS:
         data = (Path(__file__).parent / "assets" / name).read_bytes()
         write_bytes(beside / name, data, mode=0o600)
+    at_last()
     shutil.rmtree(place, ignore_errors=True)
     beside.rename(place)
     return BuiltPage(place / "index.html", len(chosen), sum(len(d.slices) for d in drawn.values()))

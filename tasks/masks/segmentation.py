@@ -8,10 +8,10 @@ from pathlib import Path
 
 import highdicom
 import numpy as np
-from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_file_meta_info
 from pydicom.sr.codedict import codes
-from pydicom.uid import SegmentationStorage
+from pydicom.uid import DeflatedExplicitVRLittleEndian, SegmentationStorage
 
 from tasks.masks.grid import (
     RAS_TO_LPS,
@@ -34,10 +34,12 @@ def read_segmentation(path: Path) -> tuple[Voxels, Matrix, str]:
     Raises
     ------
     NoMaskError
-        If its segments are fractions or of several series.
+        If it is deflated, or its segments are fractions or of several series.
     Exception
         Of any reader, if the file is no SEG or its segments overlap; it may quote the file.
     """
+    if _of_head(path, "TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        raise NoMaskError("a deflated file, which may unpack to any size")
     segmentation = highdicom.seg.segread(path)
     if segmentation.segmentation_type.value != "BINARY":
         raise NoMaskError("fractions; a mask says yes or no")
@@ -50,10 +52,15 @@ def read_segmentation(path: Path) -> tuple[Voxels, Matrix, str]:
 
 def is_segmentation(path: Path) -> bool:
     """Return whether a file is a DICOM SEG by its header."""
+    return _of_head(path, "MediaStorageSOPClassUID") == SegmentationStorage
+
+
+def _of_head(path: Path, keyword: str) -> str:
+    """Return what the head of a DICOM file says (PS3.10 7.1), which is never deflated."""
     try:
-        return bool(dcmread(path, specific_tags=["SOPClassUID"]).SOPClassUID == SegmentationStorage)
+        return str(read_file_meta_info(path)[keyword].value)
     except Exception:  # any file may be asked about
-        return False
+        return ""
 
 
 def one_plane_each(images: Sequence[Dataset]) -> list[Dataset]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ import pandas as pd
 from pydicom import dcmread
 
 from livercohort import Release, open_release
-from schemas.errors import BadInputError, ContractError
+from schemas.errors import BadInputError, ContractError, GateBlockedError
 from schemas.identifiers import SeriesUid, SiteCode
-from schemas.lesion_masks import MaskFile, list_masks, mask_folder, mask_name, masks_beside
+from schemas.lesion_masks import Keyed, MaskFile, list_masks, mask_folder, mask_name, masks_beside
 from schemas.run.atomic_files import make_folder, sha256_of_file, write_bytes
 from schemas.run.software import software_version
 from schemas.run.zones import Zones
@@ -75,6 +75,7 @@ def import_mask(
     mask: Path,
     lesion_no: int,
     *,
+    keyed: Keyed,
     volume_id: str | None = None,
     label: int | None = None,
     replace: bool = False,
@@ -92,6 +93,8 @@ def import_mask(
         NIfTI, or DICOM SEG of the released images or of those of the hospital.
     lesion_no : int
         The lesion, as the table `lesion` numbers it.
+    keyed : callable
+        SHA-256 → its keyed digest, by which a release knows that the mask was taken in.
     volume_id : str, optional
         The volume; a SEG names its series, and needs it only where that has several volumes.
     label : int, optional
@@ -126,7 +129,7 @@ def import_mask(
         raise _refused(str(error), expected=_told(volume), hint=_DRAW) from None
     data = _nifti(placed, volume.affine)
     path = mask_folder(zones, volume.site, volume.series_uid) / mask_name(
-        volume.volume_id, lesion_no, data
+        volume.volume_id, lesion_no, data, keyed
     )
     taken = TakenIn(
         volume.volume_id, volume.subject_id, lesion_no, int(placed.sum()), not path.is_file()
@@ -146,14 +149,23 @@ def import_mask(
 
 
 def export_segmentation(
-    zones: Zones, folder: Path, volume_id: str, lesion_no: int, target: Path
+    zones: Zones,
+    folder: Path,
+    volume_id: str,
+    lesion_no: int,
+    target: Path,
+    *,
+    kept_out: Callable[[list[str]], Collection[str]] = lambda _: (),
 ) -> int:
     """Write the mask of a lesion in a release as DICOM SEG; return how many frames it has.
 
     It references the de-identified objects of the warehouse: their UIDs are those of the release.
+    `kept_out` returns who of some subjects withdrew since the release was made.
 
     Raises
     ------
+    GateBlockedError
+        If the subject withdrew.
     BadInputError
         If the release has no such mask, or the file is there already.
     ContractError
@@ -163,6 +175,11 @@ def export_segmentation(
         raise BadInputError("the file is there already", where=str(target))
     with open_release(folder) as release:
         volume = _volume(release, volume_id, None, None)
+        if kept_out([volume.subject_id]):
+            raise GateBlockedError(
+                f"{volume.subject_id} withdrew since the release was made",
+                hint="Nothing of a subject is handed out from then on.",
+            )
         wanted = set(
             release.sql(
                 "SELECT DISTINCT sop_uid FROM instance WHERE series_uid = ? AND "

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from schemas.lesion_masks import MaskFile
+from schemas.lesion_masks import MaskFile, register_of_masks
+from schemas.run.atomic_files import sha256_of_file
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class PublishedMasks:
     @property
     def sha256(self) -> str | None:
         """One hash over all of them: a register of the release; None without masks."""
-        lines = "".join(f"{m.source_key} {m.digest}\n" for m in self.masks)
-        return hashlib.sha256(lines.encode()).hexdigest() if lines else None
+        return register_of_masks({m.source_key: sha256_of_file(m.path) for m in self.masks})
 
 
 def published_masks(

@@ -58,7 +58,11 @@ def _variants() -> View:
                 "list_sort(list_distinct(flatten(list(differs_in))))",
                 "Parameters beyond tolerance of the dominant variant · 超出容差的参数",
             ),
-            ("is_outlier", "coalesce(bool_or(is_outlier), false)", "Rare variant · 罕见变体"),
+            (
+                "is_outlier",
+                "bool_or(is_outlier)",
+                "Rare variant; empty below 20 series · 罕见变体；不足20个序列则为空",
+            ),
             ("kvp", "median(kvp)", "Tube voltage [kV] · 管电压"),
             ("kernel", "min(kernel)", "Kernel · 重建核"),
             ("repetition_time_ms", "median(repetition_time_ms)", "Repetition time [ms] · 重复时间"),

@@ -26,7 +26,8 @@ from tasks.publish.diff.differences import (
     next_version,
     parse_version,
 )
-from tasks.publish.diff.id_history import REMOVED_IDS, parse_removed
+from tasks.publish.diff.id_history import REMOVED_IDS, RemovedSubject, parse_removed
+from tasks.publish.diff.reasons import WITHDREW
 from tasks.publish.facts import ReleaseFacts, ReleaseResult, ReleaseStatus
 from tasks.publish.manifest import (
     changed_meanings,
@@ -169,11 +170,19 @@ def newest_release(releases_dir: Path) -> Path | None:
 
 def removed_subjects(releases_dir: Path) -> list[str]:
     """Return the pseudonyms that the newest release lists as not released any more."""
+    return [row.subject_id for row in _removed(releases_dir)]
+
+
+def withdrawn_subjects(releases_dir: Path) -> frozenset[str]:
+    """Return those whom the newest release does not have because they withdrew."""
+    return frozenset(row.subject_id for row in _removed(releases_dir) if row.reason in WITHDREW)
+
+
+def _removed(releases_dir: Path) -> list[RemovedSubject]:
     newest = newest_release(releases_dir)
     if newest is None or not (newest / REMOVED_IDS).is_file():
         return []
-    rows = parse_removed((newest / REMOVED_IDS).read_text(encoding="utf-8"))
-    return [row.subject_id for row in rows]
+    return parse_removed((newest / REMOVED_IDS).read_text(encoding="utf-8"))
 
 
 def release_folders(releases_dir: Path) -> list[Path]:

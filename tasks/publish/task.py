@@ -45,7 +45,7 @@ from schemas.tables.contracts import conform, read_code_lists, read_table_contra
 from schemas.tables.record_tables import records_from_table
 from schemas.vault.anchors import read_anchors
 from schemas.vault.inspections import LaterInspection, read_later
-from schemas.vault.keys import read_key_file
+from schemas.vault.keys import Purpose, read_key_file
 from schemas.vault.suppression import erased_among, suppressed_among
 from tasks.publish import rows, store, store_batches, store_integrity, store_remote
 from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
@@ -236,10 +236,10 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         tables = bench.take(ReleaseTables).tables
         finding = conform(read_table_contracts()["finding"], rows.finding_rows(checked.findings))
         masks = bench.take(PublishedMasks)
-        require_unchanged_masks(masks.masks)
         sources = store_batches.nifti_sources(zones, committed, tables["nifti_volume"])
         sources |= masks.sources
         ring = read_key_file(settings.master_key_file)
+        require_unchanged_masks(masks.masks, partial(ring.keyed_digest, purpose=Purpose.MASK))
         seen = store_integrity.Checked(zones)
         newest = store.newest_release(zones.releases)
         is_proven = require_continuable(newest, read_anchors(zones, ring))

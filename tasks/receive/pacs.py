@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
+from pydicom.config import IGNORE
+from pydicom.uid import UID
+
 from schemas.errors import BadInputError, ContractError
 from schemas.run.site_files import SiteConfig
 
@@ -23,6 +26,9 @@ STORED_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.4.1",
     "1.2.840.10008.5.1.4.1.1.4.4",
 )
+#: Stands for every SOP class of which PS3.6 does not know.
+OTHER_CLASS = "other"
+_CLASSES = ("SOP Class", "Meta SOP Class")
 _MANIFEST_COLUMN = "sop_instance_uid"
 
 
@@ -52,6 +58,15 @@ class Receipt:
             "stored_classes": dict(sorted(self.stored_classes.items())),
             "refused_classes": dict(sorted(self.refused_classes.items())),
         }
+
+
+def told_class(uid: object) -> str:
+    """Return a SOP class as a receipt names it: any UID that DICOM does not register is a text.
+
+    The sender chooses it, and may have put a number of a person there.
+    """
+    known = UID(str(uid), validation_mode=IGNORE)
+    return str(known) if known.type in _CLASSES else OTHER_CLASS
 
 
 def file_head(sop_class: str, sop_uid: str, transfer_syntax: str, *, writer: str) -> bytes:

@@ -82,6 +82,13 @@ def require_free(zones: Zones, name: str) -> None:
         raise _busy(path, name)
 
 
+def require_all_free(zones: Zones, prefix: str) -> None:
+    """Raise BusyError if a living run holds a lease whose name begins so; sweep those of dead."""
+    for path in sorted(_place(zones, prefix).parent.glob(f"{prefix}*.json")):
+        require_free(zones, path.stem)
+        path.unlink(missing_ok=True)
+
+
 def _acquire(path: Path, name: str, owner: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(2):

@@ -16,7 +16,7 @@ from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, PYNETDICOM_IMPLEMENTATION_UID,
 from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import SiteCode
 from schemas.run.zones import Zones
-from tasks.receive.pacs import STORED_CLASSES, Receipt, file_head
+from tasks.receive.pacs import STORED_CLASSES, Receipt, file_head, told_class
 from tasks.receive.store_pacs import is_full, keep_object, write_receipt
 
 _VERIFICATION = "1.2.840.10008.1.1"
@@ -116,7 +116,7 @@ class _Book:
         receipt = Receipt(self._titles[event.assoc.acceptor.ae_title.strip()], _now())
         # A sender offers one class in several contexts, one for each transfer syntax.
         receipt.refused_classes.update(
-            {str(context.abstract_syntax) for context in event.assoc.rejected_contexts}
+            {told_class(context.abstract_syntax) for context in event.assoc.rejected_contexts}
         )
         with self._guard:
             self._open[id(event.assoc)] = receipt
@@ -144,7 +144,7 @@ class _Book:
         receipt.stored += new
         receipt.repeated += not new
         receipt.n_bytes += len(data)
-        receipt.stored_classes[str(event.request.AffectedSOPClassUID)] += 1
+        receipt.stored_classes[told_class(event.request.AffectedSOPClassUID)] += 1
         return _SUCCESS
 
     def released(self, event: Any) -> None:

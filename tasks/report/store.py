@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ def write_report(
     reports: Path,
     pictures: PictureStore,
     reviews: Sequence[Imported] = (),
+    *,
+    at_last: Callable[[], None] = lambda: None,
 ) -> WrittenReport:
     """Render a report and publish its folder with one rename.
 
@@ -65,6 +67,8 @@ def write_report(
         Where the pictures are that the report names.
     reviews : sequence of Imported
         What reviewers have sent back.
+    at_last : callable
+        Called when all is written, right before the folder gets its name; raises to stop.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def write_report(
     else:
         out_dir, written = next_build(reports, report.run), True
         manifest = _manifest(report, rendered, report_sha256, knowledge, out_dir.name)
-        _publish(rendered, manifest, out_dir, pictures, before)
+        _publish(rendered, manifest, out_dir, pictures, before, at_last)
     return WrittenReport(
         index=out_dir / "index.html",
         report_sha256=report_sha256,
@@ -146,6 +150,7 @@ def _publish(
     out_dir: Path,
     pictures: PictureStore,
     before: NewestReport,
+    at_last: Callable[[], None],
 ) -> None:
     known = {"run": manifest["run"], **manifest["state"]}
     for_raters = {name: known[name] for name in ("run", "release", "report_sha256")}
@@ -158,3 +163,4 @@ def _publish(
             write_bytes(staging / name, f"livercohort.takeState({said});\n".encode())
         write_bytes(staging / MANIFEST, canonical_json(manifest))
         pictures.link(rendered.pictures, staging / PICTURES)
+        at_last()

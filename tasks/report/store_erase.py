@@ -27,8 +27,7 @@ def erase_from_reports(zones: Zones, subject_id: str) -> int:
     int
         How many report folders went.
     """
-    folders = [path.parent for path in sorted(zones.reports.glob(f"[!.]*/{MANIFEST}"))]
-    named = [folder for folder in folders if _names(folder, subject_id)]
+    named = reports_naming(zones, subject_id)
     for folder in named:
         folder.with_name(f"{folder.name}{ERASED_SUFFIX}").touch()
         shutil.rmtree(folder)
@@ -40,6 +39,12 @@ def erase_from_reports(zones: Zones, subject_id: str) -> int:
         if subject_id.encode() in review.read_bytes():
             review.unlink()
     return len(named)
+
+
+def reports_naming(zones: Zones, subject_id: str) -> list[Path]:
+    """Return the folders of all reports that show the subject."""
+    folders = [path.parent for path in sorted(zones.reports.glob(f"[!.]*/{MANIFEST}"))]
+    return [folder for folder in folders if _names(folder, subject_id)]
 
 
 def _names(folder: Path, subject_id: str) -> bool:

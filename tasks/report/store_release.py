@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -45,6 +45,8 @@ from tasks.report.subject_view import series_of_subjects
 
 LATEST = "latest"
 PICTURE_STORE = ".pictures"
+#: Tables of a release → the rows that a report may show.
+Kept = Callable[[Mapping[str, pa.Table]], dict[str, pa.Table]]
 _LIMITS = ("mri_window_days", "pathology_window_days", "follow_up_months")
 _LINKED_FILES = (
     "README.md",
@@ -64,6 +66,9 @@ def build_report(
     workers: int = 2,
     queries: Sequence[QueryRow] = (),
     cases: Sequence[AdjudicationCase] | None = None,
+    *,
+    keep: Kept = dict,
+    at_last: Callable[[], None] = lambda: None,
 ) -> WrittenReport:
     """Draw what is new, and write the report of a release if it is not there yet.
 
@@ -80,14 +85,18 @@ def build_report(
     cases : sequence of AdjudicationCase, optional
         Lesions for blinded readers, whose pages are written anew beside the report; those that
         are there stay where this is not given.
+    keep : callable
+        Tables of a release → those of who may be shown; default: everybody of the release.
+    at_last : callable
+        Called right before the report gets its name; raises to stop.
     """
-    report = read_report_input(zones, version)
+    report = read_report_input(zones, version, keep)
     pictures = PictureStore(zones.reports / PICTURE_STORE, workers)
     drawn = pictures.make(
         plan_pictures(read_cohort(report.tables)), zones.releases / str(report.release)
     )
     report = dataclasses.replace(report, pictures=drawn, queries=tuple(queries))
-    written = write_report(report, zones.reports, pictures, read_reviews(zones))
+    written = write_report(report, zones.reports, pictures, read_reviews(zones), at_last=at_last)
     if cases is not None:
         folder = written.index.parent
         known = {"run": folder.name, "report_sha256": str(written.report_sha256)}
@@ -97,7 +106,19 @@ def build_report(
     return written
 
 
-def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
+def require_release(zones: Zones, version: str) -> Path:
+    """Return the folder of a release; raise BadInputError if there is none."""
+    folder = (zones.releases / version).resolve()
+    if not (folder / "manifest.json").is_file():
+        raise BadInputError(
+            f"there is no release {version}",
+            where=str(zones.releases),
+            hint="Make one with `livercohort release`.",
+        )
+    return folder
+
+
+def read_report_input(zones: Zones, version: str = LATEST, keep: Kept = dict) -> ReportInput:
     """Return everything the report of a release shows but its pictures.
 
     Parameters
@@ -106,21 +127,17 @@ def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
         Whose release.
     version : str
         A version, or `latest`.
+    keep : callable
+        As in `build_report`.
 
     Raises
     ------
     BadInputError
         If there is no such release.
     """
-    folder = (zones.releases / version).resolve()
-    if not (folder / "manifest.json").is_file():
-        raise BadInputError(
-            f"there is no release {version}",
-            where=str(zones.releases),
-            hint="Make one with `livercohort release`.",
-        )
+    folder = require_release(zones, version)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    tables = _read_tables(folder)
+    tables = keep(_read_tables(folder))
     previous = manifest["predecessor"]
     return ReportInput(
         run=f"release-{folder.name}",
@@ -136,7 +153,7 @@ def read_report_input(zones: Zones, version: str = LATEST) -> ReportInput:
             "mapping": manifest["mapping_version"],
         },
         release_files=tuple(name for name in _LINKED_FILES if (folder / name).is_file()),
-        previous=_read_previous(zones.releases / previous) if previous else None,
+        previous=_read_previous(zones.releases / previous, keep) if previous else None,
         limits=_read_limits(),
         evidence=_read_words("evidence", "name"),
         reasons=_read_words("reasons", "code"),
@@ -157,10 +174,10 @@ def _read_tables(folder: Path) -> dict[str, pa.Table]:
     }
 
 
-def _read_previous(folder: Path) -> PreviousRelease | None:
+def _read_previous(folder: Path, keep: Kept) -> PreviousRelease | None:
     if not folder.is_dir():
         return None
-    return PreviousRelease(version=folder.name, tables=_read_tables(folder))
+    return PreviousRelease(version=folder.name, tables=keep(_read_tables(folder)))
 
 
 def _read_batches(zones: Zones, released: pa.Table) -> tuple[BatchAccount, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from schemas.clinical_rows import ClinicalRow
@@ -25,8 +26,15 @@ from tasks.report.store_reviews import read_reviews
 
 
 @task(name="report", retries=0)
-def write_release_report(version: str) -> str:
+def write_release_report(version: str, at_last: Callable[[], None]) -> str:
     """Build the report of a release; building it again writes nothing.
+
+    Parameters
+    ----------
+    version : str
+        Which release.
+    at_last : callable
+        Called right before the report gets its name; raises to stop.
 
     Returns
     -------
@@ -38,7 +46,7 @@ def write_release_report(version: str) -> str:
     with redacted_errors("report", zones):
         queries = release_bench(settings).take(QueriesOfRelease).rows
         cases = release_bench(settings).take(CasesForReaders).cases
-        written = build_report(zones, version, settings.workers, queries, cases)
+        written = build_report(zones, version, settings.workers, queries, cases, at_last=at_last)
     name = written.index.parent.name
     get_run_logger().info("report %s: %d files", name, written.n_files)
     return name

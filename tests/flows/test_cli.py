@@ -154,3 +154,18 @@ def test_brackets_in_a_value_are_printed_and_not_obeyed(tmp_path: Path) -> None:
     ended = run("label", "--strings", strings)
     assert ended.code == 0, ended.err
     assert "[/]" in ended.out
+
+
+def test_what_a_reader_of_files_warns_of_is_not_printed() -> None:
+    """Such warnings quote the value that was found."""
+    program = (
+        "import sys, warnings, flows.cli as cli\n"
+        "cli.run = lambda arguments: warnings.warn('Unknown encoding Zhang Wei')\n"
+        "sys.argv = ['livercohort']\n"
+        "cli.main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True, capture_output=True, text=True, env=clean_environment(),
+    )  # fmt: skip
+    assert (ended.stdout, ended.stderr) == ("", "")

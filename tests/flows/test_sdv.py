@@ -17,6 +17,7 @@ from schemas.run.zones import Zones
 from schemas.vault.keys import KeyRing, create_key_file, read_key_file
 from schemas.vault.look_ups import read_log
 from schemas.vault.subjects import LinkageRow, Vault
+from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal
 from schemas.verification_counts import read_counts
 from tasks.clinical.store import write_sealed
 from tasks.report.verification import error_rates
@@ -174,6 +175,17 @@ def test_a_site_without_forms_has_nothing_to_compare(
     assert "no subject of this site" in capsys.readouterr().err
     assert cli.run(["sdv", "plan"]) == ExitCode.BAD_INPUT
     assert cli.run(["sdv", "plan", "--all"]) == ExitCode.DONE
+
+
+def test_who_withdrew_by_a_letter_is_in_no_round_and_out_of_one_that_is_out(zones: Zones) -> None:
+    assert plan() == ExitCode.DONE
+    before = subjects(zones)
+    someone = next(iter(read_rounds(zones, SITE)[0].planned.values())).subject_id
+    letter = Withdrawal(scope=Scope.SUPPRESS, reason="letter 7")
+    record_withdrawal(zones.restricted, ring_of(zones), someone, letter)
+    assert plan() == ExitCode.DONE
+    assert subjects(zones) < before
+    assert len(subjects(zones)) == len(before) - 1
 
 
 def test_an_erased_subject_is_in_no_round(zones: Zones) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from flows.rehearsal import page_path
+from schemas.run.zones import Zones
 from tests.flows.conftest import Demo, require_one_error, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
@@ -40,6 +42,27 @@ def test_an_unknown_or_unapproved_withdrawal_is_refused(home: Path, subject: str
     assert not (home / "restricted" / "withdrawn.jsonl").exists()
 
 
+def test_a_withdrawal_names_what_still_shows_the_subject_and_destroys_nothing(
+    demo: Demo, subject: str, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    for zone in ("releases", "reports", "restricted", "warehouse"):
+        shutil.copytree(demo.home / zone, home / zone, symlinks=True)
+    before = {p for p in home.rglob("*") if p.is_file()}
+    ended = run("withdraw", subject, "--reason", "letter 7", "--home", home, "--json")
+    assert ended.json()["still_shown_in"] == {
+        "releases": ["1.0.0", "1.1.0"],
+        "reports": ["release-1.0.0", "release-1.1.0"],
+    }
+    assert before <= {p for p in home.rglob("*") if p.is_file()}
+    built = run("report", "1.0.0", "--home", home, "--json").json()
+    folder = Path(built["index"]).parent
+    assert folder.name == "release-1.0.0-build-2"
+    texts = [p for p in folder.rglob("*") if p.suffix in {".html", ".js", ".json"}]
+    assert texts
+    assert not [p for p in texts if subject in p.name or subject.encode() in p.read_bytes()]
+
+
 def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject: str) -> None:
     instances = [
         row
@@ -47,10 +70,14 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
         for row in pq.read_table(path).to_pylist()
         if row["subject_id"] == subject
     ]
+    rehearsed = page_path(Zones(home), subject[:3], 1)
+    rehearsed.parent.mkdir(exist_ok=True)
+    rehearsed.write_text("- `dicom/Zhang Wei.dcm`")
     ended = run(
         "withdraw", subject, "--reason", "r", "--scope", "erase", *WHO, "--home", home, "--json"
     )
     assert ended.code == 0, ended.err
+    assert not rehearsed.exists()
     told = json.loads(ended.out)
     assert told["releases"] == ["1.0.0", "1.1.0"]
     assert told["new_version"] == "2.0.0"

@@ -76,6 +76,8 @@ class Context:
     vendor: str | None
     multi_frame: bool
     deciding: DecidingAttributes = field(repr=False, compare=False)
+    #: Parts of the person's names, in capitals.
+    own_name: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @lru_cache(maxsize=1 << 14)

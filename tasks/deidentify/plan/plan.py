@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -61,6 +62,10 @@ _LONGEST_TEXT = {"SH": 16, "LO": 64}
 _LONGEST_UID = 128
 #: The word list of attributes whose values mean something by their place.
 _POSITIONAL = "image_type"
+#: PatientName, OtherPatientNames, PatientBirthName.
+PERSON_NAMES = (0x00100010, 0x00101001, 0x00101005)
+#: A part of a name is no single letter and no number: those say nothing alone.
+_NAME_PARTS = re.compile(r"[^\W\d_]{2,}")
 _ALWAYS = (Action.EMPTY, Action.PSEUDONYM, Action.STUDY)
 
 
@@ -86,7 +91,14 @@ def context_of(header: Header, profile: Profile, person: Person) -> Context:
         vendor,
         is_multi_frame(header),
         load_deciding_attributes(),
+        _name_in(header, charset),
     )
+
+
+def _name_in(header: Header, charset: str) -> frozenset[str]:
+    """Return the parts of the person's names that an object states, in capitals."""
+    stated = (decode_text(header.get(tag), charset) for tag in PERSON_NAMES)
+    return frozenset(part for name in stated for part in _NAME_PARTS.findall(name.upper()))
 
 
 def plan_actions(header: Header, context: Context) -> list[ElementAction]:
@@ -214,7 +226,7 @@ def _words(element: RawElement, rule: Rule, vr: str, context: Context) -> Elemen
         return None
     kept, dropped = [], 0
     for text in texts:
-        words, missing = keep_words(text, allowed)
+        words, missing = keep_words(text, allowed, context.own_name, kept)
         dropped += missing
         if words or (context.multi_frame and allowed.name == _POSITIONAL):
             kept.append(words or OTHER)

@@ -90,7 +90,7 @@ def keyed_value(element: RawElement, rule: Rule, context: Context) -> bytes:
     if not text:
         return b""
     if rule.contract.word_list is not None:
-        kept, dropped = keep_words(text, rule.contract.word_list)
+        kept, dropped = keep_words(text, rule.contract.word_list, context.own_name)
         few = sum(map(str.isdecimal, kept)) <= _MOST_DIGITS
         if dropped == 0 and few and 0 < len(kept) <= _LONGEST_NAME:
             return kept.encode("ascii")

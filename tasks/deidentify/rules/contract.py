@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from struct import unpack
 
 from pydicom.datadict import dictionary_has_tag
 
 from tasks.deidentify.rules.values import is_number, is_registered_uid, numbers_of, texts_of
+from tasks.deidentify.rules.word_shapes import is_plain_number, tells_a_day_or_number
 
 #: Groups of the private attributes that dimension indices of the known vendors point to.
 _PRIVATE_GROUPS = frozenset((0x0019, 0x0021, 0x0043, 0x0065, 0x2001, 0x2005))
@@ -28,10 +29,14 @@ class WordList:
     def has(self, word: str) -> bool:
         """Return whether the word is in the list, its case apart.
 
-        Letters and digits of other alphabets (a wide digit, a dotless i) are none of any list.
+        Letters and digits of other alphabets (a wide digit, a dotless i) are none of any list, and
+        what only a pattern admits is no day and no long number.
         """
-        known = word.upper() in self.words or any(p.fullmatch(word) for p in self.patterns)
-        return known and word.isascii()
+        if not word.isascii():
+            return False
+        if word.upper() in self.words:
+            return True
+        return any(p.fullmatch(word) for p in self.patterns) and not tells_a_day_or_number(word)
 
 
 @dataclass(frozen=True)
@@ -79,21 +84,49 @@ def vm_allows(vm: str, count: int) -> bool:
     return int(low) <= count and (high == "n" or count <= int(high or low))
 
 
-def keep_words(text: str, allowed: WordList) -> tuple[str, int]:
+def keep_words(
+    text: str, allowed: WordList, own_name: Collection[str] = (), before: Collection[str] = ()
+) -> tuple[str, int]:
     """Return the words of `text` that the list has, and how many were dropped.
 
     Words are parted by blanks and punctuation; what parts them becomes one blank. Of words that
     are only digits one stays: several are a telephone or patient number, or a day, in pieces.
+
+    Parameters
+    ----------
+    text : str
+        One value.
+    allowed : WordList
+        The words that may stay.
+    own_name : collection of str
+        Parts of the person's name, in capitals (restricted): none of them stays, whatever it means
+        elsewhere. A value of several words that the list has as one, like `GE MEDICAL SYSTEMS`,
+        stays: many people are called Ge, and the whole of it is no name.
+    before : collection of str
+        What was kept of the values before this one: a number may be in pieces over them.
     """
-    if allowed.has(text):
-        return text, 0
     words = [w for w in _SPLIT.split(text) if w]
+    if allowed.has(text) and (len(words) > 1 or _may_stay(text, own_name, before)):
+        return text, 0
     kept: list[str] = []
     for word in words:
-        in_pieces = word.isdecimal() and any(map(str.isdecimal, kept))
-        if allowed.has(word) and not in_pieces:
+        if allowed.has(word) and _may_stay(word, own_name, [*before, *kept]):
             kept.append(word)
     return " ".join(kept), len(words) - len(kept)
+
+
+def _may_stay(word: str, own_name: Collection[str], kept: Collection[str]) -> bool:
+    """Return whether a word of a list is neither the person's name nor a piece of a number."""
+    if word.upper() in own_name:
+        return False
+    if not is_plain_number(word):
+        return True
+    numbers = [one for text in kept for one in text.split() if is_plain_number(one)]
+    if word.isdecimal() and any(map(str.isdecimal, numbers)):
+        return False
+    # `5.3.0` and then `5.3.0.3`: the release, and the release with its patch.
+    fresh = [one for one in numbers if not word.startswith(one)]
+    return not fresh or not tells_a_day_or_number(".".join((*fresh, word)))
 
 
 def parse_contract(text: str, lists: Mapping[str, WordList]) -> Contract:

@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 from tasks.publish.diff.compare import RowPairs
 
 CONSENT_WITHDRAWN, SUPPRESSED, ERASED = "consent_withdrawn", "suppressed", "erased"
+#: Why a subject left that took its consent back, or whose data were destroyed.
+WITHDREW = frozenset({CONSENT_WITHDRAWN, SUPPRESSED, ERASED})
 IDENTIFIER_HELD = "identifier_held"
 SUBJECT_REMOVED, NEW_SUBJECT = "subject_removed", "new_subject"
 NEW_DELIVERY, LABELLING_RULES = "new_delivery", "labelling_rules"

@@ -40,6 +40,8 @@ def protocols_page(rows: Iterable[Row]) -> bytes:
     return "".join(parts).encode()
 
 
+#: Of a group that is too small nobody knows it.
+_OUTLIER = {"True": "yes · 是", "False": "no · 否", "None": "undetermined · 未定"}
 _COLUMNS = ("label", "agent", "variant", "series", "outlier", "parameters", "departs in")
 
 
@@ -52,7 +54,7 @@ def _variant(group: Group, rows: Sequence[Row]) -> list[str]:
     first = min(rows, key=lambda r: (str(r["series_uid"]), str(r["sub_stack_digest"])))
     differs = sorted({str(name) for row in rows for name in _names(row["differs_in"])})
     told = [f"{name} {_value(first[name])}" for name in _SHOWN if first[name] is not None]
-    outlier = "yes · 是" if first["is_outlier"] else ""
+    outlier = _OUTLIER[str(first["is_outlier"])]
     return [
         *(group[1], group[2], str(first["variant_no"]), str(len(rows)), outlier),
         *("; ".join(told), ", ".join(differs)),

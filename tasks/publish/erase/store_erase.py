@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.conformity import ConformityRow
 from schemas.evaluations import is_of_an_evaluation
 from schemas.identifiers import Sha256
-from schemas.lesion_masks import masks_beside, source_key
+from schemas.lesion_masks import PUBLISHED, masks_beside, register_of_masks, source_key
 from schemas.run.atomic_files import canonical_json, sha256_of_file, sync_directory, sync_tree
 from tasks.publish.diff.content import ALL_SITES, content_hash, part_path, table_hash
 from tasks.publish.diff.differences import RELEASE_TABLE
@@ -78,6 +79,15 @@ def erase_from_releases(
     return erased
 
 
+def releases_with(releases_dir: Path, subject_id: str) -> list[Path]:
+    """Return the folders of the releases that have the subject, oldest first."""
+    return [
+        folder
+        for folder in release_folders(releases_dir)
+        if subject_id in read_parts(folder, "subject")["subject_id"].to_pylist()
+    ]
+
+
 def publish_without(
     releases_dir: Path, subject_id: str, signer: Signer | None = None
 ) -> str | None:
@@ -101,6 +111,7 @@ def publish_without(
     if not _mentions(tables, subject_id):
         return None
     volumes = tables["nifti_volume"].select(["volume_id", "rel_path"]).to_pylist()
+    others = tables["nifti_volume"].filter(pc.field("subject_id") != subject_id)
     del tables[RELEASE_TABLE]
     result = build_release(
         tables,
@@ -113,13 +124,28 @@ def publish_without(
                 for lesion_no, path in masks_beside(newest, row["rel_path"])
             },
         },
-        facts=_facts_of(newest, subject_id),
+        facts=_facts_of(newest, subject_id, others),
         signer=signer,
     )
     return result.version
 
 
-def _facts_of(release: Path, subject_id: str) -> ReleaseFacts:
+def _mask_sums(volumes: pa.Table, sums: Mapping[str, str]) -> dict[str, str]:
+    """Return source key → SHA-256 of the masks that a release has beside some of its volumes."""
+    masks: dict[str, list[tuple[int, str]]] = {}
+    for path, digest in sums.items():
+        stem, lesion, rest = path.rpartition(".lesion-")
+        number = PUBLISHED.fullmatch(lesion + rest)
+        if number is not None:
+            masks.setdefault(f"{stem}.nii.gz", []).append((int(number[1]), digest))
+    return {
+        source_key(row["volume_id"], lesion_no): digest
+        for row in volumes.select(["volume_id", "rel_path"]).to_pylist()
+        for lesion_no, digest in masks.get(row["rel_path"], ())
+    }
+
+
+def _facts_of(release: Path, subject_id: str, volumes: pa.Table) -> ReleaseFacts:
     manifest = read_manifest(release)
     return ReleaseFacts(
         software_version=manifest["software_version"],
@@ -130,7 +156,7 @@ def _facts_of(release: Path, subject_id: str) -> ReleaseFacts:
         key_id=manifest["key_id"],
         year=manifest.get("year"),
         kept_out={subject_id: ERASED},
-        masks_sha256=manifest["registers"].get("masks_sha256"),
+        masks_sha256=register_of_masks(_mask_sums(volumes, read_sums(release))),
         conformity=_conformity_of(release),
     )
 
@@ -174,6 +200,11 @@ def _erase_from(
     hashes = content_of_parts(manifest)
     parts, parts_gone = _write_parts(folder, staging, subject_id, named, hashes)
     removed |= parts_gone
+    masks = register_of_masks(_mask_sums(kept["nifti_volume"], sums))
+    if masks is None:
+        manifest["registers"].pop("masks_sha256", None)
+    else:
+        manifest["registers"]["masks_sha256"] = masks
     new_hash = content_hash(
         {path: hashes[path] for path in sorted(hashes)},
         {name: entry["sha256"] for name, entry in manifest["contracts"].items()},

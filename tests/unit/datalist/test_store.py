@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from livercohort import ReleaseError, open_release
-from schemas.errors import BadInputError, ContractError
+from schemas.errors import BadInputError, ContractError, GateBlockedError
 from schemas.vault.keys import KeyRing
 from tasks.datalist.store import Exported, Wanted, export_release
 from tasks.publish.signature import Signer
@@ -135,6 +136,35 @@ def test_an_interrupted_export_goes_on_and_mends_what_is_cut_short(
     assert (again.files, again.files_there) == (2, 1)
     assert not killed.exists()
     assert {path.read_bytes() for path in paths} == {volume_bytes(TRAINED), volume_bytes(TESTED)}
+
+
+def test_who_withdrew_since_is_taken_out_of_an_export_begun_before(
+    release: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    export(release, out)
+    wanted = Wanted(None, ALL_ARTERIAL, (ART,))
+    again = export_release(release, out, wanted, kept_out={TRAINED}.intersection)
+    assert again.files == 1
+    assert [p.read_bytes() for p in out.rglob("*.nii.gz")] == [volume_bytes(TESTED)]
+    assert TRAINED not in (out / "dataset.json").read_text(encoding="utf-8")
+
+
+def test_who_withdraws_while_an_export_is_made_is_in_no_list_of_it(
+    release: Path, tmp_path: Path
+) -> None:
+    asked: list[object] = []
+
+    def kept_out(subjects: Iterable[str]) -> set[str]:
+        asked.append(sorted(subjects))
+        return {TRAINED} if len(asked) > 1 else set()
+
+    wanted = Wanted(None, ALL_ARTERIAL, (ART,))
+    with pytest.raises(GateBlockedError, match="1 subjects withdrew"):
+        export_release(release, tmp_path / "out", wanted, kept_out=kept_out)
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    left = [p.read_bytes() for p in (tmp_path / "out").rglob("*.nii.gz")]
+    assert left == [volume_bytes(TESTED)]
 
 
 def test_the_same_export_writes_the_same_documents(release: Path, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from schemas.conformity import ConformityRow
 from tasks.deidentify.conformity import NOT_INSTALLED, NOT_READ, compare, kinds_of, one_of_each
-from tasks.deidentify.store_conformity import check_conformity
+from tasks.deidentify.store_conformity import check_conformity, plain_object
 from tests.builders import make_instance, to_bytes
 from tests.unit.deidentify.helpers import (
     RING,
@@ -23,6 +26,10 @@ from tests.unit.deidentify.helpers import (
 )
 from tests.unit.deidentify.multi_frame import make_enhanced
 
+needs_validator = pytest.mark.skipif(
+    shutil.which("dciodvfy") is None and not os.environ.get("LIVERCOHORT_REQUIRE_DICOM3TOOLS"),
+    reason="dciodvfy (dicom3tools) is not here",
+)
 NAMED = (
     "CTImage\n"
     "Warning - </PatientName(0010,0010)[1]> - Value dubious for this VR [PN] = <Zhang Wei> - Old\n"
@@ -68,7 +75,39 @@ def test_without_a_validator_each_series_says_so(tmp_path: Path, program: str) -
     assert (row.not_checked, row.validator) == (NOT_INSTALLED, "")
 
 
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not here")
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda data: data[: len(data) // 2], "the check failed: EOFError"),
+        (lambda data: data[:10] + b"\xff" * 20 + data[30:], "the check failed: error"),
+        (lambda data: data[:-6] + b"\x00" * 6, "the check failed: BadGzipFile"),
+    ],
+)
+def test_an_unpacker_that_fails_is_told_by_its_class_and_ends_nothing(
+    tmp_path: Path, harm: Callable[[bytes], bytes], told: str
+) -> None:
+    path = tmp_path / "0.dcm"
+    path.write_bytes(to_bytes(make_instance()))
+    files = deliver([path])
+    outcomes = deidentify_files(
+        files, linkage(assignment("PID000001", "PID000001")), RING, tmp_path / "out", 1
+    )
+    path.write_bytes(harm(gzip.compress(path.read_bytes())))
+    [row] = check_conformity(files, outcomes, tmp_path / "out", shutil.which("true") or "", 1)
+    assert row.not_checked == told
+
+
+def test_what_grows_beyond_the_bound_is_not_unpacked(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.gz"
+    bomb.write_bytes(gzip.compress(b"\0" * 1000))
+    assert plain_object(bomb, tmp_path, most_bytes=999) is None
+    assert (tmp_path / "object.dcm").stat().st_size < 1000
+    whole = plain_object(bomb, tmp_path, most_bytes=1000)
+    assert whole is not None
+    assert whole.read_bytes() == b"\0" * 1000
+
+
+@needs_validator
 def test_no_series_has_an_error_or_warning_that_it_was_not_delivered_with(tmp_path: Path) -> None:
     classic = make_instance(modality="MR", ReceiveCoilName="张伟 coil", PatientName="A^B")
     rows = checked([classic, make_instance(instance=2, SeriesInstanceUID="1.2.9")], tmp_path)
@@ -77,7 +116,7 @@ def test_no_series_has_an_error_or_warning_that_it_was_not_delivered_with(tmp_pa
     assert all(row.validator.startswith("dciodvfy 1.") and not row.not_checked for row in rows)
 
 
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not here")
+@needs_validator
 @pytest.mark.parametrize("folder", ["siemens_xa30_enhanced", "canon_enhanced", "ge_mr"])
 @pytest.mark.real_data
 def test_real_objects_gain_no_error_and_no_warning(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import tracemalloc
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from schemas.errors import BadInputError, ContractError
+from schemas.errors import BadInputError, ContractError, GateBlockedError
 from schemas.identifiers import SiteCode
-from schemas.lesion_masks import MaskFile, list_masks, require_unchanged_masks
+from schemas.lesion_masks import (
+    MaskFile,
+    list_masks,
+    mask_folder,
+    mask_name,
+    register_of_masks,
+    require_unchanged_masks,
+    source_key,
+)
+from schemas.run.atomic_files import sha256_of_file
 from schemas.run.zones import Zones
+from schemas.vault.keys import KeyRing, Purpose
 from tasks.masks.segmentation import make_segmentation
 from tasks.masks.store import TakenIn, export_segmentation, import_mask
-from tasks.publish.erase.store_erase import erase_from_releases
+from tasks.publish.erase.store_erase import erase_from_releases, publish_without
 from tasks.publish.masks import published_masks
 from tasks.publish.store import build_release
 from tasks.receive.store_erase import erase_from_warehouse
@@ -37,6 +50,7 @@ from tests.unit.publish.cohort import (
 )
 
 SUBJECT, OTHER = "S91-AAAA2222", "S92-CCCC4444"
+KEYED = partial(KeyRing(bytes(range(32))).keyed_digest, purpose=Purpose.MASK)
 VOLUME, SERIES = digest_of(SUBJECT), "2.25.21"
 MASK = np.zeros((4, 3, 2), np.uint8)
 MASK[1:3, 2, 1] = 1
@@ -70,7 +84,7 @@ def released(zones: Zones) -> Path:
     """Publish what the warehouse has, as the flow does."""
     cohort = tables()
     found = published_masks(cohort["lesion"], cohort["nifti_volume"], list_masks(zones))
-    require_unchanged_masks(found.masks)
+    require_unchanged_masks(found.masks, KEYED)
     result = build_release(
         cohort | {"lesion": found.lesion},
         releases_dir=zones.releases,
@@ -90,7 +104,7 @@ def drawn(folder: Path, mask: NDArray[Any] = MASK, affine: NDArray[Any] = AFFINE
 
 def taken(zones: Zones, path: Path, lesion: int = 1, **more: Any) -> TakenIn:
     more.setdefault("volume_id", VOLUME)
-    return import_mask(zones, zones.releases / "latest", path, lesion, **more)
+    return import_mask(zones, zones.releases / "latest", path, lesion, keyed=KEYED, **more)
 
 
 def objects(zones: Zones, write: bool = True) -> list[Any]:
@@ -127,6 +141,14 @@ def test_a_mask_drawn_on_a_released_volume_is_published_beside_it(zones: Zones) 
     cohort = tables()
     linked = published_masks(cohort["lesion"], cohort["nifti_volume"], list_masks(zones)).lesion
     assert linked["mask_volume_id"].to_pylist() == [VOLUME, None, None]
+
+
+def test_no_mask_of_a_subject_who_withdrew_is_handed_out(zones: Zones) -> None:
+    taken(zones, drawn(zones.home))
+    target = zones.home / "out.dcm"
+    with pytest.raises(GateBlockedError, match="withdrew since"):
+        export_segmentation(zones, released(zones), VOLUME, 1, target, kept_out=lambda who: who)
+    assert not target.exists()
 
 
 def test_nifti_to_seg_to_nifti_by_way_of_the_released_objects(zones: Zones) -> None:
@@ -172,6 +194,20 @@ def test_a_segmentation_that_cannot_be_read_is_refused_without_a_word_of_it(zone
     with pytest.raises(BadInputError, match="cannot be read") as refusal:
         taken(zones, zones.home / "site.dcm")
     assert "ZHANG" not in str(refusal.value)
+
+
+def test_a_deflated_segmentation_is_not_unpacked(zones: Zones) -> None:
+    made = make_segmentation(MASK, AFFINE, objects(zones, write=False), 1, "0")
+    made.PixelData = bytes(1 << 24)
+    made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    made.save_as(zones.home / "site.dcm")
+    assert (zones.home / "site.dcm").stat().st_size < 1 << 17
+    tracemalloc.start()
+    with pytest.raises(BadInputError, match="a deflated file"):
+        taken(zones, zones.home / "site.dcm", volume_id=None)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 24
 
 
 @pytest.mark.parametrize(
@@ -294,6 +330,38 @@ def test_a_mask_that_was_changed_stops_the_release(zones: Zones) -> None:
     mask.path.write_bytes(b"other")
     with pytest.raises(ContractError, match="not the one that was taken in"):
         released(zones)
+
+
+def test_a_mask_that_was_put_into_the_warehouse_and_not_taken_in_stops_the_release(
+    zones: Zones,
+) -> None:
+    """Letters drawn in voxels are no name that a search finds."""
+    released(zones)
+    data = drawn(zones.home).read_bytes()
+    planted = mask_folder(zones, SiteCode("S91"), SERIES)
+    planted.mkdir(parents=True)
+    (planted / mask_name(VOLUME, 1, data, lambda plain: plain)).write_bytes(data)
+    with pytest.raises(ContractError, match="not the one that was taken in"):
+        released(zones)
+
+
+def test_the_register_of_masks_is_of_those_that_an_erasure_left(zones: Zones) -> None:
+    def register(release: Path) -> object:
+        return json.loads((release / "manifest.json").read_bytes())["registers"].get("masks_sha256")
+
+    taken(zones, drawn(zones.home))
+    release = released(zones)
+    before = register(release)
+    assert before == register_of_masks(
+        {source_key(VOLUME, 1): sha256_of_file(list_masks(zones)[0].path)}
+    )
+    issued = publish_without(zones.releases, OTHER)
+    erase_from_releases(zones.releases, OTHER)
+    assert register(release) == register(zones.releases / str(issued)) == before
+    issued = publish_without(zones.releases, SUBJECT)
+    erase_from_releases(zones.releases, SUBJECT)
+    assert register(zones.releases / str(issued)) is None
+    assert register(release) is None
 
 
 def test_the_masks_of_a_subject_go_with_the_subject(zones: Zones) -> None:

@@ -11,7 +11,7 @@ from pydicom.filewriter import write_file_meta_info
 
 from schemas.errors import BadInputError, ContractError
 from schemas.run.sites import read_site
-from tasks.receive.pacs import file_head, read_expected, sites_by_title
+from tasks.receive.pacs import file_head, read_expected, sites_by_title, told_class
 from tests.builders import make_instance
 
 CT, JPEG_LS, WRITER = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.4.80", "1.2.826.0.1"
@@ -27,6 +27,13 @@ def test_the_head_is_what_pydicom_writes_and_reads(uid: str) -> None:
     again.is_little_endian, again.is_implicit_VR = True, False
     write_file_meta_info(again, meta, enforce_standard=False)
     assert again.getvalue() == head[132:]
+
+
+@pytest.mark.parametrize("chosen", ["1.2.156.13800138000", "Zhang.Wei", "", "1.2.840.10008.1.2"])
+def test_a_receipt_names_no_class_that_a_sender_made_up(chosen: str) -> None:
+    assert told_class(chosen) == "other"
+    assert told_class(CT) == CT
+    assert told_class("1.2.840.10008.5.1.4.1.1.7") == "1.2.840.10008.5.1.4.1.1.7"
 
 
 def test_head_and_data_set_are_the_object() -> None:

@@ -76,3 +76,24 @@ def test_a_phone_in_the_slice_timing_of_ge_is_refused_and_a_time_is_not() -> Non
     accepts = parse_contract(contract, {}).accepts
     assert accepts("DS", "1", b"17625.5 ", little=True)
     assert not accepts("DS", "1", b"9912345678", little=True)
+
+
+@pytest.mark.parametrize(("name", "line", "contract"), [r for r in ROWS if r[0] == "profile.csv"])
+def test_no_range_of_a_public_number_admits_a_day(name: str, line: int, contract: str) -> None:
+    accepts = parse_contract(contract, {}).accepts
+    assert not accepts("DS", "1-n", b"20240315", little=True)
+    assert not accepts("DS", "1-n", b"19840315", little=True)
+
+
+@pytest.mark.parametrize("written", [b"20240315:1", b"1984.315:1", b"138\\0013\\8000"])
+def test_no_text_of_a_private_number_admits_a_day_or_a_telephone_number(written: bytes) -> None:
+    path = data_contracts_dir() / "deidentification" / "private_attributes.csv"
+    contracts = [
+        row["contract"]
+        for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+        if row["contract"].startswith("regex:")
+    ]
+    padded = written.ljust(len(written) + len(written) % 2)
+    assert not [
+        c for c in contracts if parse_contract(c, {}).accepts("LO", "1-n", padded, little=True)
+    ]

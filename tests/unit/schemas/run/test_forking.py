@@ -9,12 +9,13 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
 from schemas.errors import EnvironmentProblemError
-from schemas.run.forking import require_short_temporary_folder
+from schemas.run.forking import require_short_temporary_folder, sweep_folders_of_sockets
 
 #: A module that nothing loads by itself.
 _MODULE, _OTHER = "schemas.partial_dates", "schemas.tables.workbook_bytes"
@@ -64,11 +65,11 @@ def test_with_threads_a_server_forks_workers_that_have_the_modules_of_every_stag
 def test_a_temporary_folder_in_which_no_server_could_listen_is_refused_by_its_length(
     length: int, fits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A socket is bound as the standard library names it, to see that the limit is the system's."""
+    """A socket is bound under the longest name there is, to see that the limit is the system's."""
     folder = Path("/tmp") / f"l{os.getpid()}".ljust(length - len("/tmp/"), "x")
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    inside = Path(tempfile.mkdtemp(prefix="pymp-"))
+    inside = Path(tempfile.mkdtemp(prefix="lc40-"))
     try:
         with socket.socket(socket.AF_UNIX) as listening:
             if fits:
@@ -81,3 +82,19 @@ def test_a_temporary_folder_in_which_no_server_could_listen_is_refused_by_its_le
             require_short_temporary_folder()
     finally:
         shutil.rmtree(folder)
+
+
+def test_what_a_killed_run_left_for_its_sockets_is_taken_away_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    day_before = time.time() - 90_000
+    dead = 2**22 + 1  # pid_max is 2**22
+    kept = {f"lc{os.getpid():x}-abcd", f"lc{dead:x}", "lcdata-other", "lc1-abcde"}
+    for name in (f"lc{dead:x}-abcd", *kept):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "listener-x").touch()
+        os.utime(tmp_path / name, (day_before, day_before))
+    (tmp_path / f"lc{dead:x}-0123").mkdir()  # of today: perhaps of a process not seen from here
+    sweep_folders_of_sockets()
+    assert {path.name for path in tmp_path.iterdir()} == kept | {f"lc{dead:x}-0123"}
