@@ -21,7 +21,7 @@ import pytest
 
 from schemas.run.settings import QUIET_ENVIRONMENT
 from tests.flows.exports import cut_export, new_home
-from tests.made_once import simulated_once
+from tests.made_once import made_once, simulated_once
 
 LIVERCOHORT = Path(sys.executable).with_name("livercohort")
 PREFECT = LIVERCOHORT.with_name("prefect")
@@ -169,20 +169,30 @@ def _await_answer(process: subprocess.Popen[bytes], url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def night(prefect_api: str, whole_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def night(whole_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with one small export, taken in undisturbed; only read and copied by the tests."""
-    home = new_home(tmp_path_factory.mktemp("night"))
-    cut_export(whole_export, home / "inbox", series=2, planted=True)
-    ended = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
-    assert ended.code == 0, ended.out + ended.err
-    return home
+
+    def make(folder: Path) -> None:
+        home = new_home(folder)
+        cut_export(whole_export, home / "inbox", series=2, planted=True)
+        ended = run("ingest", "S91", "--home", home)
+        assert ended.code == 0, ended.out + ended.err
+
+    return _own_copy(tmp_path_factory, "night", made_once(tmp_path_factory, "night", make))
 
 
 @pytest.fixture(scope="session")
-def released(prefect_api: str, night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def released(night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of that home with a release."""
-    home = tmp_path_factory.mktemp("released") / "home"
-    shutil.copytree(night, home, symlinks=True)
-    ended = run("release", "--home", home, PREFECT_API_URL=prefect_api)
-    assert ended.code == 0, ended.out + ended.err
-    return home
+
+    def make(folder: Path) -> None:
+        shutil.copytree(night, folder / "home", symlinks=True)
+        ended = run("release", "--home", folder / "home")
+        assert ended.code == 0, ended.out + ended.err
+
+    return _own_copy(tmp_path_factory, "released", made_once(tmp_path_factory, "released", make))
+
+
+def _own_copy(factory: pytest.TempPathFactory, name: str, made: Path) -> Path:
+    """Return a copy for this worker: commands that only read a home may still write its log."""
+    return Path(shutil.copytree(made / "home", factory.mktemp(name) / "home", symlinks=True))
