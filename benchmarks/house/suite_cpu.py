@@ -104,7 +104,7 @@ def main() -> int:
     parser.add_argument("--tests", type=int, default=10, help="how many single tests are named")
     ours, theirs = parser.parse_known_args()
     meter = Meter()
-    code = pytest.main(["-q", "-p", "no:xdist", "-p", "no:cacheprovider", *theirs], [meter])
+    code = pytest.main(["-q", "-n0", "-p", "no:cacheprovider", *theirs], [meter])
     sys.stdout.write("\n".join(meter.told(ours.tests)) + "\n")
     return int(code)
 
