@@ -20,14 +20,16 @@ from typing import Any
 
 import pytest
 
+from tests.forked_commands import FORKS
+
 _SHARED = ("session", "package", "module", "class")
 
 
 def _spent() -> tuple[float, float]:
-    """Return CPU seconds of this process and its ended children, and wall seconds."""
+    """Return CPU seconds of this process and of those it started and saw end, and wall seconds."""
     now = os.times()
     cpu = now.user + now.system + now.children_user + now.children_system
-    return cpu, time.monotonic()
+    return cpu + FORKS.spent_s, time.monotonic()
 
 
 class Meter:
@@ -105,6 +107,9 @@ def main() -> int:
     ours, theirs = parser.parse_known_args()
     meter = Meter()
     code = pytest.main(["-q", "-n0", "-p", "no:cacheprovider", *theirs], [meter])
+    # What its commands took was counted with each: only what it took to load is added.
+    FORKS.end()
+    FORKS.spent_s = 0.0
     sys.stdout.write("\n".join(meter.told(ours.tests)) + "\n")
     return int(code)
 
