@@ -26,6 +26,16 @@ os.environ.setdefault("LIVERCOHORT_VALIDATOR", "")
 # Commands that tests start find their code compiled, as installed ones do; hundreds are started.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+
+# Before pytest-xdist writes the groups into the names of tests.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let one worker run all tests of a file: what they share in it is then made once."""
+    for item in items if config.getoption("loadgroup", default=False) else ():
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 _REAL_DICOM_DEFAULT = Path(__file__).parents[2] / "shared" / "data" / "dicom"
 
 

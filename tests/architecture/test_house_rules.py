@@ -5,15 +5,22 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
-import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("flows", "tasks", "schemas")
 MODULES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
+#: Of stages, all but what applies a plan or reports it.
+PURE = [
+    path
+    for path in MODULES
+    if path.relative_to(ROOT).parts[0] == "tasks"
+    and not (path.name == "task.py" or path.name.startswith("store"))
+]
 STAGES = sorted(p for p in (ROOT / "tasks").iterdir() if p.is_dir() and p.name != "__pycache__")
 #: What touches files, processes or databases.
 IMPURE = {"subprocess", "sqlite3", "duckdb", "shutil", "tempfile", "multiprocessing", "os"}
@@ -23,34 +30,47 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@cache
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+# Hundreds of modules, each asked by several rules: parsed once.
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(text_of(path))))
+
+
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    found: list[str] = []
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found.append(node.module)
+            found += (f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(found)
 
 
-def is_adapter(path: Path) -> bool:
-    return path.name == "task.py" or path.name.startswith("store")
+def importing(paths: list[Path], forbidden: Callable[[str], bool]) -> list[tuple[str, str]]:
+    """Return (module, import) of every import that is forbidden."""
+    return [(name_of(path), name) for path in paths for name in imports(path) if forbidden(name)]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_only_flows_and_what_shows_runs_import_prefect(path: Path) -> None:
-    if path.relative_to(ROOT).parts[0] == "flows" or path.name == "shown_runs.py":
-        return
-    assert not [name for name in imports(path) if name.split(".")[0] == "prefect"]
+def test_there_are_modules_to_look_at() -> None:
+    assert len(MODULES) > 400
+    assert len(PURE) > 200
 
 
-@pytest.mark.parametrize(
-    "path",
-    [p for p in MODULES if p.relative_to(ROOT).parts[0] == "tasks" and not is_adapter(p)],
-    ids=name_of,
-)
-def test_pure_modules_touch_no_file_process_or_database(path: Path) -> None:
-    assert not {name.split(".")[0] for name in imports(path)} & IMPURE
-    assert not [name for name in imports(path) if ".store" in name]
+def test_only_flows_and_what_shows_runs_import_prefect() -> None:
+    others = [p for p in MODULES if name_of(p).split("/")[0] != "flows"]
+    others = [p for p in others if p.name != "shown_runs.py"]
+    assert importing(others, lambda name: name.split(".")[0] == "prefect") == []
+
+
+def test_pure_modules_touch_no_file_process_or_database() -> None:
+    assert importing(PURE, lambda name: name.split(".")[0] in IMPURE or ".store" in name) == []
 
 
 #: Calls by which a module reads a file, or changes what is on the disk.
@@ -84,9 +104,7 @@ PACKAGE_READERS = {
 
 def file_calls(path: Path, names: set[str]) -> list[str]:
     """Return the calls of a module by which it reaches for files, archives in memory apart."""
-    calls = (
-        n.func for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call)
-    )
+    calls = (node.func for node in nodes_of(path) if isinstance(node, ast.Call))
     found = []
     for call in calls:
         if isinstance(call, ast.Name) and call.id in names:
@@ -98,15 +116,13 @@ def file_calls(path: Path, names: set[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "path",
-    [p for p in MODULES if p.relative_to(ROOT).parts[0] == "tasks" and not is_adapter(p)],
-    ids=name_of,
-)
-def test_pure_modules_open_nothing_but_what_ships_with_the_product(path: Path) -> None:
-    assert not file_calls(path, CHANGES)
-    if name_of(path) not in PACKAGE_READERS:
-        assert not file_calls(path, READS)
+def test_pure_modules_open_nothing_but_what_ships_with_the_product() -> None:
+    forbidden = {
+        name_of(path): CHANGES if name_of(path) in PACKAGE_READERS else CHANGES | READS
+        for path in PURE
+    }
+    found = {name: file_calls(ROOT / name, calls) for name, calls in forbidden.items()}
+    assert {name: calls for name, calls in found.items() if calls} == {}
 
 
 def test_the_check_of_open_files_sees_them(tmp_path: Path) -> None:
@@ -120,41 +136,44 @@ def test_the_check_of_open_files_sees_them(tmp_path: Path) -> None:
     assert len(file_calls(module, CHANGES)) == 1
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_only_validation_reads_the_expectations(path: Path) -> None:
-    if "validate" in path.parts or path.name == "package_data.py":
-        return
-    assert not [name for name in imports(path) if name.endswith("expectations_dir")]
+def test_only_validation_reads_the_expectations() -> None:
+    others = [p for p in MODULES if "validate" not in p.relative_to(ROOT).parts]
+    others = [p for p in others if p.name != "package_data.py"]
+    assert importing(others, lambda name: name.endswith("expectations_dir")) == []
 
 
 #: What else they read beside signed tables: answers of sites, a release, words beside the code.
 READS_MORE = {"tasks/queries/store.py", "tasks/report/store_release.py", "tasks/validate/store.py"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_signed_tables_are_read_by_their_one_reader(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    knows = re.search(r"\b(data_contracts_dir|label_tables_root|expectations_dir)\b", text)
-    if knows and name_of(path) not in READS_MORE:
-        assert not re.search(r"csv\.(reader|DictReader)|read_csv|yaml\.\w*load", text)
+_KNOWS_TABLES = re.compile(r"\b(data_contracts_dir|label_tables_root|expectations_dir)\b")
+_READS_TABLES = re.compile(r"csv\.(reader|DictReader)|read_csv|yaml\.\w*load")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_stage_reads_the_simulator_or_its_answer_key(path: Path) -> None:
-    if "simulate" in path.parts or path.relative_to(ROOT).parts[0] == "flows":
-        return
-    assert not [name for name in imports(path) if name.startswith("tasks.simulate")]
-    assert "answer_key" not in path.read_text(encoding="utf-8")
+def test_signed_tables_are_read_by_their_one_reader() -> None:
+    knowing = {
+        name_of(path): text_of(path) for path in MODULES if _KNOWS_TABLES.search(text_of(path))
+    }
+    assert knowing.keys() >= READS_MORE
+    reading = {name for name, text in knowing.items() if _READS_TABLES.search(text)}
+    assert reading - READS_MORE == set()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_modules_stay_small_enough_to_read(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+def test_no_stage_reads_the_simulator_or_its_answer_key() -> None:
+    others = [p for p in MODULES if "simulate" not in p.relative_to(ROOT).parts]
+    others = [p for p in others if name_of(p).split("/")[0] != "flows"]
+    assert importing(others, lambda name: name.startswith("tasks.simulate")) == []
+    assert [name_of(path) for path in others if "answer_key" in text_of(path)] == []
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.name == "__init__.py"], ids=name_of)
-def test_package_files_are_empty_so_pure_imports_stay_light(path: Path) -> None:
-    assert not path.read_text(encoding="utf-8")
+def test_modules_stay_small_enough_to_read() -> None:
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    lines = {name_of(path): len(text_of(path).splitlines()) for path in [*MODULES, *tests]}
+    assert {name: n for name, n in lines.items() if n > 400} == {}
+
+
+def test_package_files_are_empty_so_pure_imports_stay_light() -> None:
+    assert [name_of(p) for p in MODULES if p.name == "__init__.py" and text_of(p)] == []
 
 
 def test_flows_define_no_classes_and_read_no_environment() -> None:

@@ -69,10 +69,10 @@ def ended(process: subprocess.Popen[str], timeout_s: float = 120) -> Ended:
     return Ended(process.returncode, out, err)
 
 
-def require_whole(home: Path, night: Path, prefect_api: str) -> None:
+def require_whole(home: Path, night: Path) -> None:
     """Let the next night come, and compare it with one that nobody disturbed."""
     assert not file_bytes(home, "warehouse/batches/**/*")
-    again = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
+    again = run("ingest", "S91", "--home", home)
     assert again.code == 0, again.out + again.err
     assert file_bytes(home, *COMMITTED) == file_bytes(night, *COMMITTED)
     assert list((home / "work").iterdir()) == []
@@ -90,7 +90,7 @@ def test_a_night_that_the_system_ends_says_so_and_the_next_is_whole(
     assert "Traceback" not in stopped.err
     assert status(home)["n_files"] == 0
     assert run("status", "--home", home, LIVERCOHORT_MIN_FREE_GIB="0").code == 1
-    require_whole(home, night, prefect_api)
+    require_whole(home, night)
 
 
 def test_a_scheduler_that_goes_down_in_the_middle_costs_the_night_and_nothing_else(
@@ -107,7 +107,7 @@ def test_a_scheduler_that_goes_down_in_the_middle_costs_the_night_and_nothing_el
     assert stopped.code != 0, stopped.out
     assert "Traceback" not in stopped.err
     assert run("status", "--home", home, LIVERCOHORT_MIN_FREE_GIB="0").code == 1
-    require_whole(home, night, prefect_api)
+    require_whole(home, night)
 
 
 def test_a_database_that_restarts_in_the_middle_costs_nothing(
@@ -127,12 +127,12 @@ def test_a_database_that_restarts_in_the_middle_costs_nothing(
 
 
 def test_an_export_that_changes_while_it_is_read_is_not_taken_and_is_whole_the_next_night(
-    home: Path, night: Path, prefect_api: str
+    home: Path, night: Path
 ) -> None:
     (export,) = (home / "inbox" / "S91").iterdir()
     last = dicom_files(export)[-1]
     before = last.read_bytes()
-    with a_night(home, PREFECT_API_URL=prefect_api) as process:
+    with a_night(home) as process:
         await_sign(process, lambda: any((home / "work").glob("S91-*/dicom")))
         for path in dicom_files(export):
             path.write_bytes(path.read_bytes()[:-100])
@@ -144,7 +144,7 @@ def test_an_export_that_changes_while_it_is_read_is_not_taken_and_is_whole_the_n
         return
     assert counts["accepted"] == 0
     assert last.read_bytes() == before[:-100]
-    again = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
+    again = run("ingest", "S91", "--home", home)
     told = status(home)
     assert told["adds_up"] is True, again.out
     assert told["n_files"] == sum(1 for p in export.rglob("*") if p.is_file())
@@ -195,7 +195,7 @@ def test_another_user_may_neither_read_the_key_nor_begin_a_night(
 
 
 def test_a_clock_that_was_years_ahead_keeps_no_later_night_from_running(
-    home: Path, night: Path, prefect_api: str
+    home: Path, night: Path
 ) -> None:
     """What a wrong clock left behind: times to come on the inbox and on a lease."""
     far = 4_070_908_800  # 2099
@@ -206,4 +206,4 @@ def test_a_clock_that_was_years_ahead_keeps_no_later_night_from_running(
     host = os.uname().nodename
     lease.write_text(f'{{"owner": "x", "host": "{host}", "pid": 4194303, "heartbeat": {far}}}')
     os.utime(lease, (far, far))
-    require_whole(home, night, prefect_api)
+    require_whole(home, night)

@@ -21,7 +21,8 @@ import pytest
 
 from schemas.run.settings import QUIET_ENVIRONMENT
 from tests.flows.exports import cut_export, new_home
-from tests.made_once import simulated_once
+from tests.forked_commands import FORKS
+from tests.made_once import made_once, simulated_once
 
 LIVERCOHORT = Path(sys.executable).with_name("livercohort")
 PREFECT = LIVERCOHORT.with_name("prefect")
@@ -49,7 +50,7 @@ def clean_environment() -> dict[str, str]:
     return {**kept, "LIVERCOHORT_CHROMIUM": chromium} if chromium else kept
 
 
-def run(*arguments: str | Path, **environment: str) -> Ended:
+def run_fresh(*arguments: str | Path, **environment: str) -> Ended:
     """Run one `livercohort` command as a user does."""
     ended = subprocess.run(
         [LIVERCOHORT, *map(str, arguments)],
@@ -60,6 +61,19 @@ def run(*arguments: str | Path, **environment: str) -> Ended:
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+#: What decides how a command starts: who runs its nights, and where its code is.
+_DECIDES_START = ("PREFECT_", "PYTHON")
+
+
+def run(*arguments: str | Path, **environment: str) -> Ended:
+    """Run one `livercohort` command in a process of its own, its libraries loaded before."""
+    # The demo starts a server and has Prefect run its nights.
+    if "demo" in arguments[:1] or any(name.startswith(_DECIDES_START) for name in environment):
+        return run_fresh(*arguments, **environment)
+    given = {**clean_environment(), **environment}
+    return Ended(*FORKS.run([str(one) for one in arguments], given, timeout_s=600))
 
 
 _STEP = re.compile(r"[\w ]+: [\w ,]+ \(\d+ of \d+\)")
@@ -110,7 +124,7 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """Three sites, two nights, two releases: made once, only read by the tests."""
     home = tmp_path_factory.mktemp("demo") / "home"
-    ended = run("demo", "--home", home, "--json")
+    ended = run_fresh("demo", "--home", home, "--json")
     assert ended.code == 0, ended.err
     return Demo(home, ended)
 
@@ -169,20 +183,30 @@ def _await_answer(process: subprocess.Popen[bytes], url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def night(prefect_api: str, whole_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def night(whole_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with one small export, taken in undisturbed; only read and copied by the tests."""
-    home = new_home(tmp_path_factory.mktemp("night"))
-    cut_export(whole_export, home / "inbox", series=2, planted=True)
-    ended = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
-    assert ended.code == 0, ended.out + ended.err
-    return home
+
+    def make(folder: Path) -> None:
+        home = new_home(folder)
+        cut_export(whole_export, home / "inbox", series=2, planted=True)
+        ended = run_fresh("ingest", "S91", "--home", home)
+        assert ended.code == 0, ended.out + ended.err
+
+    return _own_copy(tmp_path_factory, "night", made_once(tmp_path_factory, "night", make))
 
 
 @pytest.fixture(scope="session")
-def released(prefect_api: str, night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def released(night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of that home with a release."""
-    home = tmp_path_factory.mktemp("released") / "home"
-    shutil.copytree(night, home, symlinks=True)
-    ended = run("release", "--home", home, PREFECT_API_URL=prefect_api)
-    assert ended.code == 0, ended.out + ended.err
-    return home
+
+    def make(folder: Path) -> None:
+        shutil.copytree(night, folder / "home", symlinks=True)
+        ended = run_fresh("release", "--home", folder / "home")
+        assert ended.code == 0, ended.out + ended.err
+
+    return _own_copy(tmp_path_factory, "released", made_once(tmp_path_factory, "released", make))
+
+
+def _own_copy(factory: pytest.TempPathFactory, name: str, made: Path) -> Path:
+    """Return a copy for this worker: commands that only read a home may still write its log."""
+    return Path(shutil.copytree(made / "home", factory.mktemp(name) / "home", symlinks=True))

@@ -159,19 +159,19 @@ def test_a_missing_inbox_is_bad_input(home: Path) -> None:
     require_one_error(run("ingest", "S91", "--home", home), 2, about="no inbox")
 
 
-def test_the_demo_does_not_mix_with_other_data(home: Path, prefect_api: str) -> None:
-    ended = run("demo", "--home", home, PREFECT_API_URL=prefect_api)
+def test_the_demo_does_not_mix_with_other_data(home: Path) -> None:
+    ended = run("demo", "--home", home)
     require_one_error(ended, 2, about="not empty")
 
 
 # --- the delivery ----------------------------------------------------------------------------
 
 
-def test_an_empty_export_is_refused_and_nothing_is_written(home: Path, prefect_api: str) -> None:
+def test_an_empty_export_is_refused_and_nothing_is_written(home: Path) -> None:
     empty = home / "inbox" / "S91" / "zhangsan_7654321"
     empty.mkdir(parents=True)
     empty.with_name(f"{empty.name}.READY").touch()
-    ended = run("ingest", "S91", "--home", home, "--json", PREFECT_API_URL=prefect_api)
+    ended = run("ingest", "S91", "--home", home, "--json")
     assert ended.code == 1
     (night,) = ended.json()["nights"]
     assert night["batches"] == []
@@ -217,14 +217,14 @@ def spoil_files(export: Path) -> dict[str, int]:
 
 
 def test_every_broken_file_is_set_aside_with_its_reason_and_stops_nothing(
-    home: Path, whole_export: Path, prefect_api: str, tmp_path: Path
+    home: Path, whole_export: Path, tmp_path: Path
 ) -> None:
     export = cut_export(whole_export, home / "inbox", series=1)
     n_whole = len(dicom_files(export))
     names = identifying_values(export)
     due = spoil_files(export)
     before = {path.name for path in tmp_path.iterdir()}
-    ended = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
+    ended = run("ingest", "S91", "--home", home)
     assert ended.code == 0, ended.out + ended.err
     reasons = states_by_reason(home)
     half = reasons.pop("UNPARSABLE", 0) + reasons.pop("TRUNCATED") - due.pop("TRUNCATED")
@@ -238,27 +238,23 @@ def test_every_broken_file_is_set_aside_with_its_reason_and_stops_nothing(
     assert [value for value in {*names, "lisi", "李四"} if value in told] == []
 
 
-def test_the_bytes_of_a_broken_file_are_kept(
-    home: Path, whole_export: Path, prefect_api: str
-) -> None:
+def test_the_bytes_of_a_broken_file_are_kept(home: Path, whole_export: Path) -> None:
     export = cut_export(whole_export, home / "inbox", series=1)
     broken = dicom_files(export)[0]
     broken.write_bytes(broken.read_bytes()[:5000])
-    assert run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api).code == 0
+    assert run("ingest", "S91", "--home", home).code == 0
     kept = file_bytes(home / "restricted" / "quarantine", "S91/*/*")
     assert broken.read_bytes() in kept.values()
 
 
-def test_a_broken_linkage_holds_all_images_and_files_nobody(
-    home: Path, whole_export: Path, prefect_api: str
-) -> None:
+def test_a_broken_linkage_holds_all_images_and_files_nobody(home: Path, whole_export: Path) -> None:
     export = cut_export(whole_export, home / "inbox", series=1)
     images = len(dicom_files(export))
     first = (export / "linkage.csv").read_text(encoding="utf-8").splitlines()[1].split(",")
     # One PatientID for two subjects: nobody can tell which is right.
     text = f"study_subject_no,patient_id\n{first[0]},{first[1]}\n999,{first[1]}\n"
     (export / "linkage.csv").write_text(text, encoding="utf-8")
-    ended = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
+    ended = run("ingest", "S91", "--home", home)
     assert ended.code == 0, ended.out + ended.err
     reasons = states_by_reason(home)
     assert (reasons["BAD_LINKAGE"], reasons["NO_LINKAGE"]) == (1, images)
@@ -285,7 +281,7 @@ def released_rows(home: Path, table: str) -> list[dict[str, Any]]:
 
 
 def test_other_pixels_under_a_known_uid_hold_both_and_no_release_shows_the_volume(
-    night: Path, whole_export: Path, prefect_api: str, tmp_path: Path
+    night: Path, whole_export: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(night, home)
@@ -295,7 +291,7 @@ def test_other_pixels_under_a_known_uid_hold_both_and_no_release_shows_the_volum
     n_images, n_slices = len(dicom_files(again)), len(list(changed.parent.glob("IM*.dcm")))
     change_one_pixel(changed)
     shutil.move(again, home / "inbox" / "S91" / "2026-11-21")
-    ended = run("ingest", "S91", "--home", home, "--json", PREFECT_API_URL=prefect_api)
+    ended = run("ingest", "S91", "--home", home, "--json")
     assert ended.code == 0, ended.out + ended.err
     (batch,) = ended.json()["nights"][0]["batches"]
     assert batch["reasons"] == {"UID_REUSED": 1}
@@ -305,7 +301,7 @@ def test_other_pixels_under_a_known_uid_hold_both_and_no_release_shows_the_volum
     assert hold["reason"] == "UID_REUSED"
     # What came first stays where it is: nothing in the warehouse is ever taken back.
     (image,) = (home / "warehouse" / "dicom").rglob(f"{hold['sop_uid']}.dcm")
-    ended = run("release", "--home", home, PREFECT_API_URL=prefect_api)
+    ended = run("release", "--home", home)
     assert ended.code == 0, ended.out + ended.err
     series_uid = image.parent.name
     volumes = [r for r in released_rows(home, "nifti_volume") if r["series_uid"] == series_uid]
@@ -318,7 +314,7 @@ def test_other_pixels_under_a_known_uid_hold_both_and_no_release_shows_the_volum
 
 
 def test_a_wrong_key_for_a_vault_is_refused_and_harms_nothing(
-    night: Path, whole_export: Path, prefect_api: str, tmp_path: Path
+    night: Path, whole_export: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(night, home)
@@ -326,7 +322,7 @@ def test_a_wrong_key_for_a_vault_is_refused_and_harms_nothing(
     shutil.move(new, home / "inbox" / "S91" / "2026-11-21")
     write_key(home / "restricted" / "key", OTHER_KEY)
     before = file_bytes(home, *COMMITTED, "restricted/vault.sqlite")
-    ended = run("ingest", "S91", "--home", home, "--json", PREFECT_API_URL=prefect_api)
+    ended = run("ingest", "S91", "--home", home, "--json")
     require_one_error(ended, 3, about="this key")
     assert file_bytes(home, *COMMITTED, "restricted/vault.sqlite") == before
     # A vault that is lost would take any key: the committed batches know theirs.
@@ -335,12 +331,12 @@ def test_a_wrong_key_for_a_vault_is_refused_and_harms_nothing(
     assert not (home / "restricted" / "vault.sqlite").exists()
     (tmp_path / "vault.sqlite").rename(home / "restricted" / "vault.sqlite")
     write_key(home / "restricted" / "key")
-    ended = run("ingest", "S91", "--home", home, "--json", PREFECT_API_URL=prefect_api)
+    ended = run("ingest", "S91", "--home", home, "--json")
     assert ended.code == 0, ended.out + ended.err
     assert ended.json()["nights"][0]["batches"][0]["counts"]["accepted"] > 0
 
 
-def test_a_release_of_nothing_is_blocked(home: Path, prefect_api: str) -> None:
-    ended = run("release", "--home", home, PREFECT_API_URL=prefect_api)
+def test_a_release_of_nothing_is_blocked(home: Path) -> None:
+    ended = run("release", "--home", home)
     require_one_error(ended, 1)
     assert is_untouched(home)

@@ -258,7 +258,7 @@ def test_uids_of_a_delivery_come_from_this_key_alone(delivered: Delivered) -> No
 
 
 def test_one_person_at_two_sites_is_one_finding_and_two_subjects(
-    demo: Demo, prefect_api: str, tmp_path: Path
+    demo: Demo, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(
@@ -275,7 +275,7 @@ def test_one_person_at_two_sites_is_one_finding_and_two_subjects(
         known = linkage_of_folder(linkage.parent, Zones(home), ring, SiteCode(site))
         assert known is not None
         pair.append(known[RawPatientId("ONE-MORE-NUMBER")].subject_id)
-    ended = run("release", "--home", home, "--json", PREFECT_API_URL=prefect_api)
+    ended = run("release", "--home", home, "--json")
     assert ended.code == 0, ended.out + ended.err
     rows = [
         row

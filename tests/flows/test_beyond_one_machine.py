@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
 
 
 def test_a_night_on_two_workers_commits_the_same_bytes(
-    night: Path, whole_export: Path, prefect_api: str, tmp_path: Path
+    night: Path, whole_export: Path, tmp_path: Path
 ) -> None:
     home = new_home(tmp_path)
     cut_export(whole_export, home / "inbox", series=2, planted=True)
@@ -22,7 +22,7 @@ def test_a_night_on_two_workers_commits_the_same_bytes(
         dask = {k: v for k, v in cluster.environment.items() if k.startswith("DASK_")}
         ended = run(
             "ingest", "S91", "--home", home,
-            PREFECT_API_URL=prefect_api, LIVERCOHORT_EXECUTOR=cluster.url, **dask,
+            LIVERCOHORT_EXECUTOR=cluster.url, **dask,
         )  # fmt: skip
         assert ended.code == 0, ended.out + ended.err
         # What forks the processes of a worker starts with its first share, and stays.

@@ -48,14 +48,12 @@ def test_a_batch_folder_that_is_gone_is_told_and_status_fails(night: Path, tmp_p
     assert f"batch {batch.name} was committed and is gone" in ended.out
 
 
-def test_a_ready_export_whose_run_was_killed_is_told(
-    prefect_api: str, whole_export: Path, tmp_path: Path
-) -> None:
+def test_a_ready_export_whose_run_was_killed_is_told(whole_export: Path, tmp_path: Path) -> None:
     home = new_home(tmp_path)
     cut_export(whole_export, home / "inbox", series=2)
     process = subprocess.Popen(
         [LIVERCOHORT, "ingest", "S91", "--home", home],
-        env={**clean_environment(), "PREFECT_API_URL": prefect_api},
+        env=clean_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import clean_environment, require_one_error, run
+from tests.flows.conftest import clean_environment, require_one_error
+from tests.flows.conftest import run_fresh as run
 from tests.flows.exports import new_home
 
 COMMANDS = (

@@ -70,14 +70,12 @@ def answer(home: Path) -> Ended:
     return run("queries", "import", SITE, back, "--home", home)
 
 
-def test_conflicts_are_raised_answered_and_closed_by_the_corrected_form(
-    prefect_api: str, tmp_path: Path
-) -> None:
+def test_conflicts_are_raised_answered_and_closed_by_the_corrected_form(tmp_path: Path) -> None:
     home = new_home(tmp_path)
     for number, night in enumerate(planned(), 1):
         deliver(home, night)
         for command in (("ingest", SITE), ("release",)):
-            told = run(*command, "--home", home, PREFECT_API_URL=prefect_api)
+            told = run(*command, "--home", home)
             assert told.code == 0, told.out + told.err
         if number == 2:
             states = {str(state) for (state,) in ask(home, "SELECT reference_state FROM lesion")}

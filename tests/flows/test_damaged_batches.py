@@ -17,7 +17,7 @@ from schemas.errors import GateBlockedError, LivercohortError
 from tasks.publish.task import collect_batches
 from tests.flows.conftest import Demo, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 SITE = "S92"
 

@@ -33,14 +33,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("rest_kib", [60, 400])
 def test_a_full_disk_is_told_and_the_next_night_ends_as_if_it_had_not_been(
-    rest_kib: int, small_disk: Path, whole_export: Path, night: Path, prefect_api: str
+    rest_kib: int, small_disk: Path, whole_export: Path, night: Path
 ) -> None:
     home = small_disk
     cut_export(whole_export, home / "inbox", series=2, planted=True)
     ballast = home.parent / "ballast"
     with ballast.open("wb") as stream:
         stream.write(bytes(shutil.disk_usage(home).free - rest_kib * _KIB))
-    ended = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
+    ended = run("ingest", "S91", "--home", home)
     assert ended.code != 0
     assert "No space left on device" in ended.out + ended.err
     ballast.unlink()
@@ -48,7 +48,7 @@ def test_a_full_disk_is_told_and_the_next_night_ends_as_if_it_had_not_been(
     assert told.json()["states"]["accepted"] == 0
     assert [one["kind"] for one in told.json()["attention"]][-1] in ("ready", "night")
     assert told.code == 1 or told.json()["standing"]["sites"][0]["exports"]["ready"] == 1
-    again = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
+    again = run("ingest", "S91", "--home", home)
     assert again.code == 0, again.out + again.err
     assert file_bytes(home, *COMMITTED) == file_bytes(night, *COMMITTED)
     assert list((home / "work").iterdir()) == []

@@ -105,26 +105,24 @@ def test_without_the_right_key_nobody_is_looked_up(
     assert {n: d for n, d in file_bytes(home, "**/*").items() if "leases" not in n} == before
 
 
-def test_a_release_with_another_key_writes_nothing(
-    released: Path, prefect_api: str, tmp_path: Path
-) -> None:
+def test_a_release_with_another_key_writes_nothing(released: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(released, home, symlinks=True)
     write_key(home / "restricted" / "key", OTHER_KEY)
     watched = (*COMMITTED, "releases/**/*", "restricted/vault.sqlite")
     before = file_bytes(home, *watched)
-    ended = run("release", "--home", home, PREFECT_API_URL=prefect_api)
+    ended = run("release", "--home", home)
     require_one_error(ended, 3, about="Use the key with which this home was started")
     assert file_bytes(home, *watched) == before
 
 
 def test_a_night_with_the_vault_in_postgresql_gives_the_same_bytes(
-    home: Path, night: Path, whole_export: Path, prefect_api: str, postgres_url: SecretStr
+    home: Path, night: Path, whole_export: Path, postgres_url: SecretStr
 ) -> None:
     # The server trusts its socket, so any password will do; it must stand nowhere.
     url = postgres_url.get_secret_value().replace("vault@", "vault:GEHEIM-77@")
     cut_export(whole_export, home / "inbox", series=2, planted=True)
-    environment = {"LIVERCOHORT_VAULT_URL": url, "PREFECT_API_URL": prefect_api}
+    environment = {"LIVERCOHORT_VAULT_URL": url}
     ended = run("ingest", "S91", "--home", home, **environment)
     assert ended.code == 0, ended.out + ended.err
     assert file_bytes(home, *COMMITTED) == file_bytes(night, *COMMITTED)
@@ -155,7 +153,7 @@ def test_a_broken_log_is_told_and_stops_look_ups(home: Path, subject: str) -> No
 
 
 def test_a_new_secret_changes_nothing_that_is_released_or_looked_up(
-    released: Path, prefect_api: str, tmp_path: Path
+    released: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(released, home, symlinks=True)
@@ -172,7 +170,7 @@ def test_a_new_secret_changes_nothing_that_is_released_or_looked_up(
     assert run("key", "check", "--home", home, "--json").json()["look_ups"] == 1
     assert run(*ask).json() == told
     assert file_bytes(home, *COMMITTED, "releases/**/*") == before
-    again = run("release", "--home", home, PREFECT_API_URL=prefect_api)
+    again = run("release", "--home", home)
     assert (again.code, "Nothing changed" in again.out) == (0, True), again.out + again.err
     key.write_bytes(old_key)
     require_one_error(run(*ask), 3, about="the key they were sealed with")

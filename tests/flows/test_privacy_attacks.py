@@ -17,6 +17,8 @@ from benchmarks.privacy.fill_ins import PATIENT, STAFF, WORDS, judge_words
 from tasks.deidentify.identifiers import IdentifierKind
 from tests.flows.conftest import Demo
 
+pytestmark = pytest.mark.xdist_group("demo")
+
 
 @pytest.fixture(scope="module")
 def known(demo: Demo) -> list[bytes]:

@@ -53,8 +53,8 @@ def product(tmp_path: Path) -> Path:
     return copy
 
 
-def run_copy(product: Path, api: str, *arguments: str | Path) -> Ended:
-    environment = {**clean_environment(), "PYTHONPATH": str(product), "PREFECT_API_URL": api}
+def run_copy(product: Path, *arguments: str | Path) -> Ended:
+    environment = {**clean_environment(), "PYTHONPATH": str(product)}
     ended = subprocess.run(
         [sys.executable, "-m", "flows.cli", *map(str, arguments)],
         cwd=product,
@@ -75,14 +75,14 @@ def manifest(home: Path) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_a_registered_hospital_is_released_once_all_its_series_were_inspected(
-    product: Path, prefect_api: str, whole_export: Path, tmp_path: Path
+    product: Path, whole_export: Path, tmp_path: Path
 ) -> None:
     home = new_home(tmp_path / "h")
     export = cut_export(whole_export, home / "inbox", series=2)
     shutil.move(export.parent, home / "inbox" / "S01")
-    ended = run_copy(product, prefect_api, "ingest", "S01", "--home", home)
+    ended = run_copy(product, "ingest", "S01", "--home", home)
     assert ended.code == 0, ended.err
-    ended = run_copy(product, prefect_api, "release", "--home", home)
+    ended = run_copy(product, "release", "--home", home)
     assert ended.code == 0, ended.err
     inspection = manifest(home)["inspection"]
     assert inspection["series_inspected"] == 2
@@ -92,14 +92,14 @@ def test_a_registered_hospital_is_released_once_all_its_series_were_inspected(
     rules = product / "data_contracts" / "inspection" / "thresholds.csv"
     text = rules.read_text(encoding="utf-8")
     rules.write_text(text.replace("confidence,0.80", "confidence,0.79"), encoding="utf-8")
-    ended = run_copy(product, prefect_api, "release", "--home", home)
+    ended = run_copy(product, "release", "--home", home)
     assert ended.code == 1, ended.out + ended.err
     assert "not inspected by the rules in force" in ended.err
     assert "(S01)" in ended.err
 
-    ended = run_copy(product, prefect_api, "ingest", "S01", "--home", home)
+    ended = run_copy(product, "ingest", "S01", "--home", home)
     assert ended.code == 0, ended.err
-    ended = run_copy(product, prefect_api, "release", "--home", home)
+    ended = run_copy(product, "release", "--home", home)
     assert ended.code == 0, ended.err
     again = manifest(home)["inspection"]
     assert again["rules_id"] != inspection["rules_id"]

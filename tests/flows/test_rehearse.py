@@ -32,7 +32,7 @@ def counts(page: str) -> dict[str, int]:
 
 
 def test_a_site_learns_without_key_or_vault_what_the_night_will_do(
-    export: Path, prefect_api: str, tmp_path: Path
+    export: Path, tmp_path: Path
 ) -> None:
     before = everything(export)
     told = run("check-export", export, TMPDIR=str(tmp_path))
@@ -45,7 +45,7 @@ def test_a_site_learns_without_key_or_vault_what_the_night_will_do(
 
     home = new_home(tmp_path)
     shutil.copytree(export, home / "inbox" / "S91" / "a")
-    run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
+    run("ingest", "S91", "--home", home)
     night = run("status", "--home", home, "--json").json()["states"]
     foretold = counts(told.out)
     assert {state: foretold[state] for state in night} == night

@@ -56,7 +56,7 @@ def backup(released: Path, tmp_path: Path) -> Path:
 
 
 def test_a_restored_home_is_whole_knows_what_it_had_and_goes_on_with_the_same_persons(
-    backup: Path, released: Path, whole_export: Path, prefect_api: str, tmp_path: Path
+    backup: Path, released: Path, whole_export: Path, tmp_path: Path
 ) -> None:
     home = restore(backup, tmp_path / "restored")
     assert (home / "restricted").stat().st_mode & 0o777 == 0o700
@@ -72,7 +72,7 @@ def test_a_restored_home_is_whole_knows_what_it_had_and_goes_on_with_the_same_pe
     same = cut_export(whole_export, home / "inbox", series=2, planted=True)
     more = cut_export(whole_export, tmp_path / "more", series=3)
     more.rename(same.with_name("later"))
-    ended = run("ingest", "S91", "--home", home, "--json", PREFECT_API_URL=prefect_api)
+    ended = run("ingest", "S91", "--home", home, "--json")
     assert ended.code == 0, ended.out + ended.err
     (batch,) = json.loads(ended.out)["nights"][0]["batches"]
     assert batch["counts"]["duplicate"] > 0

@@ -69,8 +69,8 @@ def held(home: Path, *arguments: str) -> list[dict[str, Any]]:
     return rows
 
 
-def ingest(home: Path, api: str) -> Ended:
-    ended = run("ingest", "S91", "--home", home, PREFECT_API_URL=api)
+def ingest(home: Path) -> Ended:
+    ended = run("ingest", "S91", "--home", home)
     assert ended.code == 0, ended.out + ended.err
     return ended
 
@@ -101,10 +101,10 @@ def mask_by_keyboard(page: Page, index: Path, into: Path) -> Path:
 @pytest.mark.browser
 @pytest.mark.slow
 def test_a_held_series_is_masked_on_the_page_taken_in_and_released(
-    delivered: Path, prefect_api: str, watched: Page, tmp_path: Path
+    delivered: Path, watched: Page, tmp_path: Path
 ) -> None:
     home, zones = delivered, Zones(delivered)
-    ingest(home, prefect_api)
+    ingest(home)
     (case,) = (row for row in held(home) if row["reason_code"] == "BURNED_IN_ANNOTATION")
     before = status(home)
     assert before["adds_up"]
@@ -121,7 +121,7 @@ def test_a_held_series_is_masked_on_the_page_taken_in_and_released(
     again = run("quarantine", "import", saved, "--home", home, "--json").json()
     assert [row["new"] for row in again] == [False]
 
-    ingest(home, prefect_api)
+    ingest(home)
     facts = status(home)
     assert facts["adds_up"]
     assert facts["n_files"] == before["n_files"] + case["files"]
@@ -129,7 +129,7 @@ def test_a_held_series_is_masked_on_the_page_taken_in_and_released(
     states = {row["hold_id"]: row["state"] for row in held(home, "--all")}
     assert states[case["hold_id"]] == "taken_in"
     left = file_bytes(home, *WRITTEN)
-    assert "nothing new: S91" in ingest(home, prefect_api).out
+    assert "nothing new: S91" in ingest(home).out
     assert file_bytes(home, *WRITTEN) == left
 
     masked = [path for path in zones.warehouse.rglob("*.dcm") if is_masked(path)]
@@ -138,7 +138,7 @@ def test_a_held_series_is_masked_on_the_page_taken_in_and_released(
         pixels = pydicom.dcmread(path).pixel_array
         assert not pixels[ROWS, COLUMNS].any()
     assert audited(zones) == case["files"]
-    ended = run("release", "--home", home, PREFECT_API_URL=prefect_api)
+    ended = run("release", "--home", home)
     assert ended.code == 0, ended.out + ended.err
     series = {str(pydicom.dcmread(path).SeriesInstanceUID) for path in masked}
     volumes = pq.read_table(next(zones.releases.glob("*/tables/nifti_volume/S91.parquet")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -39,8 +40,16 @@ def server() -> Iterator[str]:
         process.wait()
 
 
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a release, built once; who changes it has a copy: `made`."""
+    home = tmp_path_factory.mktemp("published")
+    release(home, make_cohort())
+    return home
+
+
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
-    path = release(tmp_path, make_cohort()).path
-    assert path is not None
-    return path
+def made(published: Path, tmp_path: Path) -> Path:
+    """A release of one's own, in the home `tmp_path`."""
+    shutil.copytree(published, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return tmp_path / "releases" / "1.0.0"

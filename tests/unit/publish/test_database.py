@@ -18,10 +18,8 @@ from tests.unit.publish.cohort import make_cohort
 from tests.unit.publish.test_release import query, release
 
 
-def test_a_changed_database_is_no_source_of_the_next(tmp_path: Path) -> None:
-    one = release(tmp_path, make_cohort()).path
-    assert one is not None
-    with duckdb.connect(str(one / "cohort.duckdb")) as connection:
+def test_a_changed_database_is_no_source_of_the_next(made: Path, tmp_path: Path) -> None:
+    with duckdb.connect(str(made / "cohort.duckdb")) as connection:
         connection.execute("UPDATE subject SET age_years = 1.0")
     two = release(tmp_path, make_cohort(extra_subject="S92-DDDD5555")).path
     assert two is not None
@@ -29,10 +27,8 @@ def test_a_changed_database_is_no_source_of_the_next(tmp_path: Path) -> None:
     assert verify_release(two) == []
 
 
-def test_the_file_is_read_by_old_versions_of_duckdb(tmp_path: Path) -> None:
-    path = release(tmp_path, make_cohort()).path
-    assert path is not None
-    header = (path / "cohort.duckdb").read_bytes()[:20]
+def test_the_file_is_read_by_old_versions_of_duckdb(made: Path) -> None:
+    header = (made / "cohort.duckdb").read_bytes()[:20]
     assert int.from_bytes(header[12:20], "little") == 64
 
 
@@ -44,13 +40,11 @@ def test_two_builds_of_the_same_tables_have_the_same_catalogue(tmp_path: Path) -
     assert read_manifest(one)["database"] == catalogue(one / "cohort.duckdb")
 
 
-def test_the_dictionary_says_what_every_column_of_every_view_is(tmp_path: Path) -> None:
-    folder = release(tmp_path, make_cohort()).path
-    assert folder is not None
-    text = (folder / "data_dictionary.csv").read_text(encoding="utf-8-sig")
+def test_the_dictionary_says_what_every_column_of_every_view_is(made: Path) -> None:
+    text = (made / "data_dictionary.csv").read_text(encoding="utf-8-sig")
     stated = {(row["table"], row["column"]): row for row in csv.DictReader(text.splitlines())}
     found = query(
-        folder,
+        made,
         "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal",
     )
     assert {(table, name): kind for table, name, kind in found} == {

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pytest
 
 from tasks.publish.diff.id_history import OldId, extend_history, parse_history
 from tasks.publish.diff.reasons import ERASED, SUPPRESSED
@@ -121,8 +122,8 @@ def test_a_subject_that_left_earlier_and_was_erased_since_is_listed_as_erased(
     assert (three / "removed_ids.csv").read_text().endswith(f"{gone},2.0.0,erased\n")
 
 
+@pytest.mark.usefixtures("made")
 def test_labels_and_eligibility_have_files_of_their_own(tmp_path: Path) -> None:
-    release(tmp_path, make_cohort())
     tables = make_cohort()
     for table, column, value in (
         ("series", "label", "MR_T1_PVP"),
@@ -170,8 +171,8 @@ def test_an_old_id_leads_to_the_newest_through_all_corrections() -> None:
     assert [row.old_id for row in again] == ["a"]
 
 
+@pytest.mark.usefixtures("made")
 def test_ids_of_a_series_that_grew_are_resolvable_in_the_next_release(tmp_path: Path) -> None:
-    release(tmp_path, make_cohort())
     tables = make_cohort()
     for name in ("series", "nifti_volume"):
         table = tables[name]

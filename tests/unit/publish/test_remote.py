@@ -207,9 +207,7 @@ def test_only_the_same_content_takes_a_claim_up(url: str, tmp_path: Path) -> Non
         publish_tree(store, "x", tree, "mark")
 
 
-def test_an_erasure_reaches_the_store(url: str, tmp_path: Path) -> None:
-    made = release(tmp_path, make_cohort()).path
-    assert made is not None
+def test_an_erasure_reaches_the_store(made: Path, url: str, tmp_path: Path) -> None:
     push_release(url, made)
     publish_without(tmp_path / "releases", "S91-AAAA2222")
     erase_from_releases(tmp_path / "releases", "S91-AAAA2222")

@@ -15,18 +15,10 @@ from schemas.errors import BadInputError, ContractError, GateBlockedError
 from schemas.package_data import data_contracts_dir
 from tasks.publish.sharing import parse_gates
 from tasks.publish.store_share import REGISTER, share_for_resman
-from tests.unit.publish.cohort import make_cohort
-from tests.unit.publish.test_release import files_below, release
+from tests.unit.publish.test_release import files_below
 
 CONSENTED, WAIVED = "S91-AAAA2222", "S92-CCCC4444"
 OPEN = ",yes,PI,2029-03-01,minutes 12,"
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
-    path = release(tmp_path, make_cohort()).path
-    assert path is not None
-    return path
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from tests.unit.publish.cohort import make_cohort
 from tests.unit.publish.test_release import release
 
 
+@pytest.mark.usefixtures("made")
 def test_an_intact_release_verifies_without_findings(tmp_path: Path) -> None:
-    release(tmp_path, make_cohort())
     assert verify_release(tmp_path / "releases" / "latest") == []
 
 
@@ -34,22 +34,18 @@ def test_an_intact_release_verifies_without_findings(tmp_path: Path) -> None:
         ("cohort.duckdb", "REL-UNREADABLE"),
     ],
 )
-def test_damage_to_a_file_is_named(tmp_path: Path, path: str, rule: str) -> None:
-    folder = release(tmp_path, make_cohort()).path
-    assert folder is not None
-    damaged = folder / path
+def test_damage_to_a_file_is_named(made: Path, path: str, rule: str) -> None:
+    damaged = made / path
     data = damaged.read_bytes()
     damaged.unlink()
     damaged.write_bytes(data[: len(data) // 2])
-    assert rule in {finding.rule_id for finding in verify_release(folder)}
+    assert rule in {finding.rule_id for finding in verify_release(made)}
 
 
-def test_missing_and_foreign_files_are_named_without_a_foreign_name(tmp_path: Path) -> None:
-    folder = release(tmp_path, make_cohort()).path
-    assert folder is not None
-    (folder / "README.md").unlink()
-    (folder / "nifti" / "zhangsan.txt").write_text("mine")
-    found = {(f.rule_id, f.object_id) for f in verify_release(folder)}
+def test_missing_and_foreign_files_are_named_without_a_foreign_name(made: Path) -> None:
+    (made / "README.md").unlink()
+    (made / "nifti" / "zhangsan.txt").write_text("mine")
+    found = {(f.rule_id, f.object_id) for f in verify_release(made)}
     assert found == {("REL-MISSING", "README.md"), ("REL-EXTRA", "nifti")}
 
 
@@ -58,27 +54,23 @@ def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
         verify_release(tmp_path)
 
 
-def test_numbers_that_were_changed_with_their_checksums_are_found(tmp_path: Path) -> None:
-    folder = release(tmp_path, make_cohort()).path
-    assert folder is not None
-    path = folder / "tables" / "eligibility" / "S91.parquet"
+def test_numbers_that_were_changed_with_their_checksums_are_found(made: Path) -> None:
+    path = made / "tables" / "eligibility" / "S91.parquet"
     table = pq.read_table(path).slice(0, 0)
     path.unlink()
     write_parquet(table, path)
-    sums = (folder / "SHA256SUMS").read_text()
+    sums = (made / "SHA256SUMS").read_text()
     old = next(line for line in sums.splitlines() if line.endswith("eligibility/S91.parquet"))
     new = f"{hashlib.sha256(path.read_bytes()).hexdigest()}  tables/eligibility/S91.parquet"
-    (folder / "SHA256SUMS").unlink()
-    (folder / "SHA256SUMS").write_text(sums.replace(old, new))
-    rules = [f.rule_id for f in verify_release(folder)]
+    (made / "SHA256SUMS").unlink()
+    (made / "SHA256SUMS").write_text(sums.replace(old, new))
+    rules = [f.rule_id for f in verify_release(made)]
     assert rules == ["REL-CONTENT", "REL-DATABASE", "REL-ROWS", "REL-SIGNATURE", "REL-SUMS"]
 
 
-def test_a_table_that_nobody_knows_and_one_that_is_missing_are_named(tmp_path: Path) -> None:
-    folder = release(tmp_path, make_cohort()).path
-    assert folder is not None
-    (folder / "tables" / "lesion").rename(folder / "tables" / "lesions")
-    found = {(f.rule_id, f.object_id) for f in verify_release(folder)}
+def test_a_table_that_nobody_knows_and_one_that_is_missing_are_named(made: Path) -> None:
+    (made / "tables" / "lesion").rename(made / "tables" / "lesions")
+    found = {(f.rule_id, f.object_id) for f in verify_release(made)}
     assert {("REL-CONTRACT", "lesion"), ("REL-CONTRACT", "lesions")} <= found
 
 
@@ -96,11 +88,9 @@ def test_every_finding_of_verify_says_who_does_what_in_both_languages() -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(published: Path) -> Path:
     """A release that nobody damages."""
-    path = release(tmp_path_factory.mktemp("whole"), make_cohort()).path
-    assert path is not None
-    return path
+    return published / "releases" / "1.0.0"
 
 
 def _cut(path: Path) -> None:

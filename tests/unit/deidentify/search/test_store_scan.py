@@ -29,6 +29,7 @@ from tasks.deidentify.search.residual_scan import Dictionary
 from tasks.deidentify.search.store_scan import scan_paths
 from tests.builders import make_instance, to_bytes
 
+_SCAN_IN_WORKER = store_scan._scan_in_worker
 ME, OTHER = "S91-AAAAAAAA", "S91-BBBBBBBB"
 NAME, MRN = "张伟明", "88123456"
 DICTIONARY = Dictionary(
@@ -282,10 +283,12 @@ def test_a_file_over_which_a_worker_dies_is_not_taken_for_clean(
 ) -> None:
     for number in range(240):
         write_json(tmp_path / f"{number}.json", "clean")
-    monkeypatch.setattr(store_scan, "_scan_in_worker", die)
+    monkeypatch.setattr(store_scan, "_scan_in_worker", die_over_one)
     with pytest.raises(OSError, match="not searched"):
         scan_paths([tmp_path], DICTIONARY, workers=2)
 
 
-def die(_: object) -> None:
-    os._exit(1)
+def die_over_one(named: store_scan._Named) -> store_scan._Found:
+    if named.path.endswith("/77.json"):
+        os._exit(1)
+    return _SCAN_IN_WORKER(named)
