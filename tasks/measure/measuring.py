@@ -124,10 +124,12 @@ def _of_dixon(
 
 
 def _of_passes(parts: Sequence[MeasuredPart], grids: Mapping[str, Grid]) -> Iterator[Measurement]:
-    groups: dict[tuple[str | None, str | None], list[MeasuredPart]] = {}
+    groups: dict[tuple[str | None, str], list[MeasuredPart]] = {}
     for part in parts:
         if part.digest in grids:
-            groups.setdefault((part.modality, part.frame_of_reference), []).append(part)
+            # Without a frame of reference positions compare with no other pass's.
+            frame = part.frame_of_reference or part.digest
+            groups.setdefault((part.modality, frame), []).append(part)
     for (modality, _), group in groups.items():
         levels: list[passes.PassLevels] | NoValue = NoValue.NOT_MEASURED
         if len(group) <= _MOST_PASSES:

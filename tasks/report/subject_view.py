@@ -58,6 +58,19 @@ class SeriesView:
 
 
 @dataclass(frozen=True)
+class ScrolledSeries:
+    """One series with a reduced volume, whether it is shown at first, and what it may be linked to.
+
+    Series with the same `frame`, counted from 1, lie in one frame of reference. One whose headers
+    state none, or several, has a frame of its own: its millimetres compare with nothing.
+    """
+
+    view: SeriesView
+    shown: bool
+    frame: int
+
+
+@dataclass(frozen=True)
 class ExamView:
     """One study: the phases that are compared, and the other series."""
 
@@ -66,8 +79,8 @@ class ExamView:
     others: tuple[SeriesView, ...]
 
     @property
-    def volumes(self) -> tuple[tuple[SeriesView, bool], ...]:
-        """Series that can be scrolled, and whether each is shown at first: the phases are."""
+    def volumes(self) -> tuple[ScrolledSeries, ...]:
+        """Series that can be scrolled; the phases are shown at first."""
         return scrolled((*self.phases, *self.others))
 
 
@@ -180,12 +193,22 @@ def _view(
     )
 
 
-def scrolled(series: Iterable[SeriesView]) -> tuple[tuple[SeriesView, bool], ...]:
+def scrolled(series: Iterable[SeriesView]) -> tuple[ScrolledSeries, ...]:
     """Return the series with a reduced volume; the phases are shown first, else the first."""
     found = [one for one in series if one.pictures and one.pictures.volume]
     phases = [_is_phase(one.series.label) for one in found]
     shown = phases if any(phases) else [place == 0 for place in range(len(found))]
-    return tuple(zip(found, shown, strict=True))
+    frames = _frames([one.series.frame_of_reference_uid for one in found])
+    return tuple(map(ScrolledSeries, found, shown, frames))
+
+
+def _frames(stated: Iterable[str | None]) -> list[int]:
+    """Return numbers of frames of reference as they come; an unknown one is like no other."""
+    numbers: dict[str | int, int] = {}
+    return [
+        numbers.setdefault(place if uid is None else uid, len(numbers) + 1)
+        for place, uid in enumerate(stated)
+    ]
 
 
 def contact_sheet(subjects: Iterable[SubjectView]) -> list[tuple[str, str, str]]:
@@ -213,7 +236,7 @@ def rating_series(exams: Sequence[ExamView], exam: str) -> tuple[SeriesView, ...
 
 def rated_volumes(
     exams: Sequence[ExamView], exam: str
-) -> tuple[tuple[str, tuple[tuple[SeriesView, bool], ...]], ...]:
+) -> tuple[tuple[str, tuple[ScrolledSeries, ...]], ...]:
     """Return role and series to scroll of each study of a rated exam.
 
     Study by study: positions of two studies are not comparable, the person lay down anew.

@@ -49,7 +49,10 @@ class StudyRow:
 
 @dataclass(frozen=True)
 class SeriesRow:
-    """One sub-stack with its label and its slice thickness against the limit."""
+    """One sub-stack with its label and its slice thickness against the limit.
+
+    Positions in mm are comparable between series of one `frame_of_reference_uid` alone.
+    """
 
     series_uid: str
     sub_stack_digest: str
@@ -68,6 +71,7 @@ class SeriesRow:
     slice_thickness_mm: float | None
     thickness_limit_mm: float | None
     thickness_verdict: str | None
+    frame_of_reference_uid: str | None
 
 
 @dataclass(frozen=True)
