@@ -21,8 +21,8 @@ from tasks.measure.variants import AcquiredSeries, variant_rows
 Row = dict[str, object]
 Key = tuple[str, str]
 #: Evidence on the label of a pass; it neither names nor raises a label (no real data yet).
-_EVIDENCE = {Opinion.AGREES: "PIXELS-AGREE order=aorta,liver",
-             Opinion.DISAGREES: "PIXELS-CONTRADICT order=aorta,liver"}  # fmt: skip
+_EVIDENCE = {Opinion.AGREES: "PIXELS-AGREE order=aorta,portal,liver",
+             Opinion.DISAGREES: "PIXELS-CONTRADICT order=aorta,portal,liver"}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas.measurements import Measurement, NoValue
 from tasks.measure.catalogue import Catalogue, Metric
-from tasks.measure.measuring import AORTA, LEVELS_VERSION, LIVER
+from tasks.measure.measuring import AORTA, LEVELS_VERSION, LIVER, PORTAL
 from tasks.measure.outliers import Spread, spread_of
 from tasks.measure.phase_order import Judgement, LabelledPass, Opinion, judge_order
 from tasks.measure.result import Measured, finite, none
@@ -56,7 +56,7 @@ class MeasuredSeries:
         return str(found) if found in _JUDGED else None
 
     def level(self, name: str) -> float | None:
-        """Return the level of aorta or liver, if it was measured by the version in force."""
+        """Return the level of a vessel or the liver, if it was measured by the version in force."""
         found = self.values.get(name)
         return found.value if found and found.metric_version == LEVELS_VERSION else None
 
@@ -100,7 +100,9 @@ def opinions(
     for study, exam in by_exam(cohort).items():
         passes = _comparable([o for o in exam if o.phase and o.level(AORTA) is not None])
         told = [
-            LabelledPass(o.phase or "", o.level(AORTA) or 0.0, o.level(LIVER) or 0.0)
+            LabelledPass(
+                o.phase or "", o.level(AORTA) or 0.0, o.level(LIVER) or 0.0, o.level(PORTAL)
+            )
             for o in passes
         ]
         if len({one.phase for one in told}) < 2:

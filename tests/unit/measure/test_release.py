@@ -49,7 +49,7 @@ def measured(
         values={
             name: Measurement(
                 subject_id=None, study_uid=study, series_uid=uid, sub_stack_digest=f"d{number}",
-                metric=name, metric_version=1, value=value,
+                metric=name, metric_version=2 if name.endswith("_level") else 1, value=value,
             )
             for name, value in values.items()
         },
@@ -207,7 +207,7 @@ def test_the_area_under_the_curve_says_nothing_of_one_kind_alone() -> None:
         ("metrics.csv", ",high,0.5,", ",worst,0.5,"),
         ("metrics.csv", ",high,0.5,", ",high,0,"),
         ("parameters.csv", "kvp,CT,1,absolute", "kvp,CT,,absolute"),
-        ("phase_order.csv", "pre,art,1,0", "pre,art,0,0"),
+        ("phase_order.csv", "pre,art,1,0,0", "pre,art,0,0,0"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_refused_by_its_line(
