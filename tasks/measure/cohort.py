@@ -175,7 +175,7 @@ def _findings(
                 _site(passes[0].volume),
                 object_type="imaging_study",
                 object_id=study,
-                observed=" ".join(judgement.contradicted),
+                observed=", ".join(judgement.contradicted),
             )
 
 

@@ -34,7 +34,7 @@ from tasks.report.timeline import (
 )
 from tasks.report.unrated import RATED_EXAMS, exams_left
 from tasks.report.verdicts import CRITERIA
-from tasks.report.worklist import order_findings
+from tasks.report.worklist import order_findings, owner_of
 
 _ROLE_ORDER = ("baseline_ct", "dce_mri", "eob_mri")
 _EXAM_PREFIX = {"dce_mri": "DCE ", "eob_mri": "EOB "}
@@ -72,11 +72,12 @@ class ScrolledSeries:
 
 @dataclass(frozen=True)
 class ExamView:
-    """One study: the phases that are compared, and the other series."""
+    """One study: the phases that are compared, the other series, and what a reviewer is asked."""
 
     study: StudyRow
     phases: tuple[SeriesView, ...]
     others: tuple[SeriesView, ...]
+    findings: tuple[Finding, ...] = ()
 
     @property
     def volumes(self) -> tuple[ScrolledSeries, ...]:
@@ -321,6 +322,11 @@ def _exams(rows: _Rows, pictures: Mapping[str, VolumePictures]) -> tuple[ExamVie
             study=study,
             phases=tuple(_series(series_of[study.study_uid], pictures, phases=True)),
             others=tuple(_series(series_of[study.study_uid], pictures, phases=False)),
+            findings=tuple(
+                one
+                for one in order_findings(rows.findings)
+                if one.object_id == study.study_uid and owner_of(one.fix_en) == "reviewer"
+            ),
         )
         for study in sorted(rows.studies, key=_exam_order)
     )

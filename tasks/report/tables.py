@@ -190,6 +190,7 @@ class VolumePictures:
     """Names of the pictures of one volume below `img/`, and the size of one slice, pixels.
 
     `volume` is the script that hands over the reduced volume; empty where there is none.
+    `levels` says how those of the mosaic were found: below the `lung`, or by place in the `stack`.
     """
 
     mosaic: str
@@ -198,6 +199,7 @@ class VolumePictures:
     width: int
     height: int
     volume: str = ""
+    levels: str = "stack"
 
     @property
     def names(self) -> tuple[str, ...]:
