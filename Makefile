@@ -67,8 +67,10 @@ newest: ## try the newest versions that pyproject lets in: do nights still start
 	.venv-newest/bin/python -m pytest tests/flows/test_versions.py tests/flows/test_deploy.py tests/flows/test_clock.py
 
 monai: $(STAMP) ## the training loop of an export's README in the current MONAI, in its own environment (needs the network)
-	rm -rf .venv-monai/export && $(PYTHON) -m venv .venv-monai
-	.venv-monai/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/analyst/peers.txt
+	rm -rf .venv-monai && $(PYTHON) -m venv .venv-monai
+	.venv-monai/bin/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes -r benchmarks/analyst/monai.lock || \
+	  { echo "monai.lock cannot be had here (above is why): the usual build of torch is taken, some 5 GB"; \
+	    .venv-monai/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/analyst/peers.txt; }
 	$(BIN)/python benchmarks/analyst/small_export.py .venv-monai/export
 	.venv-monai/bin/python benchmarks/analyst/training_loop.py .venv-monai/export
 

@@ -1,7 +1,8 @@
 """Swapped phases: how often pixels contradict labels that are wrong, and labels that are right.
 
 Simulated exams, and stated as such: no label may follow from this until it was measured on real
-ones. Nothing here is shared with the detector (`tasks.measure.passes`, `phase_order`): bodies
+ones. Nothing here is shared with the detector (`tasks.measure.passes`, `vessels`,
+`phase_order`): bodies
 are drawn from ellipsoids at random, enhancement comes from published models:
 
 * arterial input: Parker et al., Magn Reson Med 2006;56:993-1000, widened by the cardiac output
@@ -14,15 +15,20 @@ are drawn from ellipsoids at random, enhancement comes from published models:
   874-883), halved and less in cirrhosis;
 * MR signal: spoiled gradient echo, with coil shading and a gain that drifts between passes.
 
-    python benchmarks/analyst/phases.py [EXAMS PER AGENT] [SEED]
+    python benchmarks/analyst/phases.py EXAMS_PER_AGENT SEED [RESULTS.jsonl]
+
+With a file of results, exams are added to it and all that it holds are counted, so that a long
+run can be cut in pieces.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
@@ -223,52 +229,81 @@ def simulate(rng, agent):
 
 
 def judged(levels, phases, *, is_ct):
-    said = [LabelledPass(p, one.aorta, one.liver) for p, one in zip(phases, levels, strict=True)]
+    said = [
+        LabelledPass(p, one.aorta, one.liver, one.portal)
+        for p, one in zip(phases, levels, strict=True)
+    ]
     return judge_order(said, load_catalogue().pairs, is_ct=is_ct)
 
 
 def main() -> None:
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 2026
-    counts: Counter[tuple[str, ...]] = Counter()
+    n, seed = int(sys.argv[1]), int(sys.argv[2])
+    kept = Path(sys.argv[3]) if len(sys.argv) > 3 else None
     spent = 0.0
+    exams: list[dict[str, str]] = []
     for agent in AGENTS:
         rng = np.random.default_rng((seed, AGENTS.index(agent)))
         for _ in range(n):
             passes, affine = simulate(rng, agent)
-            phases = list(passes)
             began = time.process_time()
             grids = [coarse_grid(patient_axes(v, affine), STEP_MM) for v in passes.values()]
             levels = levels_of_passes(grids, is_ct=agent == "iodine")
             spent += time.process_time() - began
-            if isinstance(levels, NoValue):
-                counts[agent, "undetermined", levels.value] += 1
-                continue
-            counts[agent, "right", judged(levels, phases, is_ct=agent == "iodine").opinion] += 1
-            for a, b in combinations(range(len(phases)), 2):
-                told = list(phases)
-                told[a], told[b] = told[b], told[a]
-                opinion = judged(levels, told, is_ct=agent == "iodine").opinion
-                counts[agent, f"swapped {phases[a]}-{phases[b]}", opinion] += 1
-    report(counts, n)
+            exams.append({"agent": agent, **opinions(agent, list(passes), levels)})
+    if kept is not None:
+        with kept.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"seed": seed, **one}) + "\n" for one in exams)
+        exams = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
+    report(exams)
     print(f"{spent / (n * len(AGENTS)):.2f} CPU s an exam")
 
 
-def report(counts, n) -> None:
-    print(f"simulated exams: {n} per agent; every pair of phases swapped once in each")
-    total = Counter()
+def opinions(agent, phases, levels):
+    """Return what was said of the right labels, and of every pair swapped."""
+    if isinstance(levels, NoValue):
+        return {"undetermined": levels.value}
+    is_ct = agent == "iodine"
+    found = {"portal": "found" if levels[0].portal is not None else "not found"}
+    found["right"] = judged(levels, phases, is_ct=is_ct).opinion.value
+    for a, b in combinations(range(len(phases)), 2):
+        told = list(phases)
+        told[a], told[b] = told[b], told[a]
+        opinion = judged(levels, told, is_ct=is_ct).opinion.value
+        found[f"swapped {phases[a]}-{phases[b]}"] = opinion
+    return found
+
+
+def report(exams) -> None:
+    print(f"simulated exams: {len(exams)}; every pair of phases swapped once in each")
     for agent in AGENTS:
-        none = {r: c for (a, kind, r), c in counts.items() if a == agent and kind == "undetermined"}
-        print(f"{agent}: undetermined {sum(none.values())} {none or ''}")
-        for kind in sorted({k for a, k, _ in counts if a == agent and k != "undetermined"}):
-            by = {o: counts[agent, kind, o] for o in Opinion}
-            print(f"  {kind:22} " + "  ".join(f"{o.value} {c}" for o, c in by.items()))
-            for opinion, c in by.items():
-                total["right" if kind == "right" else "swapped", opinion] += c
-    for kind, word in (("swapped", "swaps found"), ("right", "false alarms")):
-        of = sum(c for (k, _), c in total.items() if k == kind)
-        found = total[kind, Opinion.DISAGREES]
-        print(f"{word}: {found} of {of} = {100 * found / max(1, of):.2f} %")
+        own = [one for one in exams if one["agent"] == agent]
+        none = dict(Counter(one["undetermined"] for one in own if "undetermined" in one))
+        portal = sum(one.get("portal") == "found" for one in own)
+        print(f"{agent}: {len(own)} exams, undetermined {sum(none.values())} {none or ''}, "
+              f"portal region found in {portal}")  # fmt: skip
+        for kind in sorted({k for one in own for k in one if k == "right" or "swapped" in k}):
+            by = Counter(one[kind] for one in own if kind in one)
+            print(f"  {kind:18} " + "  ".join(f"{o.value} {by[o.value]}" for o in Opinion))
+    told = [one for one in exams if "right" in one]
+    swaps = [[v == Opinion.DISAGREES for k, v in one.items() if "swapped" in k] for one in told]
+    alarms = [[one["right"] == Opinion.DISAGREES] for one in told]
+    for name, found in (("swaps found", swaps), ("false alarms", alarms)):
+        n, of = sum(map(sum, found)), sum(map(len, found))
+        low, high = interval(found)
+        print(f"{name}: {n} of {of} = {100 * n / max(1, of):.2f} % "
+              f"(95 % interval over exams {100 * low:.2f} to {100 * high:.2f})")  # fmt: skip
+
+
+def interval(found, draws=4000):
+    """Return a bootstrap interval over exams: the swaps of one exam are not independent.
+
+    Where nothing was found of n exams there is nothing to draw: 0 to 3 / n (rule of three).
+    """
+    hits, of = np.array([sum(f) for f in found]), np.array([len(f) for f in found])
+    if not hits.any():
+        return 0.0, 3.0 / len(found)
+    at = np.random.default_rng(1).integers(0, len(found), (draws, len(found)))
+    return np.percentile(hits[at].sum(axis=1) / of[at].sum(axis=1), (2.5, 97.5))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ _METRIC_COLUMNS = (
 )
 _METRICS = TableShape(_METRIC_COLUMNS, key=("metric",), stated=_METRIC_COLUMNS)
 _PARAMETERS = TableShape(("parameter", "modality", "tolerance", "kind", *_SAID), key=("parameter",))
-_PAIRS = TableShape(("earlier", "later", "aorta", "liver", *_SAID), key=("earlier", "later"))
+_PAIRS = TableShape(
+    ("earlier", "later", "aorta", "portal", "liver", *_SAID), key=("earlier", "later")
+)
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class PhasePair:
-    """How aorta and liver change from one phase to a later one: up 1, down -1, or unsaid 0."""
+    """How tissues change from one phase to a later one: up 1, down -1, or unsaid 0."""
 
     earlier: str
     later: str
     aorta: int
+    portal: int
     liver: int
 
 
@@ -137,9 +140,10 @@ def _parameter(row: Cells) -> Parameter:
 
 
 def _pair(row: Cells) -> PhasePair:
-    pair = PhasePair(row["earlier"], row["later"], int(row["aorta"]), int(row["liver"]))
-    if {pair.aorta, pair.liver} - {-1, 0, 1} or not (pair.aorta or pair.liver):
-        raise ValueError("aorta and liver are -1, 0 or 1, and not both 0")
+    signs = int(row["aorta"]), int(row["portal"]), int(row["liver"])
+    pair = PhasePair(row["earlier"], row["later"], *signs)
+    if set(signs) - {-1, 0, 1} or not (pair.aorta or pair.liver):
+        raise ValueError("aorta, portal and liver are -1, 0 or 1; aorta and liver not both 0")
     return pair
 
 

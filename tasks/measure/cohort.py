@@ -21,8 +21,8 @@ from tasks.measure.variants import AcquiredSeries, variant_rows
 Row = dict[str, object]
 Key = tuple[str, str]
 #: Evidence on the label of a pass; it neither names nor raises a label (no real data yet).
-_EVIDENCE = {Opinion.AGREES: "PIXELS-AGREE order=aorta,liver",
-             Opinion.DISAGREES: "PIXELS-CONTRADICT order=aorta,liver"}  # fmt: skip
+_EVIDENCE = {Opinion.AGREES: "PIXELS-AGREE order=aorta,portal,liver",
+             Opinion.DISAGREES: "PIXELS-CONTRADICT order=aorta,portal,liver"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _findings(
                 _site(passes[0].volume),
                 object_type="imaging_study",
                 object_id=study,
-                observed=" ".join(judgement.contradicted),
+                observed=", ".join(judgement.contradicted),
             )
 
 

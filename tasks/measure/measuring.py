@@ -18,9 +18,10 @@ from tasks.measure.exams import MeasuredPart, partner_of
 from tasks.measure.result import Measured, finite, none
 from tasks.measure.volume import Grid, Volume, coarse_grid
 
-#: Levels of aorta and liver in one pass: evidence, not a quality; the release makes metrics of
-#: them. Raise the version with any change of `tasks.measure.passes`.
-AORTA, LIVER, LEVELS_VERSION = "aorta_level", "liver_level", 1
+#: Levels of vessels and liver in one pass: evidence, not a quality; the release makes metrics of
+#: them. Raise the version with any change of `tasks.measure.passes` or `vessels`.
+AORTA, PORTAL, LIVER, LEVELS_VERSION = "aorta_level", "portal_level", "liver_level", 2
+_LEVELS = (AORTA, PORTAL, LIVER)
 #: More passes than these are a perfusion series: nothing of it is a pass of the dynamic.
 _MOST_PASSES = 16
 _DIGITS = 4
@@ -124,26 +125,29 @@ def _of_dixon(
 
 
 def _of_passes(parts: Sequence[MeasuredPart], grids: Mapping[str, Grid]) -> Iterator[Measurement]:
-    groups: dict[tuple[str | None, str | None], list[MeasuredPart]] = {}
+    groups: dict[tuple[str | None, str], list[MeasuredPart]] = {}
     for part in parts:
         if part.digest in grids:
-            groups.setdefault((part.modality, part.frame_of_reference), []).append(part)
+            # Without a frame of reference positions compare with no other pass's.
+            frame = part.frame_of_reference or part.digest
+            groups.setdefault((part.modality, frame), []).append(part)
     for (modality, _), group in groups.items():
         levels: list[passes.PassLevels] | NoValue = NoValue.NOT_MEASURED
         if len(group) <= _MOST_PASSES:
             levels = _levels([grids[part.digest] for part in group], is_ct=modality == "CT")
         for place, part in enumerate(group):
             if isinstance(levels, NoValue):
-                both = {AORTA: none(levels), LIVER: none(levels)}
+                yield from _rows(part, dict.fromkeys(_LEVELS, none(levels)))
             else:
-                aorta, liver = levels[place].aorta, levels[place].liver
-                # One without the other is compared with nothing.
-                whole = math.isfinite(aorta) and math.isfinite(liver)
-                both = {
-                    AORTA: Measured(aorta) if whole else none(NoValue.FAILED),
-                    LIVER: Measured(liver) if whole else none(NoValue.FAILED),
-                }
-            yield from _rows(part, both)
+                yield from _rows(part, _of_levels(levels[place]))
+
+
+def _of_levels(one: passes.PassLevels) -> dict[str, Measured]:
+    portal = none(NoValue.NO_VESSEL) if one.portal is None else Measured(one.portal)
+    found = {AORTA: Measured(one.aorta), PORTAL: portal, LIVER: Measured(one.liver)}
+    # One without the others is compared with nothing.
+    whole = all(m.value is None or math.isfinite(m.value) for m in found.values())
+    return found if whole else dict.fromkeys(_LEVELS, none(NoValue.FAILED))
 
 
 def _or_failed(measure: Callable[[], Measured]) -> Measured:
@@ -164,7 +168,7 @@ def _rows(part: MeasuredPart, values: Mapping[str, Measured]) -> Iterator[Measur
     catalogue = load_catalogue()
     for name, measured in values.items():
         found = finite(measured)
-        version = LEVELS_VERSION if name in (AORTA, LIVER) else catalogue[name].version
+        version = LEVELS_VERSION if name in _LEVELS else catalogue[name].version
         yield Measurement(
             subject_id=part.subject_id,
             study_uid=part.study_uid,

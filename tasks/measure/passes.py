@@ -1,10 +1,8 @@
-"""Aorta and liver in the passes of one exam, found by what changes between them. Pure.
+"""Vessels and liver in the passes of one exam, found by what changes between them. Pure.
 
-No model and no atlas: the aorta is the upright tube near the spine that changes most between
-passes, the liver the largest even piece of tissue on the right. Which pass is which is not
-asked: labels are to be held against this, so this must not depend on them. The region of the
-portal vein is not looked for: at this resolution nothing tells it from the hepatic artery, the
-caval vein and the pancreas beside it without a mask.
+No model and no atlas: the liver is the largest even piece of tissue on the right, the vessels
+are found by `tasks.measure.vessels`. Which pass is which is not asked: labels are to be held
+against this, so this must not depend on them.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from schemas.measurements import NoValue
+from tasks.measure.vessels import find_aorta, find_portal
 from tasks.measure.volume import BoolArray, FloatArray, Grid
 
 STEP_MM = 4.0
@@ -24,11 +23,6 @@ _LEAST_HEIGHT_MM = 60.0
 _LEAST_PASSES = 2
 #: How far a breath moves the liver, and how far phases of one exam are searched for each other.
 _REACH_MM = (12.0, 12.0, 40.0)
-#: Half the width of the body that holds the aorta, and its depth from the back, as shares.
-_CENTRAL_SHARE, _DEPTH_SHARE = 0.15, (0.15, 0.62)
-_TUBE_MM, _RING_MM = 8.0, (14.0, 22.0)
-#: The tube must change this many times as much as what lies around it.
-_STANDS_OUT = 1.6
 #: Less than this is noise or breath: HU of a CT, a share of the median signal of an MR.
 _LEAST_HU, _LEAST_SHARE = 25.0, 0.2
 _LIVER_ML, _DEEP_MM = 200.0, 16.0
@@ -41,15 +35,19 @@ _ALIGNED = 0.4
 
 @dataclass(frozen=True)
 class PassLevels:
-    """Mean values of aorta and liver in one pass, and how far the liver had moved, mm."""
+    """Levels of aorta, liver and portal region in one pass, and how far the liver moved, mm.
+
+    `portal` is None where no such region was found, in all passes alike.
+    """
 
     aorta: float
     liver: float
     shift_mm: float
+    portal: float | None = None
 
 
 def levels_of_passes(grids: Sequence[Grid], *, is_ct: bool) -> list[PassLevels] | NoValue:
-    """Return the levels of aorta and liver in each pass of one exam.
+    """Return the levels of aorta, portal region and liver in each pass of one exam.
 
     Parameters
     ----------
@@ -78,7 +76,7 @@ def levels_of_passes(grids: Sequence[Grid], *, is_ct: bool) -> list[PassLevels] 
         return NoValue.NO_TISSUE
     smooth = np.stack([ndimage.uniform_filter(one, size=(3, 3, 1)) for one in passes])
     least = _LEAST_HU if is_ct else _LEAST_SHARE * float(np.median(passes[:, body]))
-    tube = _aorta(smooth, body, spacing, least)
+    tube = find_aorta(smooth, body, spacing, least)
     if tube is None:
         return NoValue.NO_VESSEL
     between = _outline_range(passes, body, is_ct=is_ct)
@@ -93,11 +91,14 @@ def levels_of_passes(grids: Sequence[Grid], *, is_ct: bool) -> list[PassLevels] 
     liver = _liver(moved, body, spacing, is_ct=is_ct)
     if liver is None:
         return NoValue.NO_LIVER
+    aorta = [float(np.median(one[tube])) for one in smooth]
+    portal = find_portal(moved, liver, tube, spacing, aorta, is_ct=is_ct)
     return [
         PassLevels(
-            aorta=float(np.median(smooth[n][tube])),
+            aorta=aorta[n],
             liver=float(np.median(moved[n][liver])),
             shift_mm=float(np.linalg.norm(np.multiply(shift, spacing))),
+            portal=None if portal is None else portal[n],
         )
         for n, shift in enumerate(known)
     ]
@@ -141,38 +142,6 @@ def _body(mean: FloatArray, *, is_ct: bool) -> BoolArray | None:
         [ndimage.binary_fill_holes(largest[:, :, z]) for z in range(mean.shape[2])], axis=2
     )
     return body if body.mean() > 0.05 else None
-
-
-def _aorta(
-    smooth: FloatArray, body: BoolArray, spacing: tuple[float, float, float], least: float
-) -> BoolArray | None:
-    """Return the tube that changes most between passes, or None where none stands out."""
-    change = np.ptp(smooth, axis=0)
-    change[~body] = 0.0
-    upright = np.median(change, axis=2)
-    shown = np.median(body, axis=2) > 0
-    if not shown.any():
-        return None
-    across, along = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
-    middle = (across[0] + across[-1]) / 2.0
-    wide, deep = across[-1] - across[0] + 1, along[-1] - along[0] + 1
-    x, y = np.meshgrid(np.arange(shown.shape[0]), np.arange(shown.shape[1]), indexing="ij")
-    depth = (y - along[0]) / deep
-    searched = (
-        (np.abs(x - middle) <= _CENTRAL_SHARE * wide)
-        & (depth >= _DEPTH_SHARE[0])
-        & (depth <= _DEPTH_SHARE[1])
-    )
-    best = np.unravel_index(int(np.argmax(np.where(searched, upright, -1.0))), upright.shape)
-    far = np.hypot((x - best[0]) * spacing[0], (y - best[1]) * spacing[1])
-    ring = upright[(far >= _RING_MM[0]) & (far <= _RING_MM[1])]
-    if ring.size == 0 or upright[best] <= max(least, _STANDS_OUT * float(np.median(ring))):
-        return None
-    near = far <= _TUBE_MM
-    columns = np.where(near[:, :, np.newaxis], change, -1.0)
-    top = columns.max(axis=(0, 1))
-    tube: BoolArray = (columns >= 0.8 * top) & (top > 0.5 * upright[best])
-    return tube if tube.any() else None
 
 
 def _outline_range(passes: FloatArray, body: BoolArray, *, is_ct: bool) -> tuple[float, float]:

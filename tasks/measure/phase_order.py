@@ -1,4 +1,4 @@
-"""A second opinion on contrast phases: do aorta and liver change as the labels say? Pure.
+"""A second opinion on contrast phases: do vessels and liver change as the labels say? Pure.
 
 It names no phase. It holds the order that labels state against what pixels show, pair by pair,
 and says that they agree, that they do not, or nothing.
@@ -14,11 +14,11 @@ from tasks.measure.catalogue import PhasePair
 
 #: Less of a change than this share of the exam's own is no evidence either way.
 MARGIN = 0.06
-_TISSUES = ("aorta", "liver")
+_TISSUES = ("aorta", "portal", "liver")
 #: What counts as the whole change at least, so that the noise of an exam that does not change is
 #: not taken for one: HU of a CT, shares of the mean level of an MR.
-_LEAST_HU = {"aorta": 30.0, "liver": 20.0}
-_LEAST_SHARE = {"aorta": 0.15, "liver": 0.10}
+_LEAST_HU = {"aorta": 30.0, "portal": 30.0, "liver": 20.0}
+_LEAST_SHARE = {"aorta": 0.15, "portal": 0.15, "liver": 0.10}
 
 
 class Opinion(StrEnum):
@@ -31,11 +31,12 @@ class Opinion(StrEnum):
 
 @dataclass(frozen=True)
 class LabelledPass:
-    """The phase that a label gives, and the levels of aorta and liver in that pass."""
+    """The phase that a label gives, and the levels in that pass; the portal region may be None."""
 
     phase: str
     aorta: float
     liver: float
+    portal: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def judge_order(
     passes : sequence of LabelledPass
         Of one exam and modality; several of one phase count as their mean.
     pairs : iterable of PhasePair
-        How aorta and liver change from one phase to a later one
+        How aorta, portal region and liver change from one phase to a later one
         (`data_contracts/measure/phase_order.csv`).
     is_ct : bool
         Whether levels are HU.
@@ -67,7 +68,8 @@ def judge_order(
         A disagreement when a pair changes the wrong way by more than `MARGIN` of the whole
         change, and nothing of it the right way: an arterial phase that came too soon has an
         aorta as before contrast, but a liver that is yet to brighten. An agreement when all
-        that the table says of every pair goes the right way; else silence.
+        that the table says of every pair goes the right way; else silence. A portal region that
+        was not found in every pass is left out.
     """
     levels = {tissue: _by_phase(passes, tissue) for tissue in _TISSUES}
     scales = {tissue: _scale(levels[tissue], tissue, is_ct=is_ct) for tissue in _TISSUES}
@@ -78,8 +80,8 @@ def judge_order(
             continue
         changes = [
             sign * (levels[t][pair.later] - levels[t][pair.earlier]) / scales[t]
-            for t, sign in zip(_TISSUES, (pair.aorta, pair.liver), strict=True)
-            if sign
+            for t, sign in zip(_TISSUES, (pair.aorta, pair.portal, pair.liver), strict=True)
+            if sign and {pair.earlier, pair.later} <= levels[t].keys()
         ]
         if max(changes) < MARGIN and sum(changes) / len(changes) < -MARGIN:
             wrong.append(f"{pair.earlier}>{pair.later}")
@@ -92,7 +94,10 @@ def judge_order(
 def _by_phase(passes: Sequence[LabelledPass], tissue: str) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for one in passes:
-        found.setdefault(one.phase, []).append(one.aorta if tissue == "aorta" else one.liver)
+        level: float | None = getattr(one, tissue)
+        if level is None:
+            return {}
+        found.setdefault(one.phase, []).append(level)
     return {phase: sum(values) / len(values) for phase, values in found.items()}
 
 

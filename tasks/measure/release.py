@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas.measurements import Measurement, NoValue
 from tasks.measure.catalogue import Catalogue, Metric
-from tasks.measure.measuring import AORTA, LEVELS_VERSION, LIVER
+from tasks.measure.measuring import AORTA, LEVELS_VERSION, LIVER, PORTAL
 from tasks.measure.outliers import Spread, spread_of
 from tasks.measure.phase_order import Judgement, LabelledPass, Opinion, judge_order
 from tasks.measure.result import Measured, finite, none
@@ -56,7 +56,7 @@ class MeasuredSeries:
         return str(found) if found in _JUDGED else None
 
     def level(self, name: str) -> float | None:
-        """Return the level of aorta or liver, if it was measured by the version in force."""
+        """Return the level of a vessel or the liver, if it was measured by the version in force."""
         found = self.values.get(name)
         return found.value if found and found.metric_version == LEVELS_VERSION else None
 
@@ -100,7 +100,9 @@ def opinions(
     for study, exam in by_exam(cohort).items():
         passes = _comparable([o for o in exam if o.phase and o.level(AORTA) is not None])
         told = [
-            LabelledPass(o.phase or "", o.level(AORTA) or 0.0, o.level(LIVER) or 0.0)
+            LabelledPass(
+                o.phase or "", o.level(AORTA) or 0.0, o.level(LIVER) or 0.0, o.level(PORTAL)
+            )
             for o in passes
         ]
         if len({one.phase for one in told}) < 2:
@@ -113,14 +115,27 @@ def opinions(
 
 
 def _comparable(passes: Sequence[MeasuredSeries]) -> list[MeasuredSeries]:
-    """Return the passes whose levels can be compared: of CT all, of MR those of one pulse."""
-    if not passes or passes[0].series["modality"] == "CT":
-        return list(passes)
+    """Return the passes whose levels can be compared: in one frame, of MR those of one pulse."""
     largest: list[MeasuredSeries] = []
     for one in passes:
-        alike = [other for other in passes if _same_pulse(one, other)]
+        alike = [
+            other
+            for other in passes
+            if other is one
+            or (_same_frame(one, other) and (_is_ct(one) or _same_pulse(one, other)))
+        ]
         largest = max(largest, alike, key=len)
     return largest
+
+
+def _is_ct(one: MeasuredSeries) -> bool:
+    return one.series["modality"] == "CT"
+
+
+def _same_frame(one: MeasuredSeries, other: MeasuredSeries) -> bool:
+    """Return whether positions of two volumes compare (PS3.3 C.7.4.1); unknown is no frame."""
+    frame = one.series["frame_of_reference_uid"]
+    return frame is not None and frame == other.series["frame_of_reference_uid"]
 
 
 def _same_pulse(one: MeasuredSeries, other: MeasuredSeries) -> bool:
@@ -151,8 +166,8 @@ def _value(one: MeasuredSeries, exam: Sequence[MeasuredSeries], metric: Metric) 
 def _z_shortfall(one: MeasuredSeries, exam: Sequence[MeasuredSeries]) -> Measured:
     """Return how much of the height that at least half of the other phases show is missing, mm.
 
-    Heights are those of axial volumes of one study; phases are held against others of the same
-    modality.
+    Heights are those of axial volumes of one frame of reference; phases are held against others
+    of the same modality.
     """
     own = _height(one)
     if own is None:
@@ -161,7 +176,7 @@ def _z_shortfall(one: MeasuredSeries, exam: Sequence[MeasuredSeries]) -> Measure
         height
         for o in exam
         if o is not one and o.phase not in (None, one.phase)
-        and o.series["modality"] == one.series["modality"]
+        and o.series["modality"] == one.series["modality"] and _same_frame(one, o)
         for height in [_height(o)]
         if height is not None
     ]  # fmt: skip
@@ -188,7 +203,7 @@ def _arterial_liver_share(one: MeasuredSeries, exam: Sequence[MeasuredSeries]) -
     native = [
         o for o in exam
         if o.phase == "pre" and o.series["modality"] == one.series["modality"]
-        and o.level(AORTA) is not None and _same_pulse(one, o)
+        and o.level(AORTA) is not None and _same_pulse(one, o) and _same_frame(one, o)
     ]  # fmt: skip
     if not native:
         return none(NoValue.NO_PARTNER)

@@ -86,6 +86,7 @@ def series_rows(
         rows.append(
             {
                 **_label_columns(label),
+                "frame_of_reference_uid": _frame_of_reference(stack),
                 "n_instances": _n_instances([stack]),
                 "conversion_verdict": volume.verdict if volume else "not_converted",
                 "conversion_codes": sorted(set(volume.codes)) if volume else [],
@@ -95,6 +96,12 @@ def series_rows(
             }
         )
     return rows
+
+
+def _frame_of_reference(stack: SubStack) -> str | None:
+    """Return what all images of a sub-stack state (PS3.3 C.7.4.1), None when they differ."""
+    stated = {member.frame_of_reference_uid for member in stack.members}
+    return stated.pop() if len(stated) == 1 else None
 
 
 def nifti_volume_rows(

@@ -28,7 +28,7 @@ from tasks.report.store_volumes import REDUCTION_VERSION, draw_volume
 from tasks.report.tables import VolumePictures
 
 #: Raise it when the drawing changes: then every picture is made anew.
-DRAWING_VERSION = 2
+DRAWING_VERSION = 3
 MOSAIC_BYTES = 40_000
 _TILE = 176
 _BAND = 22
@@ -85,12 +85,15 @@ class PictureStore:
         held = pictures.CT_SHEET_HU if group.is_ct else window
         for one in group.volumes:
             stack = stacks[one.digest]
-            mosaic = self._write(draw_mosaic(stack, window, one.title, is_ct=group.is_ct))
+            drawn, levels = draw_mosaic(stack, window, one.title, is_ct=group.is_ct)
+            mosaic = self._write(drawn)
             sheets: tuple[str, ...] = ()
             if one.for_rating:
                 sheets = tuple(self._write(sheet) for sheet in draw_sheets(stack, held))
             width, height = _slice_size(stack)
-            made[one.digest] = VolumePictures(mosaic, sheets, stack.n_frames, width, height)
+            made[one.digest] = VolumePictures(
+                mosaic, sheets, stack.n_frames, width, height, levels=levels
+            )
             entry = canonical_json(asdict(made[one.digest]))
             write_bytes(self._entry(self._key(group, one.digest)), entry)
         return made
@@ -149,8 +152,11 @@ class PictureStore:
 
 def draw_mosaic(
     stack: pictures.Stack, window: tuple[float, float], title: str, *, is_ct: bool = False
-) -> bytes:
-    """Return six levels across the liver as WebP; every word stands outside the anatomy."""
+) -> tuple[bytes, str]:
+    """Return six levels across the liver as WebP, and how they were found: `lung` or `stack`.
+
+    What is written on it belongs to no language and stands outside the anatomy.
+    """
     n_slices = stack.voxels.shape[stack.through]
     below_lung = pictures.frames_below_lung(stack) if is_ct else None
     levels = below_lung or pictures.liver_frames(n_slices, stack.voxels.shape[3] - 1)
@@ -164,9 +170,8 @@ def draw_mosaic(
         row, column = divmod(place, _MOSAIC_COLUMNS)
         left = column * _TILE + (_TILE - size[0]) // 2
         canvas.paste(_picture(tile, size), (left, _BAND + row * size[1]))
-    share = f"{pictures.LIVER_FROM:.0%}-{pictures.LIVER_TO:.0%} of the stack"
-    _write_words(canvas, title, stack.through, "below the lung" if below_lung else share)
-    return _webp_within(canvas, MOSAIC_BYTES)
+    _write_words(canvas, title, stack.through)
+    return _webp_within(canvas, MOSAIC_BYTES), "lung" if below_lung else "stack"
 
 
 def draw_sheets(stack: pictures.Stack, window: tuple[float, float]) -> list[bytes]:
@@ -201,7 +206,7 @@ def _picture(grey: pictures.ByteArray, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR)
 
 
-def _write_words(canvas: Image.Image, title: str, through: int, levels: str) -> None:
+def _write_words(canvas: Image.Image, title: str, through: int) -> None:
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size=14)
     left, right = ("A", "P") if through == 0 else ("R", "L")
@@ -209,9 +214,6 @@ def _write_words(canvas: Image.Image, title: str, through: int, levels: str) -> 
     draw.text((4, 2), title, fill=255, font=font)
     draw.text((4, below), left, fill=255, font=font)
     draw.text((canvas.width - 4, below), right, fill=255, font=font, anchor="ra")
-    draw.text(
-        (canvas.width // 2, below), f"approximate: {levels}", fill=170, font=font, anchor="ma"
-    )
 
 
 def _webp_within(canvas: Image.Image, limit: int) -> bytes:

@@ -34,7 +34,7 @@ from tasks.report.timeline import (
 )
 from tasks.report.unrated import RATED_EXAMS, exams_left
 from tasks.report.verdicts import CRITERIA
-from tasks.report.worklist import order_findings
+from tasks.report.worklist import order_findings, owner_of
 
 _ROLE_ORDER = ("baseline_ct", "dce_mri", "eob_mri")
 _EXAM_PREFIX = {"dce_mri": "DCE ", "eob_mri": "EOB "}
@@ -58,16 +58,30 @@ class SeriesView:
 
 
 @dataclass(frozen=True)
+class ScrolledSeries:
+    """One series with a reduced volume, whether it is shown at first, and what it may be linked to.
+
+    Series with the same `frame`, counted from 1, lie in one frame of reference. One whose headers
+    state none, or several, has a frame of its own: its millimetres compare with nothing.
+    """
+
+    view: SeriesView
+    shown: bool
+    frame: int
+
+
+@dataclass(frozen=True)
 class ExamView:
-    """One study: the phases that are compared, and the other series."""
+    """One study: the phases that are compared, the other series, and what a reviewer is asked."""
 
     study: StudyRow
     phases: tuple[SeriesView, ...]
     others: tuple[SeriesView, ...]
+    findings: tuple[Finding, ...] = ()
 
     @property
-    def volumes(self) -> tuple[tuple[SeriesView, bool], ...]:
-        """Series that can be scrolled, and whether each is shown at first: the phases are."""
+    def volumes(self) -> tuple[ScrolledSeries, ...]:
+        """Series that can be scrolled; the phases are shown at first."""
         return scrolled((*self.phases, *self.others))
 
 
@@ -180,12 +194,22 @@ def _view(
     )
 
 
-def scrolled(series: Iterable[SeriesView]) -> tuple[tuple[SeriesView, bool], ...]:
+def scrolled(series: Iterable[SeriesView]) -> tuple[ScrolledSeries, ...]:
     """Return the series with a reduced volume; the phases are shown first, else the first."""
     found = [one for one in series if one.pictures and one.pictures.volume]
     phases = [_is_phase(one.series.label) for one in found]
     shown = phases if any(phases) else [place == 0 for place in range(len(found))]
-    return tuple(zip(found, shown, strict=True))
+    frames = _frames([one.series.frame_of_reference_uid for one in found])
+    return tuple(map(ScrolledSeries, found, shown, frames))
+
+
+def _frames(stated: Iterable[str | None]) -> list[int]:
+    """Return numbers of frames of reference as they come; an unknown one is like no other."""
+    numbers: dict[str | int, int] = {}
+    return [
+        numbers.setdefault(place if uid is None else uid, len(numbers) + 1)
+        for place, uid in enumerate(stated)
+    ]
 
 
 def contact_sheet(subjects: Iterable[SubjectView]) -> list[tuple[str, str, str]]:
@@ -213,7 +237,7 @@ def rating_series(exams: Sequence[ExamView], exam: str) -> tuple[SeriesView, ...
 
 def rated_volumes(
     exams: Sequence[ExamView], exam: str
-) -> tuple[tuple[str, tuple[tuple[SeriesView, bool], ...]], ...]:
+) -> tuple[tuple[str, tuple[ScrolledSeries, ...]], ...]:
     """Return role and series to scroll of each study of a rated exam.
 
     Study by study: positions of two studies are not comparable, the person lay down anew.
@@ -298,6 +322,11 @@ def _exams(rows: _Rows, pictures: Mapping[str, VolumePictures]) -> tuple[ExamVie
             study=study,
             phases=tuple(_series(series_of[study.study_uid], pictures, phases=True)),
             others=tuple(_series(series_of[study.study_uid], pictures, phases=False)),
+            findings=tuple(
+                one
+                for one in order_findings(rows.findings)
+                if one.object_id == study.study_uid and owner_of(one.fix_en) == "reviewer"
+            ),
         )
         for study in sorted(rows.studies, key=_exam_order)
     )

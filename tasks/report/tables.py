@@ -49,7 +49,10 @@ class StudyRow:
 
 @dataclass(frozen=True)
 class SeriesRow:
-    """One sub-stack with its label and its slice thickness against the limit."""
+    """One sub-stack with its label and its slice thickness against the limit.
+
+    Positions in mm are comparable between series of one `frame_of_reference_uid` alone.
+    """
 
     series_uid: str
     sub_stack_digest: str
@@ -68,6 +71,7 @@ class SeriesRow:
     slice_thickness_mm: float | None
     thickness_limit_mm: float | None
     thickness_verdict: str | None
+    frame_of_reference_uid: str | None
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,7 @@ class VolumePictures:
     """Names of the pictures of one volume below `img/`, and the size of one slice, pixels.
 
     `volume` is the script that hands over the reduced volume; empty where there is none.
+    `levels` says how those of the mosaic were found: below the `lung`, or by place in the `stack`.
     """
 
     mosaic: str
@@ -194,6 +199,7 @@ class VolumePictures:
     width: int
     height: int
     volume: str = ""
+    levels: str = "stack"
 
     @property
     def names(self) -> tuple[str, ...]:

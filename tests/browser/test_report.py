@@ -360,3 +360,26 @@ def test_a_query_leads_to_its_finding(page: Page, site: Path) -> None:
     assert total_shown(page) == 1
     expect(page.locator("tbody tr")).to_contain_text("Query: Open at the site")
     assert number.removeprefix("Q-") in page.locator("[data-search]").input_value()
+
+
+def test_a_picture_of_the_contact_sheet_is_enlarged_by_click_and_by_enter(
+    page: Page, site: Path
+) -> None:
+    pages = sorted((site / "sites").glob("*.html"))
+    name = next(one.name for one in pages if "data-large-picture" in one.read_text("utf-8"))
+    open_page(page, site, f"sites/{name}")
+    dialog, picture = page.locator("[data-large-picture]"), page.locator("[data-large]").first
+    small = picture.locator("img").bounding_box()
+    picture.click()
+    expect(dialog).to_be_visible()
+    large = dialog.locator("img").bounding_box()
+    assert small is not None
+    assert large is not None
+    assert large["height"] > 2 * small["height"]
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    picture.focus()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("button").click()
+    expect(dialog).to_be_hidden()

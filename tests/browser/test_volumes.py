@@ -89,6 +89,38 @@ def test_phases_are_linked_by_millimetres_and_not_by_number(page: Page, site: Pa
     expect(plain.locator(".volume-position")).to_have_text("S 0.0 mm · slice 20 of 20")
 
 
+def test_series_of_another_frame_of_reference_are_not_linked_and_it_is_said(
+    page: Page, site: Path
+) -> None:
+    """Before the hepatobiliary phase the person got up: its millimetres are other places."""
+    titles = ("T1 PRE", "T1 TRANS", "T1 HBP")
+    found = (
+        (name.name, place)
+        for name in sorted((site / "subjects").glob("*.html"))
+        for place, exam in enumerate(name.read_text(encoding="utf-8").split("data-volume-body")[1:])
+        if all(f'data-title="{title}' in exam for title in titles)
+    )
+    name, place = next(found)
+    open_page(page, site, f"subjects/{name}")
+    page.locator("[data-open-volumes]").nth(place).click()
+    expect(page.locator("[data-volume-body]").nth(place)).to_contain_text("2 frames of reference")
+    grid = page.locator("[data-volume-grid]").nth(place)
+    native, transitional, late = (grid.locator(".volume", has_text=title) for title in titles)
+    for panel in (native, transitional):
+        expect(panel).to_contain_text("S 45.0 mm · slice 11 of 20 · frame 1")
+    expect(late).to_contain_text("S 45.0 mm · slice 11 of 20 · frame 2")
+    press(native, "End")
+    expect(transitional).to_contain_text("S 0.0 mm")
+    expect(late).to_contain_text("S 45.0 mm")
+    press(late, "Home")
+    expect(native).to_contain_text("S 0.0 mm")
+    press(late, "l")
+    press(transitional, "Home")
+    press(transitional, "l")
+    expect(native).to_contain_text("S 95.0 mm")
+    expect(late).to_contain_text("S 95.0 mm")
+
+
 def test_the_cross_hair_is_at_one_place_of_the_body_in_every_phase(page: Page, site: Path) -> None:
     plain, arterial = opened(page, site)
     box = plain.locator("canvas").bounding_box()

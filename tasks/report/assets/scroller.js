@@ -23,7 +23,11 @@
     this.choices = Array.prototype.slice.call(place.querySelectorAll("[data-volume]"));
     this.panels = [];
     this.linked = this.crossed = true;
-    this.at = this.active = this.large = null;
+    this.active = this.large = null;
+    this.at = {}; // by frame of reference: millimetres of another one are another place
+    this.severalFrames = new Set(this.choices.map(function (one) {
+      return one.dataset.frame;
+    })).size > 1;
     this.window = 0;
     this.listen();
     app.onLanguage.push(function () { self.draw(); });
@@ -58,7 +62,8 @@
 
   Scroller.prototype.add = function (choice) {
     var facts = {
-      address: choice.dataset.volume, title: choice.dataset.title, scale: choice.dataset.scale
+      address: choice.dataset.volume, title: choice.dataset.title,
+      scale: choice.dataset.scale, frame: choice.dataset.frame
     };
     var panel = new app.VolumePanel(this, facts);
     panel.choice = choice;
@@ -91,15 +96,15 @@
     this.draw();
   };
 
-  /* A panel whose volume has come; the first one says where the exam is opened. */
+  /* A panel whose volume has come; the first of a frame says where its series are opened. */
   Scroller.prototype.join = function (panel) {
-    if (this.at === null) this.at = panel.at;
+    if (!this.at[panel.facts.frame]) this.at[panel.facts.frame] = panel.at;
     this.draw();
   };
 
   Scroller.prototype.moved = function (panel) {
     if (!this.linked) { panel.draw(); return; }
-    this.at = panel.at;
+    this.at[panel.facts.frame] = panel.at;
     this.draw();
   };
 
@@ -113,10 +118,13 @@
     this.place.querySelectorAll("[data-switch=" + name + "]").forEach(function (one) {
       one.setAttribute("aria-pressed", String(self[name]));
     });
-    // Unlinked, each stays where it is; linked again, all go where the last one used is.
+    // Unlinked, each stays where it is; linked again, all of its frame go where the last one
+    // used is.
     if (name === "linked" && !this.linked) {
-      this.panels.forEach(function (one) { one.at = self.at; });
-    } else if (name === "linked" && this.active && this.active.volume) this.at = this.active.at;
+      this.panels.forEach(function (one) { one.at = self.at[one.facts.frame]; });
+    } else if (name === "linked" && this.active && this.active.volume) {
+      this.at[this.active.facts.frame] = this.active.at;
+    }
     this.draw();
   };
 

@@ -183,6 +183,26 @@
     });
   }
 
+  /* A picture in the page, large; without a script its link opens the file. Escape closes. */
+  function enlargePictures() {
+    var dialog = document.querySelector("[data-large-picture]");
+    if (!dialog) return;
+    var shown = dialog.querySelector("[data-large-image]");
+    document.querySelectorAll("[data-large]").forEach(function (link) {
+      link.addEventListener("click", function (event) {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return; // into a window of its own
+        event.preventDefault();
+        shown.src = link.href;
+        shown.alt = link.querySelector("img").alt;
+        dialog.querySelector("[data-large-title]").textContent = shown.alt;
+        dialog.showModal();
+      });
+    });
+    dialog.addEventListener("click", function (event) {
+      if (event.target === dialog || event.target.closest("[data-large-close]")) dialog.close();
+    });
+  }
+
   /* Without the state of the report there is no folder around the page: it was mailed alone. */
   function standAlone() {
     root.classList.add("alone");
@@ -196,6 +216,7 @@
 
   document.addEventListener("DOMContentLoaded", function () {
     if (!app.state) standAlone();
+    enlargePictures();
     document.querySelectorAll("table.sortable").forEach(makeSortable);
     document.querySelectorAll("[data-set-language]").forEach(function (button) {
       button.addEventListener("click", function () {

@@ -190,7 +190,9 @@
   };
 
   Panel.prototype.voxel = function () {
-    return applied(this.volume.toVoxel, this.scroller.linked ? this.scroller.at : this.at);
+    return applied(
+      this.volume.toVoxel,
+      this.scroller.linked ? this.scroller.at[this.facts.frame] : this.at);
   };
 
   Panel.prototype.moveTo = function (voxel) {
@@ -284,6 +286,9 @@
       slice: number, total: volume.of, mm: anatomical(axis, shown[axis])
     }) : app.say("volume.outside", { mm: anatomical(axis, wanted[axis]) });
     if (inside && off > FAR_MM) text += " · " + app.say("volume.off", { mm: off.toFixed(1) });
+    if (this.scroller.severalFrames) {
+      text += " · " + app.say("volume.frame", { n: this.facts.frame });
+    }
     if (volume.step > 1) text += " · " + app.say("volume.every", { n: volume.step });
     if (volume.volumes > 1) {
       text += " · " + app.say("volume.which", { n: volume.volume, total: volume.volumes });

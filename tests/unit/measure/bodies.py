@@ -30,11 +30,14 @@ def volume(stored: NDArray[np.generic], *, encoding: str | None = None) -> Volum
 
 
 def exam(
-    levels: dict[str, tuple[float, float]], *, moved: dict[str, int] | None = None
+    levels: dict[str, tuple[float, float]],
+    *,
+    moved: dict[str, int] | None = None,
+    veins: dict[str, tuple[float, float]] | None = None,
 ) -> dict[str, NDArray[np.int16]]:
     """Return passes of 60 x 50 x 24 voxels of 5 x 5 x 5 mm: (aorta, liver) in HU by phase.
 
-    `moved` shifts the liver of a pass by so many slices.
+    `moved` shifts the liver of a pass by so many slices; `veins` adds caval and portal vein.
     """
     x, y, z = np.meshgrid(np.arange(60), np.arange(50), np.arange(24), indexing="ij")
     rng = np.random.default_rng(1)
@@ -49,6 +52,10 @@ def exam(
         values[body & (z >= 20 + lower) & (x > 33) & ~organ] = -850.0
         values[((x - 30) / 4) ** 2 + ((y - 12) / 4) ** 2 <= 1] = 300.0
         values[(x - 28) ** 2 + (y - 18.5) ** 2 <= 5] = aorta
+        if veins:
+            values[(x - 34) ** 2 + (y - 19) ** 2 <= 5] = veins[phase][0]
+            portal = (x - 35) ** 2 + (y - 28) ** 2 <= 5
+            values[portal & (np.abs(z - 12 - lower) <= 7)] = veins[phase][1]
         values += rng.normal(0.0, 8.0, values.shape)
         made[phase] = values.astype(np.int16)
     return made

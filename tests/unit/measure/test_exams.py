@@ -72,7 +72,12 @@ def test_the_passes_of_one_exam_are_measured_together(tmp_path: Path) -> None:
     levels = {"pre": (40.0, 55.0), "art": (300.0, 70.0), "pvp": (160.0, 120.0)}
     affine = np.diag([5.0, 5.0, 5.0, 1.0])
     parts = [
-        part(written(tmp_path / f"{phase}.nii.gz", voxels, affine), phase, is_pass=True)
+        part(
+            written(tmp_path / f"{phase}.nii.gz", voxels, affine),
+            phase,
+            is_pass=True,
+            frame_of_reference="3.1",
+        )
         for phase, voxels in exam(levels).items()
     ]
     together = measure_exams([parts], workers=1)

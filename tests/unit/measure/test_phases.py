@@ -1,4 +1,4 @@
-"""Aorta and liver are found by what changes; their order is held against what labels say."""
+"""Vessels and liver are found by what changes; their order is held against what labels say."""
 
 from __future__ import annotations
 
@@ -34,6 +34,43 @@ def test_levels_are_those_of_aorta_and_liver_also_after_a_breath(
     aortas = [one.aorta for one in found]
     assert aortas[1] > aortas[2] > aortas[3] > aortas[0]
     assert (max(one.shift_mm for one in found) > 8.0) is bool(moved)
+
+
+def test_the_aorta_is_not_the_caval_vein_and_the_portal_region_is_found() -> None:
+    """Once no pass met the peak: the vein on the right changes more than the aorta."""
+    veins = {"pre": (40.0, 40.0), "art": (45.0, 60.0), "pvp": (330.0, 210.0), "del": (120.0, 115.0)}
+    passes = exam(TRUE | {"art": (230.0, 70.0)}, moved={"pvp": 1}, veins=veins)
+    found = levels_of_passes(
+        [coarse_grid(patient_axes(v, AFFINE), 4.0) for v in passes.values()], is_ct=True
+    )
+    assert isinstance(found, list)
+    native, arterial, portal, late = found
+    assert arterial.aorta > portal.aorta > late.aorta > native.aorta
+    for level, (_, vein) in zip(found, veins.values(), strict=True):
+        assert level.portal == pytest.approx(vein, abs=0.25 * vein + 15.0)
+
+
+def test_no_portal_region_is_made_up_where_nothing_changes_like_a_vein() -> None:
+    found = levels_of_passes(grids(), is_ct=True)
+    assert isinstance(found, list)
+    assert {one.portal for one in found} == {None}
+
+
+def test_the_portal_region_tells_phases_apart_between_which_the_aorta_hardly_changes() -> None:
+    levels = {"pre": (40.0, 55.0), "art": (400.0, 70.0), "pvp": (150.0, 110.0),
+              "trans": (140.0, 112.0)}  # fmt: skip
+    veins = {"pre": 42.0, "art": 60.0, "pvp": 190.0, "trans": 142.0}
+    names = {"pvp": "trans", "trans": "pvp"}
+
+    def judged(*, with_portal: bool) -> Opinion:
+        said = [
+            LabelledPass(names.get(p, p), *levels[p], veins[p] if with_portal else None)
+            for p in levels
+        ]
+        return judge_order(said, PAIRS, is_ct=True).opinion
+
+    assert judged(with_portal=False) is Opinion.SILENT
+    assert judged(with_portal=True) is Opinion.DISAGREES
 
 
 def test_without_contrast_no_vessel_is_found() -> None:

@@ -31,6 +31,7 @@ def measured(
     study: str | None = None,
     z: tuple[float, int] = (0.0, 40),
     pulse: tuple[float | None, ...] = PULSE,
+    frame: str | None = "3.1",
     **values: float,
 ) -> MeasuredSeries:
     """Return one volume with measurements by metric."""
@@ -42,13 +43,13 @@ def measured(
         volume={**ids, "volume_id": f"d{number}", "batch_id": "b1", "affine_ras": affine,
                 "dim_z": z[1]},
         series={**ids, "label": label, "contrast_phase": phase, "modality": modality,
-                "orientation": "axial"},
+                "orientation": "axial", "frame_of_reference_uid": frame},
         study={"subject_id": "S91-AAAAAAAA", "manufacturer": "Siemens", "model": model,
                "field_strength_t": None, "modality": modality},
         values={
             name: Measurement(
                 subject_id=None, study_uid=study, series_uid=uid, sub_stack_digest=f"d{number}",
-                metric=name, metric_version=1, value=value,
+                metric=name, metric_version=2 if name.endswith("_level") else 1, value=value,
             )
             for name, value in values.items()
         },
@@ -110,6 +111,18 @@ def test_a_phase_that_ends_early_misses_height_that_the_others_show() -> None:
     ]
     found = {row["volume_id"]: row["value"] for row in rows_of(exam, "z_shortfall")}
     assert found == {"d1": 0.0, "d2": 0.0, "d3": 50.0}
+
+
+def test_heights_of_two_frames_of_reference_are_not_compared() -> None:
+    exam = [
+        measured(1, "CT_NC", "pre", study="2.1"),
+        measured(2, "CT_ART", "art", study="2.1"),
+        measured(3, "CT_PVP", "pvp", study="2.1", z=(50.0, 30), frame="3.2"),
+        measured(4, "CT_DEL", "del", study="2.1", z=(50.0, 30), frame=None),
+        measured(5, "CT_DEL", "del", study="2.1", z=(50.0, 30), frame=None),
+    ]
+    found = {row["volume_id"]: row["reason"] for row in rows_of(exam, "z_shortfall")}
+    assert found == {"d1": None, "d2": None, **dict.fromkeys(("d3", "d4", "d5"), "no_partner")}
 
 
 def _exam(
@@ -194,7 +207,7 @@ def test_the_area_under_the_curve_says_nothing_of_one_kind_alone() -> None:
         ("metrics.csv", ",high,0.5,", ",worst,0.5,"),
         ("metrics.csv", ",high,0.5,", ",high,0,"),
         ("parameters.csv", "kvp,CT,1,absolute", "kvp,CT,,absolute"),
-        ("phase_order.csv", "pre,art,1,0", "pre,art,0,0"),
+        ("phase_order.csv", "pre,art,1,0,0", "pre,art,0,0,0"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_refused_by_its_line(

@@ -150,6 +150,8 @@ def make_series_row(random: Random, subject_id: str, study_uid: str, label: str)
         "slice_thickness_mm": thickness,
         "thickness_limit_mm": limit,
         "thickness_verdict": verdict,
+        # Before the hepatobiliary phase the person got up.
+        "frame_of_reference_uid": f"{study_uid}.{int(label.endswith('_HBP'))}",
     }
 
 

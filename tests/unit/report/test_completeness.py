@@ -35,6 +35,7 @@ def series(label: str = "MR_T1_ART", study: str = "dce", **changes: object) -> S
         "slice_thickness_mm": 3.0,
         "thickness_limit_mm": 5.0,
         "thickness_verdict": "met",
+        "frame_of_reference_uid": "1.9",
     }
     return SeriesRow(**(values | changes))  # type: ignore[arg-type]  # values are of mixed type
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.decisions import Decision, parse_decisions
+from schemas.package_data import data_contracts_dir
 from schemas.protocol import read_protocol
 from tasks.report.phrases import both, in_chinese
 from tasks.validate.report import expected_of
@@ -18,6 +20,9 @@ _EXPECTED = sorted(
 )
 
 
+_DECISIONS = parse_decisions((data_contracts_dir() / "protocol" / "decisions.csv").read_bytes())
+
+
 @pytest.mark.parametrize(("text", "table", "column"), _EXPECTED)
 def test_what_a_rule_expects_has_a_chinese_text(text: str, table: str, column: str) -> None:
     assert in_chinese(text, table, column) is not None
@@ -26,6 +31,12 @@ def test_what_a_rule_expects_has_a_chinese_text(text: str, table: str, column: s
 @pytest.mark.parametrize("threshold", [one.threshold for one in read_protocol().criteria])
 def test_what_a_criterion_wants_has_a_chinese_text(threshold: str) -> None:
     assert in_chinese(threshold) not in (None, threshold)
+
+
+@pytest.mark.parametrize("decision", _DECISIONS, ids=lambda one: one.decision_id)
+def test_a_decision_is_asked_in_chinese_too(decision: Decision) -> None:
+    assert in_chinese(decision.question) not in (None, decision.question)
+    assert in_chinese(decision.option_chosen) not in (None, decision.option_chosen)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +49,7 @@ def test_what_a_criterion_wants_has_a_chinese_text(threshold: str) -> None:
         ("T1 at most 3 mm; T2 at least 6 mm", "T1 最厚 3 mm；T2 最薄 6 mm"),
         ("follow-up - MRI not known to the day", "随访 − MRI：日期不精确到日"),
         ("benign/followup", "良性 / 随访"),
+        ("art>del, art>pvp", "动脉期先于延迟期、动脉期先于门静脉期"),
         ("6.00", "6.00"),
         ("MR_T1_ART, MR_T1_PVP", "MR_T1_ART、MR_T1_PVP"),
     ],

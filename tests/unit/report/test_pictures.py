@@ -93,7 +93,9 @@ def ct_with_lung(n_slices: int, lung_from: int, spacing_mm: float = 5.0) -> pict
 
 
 def test_levels_of_a_ct_start_at_the_edge_of_the_lung_and_reach_down_the_liver() -> None:
-    frames = pictures.frames_below_lung(ct_with_lung(80, lung_from=50))
+    stack = ct_with_lung(80, lung_from=50)
+    assert draw_mosaic(stack, pictures.CT_WINDOW_HU, "CT ART", is_ct=True)[1] == "lung"
+    frames = pictures.frames_below_lung(stack)
     assert frames is not None
     assert frames[0] == 80 - 1 - 50
     assert frames[-1] - frames[0] == pictures.LIVER_DEPTH_MM / 5.0
@@ -116,13 +118,14 @@ def test_without_a_lung_or_not_axial_nothing_is_claimed() -> None:
 def test_a_ct_of_a_few_pixels_costs_no_report() -> None:
     stack = pictures.canonical_stack(np.zeros((3, 40, 5), dtype=np.float32), np.eye(4))
     assert pictures.frames_below_lung(stack) is None
-    assert draw_mosaic(stack, pictures.CT_WINDOW_HU, "CT ART", is_ct=True)
+    drawn, levels = draw_mosaic(stack, pictures.CT_WINDOW_HU, "CT ART", is_ct=True)
+    assert (len(drawn) > 0, levels) == (True, "stack")
 
 
 def test_a_mosaic_is_small_and_its_words_stand_outside_the_anatomy(tmp_path: Path) -> None:
     stack = stack_of(write_phantom(tmp_path / "v.nii.gz"))
     window = pictures.value_window([stack], is_ct=False)
-    named, bare = (draw_mosaic(stack, window, title) for title in ("T1 ART  3 mm", ""))
+    named, bare = (draw_mosaic(stack, window, title)[0] for title in ("T1 ART  3 mm", ""))
     assert len(named) <= MOSAIC_BYTES
     difference = np.abs(
         np.asarray(Image.open(BytesIO(named)).convert("L"), dtype=int)

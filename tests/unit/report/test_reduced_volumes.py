@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from tasks.report.picture_plan import (
 from tasks.report.reduced_volumes import MOST_SLICES, ReducedVolume, reduce_stack
 from tasks.report.store_pictures import PictureStore
 from tasks.report.store_volumes import VOLUME_BYTES, draw_volume
+from tasks.report.subject_view import SeriesView, scrolled
+from tasks.report.tables import VolumePictures
 from tests.unit.report.drawn import write_phantom
 from tests.unit.report.synthetic import make_report
 
@@ -143,6 +146,17 @@ def test_the_script_is_one_call_with_geometry_and_pixels_and_no_name(tmp_path: P
     again = PicturePlan((PictureGroup(is_ct=False, volumes=(one,)),))
     (tmp_path / "v.nii.gz").unlink()
     assert store.make(again, tmp_path)["d"].volume == made.volume
+
+
+def test_series_are_linked_in_one_frame_of_reference_alone_and_an_unknown_one_is_like_none() -> (
+    None
+):
+    report = make_report(n_sites=1)
+    row = read_cohort(report.tables).series[0]
+    drawn = VolumePictures("m", (), 20, 64, 48, "v.js")
+    stated = ["1.1", None, "1.2", "1.1", None]
+    views = [SeriesView(replace(row, frame_of_reference_uid=uid), "T1", drawn) for uid in stated]
+    assert [one.frame for one in scrolled(views)] == [1, 2, 3, 1, 4]
 
 
 def test_values_of_a_ct_are_hounsfield_units_whatever_the_label() -> None:
