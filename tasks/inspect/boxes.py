@@ -51,11 +51,12 @@ class TurnedBox:
 
 def boxes_of(probability: NDArray[np.float32]) -> list[TurnedBox]:
     """Return the boxes of a map of shape (rows, columns), the surest first."""
-    core = ndimage.binary_dilation(probability > CORE, np.ones((2, 2), dtype=np.bool_))
+    core = _thickened(probability > CORE)
     labels, n_found = ndimage.label(core, np.ones((3, 3), dtype=np.int8))
     if not n_found:
         return []
-    scores = ndimage.mean(probability, labels, np.arange(1, n_found + 1))
+    of_core, sure = labels[core], probability[core]
+    scores = np.bincount(of_core, sure, n_found + 1)[1:] / np.bincount(of_core)[1:]
     found: list[TurnedBox] = []
     for number, part in enumerate(ndimage.find_objects(labels), start=1):
         if scores[number - 1] < SURE:
@@ -66,6 +67,14 @@ def boxes_of(probability: NDArray[np.float32]) -> list[TurnedBox]:
         if min(box.length, box.height) >= _SMALLEST_SIDE_PX:
             found.append(_grown(box))
     return sorted(found, key=lambda box: -box.score)[:_MOST_BOXES]
+
+
+def _thickened(core: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return each pixel with the three above and to the left of it."""
+    thick = core.copy()
+    thick[:-1] |= core[1:]
+    thick[:, :-1] |= thick[:, 1:].copy()
+    return thick
 
 
 def _around(points: NDArray[np.float64], score: float) -> TurnedBox:

@@ -18,6 +18,8 @@ Plane = NDArray[np.float32]
 _LEAST_SHARE = 0.05
 #: Wider than the strokes of letters of 30 px; lines of the table of a scanner are as thin.
 _STROKE_PX = 7
+#: Height and length of two letters of the smallest size that is looked for.
+_LETTERS_PX = (8, 16)
 
 
 class Spread:
@@ -70,3 +72,21 @@ def stillness(deviation: Plane, n_images: int) -> Plane:
     chance = 1.0 / np.sqrt(2.0 * max(n_images - 1, 1))
     still: Plane = np.clip((depth - 2.2 * chance) / 1.2, 0, 1).astype(np.float32)
     return still
+
+
+def stands_still(plane: NDArray[np.uint8], share: float) -> bool:
+    """Return whether a place as large as a small letter or two stands so still, on the mean.
+
+    Parameters
+    ----------
+    plane : ndarray, shape (rows, columns)
+        Stillness, 0 to 255.
+    share : float
+        0 to 1.
+    """
+    if not plane.any():
+        return False
+    floats = plane.astype(np.float32)
+    sizes = (_LETTERS_PX, _LETTERS_PX[::-1])
+    most = max(float(ndimage.uniform_filter(floats, size).max()) for size in sizes)
+    return most >= share * 255

@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from schemas.held_series import MAXIMUM, MEAN, MINIMUM
 from tasks.inspect.rules import InspectionRules, View
-from tasks.inspect.standing import Plane, Spread, stillness
+from tasks.inspect.standing import Plane, Spread, stands_still, stillness
 
 _PROJECTIONS = {"min": MINIMUM, "mean": MEAN, "max": MAXIMUM, "still": MEAN}
 Picture = NDArray[np.uint8]
@@ -154,7 +154,7 @@ def pictures(
     seen: Projections, places: dict[str, int], rules: InspectionRules
 ) -> Iterable[tuple[View, Tile, Picture]]:
     """Yield the views of a series, each of shape (3, side, side), and what part each shows."""
-    wanted = [view for view in rules.views if view.frames_min <= seen.n_images]
+    wanted = _wanted(seen, rules)
     least = least_deviation(seen.plane("mean", places))
     made: dict[tuple[str, str], Picture] = {}
     for view in wanted:
@@ -165,9 +165,25 @@ def pictures(
         views = [view for view in wanted if view.close is close]
         for tile in tiles(seen.shape, rules) if views else ():
             used = {plane for view in views for plane in view.planes}
-            fit = {what: fitted(tile.of(made[what]), rules) for what in used}
+            parts = {what: tile.of(made[what]) for what in used}
+            fit = {what: fitted(part, rules) for what, part in parts.items()}
             for view in views:
-                yield view, tile, _turned([fit[plane] for plane in view.planes], view)
+                if tile.shape == seen.shape or not _is_moving(view, parts, rules):
+                    yield view, tile, _turned([fit[plane] for plane in view.planes], view)
+
+
+def _wanted(seen: Projections, rules: InspectionRules) -> list[View]:
+    """Return the views that are made; one whose place another takes is not."""
+    wanted = [view for view in rules.views if view.frames_min <= seen.n_images]
+    is_close_whole = max(seen.shape) <= rules["close_whole_side_px"]
+    replaced = {view.replaces for view in wanted if view.close and is_close_whole}
+    return [view for view in wanted if view.name not in replaced]
+
+
+def _is_moving(view: View, parts: dict[tuple[str, str], Picture], rules: InspectionRules) -> bool:
+    """Return whether nothing stands still in a part that is looked at for what stands still."""
+    still = [parts[plane] for plane in view.planes if plane[0] == "still"]
+    return bool(still) and not any(stands_still(plane, rules["still_share"]) for plane in still)
 
 
 def frame_pictures(
@@ -243,18 +259,24 @@ def _bytes(brightness: Plane) -> Picture:
 
 
 def fitted(plane: Picture, rules: InspectionRules) -> Picture:
-    """Return the plane scaled into the upper left of a black square.
+    """Return the plane scaled into the upper left of a black picture, its sides whole steps.
 
-    A small image has a small square: letters are as large in it as those of a large image, and
-    the detector takes a quarter of the time.
+    The detector's time goes with the area of the picture: a small image is enlarged until its
+    letters are as large as those of a large one looked at closely, and no further. Sides are
+    whole steps, so that the runtime sees few sizes.
     """
-    is_small = max(plane.shape) <= rules["small_image_px"]
-    side = int(rules["small_input_side_px" if is_small else "input_side_px"])
+    longest = max(plane.shape)
+    most, step = int(rules["input_side_px"]), int(rules["input_step_px"])
+    side = min(_whole_steps(longest * rules["input_scale"], step), most)
     rows, columns = scaled_shape(plane.shape[0], plane.shape[1], side)
     image = Image.fromarray(plane).resize((columns, rows), Image.Resampling.BILINEAR)
-    square = np.zeros((side, side), dtype=np.uint8)
-    square[:rows, :columns] = np.asarray(image)
-    return square
+    picture = np.zeros((_whole_steps(rows, step), _whole_steps(columns, step)), dtype=np.uint8)
+    picture[:rows, :columns] = np.asarray(image)
+    return picture
+
+
+def _whole_steps(length: float, step: int) -> int:
+    return -(-round(length) // step) * step
 
 
 def scaled_shape(rows: int, columns: int, side: int) -> tuple[int, int]:
