@@ -11,7 +11,7 @@ Usage: python benchmarks/burned_in/detection.py --data FOLDER [--data FOLDER] --
 tried; `--half 2` the other, for what is reported. Simulated series are told apart by their seed.
 With `--log` each result is appended to a file of JSON lines, and a run that was stopped goes on.
 Some texts in a row are drawn, each for itself, on the same slices, which are decoded once: other
-words, place, size and contrast each. Few slices tell little of what stands still: it is the harder case.
+words, place, size and contrast each. Few slices are the harder case: less tells what stands still.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ FOLDER = "inspection"
 FILES = ("annotations.csv", "faces.csv", "models.csv", "thresholds.csv", "views.csv")
 _ID_DIGITS = 16
 #: What a plane may be made of, and how its values become brightness.
-PLANES = frozenset({"min", "mean", "max", "still", "first", "middle", "last", "sample"})
+PLANES = frozenset(
+    ["min", "mean", "max", "still", "up", "down", "first", "middle", "last", "sample"]
+)
 WINDOWS = frozenset({"local", "whole", "given"})
 _FACE_TESTS = frozenset({"body_part", "length_mm", "head_sections"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -36,8 +38,8 @@ class Model:
 class View:
     """A picture that is looked at: three planes `(source, window)`, turned by a quarter or not.
 
-    With `close` it is looked at in parts, so that small letters of it are large; of an image that
-    is small enough to be one part it `replaces` the view of that name.
+    With `close` it is looked at in parts, so that small letters of it are large. Where it is
+    made, the view that it `replaces` is not.
     """
 
     name: str

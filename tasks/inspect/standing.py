@@ -1,8 +1,12 @@
-"""What stands still while the anatomy goes by: text drawn at one place of every slice. Pure.
+"""What stands still while the anatomy goes by, and what comes and goes between slices. Pure.
 
 Ink does not vary from slice to slice, what lies around it does: with the noise of the scanner at
 the least. So the deviation of a pixel over the slices tells ink from anatomy whatever the
 brightness of either, which no projection does: grey letters over grey tissue.
+
+Text on some slices alone comes from one slice to the next and goes again, and does so with all
+its contrast; anatomy changes by little from slice to slice. So the greatest step up and down of
+each pixel shows it on whichever slices it stands, dark or bright.
 """
 
 from __future__ import annotations
@@ -18,8 +22,6 @@ Plane = NDArray[np.float32]
 _LEAST_SHARE = 0.05
 #: Wider than the strokes of letters of 30 px; lines of the table of a scanner are as thin.
 _STROKE_PX = 7
-#: Height and length of two letters of the smallest size that is looked for.
-_LETTERS_PX = (8, 16)
 
 
 class Spread:
@@ -51,6 +53,30 @@ class Spread:
         return np.sqrt(np.maximum(variance, np.float32(0)))
 
 
+class Steps:
+    """The greatest step up and down of each pixel between neighbouring images of one size."""
+
+    def __init__(self, first: NDArray[Any]) -> None:
+        self._before = first
+        self._up = np.zeros(first.shape, np.float32)
+        self._down = np.zeros(first.shape, np.float32)
+
+    def add(self, image: NDArray[Any]) -> None:
+        """Take in the next image."""
+        step = np.subtract(image, self._before, dtype=np.float32)
+        np.maximum(self._up, step, out=self._up)
+        np.minimum(self._down, step, out=self._down)
+        self._before = image
+
+    def up(self) -> Plane:
+        """Return the greatest step to a greater value, in stored values."""
+        return self._up
+
+    def down(self) -> Plane:
+        """Return the greatest step to a smaller value, in stored values, as a positive number."""
+        return -self._down
+
+
 def stillness(deviation: Plane, n_images: int) -> Plane:
     """Return how still each pixel stands beside its surroundings, 0 to 1.
 
@@ -72,21 +98,3 @@ def stillness(deviation: Plane, n_images: int) -> Plane:
     chance = 1.0 / np.sqrt(2.0 * max(n_images - 1, 1))
     still: Plane = np.clip((depth - 2.2 * chance) / 1.2, 0, 1).astype(np.float32)
     return still
-
-
-def stands_still(plane: NDArray[np.uint8], share: float) -> bool:
-    """Return whether a place as large as a small letter or two stands so still, on the mean.
-
-    Parameters
-    ----------
-    plane : ndarray, shape (rows, columns)
-        Stillness, 0 to 255.
-    share : float
-        0 to 1.
-    """
-    if not plane.any():
-        return False
-    floats = plane.astype(np.float32)
-    sizes = (_LETTERS_PX, _LETTERS_PX[::-1])
-    most = max(float(ndimage.uniform_filter(floats, size).max()) for size in sizes)
-    return most >= share * 255

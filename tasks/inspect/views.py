@@ -17,9 +17,16 @@ from scipy import ndimage
 
 from schemas.held_series import MAXIMUM, MEAN, MINIMUM
 from tasks.inspect.rules import InspectionRules, View
-from tasks.inspect.standing import Plane, Spread, stands_still, stillness
+from tasks.inspect.standing import Plane, Spread, Steps, stillness
 
-_PROJECTIONS = {"min": MINIMUM, "mean": MEAN, "max": MAXIMUM, "still": MEAN}
+_PROJECTIONS = {
+    "min": MINIMUM,
+    "mean": MEAN,
+    "max": MAXIMUM,
+    "still": MEAN,
+    "up": MAXIMUM,
+    "down": MINIMUM,
+}
 Picture = NDArray[np.uint8]
 #: Local contrast is told in so many standard deviations of the surroundings.
 _DEVIATIONS = 2.5
@@ -98,6 +105,7 @@ class Projections:
         self._low: NDArray[Any] | None = None
         self._high: NDArray[Any] | None = None
         self._spread: Spread | None = None
+        self._steps: Steps | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -108,13 +116,14 @@ class Projections:
 
     def add(self, image: NDArray[Any], name: str = "") -> None:
         """Take in the next image, of shape (rows, columns), and what it is called."""
-        if self._low is None or self._high is None or self._spread is None:
+        if self._low is None or self._high is None or not self._spread or not self._steps:
             self._low, self._high = image.copy(), image.copy()
-            self._spread = Spread(image)
+            self._spread, self._steps = Spread(image), Steps(image)
         else:
             np.minimum(self._low, image, out=self._low)
             np.maximum(self._high, image, out=self._high)
             self._spread.add(image)
+            self._steps.add(image)
         self._last = (name, image)
         if self.n_images in self._keep:
             self._kept[self.n_images] = self._last
@@ -127,6 +136,8 @@ class Projections:
             found = self._spread.mean()
         if source == "still" and self._spread is not None:
             found = stillness(self._spread.deviation(), self.n_images)
+        if source in ("up", "down") and self._steps is not None:
+            found = self._steps.up() if source == "up" else self._steps.down()
         if source in places:
             _, found = self._image(places[source])
         if found is None:
@@ -165,25 +176,16 @@ def pictures(
         views = [view for view in wanted if view.close is close]
         for tile in tiles(seen.shape, rules) if views else ():
             used = {plane for view in views for plane in view.planes}
-            parts = {what: tile.of(made[what]) for what in used}
-            fit = {what: fitted(part, rules) for what, part in parts.items()}
+            fit = {what: fitted(tile.of(made[what]), rules) for what in used}
             for view in views:
-                if tile.shape == seen.shape or not _is_moving(view, parts, rules):
-                    yield view, tile, _turned([fit[plane] for plane in view.planes], view)
+                yield view, tile, _turned([fit[plane] for plane in view.planes], view)
 
 
 def _wanted(seen: Projections, rules: InspectionRules) -> list[View]:
     """Return the views that are made; one whose place another takes is not."""
     wanted = [view for view in rules.views if view.frames_min <= seen.n_images]
-    is_close_whole = max(seen.shape) <= rules["close_whole_side_px"]
-    replaced = {view.replaces for view in wanted if view.close and is_close_whole}
+    replaced = {view.replaces for view in wanted}
     return [view for view in wanted if view.name not in replaced]
-
-
-def _is_moving(view: View, parts: dict[tuple[str, str], Picture], rules: InspectionRules) -> bool:
-    """Return whether nothing stands still in a part that is looked at for what stands still."""
-    still = [parts[plane] for plane in view.planes if plane[0] == "still"]
-    return bool(still) and not any(stands_still(plane, rules["still_share"]) for plane in still)
 
 
 def frame_pictures(
