@@ -69,7 +69,7 @@ def close_tiles_of(shape: tuple[int, int], rules: InspectionRules) -> list[Tile]
     """Return the parts in which an image is looked at closely: letters at twice their size."""
     if max(shape) <= rules["close_whole_side_px"]:
         return [Tile(0, 0, *shape)]
-    side = max(int(rules["close_side_px"]), int(max(shape) * rules["close_share"]))
+    side = max(int(rules["close_whole_side_px"]), int(max(shape) * rules["close_share"]))
     return _grid(shape, side, int(rules["close_overlap_px"]))
 
 
@@ -176,7 +176,8 @@ def pictures(
         views = [view for view in wanted if view.close is close]
         for tile in tiles(seen.shape, rules) if views else ():
             used = {plane for view in views for plane in view.planes}
-            fit = {what: fitted(tile.of(made[what]), rules) for what in used}
+            most = int(rules["close_input_side_px" if close else "input_side_px"])
+            fit = {what: fitted(tile.of(made[what]), rules, most) for what in used}
             for view in views:
                 yield view, tile, _turned([fit[plane] for plane in view.planes], view)
 
@@ -196,7 +197,8 @@ def frame_pictures(
     made = [windowed(p, "local", least_deviation(p), rules) for p in planes]
     made += [made[-1]] * (3 - len(made))
     for tile in tiles_of(made[0].shape, rules):
-        yield tile, np.stack([fitted(tile.of(plane), rules) for plane in made])
+        most = int(rules["input_side_px"])
+        yield tile, np.stack([fitted(tile.of(plane), rules, most) for plane in made])
 
 
 def _turned(planes: list[Picture], view: View) -> Picture:
@@ -260,15 +262,15 @@ def _bytes(brightness: Plane) -> Picture:
     return (np.clip(brightness, 0, 1) * 255).astype(np.uint8)
 
 
-def fitted(plane: Picture, rules: InspectionRules) -> Picture:
+def fitted(plane: Picture, rules: InspectionRules, most: int) -> Picture:
     """Return the plane scaled into the upper left of a black picture, its sides whole steps.
 
     The detector's time goes with the area of the picture: a small image is enlarged until its
-    letters are as large as those of a large one looked at closely, and no further. Sides are
-    whole steps, so that the runtime sees few sizes.
+    letters are as large as those of a large one looked at closely, and no further than to
+    `most`. Sides are whole steps, so that the runtime sees few sizes.
     """
     longest = max(plane.shape)
-    most, step = int(rules["input_side_px"]), int(rules["input_step_px"])
+    step = int(rules["input_step_px"])
     side = min(_whole_steps(longest * rules["input_scale"], step), most)
     rows, columns = scaled_shape(plane.shape[0], plane.shape[1], side)
     image = Image.fromarray(plane).resize((columns, rows), Image.Resampling.BILINEAR)
