@@ -58,8 +58,8 @@ WORDS = (
     "WANG LIHUA",
 )  # fmt: skip
 MOST_SLICES, FEWEST_SLICES, SMALLEST_PX = 8, 6, 64
-#: Texts in a row on the same slices.
-IN_A_ROW = 10
+#: Texts in a row on the same slices, and which of these rows is on real ones: they cost most.
+IN_A_ROW, REAL_EVERY = 10, 3
 REACH_PX = 8
 
 
@@ -130,12 +130,13 @@ def series_below(folder: Path, half: int = 0) -> list[Slices]:
 def plan(
     n_texts: int, series: list[Slices], seed: int, *, clear_only: bool = False
 ) -> Iterator[Text]:
-    """Yield texts so that every cell gets as many, rows of them on real and simulated in turn.
+    """Yield texts so that every cell gets as many, in rows on real or on simulated slices.
 
     With `clear_only` those cells alone for which a bar is set.
     """
     kinds = [[i for i, one in enumerate(series) if one.real is real] for real in (True, False)]
-    kinds = [kind for kind in kinds if kind]
+    turns = [kinds[0], *[kinds[1]] * (REAL_EVERY - 1)]
+    turns = [kind for kind in turns if kind]
     rng = random.Random(seed)
     cells = list(itertools.product(SIZES_PX, CONTRASTS, TURNS_DEG, PLACES, STANDING))
     if clear_only:
@@ -149,7 +150,7 @@ def plan(
         order += cells
     for number, cell in enumerate(order[:n_texts]):
         row = number // IN_A_ROW
-        chosen = random.Random(f"{seed} series {row}").choice(kinds[row % len(kinds)])
+        chosen = random.Random(f"{seed} series {row}").choice(turns[row % len(turns)])
         yield Text(number, rng.choice(WORDS), *cell, chosen)
 
 
