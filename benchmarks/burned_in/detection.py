@@ -10,6 +10,8 @@ Usage: python benchmarks/burned_in/detection.py --data FOLDER [--data FOLDER] --
 `--half 1` takes the first half of the slices of each real series, on which thresholds may be
 tried; `--half 2` the other, for what is reported. Simulated series are told apart by their seed.
 With `--log` each result is appended to a file of JSON lines, and a run that was stopped goes on.
+Some texts in a row are drawn, each for itself, on the same slices, which are decoded once: other
+words, place, size and contrast each. Few slices are the harder case: less tells what stands still.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +47,7 @@ from tasks.inspect.store_worker import look, start_worker
 FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 SIMPLIFIED = 2
 SIZES_PX = (8, 10, 12, 16, 24)
-CONTRASTS = ("white", "grey", "+60", "+30")
+CONTRASTS = ("white", "grey", "black", "+60", "+30")
 TURNS_DEG = (0, 90, 270)
 PLACES = ("corner", "anatomy")
 STANDING = ("every slice", "some slices")
@@ -54,7 +57,9 @@ WORDS = (
     *("ZHANG WEI", "LI XIAOLONG", "CHEN^JIANGUO", "ID 00482913", "M 1956-03-12", "20231107"),
     "WANG LIHUA",
 )  # fmt: skip
-MOST_SLICES, FEWEST_SLICES, SMALLEST_PX = 16, 6, 90
+MOST_SLICES, FEWEST_SLICES, SMALLEST_PX = 8, 6, 64
+#: Texts in a row on the same slices, and which of these rows is on real ones: they cost most.
+IN_A_ROW, REAL_EVERY = 10, 3
 REACH_PX = 8
 
 
@@ -70,6 +75,11 @@ class Text:
     place: str
     standing: str
     series: int
+
+    @property
+    def row(self) -> int:
+        """Which run of texts on the same slices it belongs to."""
+        return self.number // IN_A_ROW
 
 
 @dataclass(frozen=True)
@@ -120,12 +130,13 @@ def series_below(folder: Path, half: int = 0) -> list[Slices]:
 def plan(
     n_texts: int, series: list[Slices], seed: int, *, clear_only: bool = False
 ) -> Iterator[Text]:
-    """Yield texts so that every cell gets as many, real and simulated slices in turn.
+    """Yield texts so that every cell gets as many, in rows on real or on simulated slices.
 
     With `clear_only` those cells alone for which a bar is set.
     """
     kinds = [[i for i, one in enumerate(series) if one.real is real] for real in (True, False)]
-    kinds = [kind for kind in kinds if kind]
+    turns = [kinds[0], *[kinds[1]] * (REAL_EVERY - 1)]
+    turns = [kind for kind in turns if kind]
     rng = random.Random(seed)
     cells = list(itertools.product(SIZES_PX, CONTRASTS, TURNS_DEG, PLACES, STANDING))
     if clear_only:
@@ -138,7 +149,9 @@ def plan(
         rng.shuffle(cells)
         order += cells
     for number, cell in enumerate(order[:n_texts]):
-        yield Text(number, rng.choice(WORDS), *cell, rng.choice(kinds[number % len(kinds)]))
+        row = number // IN_A_ROW
+        chosen = random.Random(f"{seed} series {row}").choice(turns[row % len(turns)])
+        yield Text(number, rng.choice(WORDS), *cell, chosen)
 
 
 def pen(words: str, size_px: int, turn_deg: int) -> NDArray[np.float64]:
@@ -198,6 +211,8 @@ def _level(
 ) -> NDArray[np.float64]:
     if contrast == "white":
         return np.full_like(part, max(float(images.max()), high))
+    if contrast == "black":
+        return np.full_like(part, min(float(images.min()), low))
     if contrast == "grey":
         return np.full_like(part, low + 0.75 * (high - low))
     return part + float(contrast) / 255 * (high - low)
@@ -216,13 +231,19 @@ def looked_at(folder: Path, headers: list[FileDataset], images: NDArray[Any]) ->
     return look(InspectJob(tuple(files), 12345, every_frame=False))
 
 
+@lru_cache(maxsize=1)
+def decoded(slices: Slices, draw: str) -> tuple[list[FileDataset], NDArray[Any]]:
+    """Return headers and images of neighbouring slices, drawn from a series."""
+    start = random.Random(draw).randrange(max(1, len(slices.files) - MOST_SLICES))
+    headers = [dcmread(path) for path in slices.files[start : start + MOST_SLICES]]
+    return headers, np.stack([data.pixel_array for data in headers])
+
+
 def run_text(one: Text, series: list[Slices], seed: int) -> dict[str, Any]:
     """Draw and look; say whether a box lies on the text, and whether one lies elsewhere."""
     rng = random.Random(f"{seed} {one.number}")
     slices = series[one.series]
-    start = rng.randrange(max(1, len(slices.files) - MOST_SLICES))
-    headers = [dcmread(path) for path in slices.files[start : start + MOST_SLICES]]
-    images = np.stack([data.pixel_array for data in headers])
+    headers, images = decoded(slices, f"{seed} slices {one.row}")
     made = drawn(images, headers[0], one, rng)
     facts = {**vars(one), "real": slices.real, "n_slices": len(headers)}
     if made is None:
@@ -278,7 +299,8 @@ def table(results: Iterable[dict[str, Any]]) -> None:
     line("upright, standing, white or grey, >= 10 px", [r for r in standing if not r["turn_deg"]])
     line("turned, standing, white or grey, >= 10 px", [r for r in standing if r["turn_deg"]])
     line("on some slices, white or grey, >= 10 px", [r for r in clear if r not in standing])
-    for name, value in (("size_px", SIZES_PX), ("contrast", CONTRASTS), ("place", PLACES)):
+    of = (("size_px", SIZES_PX), ("contrast", CONTRASTS), ("turn_deg", TURNS_DEG))
+    for name, value in (*of, ("place", PLACES), ("standing", STANDING)):
         for one in value:
             line(f"{name} {one}", [r for r in done if r[name] == one])
     for real in (True, False):

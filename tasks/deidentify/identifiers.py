@@ -15,6 +15,7 @@ from schemas.dicom.elements import PIXEL_DATA, Header, RawElement, vr_from_dicti
 from tasks.deidentify.plan.plan import SPECIFIC_CHARACTER_SET
 from tasks.deidentify.rules.profile import tag_of
 from tasks.deidentify.rules.values import is_registered_uid, read_date
+from tasks.deidentify.told_names import told_names
 
 
 class IdentifierKind(StrEnum):
@@ -102,11 +103,19 @@ _KIND_OF_VR = {
 }
 
 
+_COMMENTS = frozenset(
+    _tags(
+        *("PatientComments", "ImageComments", "AdditionalPatientHistory", "StudyComments"),
+        *("VisitComments", "RequestedProcedureComments", "ImagingServiceRequestComments"),
+    )
+)
+
+
 def harvest_identifiers(header: Header) -> frozenset[Identifier]:
     """Return the identifiers a source header holds, at every depth.
 
-    Names of people who are not the patient count as physicians; UIDs that DICOM itself
-    registers do not count. Dates come as YYYYMMDD.
+    Names of people who are not the patient, and those that comments tell of, count as
+    physicians; UIDs that DICOM itself registers do not count. Dates come as YYYYMMDD.
     """
     charset = decode_text(header.get(SPECIFIC_CHARACTER_SET))
     harvested = [harvest_element(element, charset) for element in header.elements.values()]
@@ -126,6 +135,10 @@ def harvest_element(root: RawElement, charset: str) -> frozenset[Identifier]:
 
 
 def _of_element(element: RawElement, charset: str) -> Iterator[Identifier]:
+    if element.tag in _COMMENTS:
+        for text in possible_texts(element.value, charset):
+            yield from (Identifier(IdentifierKind.PHYSICIAN, name) for name in told_names(text))
+        return
     vr = element.vr or vr_from_dictionary(element.tag)
     kind = _KIND_OF_TAG.get(element.tag) or _KIND_OF_VR.get(vr)
     if kind is None:

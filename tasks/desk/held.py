@@ -262,10 +262,14 @@ def decision_about(
 ) -> PixelDecision | str | None:
     """Return what was decided about one file; `LINKED_SINCE` where its cause is gone.
 
-    About a file, not its pixels, a decision holds for the reason it was made for only.
+    About a file, not its pixels, a decision holds for the reason it was made for only. What lies
+    in the warehouse cannot be masked there: that the same pixels were masked when they came
+    otherwise decides nothing about it, and a person is asked.
     """
     question = question_of(file.reason)
     for decision in decisions.of_instance(file.digest):
+        if file.stored and decision.outcome is Outcome.MASK:
+            continue
         if decision.question is question and (
             question is not Question.FILE or decision.held_for is file.reason
         ):

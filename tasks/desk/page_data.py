@@ -8,6 +8,7 @@ from typing import Any
 
 from schemas.dispositions import GROUPS
 from schemas.pixel_decisions import Box, Outcome, PixelDecision
+from schemas.reviewer_codes import REVIEWER
 from schemas.states import REASONS, ReasonCode
 from tasks.desk.held import Hold, HoldState, distinct_boxes, first_mask
 from tasks.desk.listing import DeskView, decision_of
@@ -57,7 +58,7 @@ def payload(
         _case(hold, drawn.get(key_of(hold), DrawnHold()), hashes, masked_before(hold, desk))
         for desk, hold in chosen
     ]
-    return {"format": FORMAT, "made_on": made_on, "cases": rows}
+    return {"format": FORMAT, "made_on": made_on, "reviewer": REVIEWER.pattern, "cases": rows}
 
 
 def key_of(hold: Hold) -> str:

@@ -51,21 +51,39 @@ class TurnedBox:
 
 def boxes_of(probability: NDArray[np.float32]) -> list[TurnedBox]:
     """Return the boxes of a map of shape (rows, columns), the surest first."""
-    core = ndimage.binary_dilation(probability > CORE, np.ones((2, 2), dtype=np.bool_))
+    core = _thickened(probability > CORE)
     labels, n_found = ndimage.label(core, np.ones((3, 3), dtype=np.int8))
     if not n_found:
         return []
-    scores = ndimage.mean(probability, labels, np.arange(1, n_found + 1))
+    of_core, sure = labels[core], probability[core]
+    scores = np.bincount(of_core, sure, n_found + 1)[1:] / np.bincount(of_core)[1:]
     found: list[TurnedBox] = []
     for number, part in enumerate(ndimage.find_objects(labels), start=1):
         if scores[number - 1] < SURE:
             continue
-        rows, columns = np.nonzero(labels[part] == number)
-        points = np.stack([columns + part[1].start, rows + part[0].start], axis=1) + 0.5
-        box = _around(points.astype(np.float64), float(scores[number - 1]))
+        corner = np.asarray((part[1].start, part[0].start)) + 0.5
+        points = corner + _ends_of_rows(labels[part] == number)
+        box = _around(points, float(scores[number - 1]))
         if min(box.length, box.height) >= _SMALLEST_SIDE_PX:
             found.append(_grown(box))
     return sorted(found, key=lambda box: -box.score)[:_MOST_BOXES]
+
+
+def _thickened(core: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return each pixel with the three above and to the left of it."""
+    thick = core.copy()
+    thick[:-1] |= core[1:]
+    thick[:, :-1] |= thick[:, 1:].copy()
+    return thick
+
+
+def _ends_of_rows(core: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the first and last pixel (x, y) of each row: no other is outermost at any angle."""
+    rows = np.nonzero(core.any(axis=1))[0]
+    first = core[rows].argmax(axis=1)
+    last = core.shape[1] - 1 - core[rows, ::-1].argmax(axis=1)
+    points = np.stack([np.concatenate([first, last]), np.concatenate([rows, rows])], axis=1)
+    return points.astype(np.float64)
 
 
 def _around(points: NDArray[np.float64], score: float) -> TurnedBox:

@@ -16,7 +16,9 @@ FOLDER = "inspection"
 FILES = ("annotations.csv", "faces.csv", "models.csv", "thresholds.csv", "views.csv")
 _ID_DIGITS = 16
 #: What a plane may be made of, and how its values become brightness.
-PLANES = frozenset({"min", "mean", "max", "still", "first", "middle", "last", "sample"})
+PLANES = frozenset(
+    ["min", "mean", "max", "still", "up", "down", "first", "middle", "last", "sample"]
+)
 WINDOWS = frozenset({"local", "whole", "given"})
 _FACE_TESTS = frozenset({"body_part", "length_mm", "head_sections"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -36,7 +38,8 @@ class Model:
 class View:
     """A picture that is looked at: three planes `(source, window)`, turned by a quarter or not.
 
-    With `close` it is looked at in parts, so that small letters of it are large.
+    With `close` it is looked at in parts, so that small letters of it are large. Where it is
+    made, the view that it `replaces` is not.
     """
 
     name: str
@@ -44,6 +47,7 @@ class View:
     turned: bool
     close: bool
     frames_min: int
+    replaces: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,9 @@ def read_rules(folder: Path) -> InspectionRules:
 _SAID = ("reason", "source")
 _MODELS = TableShape(("part", "package", "file", "sha256", *_SAID), key=("part",))
 _THRESHOLDS = TableShape(("name", "value", *_SAID), key=("name",), stated=("value", *_SAID))
-_VIEWS = TableShape(("view", "planes", "turned_deg", "close", "frames_min", *_SAID), key=("view",))
+_VIEWS = TableShape(
+    ("view", "planes", "turned_deg", "close", "frames_min", "replaces", *_SAID), key=("view",)
+)
 _MARKS = TableShape(("kind", "pattern", *_SAID), key=("pattern",), stated=("pattern", *_SAID))
 _FACES = TableShape(("rule", "modality", "test", "value", *_SAID), key=("rule",))
 
@@ -131,7 +137,7 @@ def _view(row: Cells) -> View:
     if row["close"] not in ("0", "1"):
         raise ValueError("a view is close (1) or not (0)")
     turned, close = row["turned_deg"] == "90", row["close"] == "1"
-    return View(row["view"], planes, turned, close, int(row["frames_min"]))
+    return View(row["view"], planes, turned, close, int(row["frames_min"]), row["replaces"])
 
 
 def _face(row: Cells) -> FaceRule:

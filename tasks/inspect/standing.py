@@ -1,8 +1,12 @@
-"""What stands still while the anatomy goes by: text drawn at one place of every slice. Pure.
+"""What stands still while the anatomy goes by, and what comes and goes between slices. Pure.
 
 Ink does not vary from slice to slice, what lies around it does: with the noise of the scanner at
 the least. So the deviation of a pixel over the slices tells ink from anatomy whatever the
 brightness of either, which no projection does: grey letters over grey tissue.
+
+Text on some slices alone comes from one slice to the next and goes again, and does so with all
+its contrast; anatomy changes by little from slice to slice. So the greatest step up and down of
+each pixel shows it on whichever slices it stands, dark or bright.
 """
 
 from __future__ import annotations
@@ -47,6 +51,30 @@ class Spread:
         n = np.float32(self._n)
         variance: Plane = self._squares / n - np.square(self._sum / n)
         return np.sqrt(np.maximum(variance, np.float32(0)))
+
+
+class Steps:
+    """The greatest step up and down of each pixel between neighbouring images of one size."""
+
+    def __init__(self, first: NDArray[Any]) -> None:
+        self._before = first
+        self._up = np.zeros(first.shape, np.float32)
+        self._down = np.zeros(first.shape, np.float32)
+
+    def add(self, image: NDArray[Any]) -> None:
+        """Take in the next image."""
+        step = np.subtract(image, self._before, dtype=np.float32)
+        np.maximum(self._up, step, out=self._up)
+        np.minimum(self._down, step, out=self._down)
+        self._before = image
+
+    def up(self) -> Plane:
+        """Return the greatest step to a greater value, in stored values."""
+        return self._up
+
+    def down(self) -> Plane:
+        """Return the greatest step to a smaller value, in stored values, as a positive number."""
+        return -self._down
 
 
 def stillness(deviation: Plane, n_images: int) -> Plane:

@@ -12,7 +12,7 @@ from tasks.inspect.boxes import TurnedBox, boxes_of, characters_of, crop, readin
 
 _LINE_HEIGHT = 48
 #: Widths that lines are padded to: few shapes, or the runtime's memory grows without end.
-_LINE_WIDTHS = (96, 160, 320, 640)
+_LINE_WIDTHS = (64, 96, 160, 320, 640)
 _CPU = ["CPUExecutionProvider"]
 
 

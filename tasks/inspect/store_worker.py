@@ -142,6 +142,7 @@ class _Series:
         still: Picture | None = None,
     ) -> None:
         self._n_views += 1
+        side = max(picture.shape[1:])
         for reading in self._reader.read(picture, both_ways=turned):
             standing = standing_of(
                 reading.text,
@@ -149,12 +150,12 @@ class _Series:
                 self._rules,
                 self._job.words,
                 aspect=reading.box.length / reading.box.height,
-                share=reading.box.height / picture.shape[1],
+                share=reading.box.height / side,
                 still=0.0 if still is None else _mean_in(still, reading.box),
             )
             if standing is not Standing.NOTHING:
                 corners = _corners(reading.box, picture.shape[1], turned=turned)
-                x, y, width, height = _box(corners, tile.shape, picture.shape[1])
+                x, y, width, height = _box(corners, tile.shape, side)
                 of_person = standing is Standing.PERSON
                 box = FoundBox(
                     names[reading.plane],

@@ -17,9 +17,16 @@ from scipy import ndimage
 
 from schemas.held_series import MAXIMUM, MEAN, MINIMUM
 from tasks.inspect.rules import InspectionRules, View
-from tasks.inspect.standing import Plane, Spread, stillness
+from tasks.inspect.standing import Plane, Spread, Steps, stillness
 
-_PROJECTIONS = {"min": MINIMUM, "mean": MEAN, "max": MAXIMUM, "still": MEAN}
+_PROJECTIONS = {
+    "min": MINIMUM,
+    "mean": MEAN,
+    "max": MAXIMUM,
+    "still": MEAN,
+    "up": MAXIMUM,
+    "down": MINIMUM,
+}
 Picture = NDArray[np.uint8]
 #: Local contrast is told in so many standard deviations of the surroundings.
 _DEVIATIONS = 2.5
@@ -62,7 +69,7 @@ def close_tiles_of(shape: tuple[int, int], rules: InspectionRules) -> list[Tile]
     """Return the parts in which an image is looked at closely: letters at twice their size."""
     if max(shape) <= rules["close_whole_side_px"]:
         return [Tile(0, 0, *shape)]
-    side = max(int(rules["close_side_px"]), int(max(shape) * rules["close_share"]))
+    side = max(int(rules["close_whole_side_px"]), int(max(shape) * rules["close_share"]))
     return _grid(shape, side, int(rules["close_overlap_px"]))
 
 
@@ -98,6 +105,7 @@ class Projections:
         self._low: NDArray[Any] | None = None
         self._high: NDArray[Any] | None = None
         self._spread: Spread | None = None
+        self._steps: Steps | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -108,13 +116,14 @@ class Projections:
 
     def add(self, image: NDArray[Any], name: str = "") -> None:
         """Take in the next image, of shape (rows, columns), and what it is called."""
-        if self._low is None or self._high is None or self._spread is None:
+        if self._low is None or self._high is None or not self._spread or not self._steps:
             self._low, self._high = image.copy(), image.copy()
-            self._spread = Spread(image)
+            self._spread, self._steps = Spread(image), Steps(image)
         else:
             np.minimum(self._low, image, out=self._low)
             np.maximum(self._high, image, out=self._high)
             self._spread.add(image)
+            self._steps.add(image)
         self._last = (name, image)
         if self.n_images in self._keep:
             self._kept[self.n_images] = self._last
@@ -127,6 +136,8 @@ class Projections:
             found = self._spread.mean()
         if source == "still" and self._spread is not None:
             found = stillness(self._spread.deviation(), self.n_images)
+        if source in ("up", "down") and self._steps is not None:
+            found = self._steps.up() if source == "up" else self._steps.down()
         if source in places:
             _, found = self._image(places[source])
         if found is None:
@@ -154,7 +165,7 @@ def pictures(
     seen: Projections, places: dict[str, int], rules: InspectionRules
 ) -> Iterable[tuple[View, Tile, Picture]]:
     """Yield the views of a series, each of shape (3, side, side), and what part each shows."""
-    wanted = [view for view in rules.views if view.frames_min <= seen.n_images]
+    wanted = _wanted(seen, rules)
     least = least_deviation(seen.plane("mean", places))
     made: dict[tuple[str, str], Picture] = {}
     for view in wanted:
@@ -165,9 +176,17 @@ def pictures(
         views = [view for view in wanted if view.close is close]
         for tile in tiles(seen.shape, rules) if views else ():
             used = {plane for view in views for plane in view.planes}
-            fit = {what: fitted(tile.of(made[what]), rules) for what in used}
+            most = int(rules["close_input_side_px" if close else "input_side_px"])
+            fit = {what: fitted(tile.of(made[what]), rules, most) for what in used}
             for view in views:
                 yield view, tile, _turned([fit[plane] for plane in view.planes], view)
+
+
+def _wanted(seen: Projections, rules: InspectionRules) -> list[View]:
+    """Return the views that are made; one whose place another takes is not."""
+    wanted = [view for view in rules.views if view.frames_min <= seen.n_images]
+    replaced = {view.replaces for view in wanted}
+    return [view for view in wanted if view.name not in replaced]
 
 
 def frame_pictures(
@@ -178,7 +197,8 @@ def frame_pictures(
     made = [windowed(p, "local", least_deviation(p), rules) for p in planes]
     made += [made[-1]] * (3 - len(made))
     for tile in tiles_of(made[0].shape, rules):
-        yield tile, np.stack([fitted(tile.of(plane), rules) for plane in made])
+        most = int(rules["input_side_px"])
+        yield tile, np.stack([fitted(tile.of(plane), rules, most) for plane in made])
 
 
 def _turned(planes: list[Picture], view: View) -> Picture:
@@ -242,19 +262,25 @@ def _bytes(brightness: Plane) -> Picture:
     return (np.clip(brightness, 0, 1) * 255).astype(np.uint8)
 
 
-def fitted(plane: Picture, rules: InspectionRules) -> Picture:
-    """Return the plane scaled into the upper left of a black square.
+def fitted(plane: Picture, rules: InspectionRules, most: int) -> Picture:
+    """Return the plane scaled into the upper left of a black picture, its sides whole steps.
 
-    A small image has a small square: letters are as large in it as those of a large image, and
-    the detector takes a quarter of the time.
+    The detector's time goes with the area of the picture: a small image is enlarged until its
+    letters are as large as those of a large one looked at closely, and no further than to
+    `most`. Sides are whole steps, so that the runtime sees few sizes.
     """
-    is_small = max(plane.shape) <= rules["small_image_px"]
-    side = int(rules["small_input_side_px" if is_small else "input_side_px"])
+    longest = max(plane.shape)
+    step = int(rules["input_step_px"])
+    side = min(_whole_steps(longest * rules["input_scale"], step), most)
     rows, columns = scaled_shape(plane.shape[0], plane.shape[1], side)
     image = Image.fromarray(plane).resize((columns, rows), Image.Resampling.BILINEAR)
-    square = np.zeros((side, side), dtype=np.uint8)
-    square[:rows, :columns] = np.asarray(image)
-    return square
+    picture = np.zeros((_whole_steps(rows, step), _whole_steps(columns, step)), dtype=np.uint8)
+    picture[:rows, :columns] = np.asarray(image)
+    return picture
+
+
+def _whole_steps(length: float, step: int) -> int:
+    return -(-round(length) // step) * step
 
 
 def scaled_shape(rows: int, columns: int, side: int) -> tuple[int, int]:

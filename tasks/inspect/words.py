@@ -61,17 +61,20 @@ def standing_of(
     if confidence >= rules["confidence_of_person"] and _is_of_person(squeezed, words):
         return Standing.PERSON
     if confidence < _enough(squeezed, rules, share, still):
-        is_line = _is_line(squeezed, confidence, rules, aspect)
-        is_tall = share > rules["tall_share"]
-        return Standing.TEXT if is_line and not is_tall else Standing.NOTHING
+        # Where it stands still less was asked already.
+        other = still < rules["still_share"] and share <= rules["tall_share"]
+        is_line = other and _is_line(squeezed, confidence, rules, aspect)
+        return Standing.TEXT if is_line else Standing.NOTHING
     return Standing.MARK if _is_mark(text, rules) else Standing.TEXT
 
 
 def _enough(squeezed: str, rules: InspectionRules, share: float, still: float) -> float:
     """Return the confidence that a reading needs: more where anatomy may look like it."""
     if still >= rules["still_share"]:
-        is_short = len(squeezed) < rules["short_characters"]
-        return rules["confidence" if is_short else "still_confidence"]
+        # Two digits are what the edge of an organ looks like; two characters of Han are a name.
+        if len(squeezed) < rules["short_characters"]:
+            return rules["short_confidence" if squeezed.isascii() else "confidence"]
+        return rules["still_confidence"]
     if share > rules["tall_share"]:
         return rules["tall_confidence"]
     if len(squeezed) <= rules["short_characters"]:

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from schemas.protocol import read_protocol
+from schemas.reviewer_codes import REVIEWER
 from schemas.run.atomic_files import sha256_of_bytes
 from schemas.tables.contracts import read_code_lists
 from tasks.report import charts, messages
@@ -63,6 +64,7 @@ def environment() -> Environment:
     )
     made.globals.update(
         t=messages.text,
+        reviewer_pattern=REVIEWER.pattern,
         en=messages.english,
         zh=messages.chinese,
         bi=messages.bilingual,

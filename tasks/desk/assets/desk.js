@@ -3,7 +3,7 @@
 (function () {
   "use strict";
 
-  var REVIEWER = /^[A-Z]{1,5}-?[0-9]{1,6}$/;
+  var REVIEWER = new RegExp("^(?:" + window.desk.reviewer + ")$");
   var STRIP = 520, TILE = 86, MARGIN = 0.35;
   var words = window.deskWords, reasons = window.deskReasons, cases = window.desk.cases;
   var LONGEST_RULE_DAYS = 365;

@@ -4,7 +4,6 @@
   "use strict";
 
   var app = window.livercohort;
-  var READER = /^[A-Z][A-Z0-9-]{0,11}$/;
   var COLUMNS = [
     "subject_no", "lesion_no", "reader_id", "role", "reference_class", "decided_on",
     "evidence_digest"
@@ -84,10 +83,10 @@
   };
 
   Session.prototype.save = function () {
-    var reader = this.form.elements.reviewer.value.trim(), role = this.role, today = app.today();
+    var reader = app.reviewerOf(this.form), role = this.role, today = app.today();
     var decided = this.cases.filter(function (one) { return one.found(); });
     if (!decided.length) { this.told.textContent = app.say("adjudicate.ui_choose"); return; }
-    if (!READER.test(reader)) { this.told.textContent = app.say("sign.reviewer_bad"); return; }
+    if (!reader) { this.told.textContent = app.say("sign.reviewer_bad"); return; }
     var rows = decided.map(function (one) {
       var facts = one.place.dataset;
       return [facts.subjectNo, facts.lesion, reader, role, one.found(), today, facts.evidence];

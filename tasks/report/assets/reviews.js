@@ -6,7 +6,6 @@
   var app = window.livercohort;
   var FORMAT = "livercohort-review/1";
   var REVIEWER_KEY = "livercohort-reviewer";
-  var REVIEWER = /^[A-Z]{1,5}-?[0-9]{1,6}$/;
 
   /* Keys sorted, no spaces: the same text that the importing side makes of the same content. */
   function canonical(value) {
@@ -72,11 +71,6 @@
     }
     for (i = 0; i < 8; i += 1) hash[i] = (hash[i] + v[i]) | 0;
   }
-
-  app.reviewerOf = function (form) {
-    var code = form.elements.reviewer.value.trim();
-    return REVIEWER.test(code) ? code : null;
-  };
 
   app.saveReview = function (kind, reviewer, content, name) {
     var review = {

@@ -52,6 +52,12 @@
     return said === key ? key.slice(key.indexOf(".") + 1) : said;
   };
 
+  /* The code in a form, by the pattern that its field has of the product; null if it is none. */
+  app.reviewerOf = function (form) {
+    var field = form.elements.reviewer, code = field.value.trim();
+    return new RegExp("^(?:" + field.pattern + ")$").test(code) ? code : null;
+  };
+
   app.today = function () {
     var now = new Date();
     return now.getFullYear() + "-" + ("0" + (now.getMonth() + 1)).slice(-2) + "-" +

@@ -28,6 +28,7 @@ from schemas.states import FileState, ReasonCode
 from schemas.vault.pixel_digests import keyed_pixel_digest
 from tasks.deidentify.store import deidentify_batch
 from tests.builders import make_instance, to_bytes, write_files
+from tests.jpeg_2000 import in_jpeg_2000
 from tests.unit.deidentify.helpers import RING, assignment, deliver, linkage
 
 LINKS = linkage(assignment("LC-001", "PID000001"))
@@ -99,10 +100,15 @@ def as_encoded(kind: str) -> Dataset:
         data.compress(RLELossless, generate_instance_uid=False)
     elif kind == "jpeg-ls":
         data.compress(JPEGLSLossless, generate_instance_uid=False)
+    elif kind == "jpeg 2000":
+        in_jpeg_2000(data)
     return data
 
 
-@pytest.mark.parametrize("kind", ["plain", "implicit", "big endian", "signed", "rle", "jpeg-ls"])
+KINDS = ("plain", "implicit", "big endian", "signed", "rle", "jpeg-ls", "jpeg 2000")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_mask_changes_the_box_and_nothing_else(tmp_path: Path, kind: str) -> None:
     data = as_encoded(kind)
     run = Run(tmp_path, [data], decision(data, Outcome.MASK, BOX))

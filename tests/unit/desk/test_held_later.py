@@ -10,10 +10,11 @@ import pytest
 from schemas.dicom.pixel_digests import pixel_content
 from schemas.errors import BadInputError
 from schemas.held_series import MEAN, SeenBox
-from schemas.pixel_decisions import Outcome
+from schemas.pixel_decisions import Outcome, PixelDecision
 from schemas.run.zones import Zones
 from schemas.states import ReasonCode
 from schemas.vault.inspections import LaterInspection, add_later
+from schemas.vault.pixel_decision_log import record_decisions
 from schemas.vault.pixel_digests import keyed_pixel_digest
 from tasks.desk.decide import Request
 from tasks.desk.held import HoldState
@@ -93,3 +94,25 @@ def test_rejected_it_is_off_the_list(zones: Zones) -> None:
 def test_it_cannot_be_masked_where_it_lies(zones: Zones) -> None:
     with pytest.raises(BadInputError, match="cannot be decided by mask"):
         _decide(zones, Outcome.MASK)
+
+
+def test_that_the_same_pixels_were_masked_elsewhere_does_not_let_it_wait_for_ever(
+    zones: Zones,
+) -> None:
+    (hold,) = open_desks(zones, RING)[0].holds
+    elsewhere = PixelDecision(
+        decision_id="",
+        site=SITE,
+        hold_id="0123456789abcdef",
+        held_for=ReasonCode.TEXT_IN_PIXELS,
+        outcome=Outcome.MASK,
+        digests=hold.digests,
+        boxes=(TEXT,),
+        reviewer="QC01",
+        reason="masked where it was delivered otherwise",
+        decided_on=TODAY,
+    )
+    record_decisions(zones, RING, [elsewhere])
+    assert _state(zones) is HoldState.OPEN
+    _decide(zones, Outcome.ACCEPT)
+    assert _state(zones) is HoldState.WAITING

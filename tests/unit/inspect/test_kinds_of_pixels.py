@@ -15,6 +15,7 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     JPEGLSLossless,
     RLELossless,
 )
@@ -26,6 +27,7 @@ from tasks.inspect.rules import load_rules
 from tasks.inspect.store_models import read_models
 from tasks.inspect.store_pixels import images_in, values_of_file
 from tasks.inspect.store_worker import look, start_worker
+from tests.jpeg_2000 import in_jpeg_2000
 from tests.unit.inspect.pictures import CORNER, body, write_file, written
 
 RULES = load_rules()
@@ -88,7 +90,9 @@ def test_a_name_is_found_in_every_kind_of_pixels_and_none_where_is_none(
 def _packed(source: Path, syntax: Any) -> Path:
     data = dcmread(source)
     path = source.with_name(f"{syntax}.dcm")
-    if syntax in (RLELossless, JPEGLSLossless):
+    if syntax == JPEG2000Lossless:
+        in_jpeg_2000(data)
+    elif syntax in (RLELossless, JPEGLSLossless):
         data.compress(syntax, generate_instance_uid=False)
     elif syntax == ExplicitVRBigEndian:
         data.PixelData = np.frombuffer(data.PixelData, "<u2").byteswap().tobytes()
@@ -108,13 +112,15 @@ def _packed(source: Path, syntax: Any) -> Path:
     "syntax",
     [
         *(RLELossless, JPEGLSLossless, ImplicitVRLittleEndian),
-        *(DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian),
+        *(DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEG2000Lossless),
     ],
     ids=lambda syntax: str(syntax.name),
 )
 def test_the_same_pixels_are_known_again_however_they_are_packed(
     tmp_path: Path, syntax: Any, signed: int
 ) -> None:
+    if syntax == JPEG2000Lossless:
+        signed = 0  # the other encoder writes unsigned words only
     image = (body(0).astype(np.int32) // 2 - 500 * signed).astype(np.int16)
     bits = {"BitsStored": 12, "HighBit": 11, "PixelRepresentation": signed}
     plain = write_file(tmp_path / "plain.dcm", image, "1.2", **bits)

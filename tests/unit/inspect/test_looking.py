@@ -80,11 +80,24 @@ def test_a_name_on_the_last_slice_alone_is_found(tmp_path: Path) -> None:
     assert look(job(tmp_path, images)).boxes
 
 
+@pytest.mark.parametrize("level", [BODY - 100, BODY + 100], ids=["dark", "bright"])
+def test_a_name_on_one_inner_slice_is_found_where_others_are_as_dark_or_as_bright(
+    tmp_path: Path, level: int
+) -> None:
+    """No projection shows it, and first, last and the keyed sample are other slices."""
+    images = [body(number) for number in range(16)]
+    for image in images[-2:]:
+        image[90:160, 60:200] = level
+    images[3] = written(images[3], TextStyle("inner", 16.0, 0.45, 0.3, level=level))
+    assert look(job(tmp_path, images)).boxes
+
+
 def test_every_frame_of_a_derived_series_is_looked_at(tmp_path: Path) -> None:
     images = [body(number) for number in range(9)]
     images[2] = written(images[2], HAN, "欧阳淑珍")
     looked = look(job(tmp_path, images, every_frame=True))
-    assert looked.n_views == 3 + len(RULES.views)
+    # Of four images on, two views take the place of two others.
+    assert looked.n_views == 3 + len(RULES.views) - 2
     # Files are named 1.1 to 1.9: in the third it is read, in the others there is nothing to read.
     views = {name for box in looked.boxes for name in box.views}
     assert views - {MINIMUM, MEAN, MAXIMUM} == {"1.3"}
