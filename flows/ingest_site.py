@@ -19,6 +19,7 @@ from schemas.identifiers import SiteCode
 from schemas.run.forking import preload_in_server, require_short_temporary_folder
 from schemas.run.log_redaction import RUN_LOGGERS, redact_handlers
 from schemas.run.nights import recorded_night
+from schemas.run.progress import no_step
 from schemas.run.settings import Settings, read_settings
 from schemas.run.shown_runs import (
     create_markdown_artifact,
@@ -153,6 +154,7 @@ def _ingest_batches(
             refused.append(f"batch {batch}: {error.message}")
         except Exception as error:
             refused.append(f"batch {batch}: {redacted(error, 'night', zones).message}")
+        no_step()
         move(100.0 * (number + 1) / len(batches))
 
 

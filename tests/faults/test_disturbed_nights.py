@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -81,16 +82,34 @@ def require_whole(home: Path, night: Path, prefect_api: str) -> None:
 def test_a_night_that_the_system_ends_says_so_and_the_next_is_whole(
     home: Path, night: Path, prefect_api: str
 ) -> None:
-    """As `systemctl stop` and a shutdown do: SIGTERM."""
+    """As `systemctl stop` and a shutdown do: SIGTERM, to workers as well."""
+    with a_night(home) as process:
+        await_sign(process, begun(home))
+        os.killpg(process.pid, signal.SIGTERM)
+        stopped = ended(process)
+    require_said(stopped, home)
+    require_whole(home, night, prefect_api)
+
+
+def test_a_night_that_is_shown_says_so_too(home: Path, prefect_api: str) -> None:
     with a_night(home, PREFECT_API_URL=prefect_api) as process:
         await_sign(process, begun(home))
         process.terminate()
         stopped = ended(process)
-    assert stopped.code != 0
+    require_said(stopped, home)
+
+
+def require_said(stopped: Ended, home: Path) -> None:
+    """Require that a night said that and where it was stopped, and left no lease."""
+    assert stopped.code == 143, stopped.out + stopped.err
     assert "Traceback" not in stopped.err
+    said = re.search(r"^stopped by SIGTERM at (S91 \S+: .+): what was", stopped.err, re.MULTILINE)
+    assert said is not None, stopped.err
+    assert not list((home / "operations" / "leases").iterdir())
     assert status(home)["n_files"] == 0
-    assert run("status", "--home", home, LIVERCOHORT_MIN_FREE_GIB="0").code == 1
-    require_whole(home, night, prefect_api)
+    told = run("status", "--home", home, LIVERCOHORT_MIN_FREE_GIB="0")
+    assert told.code == 1
+    assert f"interrupted at {said[1]}" in told.out
 
 
 def test_a_scheduler_that_goes_down_in_the_middle_costs_the_night_and_nothing_else(
