@@ -202,7 +202,17 @@ def judge(home: Path, quiet: Quiet, kind: Kind) -> dict[str, int]:
         for process in left:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(process, os.WNOHANG)
+    for process in left:
+        say(f"outlives: {process} {_described(process)}")
     return {"failed": failed, "differs": differs, "orphans": orphans, "outlive": len(left)}
+
+
+def _described(process: int) -> str:
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        state = Path(f"/proc/{process}/status").read_text("utf-8").split("State:")[1][:20]
+        return f"{state.strip()} {words}"
+    return "gone"
 
 
 def children() -> set[int]:
