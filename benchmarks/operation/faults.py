@@ -47,6 +47,7 @@ from benchmarks.operation.struck import Results
 from benchmarks.operation.warm import Command, begin, load, load_as, start
 from flows.orchestrator import prefect_server
 from schemas.run.settings import apply_environment
+from tasks.simulate.faults.apply import DEFAULT_FAULTS
 from tests.flows.exports import write_key
 
 SITES = ("S91", "S92")
@@ -112,9 +113,14 @@ def new_home(home: Path, inbox: Path) -> None:
 
 
 def small_inbox(root: Path) -> None:
-    """Simulate one delivery of each site and keep little of it below `inbox`."""
+    """Simulate one delivery of each site and keep little of it below `inbox`.
+
+    Without burnt-in words: the model that reads them is loaded for seconds in every night, while
+    the disk stays as it is.
+    """
+    faults = ",".join(name for name in DEFAULT_FAULTS if name != "burned_in")
     command = [sys.executable, "-m", "flows.cli", "simulate", str(root / "simulated")]
-    options = ["--sites", "2", "--subjects", "1", "--nights", "1"]
+    options = ["--sites", "2", "--subjects", "1", "--nights", "1", "--faults", faults]
     subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
     for site in SITES:
         (whole,) = (path for path in (root / "simulated" / site).iterdir() if path.is_dir())
