@@ -1,10 +1,11 @@
 """One night of 28 simulated sites on a real server with PostgreSQL and two workers, and a rerun.
 
-    PYTHONPATH=. python benchmarks/operation/sites.py [--sites 28] [--workers 2]
+    PYTHONPATH=. python benchmarks/operation/sites.py [--sites 28] [--workers 2] [--series 3]
 
-Each site has one subject and a deployment of its own; all runs are asked for at once, as if every
-schedule struck in the same minute, and each worker takes one at a time. Exports are named after
-persons, and every seventh site has delivered an empty one besides, so that its night fails.
+Each site has one subject, of whose images `--series` keeps the smallest series, and a deployment of
+its own; all runs are asked for at once, as if every schedule struck in the same minute, and each
+worker takes one at a time. Exports are named after persons, and every seventh site has delivered an
+empty one besides, so that its night fails.
 Printed: how the runs ended, that the server recorded every state of them and of their tasks, the
 most task runs of one site, what a second round of runs changes on disk, what of all that was
 planted stands in anything that is told (`leaks.py`), and whom anything looked for outside.
@@ -49,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sites", type=int, default=28)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--series", type=int, default=1000)
     options = parser.parse_args()
     programs = postgres_programs()
     if programs is None:
@@ -60,6 +62,7 @@ def main() -> None:
         made = run(*command, "--subjects", "1", "--nights", "1")
         if made.code:
             sys.exit(made.err)
+        keep_series(home / "inbox", options.series)
         names = name_exports(home / "inbox")
         (home / "restricted").mkdir(mode=0o700)
         write_key(home / "restricted" / "key", os.urandom(32))
@@ -109,6 +112,14 @@ def main() -> None:
         outside = Counter(host for _, host in seen if host not in HERE)
         say(f"sockets: {len(seen)} of this machine or of another, {dict(outside)} of another")
     say(f"processor: {spent():.0f} s in all, simulation included, the server's when it ended")
+
+
+def keep_series(inbox: Path, number: int) -> None:
+    """Keep the smallest series of each export, by files and name."""
+    for export in inbox.glob("X*/*"):
+        sizes = Counter(path.parent for path in export.glob("dicom/**/*") if path.is_file())
+        for folder in sorted(sizes, key=lambda folder: (sizes[folder], folder))[number:]:
+            shutil.rmtree(folder)
 
 
 def name_exports(inbox: Path) -> set[str]:

@@ -19,7 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
-from schemas.run.progress import LOGGER_NAME
+from schemas.errors import LivercohortError
+from schemas.run.progress import LOGGER_NAME, announce
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,6 +31,8 @@ PLAIN_LOGGER = "livercohort.runs"
 #: Set once the server that shows the runs of this process did not answer.
 _gone = threading.Event()
 _until_the_end = ExitStack()
+#: What flows of this process came to, whether it could be shown or not.
+_over: dict[str, Any] = {}
 _plain_log = logging.getLogger(PLAIN_LOGGER)
 # Not on the terminal: progress lines are what a person reads there.
 _plain_log.propagate = False
@@ -150,6 +153,34 @@ def get_run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
     from prefect.logging import get_run_logger as of_prefect
 
     return of_prefect()
+
+
+def work_is_over(name: str, result: object) -> None:
+    """Say what a flow came to, as its last word: what is raised after it is of its server."""
+    _over[name] = result
+
+
+def shown_to_the_end(name: str, run: Callable[[], R]) -> R:
+    """Run a flow; where nothing failed but to show how it ended, return what it came to.
+
+    Parameters
+    ----------
+    name : str
+        As the flow says it to `work_is_over`; told to people.
+    run : callable
+        Calls the flow.
+    """
+    _over.pop(name, None)
+    try:
+        return run()
+    except LivercohortError:
+        raise
+    except Exception as error:
+        if name not in _over:
+            raise
+        announce(f"{name}: done, its end could not be shown: {type(error).__name__}")
+        result: R = _over[name]
+        return result
 
 
 def _show(showing: Callable[[], R]) -> R | None:

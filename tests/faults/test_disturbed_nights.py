@@ -125,7 +125,7 @@ def test_a_scheduler_that_goes_down_in_the_middle_costs_a_wait_and_nothing_else(
     assert done.code == 0, done.out + done.err
     assert "Traceback" not in done.err
     assert "the server that shows this run does not answer" in done.err
-    assert "S91: the night is over, its end could not be shown" in done.err
+    assert "ingest-S91: done, its end could not be shown" in done.err
     assert file_bytes(home, *COMMITTED) == file_bytes(night, *COMMITTED)
     assert list((home / "work").iterdir()) == []
     assert status(home)["adds_up"] is True
