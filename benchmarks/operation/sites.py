@@ -51,10 +51,12 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=28)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--series", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=60, help="for which runs are waited")
     options = parser.parse_args()
     programs = postgres_programs()
     if programs is None:
         sys.exit("PostgreSQL is not installed")
+    until = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         root, home = Path(folder), Path(folder) / "home"
         home.mkdir()
@@ -86,11 +88,11 @@ def main() -> None:
             stack.enter_context(
                 ended_afterwards([*worker, "--install-policy", "never"], environment, log)
             )
-        tell_round("first", server, deployments)
+        tell_round("first", server, deployments, until)
         before = on_disk(home)
         facts = run("status", "--home", home, "--json", **environment).json()
         say(f"states add up: {facts['adds_up']}; {facts['states']}")
-        tell_round("second", server, deployments)
+        tell_round("second", server, deployments, until)
         after = on_disk(home)
         changed = {
             path for path in before.keys() | after.keys() if before.get(path) != after.get(path)
@@ -176,7 +178,7 @@ def deploy(root: Path, files: Path, server: Server, environment: dict[str, str])
     return {one["name"]: one["id"] for one in found if one["name"].startswith("X")}
 
 
-def tell_round(name: str, server: Server, deployments: dict[str, str]) -> None:
+def tell_round(name: str, server: Server, deployments: dict[str, str], until: float) -> None:
     """Ask for one run of every site, wait for all to end, and print how."""
     begun = time.monotonic()
     runs = {
@@ -186,7 +188,7 @@ def tell_round(name: str, server: Server, deployments: dict[str, str]) -> None:
         for site, one in deployments.items()
     }
     found: list[dict[str, Any]] = []
-    while time.monotonic() - begun < 3600:
+    while time.monotonic() < until:
         body = {"flow_runs": {"id": {"any_": list(runs)}}, "limit": 200}
         found = server.ask("/flow_runs/filter", body)
         if len(found) == len(runs) and all(one["state"]["type"] in _ENDED for one in found):
