@@ -34,9 +34,15 @@ _CALLS = (
 
 
 def load() -> None:
-    """Import what nights import; nothing here may have started a thread of ours before."""
+    """Import what nights import; nothing here may have started a thread of ours before.
+
+    Prefect only where its server is named: without one, each fork would start a server of its own
+    because it finds Prefect loaded, and that server outlives a kill.
+    """
     import great_expectations  # noqa: F401 - the first night would pay for it
-    import prefect.main  # noqa: F401
+
+    if os.environ.get("PREFECT_API_URL"):
+        import prefect.main  # noqa: F401
 
     import flows.cli
     import flows.ingest_site  # noqa: F401
