@@ -13,8 +13,8 @@ night needs at its height; the ballast goes and the night runs again.
 
 Nights are forks of a process that has imported everything; with `--started` they are the command
 as users start it, and the moment is drawn over all of the night, imports included. `--shown` has
-Prefect show them on a server. What came of each night is a line of RESULTS, and the next call goes
-on where this one ended: `--kills` and `--full` are what one kind of night shall have had in all.
+Prefect show them on a server. What came of each night is a line of RESULTS with its seed, and the next
+call goes on where this one ended: `--kills` and `--full` are what one kind of night shall have had in all.
 
 In the end every byte of the warehouse and the quarantine is compared with a night that nobody
 disturbed. Nothing may be left in `work/`, no batch may be half there between, no process may
@@ -31,6 +31,7 @@ import json
 import os
 import random
 import resource
+import secrets
 import shutil
 import subprocess
 import sys
@@ -341,7 +342,7 @@ def main() -> None:
             say(f"undisturbed {quiet.length:.1f} s, {len(quiet.digests)} files")
             say(", ".join(f"{name} {seconds:.2f}" for name, seconds in quiet.stages.items()))
         while lacks():
-            seed = results.next_seed()
+            seed = secrets.randbelow(1_000_000)
             if kills := min(kills_left(), _KILLS_A_NIGHT):
                 night = killed_night(root, inbox, quiet, kind, seed, kills)
             else:

@@ -12,22 +12,23 @@ _WRONG = ("failed", "differs", "orphans", "outlive")
 
 
 class Results:
-    """Nights by the lines of a file; one that was not judged to its end left no line."""
+    """Nights by the lines of a file; one that was not judged to its end left no line.
+
+    It is read each time: several calls may add to it beside each other.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        self._nights: list[dict[str, Any]] = [json.loads(line) for line in lines]
+
+    @property
+    def _nights(self) -> list[dict[str, Any]]:
+        lines = self._path.read_text("utf-8").splitlines() if self._path.is_file() else []
+        return [json.loads(line) for line in lines]
 
     def keep(self, night: dict[str, Any]) -> None:
         """Add a night."""
-        self._nights.append(night)
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(night) + "\n")
-
-    def next_seed(self) -> int:
-        """Return a seed that no night had."""
-        return 1 + max((night["seed"] for night in self._nights), default=0)
 
     def kills(self, kind: str) -> int:
         """Return how many kills nights of a kind have had."""
