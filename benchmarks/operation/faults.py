@@ -13,8 +13,9 @@ night needs at its height; the ballast goes and the night runs again.
 
 Nights are forks of a process that has imported everything; with `--started` they are the command
 as users start it, and the moment is drawn over all of the night, imports included. `--shown` has
-Prefect show them on a server. What came of each night is a line of RESULTS with its seed, and the next
-call goes on where this one ended: `--kills` and `--full` are what one kind of night shall have had in all.
+Prefect show them on a server. What came of each night is a line of RESULTS with its seed, and the
+next call goes on where this one ended: `--kills` and `--full` are what one kind of night shall have
+had in all.
 
 In the end every byte of the warehouse and the quarantine is compared with a night that nobody
 disturbed. Nothing may be left in `work/`, no batch may be half there between, no process may
