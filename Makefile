@@ -5,10 +5,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
+IMAGE_TOOL ?= $$(command -v podman || command -v buildah || command -v docker)
+IMAGE_ARGS ?=
+# A mirror or a file of sources of this machine; empty for Debian's own.
+DEBIAN_SOURCES ?=
+BASE_PACKAGES := ca-certificates,python-is-python3,python3,python3-venv
+
 BEFORE ?=
 BENCH_ARGS ?=
 
-.PHONY: help demo test bench format lint types imports contracts static check docs golden lock newest monai audit bundle image clean
+.PHONY: help demo test bench format lint types imports contracts static check docs golden lock newest monai audit bundle image image-base clean
 
 help: ## this list
 	@grep -hE '^[A-Za-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -82,8 +88,14 @@ audit: $(STAMP) ## known vulnerabilities of what the lock names (needs the netwo
 bundle: $(STAMP) ## what a machine without a network needs: wheels, SBOM, services (needs the network)
 	$(BIN)/python .ci/bundle.py dist/bundle
 
-image: ## a container image from the bundle (needs podman or docker, and the base image)
-	$$(command -v podman || command -v docker) build -f Containerfile -t livercohort:local .
+image: ## a container image from the bundle (needs podman, buildah or docker, and the base image)
+	$(IMAGE_TOOL) build $(IMAGE_ARGS) -f Containerfile -t livercohort:local .
+
+image-base: ## a base image from Debian's packages, where no registry is in reach (needs mmdebstrap; then make image IMAGE_ARGS='--build-arg BASE=localhost/livercohort-base:local')
+	mkdir -p dist
+	mmdebstrap --variant=minbase --include=$(BASE_PACKAGES) bookworm dist/base.tar $(DEBIAN_SOURCES)
+	$(IMAGE_TOOL) build $(IMAGE_ARGS) -f packaging/Containerfile.base -t localhost/livercohort-base:local .
+	rm dist/base.tar
 
 clean: ## remove the environment and caches, keep var/
 	rm -rf $(VENV) .venv-newest .venv-audit .venv-peers .venv-monai .pytest_cache .mypy_cache .ruff_cache .coverage* dist build

@@ -22,6 +22,7 @@ import venv
 from collections.abc import Iterable
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
@@ -29,6 +30,8 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 ROOT = Path(__file__).parents[1]
 _MOST_BYTES = 1_500_000_000
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+#: What `pip check` says of a distribution that another one asks for.
+_LACKS = re.compile(r" requires ([A-Za-z0-9._-]+), which is not installed\.$")
 _SBOM_TOOL = "cyclonedx-bom>=7,<8"
 
 
@@ -36,9 +39,7 @@ def needed(pyproject: Path, extras: Iterable[str]) -> set[str]:
     """Return the names of what a project needs to run, by its file and what is installed here."""
     stated_there = tomllib.loads(pyproject.read_text("utf-8"))
     project = stated_there["project"]
-    # Overrides take a requirement of a requirement away: here it is not installed.
-    overridden = [Requirement(text) for text in stated_there["tool"]["uv"]["override-dependencies"]]
-    without = {canonicalize_name(one.name) for one in overridden}
+    without = overridden(stated_there)
     stated = [*project["dependencies"]]
     for extra in extras:
         stated += project["optional-dependencies"][extra]
@@ -61,6 +62,12 @@ def needed(pyproject: Path, extras: Iterable[str]) -> set[str]:
                 seen.add(one)
                 waiting.append((distribution(key).requires or [], one[1]))
     return found
+
+
+def overridden(pyproject: dict[str, Any]) -> set[str]:
+    """Return what a project takes away from the requirements of its requirements."""
+    texts = pyproject["tool"]["uv"]["override-dependencies"]
+    return {canonicalize_name(Requirement(text).name) for text in texts}
 
 
 def part_of_lock(lock: str, names: set[str]) -> str:
@@ -149,9 +156,29 @@ def install_without_index(folder: Path, scratch: Path) -> Path:
     install = ["install", "-qq", "--no-index", "--find-links", folder / "wheels", "--no-deps"]
     requirements = ["--require-hashes", "-r", folder / "requirements.txt"]
     call(scratch / "bin" / "python", "-m", "pip", *install, *requirements)
-    call(scratch / "bin" / "python", "-m", "pip", "check")
+    require_nothing_lacks(scratch / "bin" / "python")
     call(scratch / "bin" / "livercohort", "rules", "check", cwd=scratch)
     return scratch / "bin" / "python"
+
+
+def require_nothing_lacks(python: Path) -> None:
+    """Let pip look for what lacks in an environment; what is overridden lacks on purpose.
+
+    Raises
+    ------
+    SystemExit
+        With what pip found.
+    """
+    without = overridden(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8")))
+    command = [str(python), "-m", "pip", "check", "--disable-pip-version-check"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    lacking = [
+        line
+        for line in told.stdout.splitlines()
+        if told.returncode and not ((found := _LACKS.search(line)) and found[1] in without)
+    ]
+    if lacking or told.stderr:
+        sys.exit("\n".join([*lacking, told.stderr]))
 
 
 def call(*command: object, cwd: Path | None = None) -> None:

@@ -29,7 +29,8 @@ _REASONS_BEGIN, _REASONS_END = "<!-- reasons: made by make docs -->\n", "<!-- en
 _CLI_HEAD = """# Commands
 
 Made by `make docs` from the commands themselves. Exit codes of every command: 0 done,
-1 findings block, 2 bad usage or input, 3 environment (key, tool, disk), 4 interrupted.
+1 findings block, 2 bad usage or input, 3 environment (key, tool, disk), 4 interrupted,
+143 stopped by SIGTERM.
 """
 _LABELS_HEAD = """# Sequence labels
 

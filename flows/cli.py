@@ -33,6 +33,8 @@ from flows.commands import withdraw as cli_withdraw
 from flows.commands import words as cli_words
 from schemas.errors import ExitCode, LivercohortError
 from schemas.run.log_redaction import silence_warnings
+from schemas.run.progress import step_now
+from schemas.run.stopping import Stopped, stopped_by_sigterm
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -119,14 +121,18 @@ def run(arguments: list[str]) -> int:
     Returns
     -------
     int
-        0 done, 1 findings block, 2 bad usage or input, 3 environment, 4 interrupted.
+        0 done, 1 findings block, 2 bad usage or input, 3 environment, 4 interrupted,
+        143 stopped by SIGTERM.
     """
     try:
-        result = app(arguments, prog_name="livercohort", standalone_mode=False)
+        with stopped_by_sigterm():
+            result = app(arguments, prog_name="livercohort", standalone_mode=False)
     except LivercohortError as error:
         return _tell(error)
     except (typer.Abort, KeyboardInterrupt):
-        return _interrupted()
+        return _interrupted("interrupted", ExitCode.INTERRUPTED)
+    except Stopped:
+        return _interrupted("stopped by SIGTERM", ExitCode.STOPPED)
     except TyperException as error:
         return _tell_usage_error(error)
     except OSError as error:
@@ -136,7 +142,9 @@ def run(arguments: list[str]) -> int:
         from schemas.run.stage_errors import redacted
 
         return _tell(redacted(error, "command", read_settings().zones))
-    return _interrupted() if result == _TYPER_INTERRUPTED else int(result or 0)
+    if result == _TYPER_INTERRUPTED:
+        return _interrupted("interrupted", ExitCode.INTERRUPTED)
+    return int(result or 0)
 
 
 def _tell(error: LivercohortError) -> int:
@@ -163,11 +171,10 @@ def _tell_system_error(error: OSError) -> int:
     return ExitCode.ENVIRONMENT
 
 
-def _interrupted() -> int:
-    typer.echo(
-        "interrupted: what was committed stays, what was not starts anew next time", err=True
-    )
-    return ExitCode.INTERRUPTED
+def _interrupted(how: str, code: ExitCode) -> int:
+    told = " at ".join(filter(None, [how, step_now()]))
+    typer.echo(f"{told}: what was committed stays, what was not starts anew next time", err=True)
+    return code
 
 
 if __name__ == "__main__":

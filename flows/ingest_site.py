@@ -19,6 +19,7 @@ from schemas.identifiers import SiteCode
 from schemas.run.forking import preload_in_server, require_short_temporary_folder
 from schemas.run.log_redaction import RUN_LOGGERS, redact_handlers
 from schemas.run.nights import recorded_night
+from schemas.run.progress import no_step
 from schemas.run.settings import Settings, read_settings
 from schemas.run.shown_runs import (
     create_markdown_artifact,
@@ -27,6 +28,8 @@ from schemas.run.shown_runs import (
     get_run_logger,
     progress_shown,
     run_parameters,
+    shown_to_the_end,
+    work_is_over,
 )
 from schemas.run.sites import is_site_code, site_code
 from schemas.run.stage_errors import redacted, redacted_errors
@@ -135,6 +138,7 @@ def ingest_site(site: str) -> dict[str, Any]:
         f"What was found stands in the report of the next release. {newest_report_link(settings)}",
     )
     summary = {"site_code": code, "batches": committed, "refused": refused}
+    work_is_over(f"ingest-{code}", summary)
     if refused or any(record["state"] == "held" for record in committed):
         raise NightIncompleteError(summary)
     return summary
@@ -153,13 +157,14 @@ def _ingest_batches(
             refused.append(f"batch {batch}: {error.message}")
         except Exception as error:
             refused.append(f"batch {batch}: {redacted(error, 'night', zones).message}")
+        no_step()
         move(100.0 * (number + 1) / len(batches))
 
 
 def run_night(site: str) -> dict[str, Any]:
     """Run the flow of one site and return its night, complete or not."""
     try:
-        return ingest_site(site)
+        return shown_to_the_end(f"ingest-{site}", lambda: ingest_site(site))
     except NightIncompleteError as incomplete:
         return incomplete.night
 

@@ -22,6 +22,7 @@ from schemas.run.shown_runs import (
     create_table_artifact,
     flow,
     progress_shown,
+    work_is_over,
 )
 from schemas.run.stage_errors import redacted_errors
 from tasks.clinical.task import merge_forms
@@ -133,6 +134,7 @@ def release_cohort(
     if not dry_run:
         told = f"Release {result['version']}: {result['status']}"
         send_message(f"livercohort: {told}", told)
+    work_is_over(RELEASE, result)
     return result
 
 

@@ -18,6 +18,8 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     ENVIRONMENT = 3
     INTERRUPTED = 4
+    #: As a shell says it of a process that SIGTERM ended: 128 + 15.
+    STOPPED = 143
 
 
 class LivercohortError(Exception):

@@ -1,6 +1,7 @@
 """SIGKILLs and full disks in the middle of nights with two sites, and what is left of them.
 
-    PYTHONPATH=. python benchmarks/operation/faults.py [--kills 200] [--full 20] [--seed 1]
+    PYTHONPATH=. python benchmarks/operation/faults.py RESULTS [--kills 200] [--full 20]
+        [--shown] [--started] [--workers 1] [--minutes 9]
 
 Every night starts from the same inbox (the two smallest series of MR and the planted faults of
 each site) and the same key. A kill is drawn: a stage of what the night has still to do, a moment
@@ -9,6 +10,12 @@ of its process group. It strikes only while the night runs; where it struck is c
 Then the night is begun again, with either site first, and killed again, up to ten times, and at
 last left alone. A full disk is a tmpfs (needs root) with a ballast that leaves less than what a
 night needs at its height; the ballast goes and the night runs again.
+
+Nights are forks of a process that has imported everything; with `--started` they are the command
+as users start it, and the moment is drawn over all of the night, imports included. `--shown` has
+Prefect show them on a server. What came of each night is a line of RESULTS with its seed, and the
+next call goes on where this one ended: `--kills` and `--full` are what one kind of night shall have
+had in all.
 
 In the end every byte of the warehouse and the quarantine is compared with a night that nobody
 disturbed. Nothing may be left in `work/`, no batch may be half there between, no process may
@@ -25,6 +32,7 @@ import json
 import os
 import random
 import resource
+import secrets
 import shutil
 import subprocess
 import sys
@@ -32,18 +40,19 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from benchmarks.operation.warm import Command, begin, load, load_as
+from benchmarks.operation.struck import Results
+from benchmarks.operation.warm import Command, begin, load, load_as, start
 from flows.orchestrator import prefect_server
 from schemas.run.settings import apply_environment
+from tasks.simulate.faults.apply import DEFAULT_FAULTS
 from tests.flows.exports import write_key
 
 SITES = ("S91", "S92")
-#: One process beside the run: two would each load the models that inspect pixels.
-_OPTIONS = ("--workers", "1", "--home")
 _PATTERNS = ("warehouse/**/*", "restricted/quarantine/**/*")
 _MIB = 1 << 20
 _DISK = 256 * _MIB
@@ -53,28 +62,34 @@ _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _OUTLIVE_S = 10.0
 
 
+@dataclass(frozen=True)
+class Kind:
+    """How nights are run."""
+
+    workers: int
+    started: bool
+    shown: bool
+
+    def __str__(self) -> str:
+        """Say it in a table."""
+        words = ["started" if self.started else "forked", "shown" if self.shown else "plain"]
+        return " ".join([*words, f"{self.workers} worker{'s' * (self.workers > 1)}"])
+
+    def night(self, home: Path, log: Path, sites: Sequence[str] = SITES) -> Command:
+        """Begin a night of both sites."""
+        options = ["--workers", str(self.workers), "--home", str(home)]
+        return (start if self.started else begin)(log, "ingest", *sites, *options)
+
+
 @dataclass
 class Quiet:
     """A night that nobody disturbed: what it made, and how long each stage took."""
 
     digests: dict[str, str]
     stages: dict[str, float]
+    length: float
     peak: int
     before: set[int]
-
-
-@dataclass
-class Tally:
-    """What came of many disturbed nights."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    where: Counter[str] = field(default_factory=Counter)
-
-    def show(self, name: str) -> None:
-        """Print the counts, and a row for each stage."""
-        say(f"{name}: {dict(self.counts)}")
-        for stage, number in sorted(self.where.items()):
-            say(f"  {number:4d} {stage}")
 
 
 def say(text: str) -> None:
@@ -100,9 +115,14 @@ def new_home(home: Path, inbox: Path) -> None:
 
 
 def small_inbox(root: Path) -> None:
-    """Simulate one delivery of each site and keep little of it below `inbox`."""
+    """Simulate one delivery of each site and keep little of it below `inbox`.
+
+    Without burnt-in words: the model that reads them is loaded for seconds in every night, while
+    the disk stays as it is.
+    """
+    faults = ",".join(name for name in DEFAULT_FAULTS if name != "burned_in")
     command = [sys.executable, "-m", "flows.cli", "simulate", str(root / "simulated")]
-    options = ["--sites", "2", "--subjects", "1", "--nights", "1"]
+    options = ["--sites", "2", "--subjects", "1", "--nights", "1", "--faults", faults]
     subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
     for site in SITES:
         (whole,) = (path for path in (root / "simulated" / site).iterdir() if path.is_dir())
@@ -114,27 +134,23 @@ def small_inbox(root: Path) -> None:
         shutil.copytree(whole, root / "inbox" / site / whole.name, copy_function=shutil.copy2)
 
 
-def night(home: Path, log: Path, sites: Sequence[str] = SITES) -> Command:
-    """Begin a night of both sites."""
-    return begin(log, "ingest", *sites, *_OPTIONS, str(home))
-
-
-def undisturbed(root: Path, inbox: Path, sites: Sequence[str] = SITES) -> Quiet:
+def undisturbed(root: Path, inbox: Path, kind: Kind, sites: Sequence[str] = SITES) -> Quiet:
     """Run a night that nobody disturbs, on a disk that is watched."""
     home, running = root / "home", children()
     new_home(home, inbox)
-    before = shutil.disk_usage(home).used
-    command, peak = night(home, root / "log", sites), 0
+    before, begun = shutil.disk_usage(home).used, time.monotonic()
+    command, peak = kind.night(home, root / "log", sites), 0
     while command.code is None:
         command.look()
         peak = max(peak, shutil.disk_usage(home).used - before)
         time.sleep(0.005)
     if command.end():
         sys.exit(command.log.read_text("utf-8"))
-    times = [when for when, _ in command.begun] + [time.monotonic()]
+    now = time.monotonic()
+    times = [when for when, _ in command.begun] + [now]
     names = [name for _, name in command.begun]
     stages = {name: times[n + 1] - times[n] for n, name in enumerate(names)}
-    return Quiet(digests(home), stages, peak, running)
+    return Quiet(digests(home), stages, now - begun, peak, running)
 
 
 def is_torn(home: Path) -> bool:
@@ -163,43 +179,48 @@ def left_to_do(home: Path, quiet: Quiet) -> list[str]:
     return [name for name in quiet.stages if name.split()[0] not in done]
 
 
-def one_kill(home: Path, quiet: Quiet, chance: random.Random, tally: Tally) -> bool:
-    """Begin a night and kill it at a moment that is drawn; False if it ended before."""
-    stage = chance.choice(left_to_do(home, quiet))
-    after, group = chance.uniform(0, quiet.stages[stage]), chance.random() < 0.5
-    sites = chance.sample(SITES, 2)
-    command = night(home, home.parent / "log", sites)
-    if command.await_stage(stage):
+def one_kill(home: Path, quiet: Quiet, kind: Kind, chance: random.Random) -> dict[str, Any] | None:
+    """Begin a night and kill it at a moment that is drawn; None if it ended before."""
+    group, sites = chance.random() < 0.5, chance.sample(SITES, 2)
+    if kind.started:
+        stage, after = "", chance.uniform(0, quiet.length)
+    else:
+        stage = chance.choice(left_to_do(home, quiet))
+        after = chance.uniform(0, quiet.stages[stage])
+    command = kind.night(home, home.parent / "log", sites)
+    if kind.started or command.await_stage(stage):
         time.sleep(after)
         command.look()
     if command.code is not None:
         say(f"ended {command.end()} before {after:.2f} s of {stage} after {command.begun[-1:]}")
-        tally.counts["ended before the kill"] += 1
-        tally.counts["ended with an error"] += command.code != 0
-        return False
+        return None
     command.kill(group=group)
-    tally.counts["kills"] += 1
-    tally.counts["of the whole group" if group else "of the run alone"] += 1
-    tally.where[command.begun[-1][1]] += 1
-    tally.counts["torn"] += is_torn(home)
-    return True
+    struck = command.begun[-1][1] if command.begun else "start"
+    return {"stage": struck, "after_s": after, "group": group, "torn": is_torn(home)}
 
 
-def judge(home: Path, quiet: Quiet, tally: Tally) -> None:
+def judge(home: Path, quiet: Quiet, kind: Kind) -> dict[str, int]:
     """Run the night again with nobody disturbing it, and compare."""
-    tally.counts["nights"] += 1
-    again = night(home, home.parent / "log")
-    code = again.end()
-    tally.counts["last night failed"] += code != 0
-    tally.counts["differs"] += digests(home) != quiet.digests
-    tally.counts["orphans in work"] += sum(1 for _ in (home / "work").iterdir())
+    again = kind.night(home, home.parent / "log")
+    failed, differs = again.end() != 0, digests(home) != quiet.digests
+    orphans = sum(1 for _ in (home / "work").iterdir())
     deadline = time.monotonic() + _OUTLIVE_S
     while (left := children() - quiet.before) and time.monotonic() < deadline:
         time.sleep(0.02)
         for process in left:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(process, os.WNOHANG)
-    tally.counts["processes that outlive"] += len(left)
+    for process in left:
+        say(f"outlives: {process} {_described(process)}")
+    return {"failed": failed, "differs": differs, "orphans": orphans, "outlive": len(left)}
+
+
+def _described(process: int) -> str:
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        state = Path(f"/proc/{process}/status").read_text("utf-8").split("State:")[1][:20]
+        return f"{state.strip()} {words}"
+    return "gone"
 
 
 def children() -> set[int]:
@@ -220,53 +241,49 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def kill_nights(root: Path, inbox: Path, quiet: Quiet, number: int, seed: int) -> None:
-    """Kill nights so many times in all, and print what is left."""
-    tally, count = Tally(), 0
-    while tally.counts["kills"] < number:
-        folder = root / f"night{count}"
+def killed_night(
+    root: Path, inbox: Path, quiet: Quiet, kind: Kind, seed: int, wanted: int
+) -> dict[str, Any]:
+    """Kill one night up to so many times, and judge what is left."""
+    folder, cpu = root / f"night{seed}", spent()
+    home = folder / "home"
+    new_home(home, inbox)
+    chance = random.Random(f"{seed} {kind}")
+    kills: list[dict[str, Any]] = []
+    told: list[bool] = []
+    while len(kills) < wanted and left_to_do(home, quiet):
+        one = one_kill(home, quiet, kind, chance)
+        if one is None:
+            break
+        kills.append(one)
+        if (seed * _KILLS_A_NIGHT + len(kills)) % _ASK_STATUS == 0:
+            told.append(is_told(home) or not left_to_do(home, quiet))
+    left = judge(home, quiet, kind)
+    shutil.rmtree(folder)
+    return {"seed": seed, "kills": kills, "told": told, **left, "cpu_s": round(spent() - cpu, 1)}
+
+
+def full_disk(root: Path, inbox: Path, quiet: Quiet, kind: Kind, seed: int) -> dict[str, Any]:
+    """Let one night meet a full disk, and judge what is left."""
+    cpu = spent()
+    with small_disk(root / f"full{seed}") as folder:
         home = folder / "home"
         new_home(home, inbox)
-        chance = random.Random(seed + count)
-        begun = tally.counts["kills"]
-        wanted = min(_KILLS_A_NIGHT, number - begun)
-        while tally.counts["kills"] - begun < wanted and left_to_do(home, quiet):
-            if not one_kill(home, quiet, chance, tally):
-                break
-            if tally.counts["kills"] % _ASK_STATUS == 0:
-                tally.counts["status asked"] += 1
-                tally.counts["told"] += is_told(home) or not left_to_do(home, quiet)
-        judge(home, quiet, tally)
-        killed = tally.counts["kills"] - begun
-        say(f"seed {seed + count}: {killed} kills; {dict(tally.counts)}; {spent():.0f} CPU s")
-        shutil.rmtree(folder)
-        count += 1
-    tally.show("kills")
-
-
-def full_disks(root: Path, inbox: Path, quiet: Quiet, number: int, seed: int) -> None:
-    """Let nights meet full disks, and print what is left."""
-    tally = Tally()
-    chance = random.Random(seed)
-    for point in range(number):
-        with small_disk(root / f"full{point}") as folder:
-            home = folder / "home"
-            new_home(home, inbox)
-            rest = chance.randint(0, quiet.peak)
-            with (folder / "ballast").open("wb") as stream:
-                os.posix_fallocate(stream.fileno(), 0, shutil.disk_usage(home).free - rest)
-            command = night(home, root / "log")
-            failed = command.end() != 0
-            (folder / "ballast").unlink()
-            tally.counts["nights that failed"] += failed
-            if failed:
-                tally.where[command.begun[-1][1] if command.begun else "before the first"] += 1
-            tally.counts["torn"] += is_torn(home)
-            tally.counts["told"] += is_told(home)
-            judge(home, quiet, tally)
-        left = f"{rest / _MIB:.1f} of {quiet.peak / _MIB:.1f} MiB left"
-        say(f"{left}: {dict(tally.counts)}; {spent():.0f} CPU s")
-    tally.show("full disks")
+        rest = random.Random(f"{seed} full").randint(0, quiet.peak)
+        with (folder / "ballast").open("wb") as stream:
+            os.posix_fallocate(stream.fileno(), 0, shutil.disk_usage(home).free - rest)
+        command = kind.night(home, root / "log")
+        failed = command.end() != 0
+        (folder / "ballast").unlink()
+        begun = command.begun[-1][1] if command.begun else "start"
+        full = {
+            "left_of_peak": round(rest / quiet.peak, 3),
+            "stage": begun if failed else "",
+            "torn": is_torn(home),
+        }
+        told = [is_told(home)] if failed else []
+        left = judge(home, quiet, kind)
+    return {"seed": seed, "full": full, "told": told, **left, "cpu_s": round(spent() - cpu, 1)}
 
 
 def spent() -> float:
@@ -275,33 +292,65 @@ def spent() -> float:
     return sum(one.ru_utime + one.ru_stime for one in both)
 
 
+def both_ways(root: Path, inbox: Path, kind: Kind) -> Quiet:
+    """Run two nights that nobody disturbs, either site first; they must have made the same."""
+    with small_disk(root / "cold") as folder:
+        cold = undisturbed(folder, inbox, kind)
+        if not kind.started:
+            load_as(folder / "log")
+    with small_disk(root / "quiet") as folder:
+        quiet = undisturbed(folder, inbox, kind, SITES[::-1])
+    if cold.digests != quiet.digests:
+        sys.exit("the night of either site first differs")
+    # The first night and the first site pay for what starts then: a kill would come late.
+    quiet.stages = {name: min(t, cold.stages[name]) for name, t in quiet.stages.items()}
+    return quiet
+
+
 def main() -> None:
-    """Run the nights and print what they left."""
+    """Run nights, keep what came of them, print what is kept."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--full", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--full", type=int, default=0)
+    parser.add_argument("--shown", action="store_true")
+    parser.add_argument("--started", action="store_true")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=9)
     options = parser.parse_args()
+    kind = Kind(options.workers, options.started, options.shown)
+    results = Results(options.results)
+    deadline = time.monotonic() + 60 * options.minutes
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    with tempfile.TemporaryDirectory() as scratch:
+
+    def kills_left() -> int:
+        return max(0, options.kills - results.kills(str(kind)))
+
+    def lacks() -> bool:
+        full = results.full_disks(str(kind)) < options.full
+        return (kills_left() > 0 or full) and time.monotonic() < deadline
+
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         root = Path(scratch)
-        small_inbox(root)
-        with prefect_server(apply_environment(home=root / "server")):
-            load()
-            with small_disk(root / "cold") as folder:
-                cold = undisturbed(folder, root / "inbox")
-                load_as(folder / "log")
-            with small_disk(root / "quiet") as folder:
-                quiet = undisturbed(folder, root / "inbox", SITES[::-1])
-            say(f"either site first: {'the same' if cold.digests == quiet.digests else 'DIFFERS'}")
-            # The first night and the first site pay for what starts then: a kill would come late.
-            quiet.stages = {name: min(t, cold.stages[name]) for name, t in quiet.stages.items()}
-            length = sum(quiet.stages.values())
-            say(f"undisturbed: {length:.1f} s, {len(quiet.digests)} files, {spent():.0f} CPU s")
-            if options.kills:
-                kill_nights(root, root / "inbox", quiet, options.kills, options.seed)
-            if options.full:
-                full_disks(root, root / "inbox", quiet, options.full, options.seed)
+        inbox = root / "inbox"
+        if lacks():
+            small_inbox(root)
+            if kind.shown:
+                stack.enter_context(prefect_server(apply_environment(home=root / "server")))
+            if not kind.started:
+                load()
+            quiet = both_ways(root, inbox, kind)
+            say(f"undisturbed {quiet.length:.1f} s, {len(quiet.digests)} files")
+            say(", ".join(f"{name} {seconds:.2f}" for name, seconds in quiet.stages.items()))
+        while lacks():
+            seed = secrets.randbelow(1_000_000)
+            if kills := min(kills_left(), _KILLS_A_NIGHT):
+                night = killed_night(root, inbox, quiet, kind, seed, kills)
+            else:
+                night = full_disk(root, inbox, quiet, kind, seed)
+            results.keep({"kind": str(kind), **night})
+            say(f"{night}")
+    say(results.table())
 
 
 if __name__ == "__main__":

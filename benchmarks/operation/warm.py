@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -32,9 +34,15 @@ _CALLS = (
 
 
 def load() -> None:
-    """Import what nights import; nothing here may have started a thread of ours before."""
+    """Import what nights import; nothing here may have started a thread of ours before.
+
+    Prefect only where its server is named: without one, each fork would start a server of its own
+    because it finds Prefect loaded, and that server outlives a kill.
+    """
     import great_expectations  # noqa: F401 - the first night would pay for it
-    import prefect.main  # noqa: F401
+
+    if os.environ.get("PREFECT_API_URL"):
+        import prefect.main  # noqa: F401
 
     import flows.cli
     import flows.ingest_site  # noqa: F401
@@ -48,6 +56,10 @@ def load_as(log: Path) -> None:
                 importlib.import_module(name)
 
 
+#: A line of a night, as `tell_step` has it: site, batch, what begins now, which of how many.
+_STEP = re.compile(rb"^(S\d\d) \S+: (.+) \(\d+ of \d+\)$", re.MULTILINE)
+
+
 @dataclass
 class Command:
     """A running command, and the stages that it has begun so far."""
@@ -57,12 +69,19 @@ class Command:
     _reader: int = field(repr=False)
     begun: list[tuple[float, str]] = field(default_factory=list)
     code: int | None = None
+    started: bool = False
+
+    def _steps(self, told: bytes) -> list[str]:
+        with self.log.open("ab") as stream:
+            stream.write(told)
+        return [b" ".join(found).decode() for found in _STEP.findall(told)]
 
     def look(self) -> None:
         """Take in what the command has told, and whether it has ended."""
         while told := _read(self._reader):
             now = time.monotonic()
-            self.begun += [(now, line) for line in told.decode("ascii").splitlines()]
+            lines = told.decode("ascii").splitlines() if not self.started else self._steps(told)
+            self.begun += [(now, line) for line in lines]
         if self.code is None:
             ended, status = os.waitpid(self.process, os.WNOHANG)
             if ended:
@@ -119,6 +138,19 @@ def begin(log: Path, *arguments: str) -> Command:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def start(log: Path, *arguments: str) -> Command:
+    """Start `livercohort ARGUMENTS` as users do; its own lines tell the stages."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    log.unlink(missing_ok=True)
+    log.touch()
+    command = [sys.executable, "-m", "flows.cli", *arguments]
+    process = subprocess.Popen(command, stdout=writer, stderr=writer, start_new_session=True)
+    os.close(writer)
+    process.returncode = 0  # it is waited for by its number, as forks are
+    return Command(process.pid, log, reader, started=True)
 
 
 def _tell_stages(writer: int) -> None:

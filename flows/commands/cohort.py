@@ -65,8 +65,14 @@ def release(
         require_free(settings.zones, "release")
         show_progress(settings.zones.logs / "livercohort.log")
         from flows.release_cohort import release_cohort
+        from schemas.run.shown_runs import shown_to_the_end
 
-        result = release_cohort(bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone)
+        result = shown_to_the_end(
+            "release",
+            lambda: release_cohort(
+                bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone
+            ),
+        )
     if as_json:
         say_json(result)
     else:

@@ -19,6 +19,7 @@ from typing import Any
 
 from schemas.errors import LivercohortError, NightIncompleteError
 from schemas.run.atomic_files import canonical_json, write_bytes
+from schemas.run.progress import step_now
 from schemas.run.zones import Zones
 
 _KEPT = 400
@@ -71,7 +72,7 @@ def recorded_night(zones: Zones, site: str) -> Iterator[dict[str, Any]]:
         site, stamp(begun), NightState.RUNNING, host=socket.gethostname(), pid=os.getpid()
     )
     _write(path, record)
-    state, told = NightState.FAILED, ["interrupted"]
+    state, told = NightState.FAILED, []
     try:
         yield night
         held = any(batch["state"] == "held" for batch in night["batches"])
@@ -85,6 +86,9 @@ def recorded_night(zones: Zones, site: str) -> Iterator[dict[str, Any]]:
         raise
     except Exception as error:
         told = [f"failed with {type(error).__name__}"]
+        raise
+    except BaseException:  # Ctrl-C, SIGTERM: the message says where
+        told = [" at ".join(filter(None, ["interrupted", step_now()]))]
         raise
     finally:
         ended = time.time()

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from schemas.run.forking import die_with_run, preload_in_server, worker_context
+from schemas.run.stopping import end_by_sigterm
 from schemas.run.work import Start, Warm, Work, elsewhere
 
 Item = TypeVar("Item")
@@ -325,6 +326,7 @@ def _work(
     start: Start | None,
 ) -> None:
     os.setsid()
+    end_by_sigterm()
     # Its report would quote paths; what ended a worker is told by its code.
     faulthandler.disable()
     die_with_run(forker)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 LOGGER_NAME = "livercohort"
 _MIN_INTERVAL_S = 2.0
+#: The step that each subject is at.
+_steps: dict[str, str] = {}
 
 
 def stage_progress(stage: str, subject: str) -> Callable[[int, int], None]:
@@ -47,9 +49,22 @@ def tell_step(subject: str, step: str, number: int, total: int) -> None:
     number, total : int
         Steps that are done, and all of them.
     """
+    _steps.pop(subject, None)
+    if step:
+        _steps[subject] = step
     facts = {"stage": "steps", "subject": subject, "done": number, "total": total, "step": step}
     text = f"{subject}: {step} ({number + 1} of {total})" if step else f"{subject}: done"
     logging.getLogger(LOGGER_NAME).info("%s", text, extra=facts)
+
+
+def step_now() -> str:
+    """Return which step of what has begun last and not ended; empty where there is none."""
+    return ": ".join(list(_steps.items())[-1]) if _steps else ""
+
+
+def no_step() -> None:
+    """Let nothing be at a step any more: what failed at one has not told that it ended."""
+    _steps.clear()
 
 
 def announce(text: str) -> None:

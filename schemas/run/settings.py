@@ -28,8 +28,10 @@ QUIET_ENVIRONMENT = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
     "PREFECT_LOGGING_LOG_PRINTS": "false",
-    # What a server answers while its database restarts: asked again, five times, later and later.
+    # What a server answers while its database restarts: asked again, four times, later and later,
+    # half a minute in all.
     "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
+    "PREFECT_CLIENT_MAX_RETRIES": "4",
 }
 #: On the command line our own progress lines are what a person reads; Prefect's go to its API.
 _PREFECT_CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"

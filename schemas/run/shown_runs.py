@@ -13,9 +13,14 @@ import functools
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+
+from schemas.errors import LivercohortError
+from schemas.run.progress import LOGGER_NAME, announce
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,6 +28,11 @@ R_co = TypeVar("R_co", covariant=True)
 
 #: What stages log where nobody shows it; the commands keep it in the log file.
 PLAIN_LOGGER = "livercohort.runs"
+#: Set once the server that shows the runs of this process did not answer.
+_gone = threading.Event()
+_until_the_end = ExitStack()
+#: What flows of this process came to, whether it could be shown or not.
+_over: dict[str, Any] = {}
 _plain_log = logging.getLogger(PLAIN_LOGGER)
 # Not on the terminal: progress lines are what a person reads there.
 _plain_log.propagate = False
@@ -113,6 +123,7 @@ def flow(**options: Any) -> Callable[[Callable[P, R]], Shown[P, R]]:
             return _Plain(function)
         from prefect import flow as of_prefect
 
+        _send_events_while_it_answers()
         made: Shown[P, R] = of_prefect(**options)(function)
         return made
 
@@ -144,6 +155,75 @@ def get_run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
     return of_prefect()
 
 
+def work_is_over(name: str, result: object) -> None:
+    """Say what a flow came to, as its last word: what is raised after it is of its server."""
+    _over[name] = result
+
+
+def shown_to_the_end(name: str, run: Callable[[], R]) -> R:
+    """Run a flow; where nothing failed but to show how it ended, return what it came to.
+
+    Parameters
+    ----------
+    name : str
+        As the flow says it to `work_is_over`; told to people.
+    run : callable
+        Calls the flow.
+    """
+    _over.pop(name, None)
+    try:
+        return run()
+    except LivercohortError:
+        raise
+    except Exception as error:
+        if name not in _over:
+            raise
+        announce(f"{name}: done, its end could not be shown: {type(error).__name__}")
+        result: R = _over[name]
+        return result
+
+
+def _show(showing: Callable[[], R]) -> R | None:
+    """Show something; a server that is gone costs a wait once, and never what it would show."""
+    from httpx import HTTPError
+
+    if _gone.is_set():
+        return None
+    try:
+        return showing()
+    except HTTPError as error:
+        _await_it_no_more()
+        told = "the server that shows this run does not answer (%s): the run goes on, not shown"
+        logging.getLogger(LOGGER_NAME).warning(told, type(error).__name__)
+        return None
+
+
+def _await_it_no_more() -> None:
+    """Let what Prefect itself still asks fail at once: it was asked long enough."""
+    from prefect.settings import (
+        PREFECT_CLIENT_MAX_RETRIES,
+        PREFECT_LOGGING_TO_API_ENABLED,
+        temporary_settings,
+    )
+
+    _gone.set()
+    no_more = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_LOGGING_TO_API_ENABLED: False}
+    _until_the_end.enter_context(temporary_settings(no_more))
+
+
+def _send_events_while_it_answers() -> None:
+    """Drop the events of a run whose server is gone: each would be tried for ten seconds."""
+    from prefect.events.clients import PrefectEventsClient
+    from prefect.events.worker import EventsWorker
+
+    class Client(PrefectEventsClient):
+        async def _emit(self, event: Any) -> None:
+            if not _gone.is_set():
+                await super()._emit(event)
+
+    EventsWorker.set_client_override(Client)
+
+
 def create_table_artifact(
     *, key: str, table: Sequence[Mapping[str, object]], description: str
 ) -> None:
@@ -161,7 +241,8 @@ def create_table_artifact(
     if in_flow_run():
         from prefect.artifacts import create_table_artifact as of_prefect
 
-        of_prefect(key=key, table=[dict(row) for row in table], description=description)
+        rows = [dict(row) for row in table]
+        _show(lambda: of_prefect(key=key, table=rows, description=description))
 
 
 def create_markdown_artifact(*, key: str, markdown: str) -> None:
@@ -169,7 +250,7 @@ def create_markdown_artifact(*, key: str, markdown: str) -> None:
     if in_flow_run():
         from prefect.artifacts import create_markdown_artifact as of_prefect
 
-        of_prefect(key=key, markdown=markdown)
+        _show(lambda: of_prefect(key=key, markdown=markdown))
 
 
 def progress_shown(key: str, description: str) -> Callable[[float], None]:
@@ -188,11 +269,13 @@ def progress_shown(key: str, description: str) -> Callable[[float], None]:
 
     from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-    made = create_progress_artifact(0.0, key=key, description=description)
+    made = _show(lambda: create_progress_artifact(0.0, key=key, description=description))
+    if made is None:
+        return lambda percent: None
     if not isinstance(made, UUID):
         raise TypeError("progress is shown from synchronous flows only")
 
     def move(percent: float) -> None:
-        update_progress_artifact(made, percent)
+        _show(lambda: update_progress_artifact(made, percent))
 
     return move

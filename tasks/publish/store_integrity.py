@@ -86,7 +86,9 @@ class Checked:
         except (OSError, pa.ArrowException):
             return  # everything is hashed anew
         oldest = min((row["full_at"] for row in rows), default=0)
-        if self._now - oldest > FULL_EVERY_DAYS * 86_400:
+        # A date to come was written by a clock that has been set back since: it would put the
+        # look at every image off until then.
+        if not 0 <= self._now - oldest <= FULL_EVERY_DAYS * 86_400:
             return
         self._full_at = oldest
         for row in rows:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -79,35 +80,58 @@ def require_whole(home: Path, night: Path) -> None:
 
 
 def test_a_night_that_the_system_ends_says_so_and_the_next_is_whole(
-    home: Path, night: Path, prefect_api: str
+    home: Path, night: Path
 ) -> None:
-    """As `systemctl stop` and a shutdown do: SIGTERM."""
+    """As `systemctl stop` and a shutdown do: SIGTERM, to workers as well."""
+    with a_night(home) as process:
+        await_sign(process, begun(home))
+        os.killpg(process.pid, signal.SIGTERM)
+        stopped = ended(process)
+    require_said(stopped, home)
+    require_whole(home, night)
+
+
+def test_a_night_that_is_shown_says_so_too(home: Path, prefect_api: str) -> None:
     with a_night(home, PREFECT_API_URL=prefect_api) as process:
         await_sign(process, begun(home))
         process.terminate()
         stopped = ended(process)
-    assert stopped.code != 0
+    require_said(stopped, home)
+
+
+def require_said(stopped: Ended, home: Path) -> None:
+    """Require that a night said that and where it was stopped, and left no lease."""
+    assert stopped.code == 143, stopped.out + stopped.err
     assert "Traceback" not in stopped.err
+    said = re.search(r"^stopped by SIGTERM at (S91 \S+: .+): what was", stopped.err, re.MULTILINE)
+    assert said is not None, stopped.err
+    assert not list((home / "operations" / "leases").iterdir())
     assert status(home)["n_files"] == 0
-    assert run("status", "--home", home, LIVERCOHORT_MIN_FREE_GIB="0").code == 1
-    require_whole(home, night)
+    told = run("status", "--home", home, LIVERCOHORT_MIN_FREE_GIB="0")
+    assert told.code == 1
+    assert f"interrupted at {said[1]}" in told.out
 
 
-def test_a_scheduler_that_goes_down_in_the_middle_costs_the_night_and_nothing_else(
+def test_a_scheduler_that_goes_down_in_the_middle_costs_a_wait_and_nothing_else(
     home: Path, night: Path, prefect_api: str
 ) -> None:
-    # Prefect asks five times, longer and longer apart: minutes, unless told otherwise.
-    with (
-        between(prefect_api) as server,
-        a_night(home, PREFECT_API_URL=server.url, PREFECT_CLIENT_MAX_RETRIES="0") as process,
-    ):
+    """Files are the truth: the night goes on, and says that nobody is shown its end."""
+    with between(prefect_api) as server, a_night(home, PREFECT_API_URL=server.url) as process:
         await_sign(process, begun(home))
         server.end()
-        stopped = ended(process, timeout_s=200)
-    assert stopped.code != 0, stopped.out
-    assert "Traceback" not in stopped.err
-    assert run("status", "--home", home, LIVERCOHORT_MIN_FREE_GIB="0").code == 1
-    require_whole(home, night)
+        gone = time.monotonic()
+        done = ended(process, timeout_s=200)
+    took = time.monotonic() - gone
+    assert done.code == 0, done.out + done.err
+    assert "Traceback" not in done.err
+    assert "the server that shows this run does not answer" in done.err
+    assert "ingest-S91: done, its end could not be shown" in done.err
+    assert file_bytes(home, *COMMITTED) == file_bytes(night, *COMMITTED)
+    assert list((home / "work").iterdir()) == []
+    assert status(home)["adds_up"] is True
+    again = run("ingest", "S91", "--home", home, PREFECT_API_URL=prefect_api)
+    assert "nothing new: S91" in again.out
+    assert took < 100, "waited for once, for half a minute, and the night and its end on busy cores"
 
 
 def test_a_database_that_restarts_in_the_middle_costs_nothing(

@@ -98,6 +98,24 @@ def test_a_file_is_hashed_again_only_when_its_entry_changed(zones: Zones) -> Non
     assert Checked(zones).sha256(path) == sha256_of_bytes(b"two")
 
 
+@pytest.mark.parametrize(("days", "is_believed"), [(0, True), (-6, True), (-8, False), (1, False)])
+def test_what_was_hashed_is_believed_for_a_week_and_never_from_a_day_to_come(
+    zones: Zones, days: int, is_believed: bool
+) -> None:
+    """A clock that was ahead and is set back must not put off the look at every image."""
+    path = zones.warehouse / "image"
+    path.write_bytes(b"one")
+    checked = Checked(zones)
+    digest = checked.sha256(path)
+    checked.write()
+    remembered = zones.restricted / "checked.parquet"
+    rows = pq.read_table(remembered).to_pylist()
+    for row in rows:
+        row |= {"sha256": "0" * 64, "full_at": row["full_at"] + days * 86_400}
+    pq.write_table(pa.Table.from_pylist(rows, pq.read_schema(remembered)), remembered)
+    assert Checked(zones).sha256(path) == ("0" * 64 if is_believed else digest)
+
+
 def test_a_second_name_makes_no_file_another_one(zones: Zones) -> None:
     path = zones.warehouse / "image"
     path.write_bytes(b"one")

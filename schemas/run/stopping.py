@@ -1,0 +1,40 @@
+"""SIGTERM as a way out: what a run holds is given back, and it is said where it stopped.
+
+`systemctl stop` and a shutdown send it. By default it ends a process at once and without a word;
+here it unwinds, as Ctrl-C does. What was not committed starts anew next time either way.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stopped(BaseException):
+    """The system asks this run to end: no error of a unit, and nothing may catch it as one."""
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise `Stopped` for the time of the block; a second one ends at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only that thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def end_by_sigterm() -> None:
+    """Let SIGTERM end this process at once, as a worker that holds nothing."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise Stopped
