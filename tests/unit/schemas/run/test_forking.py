@@ -81,3 +81,27 @@ def test_a_temporary_folder_in_which_no_server_could_listen_is_refused_by_its_le
             require_short_temporary_folder()
     finally:
         shutil.rmtree(folder)
+
+
+def test_a_thread_that_only_beats_is_no_reason_for_a_server_and_no_fork_cuts_a_beat() -> None:
+    """The beat takes a lock and holds it for a while: in a worker nobody would open it."""
+    said = run(
+        f"""
+        import threading, time
+        from schemas.run.forking import beating, worker_context
+        lock, beats = threading.Lock(), []
+        def beat():
+            with lock:
+                beats.append(time.sleep(0.02))
+        with beating(beat, 0.001):
+            context = worker_context("{_MODULE}")
+            found = []
+            for _ in range(20):
+                with context.Pool(1) as pool:
+                    found.append(pool.apply(eval, ("__import__('__main__').lock.locked()",)))
+        n = len(beats)
+        time.sleep(0.1)
+        print(context.get_start_method(), any(found), n > 5, len(beats) == n)
+        """
+    )
+    assert said == ["fork", "False", "True", "True"]
