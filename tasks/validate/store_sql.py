@@ -21,6 +21,7 @@ from tasks.validate.frames import DERIVED_TABLES, INSTANCE_FEATURES, key_columns
 from tasks.validate.suites import Rule, Suite
 
 OBSERVED = "observed"
+DUCKDB = "duckdb"
 _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "lock_configuration": "true",
@@ -97,7 +98,9 @@ def _run(
     try:
         rows = database.execute(f"SELECT DISTINCT {names} FROM ({rule.sql})").fetchall()  # noqa: S608 - the statement is the rule
     except duckdb.Error:
-        return Outcome(table, rule, ran=False, success=False, failing=(), evidence={})
+        return Outcome(
+            table, rule, ran=False, success=False, failing=(), evidence={}, engine=DUCKDB
+        )
     found = {tuple(map(str, row[:-1])): row[-1] for row in sorted(rows, key=repr)}
     return Outcome(
         table,
@@ -106,6 +109,7 @@ def _run(
         success=not found,
         failing=tuple(FailingRow(names, value) for names, value in sorted(found.items())),
         evidence={"unexpected_count": len(found)},
+        engine=DUCKDB,
     )
 
 
