@@ -7,10 +7,10 @@ network, so a rule can read nothing but the tables.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
@@ -19,6 +19,9 @@ from schemas.tables.record_tables import record_schema
 from tasks.validate.engine import FailingRow, Outcome
 from tasks.validate.frames import DERIVED_TABLES, INSTANCE_FEATURES, key_columns
 from tasks.validate.suites import Rule, Suite
+
+if TYPE_CHECKING:
+    import pyarrow.dataset
 
 OBSERVED = "observed"
 DUCKDB = "duckdb"

@@ -1,0 +1,1 @@
+"""What a night does of publishing: rows as a release would hold them."""
