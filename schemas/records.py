@@ -33,7 +33,7 @@ class FileKind(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DeliveredFile:
     """One file as a reader of the export sees it (restricted: the path may identify)."""
 
@@ -63,7 +63,7 @@ class Delivery:
     taken_again: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileOutcome:
     """Where one delivered file ended: one row per file, whatever happened to it.
 

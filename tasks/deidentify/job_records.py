@@ -15,7 +15,7 @@ from schemas.states import ReasonCode
 from tasks.deidentify.identifiers import Identifier
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One file to de-identify (restricted: the path may identify)."""
 
@@ -25,7 +25,7 @@ class Job:
     sha256: Sha256 | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class JobResult:
     """What became of one file in a worker (restricted: days and identifiers)."""
 
