@@ -21,6 +21,7 @@ from schemas.identifiers import (
     SubjectId,
     SubjectNo,
 )
+from schemas.run.file_stamps import Stamp
 from schemas.states import FileState, ReasonCode, Severity, Verdict
 
 
@@ -44,6 +45,8 @@ class DeliveredFile:
     sha256: Sha256
     kind: FileKind
     reason: ReasonCode | None = None
+    #: The directory entry that it was hashed under; None where it has to be hashed again.
+    stamp: Stamp | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
 from schemas.pixel_decisions import Question
+from schemas.run.file_stamps import Stamp
 from schemas.states import ReasonCode
 from tasks.deidentify.identifiers import Identifier
 
@@ -23,6 +24,8 @@ class Job:
     path: Path = field(repr=False)
     size_bytes: int
     sha256: Sha256 | None = None
+    #: Under which directory entry it had that hash; None where nobody can tell.
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)

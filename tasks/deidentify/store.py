@@ -78,7 +78,7 @@ def deidentify_batch(
         One outcome per file, in `file_no` order, whatever happened to it; action counts and
         identifiers.
     """
-    jobs = [Job(f.file_no, f.path, f.size_bytes, f.sha256) for f in files]
+    jobs = [Job(f.file_no, f.path, f.size_bytes, f.sha256, f.stamp) for f in files]
     subjects = Subjects(ring, assignments, decisions=decisions or PixelDecisions())
     batch = run_jobs(jobs, subjects, out_dir, workers)
     sync_tree(out_dir)

@@ -1,1 +1,0 @@
-"""What a night does of publishing: rows as a release would hold them."""
