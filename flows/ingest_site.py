@@ -41,7 +41,7 @@ from tasks.desk.task import take_decided_again
 from tasks.harmonise.task import label_batch
 from tasks.inspect.task import inspect_again, inspect_batch
 from tasks.measure.task import measure_batch
-from tasks.publish.task import stage_rows
+from tasks.publish.night.task import stage_rows
 from tasks.queries.task import sync_batch_queries
 from tasks.receive.store_lease import lease
 from tasks.receive.task import commit_batch, link_batch, receive_exports, settle_batch, stage_tables

@@ -21,6 +21,7 @@ from schemas.identifiers import (
     SubjectId,
     SubjectNo,
 )
+from schemas.run.file_stamps import Stamp
 from schemas.states import FileState, ReasonCode, Severity, Verdict
 
 
@@ -33,7 +34,7 @@ class FileKind(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DeliveredFile:
     """One file as a reader of the export sees it (restricted: the path may identify)."""
 
@@ -44,6 +45,8 @@ class DeliveredFile:
     sha256: Sha256
     kind: FileKind
     reason: ReasonCode | None = None
+    #: The directory entry that it was hashed under; None where it has to be hashed again.
+    stamp: Stamp | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Delivery:
     taken_again: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileOutcome:
     """Where one delivered file ended: one row per file, whatever happened to it.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 DELIVERED_FACTS_TABLE = "delivered_facts"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveredFacts:
     """Deciding numbers of one delivered object, as written there and read as numbers.
 

@@ -2,7 +2,8 @@
 
 A thread of ours may hold a lock in the moment of the fork, which no one would open in the
 worker. With threads, as under Prefect, a server process of one thread forks instead. It starts
-once for all stages of a night, so what any stage's workers need is imported there.
+once for all stages of a night, so what any stage's workers need is imported there. A thread that
+only beats now and then (`beating`) is no such danger: no fork happens while it does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import signal
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from multiprocessing import current_process, get_context, parent_process
 from multiprocessing.context import ForkContext, ForkServerContext
 from multiprocessing.util import Finalize
@@ -32,6 +34,52 @@ _KEPT_S = 86_400.0
 _OURS = re.compile(r"lc([0-9a-f]{1,6})-[0-9a-f]{4}")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _for_server: list[str] = []
+_beats: set[threading.Thread] = set()
+#: Held for the time of a beat and of a fork, so that neither happens within the other.
+_one_at_a_time = threading.Lock()
+os.register_at_fork(
+    before=_one_at_a_time.acquire,
+    after_in_parent=_one_at_a_time.release,
+    after_in_child=_one_at_a_time.release,
+)
+
+
+@contextlib.contextmanager
+def beating(beat: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Call `beat` now and then in a thread for the time of the block; workers may be forked.
+
+    Between two beats the thread waits and holds nothing but its own alarm, which no worker has
+    a use for.
+
+    Parameters
+    ----------
+    beat : callable
+        Raises nothing.
+    every_s : float
+        Time between two calls; the first comes after as long.
+    """
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.wait(every_s):
+            with _one_at_a_time:
+                beat()
+
+    thread = threading.Thread(target=run, daemon=True)
+    _beats.add(thread)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        _beats.discard(thread)
+
+
+def can_fork() -> bool:
+    """Return whether workers may be forked from this process as it is now."""
+    alive = [thread for thread in threading.enumerate() if thread not in _beats]
+    return alive == [threading.current_thread()]
 
 
 def preload_in_server(*modules: str) -> None:
@@ -65,7 +113,7 @@ def require_short_temporary_folder() -> None:
 
 def worker_context(*modules: str) -> ForkContext | ForkServerContext:
     """Return how to start workers that need these modules, by name; they find them loaded."""
-    if threading.active_count() > 1:
+    if not can_fork():
         require_short_temporary_folder()
         _name_the_folder_of_sockets()
         preload_in_server(*modules)

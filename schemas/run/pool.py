@@ -16,7 +16,6 @@ import math
 import os
 import resource
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from schemas.run.forking import die_with_run, preload_in_server, worker_context
+from schemas.run.forking import can_fork, die_with_run, preload_in_server, worker_context
 from schemas.run.stopping import end_by_sigterm
 from schemas.run.work import Start, Warm, Work, elsewhere
 
@@ -279,7 +278,7 @@ class _Pool(Generic[Item, Result]):
 
 def preload(*modules: str) -> None:
     """Import modules that the next workers need, where they are forked from this process."""
-    if threading.active_count() == 1:
+    if can_fork():
         for name in modules:
             importlib.import_module(name)
 

@@ -24,7 +24,6 @@ from tasks.clinical.intake import read_form
 from tasks.clinical.pseudonymise import TableCell, arrow_schema_of
 from tasks.clinical.raw_form import FormRefusedError
 from tasks.clinical.sealing import seal_intake, unseal_intake
-from tasks.clinical.templates import templates
 
 _log = logging.getLogger(__name__)
 
@@ -100,6 +99,9 @@ def write_templates(folder: Path) -> list[str]:
     BadInputError
         If one of them is there already: it may be filled in.
     """
+    # Here: a night reads forms and makes none.
+    from tasks.clinical.templates import templates
+
     blanks = templates()
     there = sorted(name for name in blanks if (folder / name).exists())
     if there:

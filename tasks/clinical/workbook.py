@@ -16,9 +16,6 @@ from typing import IO, Any
 from xml.etree.ElementTree import ParseError
 
 from defusedxml.common import DefusedXmlException
-from openpyxl.reader.excel import ExcelReader
-from openpyxl.utils.cell import range_boundaries
-from openpyxl.utils.exceptions import InvalidFileException
 
 from schemas.states import ReasonCode
 from tasks.clinical.direct_identifiers import (
@@ -47,11 +44,11 @@ _NOT_SCALING = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 #: Excel keeps 15 significant digits: the sixteenth of a number is no longer what was typed.
 _EXACT_BELOW = 10**15
 _SUFFIX = re.compile(r"(?P<name>.+?)__(?P<date>[0-9-]+)")
-#: What openpyxl and the readers below it raise on bytes that are no usable workbook; each ends
-#: as a refused form with a reason. NotImplementedError and RuntimeError come from zip members
-#: that are packed or encrypted in ways that nobody here opens.
+#: What openpyxl and the readers below it raise on bytes that are no usable workbook, besides
+#: exceptions of its own; each ends as a refused form with a reason. NotImplementedError and
+#: RuntimeError come from zip members that are packed or encrypted in ways that nobody here opens.
 _DAMAGED = (
-    zipfile.BadZipFile, InvalidFileException, DefusedXmlException, ParseError,
+    zipfile.BadZipFile, DefusedXmlException, ParseError,
     KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, EOFError,
     NotImplementedError, RuntimeError, ArithmeticError, MemoryError,
     zlib.error, lzma.LZMAError, struct.error,
@@ -84,17 +81,22 @@ def read_workbook(contract: FormContract, data: bytes) -> Layout:
         raise _refused(
             "the workbook is protected by a password" if locked else "the old .xls format"
         )
+    # Here and below: most nights bring no workbook.
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl tells of decoration that it leaves out
             return _read(contract, data)
     except FormRefusedError:
         raise
-    except _DAMAGED:
+    except (*_DAMAGED, InvalidFileException):
         raise _refused("the workbook is damaged or no workbook") from None
 
 
 def _read(contract: FormContract, data: bytes) -> Layout:
+    from openpyxl.reader.excel import ExcelReader
+
     limits = read_conventions().limits
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         if sum(member.file_size for member in archive.infolist()) > limits.unpacked_bytes:
@@ -195,6 +197,8 @@ def _number_text(value: float, number_format: str) -> str:
 
 def _covered_cells(archive: zipfile.ZipFile, part: str) -> dict[int, set[int]]:
     """Return row → columns (from 0) that a merge covers; its first cell is not among them."""
+    from openpyxl.utils.cell import range_boundaries
+
     limit = read_conventions().limits.rows
     covered: dict[int, set[int]] = defaultdict(set)
     n_cells = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from tasks.deidentify.rules.profile import Action
 #: Text of a row → the link that chains it to the next.
 LinkOf = Callable[[str], str]
 FIRST_LINK = "0" * 64
+#: So many rows are in memory at a time, and in one row group of the file.
+ROWS_AT_A_TIME = 8192
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _COUNTS = [*sorted(str(a) for a in Action if a is not Action.FIXED), "refused", "dropped_words"]
 _TEXTS = ("reason", "detail", "source_sha256", "output_sha256", "pixel_sha256", "output", "scan")
@@ -54,15 +56,18 @@ def options_of(actions: Sequence[ElementAction]) -> tuple[str, ...]:
     return tuple(sorted(str(option) for option in options_run(actions)))
 
 
-def audit_table(
+def audit_tables(
     outcomes: Iterable[FileOutcome],
     counts: Mapping[int, Mapping[str, int]],
     trails: Mapping[int, Sequence[str]],
     options: Mapping[int, Sequence[str]],
     versions: AuditVersions,
     link_of: LinkOf,
-) -> pa.Table:
-    """Return the audit: one row per file in `file_no` order, chained.
+) -> Iterator[pa.Table]:
+    """Yield the audit, a table for every few thousand files: one row per file, chained.
+
+    Rows come in `file_no` order, and there is at least one table. A row is long, and a delivery
+    may have a hundred thousand of them.
 
     Parameters
     ----------
@@ -78,6 +83,9 @@ def audit_table(
     rows: list[str] = []
     link = FIRST_LINK
     for outcome in sorted(outcomes, key=lambda o: o.file_no):
+        if len(rows) == ROWS_AT_A_TIME:
+            yield _table(rows)
+            rows = []
         number = outcome.file_no
         row = _row(outcome, counts.get(number, {}), versions)
         row["actions"] = list(trails.get(number, ()))
@@ -88,7 +96,7 @@ def audit_table(
         link = link_of(text)
         # The same row again, its own hash last: JSON keys have no order to pyarrow.
         rows.append(f'{text[:-1]},"row_sha256":"{link}"}}')
-    return _table(rows)
+    yield _table(rows)
 
 
 def _table(rows: Sequence[str]) -> pa.Table:
@@ -104,7 +112,8 @@ def _table(rows: Sequence[str]) -> pa.Table:
 def first_broken_row(table: pa.Table, link_of: LinkOf) -> int | None:
     """Return the `file_no` of the first row that does not fit the chain, None if all do."""
     link = FIRST_LINK
-    for row in table.to_pylist():
+    parts = table.to_batches(max_chunksize=ROWS_AT_A_TIME)
+    for row in (row for part in parts for row in part.to_pylist()):
         stated = row.pop("row_sha256")
         if row["prev_sha256"] != link or link_of(_json(row)) != stated:
             return int(row["file_no"])
@@ -115,7 +124,12 @@ def first_broken_row(table: pa.Table, link_of: LinkOf) -> int | None:
 def head_of(table: pa.Table) -> str:
     """Return how many rows an audit has and its last link: what shows that rows were cut off."""
     last = table["row_sha256"][-1].as_py() if table.num_rows else FIRST_LINK
-    return f"{table.num_rows}:{last}"
+    return head(table.num_rows, last)
+
+
+def head(n_rows: int, last_link: str) -> str:
+    """Return the head of an audit of so many rows, of which this is the last link."""
+    return f"{n_rows}:{last_link}"
 
 
 def _json(row: Mapping[str, Any]) -> str:

@@ -59,15 +59,13 @@ class PersonsInHeaders:
 
 def merge_identifiers(sources: Iterable[SubjectIdentifiers]) -> list[SubjectIdentifiers]:
     """Return one record per person, sorted by pseudonym; the first known shift counts."""
-    merged: dict[str, SubjectIdentifiers] = {}
+    shifts: dict[str, int | None] = {}
+    merged: dict[str, set[Identifier]] = {}
     for source in sources:
-        known = merged.get(source.subject_id)
-        if known is not None:
-            shift = source.shift_days if known.shift_days is None else known.shift_days
-            together = known.identifiers | source.identifiers
-            source = SubjectIdentifiers(source.subject_id, shift, together)
-        merged[source.subject_id] = source
-    return [merged[subject] for subject in sorted(merged)]
+        if shifts.get(source.subject_id) is None:
+            shifts[source.subject_id] = source.shift_days
+        merged.setdefault(source.subject_id, set()).update(source.identifiers)
+    return [SubjectIdentifiers(s, shifts[s], frozenset(merged[s])) for s in sorted(merged)]
 
 
 def _tags(*keywords: str) -> tuple[int, ...]:

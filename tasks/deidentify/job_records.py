@@ -11,11 +11,12 @@ from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
 from schemas.pixel_decisions import Question
+from schemas.run.file_stamps import Stamp
 from schemas.states import ReasonCode
 from tasks.deidentify.identifiers import Identifier
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One file to de-identify (restricted: the path may identify)."""
 
@@ -23,9 +24,11 @@ class Job:
     path: Path = field(repr=False)
     size_bytes: int
     sha256: Sha256 | None = None
+    #: Under which directory entry it had that hash; None where nobody can tell.
+    stamp: Stamp | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class JobResult:
     """What became of one file in a worker (restricted: days and identifiers)."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from schemas.identifiers import RawPatientId
@@ -78,7 +78,7 @@ def deidentify_batch(
         One outcome per file, in `file_no` order, whatever happened to it; action counts and
         identifiers.
     """
-    jobs = [Job(f.file_no, f.path, f.size_bytes, f.sha256) for f in files]
+    jobs = [Job(f.file_no, f.path, f.size_bytes, f.sha256, f.stamp) for f in files]
     subjects = Subjects(ring, assignments, decisions=decisions or PixelDecisions())
     batch = run_jobs(jobs, subjects, out_dir, workers)
     sync_tree(out_dir)
@@ -99,18 +99,18 @@ def run_jobs(
     staging = out_dir / _STAGING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True, mode=0o700)
+    results: list[JobResult] = []
     try:
-        results = list(
-            run_in_order(
-                run_job,
-                jobs,
-                workers=workers,
-                on_death=worker_died,
-                together=lambda job: job.path.parent,
-                warm=WARM,
-                start=(start_worker, (subjects, staging, seconds_per_file)),
-            )
+        done = run_in_order(
+            run_job,
+            jobs,
+            workers=workers,
+            on_death=worker_died,
+            together=lambda job: job.path.parent,
+            warm=WARM,
+            start=(start_worker, (subjects, staging, seconds_per_file)),
         )
+        people = merge_identifiers(_identifiers(done, into=results))
         _log_errors(results)
         outcomes = settle(results)
         _place(results, outcomes, out_dir)
@@ -121,7 +121,7 @@ def run_jobs(
         counts={r.file_no: r.counts for r in results},
         trails={r.file_no: r.trail for r in results},
         options={r.file_no: r.options for r in results},
-        identifiers=_identifiers_by_subject(results),
+        identifiers={person.subject_id: person for person in people},
         settled={str(r.sop_uid): r.settled for r in results if r.settled},
         n_lost=sum(result.error == WORKER_DIED for result in results),
     )
@@ -147,14 +147,16 @@ def _place(results: Sequence[JobResult], outcomes: Sequence[FileOutcome], out_di
             source.replace(final)
 
 
-def _identifiers_by_subject(results: Sequence[JobResult]) -> dict[str, SubjectIdentifiers]:
-    harvested = []
-    for result in results:
+def _identifiers(done: Iterable[JobResult], into: list[JobResult]) -> Iterator[SubjectIdentifiers]:
+    """Yield what each file says of its person; keep the rest of the results.
+
+    What the files of a person say is all but the same, so it is kept once a person.
+    """
+    for result in done:
+        into.append(replace(result, identifiers=frozenset()))
         if result.features is not None and result.features.subject_id is not None:
             shift = (result.days[0][0] - result.days[0][1]).days if result.days else None
-            subject = result.features.subject_id
-            harvested.append(SubjectIdentifiers(subject, shift, result.identifiers))
-    return {person.subject_id: person for person in merge_identifiers(harvested)}
+            yield SubjectIdentifiers(result.features.subject_id, shift, result.identifiers)
 
 
 def _log_errors(results: Sequence[JobResult]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,16 +21,19 @@ from schemas.run.zones import Zones
 from schemas.tables.record_tables import table_from_records
 from schemas.vault.keys import KeyRing, Purpose
 from tasks.deidentify.audit import (
+    FIRST_LINK,
     AuditVersions,
     LinkOf,
-    audit_table,
+    audit_tables,
     first_broken_row,
+    head,
     head_of,
 )
 from tasks.deidentify.rules.profile import TABLE_EDITION, profile_sha256
 from tasks.deidentify.store import DeidentifiedBatch
 
 AUDIT_FILE = "audit.parquet"
+_WRITTEN: Mapping[str, Any] = {"compression": "zstd", "store_schema": False}
 FACTS_FILE = f"{DELIVERED_FACTS_TABLE}.parquet"
 
 
@@ -47,23 +52,28 @@ def write_audit(
         key_id=ring.key_id,
         software=f"livercohort {software_version()}, pydicom {pydicom_version}",
     )
-    table = audit_table(
+    tables = audit_tables(
         outcomes, batch.counts, batch.trails, batch.options, versions, _link_of(ring)
     )
-    _write(path, table, mode)
-    return head_of(table)
+    first = next(tables)
+    n_rows, last = 0, FIRST_LINK
+    stream = io.BytesIO()
+    with pq.ParquetWriter(stream, first.schema, **_WRITTEN) as writer:
+        for table in chain((first,), tables):
+            writer.write_table(table)
+            if table.num_rows:
+                n_rows, last = n_rows + table.num_rows, table["row_sha256"][-1].as_py()
+    write_bytes(path, stream.getvalue(), mode=mode)
+    return head(n_rows, last)
 
 
 def write_facts(path: Path, outcomes: Sequence[FileOutcome]) -> None:
     """Write what the delivered headers said of the accepted objects, a row each."""
     facts = [outcome.facts for outcome in outcomes if outcome.facts is not None]
-    _write(path, table_from_records(facts, DeliveredFacts, key=["sop_uid"]), 0o644)
-
-
-def _write(path: Path, table: pa.Table, mode: int) -> None:
     stream = io.BytesIO()
-    pq.write_table(table, stream, compression="zstd", store_schema=False)
-    write_bytes(path, stream.getvalue(), mode=mode)
+    table = table_from_records(facts, DeliveredFacts, key=["sop_uid"])
+    pq.write_table(table, stream, **_WRITTEN)
+    write_bytes(path, stream.getvalue())
 
 
 def broken_audits(zones: Zones, ring: KeyRing) -> list[str]:
@@ -75,8 +85,8 @@ def broken_audits(zones: Zones, ring: KeyRing) -> list[str]:
     wrong = []
     for path in sorted((zones.warehouse / "batches").glob("[!.]*/[!.]*/batch.json")):
         record = json.loads(path.read_bytes())
-        head = record.get("audit_head")
-        if head is None:
+        stated = record.get("audit_head")
+        if stated is None:
             continue
         name = f"batch {record['batch_id']} of {record['site_code']}"
         place = zones.restricted / "batches" / record["site_code"] / record["batch_id"]
@@ -88,7 +98,7 @@ def broken_audits(zones: Zones, ring: KeyRing) -> list[str]:
             continue
         if row is not None:
             wrong.append(f"{name}: row {row} of the audit was changed")
-        elif head_of(table) != head:
+        elif head_of(table) != stated:
             wrong.append(f"{name}: the audit has {table.num_rows} rows, not those it had")
     return wrong
 

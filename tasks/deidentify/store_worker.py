@@ -18,6 +18,7 @@ from schemas.errors import EnvironmentProblemError
 from schemas.identifiers import RawPatientId, Sha256, SiteCode, SubjectNo
 from schemas.pixel_decisions import PixelDecisions
 from schemas.records import SubjectAssignment
+from schemas.run.file_stamps import Stamp, stamp_of
 from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing
 from schemas.vault.pixel_digests import keyed_pixel_digest
@@ -104,10 +105,12 @@ def run_job(job: Job) -> JobResult:
     source_sha256 = job.sha256 or Sha256("")
     signal.setitimer(signal.ITIMER_REAL, _state[0].seconds)
     try:
-        data = _read_plain(job.path)
-        if data is None:
+        read = _read_plain(job.path)
+        if read is None:
             return held(source_sha256, ReasonCode.UNSAFE_PATH)
-        source_sha256 = Sha256(hashlib.sha256(data).hexdigest())
+        data, stamp = read
+        if stamp is None or stamp != job.stamp:
+            source_sha256 = Sha256(hashlib.sha256(data).hexdigest())
         if job.sha256 is not None and source_sha256 != job.sha256:
             raise OSError("the file changed since it was received")  # noqa: TRY301  one way to hold
         return _deidentify(job, data, source_sha256)
@@ -119,12 +122,17 @@ def run_job(job: Job) -> JobResult:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _read_plain(path: Path) -> bytes | None:
-    """Return the bytes of a plain file; None for a link, whatever it leads to, and for devices."""
+def _read_plain(path: Path) -> tuple[bytes, Stamp | None] | None:
+    """Return the bytes of a plain file and its stamp, if that held still meanwhile.
+
+    None for a link, whatever it leads to, and for devices.
+    """
     if not stat.S_ISREG(path.lstat().st_mode):
         return None
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
-        return stream.read()
+        before = stamp_of(stream.fileno())
+        data = stream.read()
+        return data, (before if before == stamp_of(stream.fileno()) else None)
 
 
 def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:

@@ -16,16 +16,12 @@ from schemas.handover.records import (
     CommittedInstances,
     CommittedMeasurements,
     CommittedNights,
-    ConvertedVolumes,
     EvaluatedCohort,
     FormsInForce,
     HeldSubjects,
     LabelledCohort,
-    LabelledExams,
     MergedForms,
-    PublishableRows,
     RatedForms,
-    ReceivedExport,
     ReleaseTables,
 )
 from schemas.handover.workbench import Workbench
@@ -39,7 +35,7 @@ from schemas.run.shown_runs import get_run_logger, task
 from schemas.run.sites import read_registered_sites, read_sites
 from schemas.run.software import software_version
 from schemas.run.stage_errors import redacted_errors
-from schemas.run_context import release_bench, require_key, run_context
+from schemas.run_context import release_bench, require_key
 from schemas.signatures import render_register
 from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
 from schemas.tables.record_tables import records_from_table
@@ -48,7 +44,7 @@ from schemas.vault.inspections import LaterInspection, read_later
 from schemas.vault.keys import Purpose, read_key_file
 from schemas.vault.suppression import erased_among, suppressed_among
 from tasks.publish import rows, store, store_batches, store_integrity, store_remote
-from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
+from tasks.publish.batches import CommittedBatches
 from tasks.publish.consent import KeptOut, withdrawn_rows
 from tasks.publish.diff.reasons import ERASED, IDENTIFIER_HELD, SUPPRESSED
 from tasks.publish.facts import ReleaseFacts, ReleaseStatus
@@ -58,35 +54,6 @@ from tasks.publish.instances import instance_table
 from tasks.publish.masks import PublishedMasks, published_masks
 from tasks.publish.signature import Signer
 from tasks.publish.store_origin import record_releases, require_continuable
-
-
-@task(name="rows", retries=0)
-def stage_rows(site: str, batch: str) -> dict[str, int]:
-    """Make the batch's rows of the published image tables, as a release would hold them."""
-    context = run_context(site, batch)
-    bench = context.bench
-    with redacted_errors("rows", context.zones):
-        delivery = bench.take(ReceivedExport).delivery
-        exams = bench.take(LabelledExams)
-        this = BatchTables(
-            batch=CommittedBatch(
-                batch_id=bench.batch,
-                site_code=bench.site,
-                n_files=len(delivery.files),
-                n_bytes=sum(file.size_bytes for file in delivery.files),
-                counts={},
-                manifest_sha256=delivery.manifest_sha256,
-            ),
-            instances=exams.instances,
-            volumes=bench.take(ConvertedVolumes).volumes,
-        )
-        contracts = read_table_contracts()
-        tables = {
-            name: conform(contracts[name], found)
-            for name, found in rows.image_rows(exams.labels, merge_batches([this])).items()
-        }
-        bench.leave(PublishableRows(tables))
-    return {name: table.num_rows for name, table in tables.items()}
 
 
 @task(name="collect", retries=0)

@@ -20,8 +20,6 @@ from typing import Any
 from zipfile import BadZipFile
 
 import pyarrow as pa
-from openpyxl import Workbook, load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from schemas.dicom.charsets import decode_table_text
 from schemas.errors import BadInputError, ContractError
@@ -233,6 +231,9 @@ def _from_json(item: dict[str, Any]) -> QueryEvent:
 
 
 def _workbook(table: Sequence[Sequence[str]], title: str) -> bytes:
+    # Here and below: a night writes and reads no workbook of queries.
+    from openpyxl import Workbook
+
     book = Workbook()
     sheet = book.active
     sheet.title = title
@@ -248,6 +249,9 @@ def _workbook(table: Sequence[Sequence[str]], title: str) -> bytes:
 
 
 def _read_workbook(data: bytes) -> list[list[str]]:
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         book = load_workbook(BytesIO(data), read_only=True, data_only=True)
         sheet = book.worksheets[0]

@@ -15,7 +15,8 @@ from schemas.delivery_names import MANIFEST_NAME, READY_NAME, control_name, fold
 from schemas.errors import BadInputError
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.records import DeliveredFile, Delivery, FileKind
-from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file, write_bytes
+from schemas.run.atomic_files import canonical_json, sha256_of_bytes, write_bytes
+from schemas.run.file_stamps import hashed
 from schemas.run.site_files import SiteConfig
 from schemas.run.zones import Zones
 from schemas.states import ReasonCode
@@ -285,7 +286,8 @@ def _plain_member(file: Path, name: str) -> archives.Unpacked:
     if not stat.S_ISREG(info.st_mode):
         return archives.Unpacked(name, file, 0, nothing, ReasonCode.UNSAFE_PATH)
     try:
-        return archives.Unpacked(name, file, info.st_size, sha256_of_file(file))
+        sha256, stamp = hashed(file)
+        return archives.Unpacked(name, file, info.st_size, sha256, stamp=stamp)
     except OSError:
         return archives.Unpacked(name, file, info.st_size, nothing, ReasonCode.UNREADABLE)
 
@@ -320,6 +322,7 @@ def _numbered(members: list[archives.Unpacked], top: str) -> list[DeliveredFile]
             sha256=member.sha256,
             kind=FileKind.REFUSED if member.reason else kind_of(name),
             reason=member.reason,
+            stamp=member.stamp,
         )
         for number, (name, member) in enumerate(named, start=1)
     ]

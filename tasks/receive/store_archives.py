@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from schemas.identifiers import Sha256
+from schemas.run.file_stamps import Stamp
 from schemas.states import ReasonCode
 from tasks.receive.sniff import ARCHIVE_HEAD_BYTES, is_archive, is_system_file
 from tasks.receive.store_zip import SPOILT, opened_zip
@@ -35,6 +36,7 @@ class Unpacked:
     size_bytes: int
     sha256: Sha256
     reason: ReasonCode | None = None
+    stamp: Stamp | None = None
 
 
 class ArchiveTooLargeError(Exception):

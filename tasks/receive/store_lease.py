@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from schemas.errors import BusyError
 from schemas.run.atomic_files import write_bytes
+from schemas.run.forking import beating
 from schemas.run.zones import Zones
 
 EXPIRY_S = 600.0
@@ -37,14 +38,10 @@ def lease(zones: Zones, name: str) -> Iterator[None]:
     owner = uuid.uuid4().hex
     _acquire(path, name, owner)
     _HELD[path] = owner
-    stop = threading.Event()
-    heart = threading.Thread(target=_beat, args=(path, owner, stop), daemon=True)
-    heart.start()
     try:
-        yield
+        with beating(partial(_beat, path, owner), HEARTBEAT_S):
+            yield
     finally:
-        stop.set()
-        heart.join()
         _HELD.pop(path, None)
         if _read(path).get("owner") == owner:
             path.unlink(missing_ok=True)
@@ -136,12 +133,11 @@ def _content(owner: str) -> bytes:
     return json.dumps(facts).encode()
 
 
-def _beat(path: Path, owner: str, stop: threading.Event) -> None:
-    while not stop.wait(HEARTBEAT_S):
-        # A disk that is full now may have room at the next beat; the beats must not end.
-        with suppress(OSError):
-            if _read(path).get("owner") == owner:
-                write_bytes(path, _content(owner))
+def _beat(path: Path, owner: str) -> None:
+    # A disk that is full now may have room at the next beat; the beats must not end.
+    with suppress(OSError):
+        if _read(path).get("owner") == owner:
+            write_bytes(path, _content(owner))
 
 
 def _read(path: Path) -> dict[str, object]:

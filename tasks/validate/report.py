@@ -244,7 +244,7 @@ def _evidence(outcomes: Sequence[Outcome]) -> dict[str, object]:
         for outcome in sorted(outcomes, key=lambda o: (o.table, o.rule.meta.rule_id))
     ]
     return {
-        "engines": ["duckdb", "great_expectations"],
+        "engines": sorted({outcome.engine for outcome in outcomes}),
         "results": listed,
         "success": all(outcome.ran and outcome.success for outcome in outcomes),
     }

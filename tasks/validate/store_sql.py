@@ -7,10 +7,10 @@ network, so a rule can read nothing but the tables.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.errors import ContractError
@@ -20,7 +20,11 @@ from tasks.validate.engine import FailingRow, Outcome
 from tasks.validate.frames import DERIVED_TABLES, INSTANCE_FEATURES, key_columns
 from tasks.validate.suites import Rule, Suite
 
+if TYPE_CHECKING:
+    import pyarrow.dataset
+
 OBSERVED = "observed"
+DUCKDB = "duckdb"
 _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "lock_configuration": "true",
@@ -97,7 +101,9 @@ def _run(
     try:
         rows = database.execute(f"SELECT DISTINCT {names} FROM ({rule.sql})").fetchall()  # noqa: S608 - the statement is the rule
     except duckdb.Error:
-        return Outcome(table, rule, ran=False, success=False, failing=(), evidence={})
+        return Outcome(
+            table, rule, ran=False, success=False, failing=(), evidence={}, engine=DUCKDB
+        )
     found = {tuple(map(str, row[:-1])): row[-1] for row in sorted(rows, key=repr)}
     return Outcome(
         table,
@@ -106,6 +112,7 @@ def _run(
         success=not found,
         failing=tuple(FailingRow(names, value) for names, value in sorted(found.items())),
         evidence={"unexpected_count": len(found)},
+        engine=DUCKDB,
     )
 
 

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from itertools import islice, product
 
-from pypinyin import Style, pinyin
-
 _SEPARATORS = ("", " ", "^", ",", ", ", "_", "-", ".")
 _READINGS_LIMIT = 8
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003134f]")
@@ -74,6 +72,9 @@ def split_han(parts: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _readings(surname: str, given: str) -> Iterator[tuple[str, list[str]]]:
+    # Here: its words of several characters take 55 MiB, and most commands write no name.
+    from pypinyin import Style, pinyin
+
     syllables = [
         sorted({v for s in options for v in _umlaut(s)})
         for options in pinyin(surname + given, style=Style.NORMAL, heteronym=True, errors="ignore")

@@ -72,3 +72,15 @@ def test_rows_cut_off_at_the_end_show_in_the_head(tmp_path: Path) -> None:
     assert first_broken_row(shorter, link_of) is None
     assert head_of(shorter) != head_of(table)
     assert head_of(table).startswith(f"{table.num_rows}:")
+
+
+def test_the_audit_of_a_large_delivery_is_one_chain_over_parts_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = audit_of(tmp_path / "whole")
+    monkeypatch.setattr("tasks.deidentify.audit.ROWS_AT_A_TIME", 2)
+    parts = audit_of(tmp_path / "parts")
+    written = pq.ParquetFile(tmp_path / "parts" / "dst" / "audit.parquet")
+    assert written.num_row_groups == 3
+    assert parts.to_pylist() == whole.to_pylist()
+    assert first_broken_row(parts, link_of) is None

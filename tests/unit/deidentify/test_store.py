@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pytest
 from pydicom import dcmread
 
 from schemas.errors import EnvironmentProblemError
-from schemas.identifiers import RawPatientId
+from schemas.identifiers import RawPatientId, Sha256
 from schemas.records import FileOutcome, SubjectAssignment
+from schemas.run.file_stamps import hashed
 from schemas.states import FileState, ReasonCode
 from tasks.deidentify import objects
 from tasks.deidentify.job_records import Job
@@ -68,6 +70,27 @@ def test_every_file_ends_in_one_state_with_a_reason_if_held(tmp_path: Path) -> N
         (FileState.QUARANTINED, ReasonCode.EMPTY_FILE),
         (FileState.QUARANTINED, ReasonCode.NOT_DICOM),
     ]
+
+
+def test_a_file_is_hashed_once_and_one_that_changed_since_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 60 * 10**9)  # they lay there for a while
+    paths = write_files(tmp_path / "in", make_series(n_slices=3))
+    files = [replace(f, stamp=hashed(f.path)[1]) for f in deliver(paths)]
+    told = Sha256("0" * 64)  # a hash that nobody would come to a second time
+    files[0] = replace(files[0], sha256=told)
+    times = paths[1].stat()
+    time.sleep(0.02)  # more than a tick of the file system
+    with paths[1].open("r+b") as stream:
+        stream.seek(-1, os.SEEK_END)
+        stream.write(b"\xff")
+    os.utime(paths[1], ns=(times.st_atime_ns, times.st_mtime_ns))
+    outcomes = deidentify_files(files, LINKS, RING, tmp_path / "out", workers=1)
+    assert [o.state for o in outcomes] == ["accepted", "quarantined", "accepted"]
+    assert outcomes[0].source_sha256 == told
+    assert outcomes[1].reason is ReasonCode.STAGE_FAILED
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]], ids=str)

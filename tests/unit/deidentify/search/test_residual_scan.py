@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import struct
 
 import pytest
 
 from tasks.deidentify.identifiers import Identifier, SubjectIdentifiers, merge_identifiers
 from tasks.deidentify.identifiers import IdentifierKind as K
-from tasks.deidentify.search.residual_scan import Dictionary, Match, search_generic
+from tasks.deidentify.search.needles import needles_of
+from tasks.deidentify.search.residual_scan import (
+    Dictionary,
+    Match,
+    search_generic,
+    stands_alone,
+)
 
 ME, OTHER = "S91-AAAAAAAA", "S91-BBBBBBBB"
 
@@ -163,3 +170,54 @@ def test_merging_keeps_all_that_is_known_of_a_person() -> None:
     assert merged.shift_days == 400
     assert len(merged.identifiers) == 2
     assert "'a'" not in repr(merged)
+
+
+def looked_up(people: list[SubjectIdentifiers], data: bytes, owner: str | None) -> set[Match]:
+    """Return what a plain look for each pattern, one after the other, finds."""
+    found = set()
+    for needle in (needle for person in people for needle in needles_of(person)):
+        where = data.lower() if needle.folded else data
+        text, end = where.decode("latin-1"), -1
+        while (begin := where.find(needle.pattern, end + 1)) >= 0:
+            end = begin
+            last = begin + len(needle.pattern) - 1
+            if not (needle.own_only and needle.subject_id != owner) and stands_alone(
+                text, last, needle
+            ):
+                found.add(Match(needle.kind, needle.subject_id, needle.one_word))
+    return found
+
+
+def test_patterns_that_begin_alike_are_found_as_if_each_were_looked_for() -> None:
+    uids = ["1.3.12.2.1107.5.1.4.7", "1.3.12.2.1107.5.1.4.77", "1.3.12.2.1107.5.1.4.7.1"]
+    people = [
+        SubjectIdentifiers("S01-AAAAAAAA", 3, frozenset(Identifier(K.UID, u) for u in uids)),
+        SubjectIdentifiers(
+            "S01-BBBBBBBB",
+            None,
+            frozenset(
+                [
+                    Identifier(K.UID, f"{uids[0]}.12345678901234567890"),
+                    Identifier(K.NAME, "Ouyang^Zhenhua"),
+                    Identifier(K.NAME, "欧阳^振华"),
+                    Identifier(K.PATIENT_ID, "M0012345678901234"),
+                    Identifier(K.PATIENT_ID, "00123456"),
+                    Identifier(K.DATE, "20240517"),
+                ]
+            ),
+        ),
+    ]
+    dictionary = Dictionary(people)
+    patterns = sorted({n.pattern for person in people for n in needles_of(person)})
+    drawn, hits = random.Random(7), 0
+    for _ in range(400):
+        pieces = []
+        for _ in range(6):
+            whole = drawn.choice(patterns)
+            cut = drawn.choice([len(whole), len(whole), drawn.randrange(len(whole) + 1)])
+            pieces += [whole[:cut], drawn.choice([b"", b"0", b"7", b".", b"\0", b" ", b"x"])]
+        data, owner = b"".join(pieces), drawn.choice([None, "S01-AAAAAAAA", "S01-BBBBBBBB"])
+        expected = looked_up(people, data, owner)
+        assert dictionary.search(data, owner) == expected
+        hits += len(expected)
+    assert hits > 400

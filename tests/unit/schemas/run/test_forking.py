@@ -98,3 +98,27 @@ def test_what_a_killed_run_left_for_its_sockets_is_taken_away_and_nothing_else(
     (tmp_path / f"lc{dead:x}-0123").mkdir()  # of today: perhaps of a process not seen from here
     sweep_folders_of_sockets()
     assert {path.name for path in tmp_path.iterdir()} == kept | {f"lc{dead:x}-0123"}
+
+
+def test_a_thread_that_only_beats_is_no_reason_for_a_server_and_no_fork_cuts_a_beat() -> None:
+    """The beat takes a lock and holds it for a while: in a worker nobody would open it."""
+    said = run(
+        f"""
+        import threading, time
+        from schemas.run.forking import beating, worker_context
+        lock, beats = threading.Lock(), []
+        def beat():
+            with lock:
+                beats.append(time.sleep(0.02))
+        with beating(beat, 0.001):
+            context = worker_context("{_MODULE}")
+            found = []
+            for _ in range(20):
+                with context.Pool(1) as pool:
+                    found.append(pool.apply(eval, ("__import__('__main__').lock.locked()",)))
+        n = len(beats)
+        time.sleep(0.1)
+        print(context.get_start_method(), any(found), n > 5, len(beats) == n)
+        """
+    )
+    assert said == ["fork", "False", "True", "True"]
