@@ -49,7 +49,7 @@ _ACTIONS = {
     Action.AGE: "kept; over 89 becomes 090Y",
     Action.CODE: "coded entries of a closed list, with the standard's meaning",
     Action.EMPTY: "written empty",
-    Action.KEYED: "replaced by a keyed code, unless every word is known",
+    Action.KEYED: "replaced by a keyed code of the site, unless every word is known",
     Action.PSEUDONYM: "replaced by the subject's pseudonym",
     Action.STUDY: "a keyed code of the study",
     Action.FIXED: "written by livercohort",

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.conformity import ConformityRow
+from schemas.conformity import CONFORMITY_CSV, ConformityRow, parse_conformity
 from schemas.evaluations import is_of_an_evaluation
 from schemas.identifiers import Sha256
 from schemas.lesion_masks import masks_beside, source_key
@@ -25,7 +25,6 @@ from schemas.run.atomic_files import canonical_json, sha256_of_file, sync_direct
 from tasks.publish.diff.content import ALL_SITES, content_hash, part_path, table_hash
 from tasks.publish.diff.differences import RELEASE_TABLE
 from tasks.publish.diff.reasons import ERASED
-from tasks.publish.documents.conformity import CONFORMITY_CSV, parse_conformity
 from tasks.publish.documents.store_excel import write_csv
 from tasks.publish.erase.erasure import (
     TOMBSTONES,
