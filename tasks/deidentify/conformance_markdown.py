@@ -84,7 +84,8 @@ _CHECK = """
 `dciodvfy` reads one object of each series as delivered and as written; a release has the result in
 `CONFORMITY.md` and `conformity.csv`, and the report on its release page. Errors and warnings that
 only the object written has count as new; those whose reason is known stand with it in
-`data_contracts/deidentification/validator_lines.csv`. There are none on the simulator's objects. Of the real objects of the test data two series of a maker
+`data_contracts/deidentification/validator_lines.csv`. There are none on the simulator's objects.
+Of the real objects of the test data two series of a maker
 whose StudyDate holds no date gain one warning, that a disk's directory would need a StudyDate: a
 text that is no date does not stay. Attributes of type 2 whose value broke its contract are written
 empty; texts of type 1 in enhanced objects of which no word may stay read `UNKNOWN`.
