@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from pydicom.uid import UID
 
+from schemas.dicom.device_identity import METHOD
 from tasks.deidentify.plan.admission import ADMITTED_CLASSES
 from tasks.deidentify.plan.rebuild import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION,
     METHOD_CODES,
 )
-from tasks.deidentify.plan.stand_ins import METHOD
 from tasks.deidentify.rules.profile import TABLE_EDITION, Action, Option, Profile, load_profile
 
 _HEAD = """# DICOM conformance
