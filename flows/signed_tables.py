@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from flows.deployments import parse_cohort_schedules
+from schemas.conformity import read_known_lines
 from schemas.dicom.deciding_attributes import read_deciding_attributes
 from schemas.dispositions import read_dispositions
 from schemas.errors import ContractError
@@ -142,6 +143,7 @@ def _reads(root: Path) -> list[Read]:
         partial(read_sidecar_keys, root / "conversion" / "sidecar_keys.csv"),
         partial(read_profile, root / "deidentification"),
         partial(read_dropped, root / "deidentification" / "dropped.csv"),
+        partial(read_known_lines, root / "deidentification" / "validator_lines.csv"),
         partial(parse_contracts, root / "cohort"),
         partial(parse_contracts, root / "operations"),
         partial(parse_contracts, root / "evaluation"),
@@ -239,6 +241,7 @@ _NAMED = frozenset(
         "deidentification/blob_fields.csv",
         "deidentification/codes.csv",
         "deidentification/dropped.csv",
+        "deidentification/validator_lines.csv",
         "deidentification/descriptor_vocabulary.txt",
         "deidentification/private_attributes.csv",
         "deidentification/profile.csv",

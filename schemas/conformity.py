@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from schemas.package_data import data_contracts_dir
+from schemas.rule_tables import TableShape, read_table
 
 CONFORMITY_TABLE = "conformity"
+#: What a release says of its series.
+CONFORMITY_CSV = "conformity.csv"
+CONFORMITY_COLUMNS = (
+    "series_uid",
+    "validator",
+    "not_checked",
+    "delivered_errors",
+    "delivered_warnings",
+    "released_errors",
+    "released_warnings",
+    "new_errors",
+    "new_warnings",
+    "new_lines",
+)
+_LINES = TableShape(
+    ("line", "reason_en", "reason_zh", "source"),
+    key=("line",),
+    stated=("line", "reason_en", "reason_zh", "source"),
+)
 
 
 @dataclass(frozen=True)
@@ -38,3 +64,41 @@ class ConformityRow:
     new_errors: int = 0
     new_warnings: int = 0
     new_lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class KnownLine:
+    """A line of the validator that de-identification adds, and why it stays."""
+
+    line: str
+    reason_en: str
+    reason_zh: str
+    source: str
+
+
+@cache
+def load_known_lines() -> dict[str, KnownLine]:
+    """Return the lines whose reason is known, by their text."""
+    path = data_contracts_dir() / "deidentification" / "validator_lines.csv"
+    return {one.line: one for one in read_known_lines(path)}
+
+
+def read_known_lines(path: Path) -> tuple[KnownLine, ...]:
+    """Return the rows of a table of known lines."""
+    return tuple(read_table(path, _LINES, lambda row: KnownLine(**row)))
+
+
+def parse_conformity(text: str) -> tuple[ConformityRow, ...]:
+    """Return the rows of the document of an earlier release; none of a release without one."""
+    read = csv.DictReader(io.StringIO(text))
+    return tuple(
+        ConformityRow(
+            sop_uid="",
+            series_uid=row["series_uid"],
+            validator=row["validator"],
+            not_checked=row["not_checked"],
+            new_lines=tuple(filter(None, row["new_lines"].split("; "))),
+            **{name: int(row[name] or 0) for name in CONFORMITY_COLUMNS[3:-1]},
+        )
+        for row in read
+    )

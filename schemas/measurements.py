@@ -51,7 +51,8 @@ class Acquisition:
     """How one sub-stack was acquired: the parameters that protocols fix, as the header has them.
 
     Lengths in mm, times in ms. A parameter of which the slices disagree is None, as an absent
-    one is. `kernel` joins the values of ConvolutionKernel with a backslash.
+    one is. `kernel` joins the values of ConvolutionKernel with a backslash. Scanner and receive
+    coil are codes of the site, see `schemas.dicom.device_identity`.
     """
 
     subject_id: str | None
@@ -71,3 +72,5 @@ class Acquisition:
     pixel_spacing_mm: float | None = None
     rows: float | None = None
     columns: float | None = None
+    device_id: str | None = None
+    coil_id: str | None = None

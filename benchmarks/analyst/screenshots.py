@@ -3,12 +3,15 @@
 Run: PYTHONPATH=. python benchmarks/analyst/screenshots.py REPORT_FOLDER OUT
 
 The report is opened from its folder; the browser may not speak to anybody. For each exam of the
-first subject its phases are opened, scrolled by one slice, and the cross-hair is set.
+first subject its phases are opened, scrolled by one slice, and the cross-hair is set; of the first
+site with pictures one is enlarged; the release page shows what a validator said, the first page
+the decisions that nobody signed.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
@@ -47,8 +50,69 @@ def shoot(browser: Browser, address: Path, out: Path, size: tuple[int, int], lan
     context.close()
 
 
+def enlarge(page: Page) -> None:
+    """Show one picture of the contact sheet large."""
+    page.locator("[data-large]").first.click()
+    page.wait_for_function("document.querySelector('[data-large-image]').naturalWidth > 0")
+
+
+def decide(page: Page) -> None:
+    """Open the list of decisions."""
+    place = page.locator("details", has=page.locator("td.code")).first
+    place.locator("summary").click()
+    place.evaluate("one => one.scrollIntoView()")
+
+
+def conform(page: Page) -> None:
+    """Go to what a validator said."""
+    page.locator("[data-conformity]").evaluate("one => one.scrollIntoView()")
+
+
+def contradict(page: Page) -> None:
+    """Go to what pixels contradict, if anything."""
+    told = page.locator("[data-observed-of=MEASURE_PHASE_CONTRADICTED]")
+    if told.count():
+        told.first.evaluate("one => one.closest('section').scrollIntoView()")
+
+
+def shoot_page(
+    browser: Browser,
+    address: Path,
+    out: Path,
+    size: tuple[int, int],
+    language: str,
+    prepare: Callable[[Page], None],
+) -> None:
+    """Write one picture of a page, after something was done on it."""
+    watch = Watch()
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    watch.follow(context)
+    page = context.new_page()
+    page.goto(f"{address.as_uri()}?lang={language}")
+    prepare(page)
+    name = f"{address.parent.name}_{address.stem[:8]}_{prepare.__name__}_{size[0]}_{language}.png"
+    page.screenshot(path=str(out / name))
+    print(f"{name}: {len(watch.outside)} requests outside, {len(watch.errors)} errors")
+    context.close()
+
+
+def changed_pages(report: Path) -> list[tuple[Path, Callable[[Page], None]]]:
+    """Return pages and what to do on each; one that the report does not have is left out."""
+    wanted: list[tuple[str, str, Callable[[Page], None]]] = [
+        ("sites/*.html", "data-large-picture", enlarge),
+        ("release.html", "data-conformity", conform),
+        ("index.html", "needs-folder", decide),
+        ("subjects/*.html", "MEASURE_PHASE_CONTRADICTED", contradict),
+    ]
+    found = []
+    for pattern, holds, prepare in wanted:
+        pages = (one for one in sorted(report.glob(pattern)) if holds in one.read_text("utf-8"))
+        found += [(page.resolve(), prepare) for page in [next(pages, None)] if page is not None]
+    return found
+
+
 def main() -> None:
-    """Shoot the page of the first subject and its first rating page."""
+    """Shoot the page of the first subject, its first rating page, and the other pages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("report", type=Path)
     parser.add_argument("out", type=Path)
@@ -63,6 +127,10 @@ def main() -> None:
             for size in SIZES:
                 for language in ("en", "zh"):
                     shoot(browser, address.resolve(), given.out, size, language)
+        for address, prepare in changed_pages(given.report):
+            for size in SIZES:
+                for language in ("en", "zh"):
+                    shoot_page(browser, address, given.out, size, language, prepare)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from schemas.dicom.device_identity import COIL_KEYWORDS, DEVICE_KEYWORDS, coil_id, device_id
 from schemas.dicom.feature_values import (
     acquisition_date,
     acquisition_time_s,
@@ -112,6 +113,9 @@ class InstanceFeatures:
     kvp: float | None = None
     convolution_kernel: tuple[str, ...] = ()
     body_part: str | None = None
+    # Of what livercohort wrote alone: codes under the project's key and the site.
+    device_id: str | None = None
+    coil_id: str | None = None
     imaging_frequency_mhz: float | None = None
     series_description: str = ""
     protocol_name: str = ""
@@ -279,6 +283,8 @@ def _fields() -> dict[str, _Field]:
             protocol_name="ProtocolName",
             sequence_name="SequenceName",
         ),
+        "device_id": _Field(device_id, DEVICE_KEYWORDS),
+        "coil_id": _Field(coil_id, COIL_KEYWORDS),
         "transfer_syntax_uid": _Field(transfer_syntax, ()),
         "manufacturer": _Field(manufacturer, ("Manufacturer",)),
         "model": _Field(model, ("ManufacturerModelName",)),

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from pydicom.uid import UID
 
+from schemas.dicom.device_identity import METHOD
 from tasks.deidentify.plan.admission import ADMITTED_CLASSES
 from tasks.deidentify.plan.rebuild import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION,
     METHOD_CODES,
 )
-from tasks.deidentify.plan.stand_ins import METHOD
 from tasks.deidentify.rules.profile import TABLE_EDITION, Action, Option, Profile, load_profile
 
 _HEAD = """# DICOM conformance
@@ -49,7 +49,7 @@ _ACTIONS = {
     Action.AGE: "kept; over 89 becomes 090Y",
     Action.CODE: "coded entries of a closed list, with the standard's meaning",
     Action.EMPTY: "written empty",
-    Action.KEYED: "replaced by a keyed code, unless every word is known",
+    Action.KEYED: "replaced by a keyed code of the site, unless every word is known",
     Action.PSEUDONYM: "replaced by the subject's pseudonym",
     Action.STUDY: "a keyed code of the study",
     Action.FIXED: "written by livercohort",
@@ -82,8 +82,10 @@ _CHECK = """
 ## How it is checked
 
 `dciodvfy` reads one object of each series as delivered and as written; a release has the result in
-`CONFORMITY.md` and `conformity.csv`. Errors and warnings that only the object written has count as
-new: none on the simulator's objects. Of the real objects of the test data two series of a maker
+`CONFORMITY.md` and `conformity.csv`, and the report on its release page. Errors and warnings that
+only the object written has count as new; those whose reason is known stand with it in
+`data_contracts/deidentification/validator_lines.csv`. There are none on the simulator's objects.
+Of the real objects of the test data two series of a maker
 whose StudyDate holds no date gain one warning, that a disk's directory would need a StudyDate: a
 text that is no date does not stay. Attributes of type 2 whose value broke its contract are written
 empty; texts of type 1 in enhanced objects of which no word may stay read `UNKNOWN`.

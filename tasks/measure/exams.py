@@ -119,6 +119,8 @@ def acquisition_of(stack: SubStack) -> Acquisition:
         pixel_spacing_mm=_number([spacing[0]]) if spacing else None,
         rows=_number(one.rows for one in m),
         columns=_number(one.columns for one in m),
+        device_id=_same(one.device_id for one in m),
+        coil_id=_same(one.coil_id for one in m),
     )
 
 

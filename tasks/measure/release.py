@@ -78,7 +78,7 @@ def metric_rows(cohort: Sequence[MeasuredSeries], catalogue: Catalogue) -> list[
     groups: dict[tuple[str, str, str], list[float]] = {}
     for one, metric, measured in found:
         if measured.value is not None:
-            group = (scanner_group(one.study), one.label, metric.name)
+            group = (scanner_group(one.study, one.series["device_id"]), one.label, metric.name)
             groups.setdefault(group, []).append(measured.value)
     spreads = {group: spread_of(values, catalogue[group[2]]) for group, values in groups.items()}
     return [_row(one, metric, measured, spreads) for one, metric, measured in found]
@@ -236,7 +236,7 @@ def _row(
     measured: Measured,
     spreads: Mapping[tuple[str, str, str], Spread],
 ) -> Row:
-    group = scanner_group(one.study)
+    group = scanner_group(one.study, one.series["device_id"])
     spread = spreads.get((group, one.label, metric.name))
     value = None if measured.value is None else round(measured.value, _DIGITS)
     distance = None if spread is None or value is None else spread.distance(value)

@@ -62,7 +62,11 @@ def variant_rows(
     for one in cohort:
         label = str(one.series["label"])
         if label not in NO_PROTOCOL and one.acquired:
-            name = (scanner_group(one.study), label, str(one.study["contrast_agent_class"]))
+            name = (
+                scanner_group(one.study, one.series["device_id"]),
+                label,
+                str(one.study["contrast_agent_class"]),
+            )
             groups.setdefault(name, []).append(one)
     rows: list[Row] = []
     for (scanner, label, agent), group in sorted(groups.items()):
@@ -78,6 +82,8 @@ def variant_rows(
                     **_identity(one),
                     "label": label,
                     "scanner_group": scanner,
+                    "device_id": one.series["device_id"],
+                    "coil_id": one.series["coil_id"],
                     "agent_class": agent,
                     "variant_no": place + 1,
                     "n_variant": sizes[place],

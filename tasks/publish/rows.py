@@ -86,7 +86,7 @@ def series_rows(
         rows.append(
             {
                 **_label_columns(label),
-                "frame_of_reference_uid": _frame_of_reference(stack),
+                **{name: _shared(stack, name) for name in _OF_IMAGES},
                 "n_instances": _n_instances([stack]),
                 "conversion_verdict": volume.verdict if volume else "not_converted",
                 "conversion_codes": sorted(set(volume.codes)) if volume else [],
@@ -98,9 +98,9 @@ def series_rows(
     return rows
 
 
-def _frame_of_reference(stack: SubStack) -> str | None:
-    """Return what all images of a sub-stack state (PS3.3 C.7.4.1), None when they differ."""
-    stated = {member.frame_of_reference_uid for member in stack.members}
+def _shared(stack: SubStack, field: str) -> object:
+    """Return what all images of a sub-stack state, None when they differ."""
+    stated = {getattr(member, field) for member in stack.members}
     return stated.pop() if len(stated) == 1 else None
 
 
@@ -238,6 +238,8 @@ def finding_rows(findings: Iterable[Finding]) -> list[Row]:
     return list(rows.values())
 
 
+#: Columns of a series that are what its images state alike (PS3.3 C.7.4.1, C.7.5.1, C.8.3.1).
+_OF_IMAGES = ("frame_of_reference_uid", "device_id", "coil_id")
 #: Facts of a label that have a column elsewhere, or under another name.
 _NO_SERIES_COLUMN = ("agent_class", "acquisition_time_offset_s")
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from schemas.conformity import ConformityRow
 from schemas.errors import BadInputError
 from schemas.records import Finding, QueryRow
 from schemas.verification_counts import FieldCounts
@@ -144,6 +145,8 @@ class ReportInput:
         Runs and reader studies that were judged on this release.
     enrolled_by_month : mapping of str to int
         Persons enrolled in each real month, over all sites.
+    conformity : tuple of ConformityRow
+        What a DICOM validator said of one object of each series.
     """
 
     run: str
@@ -166,6 +169,7 @@ class ReportInput:
     verification: tuple[FieldCounts, ...] = ()
     evaluations: tuple[EvaluationInput, ...] = ()
     enrolled_by_month: Mapping[str, int] = field(default_factory=dict)
+    conformity: tuple[ConformityRow, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

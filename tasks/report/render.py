@@ -15,6 +15,7 @@ from schemas.run.atomic_files import sha256_of_bytes
 from schemas.run.sites import SITE_CODE_PATTERN
 from tasks.report import frame, messages, payloads
 from tasks.report.completeness import SLOTS
+from tasks.report.conformity import view_conformity
 from tasks.report.model import Cohort, ReportInput, read_cohort
 from tasks.report.objects import ShownSeries, find_series, series_of_objects
 from tasks.report.outcomes import view_outcomes
@@ -228,6 +229,7 @@ def _cohort_pages(
             "precision": _precision(report, cohort),
             "accrual_target": read_protocol().study.accrual_target,
         },
+        "release": {"conformity": view_conformity(report.conformity, cohort.series)},
         "drift": {"drifts": [view.drift for view in sites.values() if view.drift]},
     }
     data = {

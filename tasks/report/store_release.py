@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.adjudication import AdjudicationCase
+from schemas.conformity import CONFORMITY_CSV, ConformityRow, parse_conformity
 from schemas.decisions import parse_decisions
 from schemas.errors import BadInputError
 from schemas.package_data import data_contracts_dir
@@ -55,6 +56,8 @@ _LINKED_FILES = (
     "data_dictionary.csv",
     "decisions.csv",
     "manifest.json",
+    "CONFORMITY.md",
+    "conformity.csv",
     "validation.json",
     "SHA256SUMS",
 )
@@ -162,7 +165,12 @@ def read_report_input(zones: Zones, version: str = LATEST, keep: Kept = dict) ->
         verification=read_counts(zones),
         evaluations=read_evaluations(folder),
         enrolled_by_month=read_enrolled_by_month(zones),
+        conformity=_read_conformity(folder / CONFORMITY_CSV),
     )
+
+
+def _read_conformity(path: Path) -> tuple[ConformityRow, ...]:
+    return parse_conformity(path.read_text(encoding="utf-8")) if path.is_file() else ()
 
 
 def _read_tables(folder: Path) -> dict[str, pa.Table]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from schemas.conformity import read_known_lines
 from schemas.decisions import parse_decisions
 from schemas.dicom.contrast_agents import read_agents
 from schemas.dicom.deciding_attributes import read_deciding_attributes
@@ -162,6 +163,12 @@ TABLES = [
     Signed("deidentification/words.csv", PROFILE, ("list", "kind", "value")),
     Signed("deidentification/codes.csv", PROFILE, ("list", "scheme", "value"), "source"),
     Signed("deidentification/dropped.csv", partial(_of_file, read_dropped), ("tag",)),
+    Signed(
+        "deidentification/validator_lines.csv",
+        partial(_of_file, read_known_lines),
+        ("line",),
+        "source",
+    ),
     Signed("cohort/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
     Signed("operations/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),
     Signed("evaluation/code_lists.csv", CODES, ("code_list", "code"), "label_zh"),

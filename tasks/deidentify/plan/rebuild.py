@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from schemas.dicom.device_identity import METHOD
 from schemas.dicom.encode import OutElement, encode_file
 from tasks.deidentify.plan.actions import ElementAction, options_run
-from tasks.deidentify.plan.stand_ins import METHOD
 from tasks.deidentify.rules.profile import Option, tag_of
 
 #: Names this software in file meta (PS3.10 7.1); made once, tells nothing of a site.

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pydicom.uid import EnhancedCTImageStorage, EnhancedMRImageStorage
 
 from schemas.dicom.charsets import decode_text
+from schemas.dicom.device_identity import METHOD
 from schemas.dicom.elements import Header, RawElement, by_tag_once, scan_items
 from schemas.dicom.encode import OutElement
 from tasks.deidentify.plan.actions import Context, ElementAction, removed
@@ -22,7 +23,6 @@ from tasks.deidentify.rules.contract import WordList, keep_words
 from tasks.deidentify.rules.profile import Action, Rule, tag_of
 from tasks.deidentify.rules.values import texts_of
 
-METHOD = "livercohort allow-list"
 #: Stands for the method of another tool whose words are not known.
 OTHER_METHOD = "another method; its words are not kept"
 #: Stands for a value of type 1 of which no word may stay.
@@ -85,7 +85,11 @@ def keyed_code(map_uid: Callable[[str], str], kind: str, text: str) -> str:
 
 
 def keyed_value(element: RawElement, rule: Rule, context: Context) -> bytes:
-    """Return a name of a device or coil: as it is where all of it is known, else its code."""
+    """Return a name of a device or coil: as it is where all of it is known, else its code.
+
+    The code is of the site too: a machine stands in one hospital, and nothing is gained where
+    two hospitals could be seen to share one.
+    """
     text = decode_text(element.value, context.charset).strip()
     if not text:
         return b""
@@ -96,7 +100,8 @@ def keyed_value(element: RawElement, rule: Rule, context: Context) -> bytes:
             return kept.encode("ascii")
     # Not by the attribute: one coil has one code, as receiver and as transmitter.
     kind = "CoilName" if "Coil" in rule.keyword else rule.keyword
-    return keyed_code(context.person.map_uid, kind, text).encode("ascii")
+    site = context.person.subject_id.partition("-")[0]
+    return keyed_code(context.person.map_uid, f"{site}/{kind}", text).encode("ascii")
 
 
 def known_codes(element: RawElement, rule: Rule, context: Context) -> ElementAction | None:

@@ -7,21 +7,14 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from schemas.conformity import ConformityRow
-
-CONFORMITY_CSV, CONFORMITY_PAGE = "conformity.csv", "CONFORMITY.md"
-_COLUMNS = (
-    "series_uid",
-    "validator",
-    "not_checked",
-    "delivered_errors",
-    "delivered_warnings",
-    "released_errors",
-    "released_warnings",
-    "new_errors",
-    "new_warnings",
-    "new_lines",
+from schemas.conformity import (
+    CONFORMITY_COLUMNS,
+    CONFORMITY_CSV,
+    ConformityRow,
+    load_known_lines,
 )
+
+CONFORMITY_PAGE = "CONFORMITY.md"
 _BEFORE = "taken in before objects were checked"
 _PAGE = """# Conformity of the DICOM objects
 
@@ -62,28 +55,14 @@ def conformity_files(rows: Iterable[ConformityRow], series_uids: Iterable[str]) 
     }
 
 
-def parse_conformity(text: str) -> tuple[ConformityRow, ...]:
-    """Return the rows of the document of an earlier release; none of a release without one."""
-    read = csv.DictReader(io.StringIO(text))
-    return tuple(
-        ConformityRow(
-            sop_uid="",
-            series_uid=row["series_uid"],
-            validator=row["validator"],
-            not_checked=row["not_checked"],
-            new_lines=tuple(filter(None, row["new_lines"].split("; "))),
-            **{name: int(row[name] or 0) for name in _COLUMNS[3:-1]},
-        )
-        for row in read
-    )
-
-
 def _table(rows: Sequence[ConformityRow]) -> bytes:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow(CONFORMITY_COLUMNS)
     for row in rows:
-        counts = [getattr(row, name) if not row.not_checked else "" for name in _COLUMNS[3:-1]]
+        counts = [
+            getattr(row, name) if not row.not_checked else "" for name in CONFORMITY_COLUMNS[3:-1]
+        ]
         writer.writerow(
             [row.series_uid, row.validator, row.not_checked, *counts, "; ".join(row.new_lines)]
         )
@@ -110,5 +89,9 @@ def _lines(rows: Sequence[ConformityRow]) -> str:
     kinds = Counter(line for row in rows for line in row.new_lines)
     if not kinds:
         return ""
-    listed = "".join(f"| {line} | {n} |\n" for line, n in sorted(kinds.items()))
-    return f"\n| new line | series |\n|---|---|\n{listed}"
+    known = load_known_lines()
+    listed = "".join(
+        f"| {line} | {n} | {known[line].reason_en if line in known else ''} |\n"
+        for line, n in sorted(kinds.items())
+    )
+    return f"\n| new line | series | why |\n|---|---|---|\n{listed}"

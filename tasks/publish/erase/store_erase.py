@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.conformity import ConformityRow
+from schemas.conformity import CONFORMITY_CSV, ConformityRow, parse_conformity
 from schemas.evaluations import is_of_an_evaluation
 from schemas.identifiers import Sha256
 from schemas.lesion_masks import PUBLISHED, masks_beside, register_of_masks, source_key
@@ -26,7 +26,6 @@ from schemas.run.atomic_files import canonical_json, sha256_of_file, sync_direct
 from tasks.publish.diff.content import ALL_SITES, content_hash, part_path, table_hash
 from tasks.publish.diff.differences import RELEASE_TABLE
 from tasks.publish.diff.reasons import ERASED
-from tasks.publish.documents.conformity import CONFORMITY_CSV, parse_conformity
 from tasks.publish.documents.store_excel import write_csv
 from tasks.publish.erase.erasure import (
     TOMBSTONES,

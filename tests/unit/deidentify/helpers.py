@@ -27,11 +27,11 @@ RING = KeyRing(bytes(range(32)))
 
 
 def assignment(
-    subject_no: str, *patient_ids: str, shift_days: int = SHIFT_DAYS
+    subject_no: str, *patient_ids: str, shift_days: int = SHIFT_DAYS, site: SiteCode = SITE
 ) -> SubjectAssignment:
     return SubjectAssignment(
-        site=SITE,
-        subject_id=RING.subject_id(SITE, SubjectNo(subject_no)),
+        site=site,
+        subject_id=RING.subject_id(site, SubjectNo(subject_no)),
         subject_no=SubjectNo(subject_no),
         patient_ids=tuple(RawPatientId(p) for p in patient_ids),
         shift_days=shift_days,
@@ -68,6 +68,15 @@ def accepted(data: Dataset | bytes) -> DeidentifiedObject:
 
 def written(data: Dataset | bytes) -> Dataset:
     return dcmread(BytesIO(accepted(data).output))
+
+
+def written_at(site: str, data: Dataset) -> Dataset:
+    """The object as written when the subject is one of another site."""
+    done = deidentify_object(
+        to_bytes(data), load_profile(), lambda p: assignment(p, p, site=SiteCode(site)), RING.uid
+    )
+    assert isinstance(done, DeidentifiedObject)
+    return dcmread(BytesIO(done.output))
 
 
 def pseudonym(patient_id: str) -> SubjectId:

@@ -19,10 +19,19 @@ from pydicom.uid import (
     JPEGLosslessSV1,
 )
 
+from schemas.dicom.features import read_features
 from tasks.deidentify.plan.stand_ins import OTHER_METHOD
 from tests.builders import make_instance
 from tests.unit.deidentify import codestreams
-from tests.unit.deidentify.helpers import RING, SHIFT_DAYS, accepted, pseudonym, written
+from tests.unit.deidentify.helpers import (
+    RING,
+    SHIFT_DAYS,
+    accepted,
+    pseudonym,
+    written,
+    written_at,
+)
+from tests.unit.deidentify.multi_frame import make_enhanced
 
 PHYSICS = ("Rows", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "KVP")
 
@@ -148,6 +157,31 @@ def test_scanners_and_coils_are_told_apart_by_codes_unless_every_word_is_known()
     assert re.fullmatch("[B-DF-HJ-NP-TV-Z]{16}", after.ReceiveCoilName)
     known = written(make_instance(modality="MR", ReceiveCoilName="32Ch Head"))
     assert known.ReceiveCoilName == "32Ch Head"
+
+
+def test_codes_of_a_scanner_and_a_coil_do_not_link_two_sites() -> None:
+    headers: dict[str, Any] = {
+        "modality": "MR",
+        "DeviceSerialNumber": "67093",
+        "ReceiveCoilName": "Zhang 8ch",
+    }
+    raw = make_instance(**headers)
+    here, there = (read_features(written_at(site, raw)) for site in ("S91", "S92"))
+    assert None not in (here.device_id, here.coil_id)
+    assert {here.device_id, here.coil_id} & {there.device_id, there.coil_id} == set()
+    assert here.device_id == read_features(written(raw)).device_id
+
+
+def test_no_record_holds_a_serial_number_or_a_coil_as_delivered() -> None:
+    raw = make_instance(
+        modality="MR", DeviceSerialNumber="BCDFGHJKLMNPQRST", ReceiveCoilName="ZHANG"
+    )
+    assert (read_features(raw).device_id, read_features(raw).coil_id) == (None, None)
+
+
+def test_the_coil_of_an_enhanced_object_is_found_in_its_functional_groups() -> None:
+    found = read_features(written(make_enhanced()))
+    assert re.fullmatch("[B-DF-HJ-NP-TV-Z]{16}", found.coil_id or "")
 
 
 @pytest.mark.parametrize(

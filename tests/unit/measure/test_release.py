@@ -32,6 +32,7 @@ def measured(
     z: tuple[float, int] = (0.0, 40),
     pulse: tuple[float | None, ...] = PULSE,
     frame: str | None = "3.1",
+    device: str | None = None,
     **values: float,
 ) -> MeasuredSeries:
     """Return one volume with measurements by metric."""
@@ -43,7 +44,8 @@ def measured(
         volume={**ids, "volume_id": f"d{number}", "batch_id": "b1", "affine_ras": affine,
                 "dim_z": z[1]},
         series={**ids, "label": label, "contrast_phase": phase, "modality": modality,
-                "orientation": "axial", "frame_of_reference_uid": frame},
+                "orientation": "axial", "frame_of_reference_uid": frame, "device_id": device,
+                "coil_id": None},
         study={"subject_id": "S91-AAAAAAAA", "manufacturer": "Siemens", "model": model,
                "field_strength_t": None, "modality": modality},
         values={
@@ -73,6 +75,17 @@ def test_another_scanner_has_a_distribution_of_its_own() -> None:
     cohort = [measured(n, ct_noise=12.0 + 0.2 * (n % 5)) for n in range(12)]
     other = [measured(50 + n, model="Ingenuity", ct_noise=30.0 + 0.2 * (n % 5)) for n in range(12)]
     assert not any(row["is_outlier"] for row in rows_of([*cohort, *other], "ct_noise"))
+
+
+def test_two_scanners_of_one_model_are_told_apart_by_their_codes() -> None:
+    one = [measured(n, device="BCDF", ct_noise=12.0 + 0.2 * (n % 5)) for n in range(12)]
+    other = [measured(50 + n, device="GHJK", ct_noise=30.0 + 0.2 * (n % 5)) for n in range(12)]
+    rows = rows_of([*one, *other], "ct_noise")
+    assert {row["scanner_group"] for row in rows} == {
+        "S91 / Siemens / Force / BCDF",
+        "S91 / Siemens / Force / GHJK",
+    }
+    assert not any(row["is_outlier"] for row in rows)
 
 
 def test_fewer_than_ten_make_no_distribution_and_less_noise_is_no_fault() -> None:

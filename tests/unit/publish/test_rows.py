@@ -180,6 +180,27 @@ def test_a_series_belongs_to_the_batch_of_its_newest_image() -> None:
     assert series["1.2.1"]["n_instances"] == 5
 
 
+def test_a_series_has_the_frame_and_the_device_that_all_its_images_state_and_else_none() -> None:
+    batches = committed()
+    changed = [
+        replace(
+            one,
+            frame_of_reference_uid="2.25.7" if one.series_uid == "1.1.1" else None,
+            device_id="BCDF" if one.sop_uid != "1.1.1.2" else "GHJK",
+            coil_id="32Ch Head",
+        )
+        for one in batches.instances
+    ]
+    rows = image_rows(LABELS, replace(batches, instances=tuple(changed)))["series"]
+    found = {
+        row["series_uid"]: [
+            row[name] for name in ("frame_of_reference_uid", "device_id", "coil_id")
+        ]
+        for row in rows
+    }
+    assert found == {"1.1.1": ["2.25.7", None, "32Ch Head"], "1.2.1": [None, "BCDF", "32Ch Head"]}
+
+
 def test_the_frames_of_a_multi_frame_object_are_one_instance() -> None:
     enhanced = replace(
         instance("1", 0),
