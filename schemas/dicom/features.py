@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from schemas.dicom.feature_values import (
     acquisition_date,
     acquisition_time_s,
-    age_years,
     agent_class,
     code_of,
     codes_of,
@@ -67,12 +66,9 @@ class InstanceFeatures:
     manufacturer: str | None = None
     model: str | None = None
     patient_sex: str | None = None
-    patient_age_years: float | None = None
     study_date: str | None = None
     series_date: str | None = None
     acquisition_date: str | None = None
-    study_time_s: float | None = None
-    series_time_s: float | None = None
     acquisition_time_s: float | None = None
     content_time_s: float | None = None
     contrast_start_time_s: float | None = None
@@ -112,7 +108,6 @@ class InstanceFeatures:
     kvp: float | None = None
     convolution_kernel: tuple[str, ...] = ()
     body_part: str | None = None
-    imaging_frequency_mhz: float | None = None
     series_description: str = ""
     protocol_name: str = ""
     sequence_name: str = ""
@@ -229,8 +224,6 @@ def _fields() -> dict[str, _Field]:
         **_each(date_of, study_date="StudyDate", series_date="SeriesDate"),
         **_each(
             time_s_of,
-            study_time_s="StudyTime",
-            series_time_s="SeriesTime",
             content_time_s="ContentTime",
         ),
         **_each(
@@ -245,7 +238,6 @@ def _fields() -> dict[str, _Field]:
             spacing_between_slices_mm="SpacingBetweenSlices",
             gantry_tilt_deg="GantryDetectorTilt",
             kvp="KVP",
-            imaging_frequency_mhz="ImagingFrequency",
         ),
         **_each(
             integer_of,
@@ -283,7 +275,6 @@ def _fields() -> dict[str, _Field]:
         "manufacturer": _Field(manufacturer, ("Manufacturer",)),
         "model": _Field(model, ("ManufacturerModelName",)),
         "patient_sex": _Field(patient_sex, ("PatientSex",)),
-        "patient_age_years": _Field(age_years, ("PatientAge",)),
         "acquisition_date": _Field(acquisition_date, ("AcquisitionDate", "AcquisitionDateTime")),
         "acquisition_time_s": _Field(
             acquisition_time_s, ("AcquisitionTime", "AcquisitionDateTime")
