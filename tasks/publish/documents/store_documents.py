@@ -69,9 +69,7 @@ def read_documents(plan: Plan) -> dict[str, bytes]:
         lines = summary_lines(summary(before, plan.version, plan.differences))
     return {
         "README.md": readme(plan.version, plan.facts, rows),
-        "CHANGELOG.md": changelog(
-            plan.version, plan.facts, lines, _text(plan.previous, "CHANGELOG.md")
-        ),
+        "CHANGELOG.md": changelog(plan.version, lines, _text(plan.previous, "CHANGELOG.md")),
         "data_dictionary.csv": data_dictionary(plan.contracts, columns),
         "data_dictionary.html": dictionary_html(plan.contracts, columns),
         "data_dictionary.xlsx": workbook(
