@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import norm
 
 from tasks.evaluate.bootstrap import bootstrap_ratios
-from tasks.evaluate.proportions import Estimate, clustered_proportion, naive_interval
+from tasks.evaluate.proportions import Estimate, clustered_proportion, wilson
 from tasks.evaluate.readers import jackknife_covariance, obuchowski_rockette
 from tasks.evaluate.roc import delong
 
@@ -49,7 +49,8 @@ def lesions(runs: int) -> None:
                 whole = sizes.astype(float)
                 ours = clustered_proportion(hits, whole).interval
                 (boot,) = bootstrap_ratios(hits[:, None], whole[:, None], 400, number)
-                naive = naive_interval(hits, whole)
+                # What one gets who takes lesions for independent.
+                naive = wilson(float(hits.sum()), float(whole.sum()))
                 inside += [covers(one, TRUE) for one in (ours, boot, naive)]
                 width += (ours.high or 0) - (ours.low or 0)
             shares = inside / runs

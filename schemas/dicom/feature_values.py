@@ -222,15 +222,6 @@ def patient_sex(header: Dataset) -> str | None:
     return sex if sex in ("M", "F") else None
 
 
-def age_years(header: Dataset) -> float | None:
-    """Return the age in years, at most 90."""
-    match = re.fullmatch(r"(\d{3})([DWMY])", text_of(header, "PatientAge") or "")
-    if match is None:
-        return None
-    per_year = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[match.group(2)]
-    return min(int(match.group(1)) / per_year, 90.0)
-
-
 def agent_class(header: Dataset) -> str | None:
     """Return the class that the agent's text or its code names.
 

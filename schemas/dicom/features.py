@@ -16,7 +16,6 @@ from schemas.dicom.device_identity import COIL_KEYWORDS, DEVICE_KEYWORDS, coil_i
 from schemas.dicom.feature_values import (
     acquisition_date,
     acquisition_time_s,
-    age_years,
     agent_class,
     code_of,
     codes_of,
@@ -68,12 +67,9 @@ class InstanceFeatures:
     manufacturer: str | None = None
     model: str | None = None
     patient_sex: str | None = None
-    patient_age_years: float | None = None
     study_date: str | None = None
     series_date: str | None = None
     acquisition_date: str | None = None
-    study_time_s: float | None = None
-    series_time_s: float | None = None
     acquisition_time_s: float | None = None
     content_time_s: float | None = None
     contrast_start_time_s: float | None = None
@@ -116,7 +112,6 @@ class InstanceFeatures:
     # Of what livercohort wrote alone: codes under the project's key and the site.
     device_id: str | None = None
     coil_id: str | None = None
-    imaging_frequency_mhz: float | None = None
     series_description: str = ""
     protocol_name: str = ""
     sequence_name: str = ""
@@ -233,8 +228,6 @@ def _fields() -> dict[str, _Field]:
         **_each(date_of, study_date="StudyDate", series_date="SeriesDate"),
         **_each(
             time_s_of,
-            study_time_s="StudyTime",
-            series_time_s="SeriesTime",
             content_time_s="ContentTime",
         ),
         **_each(
@@ -249,7 +242,6 @@ def _fields() -> dict[str, _Field]:
             spacing_between_slices_mm="SpacingBetweenSlices",
             gantry_tilt_deg="GantryDetectorTilt",
             kvp="KVP",
-            imaging_frequency_mhz="ImagingFrequency",
         ),
         **_each(
             integer_of,
@@ -289,7 +281,6 @@ def _fields() -> dict[str, _Field]:
         "manufacturer": _Field(manufacturer, ("Manufacturer",)),
         "model": _Field(model, ("ManufacturerModelName",)),
         "patient_sex": _Field(patient_sex, ("PatientSex",)),
-        "patient_age_years": _Field(age_years, ("PatientAge",)),
         "acquisition_date": _Field(acquisition_date, ("AcquisitionDate", "AcquisitionDateTime")),
         "acquisition_time_s": _Field(
             acquisition_time_s, ("AcquisitionTime", "AcquisitionDateTime")

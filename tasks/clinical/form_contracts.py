@@ -45,17 +45,19 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Header(_Model):
-    """How a column may be headed."""
-
+class _Worded(_Model):
     zh: str
     en: str
     aliases: tuple[str, ...]
 
     @property
     def both(self) -> str:
-        """The heading in both languages, as the templates have it."""
+        """The words in both languages, as the templates have them."""
         return f"{self.zh} {self.en}"
+
+
+class Header(_Worded):
+    """How a column may be headed."""
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -63,19 +65,11 @@ class Header(_Model):
         return (self.zh, self.en, self.both, *self.aliases)
 
 
-class CodeEntry(_Model):
+class CodeEntry(_Worded):
     """One code of a field, its EDC number, and its labels."""
 
     code: str
     number: int
-    zh: str
-    en: str
-    aliases: tuple[str, ...]
-
-    @property
-    def both(self) -> str:
-        """The label in both languages, as the templates have it."""
-        return f"{self.zh} {self.en}"
 
     @property
     def labels(self) -> tuple[str, ...]:

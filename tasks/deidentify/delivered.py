@@ -43,39 +43,37 @@ class _Private(NamedTuple):
     vr: str
 
 
-_SINGLE = {
-    name: _tag(keyword)
-    for name, keyword in {
-        "rescale_slope": "RescaleSlope",
-        "rescale_intercept": "RescaleIntercept",
-        "slice_thickness_mm": "SliceThickness",
-        "spacing_between_slices_mm": "SpacingBetweenSlices",
-        "echo_time_ms": "EchoTime",
-        "trigger_time_ms": "TriggerTime",
-        "b_value": "DiffusionBValue",
-    }.items()
-}
-_WHOLE = {
-    name: _tag(keyword)
-    for name, keyword in {
-        "rows": "Rows",
-        "columns": "Columns",
-        "number_of_frames": "NumberOfFrames",
-        "bits_allocated": "BitsAllocated",
-        "bits_stored": "BitsStored",
-        "high_bit": "HighBit",
-        "pixel_representation": "PixelRepresentation",
-        "temporal_position": "TemporalPositionIdentifier",
-        "acquisition_number": "AcquisitionNumber",
-        "instance_number": "InstanceNumber",
-    }.items()
-}
-_SEVERAL = {
-    "pixel_spacing_mm": _tag("PixelSpacing"),
-    "position_lps": _tag("ImagePositionPatient"),
-    "orientation_lps": _tag("ImageOrientationPatient"),
-    "gradient": _tag("DiffusionGradientOrientation"),
-}
+def _tags(**keywords: str) -> dict[str, int]:
+    return {name: _tag(keyword) for name, keyword in keywords.items()}
+
+
+_SINGLE = _tags(
+    rescale_slope="RescaleSlope",
+    rescale_intercept="RescaleIntercept",
+    slice_thickness_mm="SliceThickness",
+    spacing_between_slices_mm="SpacingBetweenSlices",
+    echo_time_ms="EchoTime",
+    trigger_time_ms="TriggerTime",
+    b_value="DiffusionBValue",
+)
+_WHOLE = _tags(
+    rows="Rows",
+    columns="Columns",
+    number_of_frames="NumberOfFrames",
+    bits_allocated="BitsAllocated",
+    bits_stored="BitsStored",
+    high_bit="HighBit",
+    pixel_representation="PixelRepresentation",
+    temporal_position="TemporalPositionIdentifier",
+    acquisition_number="AcquisitionNumber",
+    instance_number="InstanceNumber",
+)
+_SEVERAL = _tags(
+    pixel_spacing_mm="PixelSpacing",
+    position_lps="ImagePositionPatient",
+    orientation_lps="ImageOrientationPatient",
+    gradient="DiffusionGradientOrientation",
+)
 _MODALITY_LUT, _MAPPINGS = _tag("ModalityLUTSequence"), _tag("RealWorldValueMappingSequence")
 _MAPPED = (_tag("RealWorldValueSlope"), _tag("RealWorldValueIntercept"))
 _B_VALUES = (

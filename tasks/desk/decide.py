@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from schemas.errors import BadInputError
@@ -127,21 +127,8 @@ def draft(
     """
     _require_words(request)
     _require_possible(hold, state, request.outcome)
-    boxes = _boxes(hold, request)
-    rows, columns = hold.size or (0, 0)
-    return PixelDecision(
-        decision_id="",
-        site=hold.site,
-        hold_id=hold.hold_id,
-        held_for=hold.reason,
-        outcome=request.outcome,
-        digests=hold.digests,
-        boxes=boxes,
-        rows=rows,
-        columns=columns,
-        reviewer=request.reviewer,
-        reason=request.reason.strip(),
-        decided_on=today,
+    return replace(
+        _decided(hold, request, _boxes(hold, request), today),
         follows=follows,
         scope=Scope.SERIES if request.until is None else Scope.DEVICE,
         device="" if request.until is None else hold.device,
@@ -154,21 +141,28 @@ def by_rule(hold: Hold, rule: PixelDecision, today: dt.date) -> PixelDecision:
 
     A mask covers what was found beside what the rule says: a text may be longer this time.
     """
+    found = _decided(hold, rule, _boxes_by_rule(hold, rule), today)
+    return replace(found, by_rule=rule.decision_id)
+
+
+def _decided(
+    hold: Hold, wanted: Request | PixelDecision, boxes: tuple[Box, ...], today: dt.date
+) -> PixelDecision:
+    """Return the decision about this series alone, by who asked for it or made the rule."""
     rows, columns = hold.size or (0, 0)
     return PixelDecision(
         decision_id="",
         site=hold.site,
         hold_id=hold.hold_id,
         held_for=hold.reason,
-        outcome=rule.outcome,
+        outcome=wanted.outcome,
         digests=hold.digests,
-        boxes=_boxes_by_rule(hold, rule),
+        boxes=boxes,
         rows=rows,
         columns=columns,
-        reviewer=rule.reviewer,
-        reason=rule.reason,
+        reviewer=wanted.reviewer,
+        reason=wanted.reason.strip(),
         decided_on=today,
-        by_rule=rule.decision_id,
     )
 
 

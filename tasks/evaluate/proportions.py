@@ -140,8 +140,3 @@ def intraclass_correlation(hits: Counts, sizes: Counts) -> float | None:
     between /= clusters - 1
     total = between + (typical - 1) * within
     return None if math.isclose(total, 0.0, abs_tol=1e-15) else (between - within) / total
-
-
-def naive_interval(hits: Counts, sizes: Counts) -> Estimate:
-    """Return what one gets who takes lesions for independent: shown to be wrong, never used."""
-    return wilson(float(hits.sum()), float(sizes.sum()))

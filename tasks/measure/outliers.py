@@ -49,21 +49,3 @@ def spread_of(values: Sequence[float], metric: Metric) -> Spread:
     median = float(np.median(values))
     deviation = _SCALE * float(np.median(np.abs(np.asarray(values) - median)))
     return Spread(len(values), median, max(deviation, metric.spread_floor), metric.worse)
-
-
-def auc(values: Sequence[float], is_bad: Sequence[bool], worse: str) -> float | None:
-    """Return the area under the ROC curve of a metric against ratings; None without both kinds.
-
-    Ties count half (Mann and Whitney 1947). For `both` the distance from the median of the
-    good ones is what ranks.
-    """
-    good = np.asarray([v for v, bad in zip(values, is_bad, strict=True) if not bad])
-    poor = np.asarray([v for v, bad in zip(values, is_bad, strict=True) if bad])
-    if not good.size or not poor.size:
-        return None
-    if worse == "both":
-        middle = float(np.median(good))
-        good, poor = np.abs(good - middle), np.abs(poor - middle)
-    difference = poor[:, np.newaxis] - good[np.newaxis, :]
-    wins = float((difference > 0).mean() + 0.5 * (difference == 0).mean())
-    return 1.0 - wins if worse == "low" else wins

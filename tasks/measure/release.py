@@ -19,7 +19,6 @@ Row = dict[str, object]
 Key = tuple[str, str]
 #: Phases of labels that the second opinion knows.
 _JUDGED = frozenset({"pre", "art", "pvp", "del", "trans", "hbp"})
-_AXIAL_CODE = "S"
 #: Images of one gain: other pulses change the signal of the same tissue.
 PULSE = ("repetition_time_ms", "echo_time_ms", "flip_angle_deg")
 _SAME_PULSE = 0.1

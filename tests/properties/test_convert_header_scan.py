@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tasks.convert.source import PixelFacts, scanned_facts
 from tasks.convert.store_source import read_facts_with_pydicom
@@ -109,7 +109,7 @@ DIRECTIONS = {
 @pytest.mark.parametrize("vendor", DIRECTIONS)
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 def test_directions_whose_vr_an_archive_did_not_know_are_read_alike(
-    vendor: str, syntax: str
+    vendor: str, syntax: UID
 ) -> None:
     group, creator, values = DIRECTIONS[vendor]
     data = make_instance(

@@ -20,7 +20,7 @@ from tasks.publish.diff.compare import (
     change_rows,
     pair_rows,
 )
-from tasks.publish.diff.id_history import ID_TABLES, successors
+from tasks.publish.diff.id_history import id_tables, successors
 from tasks.publish.diff.reasons import DERIVED_TABLES, SUBJECT_REMOVED, ChangeContext, row_reasons
 
 #: Describes the release itself; everything else is content.
@@ -117,7 +117,7 @@ class Differences:
     def _ids_removed(self) -> bool:
         """Whether an id that others may hold is gone without a successor."""
         gone = self.rows.filter(pc.equal(self.rows["kind"], ROW_REMOVED))
-        gone = gone.filter(pc.is_in(gone["table"], value_set=pa.array(ID_TABLES)))
+        gone = gone.filter(pc.is_in(gone["table"], value_set=pa.array(id_tables())))
         keys = zip(gone["table"].to_pylist(), gone["key"].to_pylist(), strict=True)
         return any(key not in self.successors for key in keys)
 
@@ -181,7 +181,7 @@ def compare_tables(
         successors={
             (pair.name, key): after
             for pair in pairs
-            if pair.name in ID_TABLES
+            if pair.name in id_tables()
             for key, after in successors(pair).items()
             if after
         },

@@ -10,24 +10,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
+from functools import cache
 from io import StringIO
 
 import pyarrow as pa
 
+from schemas.tables.contracts import read_table_contracts
 from tasks.publish.diff.compare import RowPairs, key_texts
 
-#: Tables whose keys others may hold; the other tables are computed or administrative.
-ID_TABLES = (
-    "subject",
-    "imaging_study",
-    "series",
-    "nifti_volume",
-    "image_quality",
-    "lesion",
-    "pathology",
-    "follow_up",
-    "treatment",
-)
 #: What two rows share when one replaced the other: a series that grew or was split otherwise
 #: keeps its UID, and its pieces get other digests.
 _SAME_OBJECT = {
@@ -58,6 +48,20 @@ class RemovedSubject:
     subject_id: str
     removed_in: str
     reason: str
+
+
+@cache
+def id_tables() -> tuple[str, ...]:
+    """Return the tables whose keys others may hold: of persons, keyed by an id of their own.
+
+    The other tables are computed or administrative. A piece of a series is named by two columns.
+    """
+    return tuple(
+        name
+        for name, contract in sorted(read_table_contracts().items())
+        if "subject_id" in {column.name for column in contract.columns}
+        and (len(contract.primary_key) == 1 or name == "series")
+    )
 
 
 def successors(pairs: RowPairs) -> dict[str, str]:

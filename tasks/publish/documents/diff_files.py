@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from schemas.run.atomic_files import canonical_json
 from tasks.publish.diff.compare import ROW_ADDED, ROW_REMOVED, VALUE_CHANGED
 from tasks.publish.diff.differences import Change, Differences
-from tasks.publish.diff.id_history import ID_TABLES, csv_bytes
+from tasks.publish.diff.id_history import csv_bytes, id_tables
 from tasks.publish.views import DEFAULT_READING
 
 SUMMARY = "diff/summary.json"
@@ -141,7 +141,7 @@ def _subject_rows(changes: pa.Table, differences: Differences) -> list[tuple[obj
 
 
 def _ids_of(rows: pa.Table) -> set[str]:
-    inside = rows.filter(pc.is_in(rows["table"], value_set=pa.array(ID_TABLES)))
+    inside = rows.filter(pc.is_in(rows["table"], value_set=pa.array(id_tables())))
     return {part for key in inside["key"].to_pylist() for part in key.split("/")}
 
 

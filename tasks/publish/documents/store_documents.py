@@ -17,12 +17,12 @@ from schemas.run.atomic_files import canonical_json
 from tasks.publish.diff.compare import ROW_ADDED, ROW_REMOVED
 from tasks.publish.diff.id_history import (
     ID_HISTORY,
-    ID_TABLES,
     REMOVED_IDS,
     OldId,
     RemovedSubject,
     extend_history,
     history_csv,
+    id_tables,
     parse_history,
     parse_removed,
     removed_csv,
@@ -69,9 +69,7 @@ def read_documents(plan: Plan) -> dict[str, bytes]:
         lines = summary_lines(summary(before, plan.version, plan.differences))
     return {
         "README.md": readme(plan.version, plan.facts, rows),
-        "CHANGELOG.md": changelog(
-            plan.version, plan.facts, lines, _text(plan.previous, "CHANGELOG.md")
-        ),
+        "CHANGELOG.md": changelog(plan.version, lines, _text(plan.previous, "CHANGELOG.md")),
         "data_dictionary.csv": data_dictionary(plan.contracts, columns),
         "data_dictionary.html": dictionary_html(plan.contracts, columns),
         "data_dictionary.xlsx": workbook(
@@ -108,7 +106,7 @@ def _history(plan: Plan) -> list[OldId]:
     if plan.previous is None:
         return []
     rows = plan.differences.rows
-    rows = rows.filter(pc.is_in(rows["table"], value_set=pa.array(ID_TABLES)))
+    rows = rows.filter(pc.is_in(rows["table"], value_set=pa.array(id_tables())))
     after = plan.differences.successors
     gone = [
         OldId(

@@ -43,7 +43,7 @@ def count_unsigned(decisions_csv: bytes) -> int:
     return sum(not decision.signed for decision in parse_decisions(decisions_csv))
 
 
-def changelog(version: str, facts: ReleaseFacts, lines: Iterable[str], previous: str) -> bytes:
+def changelog(version: str, lines: Iterable[str], previous: str) -> bytes:
     """Return CHANGELOG.md: this release computed from the tables, then the older entries."""
     head = "# Changelog of the cohort\n\nComputed from the tables; nobody writes it by hand.\n"
     entry = f"\n## {version}\n\n" + "".join(f"- {line}\n" for line in lines)

@@ -72,16 +72,10 @@ def _secondary_capture(export: Export, seed: int) -> None:
         to_screen_save(data, template.context)
         return file_bytes(template, data)
 
-    export.files.append(
-        ExportFile(
-            beside(file, "screen_save.dcm"),
-            content,
-            "quarantined",
-            "SECONDARY_OR_DERIVED",
-            "secondary_capture",
-        )
+    held = ExportFile(
+        beside(file, "screen_save.dcm"), content, "quarantined", "SECONDARY_OR_DERIVED"
     )
-    note(export, "secondary_capture", file, code="SECONDARY_OR_DERIVED")
+    _add_held(export, file, held, "secondary_capture")
 
 
 def _burned_in(export: Export, seed: int) -> None:
@@ -103,16 +97,13 @@ def _burned_in(export: Export, seed: int) -> None:
         data.BurnedInAnnotation = "YES"
         return file_bytes(template, data)
 
-    export.files.append(
-        ExportFile(
-            beside(file, "annotated.dcm"),
-            content,
-            "quarantined",
-            "BURNED_IN_ANNOTATION",
-            "burned_in",
-        )
-    )
-    note(export, "burned_in", file, code="BURNED_IN_ANNOTATION")
+    held = ExportFile(beside(file, "annotated.dcm"), content, "quarantined", "BURNED_IN_ANNOTATION")
+    _add_held(export, file, held, "burned_in")
+
+
+def _add_held(export: Export, file: ExportFile, held: ExportFile, fault: str) -> None:
+    export.files.append(replace(held, fault=fault))
+    note(export, fault, file, code=held.reason)
 
 
 def _text_named_dcm(export: Export, _seed: int) -> None:

@@ -9,21 +9,12 @@ from schemas.clinical_rows import Cell, ClinicalRow, digest_of_content
 from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectId, SubjectNo
 from schemas.partial_dates import PartialDate
 from schemas.records import CohortLabels, SeriesLabel, StudyRole
+from tasks.clinical.form_contracts import read_form_contracts
 from tasks.eligibility.subjects import SubjectRecord, collect_subjects
 
 SUBJECT = "S91-AAAAAAAA"
 SHIFT_DAYS = 400
 CT, DCE, EOB = dt.date(2025, 3, 6), dt.date(2025, 3, 8), dt.date(2025, 3, 10)
-_KEYS = {
-    "demographics": (),
-    "screening_log": ("screening_no",),
-    "pathology": ("specimen_no",),
-    "follow_up": ("followup_no",),
-    "treatment": ("treatment_no",),
-    "diagnosis": ("lesion_no",),
-    "image_quality": ("exam", "rater_id", "rated_on"),
-    "adjudication": ("lesion_no", "role", "reader_id"),
-}
 _PLAIN: dict[str, dict[str, Cell]] = {
     "demographics": {
         "sex": "F",
@@ -86,7 +77,8 @@ def row_for(
 ) -> ClinicalRow:
     """Return the plain row of a form of any subject with some values changed."""
     values = _PLAIN[form] | dict(changes or {})
-    key = tuple(str(values[name]) for name in _KEYS[form])
+    names = [name for name in read_form_contracts()[form].key if name != "subject_no"]
+    key = tuple(str(values[name]) for name in names)
     return ClinicalRow(
         form=form,
         site=SiteCode(subject[:3]),

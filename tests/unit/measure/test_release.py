@@ -12,7 +12,6 @@ from schemas.package_data import data_contracts_dir
 from schemas.rule_tables import TableError
 from schemas.tables.contracts import conform, read_table_contracts
 from tasks.measure.catalogue import FILES, load_catalogue, read_catalogue
-from tasks.measure.outliers import auc
 from tasks.measure.phase_order import Opinion
 from tasks.measure.release import MeasuredSeries, metric_rows, opinions
 from tasks.measure.variants import AcquiredSeries, variant_rows
@@ -204,14 +203,6 @@ def test_the_order_of_series_changes_no_variant() -> None:
     cohort = [acquired(n, kvp=100.0 if n % 2 else 120.0) for n in range(10)]
     assert variants_of(cohort) == variants_of(cohort[::-1])
     assert {row["is_outlier"] for row in variants_of(cohort).values()} == {None}
-
-
-def test_the_area_under_the_curve_says_nothing_of_one_kind_alone() -> None:
-    assert auc([1, 2, 3, 4], [False, False, True, True], "high") == 1.0
-    assert auc([1, 2, 3, 4], [False, False, True, True], "low") == 0.0
-    assert auc([5, 5, 5, 5], [False, False, True, True], "high") == 0.5
-    assert auc([1, 9, 5, 5], [True, True, False, False], "both") == 1.0
-    assert auc([1, 2], [False, False], "high") is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tasks.simulate.contact_sheet import contact_sheet, png_bytes
+from benchmarks.simulate.contact_sheet import contact_sheet, png_bytes
 from tasks.simulate.exports import plan_images
 from tasks.simulate.people.hospitals import HOSPITALS
 from tasks.simulate.people.subjects import make_subjects
