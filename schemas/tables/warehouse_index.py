@@ -3,7 +3,8 @@
 Never the truth: it says which tables are worth opening, and what counts is read from them. A
 batch that it does not know, or whose tables changed since, is opened; an index that is lost or
 damaged is as none, and is made anew by the next night. It holds hashes of keyed UIDs: two that
-share one by chance cost the opening of a batch.
+share one by chance cost the opening of a batch. It lies in the restricted zone: an index that
+somebody planted would hide batches, and with them that an object came before with other pixels.
 """
 
 from __future__ import annotations
@@ -90,11 +91,13 @@ def update_index(zones: Zones, site: SiteCode) -> None:
 
 def forget_index(zones: Zones, site: SiteCode) -> None:
     """Drop the index when a subject is erased: hashes of their UIDs stand in it as well."""
-    _place(zones, site).unlink(missing_ok=True)
+    before = zones.operations / "index" / f"{site}.parquet"  # where versions before had it
+    for place in (_place(zones, site), before):
+        place.unlink(missing_ok=True)
 
 
 def _place(zones: Zones, site: SiteCode) -> Path:
-    return zones.operations / "index" / f"{site}.parquet"
+    return zones.restricted / "index" / f"{site}.parquet"
 
 
 def _folders(zones: Zones, site: SiteCode) -> list[Path]:
@@ -150,4 +153,4 @@ def _write(path: Path, index: _Index) -> None:
         compression="zstd",
         use_dictionary=["batch"],
     )
-    write_bytes(path, stream.getvalue())
+    write_bytes(path, stream.getvalue(), mode=0o600)

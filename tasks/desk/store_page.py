@@ -57,7 +57,11 @@ def page_folder(zones: Zones) -> Path:
 
 
 def write_page(
-    zones: Zones, ring: KeyRing, desks: Sequence[Desk], *, at_last: Callable[[], None]
+    zones: Zones,
+    ring: KeyRing,
+    desks: Sequence[Desk],
+    *,
+    at_last: Callable[[], None] = lambda: None,
 ) -> BuiltPage:
     """Build the page of everything that is open on these desks, in place of an earlier one.
 

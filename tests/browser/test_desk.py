@@ -37,7 +37,7 @@ def zones(tmp_path: Path) -> Zones:
 
 
 def open_desk_page(page: Page, zones: Zones) -> None:
-    built = write_page(zones, RING, open_desks(zones, RING), at_last=lambda: None)
+    built = write_page(zones, RING, open_desks(zones, RING))
     page.goto(built.index.as_uri())
     expect(page.locator("[data-progress]")).to_contain_text("0 of 3")
 

@@ -50,14 +50,13 @@ def test_a_withdrawal_names_what_still_shows_the_subject_and_destroys_nothing(
         shutil.copytree(demo.home / zone, home / zone, symlinks=True)
     before = {p for p in home.rglob("*") if p.is_file()}
     ended = run("withdraw", subject, "--reason", "letter 7", "--home", home, "--json")
-    assert ended.json()["still_shown_in"] == {
-        "releases": ["1.0.0", "1.1.0"],
-        "reports": ["release-1.0.0", "release-1.1.0"],
-    }
+    shown = ended.json()["still_shown_in"]
+    assert shown["releases"] == ["1.0.0", "1.1.0"]
+    assert {"release-1.0.0", "release-1.1.0"} <= set(shown["reports"])
     assert before <= {p for p in home.rglob("*") if p.is_file()}
     built = run("report", "1.0.0", "--home", home, "--json").json()
     folder = Path(built["index"]).parent
-    assert folder.name == "release-1.0.0-build-2"
+    assert folder.name not in shown["reports"]
     texts = [p for p in folder.rglob("*") if p.suffix in {".html", ".js", ".json"}]
     assert texts
     assert not [p for p in texts if subject in p.name or subject.encode() in p.read_bytes()]

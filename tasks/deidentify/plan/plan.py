@@ -224,7 +224,8 @@ def _words(element: RawElement, rule: Rule, vr: str, context: Context) -> Elemen
     allowed = rule.contract.word_list
     if allowed is None or not vm_allows(rule.vm, max(len(texts), int(rule.vm[0]))):
         return None
-    kept, dropped = [], 0
+    kept: list[str] = []
+    dropped = 0
     for text in texts:
         words, missing = keep_words(text, allowed, context.own_name, kept)
         dropped += missing

@@ -70,7 +70,7 @@ def test_only_what_is_the_subjects_goes(tmp_path: Path) -> None:
     batch, quarantine = write_batch(zones), write_quarantine(zones)
     update_index(zones, SITE)
     done = erase_from_warehouse(zones, SITE, GONE, ["P-1"])
-    assert not list((zones.operations / "index").iterdir()), "it holds hashes of their UIDs"
+    assert not list((zones.restricted / "index").iterdir()), "it holds hashes of their UIDs"
     assert (done.series, done.rows, done.quarantined) == (1, 5, 1)
     for path in batch.glob("*.parquet"):
         cells = str(pq.read_table(path).to_pylist())

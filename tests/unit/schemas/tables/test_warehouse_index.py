@@ -81,7 +81,7 @@ def test_a_batch_that_is_gone_is_forgotten(zones: Zones) -> None:
 
 
 def test_an_index_that_is_lost_or_damaged_hides_nothing(zones: Zones) -> None:
-    place = zones.operations / "index" / f"{SITE}.parquet"
+    place = zones.restricted / "index" / f"{SITE}.parquet"
     whole = place.read_bytes()
     for at in range(0, len(whole), 7):
         place.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
@@ -95,11 +95,25 @@ def test_an_index_that_is_lost_or_damaged_hides_nothing(zones: Zones) -> None:
     assert names(zones, "2.25.3") == ["aa", "bb"]
 
 
+def test_an_index_that_somebody_planted_outside_the_restricted_zone_is_not_read(
+    zones: Zones,
+) -> None:
+    planted = Zones(zones.home / "elsewhere")
+    for batch in ("aa", "bb"):
+        (planted.warehouse / "batches" / SITE / batch).mkdir(parents=True)
+    update_index(planted, SITE)
+    for zone in (zones.operations, zones.warehouse):
+        (zone / "index").mkdir(parents=True)
+        own = planted.restricted / "index" / f"{SITE}.parquet"
+        (zone / "index" / own.name).write_bytes(own.read_bytes())
+    assert names(zones, "2.25.3") == ["bb"]
+
+
 def test_two_uids_of_one_hash_cost_an_opening_and_no_row(
     zones: Zones, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(warehouse_index, "_hashes", lambda uids: np.zeros(1, np.int64))
-    (zones.operations / "index" / f"{SITE}.parquet").unlink()
+    (zones.restricted / "index" / f"{SITE}.parquet").unlink()
     update_index(zones, SITE)
     assert names(zones, "2.25.4") == ["aa", "bb"]
     path = zones.warehouse / "batches" / SITE / "aa" / "instance.parquet"
