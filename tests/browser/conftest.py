@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,11 @@ from tests.chromium import Watch
 from tests.unit.report.drawn import with_pictures
 from tests.unit.report.synthetic import make_report
 
-#: 28 sites, few subjects: many kinds of pages, not many pages.
-REPORT = make_report(subjects_per_site=2)
+
+@cache
+def whole_report() -> ReportInput:
+    """Return 28 sites, few subjects: many kinds of pages, not many pages."""
+    return make_report(subjects_per_site=2)
 
 
 def publish(report: ReportInput, home: Path) -> Path:
@@ -34,7 +38,7 @@ def publish(report: ReportInput, home: Path) -> Path:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report over 28 sites with some 1 200 findings."""
-    return publish(REPORT, tmp_path_factory.mktemp("home"))
+    return publish(whole_report(), tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tasks.report.frame import NAVIGATION
-from tests.browser.conftest import REPORT, publish
+from tests.browser.conftest import publish, whole_report
 from tests.chromium import Watch
 from tests.unit.report.synthetic import make_report
 
@@ -254,7 +254,7 @@ def test_hostile_text_is_shown_as_text_and_is_no_formula_in_the_csv(
 
 def test_the_matrix_of_a_site_has_a_row_per_subject(page: Page, site: Path) -> None:
     open_page(page, site, "sites/S03.html")
-    subjects = REPORT.tables["subject"]["site_code"].to_pylist().count("S03")
+    subjects = whole_report().tables["subject"]["site_code"].to_pylist().count("S03")
     assert rows(page, "matrix") == subjects
     assert page.locator("table.matrix tbody td.shape").count() == 15 * subjects
 
@@ -333,7 +333,9 @@ def test_the_page_of_a_site_can_be_mailed_alone(
     shown = page.locator("main").inner_text()
     assert "各中心" not in shown
     assert "质疑编号" in shown
-    assert [one for one in REPORT.tables["subject"]["subject_id"].to_pylist() if one in shown] == []
+    assert [
+        one for one in whole_report().tables["subject"]["subject_id"].to_pylist() if one in shown
+    ] == []
     assert page.evaluate("getComputedStyle(document.querySelector('.card')).borderRadius") == "8px"
     if scripts:
         page.get_by_role("button", name="English").click()
@@ -344,14 +346,14 @@ def test_the_page_of_a_site_can_be_mailed_alone(
 def test_findings_are_filtered_by_who_acts(page: Page, site: Path) -> None:
     open_page(page, site, "worklist.html")
     page.locator("[data-filter=owner]").select_option("reviewer")
-    reviewers = sum(one.fix_en.startswith("QC reviewer:") for one in REPORT.findings)
+    reviewers = sum(one.fix_en.startswith("QC reviewer:") for one in whole_report().findings)
     assert total_shown(page) == reviewers
     assert set(page.locator("tbody td:nth-child(6)").all_inner_texts()) == {"QC reviewer"}
 
 
 def test_a_query_leads_to_its_finding(page: Page, site: Path) -> None:
     open_page(page, site, "queries.html")
-    assert total_shown(page) == len(REPORT.queries)
+    assert total_shown(page) == len(whole_report().queries)
     page.locator("[data-filter=query]").select_option("open")
     query = page.locator("tbody a[href*='worklist.html']").first
     number = query.inner_text()

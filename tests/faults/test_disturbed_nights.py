@@ -23,7 +23,7 @@ from tests.faults.between import between
 from tests.flows.conftest import COMMITTED, LIVERCOHORT, Ended, clean_environment, run, status
 from tests.flows.exports import cut_export, dicom_files, file_bytes, new_home
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from tests.flows.exports import (
     write_key,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 
 OTHER_KEY = bytes(range(32, 64))
 

@@ -10,7 +10,7 @@ from tests.dask_cluster import running_cluster
 from tests.flows.conftest import COMMITTED, require_one_error, run
 from tests.flows.exports import cut_export, file_bytes, new_home
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 
 
 def test_a_night_on_two_workers_commits_the_same_bytes(

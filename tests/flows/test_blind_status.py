@@ -16,7 +16,7 @@ import pytest
 from tests.flows.conftest import LIVERCOHORT, Ended, clean_environment, run
 from tests.flows.exports import cut_export, new_home, write_key
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 
 
 def told(ended: Ended) -> dict[str, str]:

@@ -20,7 +20,6 @@ from tests.flows.exports import new_home
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("conflicts"),
 ]
 
 SITE = "S91"

@@ -13,7 +13,7 @@ import pytest
 from tests.flows.conftest import COMMITTED, run
 from tests.flows.exports import cut_export, file_bytes, new_home
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 _KIB = 1024
 
 

@@ -16,7 +16,7 @@ from tests.flows.conftest import Ended, run
 from tests.flows.exports import dicom_files, new_home
 from tests.made_once import simulated_once
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 
 #: It stands in the register of hospitals, so in every release, and in none of our own tables.
 WORD = "Xinjiang"

@@ -28,7 +28,7 @@ from tests.flows.conftest import (
 )
 from tests.flows.exports import KEY, cut_export, file_bytes, write_key
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 
 OTHER_KEY = bytes(range(32, 64))
 PATIENT = RawPatientId("HN-0042-7788")

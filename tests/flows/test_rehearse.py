@@ -10,7 +10,7 @@ import pytest
 from tests.flows.conftest import run
 from tests.flows.exports import cut_export, file_bytes, new_home
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 
 
 def everything(root: Path) -> dict[str, bytes]:

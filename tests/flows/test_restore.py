@@ -12,7 +12,7 @@ import pytest
 from tests.flows.conftest import require_one_error, run
 from tests.flows.exports import cut_export
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 
 _VAULT = ("restricted/vault.sqlite", "restricted/look_up_head.sealed")
 _DAILY = ("restricted", "warehouse", "operations", "releases")

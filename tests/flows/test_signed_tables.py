@@ -20,7 +20,7 @@ from tests.flows.exports import cut_export, file_bytes
 ROOT = data_contracts_dir().parent
 AGENTS = "sequence_labels/contrast_agents.csv"
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 
 
 def with_stray_quote(content: bytes) -> bytes:

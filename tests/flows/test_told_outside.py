@@ -28,7 +28,7 @@ from tests.flows.test_no_leak import contents, encoded
 from tests.postgres import postgres_programs, running_postgres
 from tests.unit.operate.test_notify import serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("told")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
 
 _NAME, _NUMBER = "王小明", "11010519491231002X"
 

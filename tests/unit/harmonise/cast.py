@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,23 @@ class Part:
     fills_slot: bool | None
 
 
+def exams_of(name: str = CASTS[0]) -> list[str]:
+    """Return the names of the exams, in the order of the file."""
+    return list(dict.fromkeys(row["exam"] for row in _rows(name)))
+
+
+@cache
 def read_cast(name: str = CASTS[0]) -> dict[str, list[Part]]:
     """Return the parts of each exam, in the order of the file."""
     exams: dict[str, list[Part]] = defaultdict(list)
-    with (_FOLDER / name).open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            exams[row["exam"]].append(_part(row, len(exams)))
+    for row in _rows(name):
+        exams[row["exam"]].append(_part(row, len(exams)))
     return exams
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (_FOLDER / name).open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def _part(row: dict[str, str], study: int) -> Part:
