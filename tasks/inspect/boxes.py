@@ -109,17 +109,18 @@ def _grown(box: TurnedBox) -> TurnedBox:
     return TurnedBox(box.x, box.y, box.along, box.length + by, box.height + by, box.score)
 
 
-def readings_of(box: TurnedBox, *, both_ways: bool) -> list[tuple[float, float]]:
+def readings_of(box: TurnedBox, *, turned: bool) -> list[tuple[float, float]]:
     """Return the directions (x, y) in which a box is read.
 
-    Near the horizontal from left to right, with `both_ways` also back; near the vertical both
-    upwards and downwards, since nobody knows which way the picture was turned.
+    Near the horizontal from left to right, near the vertical both upwards and downwards. In a
+    `turned` picture near the horizontal both ways, since nobody knows which way it was turned;
+    and not near the vertical: that line lies along an upright picture of the same.
     """
     x, y = box.along
     forward = (x, y) if x >= 0 else (-x, -y)
     if abs(y) <= abs(x) * np.tan(np.radians(50.0)):
-        return [forward, (-forward[0], -forward[1])] if both_ways else [forward]
-    return [(x, y), (-x, -y)]
+        return [forward, (-forward[0], -forward[1])] if turned else [forward]
+    return [] if turned else [(x, y), (-x, -y)]
 
 
 def crop(

@@ -44,7 +44,7 @@ class Reader:
         words = self._read.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._alphabet = ("", *words, " ")
 
-    def read(self, picture: NDArray[np.uint8], *, both_ways: bool = False) -> list[Reading]:
+    def read(self, picture: NDArray[np.uint8], *, turned: bool = False) -> list[Reading]:
         """Return what can be read in a picture.
 
         Parameters
@@ -52,8 +52,8 @@ class Reader:
         picture : ndarray, shape (3, rows, columns)
             Three planes of the same place: the detector sees them as the colours of one
             picture; a line is read in each.
-        both_ways : bool
-            Read lines also from right to left, upside down.
+        turned : bool
+            Whether it was turned by a quarter (`readings_of`).
         """
         planes = picture.astype(np.float32) / 127.5 - 1
         (answer,) = self._detect.run(None, {"x": planes[np.newaxis]})
@@ -65,7 +65,7 @@ class Reader:
         return [
             reading
             for box in boxes_of(answer[0, 0])
-            for along in readings_of(box, both_ways=both_ways)
+            for along in readings_of(box, turned=turned)
             for plane in different
             if (reading := self._line(planes[plane], plane, box, along)) is not None
         ]
