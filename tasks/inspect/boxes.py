@@ -17,6 +17,9 @@ from scipy import ndimage
 #: As the model's authors use it: core pixels, mean over a core, growth of a core.
 CORE, SURE, GROWTH = 0.3, 0.5, 1.6
 _SMALLEST_SIDE_PX, _MOST_BOXES = 3.0, 64
+#: Length over height of a single character; of neighbours the one over the other, their distance
+#: over the longer; height of a row over its longest box.
+_SINGLE, _ALIKE, _NEAR, _LEVEL = 1.8, 1.6, 1.6, 1.3
 _ANGLES_DEG = np.arange(0.0, 90.0, 3.0)
 _TURNS = np.stack(
     [
@@ -67,6 +70,34 @@ def boxes_of(probability: NDArray[np.float32]) -> list[TurnedBox]:
         if min(box.length, box.height) >= _SMALLEST_SIDE_PX:
             found.append(_grown(box))
     return sorted(found, key=lambda box: -box.score)[:_MOST_BOXES]
+
+
+def rows_of(boxes: list[TurnedBox]) -> list[TurnedBox]:
+    """Return a box around each row of neighbouring boxes of single characters.
+
+    Characters of Han that stand apart are boxed one by one, and one character alone says nothing.
+    """
+    single = [box for box in boxes if box.length <= _SINGLE * box.height]
+    rows = []
+    while single:
+        row, reached = [single.pop()], 0
+        while reached < len(row):
+            near = [box for box in single if _are_neighbours(row[reached], box)]
+            single = [box for box in single if box not in near]
+            row += near
+            reached += 1
+        if len(row) > 1:
+            around = _around(np.concatenate([box.corners for box in row]), row[0].score)
+            # What lies in a heap is no line of writing.
+            if around.height <= _LEVEL * max(box.length for box in row):
+                rows.append(around)
+    return rows
+
+
+def _are_neighbours(a: TurnedBox, b: TurnedBox) -> bool:
+    sides = sorted((a.length, b.length))
+    apart = float(np.hypot(a.x - b.x, a.y - b.y))
+    return sides[1] <= _ALIKE * sides[0] and apart <= _NEAR * sides[1]
 
 
 def _thickened(core: NDArray[np.bool_]) -> NDArray[np.bool_]:

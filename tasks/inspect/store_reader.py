@@ -8,7 +8,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from tasks.inspect.boxes import TurnedBox, boxes_of, characters_of, crop, readings_of
+from tasks.inspect.boxes import (
+    TurnedBox,
+    boxes_of,
+    characters_of,
+    crop,
+    readings_of,
+    rows_of,
+)
 
 _LINE_HEIGHT = 48
 #: Widths that lines are padded to: few shapes, or the runtime's memory grows without end.
@@ -62,9 +69,10 @@ class Reader:
             for i in range(len(planes))
             if not any(np.array_equal(planes[i], other) for other in planes[:i])
         ]
+        boxes = boxes_of(answer[0, 0])
         return [
             reading
-            for box in boxes_of(answer[0, 0])
+            for box in (*boxes, *rows_of(boxes))
             for along in readings_of(box, turned=turned)
             for plane in different
             if (reading := self._line(planes[plane], plane, box, along)) is not None
