@@ -17,6 +17,9 @@ from scipy import ndimage
 #: As the model's authors use it: core pixels, mean over a core, growth of a core.
 CORE, SURE, GROWTH = 0.3, 0.5, 1.6
 _SMALLEST_SIDE_PX, _MOST_BOXES = 3.0, 64
+#: Length over height of a single character; of neighbours the one over the other, their distance
+#: over the longer; height of a row over its longest box.
+_SINGLE, _ALIKE, _NEAR, _LEVEL = 1.8, 1.6, 1.6, 1.3
 _ANGLES_DEG = np.arange(0.0, 90.0, 3.0)
 _TURNS = np.stack(
     [
@@ -69,6 +72,34 @@ def boxes_of(probability: NDArray[np.float32]) -> list[TurnedBox]:
     return sorted(found, key=lambda box: -box.score)[:_MOST_BOXES]
 
 
+def rows_of(boxes: list[TurnedBox]) -> list[TurnedBox]:
+    """Return a box around each row of neighbouring boxes of single characters.
+
+    Characters of Han that stand apart are boxed one by one, and one character alone says nothing.
+    """
+    single = [box for box in boxes if box.length <= _SINGLE * box.height]
+    rows = []
+    while single:
+        row, reached = [single.pop()], 0
+        while reached < len(row):
+            near = [box for box in single if _are_neighbours(row[reached], box)]
+            single = [box for box in single if box not in near]
+            row += near
+            reached += 1
+        if len(row) > 1:
+            around = _around(np.concatenate([box.corners for box in row]), row[0].score)
+            # What lies in a heap is no line of writing.
+            if around.height <= _LEVEL * max(box.length for box in row):
+                rows.append(around)
+    return rows
+
+
+def _are_neighbours(a: TurnedBox, b: TurnedBox) -> bool:
+    sides = sorted((a.length, b.length))
+    apart = float(np.hypot(a.x - b.x, a.y - b.y))
+    return sides[1] <= _ALIKE * sides[0] and apart <= _NEAR * sides[1]
+
+
 def _thickened(core: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return each pixel with the three above and to the left of it."""
     thick = core.copy()
@@ -109,17 +140,18 @@ def _grown(box: TurnedBox) -> TurnedBox:
     return TurnedBox(box.x, box.y, box.along, box.length + by, box.height + by, box.score)
 
 
-def readings_of(box: TurnedBox, *, both_ways: bool) -> list[tuple[float, float]]:
+def readings_of(box: TurnedBox, *, turned: bool) -> list[tuple[float, float]]:
     """Return the directions (x, y) in which a box is read.
 
-    Near the horizontal from left to right, with `both_ways` also back; near the vertical both
-    upwards and downwards, since nobody knows which way the picture was turned.
+    Near the horizontal from left to right, near the vertical both upwards and downwards. In a
+    `turned` picture near the horizontal both ways, since nobody knows which way it was turned;
+    and not near the vertical: that line lies along an upright picture of the same.
     """
     x, y = box.along
     forward = (x, y) if x >= 0 else (-x, -y)
     if abs(y) <= abs(x) * np.tan(np.radians(50.0)):
-        return [forward, (-forward[0], -forward[1])] if both_ways else [forward]
-    return [(x, y), (-x, -y)]
+        return [forward, (-forward[0], -forward[1])] if turned else [forward]
+    return [] if turned else [(x, y), (-x, -y)]
 
 
 def crop(

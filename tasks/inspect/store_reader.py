@@ -8,7 +8,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from tasks.inspect.boxes import TurnedBox, boxes_of, characters_of, crop, readings_of
+from tasks.inspect.boxes import (
+    TurnedBox,
+    boxes_of,
+    characters_of,
+    crop,
+    readings_of,
+    rows_of,
+)
 
 _LINE_HEIGHT = 48
 #: Widths that lines are padded to: few shapes, or the runtime's memory grows without end.
@@ -44,7 +51,7 @@ class Reader:
         words = self._read.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._alphabet = ("", *words, " ")
 
-    def read(self, picture: NDArray[np.uint8], *, both_ways: bool = False) -> list[Reading]:
+    def read(self, picture: NDArray[np.uint8], *, turned: bool = False) -> list[Reading]:
         """Return what can be read in a picture.
 
         Parameters
@@ -52,8 +59,8 @@ class Reader:
         picture : ndarray, shape (3, rows, columns)
             Three planes of the same place: the detector sees them as the colours of one
             picture; a line is read in each.
-        both_ways : bool
-            Read lines also from right to left, upside down.
+        turned : bool
+            Whether it was turned by a quarter (`readings_of`).
         """
         planes = picture.astype(np.float32) / 127.5 - 1
         (answer,) = self._detect.run(None, {"x": planes[np.newaxis]})
@@ -62,10 +69,11 @@ class Reader:
             for i in range(len(planes))
             if not any(np.array_equal(planes[i], other) for other in planes[:i])
         ]
+        boxes = boxes_of(answer[0, 0])
         return [
             reading
-            for box in boxes_of(answer[0, 0])
-            for along in readings_of(box, both_ways=both_ways)
+            for box in (*boxes, *rows_of(boxes))
+            for along in readings_of(box, turned=turned)
             for plane in different
             if (reading := self._line(planes[plane], plane, box, along)) is not None
         ]

@@ -143,7 +143,7 @@ class _Series:
     ) -> None:
         self._n_views += 1
         side = max(picture.shape[1:])
-        for reading in self._reader.read(picture, both_ways=turned):
+        for reading in self._reader.read(picture, turned=turned):
             standing = standing_of(
                 reading.text,
                 reading.confidence,

@@ -271,7 +271,8 @@ def fitted(plane: Picture, rules: InspectionRules, most: int) -> Picture:
     """
     longest = max(plane.shape)
     step = int(rules["input_step_px"])
-    side = min(_whole_steps(longest * rules["input_scale"], step), most)
+    wanted = max(longest * rules["input_scale"], rules["input_least_side_px"])
+    side = min(_whole_steps(wanted, step), most)
     rows, columns = scaled_shape(plane.shape[0], plane.shape[1], side)
     image = Image.fromarray(plane).resize((columns, rows), Image.Resampling.BILINEAR)
     picture = np.zeros((_whole_steps(rows, step), _whole_steps(columns, step)), dtype=np.uint8)

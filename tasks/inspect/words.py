@@ -15,6 +15,7 @@ from tasks.inspect.rules import InspectionRules
 _ALIKE = str.maketrans("oil|!szb", "01111528")
 _ROUND = str.maketrans("cegq69", "000000")
 _SHORTEST_HAN, _SHORTEST_LATIN = 2, 4
+_LONGEST_HAN_NAME = 4
 
 
 class Standing(IntEnum):
@@ -56,6 +57,8 @@ def standing_of(
         Mean stillness of the box (`tasks.inspect.standing`), 0 to 1.
     """
     squeezed = folded(text)
+    if _is_sign_of_name(squeezed, words) and still >= rules["still_share"]:
+        return Standing.PERSON if confidence >= rules["still_confidence"] else Standing.NOTHING
     if len(squeezed) < rules["characters"] or _is_row_of_shapes(text, rules):
         return Standing.NOTHING
     if confidence >= rules["confidence_of_person"] and _is_of_person(squeezed, words):
@@ -66,6 +69,15 @@ def standing_of(
         is_line = other and _is_line(squeezed, confidence, rules, aspect)
         return Standing.TEXT if is_line else Standing.NOTHING
     return Standing.MARK if _is_mark(text, rules) else Standing.TEXT
+
+
+def _is_sign_of_name(squeezed: str, words: Collection[str]) -> bool:
+    """Return whether it is one character of Han that a name of the person has.
+
+    Small characters that stand apart are read one by one, not all of them well.
+    """
+    alone = len(squeezed) == 1 and not squeezed.isascii()
+    return alone and any(squeezed in word for word in words if len(word) <= _LONGEST_HAN_NAME)
 
 
 def _enough(squeezed: str, rules: InspectionRules, share: float, still: float) -> float:

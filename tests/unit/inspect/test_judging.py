@@ -76,6 +76,21 @@ def test_a_persons_own_word_is_believed_sooner_and_beats_a_mark() -> None:
     assert standing_of("T1 RA", 0.9, RULES, frozenset()) is Standing.MARK
 
 
+def test_one_character_of_the_persons_own_name_that_stands_still_is_the_person() -> None:
+    words = telling({"张伟明", "复旦大学附属中山医院"})
+    assert standing_of("伟", 0.7, RULES, words, still=0.2) is Standing.PERSON
+    assert standing_of("伟", 0.5, RULES, words, still=0.2) is Standing.NOTHING
+    assert standing_of("伟", 0.9, RULES, words) is Standing.NOTHING
+    assert standing_of("山", 0.9, RULES, words, still=0.2) is Standing.NOTHING
+    assert standing_of("行", 0.9, RULES, words, still=0.2) is Standing.NOTHING
+
+
+def test_two_digits_that_stand_still_need_as_much_as_others_and_two_of_han_less() -> None:
+    assert standing_of("13", 0.83, RULES, (), still=0.25) is Standing.NOTHING
+    assert standing_of("王芳", 0.83, RULES, (), still=0.25) is Standing.TEXT
+    assert standing_of("hbpaa", 0.44, RULES, (), aspect=4.6, still=0.36) is Standing.NOTHING
+
+
 def _member(
     number: int, series: str = "9", subject: str = "S91-A", **other: object
 ) -> InstanceFeatures:
