@@ -194,6 +194,8 @@ def one_kill(home: Path, quiet: Quiet, kind: Kind, chance: random.Random) -> dic
         command.look()
     if command.code is not None:
         say(f"ended {command.end()} before {after:.2f} s of {stage} after {command.begun[-1:]}")
+        if command.code:
+            say(command.log.read_text("utf-8"))
         return None
     command.kill(group=group)
     struck = command.begun[-1][1] if command.begun else "start"
@@ -203,7 +205,12 @@ def one_kill(home: Path, quiet: Quiet, kind: Kind, chance: random.Random) -> dic
 def judge(home: Path, quiet: Quiet, kind: Kind) -> dict[str, int]:
     """Run the night again with nobody disturbing it, and compare."""
     again = kind.night(home, home.parent / "log")
-    failed, differs = again.end() != 0, digests(home) != quiet.digests
+    failed, made = again.end() != 0, digests(home)
+    differs = made != quiet.digests
+    if failed or differs:
+        names = made.keys() | quiet.digests.keys()
+        wrong = sorted(name for name in names if made.get(name) != quiet.digests.get(name))
+        say("\n".join([again.log.read_text("utf-8"), *(f"differs: {name}" for name in wrong)]))
     orphans = sum(1 for _ in (home / "work").iterdir())
     deadline = time.monotonic() + _OUTLIVE_S
     while (left := children() - quiet.before) and time.monotonic() < deadline:
