@@ -9,7 +9,7 @@ IMAGE_TOOL ?= $$(command -v podman || command -v buildah || command -v docker)
 IMAGE_ARGS ?=
 # A mirror or a file of sources of this machine; empty for Debian's own.
 DEBIAN_SOURCES ?=
-BASE_PACKAGES := ca-certificates,python-is-python3,python3,python3-venv
+BASE_PACKAGES ?= ca-certificates,python-is-python3,python3,python3-venv
 
 BEFORE ?=
 BENCH_ARGS ?=

@@ -172,13 +172,15 @@ def require_nothing_lacks(python: Path) -> None:
     without = overridden(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8")))
     command = [str(python), "-m", "pip", "check", "--disable-pip-version-check"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
-    lacking = [
-        line
-        for line in told.stdout.splitlines()
-        if told.returncode and not ((found := _LACKS.search(line)) and found[1] in without)
-    ]
+    lacking = lacking_lines(told.stdout, without) if told.returncode else []
     if lacking or told.stderr:
         sys.exit("\n".join([*lacking, told.stderr]))
+
+
+def lacking_lines(told: str, without: set[str]) -> list[str]:
+    """Return what `pip check` complains of, but for what lacks on purpose."""
+    lines = [(line, _LACKS.search(line)) for line in told.splitlines()]
+    return [line for line, found in lines if not (found and canonicalize_name(found[1]) in without)]
 
 
 def call(*command: object, cwd: Path | None = None) -> None:

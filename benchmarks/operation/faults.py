@@ -15,7 +15,8 @@ Nights are forks of a process that has imported everything; with `--started` the
 as users start it, and the moment is drawn over all of the night, imports included. `--shown` has
 Prefect show them on a server. What came of each night is a line of RESULTS with its seed, and the
 next call goes on where this one ended: `--kills` and `--full` are what one kind of night shall have
-had in all.
+had in all. Inbox and undisturbed night are kept beside it, in RESULTS with the suffix `.kept`:
+remove both when the code has changed.
 
 In the end every byte of the warehouse and the quarantine is compared with a night that nobody
 disturbed. Nothing may be left in `work/`, no batch may be half there between, no process may
@@ -193,6 +194,8 @@ def one_kill(home: Path, quiet: Quiet, kind: Kind, chance: random.Random) -> dic
         command.look()
     if command.code is not None:
         say(f"ended {command.end()} before {after:.2f} s of {stage} after {command.begun[-1:]}")
+        if command.code:
+            say(command.log.read_text("utf-8"))
         return None
     command.kill(group=group)
     struck = command.begun[-1][1] if command.begun else "start"
@@ -202,7 +205,12 @@ def one_kill(home: Path, quiet: Quiet, kind: Kind, chance: random.Random) -> dic
 def judge(home: Path, quiet: Quiet, kind: Kind) -> dict[str, int]:
     """Run the night again with nobody disturbing it, and compare."""
     again = kind.night(home, home.parent / "log")
-    failed, differs = again.end() != 0, digests(home) != quiet.digests
+    failed, made = again.end() != 0, digests(home)
+    differs = made != quiet.digests
+    if failed or differs:
+        names = made.keys() | quiet.digests.keys()
+        wrong = sorted(name for name in names if made.get(name) != quiet.digests.get(name))
+        say("\n".join([again.log.read_text("utf-8"), *(f"differs: {name}" for name in wrong)]))
     orphans = sum(1 for _ in (home / "work").iterdir())
     deadline = time.monotonic() + _OUTLIVE_S
     while (left := children() - quiet.before) and time.monotonic() < deadline:
@@ -307,6 +315,21 @@ def both_ways(root: Path, inbox: Path, kind: Kind) -> Quiet:
     return quiet
 
 
+def kept_night(kept: Path, root: Path, inbox: Path, kind: Kind) -> Quiet:
+    """Return the undisturbed night of a kind, run once for all calls."""
+    facts, modules = kept / f"{kind}.json", kept / f"{kind}.modules"
+    if facts.is_file():
+        if not kind.started:
+            load_as(modules)
+        return Quiet(**json.loads(facts.read_text("utf-8")), before=children())
+    quiet = both_ways(root, inbox, kind)
+    if not kind.started:
+        modules.write_text("\n".join(sys.modules), encoding="utf-8")
+    told = {name: value for name, value in vars(quiet).items() if name != "before"}
+    facts.write_text(json.dumps(told), encoding="utf-8")
+    return quiet
+
+
 def main() -> None:
     """Run nights, keep what came of them, print what is kept."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -332,14 +355,18 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         root = Path(scratch)
-        inbox = root / "inbox"
+        kept = options.results.with_suffix(".kept")
+        inbox = kept / "inbox"
         if lacks():
-            small_inbox(root)
+            if not inbox.is_dir():
+                small_inbox(root)
+                kept.mkdir(exist_ok=True)
+                shutil.move(root / "inbox", inbox)
             if kind.shown:
                 stack.enter_context(prefect_server(apply_environment(home=root / "server")))
             if not kind.started:
                 load()
-            quiet = both_ways(root, inbox, kind)
+            quiet = kept_night(kept, root, inbox, kind)
             say(f"undisturbed {quiet.length:.1f} s, {len(quiet.digests)} files")
             say(", ".join(f"{name} {seconds:.2f}" for name, seconds in quiet.stages.items()))
         while lacks():

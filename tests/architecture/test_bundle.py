@@ -43,3 +43,13 @@ def test_the_lock_gives_each_with_its_hashes(bundle: ModuleType) -> None:
     assert part.count("--hash=sha256:") >= 2
     with pytest.raises(SystemExit, match="no-such-thing"):
         bundle.part_of_lock(lock, {"duckdb", "no-such-thing"})
+
+
+def test_what_is_overridden_lacks_on_purpose_and_nothing_else_may(bundle: ModuleType) -> None:
+    without = bundle.overridden(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8")))
+    on_purpose = "rapidocr-onnxruntime 1.4.4 requires opencv-python, which is not installed."
+    wrong = [
+        "pandas 3.1.0 requires numpy, which is not installed.",
+        "pandas 3.1.0 has requirement numpy>=2, but you have numpy 1.26.",
+    ]
+    assert bundle.lacking_lines("\n".join([on_purpose, *wrong]), without) == wrong

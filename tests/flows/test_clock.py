@@ -169,9 +169,19 @@ def test_a_night_that_the_clock_started_is_seen_to_its_end(
     assert nights[0]["state"]["type"] == "COMPLETED", f"{told}\n{log[-2000:]}"
     assert nights[0]["auto_scheduled"] is True
     assert nights[0]["name"] == "ingest-S91"
+    assert {"receive", "deidentify", "commit"} <= _task_runs(server, nights[0]["id"])
     facts = run("status", "--home", home, "--json").json()
     assert facts["adds_up"] is True
     assert facts["states"]["accepted"] > 0
+
+
+def _task_runs(server: Server, night: str) -> set[str]:
+    """Return the tasks that ended in a night; the server records them after they are told."""
+    deadline, done = time.monotonic() + 30, set[str]()
+    while "commit" not in done and time.monotonic() < deadline:
+        found = server.ask("/task_runs/filter", {"flow_runs": {"id": {"any_": [night]}}})
+        done = {one["name"] for one in found if one["state"]["type"] == "COMPLETED"}
+    return done
 
 
 def _nights_until_one_ends(server: Server, deployment: str) -> list[dict[str, Any]]:

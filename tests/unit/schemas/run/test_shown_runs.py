@@ -8,13 +8,16 @@ import sys
 
 import pytest
 
+from schemas.errors import GateBlockedError
 from schemas.run.shown_runs import (
     PLAIN_LOGGER,
     create_markdown_artifact,
     create_table_artifact,
     get_run_logger,
     progress_shown,
+    shown_to_the_end,
     task,
+    work_is_over,
 )
 from tests.flows.conftest import clean_environment
 
@@ -66,3 +69,18 @@ def test_outside_a_run_nothing_is_shown_and_the_terminal_stays_quiet(
     get_run_logger().error("batch %s", "x")
     assert capfd.readouterr() == ("", "")
     assert not logging.getLogger(PLAIN_LOGGER).propagate
+
+
+def test_what_fails_after_the_work_is_over_takes_nothing_of_it_away() -> None:
+    def over_and_then(error: Exception) -> str:
+        work_is_over("release", "1.0.0")
+        raise error
+
+    def never_over() -> str:
+        raise ConnectionError
+
+    assert shown_to_the_end("release", lambda: over_and_then(ConnectionError())) == "1.0.0"
+    with pytest.raises(ConnectionError):
+        shown_to_the_end("release", never_over)
+    with pytest.raises(GateBlockedError):
+        shown_to_the_end("release", lambda: over_and_then(GateBlockedError("held")))
