@@ -21,7 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -207,14 +207,21 @@ def main() -> None:
             rounds.append(one)
             if number:  # the last home is looked at below
                 shutil.rmtree(rounds[number - 1].place)
-        delivered = size_of(corpus.inbox / "S91")
-        kept = size_of(rounds[-1].place / NOW / "home" / "warehouse")
-        disk = kept[1] / delivered[1]
-        files = {
-            "deidentify": size_of(corpus.delivered),
-            "convert": size_of(corpus.anonymised),
-            "night": delivered,
-        }
+            told = {**facts, "rounds": str(len(rounds)), "corpus": str(sizes)}
+            # After every round: a run that is cut short leaves those it had.
+            print(_written(rounds, told, options.out), flush=True)
+
+
+def _written(rounds: Sequence[Round], told: Mapping[str, str], out: Path) -> str:
+    """Write the table and the plot of the rounds so far, and return the table."""
+    corpus = rounds[-1].corpus
+    delivered = size_of(corpus.inbox / "S91")
+    kept = size_of(rounds[-1].place / NOW / "home" / "warehouse")
+    files = {
+        "deidentify": size_of(corpus.delivered),
+        "convert": size_of(corpus.anonymised),
+        "night": delivered,
+    }
     cases = {case: [one.costs[case] for one in rounds] for case in rounds[0].costs}
     measured = [
         Measured(
@@ -226,12 +233,11 @@ def main() -> None:
         )
         for (stage, who), costs in cases.items()
     ]
-    told = {**facts, "rounds": str(options.rounds), "corpus": str(sizes)}
-    text = markdown(measured, told, files, disk)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "stages.md").write_text(text, encoding="utf-8")
-    (options.out / "stages.svg").write_text(plot(measured), encoding="utf-8")
-    print(text)
+    text = markdown(measured, told, files, kept[1] / delivered[1])
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "stages.md").write_text(text, encoding="utf-8")
+    (out / "stages.svg").write_text(plot(measured), encoding="utf-8")
+    return text
 
 
 if __name__ == "__main__":

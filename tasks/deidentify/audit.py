@@ -24,8 +24,9 @@ from tasks.deidentify.rules.profile import Action
 #: Text of a row → the link that chains it to the next.
 LinkOf = Callable[[str], str]
 FIRST_LINK = "0" * 64
-#: So many rows are in memory at a time, and in one row group of the file.
-ROWS_AT_A_TIME = 8192
+#: Rows of one row group of the file, and rows that are text at a time: text takes most memory.
+ROWS_AT_A_TIME = 4096
+_TEXTS_AT_A_TIME = 256
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _COUNTS = [*sorted(str(a) for a in Action if a is not Action.FIXED), "refused", "dropped_words"]
 _TEXTS = ("reason", "detail", "source_sha256", "output_sha256", "pixel_sha256", "output", "scan")
@@ -81,11 +82,15 @@ def audit_tables(
         Text of a row → its keyed link, so that nobody without the key can make the chain anew.
     """
     rows: list[str] = []
+    parts: list[pa.Table] = []
     link = FIRST_LINK
-    for outcome in sorted(outcomes, key=lambda o: o.file_no):
-        if len(rows) == ROWS_AT_A_TIME:
-            yield _table(rows)
+    for place, outcome in enumerate(sorted(outcomes, key=lambda o: o.file_no)):
+        if rows and place % _TEXTS_AT_A_TIME == 0:
+            parts.append(_table(rows))
             rows = []
+        if parts and place % ROWS_AT_A_TIME == 0:
+            yield pa.concat_tables(parts).combine_chunks()
+            parts = []
         number = outcome.file_no
         row = _row(outcome, counts.get(number, {}), versions)
         row["actions"] = list(trails.get(number, ()))
@@ -96,7 +101,7 @@ def audit_tables(
         link = link_of(text)
         # The same row again, its own hash last: JSON keys have no order to pyarrow.
         rows.append(f'{text[:-1]},"row_sha256":"{link}"}}')
-    yield _table(rows)
+    yield pa.concat_tables([*parts, _table(rows)]).combine_chunks()
 
 
 def _table(rows: Sequence[str]) -> pa.Table:

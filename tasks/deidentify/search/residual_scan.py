@@ -42,7 +42,7 @@ class Dictionary:
         self.subject_ids = frozenset(p.subject_id for p in people)
         self._exact, self._folded = _Patterns(), _Patterns()
         for person in people:
-            for needle in needles_of(person):
+            for needle in set(needles_of(person)):
                 (self._folded if needle.folded else self._exact).add(needle)
         self.longest = max(self._exact.longest, self._folded.longest)
         self._exact.close()
@@ -70,18 +70,16 @@ class _Patterns:
 
     def __init__(self) -> None:
         #: Beginning → whole pattern → what it stands for.
-        self._by_begin: dict[bytes, dict[bytes, tuple[Needle, ...]]] = {}
+        self._by_begin: dict[bytes, dict[bytes, list[Needle]]] = {}
         self._automaton = ahocorasick.Automaton()
         self.longest = 0
 
     def add(self, needle: Needle) -> None:
-        """Take in a needle; one that is there already counts once."""
+        """Take in a needle that is not there yet."""
         whole = needle.pattern
-        same_begin = self._by_begin.setdefault(whole[:_BEGIN_BYTES], {})
-        same = same_begin.get(whole, ())
-        if needle not in same:
-            same_begin[whole] = (*same, needle)
-            self.longest = max(self.longest, len(whole))
+        wholes = self._by_begin.setdefault(whole[:_BEGIN_BYTES], {})
+        wholes.setdefault(whole, []).append(needle)
+        self.longest = max(self.longest, len(whole))
 
     def close(self) -> None:
         """Make ready to search; nothing can be added any more."""
