@@ -16,6 +16,7 @@ from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal, supp
 from tasks.clinical.store_erase import erase_from_forms
 from tasks.deidentify.store_erase import erase_from_identifiers
 from tasks.desk.store_erase import erase_page
+from tasks.eligibility.store_kept import forget_verdicts
 from tasks.publish.erase.store_erase import erase_from_releases, publish_without
 from tasks.publish.signature import Signer
 from tasks.publish.store import release_folders, sweep_staging
@@ -96,6 +97,7 @@ def _erase(
     form_rows = erase_from_forms(zones, ring, site, subject_id)
     erase_from_identifiers(zones, ring, site, subject_id)
     forget_later(zones, ring, site, subject_id)
+    forget_verdicts(zones)
     with changing_anchors(zones, ring) as change:
         for path in sorted((zones.warehouse / "batches" / site).glob("[!.]*/batch.json")):
             change.batch(site, path.parent.name, sha256_of_file(path))

@@ -81,9 +81,11 @@ def stage_rows(site: str, batch: str) -> dict[str, int]:
             volumes=bench.take(ConvertedVolumes).volumes,
         )
         contracts = read_table_contracts()
+        merged = merge_batches([this])
+        stacks = rows.labelled_stacks(exams.labels, merged)
         tables = {
             name: conform(contracts[name], found)
-            for name, found in rows.image_rows(exams.labels, merge_batches([this])).items()
+            for name, found in rows.image_rows(exams.labels, merged, stacks).items()
         }
         bench.leave(PublishableRows(tables))
     return {name: table.num_rows for name, table in tables.items()}
@@ -181,8 +183,9 @@ def stage_release_tables() -> dict[str, int]:
         contracts = read_table_contracts()
         committed = bench.take(CommittedBatches)
         labels = bench.take(LabelledCohort).labels
+        stacks = rows.labelled_stacks(labels, committed)
         found = {
-            **rows.image_rows(labels, committed),
+            **rows.image_rows(labels, committed, stacks),
             "site": rows.site_rows(read_registered_sites(), read_sites()),
             "ingest_batch": rows.ingest_batch_rows(committed.batches),
             "inspection": inspected_rows(committed),
@@ -192,7 +195,7 @@ def stage_release_tables() -> dict[str, int]:
         tables = dict(sorted({**made, **bench.take(EvaluatedCohort).tables}.items()))
         tables["instance"] = instance_table(
             labels,
-            rows.labelled_stacks(labels, committed),
+            stacks,
             committed.batch_of_instance,
             contracts["instance"],
         )
