@@ -16,10 +16,12 @@ PACKAGE = ("data_contracts", "expectations", "flows", "livercohort", "schemas", 
 
 @cache
 def made_by() -> str:
-    """Return a digest that is another one as soon as any code, rule or library is.
+    """Return the digest as this process first read it, as it reads code and rules once."""
+    return read_made_by()
 
-    Read once a process, as code and rules are.
-    """
+
+def read_made_by() -> str:
+    """Return a digest that is another one as soon as any code, rule or library is."""
     digest = hashlib.sha256(f"{sys.version}\n".encode())
     libraries = {path.name for entry in sys.path for path in Path(entry).glob("*.dist-info")}
     digest.update("\n".join(sorted(libraries)).encode())

@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 from schemas.protocol import read_decisions
 from schemas.reference import Judge
 from schemas.run.atomic_files import make_folder, write_bytes
-from schemas.run.made_by import made_by
+from schemas.run.made_by import made_by, read_made_by
 from schemas.run.zones import Zones
 from schemas.value_digest import value_digest
 from schemas.vault.keys import KeyRing
@@ -68,7 +68,7 @@ class KeptVerdicts:
         A package that was exchanged meanwhile may have lent code to what was computed: then
         nothing is kept.
         """
-        if made_by.__wrapped__() != made_by():
+        if read_made_by() != made_by():
             return
         for site in self._before.keys() | self._now.keys():
             now = self._now.get(site, {})

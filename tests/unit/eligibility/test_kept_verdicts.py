@@ -17,12 +17,13 @@ from schemas.clinical_rows import ClinicalRow
 from schemas.decisions import Decision
 from schemas.package_data import data_contracts_dir
 from schemas.reference import Judge, SubjectReference
-from schemas.run.made_by import made_by, package_files
+from schemas.run.made_by import made_by, package_files, read_made_by
 from schemas.run.zones import Zones
 from schemas.value_digest import value_digest
 from schemas.vault.keys import KEY_BYTES, KeyRing
 from tasks.eligibility import store_kept
 from tasks.eligibility.assemble import CohortRows, assemble_cohort
+from tasks.eligibility.decided import decide_subject
 from tasks.eligibility.store_kept import KeptVerdicts, forget_verdicts
 from tasks.eligibility.subjects import SubjectRecord, collect_subjects
 from tasks.reference.judge import judge_subject
@@ -150,7 +151,7 @@ def test_what_something_else_made_does_not_count(
     if what == "code":
         other = "0" * 64
         monkeypatch.setattr(store_kept, "made_by", lambda: other)
-        monkeypatch.setattr(store_kept.made_by, "__wrapped__", lambda: other, raising=False)
+        monkeypatch.setattr(store_kept, "read_made_by", lambda: other)
     elif what == "decision":
         register = protocol.read_decisions()
         monkeypatch.setattr(store_kept, "read_decisions", lambda: signed(register))
@@ -177,9 +178,7 @@ def signed(register: tuple[Decision, ...]) -> tuple[Decision, ...]:
 def test_nothing_is_kept_of_a_package_that_was_exchanged_meanwhile(
     zones: Zones, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = iter(["before", "before", "after", "after", "after"])
-    monkeypatch.setattr(store_kept, "made_by", lambda: "before")
-    monkeypatch.setattr(store_kept.made_by, "__wrapped__", lambda: next(told) + "?", raising=False)
+    monkeypatch.setattr(store_kept, "read_made_by", lambda: "another")
     assert assembled(zones)[1] == 0
     assert not (zones.restricted / "verdicts").exists()
 
@@ -232,7 +231,7 @@ def test_a_verdict_reads_no_file_but_those_of_the_package() -> None:
     ):
         cached.cache_clear()
     sys.addaudithook(watch)  # cannot be taken away again: it is told to stop
-    store_kept.decide_subject(subject, judge_subject, "b")
+    decide_subject(subject, judge_subject, "b")
     watching.clear()
     ours = {path.resolve() for _, path in package_files()}
     assert {path.name for path in opened} >= {"eligibility.yaml", "decisions.csv"}
@@ -283,7 +282,7 @@ def test_what_made_it_changes_with_every_file_of_the_package() -> None:
     assert "tasks/eligibility/decided.py" in names
     assert "data_contracts/protocol/eligibility.yaml" in names
     assert "schemas/protocol.py" in names
-    assert made_by() == made_by.__wrapped__()
+    assert made_by() == read_made_by()
 
 
 def test_a_record_is_what_a_subject_is_made_of() -> None:

@@ -36,7 +36,7 @@ class SameFields:
 
 
 #: No two of them say the same, though many are equal to, or look like, another.
-DIFFERENT = (
+DIFFERENT: tuple[object, ...] = (
     *(None, "", "None", 1, 1.0, "1", True, "True", 0, 0.0, -0.0, False, "n;", float("nan")),
     *("UK", Missing.UNKNOWN, Other.UNKNOWN, DAY, str(DAY)),
     *((), [], {}, ("",), ("a", "b"), ("b", "a"), ("ab",), ["a", "b"], ("a", ("b",)), (("a",), "b")),
