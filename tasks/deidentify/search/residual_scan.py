@@ -17,6 +17,11 @@ from tasks.deidentify.search.uid_table import UidBegins, UidTable
 
 _RESIDENT_ID = re.compile(r"(?<![0-9A-Za-z.])\d{17}[\dXx](?![0-9A-Za-z.])")
 _MOBILE = re.compile(r"(?<![0-9A-Za-z.+])(?:\+?86[- ]?)?1[3-9]\d{9}(?![0-9A-Za-z.])")
+#: What each of the two holds: digits in one run, which begins as they may. To look for that
+#: first is many times as fast, and most long numbers are parts of UIDs.
+_LONG_NUMBER = re.compile(r"(?<![0-9A-Za-z.])\d{11,}")
+#: Before the run may stand `+86-` and what must not; behind it an X and what must not.
+_STANDS_BEFORE, _STANDS_BEHIND = 5, 2
 
 
 #: BIDS labels have no hyphen.
@@ -115,10 +120,13 @@ def search_generic(data: bytes) -> frozenset[Match]:
     """
     text = data.decode("latin-1")
     found = set()
-    if any(ric.is_valid(m.group().upper()) for m in _RESIDENT_ID.finditer(text)):
-        found.add(Match(IdentifierKind.RESIDENT_ID, ""))
-    if _MOBILE.search(text):
-        found.add(Match(IdentifierKind.PHONE, ""))
+    for run in _LONG_NUMBER.finditer(text):
+        begin, end = run.span()
+        about = text[max(0, begin - _STANDS_BEFORE) : end + _STANDS_BEHIND]
+        if any(ric.is_valid(m.group().upper()) for m in _RESIDENT_ID.finditer(about)):
+            found.add(Match(IdentifierKind.RESIDENT_ID, ""))
+        if _MOBILE.search(about):
+            found.add(Match(IdentifierKind.PHONE, ""))
     return frozenset(found)
 
 
