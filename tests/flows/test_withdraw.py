@@ -47,10 +47,13 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
         for row in pq.read_table(path).to_pylist()
         if row["subject_id"] == subject
     ]
+    kept = home / "restricted" / "verdicts"
+    assert list(kept.glob("*.kept"))
     ended = run(
         "withdraw", subject, "--reason", "r", "--scope", "erase", *WHO, "--home", home, "--json"
     )
     assert ended.code == 0, ended.err
+    assert not kept.exists()
     told = json.loads(ended.out)
     assert told["releases"] == ["1.0.0", "1.1.0"]
     assert told["new_version"] == "2.0.0"
