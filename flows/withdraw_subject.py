@@ -14,6 +14,7 @@ from schemas.vault.keys import KeyRing
 from schemas.vault.subjects import Vault
 from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal, suppressed_among
 from tasks.clinical.store_erase import erase_from_forms
+from tasks.deidentify.search.store_kept_parts import forget_parts
 from tasks.deidentify.store_erase import erase_from_identifiers
 from tasks.desk.store_erase import erase_page
 from tasks.eligibility.store_kept import forget_verdicts
@@ -98,6 +99,7 @@ def _erase(
     erase_from_identifiers(zones, ring, site, subject_id)
     forget_later(zones, ring, site, subject_id)
     forget_verdicts(zones)
+    forget_parts(zones)
     with changing_anchors(zones, ring) as change:
         for path in sorted((zones.warehouse / "batches" / site).glob("[!.]*/batch.json")):
             change.batch(site, path.parent.name, sha256_of_file(path))

@@ -1,34 +1,25 @@
 """Verdicts of unchanged subjects, kept from one release for the next: a cache, never the truth.
 
 A verdict is taken up where everything it was made from is the same: all that is known of the
-subject (`value_digest`), every file of the package, interpreter, libraries and the decisions in
-force. The last four are part of what the file is sealed for: one that another version, other
-decisions or another key made does not open. Whatever cannot be read is computed anew.
+subject (`value_digest`), the code and rules (`schemas.vault.kept`) and the decisions in force.
 
 The files hold what the forms say of people, so they are sealed, and an erasure removes them all.
 """
 
 from __future__ import annotations
 
-import pickle
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-
-from cryptography.exceptions import InvalidTag
+from typing import cast
 
 from schemas.protocol import read_decisions
 from schemas.reference import Judge
-from schemas.run.atomic_files import make_folder, write_bytes
-from schemas.run.made_by import made_by, read_made_by
 from schemas.run.zones import Zones
 from schemas.value_digest import value_digest
+from schemas.vault.kept import KEPT_SUFFIX, read_kept, write_kept
 from schemas.vault.keys import KeyRing
 from tasks.eligibility.decided import DecidedSubject, decide_subject
 from tasks.eligibility.subjects import SubjectRecord
-
-_SUFFIX = ".kept"
-Decide = Callable[[SubjectRecord, Judge, str], DecidedSubject]
 
 
 class KeptVerdicts:
@@ -44,8 +35,8 @@ class KeptVerdicts:
 
     def __init__(self, zones: Zones, ring: KeyRing) -> None:
         self._folder, self._ring = _folder(zones), ring
-        self._before: dict[str, dict[str, DecidedSubject]] = {}
-        self._now: dict[str, dict[str, DecidedSubject]] = {}
+        self._before: dict[str, dict[str, object]] = {}
+        self._now: dict[str, dict[str, object]] = {}
         self.n_kept = 0
 
     def decide(self, subject: SubjectRecord, judge: Judge, batch_id: str) -> DecidedSubject:
@@ -55,45 +46,28 @@ class KeptVerdicts:
             key = value_digest(subject, batch_id, of_judge)
         except TypeError:  # a kind of value that nobody thought of: it is never kept
             return decide_subject(subject, judge, batch_id)
-        before = self._of_site(subject.site)
-        kept = before.get(key)
+        kept = cast("DecidedSubject | None", self._of_site(subject.site).get(key))
         self.n_kept += kept is not None
         found = kept or decide_subject(subject, judge, batch_id)
         self._now.setdefault(subject.site, {})[key] = found
         return found
 
     def write(self) -> None:
-        """Keep those of this release, and of no other: whoever is gone is gone here too.
-
-        A package that was exchanged meanwhile may have lent code to what was computed: then
-        nothing is kept.
-        """
-        if read_made_by() != made_by():
-            return
-        for site in self._before.keys() | self._now.keys():
-            now = self._now.get(site, {})
-            if now.keys() != self._before.get(site, {}).keys():
-                make_folder(self._folder, closed=True)
-                sealed = self._ring.seal(pickle.dumps(now), context=_context(site))
-                write_bytes(self._folder / f"{site}{_SUFFIX}", sealed, mode=0o600)
-        for path in self._folder.glob(f"*{_SUFFIX}"):
+        """Keep those of this release, and of no other: whoever is gone is gone here too."""
+        for site, now in self._now.items():
+            if now.keys() != self._before[site].keys():
+                write_kept(self._file(site), self._ring, _what(site), now)
+        for path in self._folder.glob(f"*{KEPT_SUFFIX}"):
             if path.stem not in self._now:
                 path.unlink()
 
-    def _of_site(self, site: str) -> dict[str, DecidedSubject]:
+    def _of_site(self, site: str) -> dict[str, object]:
         if site not in self._before:
-            self._before[site] = self._read(site)
+            self._before[site] = read_kept(self._file(site), self._ring, _what(site))
         return self._before[site]
 
-    def _read(self, site: str) -> dict[str, DecidedSubject]:
-        try:
-            sealed = (self._folder / f"{site}{_SUFFIX}").read_bytes()
-            plain = self._ring.unseal(sealed, context=_context(site))
-        except (OSError, InvalidTag, ValueError):
-            return {}
-        # Authenticated: our own bytes, written by this very version of the code.
-        found: dict[str, DecidedSubject] = pickle.loads(plain)  # noqa: S301
-        return found
+    def _file(self, site: str) -> Path:
+        return self._folder / f"{site}{KEPT_SUFFIX}"
 
 
 def forget_verdicts(zones: Zones) -> None:
@@ -105,6 +79,6 @@ def _folder(zones: Zones) -> Path:
     return zones.restricted / "verdicts"
 
 
-def _context(site: str) -> str:
+def _what(site: str) -> str:
     decisions = value_digest([decision.model_dump() for decision in read_decisions()])
-    return f"verdicts/v1/{site}/{made_by()}/{decisions}"
+    return f"verdicts/{site}/{decisions}"

@@ -20,6 +20,7 @@ from schemas.reference import Judge, SubjectReference
 from schemas.run.made_by import made_by, package_files, read_made_by
 from schemas.run.zones import Zones
 from schemas.value_digest import value_digest
+from schemas.vault import kept
 from schemas.vault.keys import KEY_BYTES, KeyRing
 from tasks.eligibility import store_kept
 from tasks.eligibility.assemble import CohortRows, assemble_cohort
@@ -41,16 +42,16 @@ def assembled(
     zones: Zones, rows: list[ClinicalRow] | None = None, *, ring: KeyRing = RING, batch: str = "b"
 ) -> tuple[CohortRows, int]:
     """Return a cohort, and how many of its verdicts were kept ones."""
-    kept = KeptVerdicts(zones, ring)
+    verdicts = KeptVerdicts(zones, ring)
     found = assemble_cohort(
         plain_rows() if rows is None else rows,
         plain_images(),
         judge_subject,
-        decide=kept.decide,
+        decide=verdicts.decide,
         batch_of_subject={"S91-AAAAAAAA": batch},
     )
-    kept.write()
-    return found, kept.n_kept
+    verdicts.write()
+    return found, verdicts.n_kept
 
 
 def test_a_kept_verdict_is_what_would_be_computed(zones: Zones) -> None:
@@ -74,10 +75,10 @@ def test_a_changed_row_is_decided_anew_and_the_old_verdict_is_gone(zones: Zones)
 
 
 def test_who_is_held_is_no_part_of_a_verdict(zones: Zones) -> None:
-    kept = KeptVerdicts(zones, RING)
+    verdicts = KeptVerdicts(zones, RING)
     for held in ((), ("S91-AAAAAAAA",), ()):
         found = assemble_cohort(
-            plain_rows(), plain_images(), judge_subject, held=held, decide=kept.decide
+            plain_rows(), plain_images(), judge_subject, held=held, decide=verdicts.decide
         )
         leaves = {place.leaf for places in found.places.values() for place in places}
         assert ("identifier_held" in leaves) is bool(held)
@@ -125,16 +126,16 @@ def test_another_batch_or_judge_is_another_verdict(zones: Zones) -> None:
         return judge_subject(*of)
 
     (subject,) = collect_subjects(plain_rows(), plain_images(), {})
-    kept = KeptVerdicts(zones, RING)
+    verdicts = KeptVerdicts(zones, RING)
     judges: tuple[tuple[Judge, str], ...] = (
         (judge_subject, "b1"),
         (judge_subject, "b2"),
         (judge_otherwise, "b1"),
     )
     for judge, batch in judges:
-        kept.decide(subject, judge, batch)
-    kept.write()
-    assert kept.n_kept == 0
+        verdicts.decide(subject, judge, batch)
+    verdicts.write()
+    assert verdicts.n_kept == 0
     again = KeptVerdicts(zones, RING)
     for judge, batch in judges:
         again.decide(subject, judge, batch)
@@ -150,8 +151,8 @@ def test_what_something_else_made_does_not_count(
     ring = RING
     if what == "code":
         other = "0" * 64
-        monkeypatch.setattr(store_kept, "made_by", lambda: other)
-        monkeypatch.setattr(store_kept, "read_made_by", lambda: other)
+        monkeypatch.setattr(kept, "made_by", lambda: other)
+        monkeypatch.setattr(kept, "read_made_by", lambda: other)
     elif what == "decision":
         register = protocol.read_decisions()
         monkeypatch.setattr(store_kept, "read_decisions", lambda: signed(register))
@@ -178,7 +179,7 @@ def signed(register: tuple[Decision, ...]) -> tuple[Decision, ...]:
 def test_nothing_is_kept_of_a_package_that_was_exchanged_meanwhile(
     zones: Zones, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_kept, "read_made_by", lambda: "another")
+    monkeypatch.setattr(kept, "read_made_by", lambda: "another")
     assert assembled(zones)[1] == 0
     assert not (zones.restricted / "verdicts").exists()
 
@@ -198,8 +199,8 @@ def test_files_are_sealed_and_an_erasure_removes_them(zones: Zones) -> None:
 
 def test_who_is_gone_is_gone_from_what_is_kept(zones: Zones) -> None:
     assembled(zones)
-    kept = KeptVerdicts(zones, RING)
-    kept.write()
+    verdicts = KeptVerdicts(zones, RING)
+    verdicts.write()
     assert list((zones.restricted / "verdicts").iterdir()) == []
 
 
@@ -207,9 +208,9 @@ def test_a_subject_of_an_unknown_kind_is_decided_and_not_kept(zones: Zones) -> N
     (subject,) = collect_subjects(plain_rows(), plain_images(), {})
     strange = [replace(one, values={**one.values, "odd": b"bytes"}) for one in plain_rows()]  # type: ignore[dict-item]
     (odd,) = collect_subjects(strange, plain_images(), {})
-    kept = KeptVerdicts(zones, RING)
-    assert kept.decide(odd, judge_subject, "b").tables == (
-        kept.decide(subject, judge_subject, "b").tables
+    verdicts = KeptVerdicts(zones, RING)
+    assert verdicts.decide(odd, judge_subject, "b").tables == (
+        verdicts.decide(subject, judge_subject, "b").tables
     )
 
 
