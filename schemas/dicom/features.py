@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 PRIVATE_FIELDS = ("b_value", "mosaic_tiles")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class InstanceFeatures:
     """Header facts of one instance.
 

@@ -81,11 +81,9 @@ def stage_rows(site: str, batch: str) -> dict[str, int]:
             volumes=bench.take(ConvertedVolumes).volumes,
         )
         contracts = read_table_contracts()
-        merged = merge_batches([this])
-        stacks = rows.labelled_stacks(exams.labels, merged)
         tables = {
             name: conform(contracts[name], found)
-            for name, found in rows.image_rows(exams.labels, merged, stacks).items()
+            for name, found in rows.image_rows(exams.labels, merge_batches([this])).items()
         }
         bench.leave(PublishableRows(tables))
     return {name: table.num_rows for name, table in tables.items()}

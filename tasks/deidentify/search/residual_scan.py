@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import ahocorasick
 from stdnum.cn import ric
@@ -13,7 +12,7 @@ from stdnum.cn import ric
 from schemas.run.sites import SITE_CODE_PATTERN
 from tasks.deidentify.identifiers import IdentifierKind, SubjectIdentifiers, merge_identifiers
 from tasks.deidentify.search.needles import Edge, Needle, needles_of
-from tasks.deidentify.search.uid_table import UidBegins, UidTable
+from tasks.deidentify.search.uid_table import UidTable
 
 _RESIDENT_ID = re.compile(r"(?<![0-9A-Za-z.])\d{17}[\dXx](?![0-9A-Za-z.])")
 _MOBILE = re.compile(r"(?<![0-9A-Za-z.+])(?:\+?86[- ]?)?1[3-9]\d{9}(?![0-9A-Za-z.])")
@@ -46,52 +45,26 @@ class Dictionary:
     def __init__(self, subjects: Iterable[SubjectIdentifiers]) -> None:
         people = merge_identifiers(subjects)
         self._uids = UidTable()
-        needles = {needle for person in people for needle in needles_of(self._without_uids(person))}
+        others = map(self._uids.taken_from, people)
+        needles = {needle for person in others for needle in needles_of(person)}
+        self._uids.close()
         self.subject_ids = frozenset(p.subject_id for p in people)
         self.longest = max([self._uids.longest, *(len(n.pattern) for n in needles)])
-        begins = self._uids.beginnings()
-        self._exact = _automaton(((n.pattern, n) for n in needles if not n.folded), begins)
-        self._folded = _automaton((n.pattern, n) for n in needles if n.folded)
-
-    def _without_uids(self, person: SubjectIdentifiers) -> SubjectIdentifiers:
-        """Put the UIDs of a person into the table; the others are searched by needles."""
-        others = (
-            one
-            for one in person.identifiers
-            if one.kind is not IdentifierKind.UID
-            or not self._uids.take(one.value, person.subject_id)
-        )
-        return replace(person, identifiers=frozenset(others))
+        self._exact = _automaton(n for n in needles if not n.folded)
+        self._folded = _automaton(n for n in needles if n.folded)
 
     def search(self, data: bytes, owner: str | None = None) -> frozenset[Match]:
         """Return what is found in bytes that belong to `owner`, or to nobody in particular."""
         if not data:
             return frozenset()
-        exact = self._search(self._exact, data.decode("latin-1"), owner)
-        return exact | self._search(self._folded, data.lower().decode("latin-1"), owner)
+        exact = _search(self._exact, data.decode("latin-1"), owner)
+        exact |= self._search_uids(data.decode("latin-1"))
+        return exact | _search(self._folded, data.lower().decode("latin-1"), owner)
 
-    def _search(
-        self, automaton: ahocorasick.Automaton | None, text: str, owner: str | None
-    ) -> frozenset[Match]:
-        found: set[Match] = set()
-        for end, needle in self._standing(automaton, text):
-            if needle.own_only and needle.subject_id != owner:
-                continue
-            match = Match(needle.kind, needle.subject_id, needle.one_word)
-            if match not in found and _stands_alone(text, end, needle):
-                found.add(match)
-        return frozenset(found)
-
-    def _standing(
-        self, automaton: ahocorasick.Automaton | None, text: str
-    ) -> Iterator[tuple[int, Needle]]:
-        """Yield each needle that stands in a text, and where it ends."""
-        for end, several in automaton.iter(text) if automaton is not None else ():
-            for one in several:
-                if isinstance(one, UidBegins):
-                    yield from self._uids.found_at(text, end, one)
-                else:
-                    yield end, one
+    def _search_uids(self, text: str) -> frozenset[Match]:
+        standing = self._uids.standing_in(text)
+        found = (needle for end, needle in standing if _stands_alone(text, end, needle))
+        return frozenset(Match(needle.kind, needle.subject_id) for needle in found)
 
     def owner_of(self, text: str) -> str | None:
         """Return the one pseudonym that occurs in a text, such as a path."""
@@ -100,10 +73,10 @@ class Dictionary:
         return owners.pop() if len(owners) == 1 else None
 
 
-def _automaton(*sought: Iterable[tuple[bytes, Needle | UidBegins]]) -> ahocorasick.Automaton | None:
-    by_pattern: dict[bytes, list[Needle | UidBegins]] = {}
-    for pattern, one in chain(*sought):
-        by_pattern.setdefault(pattern, []).append(one)
+def _automaton(needles: Iterable[Needle]) -> ahocorasick.Automaton | None:
+    by_pattern: dict[bytes, list[Needle]] = {}
+    for needle in needles:
+        by_pattern.setdefault(needle.pattern, []).append(needle)
     if not by_pattern:
         return None
     automaton = ahocorasick.Automaton()
@@ -111,6 +84,20 @@ def _automaton(*sought: Iterable[tuple[bytes, Needle | UidBegins]]) -> ahocorasi
         automaton.add_word(pattern.decode("latin-1"), tuple(same))
     automaton.make_automaton()
     return automaton
+
+
+def _search(
+    automaton: ahocorasick.Automaton | None, text: str, owner: str | None
+) -> frozenset[Match]:
+    found: set[Match] = set()
+    for end, needles in automaton.iter(text) if automaton is not None else ():
+        for needle in needles:
+            if needle.own_only and needle.subject_id != owner:
+                continue
+            match = Match(needle.kind, needle.subject_id, needle.one_word)
+            if match not in found and _stands_alone(text, end, needle):
+                found.add(match)
+    return frozenset(found)
 
 
 def search_generic(data: bytes) -> frozenset[Match]:

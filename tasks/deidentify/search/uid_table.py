@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from tasks.deidentify.identifiers import IdentifierKind
+import ahocorasick
+
+from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIdentifiers
 from tasks.deidentify.search.needles import Edge, Needle
 
 _PLAIN_UID = re.compile(r"[0-9.]+")
@@ -20,7 +23,7 @@ _PLAIN_UID = re.compile(r"[0-9.]+")
 _BEGINNINGS, _FEW = (16, 12, 8), 50_000
 
 
-class UidBegins(NamedTuple):
+class _Begins(NamedTuple):
     """A beginning of UIDs in one encoding, as it may be found in a text."""
 
     encoding: str
@@ -41,65 +44,78 @@ class UidTable:
     def __init__(self) -> None:
         self._owners: dict[str, tuple[str, ...]] = {}
         self._lengths: list[int] = []
+        self._automaton = ahocorasick.Automaton()
 
-    def take(self, uid: str, subject_id: str) -> bool:
-        """Take a UID in; False for one that is too short or no plain UID, and a needle's task."""
-        if len(uid) < min(_BEGINNINGS) or _PLAIN_UID.fullmatch(uid) is None:
-            return False
-        known = self._owners.get(uid, ())
-        if subject_id not in known:
-            self._owners[uid] = (*known, subject_id)
-        return True
+    def taken_from(self, person: SubjectIdentifiers) -> SubjectIdentifiers:
+        """Take in the UIDs of a person, and return the person without them.
+
+        One that is too short, or no plain UID, stays and is a needle's task.
+        """
+        mine = {one for one in person.identifiers if _is_plain(one)}
+        for one in mine:
+            known = self._owners.get(one.value, ())
+            if person.subject_id not in known:
+                self._owners[one.value] = (*known, person.subject_id)
+        return replace(person, identifiers=person.identifiers - mine)
+
+    def close(self) -> None:
+        """Make ready to search; nothing can be taken in any more."""
+        self._lengths = sorted({len(uid) for uid in self._owners})
+        for text in self.beginnings():
+            for encoding in _RUNS:
+                pattern = text.encode(encoding)
+                begins = _Begins(encoding, len(pattern))
+                self._automaton.add_word(pattern.decode("latin-1"), begins)
+        if len(self._automaton):
+            self._automaton.make_automaton()
 
     @property
     def longest(self) -> int:
         """Bytes of the longest UID in the longest encoding."""
         return 2 * max(map(len, self._owners), default=0)
 
-    def beginnings(self) -> Iterator[tuple[bytes, UidBegins]]:
-        """Close the table, and yield what is to be searched for in its stead."""
-        self._lengths = sorted({len(uid) for uid in self._owners})
-        # A shorter UID is its own beginning.
+    def beginnings(self) -> list[str]:
+        """Return what is searched for in stead of the UIDs; a short one is its own beginning."""
         sizes = ({uid[:size] for uid in self._owners} for size in _BEGINNINGS)
-        found = next((few for few in sizes if len(few) <= _FEW), None)
-        if found is None:
-            found = {uid[: _BEGINNINGS[-1]] for uid in self._owners}
-        for text in sorted(found):
-            for encoding in _RUNS:
-                pattern = text.encode(encoding)
-                yield pattern, UidBegins(encoding, len(pattern))
+        few = next((found for found in sizes if len(found) <= _FEW), None)
+        return sorted({uid[: _BEGINNINGS[-1]] for uid in self._owners} if few is None else few)
 
-    def found_at(self, text: str, end: int, begins: UidBegins) -> Iterator[tuple[int, Needle]]:
-        """Yield each UID that stands where a beginning was found, and where it ends.
+    def standing_in(self, text: str) -> Iterator[tuple[int, Needle]]:
+        """Yield each UID that stands in a text, and the place of its last byte.
 
         Parameters
         ----------
         text : str
             The bytes searched, as Latin-1.
-        end : int
-            Place of the last byte of the beginning.
-        begins : UidBegins
-            The beginning.
         """
-        run, characters = _RUNS[begins.encoding]
-        start = end - begins.n_bytes + 1
+        for end, begins in self._automaton.iter(text) if len(self._automaton) else ():
+            yield from self._beginning_at(text, end - begins.n_bytes + 1, begins.encoding)
+
+    def _beginning_at(self, text: str, start: int, encoding: str) -> Iterator[tuple[int, Needle]]:
+        run, characters = _RUNS[encoding]
         going_on = run.match(text, start)
         if going_on is None:
             return
         candidate = going_on.group()[characters]
-        width = characters.step
         for length in self._lengths:
             uid = candidate[:length]
             if len(uid) < length:
                 return
             for subject_id in self._owners.get(uid, ()):
-                pattern = uid.encode(begins.encoding)
                 needle = Needle(
                     folded=False,
-                    pattern=pattern,
+                    pattern=uid.encode(encoding),
                     kind=IdentifierKind.UID,
                     subject_id=subject_id,
                     own_only=False,
                     edge=Edge.NUMBER,
                 )
-                yield start + length * width - 1, needle
+                yield start + length * characters.step - 1, needle
+
+
+def _is_plain(one: Identifier) -> bool:
+    return (
+        one.kind is IdentifierKind.UID
+        and len(one.value) >= min(_BEGINNINGS)
+        and _PLAIN_UID.fullmatch(one.value) is not None
+    )

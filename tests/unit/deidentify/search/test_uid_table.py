@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -70,16 +71,25 @@ def test_uids_among_chance_are_found_as_by_a_pattern_for_each() -> None:
         assert dictionary.search(data) == by_a_pattern_for_each(data), data
 
 
+def person(*uids: str) -> SubjectIdentifiers:
+    found = frozenset(Identifier(K.UID, uid) for uid in uids)
+    return SubjectIdentifiers("S91-AAAAAAAA", None, found)
+
+
 def test_what_is_searched_for_does_not_grow_with_the_images_of_a_scanner() -> None:
     table = uid_table.UidTable()
-    assert all(table.take(f"{ROOT}.{n}", "S91-AAAAAAAA") for n in range(5000))
-    assert len(list(table.beginnings())) == len(ENCODINGS)
+    many = person(*(f"{ROOT}.{n}" for n in range(5000)))
+    assert table.taken_from(many) == person()
+    assert table.beginnings() == [ROOT[:16]]
 
 
-def test_short_and_odd_uids_are_left_to_the_needles() -> None:
-    table = uid_table.UidTable()
-    left = [uid for uid in UIDS if not table.take(uid, "S91-AAAAAAAA")]
-    assert left == ["1.2.3.4", "1.2.840.113619.2.55.3.x"]
+def test_short_and_odd_uids_and_other_identifiers_are_left_to_the_needles() -> None:
+    named = Identifier(K.NAME, "12345678.9")
+    own = person(*UIDS)
+    left = uid_table.UidTable().taken_from(replace(own, identifiers=own.identifiers | {named}))
+    assert {one.value for one in left.identifiers} == {
+        *("1.2.3.4", "1.2.840.113619.2.55.3.x", "12345678.9")
+    }
 
 
 def test_the_longest_needle_is_known_and_a_dictionary_goes_to_a_worker() -> None:
