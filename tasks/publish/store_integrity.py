@@ -97,7 +97,9 @@ class Checked:
         except (OSError, pa.ArrowException):
             return  # everything is hashed anew
         oldest = min(known["full_at"].to_pylist(), default=0)
-        if self._now - oldest > FULL_EVERY_DAYS * 86_400:
+        # A date to come was written by a clock that has been set back since: it would put the
+        # look at every image off until then.
+        if not 0 <= self._now - oldest <= FULL_EVERY_DAYS * 86_400:
             return
         self._full_at = oldest
         names = ("path", "size", "mtime_ns", "ctime_ns", "inode", "sha256")
