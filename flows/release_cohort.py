@@ -157,7 +157,7 @@ def _hand_out(settings: Settings, result: dict[str, Any]) -> None:
 def inspect_release(settings: Settings, folder: Path) -> None:
     """Look through a staged release; raise where it may not get its name."""
     require_still_held(settings.zones, RELEASE)
-    require_no_identifiers(settings, folder)
+    require_no_identifiers(settings, folder, just_linked=True)
 
 
 def rules_in_force() -> RulesInForce:

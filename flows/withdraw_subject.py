@@ -16,8 +16,10 @@ from schemas.vault.keys import KeyRing
 from schemas.vault.subjects import Vault
 from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal, suppressed_among
 from tasks.clinical.store_erase import erase_from_forms
+from tasks.deidentify.search.store_kept_parts import forget_parts
 from tasks.deidentify.store_erase import erase_from_identifiers
 from tasks.desk.store_erase import erase_page
+from tasks.eligibility.store_kept import forget_verdicts
 from tasks.publish.erase.store_erase import erase_from_releases, publish_without, releases_with
 from tasks.publish.signature import Signer
 from tasks.publish.store import release_folders, sweep_staging
@@ -105,6 +107,8 @@ def _erase(
     form_rows = erase_from_forms(zones, ring, site, subject_id)
     erase_from_identifiers(zones, ring, site, subject_id)
     forget_later(zones, ring, site, subject_id)
+    forget_verdicts(zones)
+    forget_parts(zones)
     with changing_anchors(zones, ring) as change:
         for path in sorted((zones.warehouse / "batches" / site).glob("[!.]*/batch.json")):
             change.batch(site, path.parent.name, sha256_of_file(path))

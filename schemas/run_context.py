@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from schemas.errors import BadInputError, EnvironmentProblemError
+from schemas.handover.release_bench import ReleaseBench
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId, SiteCode
 from schemas.run.settings import Settings, read_settings
@@ -101,6 +102,6 @@ def _require_key_of_vault(zones: Zones, ring: KeyRing) -> None:
         require_own_vault(anchors, frozenset())
 
 
-def release_bench(settings: Settings) -> Workbench:
+def release_bench(settings: Settings) -> ReleaseBench:
     """Return the scratch of the release being made; there is one at a time."""
-    return Workbench(settings.zones, SiteCode("release"), BatchId("current"))
+    return ReleaseBench(settings.zones, SiteCode("release"), BatchId("current"))

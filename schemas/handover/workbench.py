@@ -79,15 +79,18 @@ class Workbench:
         """
         path = self._place(kind)
         if not path.is_file():
-            raise LivercohortError(
-                f"no {_words(kind)} were handed over: the stage before has not ended",
-                where=f"batch {self.batch}",
-                hint=f"Run the whole night again: livercohort ingest {self.site}",
-            )
+            hint = f"Run the whole night again: livercohort ingest {self.site}"
+            raise told_missing(kind, f"batch {self.batch}", hint)
         return from_bytes(path.read_bytes(), kind)
 
     def _place(self, kind: type) -> Path:
         return self.folder / "handover" / f"{_words(kind).replace(' ', '_')}.zip"
+
+
+def told_missing(kind: type, where: str, hint: str) -> LivercohortError:
+    """Return the error about a hand-over that is not there."""
+    found = f"no {_words(kind)} were handed over: the stage before has not ended"
+    return LivercohortError(found, where=where, hint=hint)
 
 
 def _words(kind: type) -> str:

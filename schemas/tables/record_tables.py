@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, fields
 from enum import StrEnum
 from typing import Any, NewType, TypeVar
@@ -138,8 +138,7 @@ def _values(column: pa.ChunkedArray, hint: Any) -> list[object]:
         make = core if is_enumeration else str
         return [value for chunk in column.chunks for value in _texts(chunk, make)]
     if pa.types.is_nested(column.type):
-        values = column.to_pylist()
-        return [tuple(value) if isinstance(value, list) else value for value in values]
+        return [value for chunk in column.chunks for value in _tuples(chunk)]
     is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
     if is_number and not column.null_count:
         whole: list[object] = column.to_numpy().tolist()
@@ -154,6 +153,27 @@ def _texts(chunk: pa.Array, make: Callable[[str], object]) -> list[object]:
     places = codes.indices.fill_null(len(texts)).to_numpy().tolist()
     texts.append(None)
     return [texts[place] for place in places]
+
+
+def _tuples(chunk: pa.Array) -> Iterator[object]:
+    """Yield lists as tuples; of numbers, one that stands in many rows is made once.
+
+    The slices of a series share orientation and spacing. They are told apart by their bytes:
+    0.0 and -0.0 are two values.
+    """
+    kind = chunk.type.value_type if pa.types.is_list(chunk.type) else None
+    if kind != pa.float64() or chunk.values.null_count:
+        yield from (tuple(one) if isinstance(one, list) else one for one in chunk.to_pylist())
+        return
+    numbers = chunk.values.to_numpy()
+    data, width = numbers.tobytes(), numbers.itemsize
+    bounds, is_valid = chunk.offsets.to_numpy().tolist(), chunk.is_valid().to_pylist()
+    made: dict[bytes, tuple[float, ...]] = {}
+    for begin, end, valid in zip(bounds, bounds[1:], is_valid, strict=False):
+        key = data[begin * width : end * width]
+        if valid and key not in made:
+            made[key] = tuple(numbers[begin:end].tolist())
+        yield made[key] if valid else None
 
 
 def _sortable(value: object) -> tuple[bool, Any]:

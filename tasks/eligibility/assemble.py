@@ -5,31 +5,21 @@ Real dates come in, differences in days, verdicts and shifted dates go out.
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from schemas.adjudication import AdjudicationCase
 from schemas.clinical_rows import ClinicalRow
-from schemas.protocol import choices_of, read_protocol
+from schemas.protocol import read_protocol
 from schemas.records import CohortLabels, Finding
-from schemas.reference import Judge, SubjectReference
+from schemas.reference import Judge
 from tasks.eligibility import published
-from tasks.eligibility.adjudication_cases import cases_of
-from tasks.eligibility.agreement import check_references, check_subject
-from tasks.eligibility.consent import consent_status
-from tasks.eligibility.evaluate import CriterionResult, Eligibility, roll_up
+from tasks.eligibility.decided import DecidedSubject, decide_subject
 from tasks.eligibility.flow import Place, flow_rows
-from tasks.eligibility.imaging_facts import BaselineExams
-from tasks.eligibility.missing_exams import possible_baselines, settled_mri
-from tasks.eligibility.readings import evaluate_subject
-from tasks.eligibility.references import References
 from tasks.eligibility.subjects import SubjectRecord, collect_subjects
 
 Row = dict[str, object]
 
-#: Criteria that the reference standard decides.
-_REFERENCE = ("I5", "E3")
 #: Leaves of the flow: whom the search keeps out, and who is not in anyway.
 _HELD, _NO_CONSENT = "identifier_held", ("consent_withdrawn", "consent_unknown")
 
@@ -69,6 +59,7 @@ def assemble_cohort(
     batch_of_subject: Mapping[str, str] | None = None,
     shift_days: Mapping[str, int] | None = None,
     held: Collection[str] = (),
+    decide: Callable[[SubjectRecord, Judge, str], DecidedSubject] = decide_subject,
 ) -> CohortRows:
     """Return verdicts, flow and published clinical rows of all subjects.
 
@@ -88,6 +79,8 @@ def assemble_cohort(
         The vault's shifts, for the same subjects.
     held : collection of str
         Pseudonyms that the search keeps out of the release: the flow counts them apart.
+    decide : callable
+        Decides one subject; another may have kept what this one comes to.
 
     Returns
     -------
@@ -101,19 +94,12 @@ def assemble_cohort(
     cases: list[AdjudicationCase] = []
     places: dict[str, list[Place]] = {reading.id: [] for reading in read_protocol().readings}
     for subject in subjects:
-        ways = possible_baselines(subject, choices_of(read_protocol().default_reading))
-        baseline = ways[0]
-        baseline_mri = settled_mri(ways)
-        references = References(subject, judge)
-        published_reference = references.published(baseline, baseline_mri)
-        batch_id = _batch_of(subject, batch_of_subject or {})
-        _add_published(tables, subject, baseline, published_reference, batch_id, baseline_mri)
-        findings += check_subject(subject, baseline)
-        findings += check_references(subject, published_reference)
-        cases += cases_of(subject, published_reference, baseline_mri)
-        for reading, results in evaluate_subject(subject, references).items():
-            reference = references.under(baseline, choices_of(reading)).label
-            place = _add_verdicts(tables, subject, results, reading, reference)
+        decided = decide(subject, judge, _batch_of(subject, batch_of_subject or {}))
+        for name, own in decided.tables.items():
+            tables[name] += own
+        findings += decided.findings
+        cases += decided.cases
+        for reading, place in decided.places.items():
             is_held = subject.subject_id in held and place.leaf not in _NO_CONSENT
             places[reading].append(replace(place, leaf=_HELD) if is_held else place)
     tables["screening_log"] = published.screening_rows(clinical)
@@ -122,84 +108,6 @@ def assemble_cohort(
         found += outside
         tables["stard_flow"] += flow_rows(found, reading)
     return CohortRows(tables, tuple(findings), tuple(cases), places)
-
-
-def _add_published(
-    tables: dict[str, list[Row]],
-    subject: SubjectRecord,
-    baseline: BaselineExams,
-    reference: SubjectReference,
-    batch_id: str,
-    baseline_mri: dt.date | None,
-) -> None:
-    ct = baseline.date("baseline_ct")
-    tables["subject"].append(published.subject_row(subject, ct, reference, batch_id))
-    tables["lesion"] += published.lesion_rows(subject, reference)
-    tables["pathology"] += published.pathology_rows(subject)
-    tables["follow_up"] += published.follow_up_rows(subject, baseline_mri)
-    tables["treatment"] += published.treatment_rows(subject)
-    tables["image_quality"] += published.image_quality_rows(subject)
-
-
-def _add_verdicts(
-    tables: dict[str, list[Row]],
-    subject: SubjectRecord,
-    results: Mapping[str, CriterionResult],
-    reading: str,
-    reference: str,
-) -> Place:
-    total = roll_up({name: result.effect for name, result in results.items()})
-    tables["criterion_result"] += [_result_row(subject, result) for result in results.values()]
-    tables["eligibility"].append(
-        {
-            "subject_id": subject.subject_id,
-            "reading": reading,
-            "status": total.status,
-            "first_failing_criterion": total.first_failing_criterion,
-            "all_failing": list(total.all_failing),
-            "all_undetermined": list(total.all_undetermined),
-            "n_criteria": total.n_criteria,
-        }
-    )
-    return Place(subject.subject_id, subject.site, _leaf(subject, results, total, reference))
-
-
-def _result_row(subject: SubjectRecord, result: CriterionResult) -> Row:
-    return {
-        "subject_id": subject.subject_id,
-        "criterion_id": result.criterion_id,
-        "reading": result.reading,
-        "status": result.status.value,
-        "effect": result.effect.value,
-        "observed_value": result.observed_value or None,
-        "threshold": result.threshold,
-        "reason_code": result.reason_code,
-        "missing_evidence": list(result.missing_evidence),
-        "protocol_version": result.protocol_version,
-        "decision_ids": list(result.decision_ids),
-    }
-
-
-def _leaf(
-    subject: SubjectRecord,
-    results: Mapping[str, CriterionResult],
-    total: Eligibility,
-    reference: str,
-) -> str:
-    """Return the leaf of the flow: consent first, then the first criterion that decides."""
-    consent = consent_status(subject)
-    if consent in ("withdrawn", "unknown"):
-        return f"consent_{consent}"
-    if total.first_failing_criterion:
-        return f"excluded_{total.first_failing_criterion}"
-    if total.all_undetermined:
-        first = results[total.all_undetermined[0]]
-        if first.reason_code == "WINDOW_TRUNCATED":
-            return "window_truncated"
-        if first.reason_code == "EVIDENCE_CONFLICT" and first.criterion_id in _REFERENCE:
-            return "reference_contradicted"
-        return f"undetermined_{first.missing_evidence[0]}"
-    return f"reference_{reference}"
 
 
 def _never_enrolled(rows: Iterable[ClinicalRow]) -> list[Place]:

@@ -28,6 +28,7 @@ from tasks.eligibility.roles import assign_roles
 from tasks.eligibility.store import read_roles
 from tasks.eligibility.store_accrual import write_accrual
 from tasks.eligibility.store_cases import write_cases
+from tasks.eligibility.store_kept import KeptVerdicts
 
 #: Signed by hand and never written by us; it is restricted because it names subjects.
 
@@ -41,7 +42,9 @@ def evaluate_cohort(judge: Judge) -> dict[str, int]:
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("eligibility", settings.zones):
-        vault = Vault(settings.zones.vault, read_key_file(settings.master_key_file))
+        ring = read_key_file(settings.master_key_file)
+        vault = Vault(settings.zones.vault, ring)
+        kept = KeptVerdicts(settings.zones, ring)
         nights = bench.take(CommittedNights)
         forms = bench.take(FormsInForce).rows
         cohort = assemble_cohort(
@@ -51,7 +54,9 @@ def evaluate_cohort(judge: Judge) -> dict[str, int]:
             batch_of_subject=nights.batch_of_subject,
             shift_days=_shift_days(vault, {site for site, _ in nights.batches}),
             held=bench.take(HeldSubjects).subjects,
+            decide=kept.decide,
         )
+        kept.write()
         roles = read_roles(settings.zones)
         subjects, forbidden = assign_roles(cohort.tables["subject"], roles)
         known = {str(row["subject_id"]) for row in subjects}

@@ -139,12 +139,18 @@ def labelled_stacks(labels: CohortLabels, committed: CommittedBatches) -> list[S
     ]
 
 
-def image_rows(labels: CohortLabels, committed: CommittedBatches) -> dict[str, list[Row]]:
+def image_rows(
+    labels: CohortLabels,
+    committed: CommittedBatches,
+    stacks: Sequence[SubStack] | None = None,
+) -> dict[str, list[Row]]:
     """Return the rows of `imaging_study`, `series` and `nifti_volume` for the labels given.
 
-    `labels` are those of the instances in `committed`, or of some of their series.
+    `labels` are those of the instances in `committed`, or of some of their series; `stacks` what
+    `labelled_stacks` gives of them, where somebody has them at hand.
     """
-    stacks = labelled_stacks(labels, committed)
+    if stacks is None:
+        stacks = labelled_stacks(labels, committed)
     origin = (committed.batch_of_instance, committed.batch_order)
     series = series_rows(labels, stacks, committed.volumes, *origin)
     return {

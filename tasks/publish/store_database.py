@@ -55,11 +55,10 @@ def write_tables(
     """Write a database of tables with their contracts, and run statements after."""
     with duckdb.connect() as connection:
         _attach(connection, path)
+        _at_once(connection, (contracts[name].ddl() for name in tables))
         for name, table in tables.items():
-            connection.execute(contracts[name].ddl())
             _insert(connection, name, table)
-        for statement in statements:
-            connection.execute(statement)
+        _at_once(connection, statements)
         _detach(connection)
 
 
@@ -95,13 +94,23 @@ def rewrite_database(old: Path, new: Path, tables: Mapping[str, pa.Table]) -> No
         before, after = _statements(source)
     with duckdb.connect() as connection:
         _attach(connection, new)
-        for statement in before:
-            connection.execute(statement)
+        _at_once(connection, before)
         for name, table in tables.items():
             _insert(connection, name, table)
-        for statement in after:
-            connection.execute(statement)
+        _at_once(connection, after)
         _detach(connection)
+
+
+def _at_once(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> None:
+    """Run statements that define things as one transaction: each would reach the disk alone.
+
+    There are several hundred, a comment on every column among them. Rows stay outside: in a
+    transaction they would be held in memory.
+    """
+    connection.execute("BEGIN")
+    for statement in statements:
+        connection.execute(statement)
+    connection.execute("COMMIT")
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -40,6 +40,8 @@ NOT_READ = {
     "operations/metrics": "times of nights",
     "operations/nights": "times of nights",
     "restricted/release_inputs.json": "this record itself",
+    "restricted/volume_parts.kept": "what of volumes is searched; read anew where it is gone",
+    "restricted/verdicts": "verdicts by what they were made from; made anew where they are gone",
     "reports/.pictures": "drawn from volumes, and named by what they show",
 }
 #: What a release itself writes, and why nobody else does while one is made.

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,45 +56,55 @@ class Checked:
 
     def sha256(self, path: Path) -> str:
         """Return the hash of a file, computed when its entry is not the remembered one."""
-        name, entry = str(path.relative_to(self._home)), _entry(path)
+        name, entry = self._name(path), _entry(path)
         known = self._known.get(name)
         if known is None or known[0] != entry:
             known = self._known[name] = (entry, str(sha256_of_file(path)))
         return known[1]
 
+    def _name(self, path: Path) -> str:
+        """Return the path below the home, as `relative_to` would, for millions of files."""
+        text, home = str(path), f"{self._home}/"
+        return text[len(home) :] if text.startswith(home) else str(path.relative_to(self._home))
+
     def linked(self, path: Path) -> None:
         """Remember the entry of a file that a release gave a second name, and took the time of."""
-        name, entry = str(path.relative_to(self._home)), _entry(path)
+        name, entry = self._name(path), _entry(path)
         known = self._known.get(name)
         if known is not None and (known[0][0], known[0][3]) == (entry[0], entry[3]):
             self._known[name] = (entry, known[1])
 
     def write(self) -> None:
         """Keep what is known for the next release."""
-        rows = [
-            dict(zip(_SCHEMA.names, (name, *entry, self._full_at, digest), strict=True))
-            for name, (entry, digest) in sorted(self._known.items())
-        ]
+        known = sorted(self._known.items())
+        entries = zip(*(entry for _, (entry, _) in known), strict=True)
+        columns = (
+            [name for name, _ in known],
+            *(entries if known else ([], [], [], [])),
+            [self._full_at] * len(known),
+            [digest for _, (_, digest) in known],
+        )
+        arrays = [pa.array(one, field.type) for one, field in zip(columns, _SCHEMA, strict=True)]
         make_folder(self._path.parent, closed=True)
         beside = self._path.with_name(".checked.part")
-        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), beside)
+        pq.write_table(pa.table(arrays, schema=_SCHEMA), beside)
         beside.chmod(0o600)
         beside.replace(self._path)
 
     def _read(self) -> None:
         try:
-            rows = pq.read_table(self._path, schema=_SCHEMA).to_pylist()
+            known = pq.read_table(self._path, schema=_SCHEMA)
         except (OSError, pa.ArrowException):
             return  # everything is hashed anew
-        oldest = min((row["full_at"] for row in rows), default=0)
+        oldest = min(known["full_at"].to_pylist(), default=0)
         # A date to come was written by a clock that has been set back since: it would put the
         # look at every image off until then.
         if not 0 <= self._now - oldest <= FULL_EVERY_DAYS * 86_400:
             return
         self._full_at = oldest
-        for row in rows:
-            entry = (row["size"], row["mtime_ns"], row["ctime_ns"], row["inode"])
-            self._known[row["path"]] = (entry, row["sha256"])
+        names = ("path", "size", "mtime_ns", "ctime_ns", "inode", "sha256")
+        for path, *entry, digest in zip(*(known[one].to_pylist() for one in names), strict=True):
+            self._known[path] = ((entry[0], entry[1], entry[2], entry[3]), digest)
 
 
 def look_again_at(zones: Zones) -> float:
@@ -183,11 +194,10 @@ def _damages(
 def _of_image(
     path: Path, stated: str, checked: Checked, zones: Zones, damage: Callable[[str, str], _Damage]
 ) -> Iterator[_Damage]:
-    name = path.relative_to(zones.warehouse).as_posix()
     if not path.is_file():
-        yield damage(name, "is missing")
+        yield damage(path.relative_to(zones.warehouse).as_posix(), "is missing")
     elif checked.sha256(path) != stated:
-        yield damage(name, "was changed")
+        yield damage(path.relative_to(zones.warehouse).as_posix(), "was changed")
 
 
 def _images(
@@ -198,34 +208,32 @@ def _images(
     A batch committed by an earlier version states nothing of what lies beside.
     """
     try:
-        series = dict(_pairs(folder / "instance.parquet", "sop_uid", "series_uid"))
-        files = pq.read_table(
-            folder / "file.parquet", columns=["state", "sop_uid", "output_sha256"]
-        ).to_pylist()
-        volumes = pq.read_table(
-            folder / "volume.parquet", columns=["series_uid", "file_name", "sha256"]
-        ).to_pylist()
+        series = dict(_rows(folder / "instance.parquet", "sop_uid", "series_uid"))
+        files = _rows(folder / "file.parquet", "state", "sop_uid", "output_sha256")
+        volumes = _rows(folder / "volume.parquet", "series_uid", "file_name", "sha256")
     except (OSError, pa.ArrowException):
         return  # the table itself was named
     beside: dict[str, list[str]] = defaultdict(list)
     for name in sidecars:
         series_uid, _, file_name = name.partition("/")
         beside[f"{series_uid}/{_stem(file_name)}"].append(name)
-    for row in files:
-        if row["state"] == FileState.ACCEPTED and row["sop_uid"] in series:
-            place = zones.warehouse / "dicom" / site / series[row["sop_uid"]]
-            yield place / f"{row['sop_uid']}.dcm", row["output_sha256"]
-    for row in volumes:
-        if row["file_name"] and row["sha256"]:
-            place = zones.warehouse / "nifti" / site / row["series_uid"]
-            yield place / row["file_name"], row["sha256"]
-            for name in beside.get(f"{row['series_uid']}/{_stem(row['file_name'])}", ()):
+    images = zones.warehouse / "dicom" / site
+    folders = {one: images / one for one in set(series.values())}
+    for state, sop_uid, digest in files:
+        if state == FileState.ACCEPTED and sop_uid in series:
+            yield folders[series[sop_uid]] / f"{sop_uid}.dcm", digest
+    for series_uid, file_name, digest in volumes:
+        if file_name and digest:
+            place = zones.warehouse / "nifti" / site / series_uid
+            yield place / file_name, digest
+            for name in beside.get(f"{series_uid}/{_stem(file_name)}", ()):
                 yield place.parent / name, sidecars[name]
 
 
-def _pairs(path: Path, one: str, other: str) -> Iterator[tuple[str, str]]:
-    for row in pq.read_table(path, columns=[one, other]).to_pylist():
-        yield row[one], row[other]
+def _rows(path: Path, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """Return some columns of a table row by row; read at once, so that damage shows here."""
+    table = pq.read_table(path, columns=list(columns))
+    return zip(*(table[name].to_pylist() for name in columns), strict=True)
 
 
 def _entry(path: Path) -> _Entry:

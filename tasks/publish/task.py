@@ -148,8 +148,9 @@ def stage_release_tables() -> dict[str, int]:
         contracts = read_table_contracts()
         committed = bench.take(CommittedBatches)
         labels = bench.take(LabelledCohort).labels
+        stacks = rows.labelled_stacks(labels, committed)
         found = {
-            **rows.image_rows(labels, committed),
+            **rows.image_rows(labels, committed, stacks),
             "site": rows.site_rows(read_registered_sites(), read_sites()),
             "ingest_batch": rows.ingest_batch_rows(committed.batches),
             "inspection": inspected_rows(committed),
@@ -159,7 +160,7 @@ def stage_release_tables() -> dict[str, int]:
         tables = dict(sorted({**made, **bench.take(EvaluatedCohort).tables}.items()))
         tables["instance"] = instance_table(
             labels,
-            rows.labelled_stacks(labels, committed),
+            stacks,
             committed.batch_of_instance,
             contracts["instance"],
         )

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import yaml
 from markupsafe import Markup, escape
 
 from schemas.errors import ContractError
+from schemas.rule_documents import read_document
 
 _FILE = Path(__file__).with_name("messages.yaml")
 _KEYS = {"en", "zh", "en_one"}
@@ -43,7 +44,7 @@ def read_messages() -> dict[str, Message]:
     ContractError
         If a message lacks a language or has an unknown field.
     """
-    raw = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    raw: Any = read_document(_FILE).value
     return {key: _message(key, entry) for key, entry in raw.items()}
 
 
@@ -61,7 +62,9 @@ def bilingual(english: object, chinese: object) -> Markup:
     """Return both texts as marked-up spans, of which the style sheet shows one."""
     if english == chinese:
         return escape(english)
-    return Markup('<span lang="en">{}</span><span lang="zh-CN">{}</span>').format(english, chinese)
+    en, zh = escape(english), escape(chinese)
+    # Put together at once: `Markup.format` takes ten times as long, and a page has hundreds.
+    return Markup(f'<span lang="en">{en}</span><span lang="zh-CN">{zh}</span>')  # noqa: S704
 
 
 def text(key: str, **values: object) -> Markup:

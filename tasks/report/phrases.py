@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from schemas.errors import ContractError
+from schemas.rule_documents import read_document
 from schemas.tables.contracts import read_code_lists, read_table_contracts
 
 _FILE = Path(__file__).with_name("phrases.yaml")
@@ -72,7 +72,7 @@ def _filled(chinese: str, words: Sequence[str | None]) -> str:
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], tuple[str, ...], str], ...]:
-    rows = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    rows: Any = read_document(_FILE).value
     return tuple(_pattern(row) for row in rows)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from schemas.dicom.descriptors import clean_descriptor
@@ -64,30 +64,52 @@ class _Form(NamedTuple):
     folded: bool = False
 
 
+class _Pattern(NamedTuple):
+    folded: bool
+    pattern: bytes
+    own_only: bool
+    edge: Edge
+
+
 def needles_of(subject: SubjectIdentifiers) -> Iterator[Needle]:
     """Yield the patterns of one person, in every encoding."""
     written_days = _days_written(subject)
     for identifier in sorted(subject.identifiers):
-        if identifier.kind is IdentifierKind.DATE and identifier.value in written_days:
+        kind, value = identifier
+        if kind is IdentifierKind.DATE and value in written_days:
             continue
-        ours = is_own_words(identifier.value)
-        if ours and identifier.kind in _OF_STAFF_AND_PLACES:
-            continue
-        one_word = identifier.value.isascii() and identifier.value.isalpha()
-        for form in _forms(identifier):
-            for pattern in _encodings(form.text):
-                short = not form.text.isascii() and len(pattern) < EVERYWHERE_BYTES
-                yield Needle(
-                    form.folded,
-                    pattern,
-                    identifier.kind,
-                    subject.subject_id,
-                    # A patient called by a word of ours (`Anonymous`) is told by it in what is
-                    # that person's alone.
-                    form.own_only or short or ours,
-                    form.edge,
-                    one_word,
-                )
+        # The same doctors and wards stand in the headers of everybody.
+        shared = kind in _OF_STAFF_AND_PLACES
+        patterns = _shared_patterns(identifier) if shared else _patterns(identifier)
+        one_word = value.isascii() and value.isalpha()
+        for one in patterns:
+            yield Needle(
+                one.folded,
+                one.pattern,
+                kind,
+                subject.subject_id,
+                one.own_only,
+                one.edge,
+                one_word,
+            )
+
+
+@lru_cache(maxsize=4096)
+def _shared_patterns(identifier: Identifier) -> tuple[_Pattern, ...]:
+    return tuple(_patterns(identifier))
+
+
+def _patterns(identifier: Identifier) -> Iterator[_Pattern]:
+    ours = is_own_words(identifier.value)
+    if ours and identifier.kind in _OF_STAFF_AND_PLACES:
+        return
+    for form in _forms(identifier):
+        for pattern in _encodings(form.text):
+            short = not form.text.isascii() and len(pattern) < EVERYWHERE_BYTES
+            # A patient called by a word of ours (`Anonymous`) is told by it in what is that
+            # person's alone.
+            own_only = form.own_only or short or ours
+            yield _Pattern(form.folded, pattern, own_only, form.edge)
 
 
 def _days_written(subject: SubjectIdentifiers) -> frozenset[str]:

@@ -12,12 +12,17 @@ from stdnum.cn import ric
 from schemas.run.sites import SITE_CODE_PATTERN
 from tasks.deidentify.identifiers import IdentifierKind, SubjectIdentifiers, merge_identifiers
 from tasks.deidentify.search.needles import Edge, Needle, needles_of
+from tasks.deidentify.search.uid_table import UidTable
 
 _RESIDENT_ID = re.compile(r"(?<![0-9A-Za-z.])\d{17}[\dXx](?![0-9A-Za-z.])")
 _MOBILE = re.compile(r"(?<![0-9A-Za-z.+])(?:\+?86[- ]?)?1[3-9]\d{9}(?![0-9A-Za-z.])")
+#: What each of the two holds: digits in one run, which begins as they may. To look for that
+#: first is many times as fast, and most long numbers are parts of UIDs.
+_LONG_NUMBER = re.compile(r"(?<![0-9A-Za-z.])\d{11,}")
+#: Before the run may stand `+86-` and what must not; behind it an X and what must not.
+_STANDS_BEFORE, _STANDS_BEHIND = 5, 2
 
-#: What the automaton holds of a pattern.
-_BEGIN_BYTES = 12
+
 #: BIDS labels have no hyphen.
 _PSEUDONYM = re.compile(rf"({SITE_CODE_PATTERN})-?([A-Z2-7]{{8}})")
 
@@ -39,20 +44,27 @@ class Dictionary:
 
     def __init__(self, subjects: Iterable[SubjectIdentifiers]) -> None:
         people = merge_identifiers(subjects)
+        self._uids = UidTable()
+        others = map(self._uids.taken_from, people)
+        needles = {needle for person in others for needle in needles_of(person)}
+        self._uids.close()
         self.subject_ids = frozenset(p.subject_id for p in people)
-        self._exact, self._folded = _Patterns(), _Patterns()
-        for person in people:
-            for needle in set(needles_of(person)):
-                (self._folded if needle.folded else self._exact).add(needle)
-        self.longest = max(self._exact.longest, self._folded.longest)
-        self._exact.close()
-        self._folded.close()
+        self.longest = max([self._uids.longest, *(len(n.pattern) for n in needles)])
+        self._exact = _automaton(n for n in needles if not n.folded)
+        self._folded = _automaton(n for n in needles if n.folded)
 
     def search(self, data: bytes, owner: str | None = None) -> frozenset[Match]:
         """Return what is found in bytes that belong to `owner`, or to nobody in particular."""
         if not data:
             return frozenset()
-        return self._exact.search(data, owner) | self._folded.search(data.lower(), owner)
+        exact = _search(self._exact, data.decode("latin-1"), owner)
+        exact |= self._search_uids(data.decode("latin-1"))
+        return exact | _search(self._folded, data.lower().decode("latin-1"), owner)
+
+    def _search_uids(self, text: str) -> frozenset[Match]:
+        standing = self._uids.standing_in(text)
+        found = (needle for end, needle in standing if stands_alone(text, end, needle))
+        return frozenset(Match(needle.kind, needle.subject_id) for needle in found)
 
     def owner_of(self, text: str) -> str | None:
         """Return the one pseudonym that occurs in a text, such as a path."""
@@ -61,53 +73,31 @@ class Dictionary:
         return owners.pop() if len(owners) == 1 else None
 
 
-class _Patterns:
-    """Patterns to search for at once: an automaton finds how they begin, a look-up the rest.
+def _automaton(needles: Iterable[Needle]) -> ahocorasick.Automaton | None:
+    by_pattern: dict[bytes, list[Needle]] = {}
+    for needle in needles:
+        by_pattern.setdefault(needle.pattern, []).append(needle)
+    if not by_pattern:
+        return None
+    automaton = ahocorasick.Automaton()
+    for pattern, same in by_pattern.items():
+        automaton.add_word(pattern.decode("latin-1"), tuple(same))
+    automaton.make_automaton()
+    return automaton
 
-    A node of the automaton takes 48 bytes, and a UID in three encodings 200 of them: 9 kB for
-    every file of a delivery. The UIDs of a study begin alike, so that beginnings are few.
-    """
 
-    def __init__(self) -> None:
-        #: Beginning → whole pattern → what it stands for.
-        self._by_begin: dict[bytes, dict[bytes, list[Needle]]] = {}
-        self._automaton = ahocorasick.Automaton()
-        self.longest = 0
-
-    def add(self, needle: Needle) -> None:
-        """Take in a needle that is not there yet."""
-        whole = needle.pattern
-        wholes = self._by_begin.setdefault(whole[:_BEGIN_BYTES], {})
-        wholes.setdefault(whole, []).append(needle)
-        self.longest = max(self.longest, len(whole))
-
-    def close(self) -> None:
-        """Make ready to search; nothing can be added any more."""
-        for begin, wholes in self._by_begin.items():
-            lengths = sorted({len(whole) for whole in wholes})
-            self._automaton.add_word(begin.decode("latin-1"), (len(begin), lengths, wholes))
-        self._by_begin = {}
-        if len(self._automaton):
-            self._automaton.make_automaton()
-
-    def search(self, data: bytes, owner: str | None) -> frozenset[Match]:
-        """Return what is found in bytes that belong to `owner`, or to nobody in particular."""
-        found: set[Match] = set()
-        if not len(self._automaton):
-            return frozenset()
-        text = data.decode("latin-1")
-        for last, (n_begin, lengths, wholes) in self._automaton.iter(text):
-            start = last - n_begin + 1
-            for length in lengths:
-                if start + length > len(data):
-                    break
-                for needle in wholes.get(data[start : start + length], ()):
-                    if needle.own_only and needle.subject_id != owner:
-                        continue
-                    match = Match(needle.kind, needle.subject_id, needle.one_word)
-                    if match not in found and stands_alone(text, start + length - 1, needle):
-                        found.add(match)
-        return frozenset(found)
+def _search(
+    automaton: ahocorasick.Automaton | None, text: str, owner: str | None
+) -> frozenset[Match]:
+    found: set[Match] = set()
+    for end, needles in automaton.iter(text) if automaton is not None else ():
+        for needle in needles:
+            if needle.own_only and needle.subject_id != owner:
+                continue
+            match = Match(needle.kind, needle.subject_id, needle.one_word)
+            if match not in found and stands_alone(text, end, needle):
+                found.add(match)
+    return frozenset(found)
 
 
 def search_generic(data: bytes) -> frozenset[Match]:
@@ -117,15 +107,17 @@ def search_generic(data: bytes) -> frozenset[Match]:
     """
     text = data.decode("latin-1")
     found = set()
-    if any(ric.is_valid(m.group().upper()) for m in _RESIDENT_ID.finditer(text)):
-        found.add(Match(IdentifierKind.RESIDENT_ID, ""))
-    if _MOBILE.search(text):
-        found.add(Match(IdentifierKind.PHONE, ""))
+    for run in _LONG_NUMBER.finditer(text):
+        begin, end = run.span()
+        about = text[max(0, begin - _STANDS_BEFORE) : end + _STANDS_BEHIND]
+        if any(ric.is_valid(m.group().upper()) for m in _RESIDENT_ID.finditer(about)):
+            found.add(Match(IdentifierKind.RESIDENT_ID, ""))
+        if _MOBILE.search(about):
+            found.add(Match(IdentifierKind.PHONE, ""))
     return frozenset(found)
 
 
 def stands_alone(text: str, end: int, needle: Needle) -> bool:
-    """Return whether a needle that ends at `end` is a word or number, and no part of one."""
     start = end - len(needle.pattern) + 1
     before, after = text[start - 1 : start], text[end + 1 : end + 2]
     if needle.edge is Edge.WORD:

@@ -28,6 +28,7 @@ from tasks.deidentify.rules.profile import tag_of
 from tasks.deidentify.search.hits import ScanHit
 from tasks.deidentify.search.layouts import Layouts
 from tasks.deidentify.search.residual_scan import Dictionary, Match, search_generic
+from tasks.deidentify.search.store_kept_parts import KeptParts
 from tasks.deidentify.search.store_scan_tables import TABLE_READERS, Cells
 from tasks.deidentify.search.store_scan_volumes import (
     Proven,
@@ -61,6 +62,7 @@ class _Known:
 
     dictionary: Dictionary = field(repr=False)
     proven: Proven | None = field(default=None, repr=False)
+    kept: KeptParts | None = field(default=None, repr=False)
     layouts: Layouts = field(default_factory=Layouts, repr=False)
 
 
@@ -82,6 +84,7 @@ def scan_paths(
     hospitals_allowed_in: Collection[str] = (),
     workers: int = 1,
     proven: Proven | None = None,
+    kept: KeptParts | None = None,
 ) -> list[ScanHit]:
     """Search files, and folders with all below, for identifiers.
 
@@ -99,6 +102,9 @@ def scan_paths(
     proven : mapping of str to str, optional
         Path -> SHA-256 of the volumes whose voxels are proven; then every other is searched whole.
         Without it voxels are not searched, as in a release, whose batches have been.
+    kept : KeptParts, optional
+        What of the volumes of a release is searched, for those known from the one before; only
+        without `proven` and with one worker.
 
     Returns
     -------
@@ -112,7 +118,7 @@ def scan_paths(
     """
     files = [named for root in paths for named in _files_below(root)]
     hits: set[ScanHit] = set()
-    known = _Known(dictionary, proven)
+    known = _Known(dictionary, proven, kept)
     for named, matches in zip(files, _searched(files, known, workers), strict=True):
         allowed = matches and any(fnmatch(named.relative, p) for p in hospitals_allowed_in)
         for match, whose in matches:
@@ -181,13 +187,21 @@ def _matches(piece: _Piece, known: _Known) -> frozenset[Match]:
 
 
 def _pieces_of_file(path: Path, owner: str | None, known: _Known) -> Iterator[_Piece]:
+    before = known.kept.known(str(path)) if known.kept is not None else None
+    if before is not None:
+        yield from (_Piece(part, owner) for part in before)
+        return
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
-        for magic, read_cells in TABLE_READERS.items():
-            if magic in head[: len(magic) + 8]:
-                yield from _pieces_of_cells(read_cells(path), known)
+        readers = [read for magic, read in TABLE_READERS.items() if magic in head[: len(magic) + 8]]
+        for read_cells in readers:
+            yield from _pieces_of_cells(read_cells(path), known)
         if _kind(head) == "gzip" and is_compressed_volume(path):
-            parts = parts_of_compressed(path, known.proven, known.dictionary.longest)
+            longest = known.dictionary.longest
+            if known.kept is not None and not readers:
+                parts = known.kept.read(path, longest)
+            else:
+                parts = parts_of_compressed(path, known.proven, longest)
             yield from (_Piece(part, owner) for part in parts)
             return
         size = os.fstat(stream.fileno()).st_size

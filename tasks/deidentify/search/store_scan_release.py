@@ -21,6 +21,7 @@ from tasks.deidentify.search.store_accepted_words import (
 )
 from tasks.deidentify.search.store_held_words import keep_held_words, sealed_files
 from tasks.deidentify.search.store_identifiers import read_identifiers
+from tasks.deidentify.search.store_kept_parts import KeptParts, stated_volumes
 from tasks.deidentify.search.store_scan import scan_paths
 
 #: Hospitals stand by name in the site table, in documents made from it, and in the report.
@@ -36,7 +37,11 @@ HOSPITALS_ALLOWED_IN = (
 
 
 def scan_release(
-    settings: Settings, folder: Path, inside: Collection[str] | None = None
+    settings: Settings,
+    folder: Path,
+    inside: Collection[str] | None = None,
+    *,
+    just_linked: bool = False,
 ) -> list[ScanHit]:
     """Return what is found in a folder of anything that any source said of those inside.
 
@@ -48,6 +53,9 @@ def scan_release(
         A release, or what was made of one.
     inside : collection of str, optional
         Pseudonyms of everybody who is in it; default: those of its table of subjects.
+    just_linked : bool
+        Whether its volumes were linked and compared with its `SHA256SUMS` a moment ago: then
+        what is searched of them is known from the release before.
 
     Raises
     ------
@@ -55,8 +63,16 @@ def scan_release(
         If there is no key, or it is not the one the identifiers were sealed with.
     """
     dictionary = Dictionary(_everybody(settings))
-    hits = scan_paths([folder], dictionary, hospitals_allowed_in=HOSPITALS_ALLOWED_IN)
+    kept = _kept_parts(settings, folder) if just_linked else None
+    hits = scan_paths([folder], dictionary, hospitals_allowed_in=HOSPITALS_ALLOWED_IN, kept=kept)
+    if kept is not None:
+        kept.write()
     return telling_hits(hits, subjects_of(folder) if inside is None else inside) if hits else []
+
+
+def _kept_parts(settings: Settings, folder: Path) -> KeptParts:
+    ring = read_key_file(settings.master_key_file)
+    return KeptParts(settings.zones, ring, stated_volumes(folder))
 
 
 def subjects_of(folder: Path) -> set[str]:
@@ -102,7 +118,11 @@ def _everybody(settings: Settings) -> list[SubjectIdentifiers]:
 
 
 def require_no_identifiers(
-    settings: Settings, folder: Path, inside: Collection[str] | None = None
+    settings: Settings,
+    folder: Path,
+    inside: Collection[str] | None = None,
+    *,
+    just_linked: bool = False,
 ) -> None:
     """Raise if anything is found in a folder about to be published; see `scan_release`.
 
@@ -115,7 +135,7 @@ def require_no_identifiers(
         If what was found is nobody's.
     """
     people = subjects_of(folder) if inside is None else inside
-    hits = scan_release(settings, folder, people)
+    hits = scan_release(settings, folder, people, just_linked=just_linked)
     judged = judge_hits(hits, people)
     if judged.is_clean:
         return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -23,8 +25,7 @@ def read_parquet_cells(path: Path) -> Cells:
         metadata += [pair for f in schema for pair in (f.metadata or {}).items()]
         yield None, "\n".join([*schema.names, *(_text(v) for pair in metadata for v in pair)])
         for batch in file.iter_batches(_ROWS_AT_ONCE):
-            columns = batch.to_pydict()
-            yield from _by_owner(schema.names, zip(*columns.values(), strict=True))
+            yield from _by_owner(schema.names, [column.to_pylist() for column in batch.columns])
 
 
 def read_duckdb_cells(path: Path) -> Cells:
@@ -45,7 +46,7 @@ def read_duckdb_cells(path: Path) -> Cells:
             cursor = connection.execute(query)
             names = [column[0] for column in cursor.description]
             while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-                yield from _by_owner(names, rows)
+                yield from _by_owner(names, list(zip(*rows, strict=True)))
 
 
 def read_sqlite_cells(path: Path) -> Cells:
@@ -59,7 +60,7 @@ def read_sqlite_cells(path: Path) -> Cells:
             cursor = connection.execute(f"SELECT * FROM {_quoted(name)}")  # noqa: S608  quoted
             names = [column[0] for column in cursor.description]
             while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-                yield from _by_owner(names, rows)
+                yield from _by_owner(names, list(zip(*rows, strict=True)))
     finally:
         connection.close()
 
@@ -72,14 +73,30 @@ TABLE_READERS: dict[bytes, Callable[[Path], Cells]] = {
 }
 
 
-def _by_owner(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Cells:
+def _by_owner(names: Sequence[str], columns: Sequence[Sequence[object]]) -> Cells:
+    """Yield what stands in some rows, by whose they are: every text once.
+
+    Most cells repeat those above them: a series stands beside each of its images.
+    """
     at = names.index(_OWNER_COLUMN) if _OWNER_COLUMN in names else None
-    cells: dict[str | None, list[str]] = {}
-    for row in rows:
-        owner = None if at is None or row[at] is None else str(row[at])
-        cells.setdefault(owner, []).extend(_text(cell) for cell in row if cell is not None)
+    owners = columns[at] if at is not None else repeat(None)
+    cells: dict[object, set[str]] = defaultdict(set)
+    for column in columns:
+        for owner, cell in _each_once(owners, column):
+            if cell is not None:
+                cells[owner].add(_text(cell))
     for owner, texts in cells.items():
-        yield owner, "\n".join(texts)
+        yield None if owner is None else str(owner), "\n".join(texts)
+
+
+def _each_once(
+    owners: Iterable[object], column: Sequence[object]
+) -> Iterable[tuple[object, object]]:
+    pairs = zip(owners, column, strict=False)  # one of them may have no end
+    try:
+        return set(pairs)
+    except TypeError:  # lists
+        return zip(owners, column, strict=False)
 
 
 def _text(cell: object) -> str:

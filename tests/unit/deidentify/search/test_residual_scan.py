@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
 
 import pytest
+from stdnum.cn import ric
 
 from tasks.deidentify.identifiers import Identifier, SubjectIdentifiers, merge_identifiers
 from tasks.deidentify.identifiers import IdentifierKind as K
@@ -221,3 +223,22 @@ def test_patterns_that_begin_alike_are_found_as_if_each_were_looked_for() -> Non
         assert dictionary.search(data, owner) == expected
         hits += len(expected)
     assert hits > 400
+
+
+def test_long_numbers_are_found_as_by_looking_at_every_place() -> None:
+    """The two forms as they are defined, tried at each place of a text."""
+    resident = re.compile(r"(?<![0-9A-Za-z.])\d{17}[\dXx](?![0-9A-Za-z.])")
+    mobile = re.compile(r"(?<![0-9A-Za-z.+])(?:\+?86[- ]?)?1[3-9]\d{9}(?![0-9A-Za-z.])")
+    pieces = ["+", "86", "-", " ", ".", "x", "X", "a", "1", "13912345678", "8613912345678"]
+    pieces += ["11010519491231002X", "110105194912310", "02", "110101199003074514", "2.25.", "\xb9"]
+    chance, found = random.Random(3), set()
+    for _ in range(4000):
+        text = "".join(chance.choice(pieces) for _ in range(chance.randint(1, 6)))
+        expected = set()
+        if any(ric.is_valid(m.group().upper()) for m in resident.finditer(text)):
+            expected.add("resident_id")
+        if mobile.search(text):
+            expected.add("phone")
+        assert kinds(search_generic(text.encode("latin-1"))) == expected, text
+        found.add(frozenset(expected))
+    assert len(found) == 4

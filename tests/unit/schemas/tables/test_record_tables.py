@@ -106,3 +106,25 @@ def test_a_field_without_a_column_type_is_refused() -> None:
 
     with pytest.raises(TypeError, match="field values"):
         record_schema(Odd)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A record with numbers that many share."""
+
+    name: str
+    at: tuple[float, ...] | None
+
+
+def test_numbers_that_rows_share_are_made_once_and_told_apart_by_their_bytes() -> None:
+    nan = float("nan")
+    given = [(1.0, 2.0), (), None, (0.0,), (-0.0,), (1.0, 2.0), (nan,), (1.0,), (2.0, 1.0)]
+    kind = pa.schema([pa.field("name", pa.string()), pa.field("at", pa.list_(pa.float64()))])
+    rows = [{"name": str(n), "at": one} for n, one in enumerate(given)]
+    whole = pa.Table.from_pylist(rows, schema=kind)
+    chunked = pa.concat_tables([whole.slice(0, 3), whole.slice(3)])
+    for table, wanted in ((whole, given), (chunked, given), (whole.slice(3, 4), given[3:7])):
+        found = [one.at for one in records_from_table(table, Placed)]
+        assert repr(found) == repr(wanted)
+    first, *_, again = records_from_table(whole.slice(0, 6), Placed)
+    assert first.at is again.at
