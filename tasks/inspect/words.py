@@ -63,6 +63,8 @@ def standing_of(
         return Standing.NOTHING
     if confidence >= rules["confidence_of_person"] and _is_of_person(squeezed, words):
         return Standing.PERSON
+    if share > rules["body_share"] and len(squeezed) <= rules["short_characters"]:
+        return Standing.NOTHING
     if confidence < _enough(squeezed, rules, share, still):
         # Where it stands still less was asked already.
         other = still < rules["still_share"] and share <= rules["tall_share"]
@@ -84,14 +86,19 @@ def _enough(squeezed: str, rules: InspectionRules, share: float, still: float) -
     """Return the confidence that a reading needs: more where anatomy may look like it."""
     if still >= rules["still_share"]:
         # Two digits are what the edge of an organ looks like; two characters of Han are a name.
-        if len(squeezed) < rules["short_characters"]:
-            return rules["short_confidence" if squeezed.isascii() else "confidence"]
-        return rules["still_confidence"]
+        if _n_han(squeezed) >= _SHORTEST_HAN:
+            return rules["still_han_confidence"]
+        short = len(squeezed) < rules["short_characters"]
+        return rules["short_confidence" if short else "still_confidence"]
     if share > rules["tall_share"]:
         return rules["tall_confidence"]
-    if len(squeezed) <= rules["short_characters"]:
-        return rules["short_confidence"]
-    return rules["confidence"]
+    if len(squeezed) > rules["short_characters"]:
+        return rules["confidence"]
+    return rules["han_confidence" if _n_han(squeezed) >= _SHORTEST_HAN else "short_confidence"]
+
+
+def _n_han(squeezed: str) -> int:
+    return sum(not sign.isascii() for sign in squeezed)
 
 
 def _is_line(squeezed: str, confidence: float, rules: InspectionRules, aspect: float) -> bool:

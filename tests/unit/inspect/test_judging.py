@@ -63,7 +63,16 @@ def test_few_characters_and_tall_boxes_need_more_confidence() -> None:
     assert standing_of("30", 0.90, RULES, ()) is Standing.TEXT
     assert standing_of("30", 0.90, RULES, (), share=0.4) is Standing.NOTHING
     assert standing_of("3049", 0.82, RULES, ()) is Standing.TEXT
+    assert standing_of("建国", 0.75, RULES, ()) is Standing.TEXT
+    assert standing_of("国3", 0.75, RULES, ()) is Standing.NOTHING
     assert standing_of("30", 0.6, RULES, telling({"30", "30abc"})) is Standing.NOTHING
+
+
+def test_a_box_as_high_as_the_body_holds_no_few_letters_but_the_persons_own() -> None:
+    assert standing_of("Po", 0.96, RULES, (), share=0.59) is Standing.NOTHING
+    assert standing_of("Po", 0.96, RULES, (), share=0.39) is Standing.TEXT
+    assert standing_of("ZHOU", 0.96, RULES, (), share=0.59) is Standing.TEXT
+    assert standing_of("张伟", 0.96, RULES, telling({"张伟"}), share=0.59) is Standing.PERSON
 
 
 def test_a_persons_own_word_is_believed_sooner_and_beats_a_mark() -> None:
