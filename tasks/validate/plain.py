@@ -18,7 +18,6 @@ from tasks.validate.engine import FailingRow, Outcome
 from tasks.validate.suites import Rule
 
 PANDAS = "pandas"
-_BYTES_OF_DOUBLE = 8
 
 
 def run_plain_rules(
@@ -82,7 +81,7 @@ def _run(
 
 def _is_single(column: pd.Series) -> bool:
     # A limit of 0.05 is met by the single next to it here, and passed there.
-    return types.is_float_dtype(column) and column.dtype.itemsize < _BYTES_OF_DOUBLE
+    return types.is_float_dtype(column) and column.dtype.name.lower() != "float64"
 
 
 def _failing(rows: pd.DataFrame, rule: Rule, key: list[str]) -> tuple[FailingRow, ...]:
