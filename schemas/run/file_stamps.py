@@ -4,6 +4,9 @@ Its size and times are looked at while it is open, before and after it is read. 
 last change (`ctime`) is set by the system alone: nobody who writes to a file, replaces it, or puts
 its other times back can keep it. It counts in ticks, so a file that was changed a moment ago has no
 stamp: it may change again within the same tick.
+
+What this does not see: writes through a mapping (`mmap`) to a page that was written to before and
+has not gone to disk since; on tmpfs it never goes. A folder that exports arrive in is on a disk.
 """
 
 from __future__ import annotations

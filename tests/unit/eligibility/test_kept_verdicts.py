@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -182,6 +183,27 @@ def test_nothing_is_kept_of_a_package_that_was_exchanged_meanwhile(
     monkeypatch.setattr(kept, "read_made_by", lambda: "another")
     assert assembled(zones)[1] == 0
     assert not (zones.restricted / "verdicts").exists()
+
+
+_EXCHANGED_BEFORE_ANYTHING_IS_KEPT = """
+import sys
+from pathlib import Path
+from schemas.run import made_by
+from schemas.vault.keys import KEY_BYTES, KeyRing
+from tasks.eligibility import store_kept  # the code that computes is loaded
+path, newer = Path(sys.argv[1]), Path(sys.argv[2])
+made_by.package_files = lambda: iter([("tasks/eligibility/decided.py", newer)])
+store_kept.write_kept(path, KeyRing(b"k" * KEY_BYTES), "what", {"digest": "by the old code"})
+print(path.exists())
+"""
+
+
+def test_a_package_exchanged_before_anything_is_kept_is_seen_too(tmp_path: Path) -> None:
+    (tmp_path / "newer.py").write_text("pass", encoding="utf-8")
+    # In a process of its own: this one has long told which code it runs.
+    script = [sys.executable, "-c", _EXCHANGED_BEFORE_ANYTHING_IS_KEPT]
+    asked = [*script, str(tmp_path / "S91.kept"), str(tmp_path / "newer.py")]
+    assert subprocess.run(asked, check=True, capture_output=True, text=True).stdout == "False\n"
 
 
 def test_files_are_sealed_and_an_erasure_removes_them(zones: Zones) -> None:
