@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from flows.rehearsal import erase_pages
 from flows.withdrawals import nobody_shows
@@ -22,8 +23,8 @@ from tasks.desk.store_erase import erase_page
 from tasks.eligibility.store_kept import forget_verdicts
 from tasks.publish.erase.store_erase import erase_from_releases, publish_without, releases_with
 from tasks.publish.signature import Signer
-from tasks.publish.store import release_folders, sweep_staging
-from tasks.publish.store_origin import record_releases
+from tasks.publish.store import newest_release, release_folders, sweep_staging
+from tasks.publish.store_origin import record_if_own, record_release
 from tasks.publish.store_remote import (
     erase_at_batches,
     erase_at_releases,
@@ -114,9 +115,11 @@ def _erase(
             change.batch(site, path.parent.name, sha256_of_file(path))
     signer = Signer.of(ring)
     issued = publish_without(zones.releases, subject_id, signer)
-    erased = erase_from_releases(zones.releases, subject_id, signer)
-    written = (*erased, *([issued] if issued else []))
-    record_releases(zones, ring, [zones.releases / version for version in written])
+    newest = newest_release(zones.releases)
+    if newest is not None:  # also that of a call before, killed when it had published it
+        record_if_own(zones, ring, newest, signer.public)
+    remember = partial(record_release, zones, ring)
+    erased = erase_from_releases(zones.releases, subject_id, signer, before_each=remember)
     if settings.warehouse_url:
         erase_at_batches(settings.warehouse_url, zones, site)
     if settings.releases_url:

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 
 _LABEL = (
     r"(?:联系人|联络人|家属|监护人|陪同人?|陪护人?|配偶|父亲|母亲|丈夫|妻子|儿子|女儿|患者|病人|姓名"
-    r"|contact(?:\s*person)?|next\s*of\s*kin|relative|guardian|spouse|patient|name)"
-    r"(?:姓名|\s*name)?\s*[:\uff1a=]\s*"
+    r"|contact(?:\s*person)?|next\s*of\s*kin|relative|guardian|spouse|patient"
+    # `Sequence name: liver dyn` and `filename:` name nobody.
+    r"|(?<![^\W_])(?<![^\W_]\s)name)"
+    r"(?:姓名|\s*name)?\s*[:\uff1a=][\s(\uff08\u3010\[\u201c\u300c\"]*"
 )
 #: Two to four characters (a double surname and two), up to what cannot belong to a name.
 _HAN = r"(?P<han>[\u3400-\u9fff·]{2,4}?)(?=电话|手机|联系|关系|住址|[^\u3400-\u9fff·]|$)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from schemas.errors import GateBlockedError
@@ -10,20 +10,44 @@ from schemas.run.atomic_files import sha256_of_file
 from schemas.run.zones import Zones
 from schemas.vault.anchors import Anchors, changing_anchors
 from schemas.vault.keys import KeyRing
+from tasks.publish.diff.differences import parse_version
 from tasks.publish.manifest import MANIFEST, SUMS
-from tasks.publish.store_manifest import read_manifest
+from tasks.publish.signature import SIGNATURE, SignatureError, signed_version
+from tasks.publish.store_manifest import read_manifest, read_sums
 
 #: Documents of a release that the next one continues; everything else is made anew.
 _CONTINUED = ("CHANGELOG.md", "id_history.csv", "removed_ids.csv", "shared_counts.csv")
 
 
-def record_releases(zones: Zones, ring: KeyRing, folders: Iterable[Path]) -> None:
-    """Remember the sums and the manifest of releases as they were just written."""
+def record_release(zones: Zones, ring: KeyRing, version: str, folder: Path) -> None:
+    """Remember the sums and the manifest of a release as they were just written."""
     with changing_anchors(zones, ring) as change:
-        for folder in folders:
+        change.release(version, sha256_of_file(folder / SUMS), sha256_of_file(folder / MANIFEST))
+
+
+def record_if_own(zones: Zones, ring: KeyRing, newest: Path, public: bytes) -> None:
+    """Remember a release that was published by a run which was killed before it could do so.
+
+    It is one where the home remembers none of its version or later, and it bears the home's
+    signature for that version: nobody else can have made it.
+    """
+    with changing_anchors(zones, ring) as change:
+        known = max(change.anchors.releases, key=parse_version, default=None)
+        is_new = known is None or parse_version(known) < parse_version(newest.name)
+        if is_new and _is_signed(newest, public):
             change.release(
-                folder.name, sha256_of_file(folder / SUMS), sha256_of_file(folder / MANIFEST)
+                newest.name, sha256_of_file(newest / SUMS), sha256_of_file(newest / MANIFEST)
             )
+
+
+def _is_signed(release: Path, public: bytes) -> bool:
+    try:
+        signature = (release / SIGNATURE).read_bytes()
+        version = signed_version((release / SUMS).read_bytes(), signature, public)
+        manifest = sha256_of_file(release / MANIFEST)
+    except (OSError, SignatureError):
+        return False
+    return version == release.name and read_sums(release).get(MANIFEST) == manifest
 
 
 def recorded_sums(anchors: Anchors | None) -> Mapping[str, str]:

@@ -53,7 +53,7 @@ from tasks.publish.inspected import RulesInForce, inspected_rows, inspection_fac
 from tasks.publish.instances import instance_table
 from tasks.publish.masks import PublishedMasks, published_masks
 from tasks.publish.signature import Signer
-from tasks.publish.store_origin import record_releases, require_continuable
+from tasks.publish.store_origin import record_if_own, record_release, require_continuable
 
 
 @task(name="collect", retries=0)
@@ -238,10 +238,12 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
             get_run_logger().warning("%s", error.message)
             return {"status": "held"}
         if result.status is ReleaseStatus.PUBLISHED and result.path is not None:
-            record_releases(zones, ring, [result.path])
+            record_release(zones, ring, result.version, result.path)
             for source in sources.values():
                 seen.linked(source)
             seen.write()
+        elif result.path is not None and not dry_run:
+            record_if_own(zones, ring, result.path, Signer.of(ring).public)
     get_run_logger().info("release %s: %s", result.version, result.status)
     return {
         "status": result.status.value,

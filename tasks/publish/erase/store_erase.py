@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,16 @@ _LISTS = (
 
 
 def erase_from_releases(
-    releases_dir: Path, subject_id: str, signer: Signer | None = None
+    releases_dir: Path,
+    subject_id: str,
+    signer: Signer | None = None,
+    *,
+    before_each: Callable[[str, Path], None] = lambda version, staged: None,
 ) -> list[str]:
     """Erase the subject from every release that holds it; return their versions.
+
+    `before_each` is called with version and staged folder right before one takes its place: what
+    is remembered of a release must not lag behind it, since a call after a kill finds it done.
 
     Killed at any moment, it leaves each release old or new, or to be put back by
     `store.sweep_staging`; a second call ends the work.
@@ -73,7 +80,9 @@ def erase_from_releases(
         named = names_of(tables, subject_id)
         if named == {subject_id} and not _mentions(tables, subject_id):
             continue
-        _erase_from(folder, tables, subject_id, named, signer)
+        staging = _without(folder, tables, subject_id, named, signer)
+        before_each(folder.name, staging)
+        _take_the_place_of(folder, staging)
         erased.append(folder.name)
     return erased
 
@@ -176,13 +185,13 @@ def _table_folders(folder: Path) -> list[Path]:
     return sorted(path for path in (folder / "tables").iterdir() if path.is_dir())
 
 
-def _erase_from(
+def _without(
     folder: Path,
     tables: Mapping[str, pa.Table],
     subject_id: str,
     named: frozenset[str],
     signer: Signer | None,
-) -> None:
+) -> Path:
     staging = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     staging.mkdir()
     kept = {name: without_subject(name, table, subject_id, named) for name, table in tables.items()}
@@ -230,7 +239,7 @@ def _erase_from(
     write_sums(staging, sums)
     if signer is not None:
         sign_sums(staging, signer, folder.name)
-    _take_the_place_of(folder, staging)
+    return staging
 
 
 def _write_parts(

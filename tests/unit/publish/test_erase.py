@@ -8,8 +8,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from schemas.run.zones import Zones
+from schemas.vault.anchors import read_anchors
+from schemas.vault.keys import KeyRing
 from tasks.publish.erase.store_erase import erase_from_releases, publish_without
+from tasks.publish.signature import Signer
 from tasks.publish.store import build_release, sweep_staging
+from tasks.publish.store_origin import record_if_own, record_release, recorded_sums
 from tasks.publish.store_verify import verify_release
 from tests.unit.publish.cohort import CONTRACTS, digest_of, make_cohort, make_facts, make_sources
 from tests.unit.publish.test_release import SIGNER, files_below, query
@@ -113,3 +118,46 @@ def test_an_erasure_killed_between_its_renames_is_put_back_and_ends_next_time(
     assert erase(releases) == ["1.0.0", "1.1.0"]
     (releases / ".1.0.0.0123abcd.erased").mkdir()
     assert sweep_staging(releases) == 1
+
+
+class _KilledError(Exception):
+    """In place of a kill."""
+
+
+def test_what_the_home_remembers_does_not_lag_behind_an_erasure_that_was_killed(
+    releases: Path, tmp_path: Path
+) -> None:
+    zones, ring = Zones(tmp_path / "home"), KeyRing(bytes(range(32)))
+    public = Signer.of(ring).public
+    for version in ("1.0.0", "1.1.0"):
+        record_release(zones, ring, version, releases / version)
+    publish_without(releases, GONE, SIGNER)  # and killed before it could be remembered
+    calls: list[str] = []
+
+    def remember(version: str, staged: Path) -> None:
+        record_release(zones, ring, version, staged)
+        calls.append(version)
+        if calls == ["1.0.0", "1.1.0"]:
+            raise _KilledError  # one is done, the other remembered and not yet in its place
+
+    with pytest.raises(_KilledError):
+        erase_from_releases(releases, GONE, SIGNER, before_each=remember)
+    sweep_staging(releases)
+    assert publish_without(releases, GONE, SIGNER) is None
+    record_if_own(zones, ring, releases / "2.0.0", public)
+    erase_from_releases(releases, GONE, SIGNER, before_each=remember)
+    recorded = recorded_sums(read_anchors(zones, ring))
+    assert set(recorded) == {"1.0.0", "1.1.0", "2.0.0"}
+    for version in (*recorded, "latest"):
+        assert verify_release(releases / version, known=public, recorded=recorded) == []
+
+
+def test_no_release_of_another_key_and_none_older_is_remembered_afterwards(
+    releases: Path, tmp_path: Path
+) -> None:
+    zones, ring = Zones(tmp_path / "home"), KeyRing(bytes(range(32)))
+    record_if_own(zones, ring, releases / "1.1.0", Signer.of(KeyRing(bytes(32))).public)
+    assert not recorded_sums(read_anchors(zones, ring))
+    record_release(zones, ring, "1.1.0", releases / "1.1.0")
+    record_if_own(zones, ring, releases / "1.0.0", Signer.of(ring).public)
+    assert set(recorded_sums(read_anchors(zones, ring))) == {"1.1.0"}
