@@ -64,7 +64,7 @@ def run_fresh(*arguments: str | Path, **environment: str) -> Ended:
 
 
 #: What decides how a command starts: who runs its nights, and where its code is.
-_DECIDES_START = ("PREFECT_", "PYTHON")
+_DECIDES_START = ("DASK_", "PREFECT_", "PYTHON")
 
 
 def run(*arguments: str | Path, **environment: str) -> Ended:
