@@ -63,7 +63,7 @@ def standing_of(
         return Standing.NOTHING
     if confidence >= rules["confidence_of_person"] and _is_of_person(squeezed, words):
         return Standing.PERSON
-    if share > rules["body_share"] and len(squeezed) <= rules["short_characters"]:
+    if share > rules["body_share"] and _is_few_letters(squeezed, rules):
         return Standing.NOTHING
     if confidence < _enough(squeezed, rules, share, still):
         # Where it stands still less was asked already.
@@ -95,6 +95,10 @@ def _enough(squeezed: str, rules: InspectionRules, share: float, still: float) -
     if len(squeezed) > rules["short_characters"]:
         return rules["confidence"]
     return rules["han_confidence" if _n_han(squeezed) >= _SHORTEST_HAN else "short_confidence"]
+
+
+def _is_few_letters(squeezed: str, rules: InspectionRules) -> bool:
+    return len(squeezed) <= rules["short_characters"] and _n_han(squeezed) < _SHORTEST_HAN
 
 
 def _n_han(squeezed: str) -> int:

@@ -70,7 +70,8 @@ def test_few_characters_and_tall_boxes_need_more_confidence() -> None:
 
 def test_a_box_as_high_as_the_body_holds_no_few_letters_but_the_persons_own() -> None:
     assert standing_of("Po", 0.96, RULES, (), share=0.59) is Standing.NOTHING
-    assert standing_of("Po", 0.96, RULES, (), share=0.39) is Standing.TEXT
+    assert standing_of("Po", 0.96, RULES, (), share=0.49) is Standing.TEXT
+    assert standing_of("王丽华", 0.96, RULES, (), share=0.59) is Standing.TEXT
     assert standing_of("ZHOU", 0.96, RULES, (), share=0.59) is Standing.TEXT
     assert standing_of("张伟", 0.96, RULES, telling({"张伟"}), share=0.59) is Standing.PERSON
 
