@@ -18,18 +18,16 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from schemas.dicom.elements import (
-    META_ENCODING,
     PIXEL_DATA,
     TRANSFER_SYNTAX,
     Encoding,
     Place,
-    Scanner,
     is_dicom,
 )
+from schemas.dicom.known_runs import KnownRuns, Move, can_be_cut_at, is_meta, place_of
 from schemas.dicom.scan_errors import ScanError
 
 _Bytes: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint8]]
-_META_GROUP = 2
 #: More elements of another length than this: it is another series.
 _MOST_MOVES = 32
 
@@ -43,14 +41,6 @@ class Followed(NamedTuple):
 
     places: Mapping[int, Place]
     changed: tuple[int, ...]
-
-
-class _Move(NamedTuple):
-    """An element that was read again; what stands behind it in the known file is `shift` on."""
-
-    step: int
-    place: Place
-    shift: int
 
 
 class KnownHeader:
@@ -70,7 +60,9 @@ class KnownHeader:
         self._encoding = encoding
         self._places = tuple(places)
         self._start = data[: self._places[-1].begin]
-        self._body = next(at for at, place in enumerate(self._places) if not _is_meta(place.tag))
+        self._body = next(at for at, place in enumerate(self._places) if not is_meta(place.tag))
+        self._differed = set[int]()
+        self._runs: KnownRuns | None = None
 
     @property
     def n_bytes(self) -> int:
@@ -92,40 +84,54 @@ class KnownHeader:
         """
         if not is_dicom(data):
             return None
+        found = self._runs.follow(data) if self._runs is not None else None
+        if found is None:
+            found = self._compared(data)
+        if found is None:
+            return None
+        steps, moves = found
+        places = MovedPlaces(self.places, moves) if moves else self.places
+        return Followed(places, tuple(self._places[step].tag for step in steps))
+
+    def _compared(self, data: bytes) -> tuple[list[int], list[Move]] | None:
+        """Compare all of a header: which steps have other bytes, and which move those behind."""
         try:
             moves = self._moves(data)
         except ScanError:
             return None
         if moves is None:
             return None
-        changed = self._changed(data, moves)
-        if TRANSFER_SYNTAX in changed:
+        changed = [s for s in self._changed(data, moves) if self._places[s].tag != PIXEL_DATA]
+        if any(self._places[step].tag == TRANSFER_SYNTAX for step in changed):
             return None
-        places = MovedPlaces(self.places, moves) if moves else self.places
-        return Followed(places, changed)
+        self._cut_at(changed)
+        return changed, moves
 
-    def _moves(self, data: bytes) -> list[_Move] | None:
-        file, moves = np.frombuffer(data, np.uint8), list[_Move]()
+    def _cut_at(self, steps: Iterable[int]) -> None:
+        """Expect the next files to differ here too: what lies between is compared as one."""
+        cut = {s for s in steps if can_be_cut_at(self._places[s], self._encoding)}
+        if self._runs is None or not cut <= self._differed:
+            self._differed |= cut
+            self._runs = KnownRuns(self._start, self._places, self._differed, self._encoding)
+
+    def _moves(self, data: bytes) -> list[Move] | None:
+        file, moves = np.frombuffer(data, np.uint8), list[Move]()
         step, shift = 0, 0
         while step < len(self._places):
             differs = self._first_difference(file, step, shift)
             if differs is None:
                 return moves
             known = self._places[differs]
-            place = self._place(data, known.tag, known.start + shift)
+            place = place_of(data, known.tag, known.start + shift, self._encoding)
             if place[:2] != known[:2] or place.undefined_length != known.undefined_length:
                 return None
             # The first element also tells whether implicit VR is stated wrongly.
             if len(moves) == _MOST_MOVES or (differs == self._body and not self._encoding.explicit):
                 return None
             shift = place.end - known.end
-            moves.append(_Move(differs, place, shift))
+            moves.append(Move(differs, place, shift))
             step = differs + 1
         return moves
-
-    def _place(self, data: bytes, tag: int, start: int) -> Place:
-        encoding = META_ENCODING if _is_meta(tag) else self._encoding
-        return Scanner(data, encoding, outline=True).place(start, len(data))
 
     @cached_property
     def _heads(self) -> tuple[np.ndarray, np.ndarray, _Bytes]:
@@ -156,8 +162,8 @@ class KnownHeader:
         at = first + same.argmin()
         return int(np.searchsorted(heads, at, side="right")) - 1
 
-    def _changed(self, data: bytes, moves: Sequence[_Move]) -> tuple[int, ...]:
-        """Return the tags of elements with other bytes, in the order of the file."""
+    def _changed(self, data: bytes, moves: Sequence[Move]) -> list[int]:
+        """Return the steps of elements with other bytes, in the order of the file."""
         changed, step, shift = [move.step for move in moves], 0, 0
         for last, behind in (*((m.step, m) for m in moves), (len(self._places) - 1, None)):
             begin, end = self._places[step].start, self._places[last].start
@@ -169,8 +175,7 @@ class KnownHeader:
             if behind is None or last == len(self._places) - 1:
                 break
             step, shift = last + 1, behind.shift
-        tags = (self._places[step].tag for step in sorted(set(changed)))
-        return tuple(tag for tag in tags if tag != PIXEL_DATA)
+        return sorted(set(changed))
 
     @cached_property
     def _starts(self) -> np.ndarray:
@@ -180,7 +185,7 @@ class KnownHeader:
 class MovedPlaces(Mapping[int, Place]):
     """Places of one file told by those of another, and by where a length differs."""
 
-    def __init__(self, known: Mapping[int, Place], moves: Sequence[_Move]) -> None:
+    def __init__(self, known: Mapping[int, Place], moves: Sequence[Move]) -> None:
         self._known = known
         self._own = {move.place.tag: move.place for move in moves}
         self._shifts = (0, *(move.shift for move in moves))
@@ -209,7 +214,3 @@ def can_be_known(data: bytes, places: Sequence[Place]) -> bool:
     """Return whether other files can be told by one: a preamble, no element twice, pixels last."""
     tags = {place.tag for place in places}
     return is_dicom(data) and len(tags) == len(places) > 0 and places[-1].tag == PIXEL_DATA
-
-
-def _is_meta(tag: int) -> bool:
-    return tag >> 16 == _META_GROUP
