@@ -36,6 +36,7 @@ from schemas.dicom.feature_values import (
     words_of,
 )
 from schemas.dicom.functional_groups import read_frame_values
+from schemas.record_copies import Copies
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -133,6 +134,7 @@ class InstanceFeatures:
     frame_acquisition_numbers: tuple[int, ...] = ()
 
 
+_COPIES = Copies(InstanceFeatures)
 #: Stands for what frames say, among the names of fields.
 FRAMES = "frames"
 
@@ -183,7 +185,8 @@ def reread_features(
 
     What frames say of themselves is not read again: multi-frame objects need `read_features`.
     """
-    return replace(known, **{name: _fields()[name].read(header) for name in fields})
+    readers = _fields()
+    return _COPIES.changed(known, {name: readers[name].read(header) for name in fields})
 
 
 def _with_frames(found: InstanceFeatures, header: Dataset) -> InstanceFeatures:

@@ -8,10 +8,10 @@ from a slice before (`FeatureHarvest`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from schemas.dicom.by_series import BySeries
 from schemas.dicom.elements import PIXEL_DATA, encoding_of
@@ -33,6 +33,22 @@ _EVERY_FIELD = "every field"
 _Asked = tuple[str, bytes] | None
 
 
+class HeaderElements(Protocol):
+    """What a view reads: the attributes that are there, VR and bytes of each.
+
+    `private` has the tags of private groups by group, in file order; `syntax` is the transfer
+    syntax. Numbers of binary VRs are little endian.
+    """
+
+    @property
+    def places(self) -> Container[int]: ...
+    @property
+    def private(self) -> Mapping[int, Sequence[int]]: ...
+    @property
+    def syntax(self) -> str: ...
+    def element(self, tag: int) -> tuple[str, bytes]: ...
+
+
 class HeaderView:
     """Top-level attributes by keyword; as a Dataset, an absent one raises AttributeError.
 
@@ -42,13 +58,13 @@ class HeaderView:
 
     Parameters
     ----------
-    scanned : ScannedHeader
+    scanned : HeaderElements
         The header.
     repairs : bool
         Whether descriptions in an unlabelled character set are read as they were meant.
     """
 
-    def __init__(self, scanned: ScannedHeader, *, repairs: bool = False) -> None:
+    def __init__(self, scanned: HeaderElements, *, repairs: bool = False) -> None:
         self._scanned = scanned
         self._repairs = repairs
         self._field = _EVERY_FIELD

@@ -6,6 +6,7 @@ It knows encodings and nothing about meaning: values stay undecoded.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from struct import Struct, error
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from schemas.dicom.plain_runs import (
     PIXEL_DATA,
     SHORT_VRS,
     Place,
+    Unpack,
     explicit_run,
     implicit_run,
     vr_from_dictionary,
@@ -57,6 +59,15 @@ class RawElement(NamedTuple):
         return self.tag >> 16
 
 
+@cache
+def _unpackers(encoding: Encoding) -> tuple[Unpack, Unpack, Unpack, Unpack]:
+    """Return what unpacks a tag, a length of two bytes, one of four, and a plain head."""
+    order = "<" if encoding.little else ">"
+    plain = "HH2sH" if encoding.explicit else "HHL"
+    tag, short, long, head = (Struct(order + code).unpack_from for code in ("HH", "H", "L", plain))
+    return tag, short, long, head
+
+
 class Scanner:
     """Reads elements of one encoding out of bytes, where they stand.
 
@@ -70,14 +81,10 @@ class Scanner:
     """
 
     def __init__(self, data: bytes, encoding: Encoding, *, outline: bool = False) -> None:
-        order = "<" if encoding.little else ">"
         self._data = data
         self._encoding = encoding
         self._outline = outline
-        self._tag = Struct(order + "HH").unpack_from
-        self._short = Struct(order + "H").unpack_from
-        self._long = Struct(order + "L").unpack_from
-        self._plain = Struct(order + ("HH2sH" if encoding.explicit else "HHL")).unpack_from
+        self._tag, self._short, self._long, self._plain = _unpackers(encoding)
 
     def is_item_end(self, position: int, end: int) -> bool:
         """Return whether an item delimiter stands here."""

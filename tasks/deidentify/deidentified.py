@@ -29,7 +29,7 @@ class DeidentifiedObject:
     are not kept, though others decide without them.
     """
 
-    parts: tuple[bytes, ...] = field(repr=False, compare=False)
+    parts: tuple[bytes | memoryview, ...] = field(repr=False, compare=False)
     output_sha256: Sha256
     pixel_sha256: Sha256
     sop_uid: SopUid

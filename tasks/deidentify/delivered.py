@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,12 +11,14 @@ from pydicom.datadict import tag_for_keyword
 from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.elements import Encoding, Header, RawElement, scan_items, vr_from_dictionary
 from schemas.dicom.number_texts import BINARY_CODES, read_numbers, unpack_numbers
+from schemas.record_copies import Copies
 from tasks.deidentify.plan.plan_private import private_creators
 
 _Item = Mapping[int, RawElement]
 _Numbers = tuple[float, ...]
 _SHARED, _PER_FRAME = 0x52009229, 0x52009230
 _GE_OFFSET = 1e9
+_COPIES = Copies(DeliveredFacts)
 
 
 def _tag(keyword: str) -> int:
@@ -148,10 +149,27 @@ def harvest_facts(
     )
 
 
+class Differing(NamedTuple):
+    """Which facts may differ between two files that differ in some top-level elements."""
+
+    every: bool
+    tags: tuple[int, ...]
+    private: bool
+
+
+def facts_of_tags(tags: Collection[int]) -> Differing:
+    """Return what has to be read again where these elements differ."""
+    return Differing(
+        every=not {_MODALITY_LUT, _MAPPINGS}.isdisjoint(tags),
+        tags=tuple(tag for tag in tags if tag in _OF_TAG),
+        private=not _PRIVATE_OR_INSTEAD.isdisjoint(tag & 0xFFFF00FF for tag in tags),
+    )
+
+
 def reread_facts(
     known: DeliveredFacts,
     header: Header,
-    differing: Collection[int],
+    differing: Differing,
     sop_uid: str,
     creators: Mapping[int, str],
 ) -> DeliveredFacts:
@@ -163,21 +181,21 @@ def reread_facts(
         Those of a single-frame file of the same series.
     header : Header
         The file's own, the elements it shares with the known one among them.
-    differing : collection of int
-        Tags of the elements that may differ.
+    differing : Differing
+        Which facts may differ.
     sop_uid : str
         The UID the object has from now on.
     creators : mapping
         The private creators of the data set by their tags.
     """
-    if {_MODALITY_LUT, _MAPPINGS} & set(differing):
+    if differing.every:
         return harvest_facts(header, sop_uid, creators)
     read = _Reader(header.elements, header.encoding, creators)
-    values: dict[str, Any] = {_OF_TAG[tag]: read.of_tag(tag) for tag in differing if tag in _OF_TAG}
-    if not _PRIVATE_OR_INSTEAD.isdisjoint(tag & 0xFFFF00FF for tag in differing):
+    values: dict[str, Any] = {_OF_TAG[tag]: read.of_tag(tag) for tag in differing.tags}
+    if differing.private:
         values |= {name: read.of_tag(tag) for name, tag in _PUBLIC_DIFFUSION.items()}
         values |= _private_values(read, values)
-    return replace(known, sop_uid=sop_uid, **values)
+    return _COPIES.changed(known, {"sop_uid": sop_uid, **values})
 
 
 class _Reader:

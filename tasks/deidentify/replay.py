@@ -5,31 +5,50 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
-from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple, cast
 
-from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 
 from schemas.dicom.by_series import BySeries
 from schemas.dicom.charsets import decode_text
-from schemas.dicom.elements import Header, RawElement
+from schemas.dicom.elements import PIXEL_DATA, RawElement
 from schemas.dicom.features import fields_of_tags, reread_features
+from schemas.dicom.header_view import HeaderView
+from schemas.dicom.known_header import Followed
 from schemas.identifiers import RawPatientId, Sha256, SopUid
-from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError, days_written
-from tasks.deidentify.delivered import reread_facts
+from tasks.deidentify.deidentified import DeidentifiedObject, days_written
+from tasks.deidentify.delivered import Differing, facts_of_tags, reread_facts
 from tasks.deidentify.identifiers import Identifier, harvest_element
-from tasks.deidentify.plan.actions import Assign, ElementAction, Person
-from tasks.deidentify.plan.admission import check_instance
+from tasks.deidentify.plan.actions import Assign, Person
+from tasks.deidentify.plan.admission import is_admitted_instance
+from tasks.deidentify.plan.pixel_bytes import STATED_OF_PIXELS, stated_pixels
 from tasks.deidentify.rules.profile import Profile, tag_of
-from tasks.deidentify.template import Own, Source, Template, can_be_learned, learn
+from tasks.deidentify.template import Became, Days, Source, Template, can_be_learned, learn
+from tasks.deidentify.written_header import WrittenHeader, written_header
 
-_PATIENT_ID = tag_of("PatientID")
+_PATIENT_ID, _SOP_UID = tag_of("PatientID"), tag_of("SOPInstanceUID")
+_META_GROUP = 2
 
-#: Sets of attributes in which files differ, whose fields are remembered.
-_MOST_SETS = 4096
+#: Ways in which files of a series differ from the one they are replayed from.
+_MOST_LAYOUTS = 32
 
-_Days = tuple[tuple[date, date], ...]
+
+class _Layout(NamedTuple):
+    """What is the same in all files that differ from a template in the same attributes.
+
+    `pieces` of what is written lie around `written`, those of the attributes that are written.
+    """
+
+    tags: tuple[int, ...]
+    written: tuple[int, ...]
+    pieces: tuple[memoryview, ...]
+    fields: tuple[str, ...]
+    facts: Differing
+    states_pixels: bool
+    days: Mapping[int, Days]
+    all_days: Days
+    identifiers: frozenset[Identifier]
 
 
 @dataclass(frozen=True)
@@ -39,11 +58,40 @@ class Reference:
     template: Template = field(repr=False)
     patient_id: RawPatientId = field(repr=False)
     done: DeidentifiedObject = field(repr=False)
-    written: Dataset = field(repr=False)
-    days: Mapping[int, _Days] = field(repr=False)
+    written: WrittenHeader = field(repr=False)
+    days: Mapping[int, Days] = field(repr=False)
     identifiers: Mapping[int, frozenset[Identifier]] = field(repr=False)
-    #: Elements of `written` in whose place those of the file replayed last stand.
-    displaced: dict[int, DataElement | RawDataElement] = field(repr=False, default_factory=dict)
+    _layouts: dict[tuple[int, ...], _Layout | None] = field(repr=False, default_factory=dict)
+
+    def layout(self, changed: tuple[int, ...]) -> _Layout | None:
+        """Return how files are replayed that differ in these attributes; None if none can be."""
+        if changed not in self._layouts:
+            if len(self._layouts) >= _MOST_LAYOUTS:
+                self._layouts.clear()
+            self._layouts[changed] = self._new_layout(changed)
+        return self._layouts[changed]
+
+    def _new_layout(self, changed: tuple[int, ...]) -> _Layout | None:
+        tags = tuple(tag for tag in changed if tag >> 16 != _META_GROUP)
+        if not all(map(self.template.may_differ, tags)):
+            return None
+        body, places = memoryview(self.template.written.body), self.template.written.places
+        written = tuple(sorted(tag for tag in tags if tag in places))
+        days = {tag: days for tag, days in self.days.items() if tag not in tags}
+        cuts = (0, *chain.from_iterable(places[tag] for tag in written), len(body))
+        return _Layout(
+            tags=tags,
+            written=written,
+            pieces=tuple(body[a:b] for a, b in zip(cuts[::2], cuts[1::2], strict=True)),
+            fields=fields_of_tags(tags),
+            facts=facts_of_tags(tags),
+            states_pixels=not STATED_OF_PIXELS.isdisjoint(tags),
+            days=days,
+            all_days=tuple(pair for tag in sorted(days) for pair in days[tag]),
+            identifiers=frozenset[Identifier]().union(
+                *(found for tag, found in self.identifiers.items() if tag not in tags)
+            ),
+        )
 
 
 class Memory:
@@ -66,20 +114,23 @@ def replay(
 ) -> DeidentifiedObject | None:
     """Return what the plain path would, or None for a file that has to go there."""
     for reference in memory.references.of(data):
-        template = reference.template
-        followed = template.known.follow(data)
+        known = reference.template.known
+        followed = known.follow(data)
         if followed is None or not _is_same_person(reference, profile, assign, map_uid):
             continue
-        elements = template.own_elements(data, followed)
-        if elements is None:
+        layout = reference.layout(followed.changed)
+        if layout is None:
             continue
-        header = template.header_with(elements)
-        if check_instance(header) is not None:
-            return None
-        own = template.plan(elements)
-        if own is not None:
-            memory.references.keep(data, reference, template.known.n_bytes)
-            return _replayed(reference, header, elements, own)
+        own = _own_elements(data, followed, reference.template, layout)
+        if own is None:
+            continue
+        place = followed.places[PIXEL_DATA]
+        # Where they stand in the file: half a megabyte need not be copied.
+        pixels = memoryview(data)[place.begin : place.end]
+        done = _replayed(reference, layout, own, pixels)
+        if done is not None:
+            memory.references.keep(data, reference, known.n_bytes)
+        return done
     return None
 
 
@@ -94,59 +145,96 @@ def _is_same_person(
     return context.person == person and context.profile is profile
 
 
+def _own_elements(
+    data: bytes, followed: Followed, template: Template, layout: _Layout
+) -> dict[int, RawElement] | None:
+    """Return the elements in which a file differs; None where one does not scan."""
+    found = {}
+    for tag in layout.tags:
+        element = template.element(data, followed.places[tag])
+        if element is None:
+            return None
+        found[tag] = element
+    return found
+
+
 def _replayed(
-    reference: Reference, header: Header, elements: Mapping[int, RawElement], own: Own
-) -> DeidentifiedObject:
-    written = _written(reference, own)
-    digest = hashlib.sha256()
-    for part in own.parts:
-        digest.update(part)
-    charset = reference.template.context.charset
-    harvested = [harvest_element(e, charset) for e in elements.values()]
-    shared = [found for tag, found in reference.identifiers.items() if tag not in elements]
-    sop_uid = SopUid(str(written.SOPInstanceUID))
-    return replace(
-        reference.done,
-        parts=own.parts,
-        output_sha256=Sha256(digest.hexdigest()),
-        pixel_sha256=Sha256(hashlib.sha256(own.pixels).hexdigest()),
+    reference: Reference, layout: _Layout, own: Mapping[int, RawElement], pixels: memoryview
+) -> DeidentifiedObject | None:
+    template = reference.template
+    header = template.header_with(own)
+    stated = stated_pixels(header) if layout.states_pixels else template.stated
+    if len(pixels) != template.n_pixel_bytes:
+        return None
+    if not is_admitted_instance(header.get(_SOP_UID), stated, pixels):
+        return None
+    became = {}
+    for tag, element in own.items():
+        found = template.became(element)
+        if found is None:
+            return None
+        became[tag] = found
+    back = {tag: b.back for tag, b in became.items() if b.back is not None}
+    view = HeaderView(reference.written.with_own(back))
+    sop_uid = SopUid(view.SOPInstanceUID)
+    features = reread_features(reference.done.features, cast("Dataset", view), layout.fields)
+    if not view.is_plain:
+        return None
+    facts = reread_facts(reference.done.facts, header, layout.facts, sop_uid, template.creators)
+    output = _output(template, layout, became)
+    return DeidentifiedObject(
+        parts=(output, pixels),
+        output_sha256=_sha256(output, pixels),
+        pixel_sha256=_sha256(pixels),
         sop_uid=sop_uid,
-        features=reread_features(reference.done.features, written, _fields_of(frozenset(elements))),
-        facts=reread_facts(
-            reference.done.facts, header, elements, sop_uid, reference.template.creators
-        ),
-        days=_days(reference, own.actions, written),
-        identifiers=frozenset().union(*shared, *harvested),
+        features=features,
+        facts=facts,
+        counts=reference.done.counts,
+        trail=reference.done.trail,
+        options=reference.done.options,
+        days=_days(layout, became),
+        identifiers=layout.identifiers.union(*(b.identifiers for b in became.values())),
+        dropped=reference.done.dropped,
     )
 
 
-def _written(reference: Reference, own: Own) -> Dataset:
-    """Return the header of the file as pydicom reads it: what is alike was read before."""
-    written, displaced = reference.written, reference.displaced
-    if {int(tag) for tag in own.read_back.keys()} != own.tags:  # noqa: SIM118  as below
-        raise NotAsPlannedError("pydicom reads other elements than were written")
-    while displaced:
-        tag, element = displaced.popitem()
-        written[tag] = element
-    for tag in own.read_back.keys():  # noqa: SIM118  iterating a data set decodes it
-        displaced[tag] = written.get_item(tag)
-        written[tag] = own.read_back.get_item(tag)
-    return written
+def _output(template: Template, layout: _Layout, became: Mapping[int, Became]) -> bytes:
+    """Return the new file up to the value of its pixels."""
+    own = became.get(_SOP_UID)
+    parts: list[bytes | memoryview] = [*template.start(own and own.value), layout.pieces[0]]
+    for tag, piece in zip(layout.written, layout.pieces[1:], strict=True):
+        parts += [became[tag].written or b"", piece]
+    return b"".join(parts)
 
 
-@lru_cache(maxsize=_MOST_SETS)
-def _fields_of(tags: frozenset[int]) -> tuple[str, ...]:
-    return fields_of_tags(tags)
+def _sha256(*parts: bytes | memoryview) -> Sha256:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return Sha256(digest.hexdigest())
 
 
-def _days(reference: Reference, actions: tuple[ElementAction, ...], written: Dataset) -> _Days:
-    own = {a.tag: days_written((a,), written) for a in actions if a.days}
-    by_tag = {**reference.days, **own} if own else reference.days
+def _days(layout: _Layout, became: Mapping[int, Became]) -> Days:
+    own = {tag: b.days for tag, b in became.items() if b.days}
+    if not own:
+        return layout.all_days
+    by_tag = {**layout.days, **own}
     return tuple(pair for tag in sorted(by_tag) for pair in by_tag[tag])
 
 
 def remember(memory: Memory, source: Source, written: Dataset, done: DeidentifiedObject) -> None:
-    """Let the files to come be replayed from this one, where that is possible."""
+    """Let the files to come be replayed from this one, where that is possible.
+
+    Parameters
+    ----------
+    memory : Memory
+    source : Source
+        The file.
+    written : Dataset
+        What was written of it, as pydicom reads it.
+    done : DeidentifiedObject
+        What became of it.
+    """
     if can_be_learned(source):
         reference = _reference(learn(source), source, written, done)
         memory.references.keep(source.data, reference, reference.template.known.n_bytes)
@@ -155,15 +243,14 @@ def remember(memory: Memory, source: Source, written: Dataset, done: Deidentifie
 def _reference(
     template: Template, source: Source, written: Dataset, done: DeidentifiedObject
 ) -> Reference:
-    elements = template.header.elements
+    header = template.header
     charset = source.context.charset
-    harvested = {tag: harvest_element(e, charset) for tag, e in elements.items()}
-    del written.PixelData
+    harvested = {tag: harvest_element(e, charset) for tag, e in header.elements.items()}
     return Reference(
         template=template,
-        patient_id=RawPatientId(decode_text(elements[_PATIENT_ID].value, charset)),
+        patient_id=RawPatientId(decode_text(header.get(_PATIENT_ID), charset)),
         done=replace(done, parts=()),
-        written=written,
+        written=written_header(header.transfer_syntax, header.encoding, template.written.elements),
         days={a.tag: days_written((a,), written) for a in source.actions if a.days},
         identifiers={tag: found for tag, found in harvested.items() if found},
     )

@@ -198,7 +198,7 @@ def _as_decided(
     return deidentify_object(data, state.profile, state.assign, state.map_uid, None, decided)
 
 
-def _write(path: Path, parts: Sequence[bytes]) -> None:
+def _write(path: Path, parts: Sequence[bytes | memoryview]) -> None:
     try:
         with path.open("wb") as stream:
             stream.writelines(parts)

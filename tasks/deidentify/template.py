@@ -13,18 +13,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from io import BytesIO
+from datetime import date
 from typing import NamedTuple
 
-from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
-
-from schemas.dicom.elements import PIXEL_DATA, Encoding, Header, RawElement, Scanner
+from schemas.dicom.elements import (
+    PIXEL_DATA,
+    Encoding,
+    Header,
+    Place,
+    RawElement,
+    Scanner,
+    scan_items,
+    vr_from_dictionary,
+)
 from schemas.dicom.encode import OutElement, element_parts, encode_start
-from schemas.dicom.known_header import Followed, KnownHeader, can_be_known
+from schemas.dicom.known_header import KnownHeader, can_be_known
 from schemas.dicom.scan_errors import ScanError
-from tasks.deidentify.plan.actions import Context, ElementAction
+from tasks.deidentify.deidentified import NotAsPlannedError
+from tasks.deidentify.identifiers import Identifier, harvest_element
+from tasks.deidentify.plan.actions import Context, Day, ElementAction
 from tasks.deidentify.plan.admission import READ_BY_SERIES_CHECKS
+from tasks.deidentify.plan.pixel_bytes import StatedPixels, stated_pixels
 from tasks.deidentify.plan.plan import (
     BIRTH_DATE,
     MANUFACTURER,
@@ -36,7 +45,8 @@ from tasks.deidentify.plan.plan import (
 )
 from tasks.deidentify.plan.plan_private import is_creator, private_creators
 from tasks.deidentify.plan.rebuild import file_meta, out_elements
-from tasks.deidentify.rules.profile import ROOT, Action, Profile, tag_of
+from tasks.deidentify.rules.profile import ROOT, Action, tag_of
+from tasks.deidentify.rules.values import read_date
 
 _META_GROUP = 2
 #: What decisions about other elements depend on: a file in which one differs does not follow.
@@ -52,17 +62,26 @@ _ALWAYS_ALIKE = READ_BY_SERIES_CHECKS | {
 _DECIDED_BY_OTHERS = (Action.EMPTY, Action.PSEUDONYM, Action.STUDY, Action.FIXED)
 _PER_FRAME_GROUPS, _UIH_GROUP, _UIH_FRAMES = 0x52009230, 0x0065, 0x51
 
+_SOP_UID = tag_of("SOPInstanceUID")
+#: Values of an attribute whose outcome is remembered, and bytes of the longest.
+_MOST_REMEMBERED, _LONGEST_REMEMBERED = 4, 256
+
 Outcome = tuple[object, ...]
+Days = tuple[tuple[date, date], ...]
 
 
-class Own(NamedTuple):
-    """What became of the elements in which a file differs from its template."""
+class Became(NamedTuple):
+    """What became of an element in which a file differs from its template.
 
-    actions: tuple[ElementAction, ...]
-    parts: tuple[bytes, ...]
-    pixels: bytes
-    tags: frozenset[int]
-    read_back: Dataset
+    `value` is what was planned and `back` what a scan reads of `written`: none of them where the
+    element is not written. `days` are pairs of a real day and the one that stands in its place.
+    """
+
+    value: bytes
+    written: bytes | None
+    back: RawElement | None
+    days: Days
+    identifiers: frozenset[Identifier]
 
 
 @dataclass(frozen=True)
@@ -75,12 +94,15 @@ class Source:
     actions: Sequence[ElementAction] = field(repr=False)
 
 
-class _Written(NamedTuple):
-    """The data set that was written up to the value of its pixels, and where elements stand."""
+class Written(NamedTuple):
+    """The data set that was written up to the value of its pixels.
+
+    `places` say where those elements stand that were planned, `elements` are all of it.
+    """
 
     body: bytes
     places: Mapping[int, tuple[int, int]]
-    pixels_head: bytes
+    elements: Mapping[int, RawElement]
 
 
 @dataclass(frozen=True)
@@ -96,22 +118,27 @@ class Template:
     creators: Mapping[int, str] = field(repr=False)
     actions: Mapping[int, ElementAction] = field(repr=False)
     out: Mapping[int, OutElement] = field(repr=False)
-    written: _Written = field(repr=False)
+    written: Written = field(repr=False)
+    stated: StatedPixels
+    n_pixel_bytes: int
+    _became: dict[int, dict[bytes, Became]] = field(repr=False, default_factory=dict)
+    _starts: dict[int, tuple[bytes, bytes]] = field(repr=False, default_factory=dict)
 
-    def own_elements(self, data: bytes, followed: Followed) -> dict[int, RawElement] | None:
-        """Return the pixels of a file that follows and the elements of the data set that differ.
+    def may_differ(self, tag: int) -> bool:
+        """Return whether a file in which this element is another can follow at all."""
+        rule = self.context.profile.rules[ROOT].get(tag)
+        decided = rule is not None and rule.action in _DECIDED_BY_OTHERS
+        return not (decided or tag in _ALWAYS_ALIKE or is_creator(tag))
 
-        None where one differs that others are decided by, or does not scan.
-        """
-        tags = [tag for tag in followed.changed if tag >> 16 != _META_GROUP]
-        if any(_is_always_alike(tag, self.context.profile) for tag in tags):
-            return None
-        scanner, end = Scanner(data, self.header.encoding), len(data)
-        places = followed.places
-        try:
-            return {t: scanner.element(places[t].start, end, 0)[0] for t in (*tags, PIXEL_DATA)}
-        except ScanError:
-            return None
+    def element(self, data: bytes, place: Place) -> RawElement | None:
+        """Return an element of a file that follows; None if it does not scan."""
+        tag, vr, start, begin, end, undefined = place
+        if undefined or (vr or vr_from_dictionary(tag)) == "SQ":
+            try:
+                return Scanner(data, self.header.encoding).element(start, len(data), 0)[0]
+            except ScanError:
+                return None
+        return RawElement(tag, vr, data[begin:end]) if end <= len(data) else None
 
     def header_with(self, elements: Mapping[int, RawElement]) -> Header:
         """Return the header of a file that follows."""
@@ -119,38 +146,75 @@ class Template:
         together = {**known.elements, **elements}
         return Header(known.transfer_syntax, known.encoding, together, known.meta)
 
-    def plan(self, elements: Mapping[int, RawElement]) -> Own | None:
-        """Plan the elements in which a file differs; None when a rule decides otherwise."""
-        encoding = self.header.encoding
-        actions = tuple(plan_element(e, self.creators, self.context) for e in elements.values())
-        if any(outcome_of(a) != outcome_of(self.actions[a.tag]) for a in actions):
-            return None
-        outs = {a.tag: a.out for a in actions if a.out is not None}
-        written = {
-            t: b"".join(element_parts(o, encoding))
-            for t, o in outs.items()
-            if t in self.written.places
-        }
-        head, pixels = element_parts(outs[PIXEL_DATA], encoding)
-        if head != self.written.pixels_head:
-            return None
-        start = encode_start(file_meta({**self.out, **outs}, self.header.transfer_syntax))
-        parts = (start, *self._body_with(written), pixels)
-        return Own(actions, parts, pixels, frozenset(written), self._read(written))
+    def became(self, element: RawElement) -> Became | None:
+        """Return what becomes of an element; None when a rule decides otherwise than it did.
 
-    def _body_with(self, written: Mapping[int, bytes]) -> list[bytes]:
-        body, parts, position = self.written.body, list[bytes](), 0
-        for tag in sorted(written):
-            begin, end = self.written.places[tag]
-            parts += [body[position:begin], written[tag]]
-            position = end
-        return [*parts, body[position:], self.written.pixels_head]
+        Values come again in a series: the last few of each attribute are remembered.
+        """
+        of_tag = self._became.setdefault(element.tag, {})
+        found = of_tag.get(element.value)
+        if found is None:
+            found = self._planned(element)
+            if found is not None and len(element.value) <= _LONGEST_REMEMBERED:
+                if len(of_tag) >= _MOST_REMEMBERED:
+                    of_tag.clear()
+                of_tag[element.value] = found
+        return found
 
-    def _read(self, written: Mapping[int, bytes]) -> Dataset:
-        """Read back by pydicom what was written of the elements of the file's own."""
+    def _planned(self, element: RawElement) -> Became | None:
+        action = plan_element(element, self.creators, self.context)
+        if outcome_of(action) != outcome_of(self.actions[element.tag]):
+            return None
+        identifiers = harvest_element(element, self.context.charset)
+        if action.out is None or element.tag not in self.written.places:
+            return Became(b"", None, None, (), identifiers)
+        written = b"".join(element_parts(action.out, self.header.encoding))
+        back = self._read_back(written, action.out)
+        days = tuple(_written_day(day, back) for day in action.days)
+        return Became(action.out.value, written, back, days, identifiers)
+
+    def _read_back(self, written: bytes, out: OutElement) -> RawElement:
+        """Scan what was written of an element; held unless it says what was planned."""
         encoding = self.header.encoding
-        own = b"".join(written[tag] for tag in sorted(written))
-        return read_dataset(BytesIO(own), not encoding.explicit, encoding.little, len(own))
+        try:
+            found = Scanner(written, encoding).elements(0, len(written), 0)
+        except ScanError:
+            found = []
+        vr = out.vr if encoding.explicit else None
+        planned = element_parts(out, encoding)[1]
+        if [(e.tag, e.vr, e.value) for e in found] != [(out.tag, vr, planned)]:
+            raise NotAsPlannedError("a scan reads other elements than were written")
+        return found[0]
+
+    def start(self, sop_uid: bytes | None) -> tuple[bytes, bytes, bytes]:
+        """Return preamble and file meta of an object, in three parts; None is the UID it has."""
+        if sop_uid is None:
+            sop_uid = self.out[_SOP_UID].value
+        around = self._starts.get(len(sop_uid))
+        if around is None:
+            mark = b"\xff" * len(sop_uid)
+            out = {**self.out, _SOP_UID: replace(self.out[_SOP_UID], value=mark)}
+            before, found, behind = encode_start(
+                file_meta(out, self.header.transfer_syntax)
+            ).partition(mark)
+            if not found:
+                raise NotAsPlannedError("file meta has no place for the UID")
+            around = self._starts[len(sop_uid)] = (before, behind)
+        return around[0], sop_uid, around[1]
+
+
+def _written_day(day: Day, back: RawElement) -> tuple[date, date]:
+    """Pair a real day with the one that was written in its place, as a scan reads it."""
+    found: RawElement | None = back
+    for number, tag in zip(day.path[1::2], day.path[2::2], strict=True):
+        items = () if found is None else found.items or scan_items(found.value) or ()
+        item = items[number] if number < len(items) else ()
+        found = next((e for e in item if e.tag == tag), None)
+    text = "" if found is None else found.value.decode("ascii", "replace")
+    after = read_date(text.rstrip("\0 ")[:8])
+    if after is None:
+        raise NotAsPlannedError("a date was not written as one")
+    return day.real, after
 
 
 def outcome_of(action: ElementAction) -> Outcome:
@@ -177,6 +241,8 @@ def can_be_learned(source: Source) -> bool:
     pixels = source.header.elements.get(PIXEL_DATA)
     if grid or _PER_FRAME_GROUPS in tags or pixels is None or pixels.undefined_length:
         return False
+    if len(pixels.value) % 2:
+        return False
     return can_be_known(source.data, source.header.places)
 
 
@@ -184,7 +250,7 @@ def learn(source: Source) -> Template:
     """Make a template of a file that `can_be_learned` from."""
     header = source.header
     elements = {t: e for t, e in header.elements.items() if t != PIXEL_DATA}
-    actions = {a.tag: a for a in source.actions}
+    actions = {a.tag: a for a in source.actions if a.tag != PIXEL_DATA}
     out = out_elements(source.actions)
     # What marks the object is none of its own elements.
     planned = {tag for tag, o in out.items() if tag in actions and actions[tag].out is o}
@@ -193,28 +259,17 @@ def learn(source: Source) -> Template:
         known=KnownHeader(source.data, header.places, header.encoding),
         context=source.context,
         creators=private_creators(elements),
-        actions={t: a for t, a in actions.items() if t != PIXEL_DATA} | _without_value(actions),
+        actions=actions,
         out={t: o for t, o in out.items() if t != PIXEL_DATA},
         written=_written(out, planned, header.encoding),
+        stated=stated_pixels(header),
+        n_pixel_bytes=len(header.get(PIXEL_DATA)),
     )
-
-
-def _without_value(actions: Mapping[int, ElementAction]) -> dict[int, ElementAction]:
-    """Return what became of the pixels, without keeping them: a byte stands for all."""
-    action = actions[PIXEL_DATA]
-    out = action.out and replace(action.out, value=action.out.value[:1])
-    return {PIXEL_DATA: replace(action, out=out)}
-
-
-def _is_always_alike(tag: int, profile: Profile) -> bool:
-    rule = profile.rules[ROOT].get(tag)
-    decided = rule is not None and rule.action in _DECIDED_BY_OTHERS
-    return decided or tag in _ALWAYS_ALIKE or is_creator(tag)
 
 
 def _written(
     out: Mapping[int, OutElement], planned: Collection[int], encoding: Encoding
-) -> _Written:
+) -> Written:
     body, places = bytearray(), {}
     for tag in sorted(out):
         if tag == PIXEL_DATA:
@@ -224,4 +279,6 @@ def _written(
             body += part
         if tag in planned:
             places[tag] = (begin, len(body))
-    return _Written(bytes(body), places, element_parts(out[PIXEL_DATA], encoding)[0])
+    elements = Scanner(bytes(body), encoding).elements(0, len(body), 0)
+    head = element_parts(out[PIXEL_DATA], encoding)[0]
+    return Written(bytes(body) + head, places, {e.tag: e for e in elements})

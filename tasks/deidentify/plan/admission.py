@@ -16,7 +16,12 @@ from pydicom.uid import (
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.elements import Header, walk
 from schemas.states import ReasonCode
-from tasks.deidentify.plan.pixel_bytes import check_pixel_bytes, frames_of
+from tasks.deidentify.plan.pixel_bytes import (
+    StatedPixels,
+    check_native_pixels,
+    check_pixel_bytes,
+    frames_of,
+)
 from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.rules.profile import tag_of
 from tasks.deidentify.rules.values import UID_FORM, texts_of
@@ -78,9 +83,14 @@ def check_admission(header: Header, *, looked_at: bool = False) -> Refusal | Non
     )
 
 
-def check_instance(header: Header) -> Refusal | None:
-    """Check what differs between the instances of a series; see `READ_BY_SERIES_CHECKS`."""
-    return _first_reason(header, _uid_reason, check_pixel_bytes)
+def is_admitted_instance(sop_uid: bytes, stated: StatedPixels, pixels: bytes | memoryview) -> bool:
+    """Check what differs between the instances of a series; see `READ_BY_SERIES_CHECKS`.
+
+    UIDs of study and series apart: who asks knows that they are those of an admitted instance.
+    """
+    return (
+        bool(pixels) and _is_uid(decode_text(sop_uid)) and not check_native_pixels(stated, pixels)
+    )
 
 
 def _first_reason(header: Header, *checks: Callable[[Header], Refusal | None]) -> Refusal | None:
@@ -105,10 +115,13 @@ def _class_reason(header: Header) -> Refusal | None:
 
 def _uid_reason(header: Header) -> Refusal | None:
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
-        uid = _text(header, keyword)
-        if UID_FORM.fullmatch(uid) is None or len(uid) > 64:
+        if not _is_uid(_text(header, keyword)):
             return Refusal(ReasonCode.MISSING_UID)
     return None
+
+
+def _is_uid(text: str) -> bool:
+    return UID_FORM.fullmatch(text) is not None and len(text) <= 64
 
 
 def _burned_in_reason(header: Header) -> Refusal | None:

@@ -7,7 +7,7 @@ old systems kept overlays and in which letters can be drawn.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,24 +36,75 @@ def check_pixel_bytes(header: Header) -> Refusal | None:
     pixels = header.elements.get(PIXEL_DATA)
     if pixels is None or not pixels.value:
         return Refusal(ReasonCode.NO_PIXEL_DATA)
-    samples, bits, stored = (
-        number_of(header, k) for k in ("SamplesPerPixel", "BitsAllocated", "BitsStored")
+    if not pixels.undefined_length:
+        return check_native_pixels(stated_pixels(header), pixels.value)
+    stated = stated_pixels(header)
+    return _refused_kind(stated) or _check_encapsulated(header, stated, pixels.value)
+
+
+class StatedPixels(NamedTuple):
+    """What a header states of its pixels; `n_bytes` of all frames, `padding` -1 where none is."""
+
+    samples: int
+    is_grey: bool
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    is_signed: bool
+    n_bytes: int
+    padding: int
+    is_little: bool
+
+
+#: All that `stated_pixels` reads.
+STATED_OF_PIXELS = frozenset(
+    tag_of(keyword)
+    for keyword in (
+        *("SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored"),
+        *("HighBit", "PixelRepresentation", "Rows", "Columns", "NumberOfFrames"),
+        "PixelPaddingValue",
     )
-    colour = decode_text(header.get(tag_of("PhotometricInterpretation"))) not in _MONOCHROME
-    if samples != 1 or colour or bits <= _ONE_BYTE or stored <= _ONE_BYTE:
-        return Refusal(ReasonCode.EIGHT_BIT_PIXELS)
-    if pixels.undefined_length:
-        return _check_encapsulated(header, pixels.value)
-    expected = _frame_bytes(header) * frames_of(header)
-    if len(pixels.value) < expected or expected == 0:
+)
+
+
+def stated_pixels(header: Header) -> StatedPixels:
+    """Return what a header states of its pixels."""
+    padding = header.get(tag_of("PixelPaddingValue"))
+    little = header.encoding.little
+    return StatedPixels(
+        samples=number_of(header, "SamplesPerPixel"),
+        is_grey=decode_text(header.get(tag_of("PhotometricInterpretation"))) in _MONOCHROME,
+        bits_allocated=number_of(header, "BitsAllocated"),
+        bits_stored=number_of(header, "BitsStored"),
+        high_bit=number_of(header, "HighBit"),
+        is_signed=bool(number_of(header, "PixelRepresentation")),
+        n_bytes=_frame_bytes(header) * frames_of(header),
+        padding=int.from_bytes(padding, _ORDER[little]) if len(padding) == 2 else -1,
+        is_little=little,
+    )
+
+
+def check_native_pixels(stated: StatedPixels, value: bytes | memoryview) -> Refusal | None:
+    """Return why pixels that are not compressed cannot go out as they are, or None."""
+    refused = _refused_kind(stated)
+    if refused is not None:
+        return refused
+    expected, bits = stated.n_bytes, stated.bits_allocated
+    if len(value) < expected or expected == 0:
         return Refusal(ReasonCode.TRUNCATED)
     # Bytes behind the last pixel are no image: unless zero, nobody knows what they say.
-    if pixels.value[expected:].strip(b"\0"):
+    if bytes(value[expected:]).strip(b"\0"):
         return Refusal(ReasonCode.PIXEL_BYTES_BESIDE_IMAGE, "bytes behind the last pixel")
     if bits not in _BITS_ALLOCATED:
         return Refusal(ReasonCode.UNPARSABLE, "BitsAllocated")
-    dtype = f"{'<' if header.encoding.little else '>'}u{bits // 8}"
-    return _check_bits(header, np.frombuffer(pixels.value[:expected], dtype))
+    dtype = f"{'<' if stated.is_little else '>'}u{bits // 8}"
+    return _check_bits(stated, np.frombuffer(value[:expected], dtype))
+
+
+def _refused_kind(stated: StatedPixels) -> Refusal | None:
+    few_bits = stated.bits_allocated <= _ONE_BYTE or stated.bits_stored <= _ONE_BYTE
+    refused = stated.samples != 1 or not stated.is_grey or few_bits
+    return Refusal(ReasonCode.EIGHT_BIT_PIXELS) if refused else None
 
 
 def frames_of(header: Header) -> int:
@@ -86,13 +137,13 @@ def look_inside_of(header: Header) -> Inside:
     return look_inside(value, header.transfer_syntax, plane, frames_of(header))
 
 
-def _check_encapsulated(header: Header, value: bytes) -> Refusal | None:
+def _check_encapsulated(header: Header, stated: StatedPixels, value: bytes) -> Refusal | None:
     inside = look_inside_of(header)
     if inside.beside:
         return Refusal(ReasonCode.PIXEL_BYTES_BESIDE_IMAGE, inside.beside)
-    if inside.bits <= number_of(header, "BitsStored"):
+    if inside.bits <= stated.bits_stored:
         return None
-    return _check_bits(header, _decoded(header, value))
+    return _check_bits(stated, _decoded(header, value))
 
 
 def _decoded(header: Header, value: bytes) -> Pixels:
@@ -116,10 +167,9 @@ def _decoded(header: Header, value: bytes) -> Pixels:
     return unsigned
 
 
-def _check_bits(header: Header, pixels: Pixels) -> Refusal | None:
+def _check_bits(stated: StatedPixels, pixels: Pixels) -> Refusal | None:
     """Refuse bits beyond the stored ones, unless they repeat the sign or are all padding."""
-    stored, high = number_of(header, "BitsStored"), number_of(header, "HighBit")
-    bits = number_of(header, "BitsAllocated")
+    stored, high, bits = stated.bits_stored, stated.high_bit, stated.bits_allocated
     if high != stored - 1:
         # Retired since 2004 (PS3.5 8.1.1): readers disagree on which bits are the value.
         unused = ((1 << bits) - 1) ^ (((1 << stored) - 1) << max(0, high - stored + 1))
@@ -127,19 +177,17 @@ def _check_bits(header: Header, pixels: Pixels) -> Refusal | None:
     if stored >= bits:
         return None
     limit = 1 << stored
-    if not number_of(header, "PixelRepresentation"):
+    if not stated.is_signed:
         whole = int(pixels.max()) < limit
-        return None if whole else _unless_padding(header, pixels[pixels >= limit])
+        return None if whole else _unless_padding(stated, pixels[pixels >= limit])
     signed = pixels.view(pixels.dtype.str.replace("u", "i"))
     if -(limit >> 1) <= int(signed.min()) and int(signed.max()) < limit >> 1:
         return None
     # Some writers do not repeat the sign: bits that are not stored are zero then.
     repeats_sign = (signed >= -(limit >> 1)) & (signed < limit >> 1)
-    return _unless_padding(header, pixels[~repeats_sign & (pixels >= limit)])
+    return _unless_padding(stated, pixels[~repeats_sign & (pixels >= limit)])
 
 
-def _unless_padding(header: Header, beyond: Pixels) -> Refusal | None:
+def _unless_padding(stated: StatedPixels, beyond: Pixels) -> Refusal | None:
     """Refuse values of too many bits that are not the one value that stands for no pixel."""
-    value = header.get(tag_of("PixelPaddingValue"))
-    padding = int.from_bytes(value, _ORDER[header.encoding.little]) if len(value) == 2 else -1
-    return None if (beyond == padding).all() else _BEYOND_BITS
+    return None if (beyond == stated.padding).all() else _BEYOND_BITS
