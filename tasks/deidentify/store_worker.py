@@ -105,7 +105,7 @@ def run_job(job: Job) -> JobResult:
     source_sha256 = job.sha256 or Sha256("")
     signal.setitimer(signal.ITIMER_REAL, _state[0].seconds)
     try:
-        read = _read_plain(job.path)
+        read = _read_plain(job.path, stamped=job.stamp is not None)
         if read is None:
             return held(source_sha256, ReasonCode.UNSAFE_PATH)
         data, stamp = read
@@ -122,17 +122,19 @@ def run_job(job: Job) -> JobResult:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _read_plain(path: Path) -> tuple[bytes, Stamp | None] | None:
-    """Return the bytes of a plain file and its stamp, if that held still meanwhile.
+def _read_plain(path: Path, *, stamped: bool) -> tuple[bytes, Stamp | None] | None:
+    """Return the bytes of a plain file and, where asked for, its stamp if it held still.
 
     None for a link, whatever it leads to, and for devices.
     """
     if not stat.S_ISREG(path.lstat().st_mode):
         return None
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
-        before = stamp_of(stream.fileno())
-        data = stream.read()
-        return data, (before if before == stamp_of(stream.fileno()) else None)
+    # Without a buffer: all of it is read at once.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb", buffering=0) as stream:
+        before = stamp_of(stream.fileno()) if stamped else None
+        data = stream.readall()
+        same = stamped and before == stamp_of(stream.fileno())
+        return data, (before if same else None)
 
 
 def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
@@ -200,8 +202,14 @@ def _as_decided(
 
 def _write(path: Path, parts: Sequence[bytes | memoryview]) -> None:
     try:
-        with path.open("wb") as stream:
-            stream.writelines(parts)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            n_bytes = sum(map(len, parts))
+            n_written = os.writev(descriptor, parts)
+            if n_written < n_bytes:
+                _write_on(descriptor, memoryview(b"".join(parts))[n_written:])
+        finally:
+            os.close(descriptor)
     except TimeoutError:
         raise  # the file's own time is over
     except OSError as error:
@@ -209,6 +217,12 @@ def _write(path: Path, parts: Sequence[bytes | memoryview]) -> None:
             f"objects cannot be written: {os.strerror(error.errno or 0)}",
             hint="Mend the disk and run again; nothing of this run was kept.",
         ) from None
+
+
+def _write_on(descriptor: int, left: memoryview) -> None:
+    """Write what a full disk or a signal left out; an error tells which it was."""
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def worker_died(job: Job) -> JobResult:
