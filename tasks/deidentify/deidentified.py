@@ -41,6 +41,8 @@ class DeidentifiedObject:
     days: tuple[tuple[date, date], ...] = field(repr=False)
     identifiers: frozenset[Identifier] = field(repr=False)
     dropped: tuple[str, ...] = ()
+    #: Of the file as it came, where it was hashed together with the others.
+    source_sha256: Sha256 | None = field(default=None, compare=False)
 
     @property
     def output(self) -> bytes:

@@ -41,6 +41,8 @@ def deidentify_object(
     map_uid: Callable[[str], str],
     memory: Memory | None = None,
     decided: Decided = UNDECIDED,
+    *,
+    hashes_source: bool = False,
 ) -> DeidentifiedObject | Refusal:
     """De-identify one DICOM file.
 
@@ -58,6 +60,8 @@ def deidentify_object(
         Series seen before; it changes no byte, and saves most of the work.
     decided : Decided
         What a person decided about the pixels of this object.
+    hashes_source : bool
+        Whether the file is hashed too where that costs little: with a series seen before.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def deidentify_object(
         Whatever a rule or the check of the result raises; the caller holds the object.
     """
     if memory is not None:
-        done = replay(data, memory, profile, assign, map_uid)
+        done = replay(data, memory, profile, assign, map_uid, hashes_source=hashes_source)
         if done is not None:
             return done
     header = _admitted(data, decided)

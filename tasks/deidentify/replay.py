@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -16,7 +15,8 @@ from schemas.dicom.elements import PIXEL_DATA, RawElement
 from schemas.dicom.features import fields_of_tags, reread_features
 from schemas.dicom.header_view import HeaderView
 from schemas.dicom.known_header import Followed
-from schemas.identifiers import RawPatientId, Sha256, SopUid
+from schemas.identifiers import RawPatientId, SopUid
+from schemas.native.object_digests import object_digests
 from tasks.deidentify.deidentified import DeidentifiedObject, days_written
 from tasks.deidentify.delivered import Differing, facts_of_tags, reread_facts
 from tasks.deidentify.identifiers import Identifier, harvest_element
@@ -111,8 +111,13 @@ def replay(
     profile: Profile,
     assign: Assign,
     map_uid: Callable[[str], str],
+    *,
+    hashes_source: bool = False,
 ) -> DeidentifiedObject | None:
-    """Return what the plain path would, or None for a file that has to go there."""
+    """Return what the plain path would, or None for a file that has to go there.
+
+    With `hashes_source` the file is hashed too, which then costs next to nothing.
+    """
     for reference in memory.references.of(data):
         known = reference.template.known
         followed = known.follow(data)
@@ -125,9 +130,8 @@ def replay(
         if own is None:
             continue
         place = followed.places[PIXEL_DATA]
-        # Where they stand in the file: half a megabyte need not be copied.
-        pixels = memoryview(data)[place.begin : place.end]
-        done = _replayed(reference, layout, own, pixels)
+        file = _File(data, place.begin, place.end, hashes_source)
+        done = _replayed(reference, layout, own, file)
         if done is not None:
             memory.references.keep(data, reference, known.n_bytes)
         return done
@@ -158,10 +162,24 @@ def _own_elements(
     return found
 
 
+class _File(NamedTuple):
+    """A file, where its pixels stand, and whether it is hashed."""
+
+    data: bytes
+    begin: int
+    end: int
+    is_hashed: bool
+
+    @property
+    def pixels(self) -> memoryview:
+        """The pixels where they stand: half a megabyte need not be copied."""
+        return memoryview(self.data)[self.begin : self.end]
+
+
 def _replayed(
-    reference: Reference, layout: _Layout, own: Mapping[int, RawElement], pixels: memoryview
+    reference: Reference, layout: _Layout, own: Mapping[int, RawElement], file: _File
 ) -> DeidentifiedObject | None:
-    template = reference.template
+    template, pixels = reference.template, file.pixels
     header = template.header_with(own)
     stated = stated_pixels(header) if layout.states_pixels else template.stated
     if len(pixels) != template.n_pixel_bytes:
@@ -182,10 +200,11 @@ def _replayed(
         return None
     facts = reread_facts(reference.done.facts, header, layout.facts, sop_uid, template.creators)
     output = _output(template, layout, became)
+    digests = object_digests(file.data, file.begin, file.end, output, whole=file.is_hashed)
     return DeidentifiedObject(
         parts=(output, pixels),
-        output_sha256=_sha256(output, pixels),
-        pixel_sha256=_sha256(pixels),
+        output_sha256=digests.output,
+        pixel_sha256=digests.pixels,
         sop_uid=sop_uid,
         features=features,
         facts=facts,
@@ -195,6 +214,7 @@ def _replayed(
         days=_days(layout, became),
         identifiers=layout.identifiers.union(*(b.identifiers for b in became.values())),
         dropped=reference.done.dropped,
+        source_sha256=digests.file,
     )
 
 
@@ -205,13 +225,6 @@ def _output(template: Template, layout: _Layout, became: Mapping[int, Became]) -
     for tag, piece in zip(layout.written, layout.pieces[1:], strict=True):
         parts += [became[tag].written or b"", piece]
     return b"".join(parts)
-
-
-def _sha256(*parts: bytes | memoryview) -> Sha256:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return Sha256(digest.hexdigest())
 
 
 def _days(layout: _Layout, became: Mapping[int, Became]) -> Days:

@@ -102,24 +102,40 @@ def run_job(job: Job) -> JobResult:
         If nothing can be written: that is no fault of the file, so it ends the run.
     """
     held = partial(JobResult, job.file_no, job.size_bytes)
-    source_sha256 = job.sha256 or Sha256("")
+    source = _Source(sha256=job.sha256)
     signal.setitimer(signal.ITIMER_REAL, _state[0].seconds)
     try:
         read = _read_plain(job.path, stamped=job.stamp is not None)
         if read is None:
-            return held(source_sha256, ReasonCode.UNSAFE_PATH)
+            return held(source.sha256 or Sha256(""), ReasonCode.UNSAFE_PATH)
         data, stamp = read
-        if stamp is None or stamp != job.stamp:
-            source_sha256 = Sha256(hashlib.sha256(data).hexdigest())
-        if job.sha256 is not None and source_sha256 != job.sha256:
-            raise OSError("the file changed since it was received")  # noqa: TRY301  one way to hold
-        return _deidentify(job, data, source_sha256)
+        source.data = data
+        if job.sha256 is not None and (stamp is None or stamp != job.stamp):
+            source.sha256 = None
+            if source.digest() != job.sha256:
+                raise OSError("the file changed since it was received")  # noqa: TRY301  one way to hold
+        return _deidentify(job, data, source)
     except EnvironmentProblemError:
         raise
     except Exception as error:  # an error of any kind holds the file; its text may quote values
-        return held(source_sha256, ReasonCode.STAGE_FAILED, error=type(error).__name__)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return held(source.digest(), ReasonCode.STAGE_FAILED, error=type(error).__name__)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@dataclass
+class _Source:
+    """A file that was read, and its SHA-256 once that is known."""
+
+    sha256: Sha256 | None
+    data: bytes | None = field(default=None, repr=False)
+
+    def digest(self) -> Sha256:
+        """Return the SHA-256, computed if nobody has yet; empty where nothing was read."""
+        if self.sha256 is None and self.data is not None:
+            self.sha256 = Sha256(hashlib.sha256(self.data).hexdigest())
+        return self.sha256 or Sha256("")
 
 
 def _read_plain(path: Path, *, stamped: bool) -> tuple[bytes, Stamp | None] | None:
@@ -137,11 +153,11 @@ def _read_plain(path: Path, *, stamped: bool) -> tuple[bytes, Stamp | None] | No
         return data, (before if same else None)
 
 
-def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
+def _deidentify(job: Job, data: bytes, source: _Source) -> JobResult:
     state = _state[0]
     plain = unpacked(data) if is_gzipped(data) else data
     decided = UNDECIDED
-    done = plain if isinstance(plain, Refusal) else _deidentified(plain)
+    done = plain if isinstance(plain, Refusal) else _deidentified(plain, source)
     if state.decisions and not isinstance(plain, Refusal):
         decided = decided_about(plain, done, state.decisions, state.keyed)
         done = _as_decided(plain, done, decided)
@@ -153,7 +169,7 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
         return JobResult(
             job.file_no,
             len(data),
-            source_sha256,
+            source.digest(),
             done.reason,
             done.detail,
             sop_uid=whose.sop_uid,
@@ -165,7 +181,7 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
     return JobResult(
         file_no=job.file_no,
         size_bytes=len(data),
-        source_sha256=source_sha256,
+        source_sha256=source.digest(),
         staged=staged,
         output_sha256=done.output_sha256,
         pixel_sha256=done.pixel_sha256,
@@ -184,9 +200,20 @@ def _deidentify(job: Job, data: bytes, source_sha256: Sha256) -> JobResult:
     )
 
 
-def _deidentified(data: bytes) -> DeidentifiedObject | Refusal:
+def _deidentified(data: bytes, source: _Source) -> DeidentifiedObject | Refusal:
     state = _state[0]
-    return deidentify_object(data, state.profile, state.assign, state.map_uid, state.memory)
+    unknown = source.sha256 is None and data is source.data
+    done = deidentify_object(
+        data,
+        state.profile,
+        state.assign,
+        state.map_uid,
+        state.memory,
+        hashes_source=unknown,
+    )
+    if unknown and isinstance(done, DeidentifiedObject):
+        source.sha256 = done.source_sha256
+    return done
 
 
 def _as_decided(

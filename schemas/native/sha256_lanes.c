@@ -1,0 +1,205 @@
+/* SHA-256 (FIPS 180-4) of up to three messages at a time, by the SHA instructions of x86-64.
+
+   One message alone leaves these instructions waiting for each other half of the time: each
+   round needs the one before it. Rounds of several messages in turn fill that time. Nothing is
+   allocated, nothing is kept, and every length is checked before a byte is read. What has no such
+   instructions says so by `sha256_lanes_can`, and Python hashes as ever. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+#include <immintrin.h>
+
+#define MOST_LANES 3
+#define BLOCK 64
+#define LANES_INLINE static inline __attribute__((always_inline, target("sha,sse4.1,ssse3")))
+#define LANES_TARGET static __attribute__((noinline, target("sha,sse4.1,ssse3")))
+
+/* FIPS 180-4, 4.2.2 and 5.3.3. */
+static const uint32_t K[64] __attribute__((aligned(16))) = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+static const uint32_t FIRST[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                  0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+
+/* A message is `head` and what stands behind it at `rest`. */
+typedef struct {
+    uint32_t state[8];
+    const uint8_t *head, *rest;
+    size_t n_head, n_rest, n_bytes;
+} Lane;
+
+/* `n` blocks of each lane; the instructions keep the state as ABEF and CDGH. */
+LANES_INLINE void rounds(Lane *const *lanes, const int n_lanes, size_t n) {
+    const __m128i order = _mm_set_epi64x(0x0c0d0e0f08090a0bULL, 0x0405060700010203ULL);
+    __m128i abef[MOST_LANES], cdgh[MOST_LANES];
+    const uint8_t *at[MOST_LANES];
+    for (int i = 0; i < n_lanes; i++) {
+        const __m128i low = _mm_loadu_si128((const __m128i *)&lanes[i]->state[0]);
+        const __m128i high = _mm_loadu_si128((const __m128i *)&lanes[i]->state[4]);
+        const __m128i cdab = _mm_shuffle_epi32(low, 0xB1), efgh = _mm_shuffle_epi32(high, 0x1B);
+        abef[i] = _mm_alignr_epi8(cdab, efgh, 8);
+        cdgh[i] = _mm_blend_epi16(efgh, cdab, 0xF0);
+        at[i] = lanes[i]->rest;
+    }
+    for (; n > 0; n--) {
+        __m128i words[MOST_LANES][4], abef_before[MOST_LANES], cdgh_before[MOST_LANES];
+#pragma GCC unroll 3
+        for (int i = 0; i < n_lanes; i++) {
+            abef_before[i] = abef[i];
+            cdgh_before[i] = cdgh[i];
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; j++) {
+                const __m128i found = _mm_loadu_si128((const __m128i *)(at[i] + 16 * j));
+                words[i][j] = _mm_shuffle_epi8(found, order);
+            }
+            at[i] += BLOCK;
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < 16; r++) {
+            const __m128i k = _mm_load_si128((const __m128i *)&K[4 * r]);
+#pragma GCC unroll 3
+            for (int i = 0; i < n_lanes; i++) {
+                __m128i *w = words[i];
+                const __m128i sum = _mm_add_epi32(w[r & 3], k);
+                cdgh[i] = _mm_sha256rnds2_epu32(cdgh[i], abef[i], sum);
+                if (r < 12) {
+                    const __m128i seven = _mm_alignr_epi8(w[(r + 3) & 3], w[(r + 2) & 3], 4);
+                    const __m128i part = _mm_sha256msg1_epu32(w[r & 3], w[(r + 1) & 3]);
+                    w[r & 3] = _mm_sha256msg2_epu32(_mm_add_epi32(part, seven), w[(r + 3) & 3]);
+                }
+                abef[i] = _mm_sha256rnds2_epu32(abef[i], cdgh[i], _mm_shuffle_epi32(sum, 0x0E));
+            }
+        }
+#pragma GCC unroll 3
+        for (int i = 0; i < n_lanes; i++) {
+            abef[i] = _mm_add_epi32(abef[i], abef_before[i]);
+            cdgh[i] = _mm_add_epi32(cdgh[i], cdgh_before[i]);
+        }
+    }
+    for (int i = 0; i < n_lanes; i++) {
+        const __m128i feba = _mm_shuffle_epi32(abef[i], 0x1B);
+        const __m128i dchg = _mm_shuffle_epi32(cdgh[i], 0xB1);
+        _mm_storeu_si128((__m128i *)&lanes[i]->state[0], _mm_blend_epi16(feba, dchg, 0xF0));
+        _mm_storeu_si128((__m128i *)&lanes[i]->state[4], _mm_alignr_epi8(dchg, feba, 8));
+    }
+}
+
+LANES_TARGET void rounds_1(Lane *const *lanes, size_t n) { rounds(lanes, 1, n); }
+LANES_TARGET void rounds_2(Lane *const *lanes, size_t n) { rounds(lanes, 2, n); }
+LANES_TARGET void rounds_3(Lane *const *lanes, size_t n) { rounds(lanes, 3, n); }
+
+/* Blocks that are whole within `rest`. */
+static void pass(Lane *const *lanes, int n_lanes, size_t n) {
+    if (n == 0) return;
+    if (n_lanes == 3) rounds_3(lanes, n);
+    else if (n_lanes == 2) rounds_2(lanes, n);
+    else rounds_1(lanes, n);
+    for (int i = 0; i < n_lanes; i++) {
+        lanes[i]->rest += n * BLOCK;
+        lanes[i]->n_rest -= n * BLOCK;
+    }
+}
+
+static void pass_alone(Lane *lane, const uint8_t *bytes, size_t n) {
+    Lane alone = *lane;
+    Lane *const only[1] = {&alone};
+    alone.rest = bytes;
+    alone.n_rest = n * BLOCK;
+    pass(only, 1, n);
+    memcpy(lane->state, alone.state, sizeof lane->state);
+}
+
+/* The head, and as much of what stands behind it as fills its last block. */
+static void take_head(Lane *lane) {
+    const size_t n = lane->n_head / BLOCK;
+    pass_alone(lane, lane->head, n);
+    lane->head += n * BLOCK;
+    lane->n_head -= n * BLOCK;
+    if (lane->n_head > 0 && lane->n_head + lane->n_rest >= BLOCK) {
+        uint8_t block[BLOCK];
+        const size_t missing = BLOCK - lane->n_head;
+        memcpy(block, lane->head, lane->n_head);
+        memcpy(block + lane->n_head, lane->rest, missing);
+        pass_alone(lane, block, 1);
+        lane->n_head = 0;
+        lane->rest += missing;
+        lane->n_rest -= missing;
+    }
+}
+
+/* What is left is less than a block: padding and length (FIPS 180-4, 5.1.1). */
+static void finish(Lane *lane, uint8_t digest[32]) {
+    uint8_t block[2 * BLOCK] = {0};
+    const uint64_t n_bits = (uint64_t)lane->n_bytes * 8;
+    size_t n = 0;
+    if (lane->n_head > 0) memcpy(block, lane->head, lane->n_head);
+    n = lane->n_head;
+    if (lane->n_rest > 0) memcpy(block + n, lane->rest, lane->n_rest);
+    n += lane->n_rest;
+    block[n] = 0x80;
+    const size_t n_blocks = n + 9 <= BLOCK ? 1 : 2;
+    for (int i = 0; i < 8; i++) block[n_blocks * BLOCK - 1 - i] = (uint8_t)(n_bits >> (8 * i));
+    pass_alone(lane, block, n_blocks);
+    for (int i = 0; i < 8; i++)
+        for (int j = 0; j < 4; j++) digest[4 * i + j] = (uint8_t)(lane->state[i] >> (24 - 8 * j));
+}
+
+static Lane lane_of(const uint8_t *head, size_t n_head, const uint8_t *rest, size_t n_rest) {
+    Lane lane = {{0}, head, rest, n_head, n_rest, n_head + n_rest};
+    memcpy(lane.state, FIRST, sizeof lane.state);
+    return lane;
+}
+
+int sha256_lanes_can(void) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
+    if (!(c >> 9 & 1) || !(c >> 19 & 1)) return 0; /* SSSE3, SSE4.1 */
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    return b >> 29 & 1; /* SHA */
+}
+
+/* Digests of the bytes from `begin` to `end` of a file, of `head` with these behind it, and, where
+   `whole` is set, of the whole file. Returns 0, or 1 and no digest when they do not lie in it. */
+int sha256_lanes(const uint8_t *file, size_t n_file, size_t begin, size_t end, const uint8_t *head,
+                 size_t n_head, int whole, uint8_t digests[32 * MOST_LANES]) {
+    if (begin > end || end > n_file) return 1;
+    Lane lanes[MOST_LANES] = {lane_of(head, 0, file + begin, end - begin),
+                              lane_of(head, n_head, file + begin, end - begin),
+                              lane_of(head, 0, file, n_file)};
+    Lane *const all[MOST_LANES] = {&lanes[0], &lanes[1], &lanes[2]};
+    const int n_lanes = whole ? 3 : 2;
+    size_t n = (size_t)-1;
+    for (int i = 0; i < n_lanes; i++) {
+        take_head(all[i]);
+        if (all[i]->n_rest / BLOCK < n) n = all[i]->n_rest / BLOCK;
+    }
+    pass(all, n_lanes, n);
+    for (int i = 0; i < n_lanes; i++) {
+        pass(&all[i], 1, all[i]->n_rest / BLOCK);
+        finish(all[i], digests + 32 * i);
+    }
+    return 0;
+}
+
+#else
+
+int sha256_lanes_can(void) { return 0; }
+
+int sha256_lanes(const uint8_t *file, size_t n_file, size_t begin, size_t end, const uint8_t *head,
+                 size_t n_head, int whole, uint8_t *digests) {
+    (void)file, (void)n_file, (void)begin, (void)end, (void)head, (void)n_head;
+    (void)whole, (void)digests;
+    return 1;
+}
+
+#endif

@@ -1,0 +1,167 @@
+"""Digests made all at once are those of `hashlib`, which stands in wherever they are not."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.native import object_digests as module
+from schemas.native.object_digests import Digests, object_digests, one_by_one, together
+
+ROOT = Path(__file__).parents[4]
+SOURCE = ROOT / "schemas" / "native" / "sha256_lanes.c"
+#: FIPS 180-4 and its examples: of nothing, of `abc`, and of two blocks.
+PUBLISHED = {
+    b"": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    b"abc": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq": (
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+    ),
+}
+
+
+def hook() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Digests:
+    """Compiled from this tree's source, so that an older library in it is never what is tested."""
+    if platform.machine() != "x86_64" or shutil.which("cc") is None:
+        pytest.skip("compiled on x86-64 with a C compiler only")
+    root = tmp_path_factory.mktemp("tree")
+    (root / "schemas" / "native").mkdir(parents=True)
+    shutil.copy(SOURCE, root / "schemas" / "native")
+    assert hook().compiled(root) == ""
+    found = together(root / "schemas" / "native" / "sha256_lanes.so")
+    if found is None:
+        pytest.skip("this processor has no SHA instructions")
+    return found
+
+
+@pytest.mark.parametrize(("message", "digest"), PUBLISHED.items(), ids=["0", "3", "56"])
+def test_published_digests_are_found(compiled: Digests, message: bytes, digest: str) -> None:
+    for many in (compiled, one_by_one):
+        found = many(message, 0, len(message), b"", True)
+        assert found == (digest, digest, digest)
+        split = many(message, 1 if message else 0, len(message), message[:1], True)
+        assert split.output == digest
+
+
+def test_every_length_gives_what_hashlib_gives(compiled: Digests) -> None:
+    file = bytes((7 * n + n // 256) % 256 for n in range(700))
+    for n in range(300):
+        for begin, head in ((0, n), (n % 67, (3 * n) % 131), (65, 64)):
+            arguments = (file[: n + 70], begin, max(begin, n), file[:head])
+            for whole in (True, False):
+                assert compiled(*arguments, whole) == one_by_one(*arguments, whole)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=900), st.binary(max_size=300), st.integers(0, 900), st.integers(0, 900))
+def test_any_bytes_give_what_hashlib_gives(
+    compiled: Digests, file: bytes, head: bytes, one: int, two: int
+) -> None:
+    begin, end = sorted((min(one, len(file)), min(two, len(file))))
+    assert compiled(file, begin, end, head, True) == one_by_one(file, begin, end, head, True)
+
+
+def test_a_large_object_gives_what_hashlib_gives(compiled: Digests) -> None:
+    file = bytes(range(256)) * 2100
+    for whole in (True, False):
+        found = compiled(file, 4321, len(file) - 3, file[:999], whole)
+        assert found == one_by_one(file, 4321, len(file) - 3, file[:999], whole)
+        assert object_digests(file, 4321, len(file) - 3, file[:999], whole=whole) == found
+
+
+@pytest.mark.parametrize(("begin", "end"), [(0, 101), (-1, 5), (7, 6), (101, 101), (0, 1 << 40)])
+def test_nothing_beyond_the_file_is_read(compiled: Digests, begin: int, end: int) -> None:
+    with pytest.raises(ValueError, match="within the file"):
+        compiled(bytes(100), begin, end, b"", True)
+    with pytest.raises(ValueError, match="within the file"):
+        object_digests(bytes(100), begin, end, b"", whole=True)
+
+
+def test_a_library_that_hashes_otherwise_is_not_used(
+    compiled: Digests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = tmp_path / "schemas" / "native"
+    wrong.mkdir(parents=True)
+    text = SOURCE.read_text(encoding="utf-8")
+    assert "0x1f83d9ab" in text
+    (wrong / SOURCE.name).write_text(text.replace("0x1f83d9ab", "0x1f83d9aa"), encoding="utf-8")
+    assert hook().compiled(tmp_path) == ""
+    assert together(wrong / "sha256_lanes.so") is None
+
+
+def test_without_a_library_hashlib_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert together(tmp_path / "sha256_lanes.so") is None
+    (tmp_path / "no.so").write_bytes(b"no library")
+    assert together(tmp_path / "no.so") is None
+    monkeypatch.setattr(module, "together", lambda: None)
+    file = bytes(1 << 16)
+    assert object_digests(file, 9, 60000, b"x", whole=True) == one_by_one(
+        file, 9, 60000, b"x", True
+    )
+
+
+def test_without_a_compiler_the_build_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "schemas" / "native").mkdir(parents=True)
+    shutil.copy(SOURCE, tmp_path / "schemas" / "native")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setenv("CC", "/nowhere/cc")
+    assert "no C compiler" in hook().compiled(tmp_path)
+    monkeypatch.setenv("CC", f"{sys.executable} -c 'import sys; sys.exit(\"spoilt\")'")
+    assert "spoilt" in hook().compiled(tmp_path)
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert "no compiled part" in hook().compiled(tmp_path)
+    assert not list((tmp_path / "schemas" / "native").glob("*.so"))
+
+
+def test_nothing_stands_out_of_bounds_under_the_sanitizers(tmp_path: Path) -> None:
+    """The same lengths under ASan and UBSan, in a process of their own."""
+    if platform.machine() != "x86_64" or shutil.which("cc") is None:
+        pytest.skip("compiled on x86-64 with a C compiler only")
+    program = tmp_path / "lengths.c"
+    program.write_text(
+        f"""#include "{SOURCE}"
+#include <stdlib.h>
+int main(void) {{
+    if (!sha256_lanes_can()) return 0;
+    for (size_t n = 0; n < 200; n++)
+        for (size_t begin = 0; begin <= n; begin += 13) {{
+            uint8_t *file = malloc(n), *head = malloc(begin), digests[96];
+            memset(file, 7, n), memset(head, 9, begin);
+            sha256_lanes(file, n, begin, n - (n - begin) / 3, head, begin, n % 2, digests);
+            free(file), free(head);
+        }}
+    return 0;
+}}
+""",
+        encoding="utf-8",
+    )
+    made = tmp_path / "lengths"
+    flags = ["-O1", "-g", "-std=c11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    built = subprocess.run(
+        ["cc", *flags, "-o", str(made), str(program)], capture_output=True, text=True, check=False
+    )
+    if built.returncode:
+        pytest.skip("this compiler has no sanitizers")
+    ran = subprocess.run([str(made)], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
