@@ -121,14 +121,15 @@ def _usual(nested: tuple[str, ...], *, implicit: bool) -> Header:
     return scan_file(to_bytes(data))
 
 
-def _file(values: Values, nested: list[str], n_cut: int, *, implicit: bool) -> bytes:
+def _file(values: Values, nested: list[str], n_more: int, *, implicit: bool) -> bytes:
     """One slice whose elements hold these bytes; lengths are even, as files must have them."""
     header = _usual(tuple(nested), implicit=implicit)
     elements = {
         e.tag: OutElement(e.tag, e.vr or "UN", e.value) for e in header.elements.values()
     } | {_tag(name): OutElement(_tag(name), _KINDS[name].vr, v) for name, v in values.items()}
     pixels = elements[PIXEL_DATA]
-    elements[PIXEL_DATA] = replace(pixels, value=pixels.value[: len(pixels.value) - n_cut])
+    longer = pixels.value + bytes(4)
+    elements[PIXEL_DATA] = replace(pixels, value=longer[: len(pixels.value) + n_more])
     meta = [OutElement(e.tag, e.vr or "", e.value) for e in header.meta.values() if e.tag & 0xFFFF]
     return encode_file(meta, elements.values(), header.transfer_syntax)
 
@@ -160,10 +161,10 @@ def _series(draw: st.DrawFn) -> list[bytes]:
     each = st.fixed_dictionaries(
         {n: st.one_of(st.sampled_from(_KINDS[n].values), st.just(b""), random) for n in names}
     )
-    short = st.sampled_from([0, 0, 0, 0, 2])
-    files = st.tuples(each, _NESTED, short)
+    n_more = st.sampled_from([0, 0, 0, 0, 2, -2])
+    files = st.tuples(each, _NESTED, n_more)
     found = draw(st.lists(files, min_size=2, max_size=4))
-    return [_file(values, nested, cut, implicit=implicit) for values, nested, cut in found]
+    return [_file(values, nested, more, implicit=implicit) for values, nested, more in found]
 
 
 @settings(max_examples=60, deadline=None)

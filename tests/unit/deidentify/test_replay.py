@@ -14,7 +14,9 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
+from schemas.dicom import header_view
 from schemas.dicom.elements import PIXEL_DATA, Header, RawElement, Scanner, scan_file
+from schemas.dicom.header_values import NotPlainError
 from schemas.identifiers import RawPatientId
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
@@ -25,6 +27,7 @@ from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.objects import deidentify_object
 from tasks.deidentify.plan import admission, plan
 from tasks.deidentify.plan.admission import READ_BY_SERIES_CHECKS, check_admission
+from tasks.deidentify.plan.pixel_bytes import STATED_OF_PIXELS, stated_pixels
 from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.replay import Memory, replay
 from tasks.deidentify.rules.profile import Action, load_profile, tag_of
@@ -35,6 +38,22 @@ from tests.unit.deidentify.helpers import RING, SITE, anyone
 from tests.unit.deidentify.test_memory import as_big_endian, as_implicit, corpus
 
 Mutation = Callable[[Dataset], object]
+
+
+class Watched(dict[int, RawElement]):
+    """Elements that take note of which are read."""
+
+    def __init__(self, elements: dict[int, RawElement], read: set[int]) -> None:
+        super().__init__(elements)
+        self._read = read
+
+    def get(self, key: int, default: object = None) -> RawElement | None:  # type: ignore[override]  # only what is read counts
+        self._read.add(key)
+        return super().get(key)
+
+    def __getitem__(self, key: int) -> RawElement:
+        self._read.add(key)
+        return super().__getitem__(key)
 
 
 def plain(raw: bytes) -> DeidentifiedObject | Refusal:
@@ -174,6 +193,40 @@ def test_a_file_that_differs_in_more_than_a_slice_goes_the_plain_path(mutate: Mu
     assert deidentify_object(raw, load_profile(), anyone, RING.uid, memory) == plain(raw)
 
 
+def test_pixels_of_another_length_are_written_with_their_own() -> None:
+    # Zeros behind the last pixel are padding, and go out as they came.
+    slices = make_series(n_slices=4)
+    slices[2].PixelData += bytes(2)
+    first, second, longer, last = (to_bytes(data) for data in slices)
+    memory = learned(first, second)
+    for raw in (longer, last, longer):
+        done = deidentify_object(raw, load_profile(), anyone, RING.uid, memory)
+        assert isinstance(done, DeidentifiedObject)
+        require_same(done, raw)
+
+
+def test_values_that_only_the_full_parser_reads_go_the_plain_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*args: object) -> None:
+        raise NotPlainError
+
+    first, second, third, *_ = series()
+    memory = learned(first, second)
+    assert replayed(third, memory) is not None
+    monkeypatch.setattr(header_view, "plain_value", refuse)
+    assert replayed(third, memory) is None
+
+
+def test_what_the_plan_reads_of_pixels_is_all_that_may_not_be_taken_over() -> None:
+    for raw in corpus():
+        known = scan_file(raw)
+        read: set[int] = set()
+        elements = Watched(known.elements, read)
+        stated_pixels(Header(known.transfer_syntax, known.encoding, elements, known.meta))
+        assert read <= STATED_OF_PIXELS
+
+
 def test_a_text_that_differs_within_a_series_is_decided_anew() -> None:
     def describe(data: Dataset, number: list[int] = [0]) -> None:  # noqa: B006  counts the slices
         number[0] += 1
@@ -198,23 +251,12 @@ def test_the_checks_of_a_series_read_nothing_that_may_differ(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: set[int] = set()
-
-    class Watched(dict[int, RawElement]):
-        def get(self, key: int, default: object = None) -> RawElement | None:  # type: ignore[override]  # only what is read counts
-            read.add(key)
-            return super().get(key)
-
-        def __getitem__(self, key: int) -> RawElement:
-            read.add(key)
-            return super().__getitem__(key)
-
     monkeypatch.setattr(admission, "_uid_reason", lambda header: None)
     monkeypatch.setattr(admission, "check_pixel_bytes", lambda header: None)
     for raw in corpus():
         known = scan_file(raw)
-        check_admission(
-            Header(known.transfer_syntax, known.encoding, Watched(known.elements), known.meta)
-        )
+        elements = Watched(known.elements, read)
+        check_admission(Header(known.transfer_syntax, known.encoding, elements, known.meta))
     assert read <= READ_BY_SERIES_CHECKS
 
 
