@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import struct
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -203,6 +204,29 @@ def test_pixels_of_another_length_are_written_with_their_own() -> None:
         done = deidentify_object(raw, load_profile(), anyone, RING.uid, memory)
         assert isinstance(done, DeidentifiedObject)
         require_same(done, raw)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"BitsStored": 11, "HighBit": 10},
+        {"PixelPaddingValue": 1},
+        {"PhotometricInterpretation": "RGB"},
+    ],
+    ids=lambda stated: next(iter(stated)),
+)
+def test_a_file_that_states_its_pixels_otherwise_is_checked_by_what_it_states(
+    stated: dict[str, object],
+) -> None:
+    slices = make_series(n_slices=3, PixelPaddingValue=63000)
+    for data in slices:
+        data.PixelData = struct.pack("<H", 63000) + data.PixelData[2:]
+    for keyword, value in stated.items():
+        setattr(slices[2], keyword, value)
+    first, second, third = (to_bytes(data) for data in slices)
+    memory = learned(first, second)
+    assert isinstance(plain(third), Refusal)
+    assert deidentify_object(third, load_profile(), anyone, RING.uid, memory) == plain(third)
 
 
 def test_values_that_only_the_full_parser_reads_go_the_plain_path(
