@@ -124,6 +124,8 @@ def harvest_element(root: RawElement, charset: str) -> frozenset[Identifier]:
     """Return the identifiers in one top-level element and below it."""
     if root.tag == PIXEL_DATA or (root.group % 2 and root.items is None):
         return frozenset()
+    if root.items is None and _kind_of(root) is None and root.tag not in _COMMENTS:
+        return frozenset()
     return frozenset(
         identifier
         for element in walk((root,))
@@ -137,8 +139,7 @@ def _of_element(element: RawElement, charset: str) -> Iterator[Identifier]:
         for text in possible_texts(element.value, charset):
             yield from (Identifier(IdentifierKind.PHYSICIAN, name) for name in told_names(text))
         return
-    vr = element.vr or vr_from_dictionary(element.tag)
-    kind = _KIND_OF_TAG.get(element.tag) or _KIND_OF_VR.get(vr)
+    kind = _kind_of(element)
     if kind is None:
         return
     for text in possible_texts(element.value, charset):
@@ -146,6 +147,11 @@ def _of_element(element: RawElement, charset: str) -> Iterator[Identifier]:
             value = _canonical(kind, part.strip("\0 "))
             if value:
                 yield Identifier(kind, value)
+
+
+def _kind_of(element: RawElement) -> IdentifierKind | None:
+    vr = element.vr or vr_from_dictionary(element.tag)
+    return _KIND_OF_TAG.get(element.tag) or _KIND_OF_VR.get(vr)
 
 
 def _canonical(kind: IdentifierKind, value: str) -> str:

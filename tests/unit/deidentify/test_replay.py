@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import logging
 import struct
@@ -18,7 +19,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from schemas.dicom import header_view
 from schemas.dicom.elements import PIXEL_DATA, Header, RawElement, Scanner, scan_file
 from schemas.dicom.header_values import NotPlainError
-from schemas.identifiers import RawPatientId
+from schemas.identifiers import RawPatientId, Sha256
 from schemas.records import SubjectAssignment
 from schemas.states import ReasonCode
 from tasks.deidentify import replay as replay_module
@@ -378,6 +379,51 @@ def test_a_fault_in_a_rule_while_replaying_holds_the_object(
 ) -> None:
     monkeypatch.setitem(plan._ACTORS, action, _fail)
     assert worker().reason is ReasonCode.STAGE_FAILED
+
+
+@pytest.mark.parametrize("side", [16, 200])
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_digests_are_those_of_the_bytes_whichever_way_they_were_made(
+    side: int, packed: bool, tmp_path: Path
+) -> None:
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    start_worker(Subjects(RING, site=SITE), staging, 60.0)
+    pixels = (bytes(range(200)) * (side * side))[: 2 * side * side]
+    slices = make_series(
+        n_slices=4, Rows=side, Columns=side, BitsStored=16, HighBit=15, PixelData=pixels
+    )
+    for number, data in enumerate(slices):
+        path, raw = tmp_path / f"{number}", to_bytes(data)
+        path.write_bytes(gzip.compress(raw) if packed else raw)
+        told = Sha256(hashlib.sha256(path.read_bytes()).hexdigest())
+        # Hashed when it was received, or never before; of either the same is said.
+        for sha256 in (told, None):
+            result = run_job(Job(number, path, path.stat().st_size, sha256))
+            assert (result.reason, result.source_sha256) == (None, told)
+            assert result.staged is not None
+            written = result.staged.read_bytes()
+            assert result.output_sha256 == hashlib.sha256(written).hexdigest()
+            found = dcmread(BytesIO(written)).PixelData
+            assert found == pixels
+            assert result.pixel_sha256 == hashlib.sha256(found).hexdigest()
+    changed = run_job(Job(9, path, path.stat().st_size, Sha256("0" * 64)))
+    assert (changed.reason, changed.source_sha256) == (ReasonCode.STAGE_FAILED, told)
+    logging.disable(logging.NOTSET)
+
+
+def test_of_a_file_that_holds_nothing_the_digest_is_told_too(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_bytes(b"no image")
+    start_worker(Subjects(RING, site=SITE), tmp_path, 60.0)
+    for number, name in enumerate(("empty", "text")):
+        path = tmp_path / name
+        result = run_job(Job(number, path, path.stat().st_size))
+        assert result.reason in (ReasonCode.EMPTY_FILE, ReasonCode.NOT_DICOM)
+        assert result.source_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    missing = run_job(Job(2, tmp_path / "missing", 0))
+    assert (missing.reason, missing.source_sha256) == (ReasonCode.STAGE_FAILED, "")
+    logging.disable(logging.NOTSET)
 
 
 def test_without_a_fault_the_third_file_is_replayed_and_written(
