@@ -64,7 +64,7 @@ _PER_FRAME_GROUPS, _UIH_GROUP, _UIH_FRAMES = 0x52009230, 0x0065, 0x51
 
 _SOP_UID = tag_of("SOPInstanceUID")
 #: Values of an attribute whose outcome is remembered, and bytes of the longest.
-_MOST_REMEMBERED, _LONGEST_REMEMBERED = 4, 256
+_MOST_REMEMBERED, _LONGEST_REMEMBERED = 2, 256
 
 Outcome = tuple[object, ...]
 Days = tuple[tuple[date, date], ...]

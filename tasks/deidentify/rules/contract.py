@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import unpack
 
 from pydicom.datadict import dictionary_has_tag
@@ -76,6 +77,7 @@ class Contract:
         return not numbers or (self.accepts_numbers is not None and self.accepts_numbers(numbers))
 
 
+@lru_cache(maxsize=1024)
 def vm_allows(vm: str, count: int) -> bool:
     """Return whether a value multiplicity admits `count` values; none is always allowed."""
     low, _, high = vm.partition("-")
@@ -193,8 +195,10 @@ def _ranges(text: str) -> Callable[[tuple[float, ...]], bool]:
 
     def accepts(numbers: tuple[float, ...]) -> bool:
         for index, number in enumerate(numbers):
-            ranges = positions[min(index, len(positions) - 1)]
-            if not any(low <= number <= high for low, high in ranges):
+            for low, high in positions[min(index, len(positions) - 1)]:
+                if low <= number <= high:
+                    break
+            else:
                 return False
         return True
 
