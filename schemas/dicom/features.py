@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from schemas.dicom.device_identity import COIL_KEYWORDS, DEVICE_KEYWORDS, coil_id, device_id
@@ -167,15 +167,19 @@ def read_features(
 
 def fields_of_tags(tags: Iterable[int]) -> tuple[str, ...]:
     """Return the fields that read any of these attributes; private ones may tell some."""
+    found = {name for tag in tags for name in _fields_of_tag(tag)}
+    return tuple(name for name in _fields() if name in found)
+
+
+@lru_cache(maxsize=4096)
+def _fields_of_tag(tag: int) -> tuple[str, ...]:
     from pydicom.datadict import keyword_for_tag
 
-    keywords = {keyword_for_tag(tag) for tag in tags if tag >> 16 & 1 == 0}
-    private = any(may_tell_private_field(tag) for tag in tags)
-    return tuple(
-        name
-        for name, field in _fields().items()
-        if keywords & set(field.keywords) or (private and name in PRIVATE_FIELDS)
-    )
+    told = PRIVATE_FIELDS if may_tell_private_field(tag) else ()
+    if tag >> 16 & 1:
+        return told
+    keyword = keyword_for_tag(tag)
+    return (*told, *(name for name, field in _fields().items() if keyword in field.keywords))
 
 
 def reread_features(
