@@ -134,7 +134,7 @@ def replay(
         done = _replayed(reference, layout, own, file)
         if done is not None:
             memory.references.keep(data, reference, known.n_bytes)
-        return done
+            return done
     return None
 
 

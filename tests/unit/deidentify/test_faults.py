@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,13 +163,26 @@ def test_a_date_written_otherwise_than_planned_holds_the_person(
 def test_an_object_that_cannot_be_written_is_held(
     outcome: Callable[[], tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = Path.open
+    opened = os.open
 
-    def only_to_read(path: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-        return fail() if "w" in mode else opened(path, mode, *args, **kwargs)
+    def only_to_read(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        if flags & os.O_WRONLY:
+            fail()
+        return opened(path, flags, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "open", only_to_read)
+    monkeypatch.setattr(os, "open", only_to_read)
     assert outcome() == (FileState.QUARANTINED, ReasonCode.STAGE_FAILED)
+
+
+def test_what_a_first_write_leaves_out_is_written_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").write_bytes(to_bytes(make_instance()))
+    start_worker(Subjects(RING, site=SITE), tmp_path, 60.0)
+    monkeypatch.setattr(os, "writev", lambda descriptor, parts: os.write(descriptor, parts[0][:9]))
+    result = run_job(Job(1, tmp_path / "in", 1))
+    assert result.staged is not None
+    assert hashlib.sha256(result.staged.read_bytes()).hexdigest() == result.output_sha256
 
 
 def test_a_plain_classic_instance_is_held_as_well(
