@@ -124,7 +124,7 @@ def harvest_element(root: RawElement, charset: str) -> frozenset[Identifier]:
     """Return the identifiers in one top-level element and below it."""
     if root.tag == PIXEL_DATA or (root.group % 2 and root.items is None):
         return frozenset()
-    if root.items is None and _kind_of(root) is None and root.tag not in _COMMENTS:
+    if root.items is None and not may_identify(root.tag, root.vr):
         return frozenset()
     return frozenset(
         identifier
@@ -139,7 +139,7 @@ def _of_element(element: RawElement, charset: str) -> Iterator[Identifier]:
         for text in possible_texts(element.value, charset):
             yield from (Identifier(IdentifierKind.PHYSICIAN, name) for name in told_names(text))
         return
-    kind = _kind_of(element)
+    kind = _kind_of(element.tag, element.vr)
     if kind is None:
         return
     for text in possible_texts(element.value, charset):
@@ -149,9 +149,13 @@ def _of_element(element: RawElement, charset: str) -> Iterator[Identifier]:
                 yield Identifier(kind, value)
 
 
-def _kind_of(element: RawElement) -> IdentifierKind | None:
-    vr = element.vr or vr_from_dictionary(element.tag)
-    return _KIND_OF_TAG.get(element.tag) or _KIND_OF_VR.get(vr)
+def may_identify(tag: int, vr: str | None) -> bool:
+    """Return whether an element that holds no items may say anything about people or places."""
+    return tag in _COMMENTS or _kind_of(tag, vr) is not None
+
+
+def _kind_of(tag: int, vr: str | None) -> IdentifierKind | None:
+    return _KIND_OF_TAG.get(tag) or _KIND_OF_VR.get(vr or vr_from_dictionary(tag))
 
 
 def _canonical(kind: IdentifierKind, value: str) -> str:

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from schemas.dicom.by_series import BySeries
 from schemas.dicom.charsets import decode_text
-from schemas.dicom.elements import PIXEL_DATA, RawElement
+from schemas.dicom.elements import PIXEL_DATA, Place, RawElement
 from schemas.dicom.features import fields_of_tags, reread_features
 from schemas.dicom.header_view import HeaderView
 from schemas.dicom.known_header import Followed
@@ -130,7 +130,7 @@ def replay(
         if own is None:
             continue
         place = followed.places[PIXEL_DATA]
-        file = _File(data, place.begin, place.end, hashes_source)
+        file = _File(data, followed.places, place.begin, place.end, hashes_source)
         done = _replayed(reference, layout, own, file)
         if done is not None:
             memory.references.keep(data, reference, known.n_bytes)
@@ -163,9 +163,10 @@ def _own_elements(
 
 
 class _File(NamedTuple):
-    """A file, where its pixels stand, and whether it is hashed."""
+    """A file, where its elements and its pixels stand, and whether it is hashed."""
 
     data: bytes
+    places: Mapping[int, Place]
     begin: int
     end: int
     is_hashed: bool
@@ -188,7 +189,7 @@ def _replayed(
         return None
     became = {}
     for tag, element in own.items():
-        found = template.became(element)
+        found = template.became(element, file.data, file.places[tag])
         if found is None:
             return None
         became[tag] = found

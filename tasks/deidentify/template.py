@@ -29,6 +29,7 @@ from schemas.dicom.elements import (
 from schemas.dicom.encode import OutElement, element_parts, encode_start
 from schemas.dicom.known_header import KnownHeader, can_be_known
 from schemas.dicom.scan_errors import ScanError
+from tasks.deidentify.as_it_came import Test, kept_as_it_came, numbers_as_they_came
 from tasks.deidentify.deidentified import NotAsPlannedError
 from tasks.deidentify.identifiers import Identifier, harvest_element
 from tasks.deidentify.plan.actions import Context, Day, ElementAction
@@ -122,6 +123,7 @@ class Template:
     stated: StatedPixels
     n_pixel_bytes: int
     _became: dict[int, dict[bytes, Became]] = field(repr=False, default_factory=dict)
+    _as_they_came: dict[int, Test | None] = field(repr=False, default_factory=dict)
     _starts: dict[int, tuple[bytes, bytes]] = field(repr=False, default_factory=dict)
 
     def may_differ(self, tag: int) -> bool:
@@ -146,11 +148,21 @@ class Template:
         together = {**known.elements, **elements}
         return Header(known.transfer_syntax, known.encoding, together, known.meta)
 
-    def became(self, element: RawElement) -> Became | None:
+    def became(self, element: RawElement, data: bytes, place: Place) -> Became | None:
         """Return what becomes of an element; None when a rule decides otherwise than it did.
 
         Values come again in a series: the last few of each attribute are remembered.
+
+        Parameters
+        ----------
+        element : RawElement
+        data : bytes
+            The file.
+        place : Place
+            Where in it the element stands.
         """
+        if self._goes_as_it_came(element):
+            return Became(element.value, data[place.start : place.end], element, (), frozenset())
         of_tag = self._became.setdefault(element.tag, {})
         found = of_tag.get(element.value)
         if found is None:
@@ -160,6 +172,20 @@ class Template:
                     of_tag.clear()
                 of_tag[element.value] = found
         return found
+
+    def _goes_as_it_came(self, element: RawElement) -> bool:
+        tag = element.tag
+        if tag not in self._as_they_came:
+            self._as_they_came[tag] = self._test_of(tag, element.vr)
+        test = self._as_they_came[tag]
+        return test is not None and test(element.value)
+
+    def _test_of(self, tag: int, vr: str | None) -> Test | None:
+        test = numbers_as_they_came(tag, vr, self.context)
+        if test is None or vr is None or tag not in self.written.places:
+            return None
+        kept = kept_as_it_came(tag, vr, self.context)
+        return test if outcome_of(kept) == outcome_of(self.actions[tag]) else None
 
     def _planned(self, element: RawElement) -> Became | None:
         action = plan_element(element, self.creators, self.context)

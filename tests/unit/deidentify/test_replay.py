@@ -373,7 +373,7 @@ def test_a_fault_while_replaying_holds_the_object(
     assert "Zhang" not in repr(result)
 
 
-@pytest.mark.parametrize("action", [Action.KEEP, Action.UID], ids=str)
+@pytest.mark.parametrize("action", [Action.UID], ids=str)
 def test_a_fault_in_a_rule_while_replaying_holds_the_object(
     action: Action, worker: Callable[[], JobResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
