@@ -1,8 +1,8 @@
-r"""Numbers that go out as the very bytes they came in, told without planning them again.
+"""Values that go out as the very bytes they came in, told without planning them again.
 
 Most of what differs between the slices of a series are numbers (position, instance, table, time of
-echo). Where one stands in DICOM's own form already, its rule keeps it and writes it as it stands
-(`rules.values.keep_numbers`): then head, length and padding are the same too. Whatever is not
+echo) and times of day. Where one stands in DICOM's own form already, its rule keeps it and writes
+it as it stands (`rules.values`): then head, length and padding are the same too. Whatever is not
 certain to be so is planned by the rules, which are the reference the tests hold this against.
 """
 
@@ -14,11 +14,15 @@ from collections.abc import Callable
 from schemas.dicom.encode import OutElement
 from tasks.deidentify.identifiers import may_identify
 from tasks.deidentify.plan.actions import Context, ElementAction
-from tasks.deidentify.rules.profile import ROOT, Action
+from tasks.deidentify.rules.profile import ROOT, Action, Rule
 
 #: Says of a value field whether it goes out as it came.
 Test = Callable[[bytes], bool]
 _WHOLE, _DECIMAL = rb"[+-]?[0-9]{1,11}", rb"[+-]?[0-9]{1,9}(?:\.[0-9]{0,5})?"
+#: Hours, minutes and seconds, each in its range.
+_TIME = re.compile(
+    rb"(?:[01][0-9]|2[0-3])(?:[0-5][0-9](?:(?:[0-5][0-9]|60)(?:\.[0-9]{1,6})?)?)?[ ]?"
+)
 #: Of values without blanks and of 16 characters at most (PS3.5 6.2), one blank of padding behind.
 _FORMS = {
     vr: re.compile(rb"%s(?:\\%s)*[ ]?" % (one, one))
@@ -26,8 +30,8 @@ _FORMS = {
 }
 
 
-def numbers_as_they_came(tag: int, vr: str | None, context: Context) -> Test | None:
-    """Return what tells of a top-level element whether it goes out as it came; None for no number.
+def as_it_came(tag: int, vr: str | None, context: Context) -> Test | None:
+    """Return what tells of a top-level element whether it goes out as it came; None if nothing can.
 
     Parameters
     ----------
@@ -38,23 +42,33 @@ def numbers_as_they_came(tag: int, vr: str | None, context: Context) -> Test | N
         What decides beside the element.
     """
     rule = context.profile.rules[ROOT].get(tag)
-    form = _FORMS.get(vr or "")
-    if rule is None or rule.action is not Action.KEEP or form is None or vr is None:
+    if rule is None or vr is None or vr not in rule.vr.split("|"):
         return None
-    contract = rule.contract
-    is_number = contract.is_of_numbers(rule.vr) and vr in rule.vr.split("|")
-    if not is_number or not context.encoding.explicit or may_identify(tag, vr):
+    if not context.encoding.explicit or may_identify(tag, vr):
         return None
+    if rule.action is Action.TIME and vr == "TM":
+        return _is_time
+    is_number = rule.action is Action.KEEP and rule.contract.is_of_numbers(rule.vr)
+    form = _FORMS.get(vr)
+    return _number_test(rule, form) if is_number and form is not None else None
+
+
+def _is_time(value: bytes) -> bool:
+    return len(value) % 2 == 0 and _TIME.fullmatch(value) is not None
+
+
+def _number_test(rule: Rule, form: re.Pattern[bytes]) -> Test:
+    contract, vm = rule.contract, rule.vm
 
     def test(value: bytes) -> bool:
         if form.fullmatch(value) is None or len(value) % 2:
             return False
-        return contract.accepts_as_numbers(rule.vm, tuple(map(float, value.split(b"\\"))))
+        return contract.accepts_as_numbers(vm, tuple(map(float, value.split(b"\\"))))
 
     return test
 
 
 def kept_as_it_came(tag: int, vr: str, context: Context) -> ElementAction:
-    """Return what happens to such an element, whatever its number is."""
+    """Return what happens to such an element, whatever its value is."""
     rule = context.profile.rules[ROOT][tag]
     return ElementAction(tag, rule.action, rule.option, OutElement(tag, vr, b"0"))

@@ -29,7 +29,7 @@ from schemas.dicom.elements import (
 from schemas.dicom.encode import OutElement, element_parts, encode_start
 from schemas.dicom.known_header import KnownHeader, can_be_known
 from schemas.dicom.scan_errors import ScanError
-from tasks.deidentify.as_it_came import Test, kept_as_it_came, numbers_as_they_came
+from tasks.deidentify.as_it_came import Test, as_it_came, kept_as_it_came
 from tasks.deidentify.deidentified import NotAsPlannedError
 from tasks.deidentify.identifiers import Identifier, harvest_element
 from tasks.deidentify.plan.actions import Context, Day, ElementAction
@@ -42,6 +42,7 @@ from tasks.deidentify.plan.plan import (
     PERSON_NAMES,
     SPECIFIC_CHARACTER_SET,
     STUDY_DATE,
+    is_removed_unread,
     plan_element,
 )
 from tasks.deidentify.plan.plan_private import is_creator, private_creators
@@ -124,6 +125,7 @@ class Template:
     n_pixel_bytes: int
     _became: dict[int, dict[bytes, Became]] = field(repr=False, default_factory=dict)
     _as_they_came: dict[int, Test | None] = field(repr=False, default_factory=dict)
+    _removed: dict[int, bool] = field(repr=False, default_factory=dict)
     _starts: dict[int, tuple[bytes, bytes]] = field(repr=False, default_factory=dict)
 
     def may_differ(self, tag: int) -> bool:
@@ -163,6 +165,8 @@ class Template:
         """
         if self._goes_as_it_came(element):
             return Became(element.value, data[place.start : place.end], element, (), frozenset())
+        if self._is_removed(element.tag):
+            return Became(b"", None, None, (), harvest_element(element, self.context.charset))
         of_tag = self._became.setdefault(element.tag, {})
         found = of_tag.get(element.value)
         if found is None:
@@ -181,11 +185,16 @@ class Template:
         return test is not None and test(element.value)
 
     def _test_of(self, tag: int, vr: str | None) -> Test | None:
-        test = numbers_as_they_came(tag, vr, self.context)
+        test = as_it_came(tag, vr, self.context)
         if test is None or vr is None or tag not in self.written.places:
             return None
         kept = kept_as_it_came(tag, vr, self.context)
         return test if outcome_of(kept) == outcome_of(self.actions[tag]) else None
+
+    def _is_removed(self, tag: int) -> bool:
+        if tag not in self._removed:
+            self._removed[tag] = is_removed_unread(tag, self.creators, self.context)
+        return self._removed[tag]
 
     def _planned(self, element: RawElement) -> Became | None:
         action = plan_element(element, self.creators, self.context)

@@ -22,7 +22,7 @@ from tasks.deidentify.plan.actions import (
     removed,
     vr_of,
 )
-from tasks.deidentify.plan.plan_private import plan_private, plan_private_element
+from tasks.deidentify.plan.plan_private import has_no_rule, plan_private, plan_private_element
 from tasks.deidentify.plan.stand_ins import (
     OTHER,
     is_multi_frame,
@@ -166,6 +166,13 @@ def plan_element(
     if element.group % 2:
         return plan_private_element(element, creators, context, _plan_all_items)
     return _plan_public(element, ROOT, context)
+
+
+def is_removed_unread(tag: int, creators: Mapping[int, str], context: Context) -> bool:
+    """Return whether a top-level element is removed whatever it holds, with no loss to tell."""
+    if tag >> 16 & 1:
+        return has_no_rule(tag, creators, context)
+    return tag not in context.profile.rules[ROOT] and context.deciding.of_public(tag) is None
 
 
 def _written(rule: Rule, value: bytes, *, vr: str = "", dropped: int = 0) -> ElementAction:

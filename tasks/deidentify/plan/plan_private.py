@@ -51,6 +51,13 @@ def plan_private_element(
     return _act_private(element, creator, context, plan_items)
 
 
+def has_no_rule(tag: int, creators: Mapping[int, str], context: Context) -> bool:
+    """Return whether the creator of a private attribute is known and none of its rules are."""
+    creator = creators.get(_creator_tag(tag), "")
+    ruled = (creator, tag >> 16) in context.profile.private
+    return not ruled and creator in private_dictionaries
+
+
 def _lost_without_rule(element: RawElement, creator: str, context: Context) -> str:
     """Return which deciding attribute an element is whose creator is missing or nobody's.
 

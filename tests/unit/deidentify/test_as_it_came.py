@@ -1,4 +1,4 @@
-"""A number that is said to go out as it came is what the rules would have written."""
+"""A value that is said to go out as it came is what the rules would have written."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from schemas.dicom.elements import RawElement, scan_file
 from schemas.dicom.encode import element_parts
-from tasks.deidentify.as_it_came import kept_as_it_came, numbers_as_they_came
+from tasks.deidentify.as_it_came import as_it_came, kept_as_it_came
 from tasks.deidentify.identifiers import harvest_element
-from tasks.deidentify.plan.actions import Context, Person
-from tasks.deidentify.plan.plan import context_of, plan_element
+from tasks.deidentify.plan.actions import Context, Person, removed
+from tasks.deidentify.plan.plan import context_of, is_removed_unread, plan_element
 from tasks.deidentify.rules.profile import ROOT, load_profile, tag_of
 from tasks.deidentify.template import outcome_of
 from tests.builders import make_instance, to_bytes
@@ -25,16 +25,17 @@ def context(raw: bytes) -> Context:
 
 EXPLICIT = context(to_bytes(make_instance()))
 TAGS = sorted(load_profile().rules[ROOT])
-TESTED = [(t, vr) for t in TAGS for vr in ("IS", "DS") if numbers_as_they_came(t, vr, EXPLICIT)]
+TESTED = [(t, vr) for t in TAGS for vr in ("IS", "DS", "TM") if as_it_came(t, vr, EXPLICIT)]
 PART = st.one_of(
     st.from_regex(r"[+-]?[0-9]{1,12}(\.[0-9]{0,7})?([eE][+-]?[0-9])?", fullmatch=True),
     st.sampled_from(["", " 1", "1 ", "nan", "inf", "1_0", "0x1", "１", ".5", "-0", "00", "1,5"]),
+    st.from_regex(r"[0-3][0-9]([0-7][0-9]([0-7][0-9](\.[0-9]{0,7})?)?)?", fullmatch=True),
     st.text(max_size=3),
 )
 
 
 def require_as_planned(tag: int, vr: str, value: bytes) -> bool:
-    test = numbers_as_they_came(tag, vr, EXPLICIT)
+    test = as_it_came(tag, vr, EXPLICIT)
     assert test is not None
     if not test(value):
         return False
@@ -67,6 +68,8 @@ def test_whatever_is_said_to_go_as_it_came_is_planned_so(
         ("InstanceNumber", "IS", b"7 "),
         ("ImagePositionPatient", "DS", b"-25.0\\-20.0\\102.5 "),
         ("SliceLocation", "DS", b"-103.5"),
+        ("ContentTime", "TM", b"102000"),
+        ("AcquisitionTime", "TM", b"102000.123456 "),
     ],
 )
 def test_usual_numbers_go_as_they_came(keyword: str, vr: str, value: bytes) -> None:
@@ -78,21 +81,66 @@ def test_usual_numbers_go_as_they_came(keyword: str, vr: str, value: bytes) -> N
     [b"", b" 7", b"7", b"7\0", b"7  ", b"1.5 ", b"12\n\n", b"1\\ 2", b"123456789012", b"Zhang^"],
 )
 def test_what_is_not_plainly_a_number_is_planned(value: bytes) -> None:
-    test = numbers_as_they_came(tag_of("InstanceNumber"), "IS", EXPLICIT)
+    test = as_it_came(tag_of("InstanceNumber"), "IS", EXPLICIT)
+    assert test is not None
+    assert not test(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"10:20 ",
+        b"240000",
+        b"106000",
+        b"102061",
+        b"102000.1234567 ",
+        b"1020+0800 ",
+        b"10\\11 ",
+    ],
+)
+def test_what_is_not_plainly_a_time_is_planned(value: bytes) -> None:
+    test = as_it_came(tag_of("ContentTime"), "TM", EXPLICIT)
     assert test is not None
     assert not test(value)
 
 
 def test_more_values_than_an_attribute_has_are_planned() -> None:
-    test = numbers_as_they_came(tag_of("SliceLocation"), "DS", EXPLICIT)
+    test = as_it_came(tag_of("SliceLocation"), "DS", EXPLICIT)
     assert test is not None
     assert not test(b"1.0\\2.00")
 
 
 def test_what_is_no_number_by_its_rule_or_its_vr_is_planned() -> None:
-    assert numbers_as_they_came(tag_of("SOPInstanceUID"), "UI", EXPLICIT) is None
-    assert numbers_as_they_came(tag_of("PatientName"), "DS", EXPLICIT) is None
-    assert numbers_as_they_came(tag_of("InstanceNumber"), "LO", EXPLICIT) is None
-    assert numbers_as_they_came(tag_of("InstanceNumber"), None, EXPLICIT) is None
-    assert numbers_as_they_came(tag_of("InstanceNumber"), "IS", context(as_implicit())) is None
-    assert numbers_as_they_came(0x00191001, "IS", EXPLICIT) is None
+    assert as_it_came(tag_of("SOPInstanceUID"), "UI", EXPLICIT) is None
+    assert as_it_came(tag_of("PatientName"), "DS", EXPLICIT) is None
+    assert as_it_came(tag_of("InstanceNumber"), "LO", EXPLICIT) is None
+    assert as_it_came(tag_of("InstanceNumber"), None, EXPLICIT) is None
+    assert as_it_came(tag_of("InstanceNumber"), "IS", context(as_implicit())) is None
+    assert as_it_came(0x00191001, "IS", EXPLICIT) is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    tag=st.one_of(st.sampled_from(TAGS), st.integers(0x00080000, 0x7FE0000F)),
+    vr=st.sampled_from([None, "UN", "LO", "DS", "UI", "DA", "PN", "US"]),
+    value=st.one_of(st.binary(max_size=9), st.sampled_from([b"20250306", b"1.2.3 ", b"Li^1"])),
+)
+def test_what_is_removed_unread_is_removed_by_the_plan(
+    tag: int, vr: str | None, value: bytes
+) -> None:
+    creators = {0x00190010: "SIEMENS MR HEADER", 0x00290010: "Zhang^Weiming", 0x00290011: ""}
+    for at in (tag, 0x00191000 | tag & 0xFF, 0x00291000 | tag & 0xFF, 0x00431000 | tag & 0xFF):
+        if is_removed_unread(at, creators, EXPLICIT):
+            planned = plan_element(RawElement(at, vr, value), creators, EXPLICIT)
+            assert outcome_of(planned) == outcome_of(removed(at))
+
+
+def test_most_of_what_no_rule_names_is_removed_unread() -> None:
+    for keyword in ("InstanceCreationTime", "OperatorsName"):
+        assert is_removed_unread(tag_of(keyword), {}, EXPLICIT) == (
+            tag_of(keyword) not in load_profile().rules[ROOT]
+        )
+    assert is_removed_unread(0x00290010 + 0x1000, {0x00290010: "SIEMENS CSA NON-IMAGE"}, EXPLICIT)
+    assert not is_removed_unread(0x0019100C, {0x00190010: "SIEMENS MR HEADER"}, EXPLICIT)
+    assert not is_removed_unread(0x0019100C, {}, EXPLICIT)
