@@ -14,9 +14,11 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from benchmarks.processes import Cost, cost_of, machine_facts
@@ -43,21 +45,21 @@ def main() -> None:
     least: dict[str, tuple[int, float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         print(machine_facts(Path(scratch)))
-        print(f"{'files':>8}{'tree':>8}{'CPU s':>8}{'ms a file':>11}{'peak MiB':>10}{'bytes a file':>14}")
+        print("   files    tree   CPU s  ms a file  peak MiB  bytes a file")
         for n_files in sorted(options.files):
             delivery = Path(scratch, f"in{n_files}")
             make_delivery(delivery, n_files)
-            for number in range(options.rounds):
-                for name, tree in trees.items():
-                    cost = _run(tree, delivery, Path(scratch, f"{name}{n_files}-{number}"), options.workers)
-                    fewest, peak = least.setdefault(name, (n_files, cost.peak_mib))
-                    more = n_files - fewest
-                    grown = f"{(cost.peak_mib - peak) * (1 << 20) / more:14.0f}" if more else ""
-                    print(
-                        f"{n_files:>8}{name:>8}{cost.cpu_s:>8.2f}{1000 * cost.cpu_s / n_files:>11.3f}"
-                        f"{cost.peak_mib:>10.0f}{grown}",
-                        flush=True,
-                    )
+            for number, (name, tree) in product(range(options.rounds), trees.items()):
+                place = Path(scratch, f"{name}{n_files}-{number}")
+                cost = _run(tree, delivery, place, options.workers)
+                fewest, peak = least.setdefault(name, (n_files, cost.peak_mib))
+                more = n_files - fewest
+                grown = f"{(cost.peak_mib - peak) * (1 << 20) / more:14.0f}" if more else ""
+                each = 1000 * cost.cpu_s / n_files
+                print(
+                    f"{n_files:8}{name:>8}{cost.cpu_s:8.2f}{each:11.3f}{cost.peak_mib:10.0f}{grown}"
+                )
+                shutil.rmtree(place)
 
 
 def _run(tree: Path, delivery: Path, place: Path, workers: int) -> Cost:

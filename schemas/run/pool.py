@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from itertools import groupby, islice
+from itertools import groupby
 from multiprocessing import connection
 from multiprocessing.context import ForkContext, ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -34,6 +34,7 @@ from schemas.run.work import Start, Warm, Work, elsewhere
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Packed = TypeVar("Packed")
 
 #: Items that belong together go to one worker, up to so many at a time.
 _CHUNK = 64
@@ -163,25 +164,64 @@ def run_in_order(
         Says by equal values which items in a row belong together: a worker that has seen one
         file of a series does the next ones faster.
     """
-    run = partial(run_isolated, partial(_each, function), warm=warm, start=start)
+    for results in run_packed(
+        function,
+        items,
+        pack=_as_they_are,
+        workers=workers,
+        on_death=on_death,
+        together=together,
+        warm=warm,
+        start=start,
+    ):
+        yield from results
+
+
+def run_packed(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    pack: Callable[[list[Result]], Packed],
+    workers: int,
+    on_death: Callable[[Item], Result],
+    together: Callable[[Item], object],
+    warm: Warm | None = None,
+    start: Start | None = None,
+) -> Iterator[Packed]:
+    """Yield the results of items that belong together as one, in the order of the items.
+
+    Parameters
+    ----------
+    function, items, workers, on_death, together, warm, start
+        As in `run_in_order`. A slice of `items` is what goes to a worker at once; a sequence
+        that makes its items when they are asked for need not hold them all.
+    pack : callable
+        Module-level function; called in the worker with the results of a few dozen items, it
+        makes of them what comes back. What many items have in common need be told once.
+    """
+    run = partial(run_isolated, partial(_each, function, pack), warm=warm, start=start)
     chunks = list(_chunks(items, together))
-    done: dict[int, list[Result]] = {}
+    done: dict[int, list[Packed]] = {}
     n_given = 0
     for index, outcome in run(chunks, workers=workers):
         if isinstance(outcome, Loss):
             # Nobody knows which item ended the worker: all of the chunk run singly.
             singles = [[item] for item in chunks[index]]
             alone = dict(run(singles, workers=1))
+            ends = (alone[place] for place in range(len(singles)))
             done[index] = [
-                result
-                for i, single in enumerate(singles)
-                for result in _results(alone[i], on_death, single)
+                pack([on_death(single[0])]) if isinstance(end, Loss) else _unless_raised(end)
+                for single, end in zip(singles, ends, strict=True)
             ]
         else:
-            done[index] = _results(outcome, on_death, chunks[index])
+            done[index] = [_unless_raised(outcome)]
         while n_given in done:
             yield from done.pop(n_given)
             n_given += 1
+
+
+def _as_they_are(results: list[Result]) -> list[Result]:
+    return results
 
 
 @dataclass(frozen=True)
@@ -191,27 +231,30 @@ class _Raised:
     error: Exception
 
 
-def _each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result] | _Raised:
+def _each(
+    function: Callable[[Item], Result],
+    pack: Callable[[list[Result]], Packed],
+    items: Sequence[Item],
+) -> Packed | _Raised:
     try:
-        return [function(item) for item in items]
+        return pack([function(item) for item in items])
     except Exception as error:
         return _Raised(error)
 
 
-def _results(
-    outcome: list[Result] | _Raised | Loss,
-    on_death: Callable[[Item], Result],
-    items: Sequence[Item],
-) -> list[Result]:
+def _unless_raised(outcome: Packed | _Raised) -> Packed:
     if isinstance(outcome, _Raised):
         raise outcome.error
-    return [on_death(item) for item in items] if isinstance(outcome, Loss) else outcome
+    return outcome
 
 
 def _chunks(items: Sequence[Item], together: Callable[[Item], object]) -> Iterator[Sequence[Item]]:
+    begin = 0
     for _, same in groupby(items, key=together):
-        while chunk := list(islice(same, _CHUNK)):
-            yield chunk
+        end = begin + sum(1 for _ in same)
+        for at in range(begin, end, _CHUNK):
+            yield items[at : min(at + _CHUNK, end)]
+        begin = end
 
 
 class _Pool(Generic[Item, Result]):
