@@ -25,8 +25,9 @@ from tasks.deidentify.rules.profile import Action
 #: Text of a row → the link that chains it to the next.
 LinkOf = Callable[[str], str]
 FIRST_LINK = "0" * 64
-#: Rows of one row group of the file.
+#: Rows of one row group of the file, and rows that are text at a time: text takes most memory.
 ROWS_AT_A_TIME = 4096
+_TEXTS_AT_A_TIME = 256
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _COUNTS = [*sorted(str(a) for a in Action if a is not Action.FIXED), "refused", "dropped_words"]
 _TEXTS = ("reason", "detail", "source_sha256", "output_sha256", "pixel_sha256", "output", "scan")
@@ -107,16 +108,22 @@ def audit_tables(
     """
     texts = [_row_text(kind, versions) for kind in (*kinds, Trail())]
     done = _done((*kinds, Trail()))
+    parts: list[pa.Table] = []
     link = FIRST_LINK
-    for begin in range(0, max(len(files), 1), ROWS_AT_A_TIME):
-        part = files.slice(begin, ROWS_AT_A_TIME)
+    for begin in range(0, max(len(files), 1), _TEXTS_AT_A_TIME):
+        if parts and begin % ROWS_AT_A_TIME == 0:
+            yield pa.concat_tables(parts).combine_chunks()
+            parts = []
+        part = files.slice(begin, _TEXTS_AT_A_TIME)
         told = _told(part)
         links = [link]
         for trail, *row in zip(part["trail"].to_pylist(), *told.values(), strict=True):
             values = dict(zip(told, map(_json, row), strict=True))
             link = link_of(texts[trail] % {**values, "prev_sha256": f'"{link}"'})
             links.append(link)
-        yield _table(told, done.take(part["trail"].combine_chunks()), versions, links)
+        trails = part["trail"].combine_chunks()
+        parts.append(_table(told, done.take(trails), versions, links))
+    yield pa.concat_tables(parts).combine_chunks()
 
 
 def _told(files: pa.Table) -> dict[str, list[Any]]:
@@ -188,7 +195,9 @@ def _table(
     schema, n_rows = _schema(), len(links) - 1
     columns = {name: arrow_array(told[name], schema.field(name).type) for name in told}
     columns |= {name: done.column(name) for name in done.schema.names}
-    columns |= {name: pa.repeat(pa.scalar(getattr(versions, name)), n_rows) for name in _VERSIONS}
+    columns |= {
+        name: arrow_array([getattr(versions, name)] * n_rows, pa.string()) for name in _VERSIONS
+    }
     columns["prev_sha256"] = arrow_array(links[:-1], pa.string())
     columns["row_sha256"] = arrow_array(links[1:], pa.string())
     return pa.table([columns[name] for name in schema.names], schema=schema)

@@ -13,7 +13,7 @@ from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.pixel_decisions import Question
 from schemas.records import ABOUT_INSTANCE, FileOutcome
 from schemas.states import FileState
-from schemas.tables.arrow_arrays import arrow_array
+from schemas.tables.arrow_arrays import arrow_array, numbers_in
 from schemas.tables.record_tables import record_schema, records_from_table
 from tasks.deidentify.identifiers import SubjectIdentifiers
 from tasks.deidentify.packed import (
@@ -111,7 +111,7 @@ def facts_table(outcomes: pa.Table, facts: Sequence[bytes]) -> pa.Table:
     """Return what the delivered headers said of the accepted objects, by SOPInstanceUID."""
     wanted, schema = accepted_numbers(outcomes), record_schema(DeliveredFacts)
     parts = []
-    for begin in range(0, len(facts), _AT_A_TIME):
+    for begin in range(0, max(len(facts), 1), _AT_A_TIME):
         values: dict[str, list[Any]] = {name: [] for name in schema.names}
         for packed in facts[begin : begin + _AT_A_TIME]:
             numbers, columns = columns_in(packed)
@@ -120,16 +120,15 @@ def facts_table(outcomes: pa.Table, facts: Sequence[bytes]) -> pa.Table:
                 column += _kept(columns, name, kept)
         arrays = [arrow_array(values[item.name], item.type) for item in schema]
         parts.append(pa.table(arrays, schema=schema))
-    table = pa.concat_tables([schema.empty_table(), *parts])
-    return table.sort_by("sop_uid").combine_chunks()
+    return pa.concat_tables(parts).sort_by("sop_uid").combine_chunks()
 
 
 def accepted_numbers(outcomes: pa.Table) -> np.ndarray:
     """Return the numbers of the accepted files, in order."""
     states = outcomes["state"].combine_chunks().dictionary_encode()
-    codes, kinds = states.indices.to_numpy(), states.dictionary.to_pylist()
+    codes, kinds = numbers_in(states.indices), states.dictionary.to_pylist()
     place = kinds.index(FileState.ACCEPTED) if FileState.ACCEPTED in kinds else -1
-    numbers: np.ndarray = outcomes["file_no"].to_numpy()[codes == place]
+    numbers: np.ndarray = numbers_in(outcomes["file_no"])[codes == place]
     return numbers
 
 

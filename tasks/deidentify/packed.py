@@ -74,9 +74,9 @@ def pack(results: Sequence[JobResult]) -> PackedResults:
     places = _Places(trails)
     rows = [
         (
-            *(r.file_no, r.size_bytes, r.source_sha256, r.reason and str(r.reason), r.detail),
-            *(r.staged and r.staged.name, r.output_sha256, r.pixel_sha256, r.sop_uid, r.study_uid),
-            *(r.subject_id, r.features and r.features.series_uid),
+            *(r.file_no, r.size_bytes, r.source_sha256, r.reason and str(r.reason)),
+            *(r.detail or None, r.staged and r.staged.name, r.output_sha256, r.pixel_sha256),
+            *(r.sop_uid, r.study_uid, r.subject_id, r.features and r.features.series_uid),
             *(r.features is not None and r.sop_uid is not None, places.of(r)),
         )
         for r in results

@@ -10,7 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.states import FileState, ReasonCode
-from schemas.tables.arrow_arrays import arrow_array
+from schemas.tables.arrow_arrays import (
+    arrow_array,
+    numbers_in,
+    place_array,
+    text_scalar,
+    truth_array,
+    truths_in,
+)
 from tasks.deidentify.intervals import intervals_kept
 
 #: One row per file: where it ended, by the names of `FileOutcome`, and of an accepted one its
@@ -31,7 +38,6 @@ OUTCOMES = pa.schema(
         pa.field("trail", pa.int64(), nullable=False),
     ]
 )
-_ABSENT = pa.scalar(None, pa.string())
 _ONLY_ACCEPTED = ("output_sha256", "series_uid", "staged")
 
 
@@ -56,7 +62,7 @@ def settle(files: pa.Table, moved_by: Mapping[str | None, Collection[int]]) -> p
     """
     files = _in_order(files)
     shaken = [subject for subject, days in moved_by.items() if not intervals_kept(days)]
-    is_object = _mask(files["is_object"])
+    is_object = truths_in(files["is_object"])
     is_shaken = is_object & _is_in(files["subject_id"], shaken)
     accepted = is_object & ~is_shaken
     duplicate, reused = np.zeros_like(accepted), np.zeros_like(accepted)
@@ -71,12 +77,14 @@ def settle(files: pa.Table, moved_by: Mapping[str | None, Collection[int]]) -> p
         accepted[kept["row"]] = True
         duplicate[[row for row in rows if row != kept["row"]]] = True
         detail |= dict.fromkeys(rows, kept["detail"])
-    reason = _where(is_object, None, pc.coalesce(files["reason"], ReasonCode.STAGE_FAILED.value))
+    reason = _where(
+        is_object, None, pc.coalesce(files["reason"], text_scalar(ReasonCode.STAGE_FAILED.value))
+    )
     reason = _where(is_shaken, ReasonCode.INTERVAL_MISMATCH, reason)
     reason = _where(reused, ReasonCode.UID_REUSED, reason)
     let_in = accepted | duplicate
     # Of a file that is set aside here, what was seen in it is not why.
-    told = let_in | (~is_object & _mask(pc.is_valid(files["reason"])))
+    told = let_in | (~is_object & truths_in(pc.is_valid(files["reason"])))
     return _outcomes(
         files,
         state=_states(accepted, duplicate),
@@ -104,24 +112,18 @@ def withhold(outcomes: pa.Table, people: Collection[str], reason: ReasonCode) ->
 
 
 def _in_order(files: pa.Table) -> pa.Table:
-    numbers = files["file_no"].to_numpy()
-    return files if (np.diff(numbers) > 0).all() else files.sort_by("file_no")
-
-
-def _mask(column: pa.ChunkedArray) -> np.ndarray:
-    mask: np.ndarray = column.to_numpy().astype(bool)
-    return mask
+    return files if (np.diff(numbers_in(files["file_no"])) > 0).all() else files.sort_by("file_no")
 
 
 def _repeated(files: pa.Table, among: np.ndarray) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows of each SOPInstanceUID that more than one file claims."""
     rows = np.flatnonzero(among)
-    uids = files["sop_uid"].combine_chunks().take(pa.array(rows)).dictionary_encode()
-    codes = uids.indices.to_numpy()
+    uids = files["sop_uid"].combine_chunks().take(place_array(rows)).dictionary_encode()
+    codes = numbers_in(uids.indices)
     is_twice = np.bincount(codes, minlength=1)[codes] > 1
     claims: dict[int, list[dict[str, Any]]] = {}
     if is_twice.any():
-        twice = files.take(pa.array(rows[is_twice])).to_pylist()
+        twice = files.take(place_array(rows[is_twice])).to_pylist()
         for code, row, claim in zip(codes[is_twice], rows[is_twice], twice, strict=True):
             claims.setdefault(int(code), []).append({**claim, "row": int(row)})
     yield from claims.values()
@@ -132,28 +134,30 @@ def _claim(row: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _states(accepted: np.ndarray, duplicate: np.ndarray) -> pa.Array:
-    states = _where(duplicate, FileState.DUPLICATE, pa.scalar(FileState.QUARANTINED.value))
+    states = _where(duplicate, FileState.DUPLICATE, text_scalar(FileState.QUARANTINED.value))
     return _where(accepted, FileState.ACCEPTED, states)
 
 
-def _details(files: pa.Table, changed: Mapping[int, str | None]) -> pa.ChunkedArray:
+def _details(files: pa.Table, changed: Mapping[int, str | None]) -> Any:
     details = files["detail"]
-    if changed:
-        rows = np.zeros(len(files), dtype=bool)
-        rows[list(changed)] = True
-        values = arrow_array([changed[row] for row in sorted(changed)], pa.string())
-        details = pc.replace_with_mask(details.combine_chunks(), pa.array(rows), values)
-    return pc.if_else(pc.equal(details, ""), _ABSENT, details)
+    if not changed:
+        return details
+    rows = np.zeros(len(files), dtype=bool)
+    rows[list(changed)] = True
+    values = arrow_array([changed[row] for row in sorted(changed)], pa.string())
+    return pc.replace_withtruths_in(details.combine_chunks(), truth_array(rows), values)
 
 
 def _where(mask: np.ndarray, text: str | None, others: Any) -> Any:
     """Return a column with one text, or none, where the mask says so."""
-    there = _ABSENT if text is None else pa.scalar(str(text), pa.string())
-    return pc.if_else(pa.array(mask), there, others)
+    if not mask.any() and not isinstance(others, pa.Scalar):
+        return others  # most often; a copy of every column would double what they take
+    there = text_scalar(None if text is None else str(text))
+    return pc.if_else(truth_array(mask), there, others)
 
 
 def _is_in(column: pa.ChunkedArray, texts: Sequence[str | None]) -> np.ndarray:
-    return _mask(pc.is_in(column, value_set=arrow_array(texts, pa.string())))
+    return truths_in(pc.is_in(column, value_set=arrow_array(texts, pa.string())))
 
 
 def _outcomes(files: pa.Table, **changed: Any) -> pa.Table:

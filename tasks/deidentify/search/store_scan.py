@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from schemas.dicom.elements import DEFLATED_LITTLE, PIXEL_DATA, Header, inflate_file, scan_file
 from schemas.dicom.scan_errors import ScanError
@@ -29,7 +29,6 @@ from tasks.deidentify.rules.profile import tag_of
 from tasks.deidentify.search.hits import ScanHit
 from tasks.deidentify.search.layouts import Found, Layouts
 from tasks.deidentify.search.residual_scan import Dictionary, Match, search_generic
-from tasks.deidentify.search.store_kept_parts import KeptParts
 from tasks.deidentify.search.store_scan_tables import TABLE_READERS, Cells
 from tasks.deidentify.search.store_scan_volumes import (
     Proven,
@@ -39,6 +38,9 @@ from tasks.deidentify.search.store_scan_volumes import (
     parts_of_stream,
 )
 from tasks.deidentify.warm import WARM
+
+if TYPE_CHECKING:
+    from tasks.deidentify.search.store_kept_parts import KeptParts
 
 _HEAD_BYTES = 1024
 _CHUNK_BYTES = 64 << 20

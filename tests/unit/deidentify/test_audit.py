@@ -79,6 +79,7 @@ def test_the_audit_of_a_large_delivery_is_one_chain_over_parts_of_the_file(
 ) -> None:
     whole = audit_of(tmp_path / "whole")
     monkeypatch.setattr("tasks.deidentify.audit.ROWS_AT_A_TIME", 2)
+    monkeypatch.setattr("tasks.deidentify.audit._TEXTS_AT_A_TIME", 1)
     parts = audit_of(tmp_path / "parts")
     written = pq.ParquetFile(tmp_path / "parts" / "dst" / "audit.parquet")
     assert written.num_row_groups == 3
