@@ -21,13 +21,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from itertools import groupby
 from multiprocessing import connection
 from multiprocessing.context import ForkContext, ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from schemas.run.chunks import as_they_are, chunks_of, each, unless_raised
 from schemas.run.forking import can_fork, die_with_run, preload_in_server, worker_context
 from schemas.run.stopping import end_by_sigterm
 from schemas.run.work import Start, Warm, Work, elsewhere
@@ -36,8 +36,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Packed = TypeVar("Packed")
 
-#: Items that belong together go to one worker, up to so many at a time.
-_CHUNK = 64
 #: How often a pool looks whether anybody still wants what it does.
 _LOOK_S = 0.5
 
@@ -167,7 +165,7 @@ def run_in_order(
     for results in run_packed(
         function,
         items,
-        pack=_as_they_are,
+        pack=as_they_are,
         workers=workers,
         on_death=on_death,
         together=together,
@@ -199,8 +197,8 @@ def run_packed(
         Module-level function; called in the worker with the results of a few dozen items, it
         makes of them what comes back. What many items have in common need be told once.
     """
-    run = partial(run_isolated, partial(_each, function, pack), warm=warm, start=start)
-    chunks = list(_chunks(items, together))
+    run = partial(run_isolated, partial(each, function, pack), warm=warm, start=start)
+    chunks = list(chunks_of(items, together))
     done: dict[int, list[Packed]] = {}
     n_given = 0
     for index, outcome in run(chunks, workers=workers):
@@ -210,51 +208,14 @@ def run_packed(
             alone = dict(run(singles, workers=1))
             ends = (alone[place] for place in range(len(singles)))
             done[index] = [
-                pack([on_death(single[0])]) if isinstance(end, Loss) else _unless_raised(end)
+                pack([on_death(single[0])]) if isinstance(end, Loss) else unless_raised(end)
                 for single, end in zip(singles, ends, strict=True)
             ]
         else:
-            done[index] = [_unless_raised(outcome)]
+            done[index] = [unless_raised(outcome)]
         while n_given in done:
             yield from done.pop(n_given)
             n_given += 1
-
-
-def _as_they_are(results: list[Result]) -> list[Result]:
-    return results
-
-
-@dataclass(frozen=True)
-class _Raised:
-    """What a function raised, on its way to who gave the item."""
-
-    error: Exception
-
-
-def _each(
-    function: Callable[[Item], Result],
-    pack: Callable[[list[Result]], Packed],
-    items: Sequence[Item],
-) -> Packed | _Raised:
-    try:
-        return pack([function(item) for item in items])
-    except Exception as error:
-        return _Raised(error)
-
-
-def _unless_raised(outcome: Packed | _Raised) -> Packed:
-    if isinstance(outcome, _Raised):
-        raise outcome.error
-    return outcome
-
-
-def _chunks(items: Sequence[Item], together: Callable[[Item], object]) -> Iterator[Sequence[Item]]:
-    begin = 0
-    for _, same in groupby(items, key=together):
-        end = begin + sum(1 for _ in same)
-        for at in range(begin, end, _CHUNK):
-            yield items[at : min(at + _CHUNK, end)]
-        begin = end
 
 
 class _Pool(Generic[Item, Result]):

@@ -1,7 +1,7 @@
 """Arrow arrays from plain lists and numpy, and back, without pandas.
 
-`pyarrow.array`, `pyarrow.scalar` and `to_numpy` load pandas wherever it is installed, to see if what
-they are given is one of its series: that costs more than writing the tables of a small run.
+`pyarrow.array`, `pyarrow.scalar` and `to_numpy` load pandas wherever it is installed, to see if
+what they are given is one of its series: that costs more than writing the tables of a small run.
 """
 
 from __future__ import annotations
