@@ -145,7 +145,7 @@ def _details(files: pa.Table, changed: Mapping[int, str | None]) -> Any:
     rows = np.zeros(len(files), dtype=bool)
     rows[list(changed)] = True
     values = arrow_array([changed[row] for row in sorted(changed)], pa.string())
-    return pc.replace_withtruths_in(details.combine_chunks(), truth_array(rows), values)
+    return pc.replace_with_mask(details.combine_chunks(), truth_array(rows), values)
 
 
 def _where(mask: np.ndarray, text: str | None, others: Any) -> Any:
