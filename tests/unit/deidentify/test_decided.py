@@ -107,7 +107,8 @@ def as_encoded(kind: str) -> Dataset:
 
 
 def trail_of_first(run: Run) -> Trail:
-    return run.batch.kinds[run.batch.files["trail"][0].as_py()]
+    place: int = run.batch.files["trail"][0].as_py()
+    return run.batch.kinds[place]
 
 
 KINDS = ("plain", "implicit", "big endian", "signed", "rle", "jpeg-ls", "jpeg 2000")
