@@ -50,14 +50,16 @@ class Layouts:
         n_bytes : int
             Size of the file.
         """
-        for layout in chain(self._known.of(data), islice(self._known.all(), _MOST_OTHERS)):
+        own = list(self._known.of(data))
+        for layout in chain(own, islice(self._known.all(), _MOST_OTHERS)):
             followed = layout.header.follow(data)
             if followed is None or _PATIENT_ID in followed.changed:
                 continue
             pixels = followed.places[PIXEL_DATA]
             is_whole = pixels.begin <= len(data) and pixels.end <= n_bytes
             if is_whole and not pixels.undefined_length:
-                self._known.keep(data, layout, layout.header.n_bytes)
+                if layout not in own[:1]:  # else it stands before all others of its series
+                    self._known.keep(data, layout, layout.header.n_bytes)
                 return Found(layout.patient_id, pixels.begin, pixels.end)
         return None
 

@@ -57,8 +57,8 @@ class Dictionary:
         """Return what is found in bytes that belong to `owner`, or to nobody in particular."""
         if not data:
             return frozenset()
-        exact = _search(self._exact, data.decode("latin-1"), owner)
-        exact |= self._search_uids(data.decode("latin-1"))
+        text = data.decode("latin-1")
+        exact = _search(self._exact, text, owner) | self._search_uids(text)
         return exact | _search(self._folded, data.lower().decode("latin-1"), owner)
 
     def _search_uids(self, text: str) -> frozenset[Match]:

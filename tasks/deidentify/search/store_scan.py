@@ -13,7 +13,7 @@ import os
 import zipfile
 import zlib
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from itertools import chain
@@ -214,7 +214,7 @@ def _scan_file(named: _Named, known: _Known) -> _Found:
     name = _Piece(named.relative.encode("utf-8", "surrogateescape"), owner, is_text=True)
     return frozenset(
         (match, piece.owner or "")
-        for piece in chain((name,), _pieces_of_file(Path(named.path), owner, known))
+        for piece in chain((name,), _pieces_of_file(named.path, owner, known))
         for match in _matches(piece, known)
     )
 
@@ -224,40 +224,63 @@ def _matches(piece: _Piece, known: _Known) -> frozenset[Match]:
     return found | search_generic(piece.data) if piece.is_text else found
 
 
-def _pieces_of_file(path: Path, owner: str | None, known: _Known) -> Iterator[_Piece]:
-    before = known.kept.known(str(path)) if known.kept is not None else None
+def _pieces_of_file(path: str, owner: str | None, known: _Known) -> Iterator[_Piece]:
+    before = known.kept.known(path) if known.kept is not None else None
     if before is not None:
         yield from (_Piece(part, owner) for part in before)
         return
-    with path.open("rb", buffering=0) as stream:
-        begin = stream.read(known.layouts.reach)
-        head = begin[:_HEAD_BYTES]
-        size = os.fstat(stream.fileno()).st_size
-        readers = [read for magic, read in TABLE_READERS.items() if magic in head[: len(magic) + 8]]
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        begin, size = os.read(descriptor, known.layouts.reach), os.fstat(descriptor).st_size
+        readers = [
+            read for magic, read in TABLE_READERS.items() if magic in begin[: len(magic) + 8]
+        ]
         place = None
-        if _kind(head) == "dicom" and not readers:
+        if _kind(begin[:_HEAD_BYTES]) == "dicom" and not readers:
             place = known.layouts.find(begin, size)
         if place is not None:
             # The pixels, most of the file, are not even read.
-            stream.seek(place.pixels_end)
-            yield from _pieces_at(place, begin, stream.readall(), owner, known)
+            behind = _read_from(descriptor, place.pixels_end, size)
+            yield from _pieces_at(place, begin, behind, owner, known)
             return
-        for read_cells in readers:
-            yield from _pieces_of_cells(read_cells(path), known)
-        if _kind(head) == "gzip" and is_compressed_volume(path):
-            longest = known.dictionary.longest
-            if known.kept is not None and not readers:
-                parts = known.kept.read(path, longest)
-            else:
-                parts = parts_of_compressed(path, known.proven, longest)
-            yield from (_Piece(part, owner) for part in parts)
-            return
-        if size > _CHUNK_BYTES and _kind(head) == "bytes":
-            yield from _chunks(path, owner, known.dictionary.longest)
-            return
-        stream.seek(0)
-        data = stream.readall()
-    yield from _pieces(data, owner, known, 0)
+    finally:
+        os.close(descriptor)
+    yield from _pieces_of_other(Path(path), begin[:_HEAD_BYTES], owner, known, readers)
+
+
+def _read_from(descriptor: int, begin: int, end: int) -> bytes:
+    parts = []
+    while begin < end:
+        part = os.pread(descriptor, end - begin, begin)
+        if not part:
+            raise OSError("a file became shorter while it was searched")
+        parts.append(part)
+        begin += len(part)
+    return b"".join(parts)
+
+
+def _pieces_of_other(
+    path: Path,
+    head: bytes,
+    owner: str | None,
+    known: _Known,
+    readers: Sequence[Callable[[Path], Cells]],
+) -> Iterator[_Piece]:
+    """Yield the pieces of a file that is no object of a series known by now."""
+    for read_cells in readers:
+        yield from _pieces_of_cells(read_cells(path), known)
+    if _kind(head) == "gzip" and is_compressed_volume(path):
+        longest = known.dictionary.longest
+        if known.kept is not None and not readers:
+            parts = known.kept.read(path, longest)
+        else:
+            parts = parts_of_compressed(path, known.proven, longest)
+        yield from (_Piece(part, owner) for part in parts)
+        return
+    if _kind(head) == "bytes" and path.stat().st_size > _CHUNK_BYTES:
+        yield from _chunks(path, owner, known.dictionary.longest)
+    else:
+        yield from _pieces(path.read_bytes(), owner, known, 0)
 
 
 def _pieces_of_cells(cells: Cells, known: _Known) -> Iterator[_Piece]:
