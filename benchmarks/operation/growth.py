@@ -3,10 +3,10 @@
     PYTHONPATH=. python benchmarks/operation/growth.py [--times 1 10 100] [--new 1 2 4]
         [--before ANOTHER_CHECKOUT]
 
-A simulated site delivers two nights of one subject. The first is taken in; then the tables of its
-batch are committed again and again under other batch ids, with other UIDs, so that the warehouse
-holds `--times` as many images by every table that a night reads. The second night is what is
-measured over each. With `--new` first nights of so many subjects are measured, each over an empty
+A simulated site delivers one subject but the last exam, which it delivers the night after. The
+first night is taken in; then the tables of its batch are committed again and again under other
+batch ids, with other UIDs, so that the warehouse holds `--times` as many images by every table
+that a night reads. The second night is what is measured over each. With `--new` first nights of so many subjects are measured, each over an empty
 home. CPU is of the whole tree of processes, one worker.
 """
 
@@ -31,12 +31,7 @@ from tests.flows.exports import write_key
 
 ROOT = Path(__file__).parents[2]
 SITE = "S91"
-#: Tables whose UIDs a later night may ask for.
-_UIDS = {
-    "file": ("sop_uid", "study_uid"),
-    "instance": ("sop_uid", "study_uid", "series_uid"),
-    "pixels": ("sop_uid",),
-}
+_UIDS = ("sop_uid", "study_uid", "series_uid")
 
 
 def main() -> None:
@@ -62,12 +57,17 @@ def over_larger_warehouses(
 ) -> None:
     """Measure one small night over warehouses of several sizes."""
     made = scratch / "made"
-    _simulate(made / "inbox", subjects=1, nights=2)
-    first, second = sorted((made / "inbox" / SITE).iterdir())
+    _simulate(made / "inbox", subjects=1)
+    (export,) = (made / "inbox" / SITE).iterdir()
     home = new_home(scratch / "home", scratch / "key")
-    shutil.copytree(first, home / "inbox" / SITE / first.name)
+    first = shutil.copytree(export, home / "inbox" / SITE / "2026-11-20")
+    *_, last = sorted(first.glob("dicom/*/*"), key=lambda exam: exam.name)
+    shutil.rmtree(last)
     _ingest(ROOT, home)
-    shutil.copytree(second, home / "inbox" / SITE / second.name)
+    second = home / "inbox" / SITE / "2026-11-21"
+    shutil.copytree(export / last.relative_to(first), second / last.relative_to(first))
+    for name in ("linkage.csv", "READY"):
+        shutil.copy2(export / name, second / name)
     for n_times in times:
         larger = shutil.copytree(home, scratch / f"home{n_times}", symlinks=True)
         n_images = commit_again(larger, n_times)
@@ -82,7 +82,7 @@ def over_larger_warehouses(
 
 def larger_night(place: Path, trees: Mapping[str, Path], n_subjects: int) -> None:
     """Measure the first night of a site that delivers so many subjects."""
-    _simulate(place / "inbox", subjects=n_subjects, nights=1)
+    _simulate(place / "inbox", subjects=n_subjects)
     for name, tree in trees.items():
         home = new_home(place / name, place.parent / "key")
         shutil.copytree(place / "inbox" / SITE, home / "inbox" / SITE)
@@ -98,12 +98,9 @@ def commit_again(home: Path, n_times: int) -> int:
         record = json.loads((other / "batch.json").read_bytes())
         record["batch_id"] = other.name
         (other / "batch.json").write_text(json.dumps(record, sort_keys=True, indent=2))
-        for name, columns in _UIDS.items():
-            path = other / f"{name}.parquet"
-            if not path.is_file():
-                continue
+        for path in other.glob("*.parquet"):
             table = pq.read_table(path)
-            for column in columns:
+            for column in [name for name in _UIDS if name in table.column_names]:
                 place = table.column_names.index(column)
                 renamed = pc.binary_join_element_wise(table[column], str(number), ".")
                 table = table.set_column(place, table.schema.field(column), renamed)
@@ -116,8 +113,8 @@ def _rows(home: Path) -> int:
     return sum(pq.read_metadata(path).num_rows for path in tables)
 
 
-def _simulate(inbox: Path, *, subjects: int, nights: int) -> None:
-    options = ["--sites", "1", "--subjects", str(subjects), "--nights", str(nights)]
+def _simulate(inbox: Path, *, subjects: int) -> None:
+    options = ["--sites", "1", "--subjects", str(subjects), "--nights", "1"]
     command = [sys.executable, "-m", "flows.cli", "simulate", str(inbox), *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command += ["--faults", "none"]
