@@ -6,8 +6,9 @@
 A simulated site delivers one subject but the last exam, which it delivers the night after. The
 first night is taken in; then the tables of its batch are committed again and again under other
 batch ids, with other UIDs, so that the warehouse holds `--times` as many images by every table
-that a night reads. The second night is what is measured over each. With `--new` first nights of so many subjects are measured, each over an empty
-home. CPU is of the whole tree of processes, one worker.
+that a night reads. The second night is what is measured over each. With `--new` first nights of
+so many subjects are measured, each over an empty home. CPU is of the whole tree of processes,
+one worker.
 """
 
 from __future__ import annotations
