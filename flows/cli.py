@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import sys
+from copy import copy
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
+from typer.models import CommandInfo
 
 from flows.commands import cohort as cli_cohort
 from flows.commands import decisions as cli_decisions
@@ -32,6 +34,7 @@ from flows.commands import vault as cli_vault
 from flows.commands import withdraw as cli_withdraw
 from flows.commands import words as cli_words
 from schemas.errors import ExitCode, LivercohortError
+from schemas.run.lazy_imports import load_when_used
 from schemas.run.log_redaction import silence_warnings
 from schemas.run.progress import step_now
 from schemas.run.stopping import Stopped, stopped_by_sigterm
@@ -111,6 +114,8 @@ def main() -> None:
     # A command is short, and loads thousands of classes that stay: looking for circles of garbage
     # after every 700 objects, as Python does by default, is a sixth of its start.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    # pydicom loads it for test files that one may download, and a command looks nowhere outward.
+    load_when_used("requests")
     silence_warnings()
     sys.exit(run(sys.argv[1:]))
 
@@ -126,7 +131,7 @@ def run(arguments: list[str]) -> int:
     """
     try:
         with stopped_by_sigterm():
-            result = app(arguments, prog_name="livercohort", standalone_mode=False)
+            result = _called(arguments)(arguments, prog_name="livercohort", standalone_mode=False)
     except LivercohortError as error:
         return _tell(error)
     except (typer.Abort, KeyboardInterrupt):
@@ -145,6 +150,25 @@ def run(arguments: list[str]) -> int:
     if result == _TYPER_INTERRUPTED:
         return _interrupted("interrupted", ExitCode.INTERRUPTED)
     return int(result or 0)
+
+
+def _called(arguments: list[str]) -> typer.Typer:
+    """Return the command that is called without the others: to make all takes a while.
+
+    All of them where it is none by its full name: then it is help, or a mistake to explain.
+    """
+    name = arguments[0] if arguments else ""
+    commands = [c for c in app.registered_commands if _name_of(c) == name]
+    groups = [g for g in app.registered_groups if g.name == name]
+    if not commands and not groups:
+        return app
+    one = copy(app)
+    one.registered_commands, one.registered_groups = commands, groups
+    return one
+
+
+def _name_of(command: CommandInfo) -> str:
+    return command.name or getattr(command.callback, "__name__", "").replace("_", "-")
 
 
 def _tell(error: LivercohortError) -> int:

@@ -16,6 +16,7 @@ from flows.run_console import newest_report_link, steps_shown, told_when_ended
 from flows.signed_tables import require_signed_tables
 from schemas.errors import LivercohortError, NightIncompleteError
 from schemas.identifiers import SiteCode
+from schemas.run.arrow_memory import give_memory_back
 from schemas.run.forking import preload_in_server, require_short_temporary_folder
 from schemas.run.log_redaction import RUN_LOGGERS, redact_handlers
 from schemas.run.nights import recorded_night
@@ -100,6 +101,7 @@ def ingest_site(site: str) -> dict[str, Any]:
         others are committed all the same.
     """
     redact_handlers(*RUN_LOGGERS)
+    give_memory_back()
     preload_in_server(*_WORKERS_NEED)
     settings, code = read_settings(), site_code(site)
     with (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,12 @@ from flows.commands.console import (
 )
 from schemas.errors import BadInputError, ExitCode
 from schemas.run.settings import apply_environment
+
+if TYPE_CHECKING:
+    from schemas.identifiers import RawPatientId, SiteCode
+    from schemas.records import SubjectAssignment
+    from schemas.run.zones import Zones
+    from schemas.vault.keys import KeyRing
 
 _DEFAULT_SITE = "S91"
 _LABELS_SHOWN = (
@@ -55,15 +61,16 @@ def deidentify(
 
     Example: livercohort deidentify export/dicom out --site S91 --subject-from patient_id
     """
+    from schemas.run.arrow_memory import give_memory_back
     from schemas.run.sites import site_code
     from schemas.run_context import require_key
     from tasks.deidentify.store_folder import deidentify_folder
-    from tasks.receive.store_linkage import linkage_of_folder
 
+    give_memory_back()
     settings = apply_environment(home=home, workers=workers)
     code = site_code(site)
     ring = require_key(settings, code)
-    linkage = None if subject_from else linkage_of_folder(src, settings.zones, ring, code)
+    linkage = None if subject_from else _linkage(src, settings.zones, ring, code)
     summary = deidentify_folder(
         src,
         dst,
@@ -80,6 +87,15 @@ def deidentify(
     if summary.reasons:
         say("set aside: " + _counts(summary.reasons))
     say(f"one row per file: {dst / 'audit.parquet'}")
+
+
+def _linkage(
+    src: Path, zones: Zones, ring: KeyRing, code: SiteCode
+) -> Mapping[RawPatientId, SubjectAssignment] | None:
+    # With a database's library, which a folder without linkage does without.
+    from tasks.receive.store_linkage import linkage_of_folder
+
+    return linkage_of_folder(src, zones, ring, code)
 
 
 def convert(

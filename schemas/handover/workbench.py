@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from schemas.errors import LivercohortError
 from schemas.handover.record_bytes import Handover, from_bytes, to_bytes
+from schemas.handover.records import SettledImages
 from schemas.identifiers import BatchId, SiteCode
 from schemas.run.atomic_files import write_bytes
 from schemas.run.zones import Zones
@@ -63,6 +64,7 @@ class Workbench:
 
     def close(self) -> None:
         """Remove the scratch of this batch."""
+        _remembered.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def leave(self, record: DataclassInstance) -> None:
@@ -81,10 +83,41 @@ class Workbench:
         if not path.is_file():
             hint = f"Run the whole night again: livercohort ingest {self.site}"
             raise told_missing(kind, f"batch {self.batch}", hint)
-        return from_bytes(path.read_bytes(), kind)
+        known = _remembered.get(path)
+        if known is not None and known.stamp == _stamp(path) and kind is SettledImages:
+            return cast("Handover", _own(known.record))
+        record = from_bytes(path.read_bytes(), kind)
+        if isinstance(record, SettledImages):
+            _remember(path, record)
+        return record
 
     def _place(self, kind: type) -> Path:
         return self.folder / "handover" / f"{_words(kind).replace(' ', '_')}.zip"
+
+
+class _Remembered(NamedTuple):
+    stamp: tuple[int, ...]
+    record: SettledImages
+
+
+#: What nearly every stage of a batch takes, as long as its file is the same: to read it anew each
+#: time costs more than most of them. The file is the truth, also for another process.
+_remembered: dict[Path, _Remembered] = {}
+
+
+def _remember(place: Path, record: SettledImages) -> None:
+    _remembered.clear()
+    _remembered[place] = _Remembered(_stamp(place), _own(record))
+
+
+def _own(record: SettledImages) -> SettledImages:
+    """Return the record with a mapping that its taker may change; outcomes cannot be."""
+    return replace(record, held=dict(record.held))
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    info = path.stat()
+    return (info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
 
 
 def told_missing(kind: type, where: str, hint: str) -> LivercohortError:

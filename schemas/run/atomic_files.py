@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
+from typing import BinaryIO
 
 from schemas.identifiers import Sha256
 from schemas.run.zones import RESTRICTED
@@ -54,12 +56,19 @@ def make_folder(folder: Path, *, closed: bool = False) -> None:
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write a file so that it is there whole or not at all."""
+    with written_whole(path, mode=mode) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def written_whole(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Give what a file's bytes are written to; it is there, whole, when the block has ended."""
     make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         beside.replace(path)
@@ -86,12 +95,28 @@ def sync_tree(root: Path) -> None:
     # Only what commits needs threads; every command loads this module.
     from concurrent.futures import ThreadPoolExecutor
 
-    found = list(os.walk(root))
-    files = [f"{folder}{os.sep}{name}" for folder, _, names in found for name in names]
-    handfuls = [files[i : i + _HANDFUL] for i in range(0, len(files), _HANDFUL)]
+    folders: list[str] = []
+    handfuls, one_at_a_time = _handfuls(root, folders), Lock()
+
+    def flush(_: int) -> None:
+        while True:
+            with one_at_a_time:
+                handful = next(handfuls, None)
+            if handful is None:
+                return
+            _sync_files(handful)
+
     with ThreadPoolExecutor(_FLUSHED_AT_A_TIME) as threads:
-        list(threads.map(_sync_files, handfuls))
-        list(threads.map(sync_directory, (Path(folder) for folder, _, _ in found)))
+        list(threads.map(flush, range(_FLUSHED_AT_A_TIME)))
+        list(threads.map(sync_directory, map(Path, folders)))
+
+
+def _handfuls(root: Path, folders: list[str]) -> Iterator[Sequence[str]]:
+    """Yield the files below a folder, a few at a time, and note its folders."""
+    for folder, _, names in os.walk(root):
+        folders.append(folder)
+        for begin in range(0, len(names), _HANDFUL):
+            yield [f"{folder}{os.sep}{name}" for name in names[begin : begin + _HANDFUL]]
 
 
 def _sync_files(paths: Sequence[str]) -> None:

@@ -27,6 +27,19 @@ class _Postponed(MetaPathFinder):
         return spec
 
 
+def load_when_used(*names: str) -> None:
+    """Put off the loading of modules, whenever they are imported, until they are used.
+
+    For what a library loads that it hardly ever uses, such as one for downloads.
+
+    Parameters
+    ----------
+    *names : str
+        As in `loaded_when_used`.
+    """
+    sys.meta_path.insert(0, _Postponed(names))
+
+
 @contextmanager
 def loaded_when_used(*names: str) -> Iterator[None]:
     """Put off the loading of modules that are imported in the block, until they are used.

@@ -21,22 +21,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from itertools import groupby, islice
 from multiprocessing import connection
 from multiprocessing.context import ForkContext, ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from schemas.run.chunks import as_they_are, chunks_of, each, unless_raised
 from schemas.run.forking import can_fork, die_with_run, preload_in_server, worker_context
 from schemas.run.stopping import end_by_sigterm
 from schemas.run.work import Start, Warm, Work, elsewhere
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Packed = TypeVar("Packed")
 
-#: Items that belong together go to one worker, up to so many at a time.
-_CHUNK = 64
 #: How often a pool looks whether anybody still wants what it does.
 _LOOK_S = 0.5
 
@@ -163,55 +162,60 @@ def run_in_order(
         Says by equal values which items in a row belong together: a worker that has seen one
         file of a series does the next ones faster.
     """
-    run = partial(run_isolated, partial(_each, function), warm=warm, start=start)
-    chunks = list(_chunks(items, together))
-    done: dict[int, list[Result]] = {}
+    for results in run_packed(
+        function,
+        items,
+        pack=as_they_are,
+        workers=workers,
+        on_death=on_death,
+        together=together,
+        warm=warm,
+        start=start,
+    ):
+        yield from results
+
+
+def run_packed(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    pack: Callable[[list[Result]], Packed],
+    workers: int,
+    on_death: Callable[[Item], Result],
+    together: Callable[[Item], object],
+    warm: Warm | None = None,
+    start: Start | None = None,
+) -> Iterator[Packed]:
+    """Yield the results of items that belong together as one, in the order of the items.
+
+    Parameters
+    ----------
+    function, items, workers, on_death, together, warm, start
+        As in `run_in_order`. A slice of `items` is what goes to a worker at once; a sequence
+        that makes its items when they are asked for need not hold them all.
+    pack : callable
+        Module-level function; called in the worker with the results of a few dozen items, it
+        makes of them what comes back. What many items have in common need be told once.
+    """
+    run = partial(run_isolated, partial(each, function, pack), warm=warm, start=start)
+    chunks = list(chunks_of(items, together))
+    done: dict[int, list[Packed]] = {}
     n_given = 0
     for index, outcome in run(chunks, workers=workers):
         if isinstance(outcome, Loss):
             # Nobody knows which item ended the worker: all of the chunk run singly.
             singles = [[item] for item in chunks[index]]
             alone = dict(run(singles, workers=1))
+            ends = (alone[place] for place in range(len(singles)))
             done[index] = [
-                result
-                for i, single in enumerate(singles)
-                for result in _results(alone[i], on_death, single)
+                pack([on_death(single[0])]) if isinstance(end, Loss) else unless_raised(end)
+                for single, end in zip(singles, ends, strict=True)
             ]
         else:
-            done[index] = _results(outcome, on_death, chunks[index])
+            done[index] = [unless_raised(outcome)]
         while n_given in done:
             yield from done.pop(n_given)
             n_given += 1
-
-
-@dataclass(frozen=True)
-class _Raised:
-    """What a function raised, on its way to who gave the item."""
-
-    error: Exception
-
-
-def _each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result] | _Raised:
-    try:
-        return [function(item) for item in items]
-    except Exception as error:
-        return _Raised(error)
-
-
-def _results(
-    outcome: list[Result] | _Raised | Loss,
-    on_death: Callable[[Item], Result],
-    items: Sequence[Item],
-) -> list[Result]:
-    if isinstance(outcome, _Raised):
-        raise outcome.error
-    return [on_death(item) for item in items] if isinstance(outcome, Loss) else outcome
-
-
-def _chunks(items: Sequence[Item], together: Callable[[Item], object]) -> Iterator[Sequence[Item]]:
-    for _, same in groupby(items, key=together):
-        while chunk := list(islice(same, _CHUNK)):
-            yield chunk
 
 
 class _Pool(Generic[Item, Result]):

@@ -1,7 +1,7 @@
-"""Arrow arrays from plain lists without pandas.
+"""Arrow arrays from plain lists and numpy, and back, without pandas.
 
-`pyarrow.array` loads pandas wherever it is installed, to see whether the list is one of its
-series: that costs more than writing the tables of a small run.
+`pyarrow.array`, `pyarrow.scalar` and `to_numpy` load pandas wherever it is installed, to see if
+what they are given is one of its series: that costs more than writing the tables of a small run.
 """
 
 from __future__ import annotations
@@ -53,6 +53,51 @@ def arrow_array(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(arrow_type, len(values), buffers, null_count=absent)
 
 
+def text_scalar(text: str | None) -> pa.Scalar:
+    """Return a text, or none, as what stands in a column of texts."""
+    return arrow_array([text], pa.string())[0]
+
+
+def truth_array(truths: np.ndarray) -> pa.Array:
+    """Return truth values of numpy as an array."""
+    return pa.Array.from_buffers(pa.bool_(), len(truths), [None, _bits(truths)])
+
+
+def place_array(places: np.ndarray) -> pa.Array:
+    """Return whole numbers of numpy as an array."""
+    numbers = np.ascontiguousarray(places, dtype=np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def truths_in(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return a column of truth values, none of them absent, as numpy has them."""
+    parts = [
+        np.unpackbits(np.frombuffer(chunk.buffers()[1], np.uint8), bitorder="little")[
+            chunk.offset : chunk.offset + len(chunk)
+        ]
+        for chunk in _chunks(column)
+    ]
+    return np.concatenate([np.zeros(0, np.uint8), *parts]).astype(bool)
+
+
+def numbers_in(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return a column of whole numbers, none of them absent, as numpy has them."""
+    parts = [
+        np.frombuffer(chunk.buffers()[1], f"i{chunk.type.bit_width // 8}")[
+            chunk.offset : chunk.offset + len(chunk)
+        ]
+        for chunk in _chunks(column)
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64)
+
+
+def _chunks(column: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if any(chunk.null_count for chunk in chunks):
+        raise ValueError("a value is absent")
+    return [chunk for chunk in chunks if len(chunk)]
+
+
 _PYTHON: dict[pa.DataType, tuple[type, ...]] = {
     pa.string(): (str,),
     pa.bool_(): (bool,),
@@ -69,8 +114,9 @@ def _require_types(values: Iterable[Any], arrow_type: pa.DataType) -> None:
             raise TypeError(f"{type(value).__name__} in a column of {arrow_type}")
 
 
-def _bits(flags: Iterable[bool]) -> pa.Buffer:
-    return pa.py_buffer(np.packbits(np.fromiter(flags, dtype=np.bool_), bitorder="little"))
+def _bits(flags: np.ndarray | Iterable[bool]) -> pa.Buffer:
+    truths = flags if isinstance(flags, np.ndarray) else np.fromiter(flags, dtype=np.bool_)
+    return pa.py_buffer(np.packbits(truths, bitorder="little"))
 
 
 def _offsets(lengths: Iterable[int]) -> pa.Buffer:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from enum import StrEnum
+from functools import cache
 from typing import Any, NewType, TypeVar
 
 import pyarrow as pa
@@ -38,7 +39,12 @@ def record_schema(record_type: type, *, without: Sequence[str] = ()) -> pa.Schem
     without : sequence of str
         Fields left out of the table; reading back gives them their defaults.
     """
-    hints = typing.get_type_hints(record_type)
+    return _schema_of(record_type, tuple(without))
+
+
+@cache
+def _schema_of(record_type: Any, without: tuple[str, ...]) -> pa.Schema:
+    hints = _hints_of(record_type)
     return pa.schema(
         [
             _arrow_field(item.name, hints[item.name])
@@ -46,6 +52,12 @@ def record_schema(record_type: type, *, without: Sequence[str] = ()) -> pa.Schem
             if item.name not in without
         ]
     )
+
+
+@cache
+def _hints_of(record_type: Any) -> Mapping[str, Any]:
+    # Of a record of sixty fields that takes as long as making a hundred of them.
+    return typing.get_type_hints(record_type)
 
 
 def table_from_records(
@@ -76,7 +88,8 @@ def records_from_table(table: pa.Table, record_type: type[Record]) -> list[Recor
     ContractError
         If a column of the record is missing and the record gives it no default.
     """
-    hints = typing.get_type_hints(record_type)
+    kind: Any = record_type
+    hints = _hints_of(kind)
     names = [name for name in hints if name in table.column_names]
     columns = [_values(table.column(name), hints[name]) for name in names]
     required = [

@@ -102,7 +102,8 @@ class KeyRing:
 
     def mac(self, purpose: Purpose, *parts: str) -> bytes:
         """Return the 32-byte HMAC-SHA-256 over unambiguously joined parts."""
-        message = b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in parts)
+        encoded = [part.encode() for part in parts]
+        message = b"".join(len(p).to_bytes(4, "big") + p for p in encoded)
         return hmac.digest(self.subkey(purpose), message, "sha256")
 
     @property

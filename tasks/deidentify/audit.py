@@ -6,7 +6,6 @@ the source. Changing, dropping or moving a row breaks the chain from there on.
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.json as pj
 
 from schemas.records import FileOutcome
 from schemas.states import FileState, ReasonCode
+from schemas.tables.arrow_arrays import arrow_array
+from tasks.deidentify.gathered import AuditTrails
+from tasks.deidentify.packed import Trail
 from tasks.deidentify.plan.actions import ElementAction, options_run
 from tasks.deidentify.rules.profile import Action
 
@@ -30,6 +31,16 @@ _TEXTS_AT_A_TIME = 256
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _COUNTS = [*sorted(str(a) for a in Action if a is not Action.FIXED), "refused", "dropped_words"]
 _TEXTS = ("reason", "detail", "source_sha256", "output_sha256", "pixel_sha256", "output", "scan")
+#: What is told of a file where it ended, by the names of `settle.OUTCOMES`.
+_TOLD = pa.schema(
+    [
+        pa.field(name, pa.int64() if name in ("file_no", "trail") else pa.string())
+        for name in (
+            *("file_no", "state", "reason", "detail", "source_sha256", "output_sha256"),
+            *("pixel_sha256", "sop_uid", "series_uid", "trail"),
+        )
+    ]
+)
 _VERSIONS = ("profile_sha256", "table_edition", "key_id", "software")
 
 
@@ -57,61 +68,139 @@ def options_of(actions: Sequence[ElementAction]) -> tuple[str, ...]:
     return tuple(sorted(str(option) for option in options_run(actions)))
 
 
+def audit_columns(outcomes: Iterable[FileOutcome], trails: AuditTrails) -> pa.Table:
+    """Return what the audit says of outcomes, in `file_no` order; columns as `settle.OUTCOMES`."""
+    rows = sorted(outcomes, key=lambda o: o.file_no)
+    numbers = trails.of_files["file_no"].to_pylist()
+    trail_of = dict(zip(numbers, trails.of_files["trail"].to_pylist(), strict=True))
+    # One that is in no trail is told by the place behind the last.
+    values: dict[str, list[Any]] = {
+        "series_uid": [o.features and o.features.series_uid for o in rows],
+        "trail": [trail_of.get(o.file_no, len(trails.kinds)) for o in rows],
+    }
+    arrays = [
+        arrow_array(
+            values.get(name) or [_text(getattr(o, name)) for o in rows], _TOLD.field(name).type
+        )
+        for name in _TOLD.names
+    ]
+    return pa.table(arrays, schema=_TOLD)
+
+
 def audit_tables(
-    outcomes: Iterable[FileOutcome],
-    counts: Mapping[int, Mapping[str, int]],
-    trails: Mapping[int, Sequence[str]],
-    options: Mapping[int, Sequence[str]],
-    versions: AuditVersions,
-    link_of: LinkOf,
+    files: pa.Table, kinds: Sequence[Trail], versions: AuditVersions, link_of: LinkOf
 ) -> Iterator[pa.Table]:
     """Yield the audit, a table for every few thousand files: one row per file, chained.
 
-    Rows come in `file_no` order, and there is at least one table. A row is long, and a delivery
-    may have a hundred thousand of them.
+    Rows come in the order of `files`, and there is at least one table.
 
     Parameters
     ----------
-    outcomes : iterable of FileOutcome
-        Where each file ended, after the scan of what was written.
-    counts, trails, options : mapping
-        By `file_no`: elements by action, actions by tag, options that ran.
+    files : pyarrow.Table
+        Where each file ended, after the scan of what was written: the columns of
+        `settle.OUTCOMES` that are told, in `file_no` order.
+    kinds : sequence of Trail
+        What was done to files; `trail` is the place of a file's among them.
     versions : AuditVersions
         Rules, key and software.
     link_of : callable
         Text of a row → its keyed link, so that nobody without the key can make the chain anew.
     """
-    rows: list[str] = []
+    texts = [_row_text(kind, versions) for kind in (*kinds, Trail())]
+    done = _done((*kinds, Trail()))
     parts: list[pa.Table] = []
     link = FIRST_LINK
-    for place, outcome in enumerate(sorted(outcomes, key=lambda o: o.file_no)):
-        if rows and place % _TEXTS_AT_A_TIME == 0:
-            parts.append(_table(rows))
-            rows = []
-        if parts and place % ROWS_AT_A_TIME == 0:
+    for begin in range(0, max(len(files), 1), _TEXTS_AT_A_TIME):
+        if parts and begin % ROWS_AT_A_TIME == 0:
             yield pa.concat_tables(parts).combine_chunks()
             parts = []
-        number = outcome.file_no
-        row = _row(outcome, counts.get(number, {}), versions)
-        row["actions"] = list(trails.get(number, ()))
-        row["private_kept"] = [s for s in row["actions"] if ":private" in s]
-        row["options"] = list(options.get(number, ()))
-        row["prev_sha256"] = link
-        text = _json(row)
-        link = link_of(text)
-        # The same row again, its own hash last: JSON keys have no order to pyarrow.
-        rows.append(f'{text[:-1]},"row_sha256":"{link}"}}')
-    yield pa.concat_tables([*parts, _table(rows)]).combine_chunks()
+        part = files.slice(begin, _TEXTS_AT_A_TIME)
+        told = _told(part)
+        links = [link]
+        for trail, *row in zip(part["trail"].to_pylist(), *told.values(), strict=True):
+            values = dict(zip(told, map(_json, row), strict=True))
+            link = link_of(texts[trail] % {**values, "prev_sha256": f'"{link}"'})
+            links.append(link)
+        trails = part["trail"].combine_chunks()
+        parts.append(_table(told, done.take(trails), versions, links))
+    yield pa.concat_tables(parts).combine_chunks()
 
 
-def _table(rows: Sequence[str]) -> pa.Table:
-    # By way of JSON: from Python objects, pyarrow would load pandas for nothing.
+def _told(files: pa.Table) -> dict[str, list[Any]]:
+    """Return what rows say of files themselves, by column."""
+    told = {name: files[name].to_pylist() for name in _TOLD.names if name != "trail"}
+    accepted = [state == FileState.ACCEPTED for state in told["state"]]
+    series = told.pop("series_uid")
+    is_object = [is_in and uid is not None for is_in, uid in zip(accepted, series, strict=True)]
+    found = [reason == ReasonCode.IDENTIFIER_FOUND for reason in told["reason"]]
+    told["output"] = [
+        f"{uid}/{sop}.dcm" if there else None
+        for there, uid, sop in zip(is_object, series, told.pop("sop_uid"), strict=True)
+    ]
+    told["scan"] = [
+        "found" if hit else ("clean" if there else None)
+        for hit, there in zip(found, is_object, strict=True)
+    ]
+    told["source_sha256"] = [sha256 or None for sha256 in told["source_sha256"]]
+    return told
+
+
+def _row_text(kind: Trail, versions: AuditVersions) -> str:
+    """Return the text of a row with places (`%(name)s`) for what is told of each file itself."""
+    places = {name: f"\0{name}" for name in ("file_no", "state", *_TEXTS, "prev_sha256")}
+    row = {
+        **places,
+        **dict.fromkeys((f"n_{name}" for name in _COUNTS), 0),
+        **{f"n_{name}": n for name, n in kind.counts if name in _COUNTS},
+        **{name: getattr(versions, name) for name in _VERSIONS},
+        "actions": kind.steps,
+        "private_kept": _private_kept(kind),
+        "options": kind.options,
+    }
+    text = _ENCODER.encode(row).replace("%", "%%")
+    for name in places:
+        text = text.replace(f'"\\u0000{name}"', f"%({name})s")
+    return text
+
+
+def _private_kept(kind: Trail) -> list[str]:
+    return [step for step in kind.steps if ":private" in step]
+
+
+def _done(kinds: Sequence[Trail]) -> pa.RecordBatch:
+    """Return what was done by each trail, as columns."""
+    counts = [dict(kind.counts) for kind in kinds]
+    columns: dict[str, Sequence[Any]] = {
+        **{f"n_{name}": [of.get(name, 0) for of in counts] for name in _COUNTS},
+        "actions": [kind.steps for kind in kinds],
+        "private_kept": [_private_kept(kind) for kind in kinds],
+        "options": [kind.options for kind in kinds],
+    }
     schema = _schema()
-    if not rows:
-        return schema.empty_table()
-    options = pj.ParseOptions(explicit_schema=schema)
-    table = pj.read_json(io.BytesIO("\n".join(rows).encode()), parse_options=options)
-    return table.combine_chunks().cast(schema)
+    arrays = [
+        arrow_array(values, pa.int64()).cast(schema.field(name).type)
+        if name.startswith("n_")
+        else arrow_array(values, schema.field(name).type)
+        for name, values in columns.items()
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def _table(
+    told: Mapping[str, Sequence[Any]],
+    done: pa.RecordBatch,
+    versions: AuditVersions,
+    links: Sequence[str],
+) -> pa.Table:
+    schema, n_rows = _schema(), len(links) - 1
+    columns = {name: arrow_array(told[name], schema.field(name).type) for name in told}
+    columns |= {name: done.column(name) for name in done.schema.names}
+    columns |= {
+        name: arrow_array([getattr(versions, name)] * n_rows, pa.string()) for name in _VERSIONS
+    }
+    columns["prev_sha256"] = arrow_array(links[:-1], pa.string())
+    columns["row_sha256"] = arrow_array(links[1:], pa.string())
+    return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 def first_broken_row(table: pa.Table, link_of: LinkOf) -> int | None:
@@ -137,29 +226,12 @@ def head(n_rows: int, last_link: str) -> str:
     return f"{n_rows}:{last_link}"
 
 
-def _json(row: Mapping[str, Any]) -> str:
-    return _ENCODER.encode(row)
+def _json(value: object) -> str:
+    return _ENCODER.encode(value)
 
 
-def _row(
-    outcome: FileOutcome, counts: Mapping[str, int], versions: AuditVersions
-) -> dict[str, Any]:
-    accepted = outcome.state is FileState.ACCEPTED and outcome.features is not None
-    series = outcome.features.series_uid if outcome.features is not None else None
-    found = outcome.reason is ReasonCode.IDENTIFIER_FOUND
-    return {
-        "file_no": outcome.file_no,
-        "state": str(outcome.state),
-        "reason": outcome.reason and str(outcome.reason),
-        "detail": outcome.detail,
-        "source_sha256": outcome.source_sha256 or None,
-        "output_sha256": outcome.output_sha256,
-        "pixel_sha256": outcome.pixel_sha256,
-        "output": f"{series}/{outcome.sop_uid}.dcm" if accepted else None,
-        "scan": "found" if found else ("clean" if accepted else None),
-        **{f"n_{name}": counts.get(name, 0) for name in _COUNTS},
-        **{name: getattr(versions, name) for name in _VERSIONS},
-    }
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, str) else value
 
 
 def _schema() -> pa.Schema:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import pyarrow as pa
 
 from schemas.identifiers import RawPatientId
 from schemas.pixel_decisions import PixelDecisions, Question
 from schemas.records import DeliveredFile, FileOutcome, SubjectAssignment
 from schemas.run.atomic_files import sync_tree
-from schemas.run.pool import run_in_order
+from schemas.run.pool import run_packed
 from schemas.states import FileState
 from schemas.vault.keys import KeyRing
+from tasks.deidentify.gathered import AuditTrails, Gathered, outcome_records
 from tasks.deidentify.identifiers import SubjectIdentifiers, merge_identifiers
-from tasks.deidentify.job_records import Job, JobResult
+from tasks.deidentify.job_records import Job
+from tasks.deidentify.packed import Trail, pack
 from tasks.deidentify.settle import settle
 from tasks.deidentify.store_worker import (
     SECONDS_PER_FILE,
@@ -30,21 +35,36 @@ from tasks.deidentify.warm import WARM
 
 _log = logging.getLogger(__name__)
 _STAGING = ".staged"
+_PLACED_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
 class DeidentifiedBatch:
-    """What a batch became: outcomes, audit counts, and what the source said (restricted)."""
+    """What a batch became, and what the source said of people (restricted).
 
-    outcomes: tuple[FileOutcome, ...]
-    counts: Mapping[int, Mapping[str, int]]
-    trails: Mapping[int, tuple[str, ...]]
-    options: Mapping[int, tuple[str, ...]]
+    `files` has one row per file (`settle.OUTCOMES`). What is known of each object besides is
+    kept as workers sent it: `outcomes` makes records of it, which take many times as much.
+    """
+
+    files: pa.Table = field(repr=False)
+    kinds: tuple[Trail, ...] = field(repr=False)
+    features: Sequence[bytes] = field(repr=False)
+    facts: Sequence[bytes] = field(repr=False)
     identifiers: Mapping[str, SubjectIdentifiers] = field(repr=False)
     #: SOPInstanceUID → the questions that a person has answered about its pixels.
     settled: Mapping[str, tuple[Question, ...]] = field(default_factory=dict)
     #: Files whose worker process died: no byte of theirs need be the cause.
     n_lost: int = 0
+
+    @property
+    def outcomes(self) -> tuple[FileOutcome, ...]:
+        """One record per file, in `file_no` order; made anew each time."""
+        return outcome_records(self.files, self.features, self.facts)
+
+    @property
+    def trails(self) -> AuditTrails:
+        """What the audit will say was done to each file."""
+        return AuditTrails(self.kinds, self.files.select(["file_no", "trail"]))
 
 
 def deidentify_batch(
@@ -75,7 +95,7 @@ def deidentify_batch(
     Returns
     -------
     DeidentifiedBatch
-        One outcome per file, in `file_no` order, whatever happened to it; action counts and
+        One outcome per file, in `file_no` order, whatever happened to it; what was done, and
         identifiers.
     """
     jobs = [Job(f.file_no, f.path, f.size_bytes, f.sha256, f.stamp) for f in files]
@@ -99,31 +119,33 @@ def run_jobs(
     staging = out_dir / _STAGING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True, mode=0o700)
-    results: list[JobResult] = []
+    gathered = Gathered()
     try:
-        done = run_in_order(
+        answers = run_packed(
             run_job,
             jobs,
+            pack=pack,
             workers=workers,
             on_death=worker_died,
             together=lambda job: job.path.parent,
             warm=WARM,
             start=(start_worker, (subjects, staging, seconds_per_file)),
         )
-        people = merge_identifiers(_identifiers(done, into=results))
-        _log_errors(results)
-        outcomes = settle(results)
-        _place(results, outcomes, out_dir)
+        people = merge_identifiers(gathered.take_in(answers))
+        for number, error in gathered.errors:
+            _log.warning("file %d held: %s", number, error)
+        files = settle(gathered.files, gathered.moved_by)
+        _place(files, staging, out_dir)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return DeidentifiedBatch(
-        outcomes=tuple(outcomes),
-        counts={r.file_no: r.counts for r in results},
-        trails={r.file_no: r.trail for r in results},
-        options={r.file_no: r.options for r in results},
+        files=files,
+        kinds=gathered.kinds,
+        features=gathered.features,
+        facts=gathered.facts,
         identifiers={person.subject_id: person for person in people},
-        settled={str(r.sop_uid): r.settled for r in results if r.settled},
-        n_lost=sum(result.error == WORKER_DIED for result in results),
+        settled=gathered.settled,
+        n_lost=sum(error == WORKER_DIED for _, error in gathered.errors),
     )
 
 
@@ -134,32 +156,15 @@ def object_path(outcome: FileOutcome) -> Path:
     return Path(str(outcome.features.series_uid), f"{outcome.sop_uid}.dcm")
 
 
-def _place(results: Sequence[JobResult], outcomes: Sequence[FileOutcome], out_dir: Path) -> None:
-    staged = {r.file_no: r.staged for r in results}
-    folders: set[Path] = set()
-    for outcome in outcomes:
-        source = staged[outcome.file_no]
-        if outcome.state is FileState.ACCEPTED and source is not None:
-            final = out_dir / object_path(outcome)
-            if final.parent not in folders:
-                final.parent.mkdir(parents=True, exist_ok=True)
-                folders.add(final.parent)
-            source.replace(final)
-
-
-def _identifiers(done: Iterable[JobResult], into: list[JobResult]) -> Iterator[SubjectIdentifiers]:
-    """Yield what each file says of its person; keep the rest of the results.
-
-    What the files of a person say is all but the same, so it is kept once a person.
-    """
-    for result in done:
-        into.append(replace(result, identifiers=frozenset()))
-        if result.features is not None and result.features.subject_id is not None:
-            shift = (result.days[0][0] - result.days[0][1]).days if result.days else None
-            yield SubjectIdentifiers(result.features.subject_id, shift, result.identifiers)
-
-
-def _log_errors(results: Sequence[JobResult]) -> None:
-    for result in results:
-        if result.error:
-            _log.warning("file %d held: %s", result.file_no, result.error)
+def _place(files: pa.Table, staging: Path, out_dir: Path) -> None:
+    folders: set[str] = set()
+    for part in files.select(["staged", "series_uid", "sop_uid"]).to_batches(_PLACED_AT_A_TIME):
+        for staged, series, sop in zip(*(column.to_pylist() for column in part), strict=True):
+            if staged is None:  # only accepted ones are still said to be staged
+                continue
+            folder = f"{out_dir}/{series}"
+            if folder not in folders:
+                Path(folder).mkdir(parents=True, exist_ok=True)
+                folders.add(folder)
+            # No Path for each: that takes longer than the renaming.
+            os.replace(f"{staging}/{staged}", f"{folder}/{sop}.dcm")  # noqa: PTH105

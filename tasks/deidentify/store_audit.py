@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -13,12 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydicom import __version__ as pydicom_version
 
-from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE, DeliveredFacts
-from schemas.records import FileOutcome
-from schemas.run.atomic_files import write_bytes
+from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE
+from schemas.run.atomic_files import written_whole
 from schemas.run.software import software_version
 from schemas.run.zones import Zones
-from schemas.tables.record_tables import table_from_records
 from schemas.vault.keys import KeyRing, Purpose
 from tasks.deidentify.audit import (
     FIRST_LINK,
@@ -29,8 +26,9 @@ from tasks.deidentify.audit import (
     head,
     head_of,
 )
+from tasks.deidentify.gathered import facts_table
+from tasks.deidentify.packed import Trail
 from tasks.deidentify.rules.profile import TABLE_EDITION, profile_sha256
-from tasks.deidentify.store import DeidentifiedBatch
 
 AUDIT_FILE = "audit.parquet"
 _WRITTEN: Mapping[str, Any] = {"compression": "zstd", "store_schema": False}
@@ -38,42 +36,47 @@ FACTS_FILE = f"{DELIVERED_FACTS_TABLE}.parquet"
 
 
 def write_audit(
-    path: Path,
-    batch: DeidentifiedBatch,
-    outcomes: Sequence[FileOutcome],
-    ring: KeyRing,
-    *,
-    mode: int = 0o644,
+    path: Path, files: pa.Table, kinds: Sequence[Trail], ring: KeyRing, *, mode: int = 0o644
 ) -> str:
-    """Write one chained row per file and return the head; the same batch gives the same bytes."""
+    """Write one chained row per file and return the head; the same batch gives the same bytes.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    files : pyarrow.Table
+        Where each file ended: `settle.OUTCOMES`, or `audit.audit_columns` of records.
+    kinds : sequence of Trail
+        What was done to files, by the places that `files` tells.
+    ring : KeyRing
+        Keys.
+    mode : int
+        Of the file.
+    """
     versions = AuditVersions(
         profile_sha256=profile_sha256(),
         table_edition=TABLE_EDITION,
         key_id=ring.key_id,
         software=f"livercohort {software_version()}, pydicom {pydicom_version}",
     )
-    tables = audit_tables(
-        outcomes, batch.counts, batch.trails, batch.options, versions, _link_of(ring)
-    )
+    tables = audit_tables(files, kinds, versions, _link_of(ring))
     first = next(tables)
     n_rows, last = 0, FIRST_LINK
-    stream = io.BytesIO()
-    with pq.ParquetWriter(stream, first.schema, **_WRITTEN) as writer:
+    with (
+        written_whole(path, mode=mode) as stream,
+        pq.ParquetWriter(stream, first.schema, **_WRITTEN) as writer,
+    ):
         for table in chain((first,), tables):
             writer.write_table(table)
             if table.num_rows:
                 n_rows, last = n_rows + table.num_rows, table["row_sha256"][-1].as_py()
-    write_bytes(path, stream.getvalue(), mode=mode)
     return head(n_rows, last)
 
 
-def write_facts(path: Path, outcomes: Sequence[FileOutcome]) -> None:
+def write_facts(path: Path, files: pa.Table, facts: Sequence[bytes]) -> None:
     """Write what the delivered headers said of the accepted objects, a row each."""
-    facts = [outcome.facts for outcome in outcomes if outcome.facts is not None]
-    stream = io.BytesIO()
-    table = table_from_records(facts, DeliveredFacts, key=["sop_uid"])
-    pq.write_table(table, stream, **_WRITTEN)
-    write_bytes(path, stream.getvalue())
+    with written_whole(path) as stream:
+        pq.write_table(facts_table(files, facts), stream, **_WRITTEN)
 
 
 def broken_audits(zones: Zones, ring: KeyRing) -> list[str]:

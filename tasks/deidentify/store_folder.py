@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from schemas.errors import BadInputError
 from schemas.identifiers import RawPatientId, SiteCode
-from schemas.records import FileOutcome, SubjectAssignment
+from schemas.records import SubjectAssignment
 from schemas.run.atomic_files import directory_published_as
-from schemas.set_aside import set_aside
-from schemas.states import FileState, ReasonCode
+from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing
-from tasks.deidentify.job_records import Job
 from tasks.deidentify.search.residual_scan import Dictionary
 from tasks.deidentify.search.store_scan import scan_paths
-from tasks.deidentify.store import DeidentifiedBatch, object_path, run_jobs
+from tasks.deidentify.settle import withhold
+from tasks.deidentify.store import DeidentifiedBatch, run_jobs
 from tasks.deidentify.store_audit import AUDIT_FILE, FACTS_FILE, write_audit, write_facts
+from tasks.deidentify.store_folder_jobs import FolderJobs
 from tasks.deidentify.store_worker import Subjects
 
 SUBJECT_FROM_PATIENT_ID = "patient_id"
@@ -73,34 +74,17 @@ def deidentify_folder(
     """
     _require_folders(src, dst)
     subjects = _subjects(ring, site, assignments, subject_from)
-    paths = _files_below(src)
-    if not paths:
+    jobs = FolderJobs.below(src)
+    if not jobs:
         raise BadInputError("the source folder holds no file", hint="Check the first argument.")
-    jobs = [Job(number, path, path.lstat().st_size) for number, path in enumerate(paths, start=1)]
     if dst.is_dir():
         dst.rmdir()
     with directory_published_as(dst) as staging:
         batch = run_jobs(jobs, subjects, staging, workers)
-        outcomes = _withhold_found(batch, staging, workers)
-        write_audit(staging / AUDIT_FILE, batch, outcomes, ring)
-        write_facts(staging / FACTS_FILE, outcomes)
-    return _summary(outcomes)
-
-
-def _files_below(src: Path) -> list[Path]:
-    """Return all below a folder that is no folder, links among them, sorted part by part."""
-    found: list[str] = []
-    for folder, folders, names in os.walk(src, onerror=_cannot_list):
-        links = [name for name in folders if Path(folder, name).is_symlink()]
-        found += [f"{folder}/{name}" for name in (*names, *links)]
-    return [Path(path) for path in sorted(found, key=lambda path: path.split("/"))]
-
-
-def _cannot_list(error: OSError) -> None:
-    raise BadInputError(
-        f"a folder below the source cannot be listed: {error.strerror}",
-        hint="Give yourself the right to read it: no file may be left out silently.",
-    ) from None
+        files = _withhold_found(batch, staging, workers)
+        write_audit(staging / AUDIT_FILE, files, batch.kinds, ring)
+        write_facts(staging / FACTS_FILE, files, batch.facts)
+    return _summary(files)
 
 
 def _require_folders(src: Path, dst: Path) -> None:
@@ -136,32 +120,37 @@ def _subjects(
     return Subjects(ring, assignments)
 
 
-def _withhold_found(batch: DeidentifiedBatch, folder: Path, workers: int) -> list[FileOutcome]:
+def _withhold_found(batch: DeidentifiedBatch, folder: Path, workers: int) -> pa.Table:
     """Search what was written; take back every object of a person who was found in it."""
     hits = scan_paths([folder], Dictionary(batch.identifiers.values()), workers=workers)
-    found_in = {hit.path.relative_to(folder) for hit in hits}
+    if not hits:
+        return batch.files
+    found_in = {str(hit.path.relative_to(folder)) for hit in hits}
     people = {hit.subject_id for hit in hits if hit.subject_id}
-    people |= {
-        str(o.features.subject_id)
-        for o in batch.outcomes
-        if o.features and o.state is FileState.ACCEPTED and object_path(o) in found_in
-    }
-    held: dict[str, ReasonCode] = {}
-    for outcome in batch.outcomes:
-        if outcome.features is not None and outcome.features.subject_id in people:
-            held[str(outcome.sop_uid)] = ReasonCode.IDENTIFIER_FOUND
-            path = folder / object_path(outcome)
+    people |= {person for person, place in _placed(batch.files) if place in found_in}
+    for person, place in _placed(batch.files):
+        if person in people:
+            path = folder / place
             path.unlink()
             if not any(path.parent.iterdir()):
                 path.parent.rmdir()
-    return list(set_aside(batch.outcomes, held))
+    return withhold(batch.files, people, ReasonCode.IDENTIFIER_FOUND)
 
 
-def _summary(outcomes: list[FileOutcome]) -> FolderSummary:
-    states = [str(o.state) for o in outcomes]
-    reasons = [str(o.reason) for o in outcomes if o.reason is not None]
+def _placed(files: pa.Table) -> Iterator[tuple[str, str]]:
+    """Yield whose each accepted object is, and its path below the target."""
+    for part in files.select(["subject_id", "series_uid", "sop_uid"]).to_batches():
+        for person, series, sop in zip(*(column.to_pylist() for column in part), strict=True):
+            if series is not None:  # of accepted ones alone
+                yield person, f"{series}/{sop}.dcm"
+
+
+def _summary(files: pa.Table) -> FolderSummary:
     return FolderSummary(
-        files=len(outcomes),
-        states={s: states.count(s) for s in sorted(set(states))},
-        reasons={r: reasons.count(r) for r in sorted(set(reasons))},
+        files=len(files), states=_counts(files["state"]), reasons=_counts(files["reason"])
     )
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    counts = ((one["values"], one["counts"]) for one in column.value_counts().to_pylist())
+    return dict(sorted((n, c) for n, c in counts if n is not None))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from schemas.errors import GateBlockedError
 from schemas.handover.records import (
     AuditHead,
@@ -21,6 +19,8 @@ from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import run_context
 from schemas.vault.pixel_decision_log import read_decisions
 from tasks.deidentify import store
+from tasks.deidentify.audit import audit_columns
+from tasks.deidentify.gathered import AuditTrails
 from tasks.deidentify.identifiers import PersonsInHeaders
 from tasks.deidentify.search.store_accepted_words import ACCEPTED_NAME, read_accepted
 from tasks.deidentify.search.store_held_words import HELD_NAME, held_words, write_held_words
@@ -56,19 +56,20 @@ def deidentify_batch(site: str, batch: str) -> dict[str, int]:
         require_no_worker_lost(
             context.zones, context.site, bench.batch, "deidentify", result.n_lost
         )
+        outcomes = result.outcomes
         checked = check_conformity(
             files,
-            result.outcomes,
+            outcomes,
             bench.dicom,
             context.settings.validator,
             context.settings.workers,
         )
         bench.leave(CheckedConformity(checked))
-        bench.leave(DeidentifiedImages(result.outcomes))
+        bench.leave(DeidentifiedImages(outcomes))
         bench.leave(DecidedPixels(result.settled))
-        bench.leave(replace(result, outcomes=(), identifiers={}))
+        bench.leave(result.trails)
         bench.leave(PersonsInHeaders(result.identifiers))
-    states = [outcome.state.value for outcome in result.outcomes]
+    states = [outcome.state.value for outcome in outcomes]
     counts = {state: states.count(state) for state in sorted(set(states))}
     get_run_logger().info("batch %s: %s", batch, counts)
     return counts
@@ -92,10 +93,11 @@ def scan_batch(site: str, batch: str) -> dict[str, int]:
             bench.leave(volumes)
         sealed = kept / IDENTIFIERS_NAME
         write_identifiers(sealed, context.ring(), people)
+        trails = bench.take(AuditTrails)
         head = write_audit(
             sealed.with_name(AUDIT_FILE),
-            bench.take(store.DeidentifiedBatch),
-            bench.take(SettledImages).outcomes,
+            audit_columns(bench.take(SettledImages).outcomes, trails),
+            trails.kinds,
             context.ring(),
             mode=0o600,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 _LABEL = (
     r"(?:联系人|联络人|家属|监护人|陪同人?|陪护人?|配偶|父亲|母亲|丈夫|妻子|儿子|女儿|患者|病人|姓名"
@@ -20,10 +21,15 @@ _LABEL = (
 #: Two to four characters (a double surname and two), up to what cannot belong to a name.
 _HAN = r"(?P<han>[\u3400-\u9fff·]{2,4}?)(?=电话|手机|联系|关系|住址|[^\u3400-\u9fff·]|$)"
 _LATIN = r"(?P<latin>[^\W\d_]{2,}(?:[ ,^]+[^\W\d_]{2,}){1,2})"
-_TOLD = re.compile(f"{_LABEL}(?:{_HAN}|{_LATIN})", re.IGNORECASE)
+
+
+@cache
+def _told() -> re.Pattern[str]:
+    # Few files have a comment, and it takes longer to make than all that a command starts with.
+    return re.compile(f"{_LABEL}(?:{_HAN}|{_LATIN})", re.IGNORECASE)
 
 
 def told_names(comment: str) -> Iterator[str]:
     """Yield the names in a comment that a label stands before (restricted)."""
-    for found in _TOLD.finditer(comment):
+    for found in _told().finditer(comment):
         yield found["han"] or found["latin"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import make_series, write_files
 from tests.flows.conftest import clean_environment, require_one_error
 from tests.flows.conftest import run_fresh as run
 from tests.flows.exports import new_home
@@ -42,6 +43,25 @@ def test_help_loads_no_heavy_library() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", program],
         env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stderr == "0 []\n"
+
+
+def test_deidentifying_a_folder_loads_no_library_that_it_has_no_use_for(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "home")
+    write_files(tmp_path / "in", make_series(n_slices=2))
+    seldom = ("pandas", "sqlalchemy", "duckdb", "scipy", "prefect")
+    program = (
+        "import sys; from flows.cli import run; code = run(sys.argv[1:]);"
+        f"print(code, [name for name in {seldom!r} if name in sys.modules], file=sys.stderr)"
+    )
+    paths = [str(tmp_path / "in"), str(tmp_path / "out")]
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "deidentify", *paths, "--subject-from", "patient_id"],
+        env={**clean_environment(), "LIVERCOHORT_HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,

@@ -13,7 +13,7 @@ from schemas.dicom.elements import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTL
 from schemas.dicom.encode import OutElement, encode_file
 from schemas.dicom.scan_errors import ScanError
 from tasks.deidentify.deidentified import DeidentifiedObject
-from tasks.deidentify.intervals import check_intervals
+from tasks.deidentify.intervals import days_moved, intervals_kept
 from tasks.deidentify.rules.values import cap_age, read_date, shift_date, shift_datetime
 from tests.builders import make_instance, to_bytes
 from tests.unit.deidentify.helpers import RING, run
@@ -31,14 +31,16 @@ def test_every_interval_survives_the_shift(one: date, two: date, shift: int) -> 
     assert moved[0] is not None
     assert moved[1] is not None
     assert moved[1] - moved[0] == two - one
-    assert check_intervals([(one, moved[0]), (two, moved[1])])
+    assert intervals_kept(days_moved([(one, moved[0]), (two, moved[1])]))
 
 
 @given(DAYS, SHIFTS, st.integers(min_value=1, max_value=400))
 def test_a_changed_interval_is_noticed(day: date, shift: int, slip: int) -> None:
     back = timedelta(days=shift)
     later = day + timedelta(days=30)
-    assert not check_intervals([(day, day - back), (later, later - back + timedelta(days=slip))])
+    assert not intervals_kept(
+        days_moved([(day, day - back), (later, later - back + timedelta(days=slip))])
+    )
 
 
 @given(st.datetimes(min_value=datetime(1910, 1, 1), max_value=datetime(2100, 1, 1)), SHIFTS)  # noqa: DTZ001  DICOM times are local

@@ -13,6 +13,8 @@ from tasks.deidentify.rules.profile import tag_of
 _PATIENT_ID = tag_of("PatientID")
 #: Headers of other series that a file is held against before it is scanned.
 _MOST_OTHERS = 4
+#: Bytes read of the first file, and how much longer another header may be than the last one.
+_AT_FIRST, _MAY_BE_LONGER = 1 << 14, 1 << 12
 
 
 class Found(NamedTuple):
@@ -35,16 +37,29 @@ class Layouts:
 
     def __init__(self) -> None:
         self._known: BySeries[_Layout] = BySeries()
+        #: So many bytes of a file most likely hold all that stands before its pixels.
+        self.reach = _AT_FIRST
 
-    def find(self, data: bytes) -> Found | None:
-        """Return what a scan of the file would find, None when it has to be scanned."""
-        for layout in chain(self._known.of(data), islice(self._known.all(), _MOST_OTHERS)):
+    def find(self, data: bytes, n_bytes: int) -> Found | None:
+        """Return what a scan of the file would find, None when it has to be scanned.
+
+        Parameters
+        ----------
+        data : bytes
+            The file, or as much of it as is at hand; what is found lies before the pixels.
+        n_bytes : int
+            Size of the file.
+        """
+        own = list(self._known.of(data))
+        for layout in chain(own, islice(self._known.all(), _MOST_OTHERS)):
             followed = layout.header.follow(data)
             if followed is None or _PATIENT_ID in followed.changed:
                 continue
             pixels = followed.places[PIXEL_DATA]
-            if not pixels.undefined_length and pixels.end <= len(data):
-                self._known.keep(data, layout, layout.header.n_bytes)
+            is_whole = pixels.begin <= len(data) and pixels.end <= n_bytes
+            if is_whole and not pixels.undefined_length:
+                if layout not in own[:1]:  # else it stands before all others of its series
+                    self._known.keep(data, layout, layout.header.n_bytes)
                 return Found(layout.patient_id, pixels.begin, pixels.end)
         return None
 
@@ -52,4 +67,5 @@ class Layouts:
         """Remember the layout of a scanned file."""
         if can_be_known(data, header.places):
             known = KnownHeader(data, header.places, header.encoding)
+            self.reach = known.n_bytes + _MAY_BE_LONGER
             self._known.keep(data, _Layout(known, header.get(_PATIENT_ID)), known.n_bytes)

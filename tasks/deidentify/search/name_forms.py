@@ -8,7 +8,6 @@ from itertools import islice, product
 
 _SEPARATORS = ("", " ", "^", ",", ", ", "_", "-", ".")
 _READINGS_LIMIT = 8
-_HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003134f]")
 _LATIN_PART = re.compile(r"[^\W\d_]+")
 #: Surnames of two characters (GB/T 28039 lists them among the Han surnames in use).
 _DOUBLE_SURNAMES = frozenset(
@@ -18,7 +17,9 @@ _DOUBLE_SURNAMES = frozenset(
 
 def has_han(text: str) -> bool:
     """Return whether the text has a Han character."""
-    return _HAN.search(text) is not None
+    return not text.isascii() and any(
+        "\u3400" <= c <= "\u9fff" or "\U00020000" <= c <= "\U0003134f" for c in text
+    )
 
 
 def name_groups(person_name: str) -> list[tuple[str, ...]]:

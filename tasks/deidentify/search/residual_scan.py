@@ -43,10 +43,10 @@ class Dictionary:
     """All identifiers of a set of people, ready to search (restricted: never written)."""
 
     def __init__(self, subjects: Iterable[SubjectIdentifiers]) -> None:
-        people = merge_identifiers(subjects)
         self._uids = UidTable()
-        others = map(self._uids.taken_from, people)
-        needles = {needle for person in others for needle in needles_of(person)}
+        # Without their UIDs, which are most of what there is of a person and merge themselves.
+        people = merge_identifiers(map(self._uids.taken_from, subjects))
+        needles = {needle for person in people for needle in needles_of(person)}
         self._uids.close()
         self.subject_ids = frozenset(p.subject_id for p in people)
         self.longest = max([self._uids.longest, *(len(n.pattern) for n in needles)])
@@ -57,8 +57,8 @@ class Dictionary:
         """Return what is found in bytes that belong to `owner`, or to nobody in particular."""
         if not data:
             return frozenset()
-        exact = _search(self._exact, data.decode("latin-1"), owner)
-        exact |= self._search_uids(data.decode("latin-1"))
+        text = data.decode("latin-1")
+        exact = _search(self._exact, text, owner) | self._search_uids(text)
         return exact | _search(self._folded, data.lower().decode("latin-1"), owner)
 
     def _search_uids(self, text: str) -> frozenset[Match]:

@@ -12,12 +12,13 @@ import logging
 import os
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from schemas.dicom.elements import DEFLATED_LITTLE, PIXEL_DATA, Header, inflate_file, scan_file
 from schemas.dicom.scan_errors import ScanError
@@ -26,9 +27,8 @@ from tasks.deidentify.identifiers import IdentifierKind
 from tasks.deidentify.plan.pixel_bytes import look_inside_of
 from tasks.deidentify.rules.profile import tag_of
 from tasks.deidentify.search.hits import ScanHit
-from tasks.deidentify.search.layouts import Layouts
+from tasks.deidentify.search.layouts import Found, Layouts
 from tasks.deidentify.search.residual_scan import Dictionary, Match, search_generic
-from tasks.deidentify.search.store_kept_parts import KeptParts
 from tasks.deidentify.search.store_scan_tables import TABLE_READERS, Cells
 from tasks.deidentify.search.store_scan_volumes import (
     Proven,
@@ -38,6 +38,9 @@ from tasks.deidentify.search.store_scan_volumes import (
     parts_of_stream,
 )
 from tasks.deidentify.warm import WARM
+
+if TYPE_CHECKING:
+    from tasks.deidentify.search.store_kept_parts import KeptParts
 
 _HEAD_BYTES = 1024
 _CHUNK_BYTES = 64 << 20
@@ -116,7 +119,7 @@ def scan_paths(
     OSError
         If a file cannot be read: what was not searched is not clean.
     """
-    files = [named for root in paths for named in _files_below(root)]
+    files = _Files(paths)
     hits: set[ScanHit] = set()
     known = _Known(dictionary, proven, kept)
     for named, matches in zip(files, _searched(files, known, workers), strict=True):
@@ -131,13 +134,48 @@ def _hit(named: _Named, match: Match, whose: str) -> ScanHit:
     return ScanHit(Path(named.path), match.kind, match.subject_id, whose, match.one_word)
 
 
-def _files_below(root: Path) -> list[_Named]:
-    if not root.is_dir():
-        return [_Named(str(root), root.name)]
-    start = len(str(root)) + 1
-    found = (f"{folder}/{name}" for folder, _, names in os.walk(root) for name in names)
-    # No Path for each: that takes longer than searching a small file.
-    return [_Named(p, p[start:]) for p in sorted(found) if os.path.isfile(p)]  # noqa: PTH113
+class _Files(Sequence[_Named]):
+    """Files and those below folders; each is named in full only while it is looked at."""
+
+    def __init__(self, roots: Iterable[Path] = ()) -> None:
+        #: Of each folder: its path, and how much of it is not searched.
+        self._folders: list[tuple[str, int]] = []
+        self._names: list[str] = []
+        self._folder_of = array("l")
+        for root in roots:
+            if root.is_dir():
+                self._add_folder(str(root), len(str(root)) + 1)
+            else:
+                folder = str(root.parent).rstrip("/")
+                self._add(folder, len(folder) + 1, [root.name])
+
+    def _add_folder(self, folder: str, start: int) -> None:
+        """Take in what lies below; one that cannot be listed is an error: it was not searched."""
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        self._add(folder, start, [entry.name for entry in entries if entry.is_file()])
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                self._add_folder(entry.path, start)
+
+    def _add(self, folder: str, start: int, names: Sequence[str]) -> None:
+        self._folder_of.extend([len(self._folders)] * len(names))
+        self._folders.append((folder, start))
+        self._names += names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> _Named: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[_Named]: ...
+    def __getitem__(self, place: int | slice) -> _Named | list[_Named]:
+        if isinstance(place, slice):
+            return [self[at] for at in range(len(self))[place]]
+        folder, start = self._folders[self._folder_of[place]]
+        path = f"{folder}/{self._names[place]}"
+        return _Named(path, path[start:])
 
 
 def _searched(files: Sequence[_Named], known: _Known, workers: int) -> Iterator[_Found]:
@@ -176,7 +214,7 @@ def _scan_file(named: _Named, known: _Known) -> _Found:
     name = _Piece(named.relative.encode("utf-8", "surrogateescape"), owner, is_text=True)
     return frozenset(
         (match, piece.owner or "")
-        for piece in chain((name,), _pieces_of_file(Path(named.path), owner, known))
+        for piece in chain((name,), _pieces_of_file(named.path, owner, known))
         for match in _matches(piece, known)
     )
 
@@ -186,31 +224,63 @@ def _matches(piece: _Piece, known: _Known) -> frozenset[Match]:
     return found | search_generic(piece.data) if piece.is_text else found
 
 
-def _pieces_of_file(path: Path, owner: str | None, known: _Known) -> Iterator[_Piece]:
-    before = known.kept.known(str(path)) if known.kept is not None else None
+def _pieces_of_file(path: str, owner: str | None, known: _Known) -> Iterator[_Piece]:
+    before = known.kept.known(path) if known.kept is not None else None
     if before is not None:
         yield from (_Piece(part, owner) for part in before)
         return
-    with path.open("rb") as stream:
-        head = stream.read(_HEAD_BYTES)
-        readers = [read for magic, read in TABLE_READERS.items() if magic in head[: len(magic) + 8]]
-        for read_cells in readers:
-            yield from _pieces_of_cells(read_cells(path), known)
-        if _kind(head) == "gzip" and is_compressed_volume(path):
-            longest = known.dictionary.longest
-            if known.kept is not None and not readers:
-                parts = known.kept.read(path, longest)
-            else:
-                parts = parts_of_compressed(path, known.proven, longest)
-            yield from (_Piece(part, owner) for part in parts)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        begin, size = os.read(descriptor, known.layouts.reach), os.fstat(descriptor).st_size
+        readers = [
+            read for magic, read in TABLE_READERS.items() if magic in begin[: len(magic) + 8]
+        ]
+        place = None
+        if _kind(begin[:_HEAD_BYTES]) == "dicom" and not readers:
+            place = known.layouts.find(begin, size)
+        if place is not None:
+            # The pixels, most of the file, are not even read.
+            behind = _read_from(descriptor, place.pixels_end, size)
+            yield from _pieces_at(place, begin, behind, owner, known)
             return
-        size = os.fstat(stream.fileno()).st_size
-        if size > _CHUNK_BYTES and _kind(head) == "bytes":
-            yield from _chunks(path, owner, known.dictionary.longest)
-            return
-        stream.seek(0)
-        data = stream.read()
-    yield from _pieces(data, owner, known, 0)
+    finally:
+        os.close(descriptor)
+    yield from _pieces_of_other(Path(path), begin[:_HEAD_BYTES], owner, known, readers)
+
+
+def _read_from(descriptor: int, begin: int, end: int) -> bytes:
+    parts = []
+    while begin < end:
+        part = os.pread(descriptor, end - begin, begin)
+        if not part:
+            raise OSError("a file became shorter while it was searched")
+        parts.append(part)
+        begin += len(part)
+    return b"".join(parts)
+
+
+def _pieces_of_other(
+    path: Path,
+    head: bytes,
+    owner: str | None,
+    known: _Known,
+    readers: Sequence[Callable[[Path], Cells]],
+) -> Iterator[_Piece]:
+    """Yield the pieces of a file that is no object of a series known by now."""
+    for read_cells in readers:
+        yield from _pieces_of_cells(read_cells(path), known)
+    if _kind(head) == "gzip" and is_compressed_volume(path):
+        longest = known.dictionary.longest
+        if known.kept is not None and not readers:
+            parts = known.kept.read(path, longest)
+        else:
+            parts = parts_of_compressed(path, known.proven, longest)
+        yield from (_Piece(part, owner) for part in parts)
+        return
+    if _kind(head) == "bytes" and path.stat().st_size > _CHUNK_BYTES:
+        yield from _chunks(path, owner, known.dictionary.longest)
+    else:
+        yield from _pieces(path.read_bytes(), owner, known, 0)
 
 
 def _pieces_of_cells(cells: Cells, known: _Known) -> Iterator[_Piece]:
@@ -257,11 +327,9 @@ def _pieces(data: bytes, owner: str | None, known: _Known, depth: int) -> Iterat
 
 
 def _pieces_of_dicom(data: bytes, owner: str | None, known: _Known) -> Iterator[_Piece]:
-    place = known.layouts.find(data)
+    place = known.layouts.find(data, len(data))
     if place is not None:
-        owner = _owner(place.patient_id, known) or owner
-        yield _Piece(data[: place.pixels_begin], owner)
-        yield _Piece(data[place.pixels_end :], owner)
+        yield from _pieces_at(place, data, data[place.pixels_end :], owner, known)
         return
     try:
         header = scan_file(data)
@@ -278,6 +346,14 @@ def _pieces_of_dicom(data: bytes, owner: str | None, known: _Known) -> Iterator[
     compressed = pixels and header.elements[PIXEL_DATA].undefined_length
     if compressed and look_inside_of(header).beside:
         yield _Piece(pixels, owner)
+
+
+def _pieces_at(
+    place: Found, data: bytes, behind: bytes, owner: str | None, known: _Known
+) -> Iterator[_Piece]:
+    owner = _owner(place.patient_id, known) or owner
+    yield _Piece(data[: place.pixels_begin], owner)
+    yield _Piece(behind, owner)
 
 
 def _outside_pixels(data: bytes, header: Header, pixels: bytes) -> Iterator[bytes]:

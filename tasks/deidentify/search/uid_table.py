@@ -43,6 +43,8 @@ class UidTable:
 
     def __init__(self) -> None:
         self._owners: dict[str, tuple[str, ...]] = {}
+        #: The owners of all UIDs that one person, or the same few, have: told once.
+        self._same: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._lengths: list[int] = []
         self._automaton = ahocorasick.Automaton()
 
@@ -51,12 +53,16 @@ class UidTable:
 
         One that is too short, or no plain UID, stays and is a needle's task.
         """
-        mine = {one for one in person.identifiers if _is_plain(one)}
-        for one in mine:
+        others = set[Identifier]()
+        for one in person.identifiers:
+            if not _is_plain(one):
+                others.add(one)
+                continue
             known = self._owners.get(one.value, ())
             if person.subject_id not in known:
-                self._owners[one.value] = (*known, person.subject_id)
-        return replace(person, identifiers=person.identifiers - mine)
+                owners = (*known, person.subject_id)
+                self._owners[one.value] = self._same.setdefault(owners, owners)
+        return replace(person, identifiers=frozenset(others))
 
     def close(self) -> None:
         """Make ready to search; nothing can be taken in any more."""

@@ -12,7 +12,9 @@ import pytest
 
 from schemas.states import FileState, ReasonCode
 from tasks.deidentify import audit, identifiers, objects, store_worker
+from tasks.deidentify.gathered import Gathered
 from tasks.deidentify.job_records import Job
+from tasks.deidentify.packed import pack
 from tasks.deidentify.plan import admission, pixel_bytes, plan, plan_private, rebuild
 from tasks.deidentify.rules.profile import Action
 from tasks.deidentify.settle import settle
@@ -75,11 +77,13 @@ def outcome(tmp_path: Path) -> Callable[[], tuple[str, str | None]]:
 
     def run() -> tuple[str, str | None]:
         result = run_job(Job(1, source, source.stat().st_size))
-        settled = settle([result])[0]
-        if settled.reason is ReasonCode.STAGE_FAILED:
+        gathered = Gathered()
+        list(gathered.take_in([pack([result])]))
+        (settled,) = settle(gathered.files, gathered.moved_by).to_pylist()
+        if settled["reason"] == ReasonCode.STAGE_FAILED:
             assert list(staging.iterdir()) == []
             assert "Zhang" not in repr(result)
-        return str(settled.state), settled.reason and str(settled.reason)
+        return settled["state"], settled["reason"]
 
     return run
 

@@ -290,13 +290,18 @@ def test_a_replayed_file_whose_bytes_read_otherwise_is_held(
 def test_a_layout_gives_the_place_that_a_scan_gives() -> None:
     layouts = Layouts()
     for raw in [*series(), *corpus(), *series()]:
-        place, header = layouts.find(raw), scan_file(raw)
+        place, header = layouts.find(raw, len(raw)), scan_file(raw)
         layouts.learn(raw, header)
         if place is not None:
             begin, end = place.pixels_begin, place.pixels_end
             assert raw[begin:end] == header.get(PIXEL_DATA)
             assert place.patient_id == header.get(tag_of("PatientID"))
-    assert layouts.find(series()[0]) is not None
+            # What stands before the pixels is enough; one byte less is not.
+            assert layouts.find(raw[:begin], len(raw)) == place
+            assert layouts.find(raw[: begin - 1], len(raw)) is None
+            assert layouts.find(raw[:begin], end - 1) is None
+    one = series()[0]
+    assert layouts.find(one, len(one)) is not None
 
 
 @pytest.mark.real_data

@@ -100,6 +100,21 @@ def test_what_is_taken_is_what_was_left(bench: Workbench, record: SettledImages)
     assert repr(taken) == repr(record)  # also the kind of each number, which == does not tell
 
 
+def test_what_is_taken_again_is_what_stands_in_the_file_now(bench: Workbench) -> None:
+    first = SettledImages((), {"1.2.3": ReasonCode.UID_REUSED})
+    bench.leave(first)
+    taken = bench.take(SettledImages)
+    assert isinstance(taken.held, dict)
+    taken.held.clear()  # what one stage does to its copy is no other's matter
+    assert bench.take(SettledImages) == first
+    second = SettledImages((), {"1.2.4": ReasonCode.UID_REUSED})
+    bench.leave(second)
+    assert bench.take(SettledImages) == second
+    bench.close()
+    with pytest.raises(LivercohortError):
+        bench.take(SettledImages)
+
+
 def test_the_order_of_tables_is_kept(bench: Workbench) -> None:
     bench.leave(PublishableRows({"b": pa.table({}), "a": pa.table({})}))
     assert list(bench.take(PublishableRows).tables) == ["b", "a"]

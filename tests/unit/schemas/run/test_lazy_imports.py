@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from schemas.run.lazy_imports import loaded_when_used
+from schemas.run.lazy_imports import load_when_used, loaded_when_used
 
 
 def test_a_module_is_loaded_when_it_is_used_and_one_that_is_loaded_stays(
@@ -20,6 +20,16 @@ def test_a_module_is_loaded_when_it_is_used_and_one_that_is_loaded_stays(
     assert "rgb_to_hls" not in object.__getattribute__(colorsys, "__dict__")
     assert colorsys.rgb_to_hls(0.0, 0.0, 0.0) == (0.0, 0.0, 0.0)
     assert json.loads("1") == 1
+
+
+def test_a_module_may_be_put_off_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    load_when_used("colorsys")
+    import colorsys
+
+    assert "rgb_to_hls" not in object.__getattribute__(colorsys, "__dict__")
+    assert colorsys.rgb_to_hls(0.0, 0.0, 0.0) == (0.0, 0.0, 0.0)
 
 
 def test_great_expectations_runs_without_charts_and_statistics_and_they_work_when_used() -> None:
