@@ -29,6 +29,7 @@ from tasks.operate.facts import (
     delivery_of,
 )
 from tasks.operate.store import write_digest
+from tasks.publish.store import newest_release
 from tasks.queries.states import TO_BE_SENT, Status
 from tasks.queries.store import read_queries
 from tasks.receive.ledger import HELD
@@ -77,6 +78,7 @@ def home_facts(settings: Settings, only: SiteCode | None = None) -> HomeFacts:
         SiteFacts(code, missing_batches=tuple(b for bs in wrong.values() for b in bs))
         for code, wrong in faults.items()
     ]
+    published = newest_release(zones.releases)
     base = next(p for p in (zones.home, *zones.home.parents) if p.exists())
     in_use = bool(batches) or any(one.exports.ready for one in facts)
     return HomeFacts(
@@ -85,6 +87,7 @@ def home_facts(settings: Settings, only: SiteCode | None = None) -> HomeFacts:
         wanted_gib=settings.min_free_gib,
         key_problem=_key_problem(settings, sites) if in_use else "",
         newest_release=_newest_release(zones),
+        published_release=published.name if published else "",
         gated={} if only else gated_sites(zones),
     )
 

@@ -23,7 +23,7 @@ from tasks.desk.store_erase import erase_page
 from tasks.eligibility.store_kept import forget_verdicts
 from tasks.publish.erase.store_erase import erase_from_releases, publish_without, releases_with
 from tasks.publish.signature import Signer
-from tasks.publish.store import newest_release, release_folders, sweep_staging
+from tasks.publish.store import newest_release, point_latest, release_folders, sweep_staging
 from tasks.publish.store_origin import record_if_own, record_release
 from tasks.publish.store_remote import (
     erase_at_batches,
@@ -116,8 +116,9 @@ def _erase(
     signer = Signer.of(ring)
     issued = publish_without(zones.releases, subject_id, signer)
     newest = newest_release(zones.releases)
-    if newest is not None:  # also that of a call before, killed when it had published it
-        record_if_own(zones, ring, newest, signer.public)
+    # Also that of a call before, killed when it had published it.
+    if newest is not None and record_if_own(zones, ring, newest, signer.public):
+        point_latest(zones.releases, newest.name)
     remember = partial(record_release, zones, ring)
     erased = erase_from_releases(zones.releases, subject_id, signer, before_each=remember)
     if settings.warehouse_url:

@@ -98,9 +98,18 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
         table = pq.read_table(path)
         cells = {str(v) for name in table.column_names for v in table[name].to_pylist()}
         assert not named & cells, path.stem
+    # As a kill between the publication and the step after it leaves it.
+    latest = home / "releases" / "latest"
+    latest.unlink()
+    latest.symlink_to("1.1.0")
+    behind = "`latest` points to 1.1.0 and 2.0.0 is the newest release"
+    assert behind in run("status", "--home", home).out
+    assert "2.0.0 is there" in run("report", "latest", "--home", home).err
     again = run(
         "withdraw", subject, "--reason", "r", "--scope", "erase", *WHO, "--home", home, "--json"
     )
+    assert latest.resolve().name == "2.0.0"
+    assert behind not in run("status", "--home", home).out
     assert json.loads(again.out) | {"left": None} == told | {
         "left": None,
         "releases": [],

@@ -45,9 +45,7 @@ from tests.unit.deidentify.helpers import RING, anyone
 from tests.unit.simulate.exams import by_series, full_export
 
 
-def oracle(
-    raw: bytes, *, repairs: bool = False, just_written: bool = False
-) -> InstanceFeatures:
+def oracle(raw: bytes, *, repairs: bool = False, just_written: bool = False) -> InstanceFeatures:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         header = pydicom.dcmread(BytesIO(raw))
