@@ -10,7 +10,11 @@ from struct import unpack
 from pydicom.datadict import dictionary_has_tag
 
 from tasks.deidentify.rules.values import is_number, is_registered_uid, numbers_of, texts_of
-from tasks.deidentify.rules.word_shapes import is_plain_number, tells_a_day_or_number
+from tasks.deidentify.rules.word_shapes import (
+    is_a_day,
+    is_plain_number,
+    tells_a_day_or_number,
+)
 
 #: Groups of the private attributes that dimension indices of the known vendors point to.
 _PRIVATE_GROUPS = frozenset((0x0019, 0x0021, 0x0043, 0x0065, 0x2001, 0x2005))
@@ -70,8 +74,8 @@ class Contract:
         return of_numbers and self.accepts_bytes is None
 
     def accepts_as_numbers(self, vm: str, numbers: tuple[float, ...]) -> bool:
-        """Return whether numbers fulfil VM and contract; none do."""
-        if not vm_allows(vm, len(numbers)):
+        """Return whether numbers fulfil VM and contract; none do. A day is no measured number."""
+        if not vm_allows(vm, len(numbers)) or any(map(is_a_day, numbers)):
             return False
         return not numbers or (self.accepts_numbers is not None and self.accepts_numbers(numbers))
 

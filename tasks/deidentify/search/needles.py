@@ -20,6 +20,7 @@ from tasks.deidentify.rules.profile import Action, load_profile
 from tasks.deidentify.rules.values import read_date
 from tasks.deidentify.search.name_forms import full_names, has_han, initials, name_groups
 from tasks.deidentify.search.own_words import is_own_words
+from tasks.deidentify.told_names import COMMENT_WORDS
 
 EVERYWHERE_DIGITS, OWN_DIGITS = 8, 6
 EVERYWHERE_LETTERS, OWN_LETTERS = 6, 4
@@ -183,7 +184,8 @@ def is_technique(text: str) -> bool:
     upper = text.upper()
     if upper in _WRITTEN_BY_US or upper in _allowed_codes():
         return True
-    if any(words.has(text) for words in load_profile().word_lists.values()):
+    lists = load_profile().word_lists
+    if any(lists[name].has(text) for name in lists if name != COMMENT_WORDS):
         return True
     squeezed = "".join(c for c in text.lower() if c.isalnum())
     return clean_descriptor(text).replace(" ", "") == squeezed
