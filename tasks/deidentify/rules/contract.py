@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import unpack
 
 from pydicom.datadict import dictionary_has_tag
@@ -117,6 +118,24 @@ def keep_words(
         if allowed.has(word) and _may_stay(word, own_name, [*before, *kept]):
             kept.append(word)
     return " ".join(kept), len(words) - len(kept)
+
+
+def without_name(text: str, own_name: frozenset[str]) -> str:
+    """Return a text without the words that are parts of the person's name.
+
+    A technique is called like somebody now and then (`BRAVO`, `Dixon`): in what is of a person of
+    that name it does not stay.
+    """
+    return _name_pattern(own_name).sub(" ", text) if own_name else text
+
+
+@lru_cache(maxsize=1024)
+def _name_pattern(own_name: frozenset[str]) -> re.Pattern[str]:
+    longest_first = sorted(own_name, key=lambda part: (-len(part), part))
+    latin = [re.escape(part) for part in longest_first if part.isascii()]
+    other = [re.escape(part) for part in longest_first if not part.isascii()]
+    alone = [rf"(?<![^\W\d_])(?:{'|'.join(latin)})(?![^\W\d_])"] if latin else []
+    return re.compile("|".join((*alone, *other)), re.IGNORECASE)
 
 
 def _may_stay(word: str, own_name: Collection[str], kept: Collection[str]) -> bool:
