@@ -16,7 +16,6 @@ from tasks.deidentify.search.residual_scan import Dictionary
 from tasks.deidentify.told_names import told_names
 from tests.builders import make_instance, to_bytes
 
-
 POOR = Identifier(IdentifierKind.NAME, "POOR")
 
 
