@@ -9,6 +9,8 @@ from itertools import islice, product
 _SEPARATORS = ("", " ", "^", ",", ", ", "_", "-", ".")
 _READINGS_LIMIT = 8
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003134f]")
+#: Scripts without cases, in which two or three characters are a name: Han, Kana, Hangul.
+_WIDE = re.compile(r"[\u3040-\u30ff\uff66-\uff9f\u3400-\u9fff\uac00-\ud7a3\U00020000-\U0003134f]")
 _LATIN_PART = re.compile(r"[^\W\d_]+")
 #: Surnames of two characters (GB/T 28039 lists them among the Han surnames in use).
 _DOUBLE_SURNAMES = frozenset(
@@ -19,6 +21,11 @@ _DOUBLE_SURNAMES = frozenset(
 def has_han(text: str) -> bool:
     """Return whether the text has a Han character."""
     return _HAN.search(text) is not None
+
+
+def count_wide(text: str) -> int:
+    """Return how many characters of a text are Han, Kana or Hangul."""
+    return len(_WIDE.findall(text))
 
 
 def name_groups(person_name: str) -> list[tuple[str, ...]]:
