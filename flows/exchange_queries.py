@@ -146,7 +146,7 @@ def import_from_site(settings: Settings, site: SiteCode, file: Path) -> list[dic
     """Take in a site's answers; return one row per row of the file, with why it was refused."""
     ring = read_key_file(settings.master_key_file)
     data = file.read_bytes()
-    with changing_queries(settings.zones) as register:
+    with nobody_withdraws(settings.zones), changing_queries(settings.zones) as register:
         digest = require_new_answer_file(settings.zones, site, data)
         rows = read_rows(read_answer_table(data))
         require_answers(rows)

@@ -10,6 +10,7 @@ from flows.withdrawals import nobody_shows
 from schemas.errors import BadInputError
 from schemas.identifiers import SiteCode, SubjectId
 from schemas.run.atomic_files import sha256_of_file
+from schemas.run.orphans import SILENT_S, sweep_orphans
 from schemas.run.settings import Settings
 from schemas.vault.anchors import changing_anchors
 from schemas.vault.inspections import forget_later
@@ -102,6 +103,7 @@ def _erase(
     own = {patient: a for patient, a in assigned.items() if a.subject_id == subject_id}
     patients = [str(patient) for patient in own]
     sweep_staging(zones.releases)
+    sweep_orphans(zones, SILENT_S)  # what a killed writer left may be of the subject
     if settings.warehouse_url:
         erase_series(settings.warehouse_url, site, series_of(zones, site, subject_id))
     warehouse = erase_from_warehouse(zones, site, subject_id, patients)

@@ -77,11 +77,12 @@ def import_form(
     Example: livercohort sdv import verification_S91_001.xlsx
     """
     from flows.verify_sources import import_form as take_in
+    from flows.withdrawals import nobody_withdraws
 
     settings = apply_environment(home=home)
     if not file.is_file():
         raise BadInputError("there is no such form", where=file_name(file))
-    with naming_file(file):
+    with naming_file(file), nobody_withdraws(settings.zones):
         done = take_in(settings, file)
     if as_json:
         say_json(done)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -72,6 +74,10 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     rehearsed = page_path(Zones(home), subject[:3], 1)
     rehearsed.parent.mkdir(exist_ok=True)
     rehearsed.write_text("- `dicom/Zhang Wei.dcm`")
+    orphan = home / "restricted" / "accrual" / ".intervals.csv.0123abcd.part"
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_text(subject)
+    os.utime(orphan, (time.time() - 120, time.time() - 120))
     kept = home / "restricted" / "verdicts"
     assert list(kept.glob("*.kept"))
     ended = run(
@@ -79,6 +85,7 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     )
     assert ended.code == 0, ended.err
     assert not rehearsed.exists()
+    assert not orphan.exists()
     assert not kept.exists()
     told = json.loads(ended.out)
     assert told["releases"] == ["1.0.0", "1.1.0"]
