@@ -118,8 +118,8 @@ def last_look(settings: Settings, still: Callable[[], None]) -> LastLook:
             raise GateBlockedError(
                 f"{len(gone)} subjects withdrew since the release was made",
                 expected="only what is of subjects who take part",
-                hint="Nothing was written. What is made of many goes without them when it is "
-                "called again.",
+                hint="Nothing was written: from then on nothing of theirs is taken in or handed "
+                "out. What is made of many goes without them when it is called again.",
             )
 
     return look
