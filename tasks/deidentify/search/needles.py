@@ -40,7 +40,7 @@ _OF_OTHER_SCRIPTS = (
     *("big5", "big5hkscs", "iso2022_jp", "iso2022_jp_2", "euc_kr", "shift_jis", "euc_jp"),
 )
 #: The single-byte sets of PS3.3 table C.12-2 in which names have letters beyond ASCII.
-_OF_ACCENTS = tuple(f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 7, 9, 15))
+_OF_ACCENTS = tuple(f"iso8859-{part}" for part in (*range(1, 10), 11, 15))
 _LAST_OF_LATIN_1 = "\u00ff"
 #: Letters that no accent can be taken from.
 _LETTERS_NFD_KEEPS = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "đ": "d"})

@@ -80,10 +80,10 @@ def test_no_word_stays_that_is_part_of_the_persons_name() -> None:
 
 
 def test_no_technique_word_stays_that_is_part_of_the_persons_name() -> None:
-    named = {"PatientName": "Bravo^Maria Elena=常规", "SpecificCharacterSet": "ISO_IR 192"}
     after = written(
         make_instance(
-            **named, SeriesDescription="Ax BRAVO3D T1", ProtocolName="Maria bravo liver",
+            PatientName="Bravo^Maria Elena=常规", SpecificCharacterSet="ISO_IR 192",
+            SeriesDescription="Ax BRAVO3D T1", ProtocolName="Maria bravo liver",
             StudyDescription="上腹部常规平扫",
         )
     )  # fmt: skip
