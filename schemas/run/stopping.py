@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+#: Whether SIGTERM has come in this block: what it raised may have been swallowed on its way.
+_asked = threading.Event()
+
 
 class Stopped(BaseException):
     """The system asks this run to end: no error of a unit, and nothing may catch it as one."""
@@ -28,6 +31,17 @@ def stopped_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        _asked.clear()
+
+
+def stop_if_asked() -> None:
+    """Raise `Stopped` once more where SIGTERM has come and the run goes on all the same.
+
+    A signal may come while a library runs a callback, and what is raised there goes nowhere.
+    Called where the next step begins.
+    """
+    if _asked.is_set() and threading.current_thread() is threading.main_thread():
+        raise Stopped
 
 
 def end_by_sigterm() -> None:
@@ -37,4 +51,5 @@ def end_by_sigterm() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _asked.set()
     raise Stopped
