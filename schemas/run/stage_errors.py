@@ -13,6 +13,7 @@ from pathlib import Path
 
 from schemas.errors import LivercohortError
 from schemas.run.atomic_files import sha256_of_bytes, write_bytes
+from schemas.run.stopping import stop_if_asked
 from schemas.run.zones import Zones
 
 
@@ -22,13 +23,21 @@ class StageFailedError(LivercohortError):
 
 @contextmanager
 def redacted_errors(stage: str, zones: Zones) -> Iterator[None]:
-    """Let our own errors pass and replace all others by one without values."""
+    """Let our own errors pass and replace all others by one without values.
+
+    A stage does not begin, and is not believed, once SIGTERM has come: what it raised may have
+    become the error of a library, and that of a file.
+    """
+    stop_if_asked()
     try:
         yield
     except LivercohortError:
+        stop_if_asked()
         raise
     except Exception as error:
+        stop_if_asked()
         raise redacted(error, stage, zones) from None
+    stop_if_asked()
 
 
 def redacted(error: Exception, stage: str, zones: Zones) -> StageFailedError:

@@ -22,13 +22,22 @@ class Stopped(BaseException):
 
 @contextmanager
 def stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM raise `Stopped` for the time of the block; a second one ends at once."""
+    """Let SIGTERM raise `Stopped` for the time of the block; a second one ends at once.
+
+    No block ends as if nothing had been asked: what was raised may have become the error of a
+    file, and that file be held for it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # only that thread may say what a signal does
         return
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         yield
+    except Exception:
+        stop_if_asked()  # what a library made of it
+        raise
+    else:
+        stop_if_asked()
     finally:
         signal.signal(signal.SIGTERM, before)
         _asked.clear()
@@ -38,7 +47,7 @@ def stop_if_asked() -> None:
     """Raise `Stopped` once more where SIGTERM has come and the run goes on all the same.
 
     A signal may come while a library runs a callback, and what is raised there goes nowhere.
-    Called where the next step begins.
+    Called where the next step or stage begins, and where one has ended.
     """
     if _asked.is_set() and threading.current_thread() is threading.main_thread():
         raise Stopped
