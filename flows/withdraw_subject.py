@@ -12,6 +12,7 @@ from schemas.identifiers import SiteCode, SubjectId
 from schemas.run.atomic_files import sha256_of_file
 from schemas.run.orphans import SILENT_S, sweep_orphans
 from schemas.run.settings import Settings
+from schemas.run.stage_errors import forget_traces
 from schemas.vault.anchors import changing_anchors
 from schemas.vault.inspections import forget_later
 from schemas.vault.keys import KeyRing
@@ -103,7 +104,9 @@ def _erase(
     own = {patient: a for patient, a in assigned.items() if a.subject_id == subject_id}
     patients = [str(patient) for patient in own]
     sweep_staging(zones.releases)
-    sweep_orphans(zones, SILENT_S)  # what a killed writer left may be of the subject
+    # What a killed writer left and what a trace quotes may be of the subject.
+    sweep_orphans(zones, SILENT_S)
+    forget_traces(zones)
     if settings.warehouse_url:
         erase_series(settings.warehouse_url, site, series_of(zones, site, subject_id))
     warehouse = erase_from_warehouse(zones, site, subject_id, patients)

@@ -78,6 +78,9 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     orphan.parent.mkdir(exist_ok=True)
     orphan.write_text(subject)
     os.utime(orphan, (time.time() - 120, time.time() - 120))
+    trace = home / "restricted" / "errors" / "convert-0123456789ab.txt"
+    trace.parent.mkdir(exist_ok=True)
+    trace.write_text("ValueError: not a day: 'Zhang Wei'")
     kept = home / "restricted" / "verdicts"
     assert list(kept.glob("*.kept"))
     ended = run(
@@ -86,6 +89,7 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     assert ended.code == 0, ended.err
     assert not rehearsed.exists()
     assert not orphan.exists()
+    assert not trace.exists()
     assert not kept.exists()
     told = json.loads(ended.out)
     assert told["releases"] == ["1.0.0", "1.1.0"]
