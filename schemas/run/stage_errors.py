@@ -16,7 +16,6 @@ from schemas.run.atomic_files import sha256_of_bytes, write_bytes
 from schemas.run.stopping import stop_if_asked
 from schemas.run.zones import Zones
 
-
 _TRACES = "errors"
 
 
