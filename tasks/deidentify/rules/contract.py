@@ -10,6 +10,7 @@ from struct import unpack
 
 from pydicom.datadict import dictionary_has_tag
 
+from schemas.dicom.descriptor_vocabulary import read_vocabulary
 from tasks.deidentify.rules.values import is_number, is_registered_uid, numbers_of, texts_of
 from tasks.deidentify.rules.word_shapes import (
     is_a_day,
@@ -123,10 +124,17 @@ def keep_words(
 def without_name(text: str, own_name: frozenset[str]) -> str:
     """Return a text without the words that are parts of the person's name.
 
-    A technique is called like somebody now and then (`BRAVO`, `Dixon`): in what is of a person of
-    that name it does not stay.
+    A technique is called like somebody now and then (`BRAVO`): in what is of a person of that name
+    it does not stay. A word of the vocabulary's name-like ones (`FA`, `Dixon`), without which a
+    label would be another, goes only where another part of the name stands in the text too.
     """
-    return _name_pattern(own_name).sub(" ", text) if own_name else text
+    if not own_name:
+        return text
+    pattern = _name_pattern(own_name)
+    found = {part.lower() for part in pattern.findall(text)}
+    if len(found) == 1 and found <= read_vocabulary().name_like:
+        return text
+    return pattern.sub(" ", text)
 
 
 @lru_cache(maxsize=1024)
