@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-#: What SIGTERM or Ctrl-C has raised in this block: it may have been swallowed on its way.
-_raised: list[type[BaseException]] = []
+#: Whether SIGTERM has come in this block: what it raised may have been swallowed on its way.
+_asked = threading.Event()
 
 
 class Stopped(BaseException):
@@ -24,16 +24,13 @@ class Stopped(BaseException):
 def stopped_by_sigterm() -> Iterator[None]:
     """Let SIGTERM raise `Stopped` for the time of the block; a second one ends at once.
 
-    No block ends as if nothing had been asked, by Ctrl-C neither: what was raised may have become
-    the error of a file, and that file be held for it.
+    No block ends as if nothing had been asked: what was raised may have become the error of a
+    file, and that file be held for it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only that thread may say what a signal does
         return
     before = signal.signal(signal.SIGTERM, _stop)
-    by_keyboard = signal.getsignal(signal.SIGINT)
-    if by_keyboard is signal.default_int_handler:  # and not ignored, as behind `nohup … &`
-        signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     except Exception:
@@ -43,18 +40,17 @@ def stopped_by_sigterm() -> Iterator[None]:
         stop_if_asked()
     finally:
         signal.signal(signal.SIGTERM, before)
-        signal.signal(signal.SIGINT, by_keyboard)
-        _raised.clear()
+        _asked.clear()
 
 
 def stop_if_asked() -> None:
-    """Raise once more what a signal has raised, where the run goes on all the same.
+    """Raise `Stopped` once more where SIGTERM has come and the run goes on all the same.
 
     A signal may come while a library runs a callback, and what is raised there goes nowhere.
     Called where the next step or stage begins, and where one has ended.
     """
-    if _raised and threading.current_thread() is threading.main_thread():
-        raise _raised[-1]
+    if _asked.is_set() and threading.current_thread() is threading.main_thread():
+        raise Stopped
 
 
 def end_by_sigterm() -> None:
@@ -64,10 +60,5 @@ def end_by_sigterm() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _raised.append(Stopped)
+    _asked.set()
     raise Stopped
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    _raised.append(KeyboardInterrupt)
-    raise KeyboardInterrupt

@@ -25,16 +25,16 @@ class _Referred:
     """Something that a library holds a weak reference to."""
 
 
-def signal_while_a_callback_runs(number: int = signal.SIGTERM) -> None:
-    """Send a signal to this process where Python prints what is raised, and goes on."""
+def sigterm_while_a_callback_runs() -> None:
+    """Send SIGTERM to this process where Python prints what is raised, and goes on."""
     referred = _Referred()
-    kept = weakref.ref(referred, lambda _: os.kill(os.getpid(), number))
+    kept = weakref.ref(referred, lambda _: os.kill(os.getpid(), signal.SIGTERM))
     del referred
     assert kept() is None
 
 
 def asked_and_failed() -> None:
-    signal_while_a_callback_runs()
+    sigterm_while_a_callback_runs()
     raise RuntimeError("of a library")
 
 
@@ -63,7 +63,7 @@ def in_stage(name: str, zones: Zones, work: Callable[[], None]) -> Callable[[], 
 
 def test_what_a_callback_swallowed_is_raised_again_at_the_next_step() -> None:
     def asked_and_told() -> None:
-        signal_while_a_callback_runs()
+        sigterm_while_a_callback_runs()
         tell_step("S91", "convert", 1, 2)
 
     def part_told() -> None:
@@ -93,15 +93,6 @@ def test_a_stage_that_held_a_file_for_it_is_not_believed(tmp_path: Path) -> None
     for alone in (held, asked_and_failed):
         with pytest.raises(Stopped):
             run(alone)
-
-
-def test_the_same_holds_for_an_interruption_by_the_keyboard() -> None:
-    def interrupted() -> None:
-        signal_while_a_callback_runs(signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt), stopped_by_sigterm():
-        interrupted()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_without_a_signal_steps_go_on() -> None:
