@@ -78,7 +78,6 @@ def home_facts(settings: Settings, only: SiteCode | None = None) -> HomeFacts:
         SiteFacts(code, missing_batches=tuple(b for bs in wrong.values() for b in bs))
         for code, wrong in faults.items()
     ]
-    published = newest_release(zones.releases)
     base = next(p for p in (zones.home, *zones.home.parents) if p.exists())
     in_use = bool(batches) or any(one.exports.ready for one in facts)
     return HomeFacts(
@@ -86,8 +85,8 @@ def home_facts(settings: Settings, only: SiteCode | None = None) -> HomeFacts:
         free_gib=round(shutil.disk_usage(base).free / _GIB, 1),
         wanted_gib=settings.min_free_gib,
         key_problem=_key_problem(settings, sites) if in_use else "",
-        newest_release=_newest_release(zones),
-        published_release=published.name if published else "",
+        newest_release=_latest_release(zones),
+        published_release=_published_release(zones),
         gated={} if only else gated_sites(zones),
     )
 
@@ -166,6 +165,13 @@ def _key_problem(settings: Settings, sites: list[SiteConfig]) -> str:
     return ""
 
 
-def _newest_release(zones: Zones) -> str:
+def _latest_release(zones: Zones) -> str:
     latest = zones.releases / "latest"
     return latest.resolve().name if latest.exists() else ""
+
+
+def _published_release(zones: Zones) -> str:
+    latest, newest = zones.releases / "latest", newest_release(zones.releases)
+    if latest.is_dir() and not latest.is_symlink():
+        return latest.name  # a copy without links says which it is by no name
+    return newest.name if newest else ""

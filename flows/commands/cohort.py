@@ -301,7 +301,7 @@ def _tell_if_it_lags(latest: Path) -> None:
     from tasks.publish.store import newest_release
 
     newest = newest_release(latest.parent)
-    if latest.is_dir() and newest is not None and latest.resolve().name != newest.name:
+    if latest.is_symlink() and newest is not None and latest.resolve().name != newest.name:
         typer.echo(
             f"warning: latest points to {latest.resolve().name}, and {newest.name} is there: see "
             "`livercohort status`",
