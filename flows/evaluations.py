@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from flows.withdrawals import nobody_withdraws
-from schemas.errors import EnvironmentProblemError
+from schemas.errors import EnvironmentProblemError, GateBlockedError
 from schemas.run.settings import Settings
 from schemas.vault.keys import read_key_file
 from tasks.eligibility.store import read_role_rows
@@ -16,6 +17,7 @@ from tasks.evaluate.store import Evaluation, evaluate_folder
 from tasks.publish.checks import check_flow
 from tasks.publish.disclosure import Count, protect
 from tasks.publish.signature import Signer
+from tasks.publish.store import withdrawn_subjects
 from tasks.publish.store_evaluations import seal_evaluation
 
 
@@ -46,16 +48,20 @@ def evaluate(settings: Settings, folder: Path, reference: Path | None = None) ->
     ------
     RefusedError
         If it may not be taken in.
+    GateBlockedError
+        If a release made meanwhile says that somebody in it withdrew.
     BusyError
         If its name belongs to another evaluation.
     """
     zones = settings.zones
     signer = Signer.of(read_key_file(settings.master_key_file))
     with nobody_withdraws(zones) as still:
+        before = withdrawn_subjects(zones.releases)
         found = evaluate_folder(folder, zones.releases, read_role_rows(zones), reference)
         _require_closed(found)
         documents = {**found.documents, **_shared(found)}
         still()
+        _require_nobody_withdrew(found, withdrawn_subjects(zones.releases) - before)
         path, written = seal_evaluation(
             found.release, found.name, found.tables, found.contracts, documents, signer
         )
@@ -63,6 +69,22 @@ def evaluate(settings: Settings, folder: Path, reference: Path | None = None) ->
     reasons = head["exploratory_reasons"]
     assert isinstance(reasons, list)
     return Sealed(path, written, found.release.name, tuple(reasons), tuple(found.rows["estimate"]))
+
+
+def _require_nobody_withdrew(found: Evaluation, gone: Collection[str]) -> None:
+    """Raise where a row is of somebody who withdrew while the evaluation was made."""
+    named = {
+        subject
+        for table in found.tables.values()
+        if "subject_id" in table.column_names
+        for subject in table["subject_id"].to_pylist()
+    }
+    if not named.isdisjoint(gone):
+        raise GateBlockedError(
+            f"{len(named.intersection(gone))} subjects withdrew while this evaluation was made",
+            expected="only subjects who take part",
+            hint="Nothing was written. Decide with the study team which release it is to be of.",
+        )
 
 
 def _require_closed(found: Evaluation) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import os
 import pwd
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from flows.file_names import file_name
+from flows.withdrawals import last_look, nobody_withdraws, withdrawn_since
 from schemas.errors import BadInputError
 from schemas.hospital_day import hospital_today
 from schemas.identifiers import SiteCode, SubjectId
@@ -42,6 +44,8 @@ from tasks.queries.store_files import files_of_queries, write_files
 def export_to_site(settings: Settings, site: SiteCode, due_days: int, by: str) -> dict[str, Any]:
     """Write what a site is asked for its coordinator, and open what is new with it.
 
+    Nobody who withdrew is looked up, nor asked about.
+
     Parameters
     ----------
     settings : Settings
@@ -59,12 +63,14 @@ def export_to_site(settings: Settings, site: SiteCode, due_days: int, by: str) -
         `site_code`, `queries`, `new`, and the paths of the `files` written.
     """
     today, user = hospital_today(), current_user(by)
-    with changing_queries(settings.zones) as register:
-        asked = [
+    with nobody_withdraws(settings.zones) as still, changing_queries(settings.zones) as register:
+        waiting = [
             query
             for query in register.queries.values()
             if query.about.site_code == site and query.status in {*TO_BE_SENT, Status.OPEN}
         ]
+        gone = withdrawn_since(settings, _subjects(waiting))
+        asked = [query for query in waiting if query.about.subject_id not in gone]
         run = f"{today:%Y%m%d}-{register.act}"
         events = plan_export(
             asked,
@@ -80,6 +86,7 @@ def export_to_site(settings: Settings, site: SiteCode, due_days: int, by: str) -
                 settings, site, asked, events, reason=f"query export {run}", by=user
             )
             folder = settings.zones.outgoing(site)
+            last_look(settings, still)(_subjects(asked))
             files = write_outgoing(folder, f"queries_{site}_{run}", rows)
             if aside := files_of_queries(settings.zones, site, asked):
                 files.append(folder / f"files_{site}_{run}.csv")
@@ -93,6 +100,10 @@ def export_to_site(settings: Settings, site: SiteCode, due_days: int, by: str) -
     }
 
 
+def _subjects(queries: Iterable[Query]) -> list[str]:
+    return sorted({one.about.subject_id for one in queries if one.about.subject_id})
+
+
 def _outgoing_rows(
     settings: Settings,
     site: str,
@@ -104,8 +115,7 @@ def _outgoing_rows(
 ) -> list[dict[str, str]]:
     ring = read_key_file(settings.master_key_file)
     vault = Vault(settings.zones.vault, ring)
-    subjects = sorted({q.about.subject_id for q in asked if q.about.subject_id})
-    people = {s: look_up(settings, vault, s, reason=reason, by=by) for s in subjects}
+    people = {s: look_up(settings, vault, s, reason=reason, by=by) for s in _subjects(asked)}
     opened = {event.query_id: event for event in events}
     rows = []
     for query in asked:
@@ -136,7 +146,7 @@ def import_from_site(settings: Settings, site: SiteCode, file: Path) -> list[dic
     """Take in a site's answers; return one row per row of the file, with why it was refused."""
     ring = read_key_file(settings.master_key_file)
     data = file.read_bytes()
-    with changing_queries(settings.zones) as register:
+    with nobody_withdraws(settings.zones), changing_queries(settings.zones) as register:
         digest = require_new_answer_file(settings.zones, site, data)
         rows = read_rows(read_answer_table(data))
         require_answers(rows)

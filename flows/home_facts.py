@@ -29,6 +29,7 @@ from tasks.operate.facts import (
     delivery_of,
 )
 from tasks.operate.store import write_digest
+from tasks.publish.store import newest_release
 from tasks.queries.states import TO_BE_SENT, Status
 from tasks.queries.store import read_queries
 from tasks.receive.ledger import HELD
@@ -84,7 +85,8 @@ def home_facts(settings: Settings, only: SiteCode | None = None) -> HomeFacts:
         free_gib=round(shutil.disk_usage(base).free / _GIB, 1),
         wanted_gib=settings.min_free_gib,
         key_problem=_key_problem(settings, sites) if in_use else "",
-        newest_release=_newest_release(zones),
+        newest_release=_latest_release(zones),
+        published_release=_published_release(zones),
         gated={} if only else gated_sites(zones),
     )
 
@@ -163,6 +165,13 @@ def _key_problem(settings: Settings, sites: list[SiteConfig]) -> str:
     return ""
 
 
-def _newest_release(zones: Zones) -> str:
+def _latest_release(zones: Zones) -> str:
     latest = zones.releases / "latest"
     return latest.resolve().name if latest.exists() else ""
+
+
+def _published_release(zones: Zones) -> str:
+    latest, newest = zones.releases / "latest", newest_release(zones.releases)
+    if latest.is_dir() and not latest.is_symlink():
+        return latest.name  # a copy without links says which it is by no name
+    return newest.name if newest else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.exchange_queries import current_user, look_up
-from flows.withdrawals import withdrawn_since
+from flows.withdrawals import LastLook, withdrawn_since
 from schemas.clinical_rows import ClinicalRow
 from schemas.errors import BadInputError
 from schemas.identifiers import BatchId, SiteCode
@@ -43,7 +43,9 @@ _SETTLED = (Status.CLOSED, Status.CANCELLED)
 _PERCENT = 100.0
 
 
-def plan_site(settings: Settings, site: SiteCode, seed: str, by: str) -> dict[str, Any]:
+def plan_site(
+    settings: Settings, site: SiteCode, seed: str, by: str, at_last: LastLook
+) -> dict[str, Any]:
     """Write the form of the next round of a site, or that of the round which is out.
 
     Parameters
@@ -56,6 +58,8 @@ def plan_site(settings: Settings, site: SiteCode, seed: str, by: str) -> dict[st
         Seeds the sample; empty to seed it by the key.
     by : str
         Who asks, beside the system's user; may be empty.
+    at_last : callable
+        Given everybody in the round right before it is written, and raises to stop.
 
     Returns
     -------
@@ -92,6 +96,7 @@ def plan_site(settings: Settings, site: SiteCode, seed: str, by: str) -> dict[st
         name = out.risk
     items = items_of(rows, chosen, load_fields())
     identified = {_item_id(ring, site, number, item): item for item in items}
+    at_last(chosen)
     if out is None:
         planned = [
             PlannedItem(key, one.subject_id, one.form, one.field_name, one.critical)

@@ -10,7 +10,9 @@ from flows.withdrawals import nobody_shows
 from schemas.errors import BadInputError
 from schemas.identifiers import SiteCode, SubjectId
 from schemas.run.atomic_files import sha256_of_file
+from schemas.run.orphans import SILENT_S, sweep_orphans
 from schemas.run.settings import Settings
+from schemas.run.stage_errors import forget_traces
 from schemas.vault.anchors import changing_anchors
 from schemas.vault.inspections import forget_later
 from schemas.vault.keys import KeyRing
@@ -23,7 +25,7 @@ from tasks.desk.store_erase import erase_page
 from tasks.eligibility.store_kept import forget_verdicts
 from tasks.publish.erase.store_erase import erase_from_releases, publish_without, releases_with
 from tasks.publish.signature import Signer
-from tasks.publish.store import newest_release, release_folders, sweep_staging
+from tasks.publish.store import newest_release, point_latest, release_folders, sweep_staging
 from tasks.publish.store_origin import record_if_own, record_release
 from tasks.publish.store_remote import (
     erase_at_batches,
@@ -102,6 +104,9 @@ def _erase(
     own = {patient: a for patient, a in assigned.items() if a.subject_id == subject_id}
     patients = [str(patient) for patient in own]
     sweep_staging(zones.releases)
+    # What a killed writer left and what a trace quotes may be of the subject.
+    sweep_orphans(zones, SILENT_S)
+    forget_traces(zones)
     if settings.warehouse_url:
         erase_series(settings.warehouse_url, site, series_of(zones, site, subject_id))
     warehouse = erase_from_warehouse(zones, site, subject_id, patients)
@@ -116,8 +121,9 @@ def _erase(
     signer = Signer.of(ring)
     issued = publish_without(zones.releases, subject_id, signer)
     newest = newest_release(zones.releases)
-    if newest is not None:  # also that of a call before, killed when it had published it
-        record_if_own(zones, ring, newest, signer.public)
+    # Also that of a call before, killed when it had published it.
+    if newest is not None and record_if_own(zones, ring, newest, signer.public):
+        point_latest(zones.releases, newest.name)
     remember = partial(record_release, zones, ring)
     erased = erase_from_releases(zones.releases, subject_id, signer, before_each=remember)
     if settings.warehouse_url:

@@ -9,7 +9,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from schemas.errors import EnvironmentProblemError
+from schemas.errors import EnvironmentProblemError, GateBlockedError
 from schemas.run.settings import Settings
 from schemas.run.zones import Zones
 from schemas.tables.contracts import read_table_contracts
@@ -22,6 +22,8 @@ from tasks.receive.store_lease import lease, require_all_free, require_free, req
 #: The lease of whoever withdraws somebody, and the first part of those of whoever shows persons
 #: outside a release: of these there may be many.
 WITHDRAWALS, SHOWING = "withdrawals", "showing-"
+#: To be called with everybody of whom something gets its name next: raises to stop it.
+LastLook = Callable[[Iterable[str]], None]
 
 
 @contextmanager
@@ -88,6 +90,39 @@ def withdrawn_since(settings: Settings, subjects: Iterable[str]) -> frozenset[st
         )
     ring = read_key_file(settings.master_key_file)
     return by_form | suppressed_among(restricted, ring, asked)
+
+
+def last_look(settings: Settings, still: Callable[[], None]) -> LastLook:
+    """Return the look right before something of subjects gets its name.
+
+    Nights and releases are not kept waiting meanwhile, and a form in one may be a withdrawal.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the home.
+    still : callable
+        Of `nobody_withdraws`.
+
+    Returns
+    -------
+    callable
+        Raises BusyError if an erasure may have gone on, GateBlockedError if one of those named
+        withdrew.
+    """
+
+    def look(subjects: Iterable[str]) -> None:
+        still()
+        gone = withdrawn_since(settings, subjects)
+        if gone:
+            raise GateBlockedError(
+                f"{len(gone)} subjects withdrew since the release was made",
+                expected="only what is of subjects who take part",
+                hint="Nothing was written: from then on nothing of theirs is taken in or handed "
+                "out. What is made of many goes without them when it is called again.",
+            )
+
+    return look
 
 
 def without_withdrawn(settings: Settings, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:

@@ -6,9 +6,8 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,7 +25,11 @@ from flows.commands.night import prepare_home, require_signed_tables
 from schemas.errors import BadInputError, EnvironmentProblemError, ExitCode, LivercohortError
 from schemas.run.settings import Settings, apply_environment
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _PROOF_COLUMNS = ("rule_id", "severity", "object", "observed", "expected", "message")
+LATEST = "latest"
 _BUMPS = ("auto", "major", "minor", "patch")
 
 
@@ -105,7 +108,7 @@ def verify(
     Example: livercohort verify latest
     Example: livercohort verify /data/copy/1.2.0 --no-identifier-scan
     """
-    from tasks.publish.store_verify import LATEST, verify_release
+    from tasks.publish.store_verify import verify_release
 
     settings = apply_environment(home=home)
     folder = release_folder(settings, release)
@@ -236,7 +239,7 @@ def report(
 
     Example: livercohort report 1.0.0
     """
-    from flows.withdrawals import nobody_withdraws, without_withdrawn
+    from flows.withdrawals import last_look, nobody_withdraws, without_withdrawn
     from tasks.queries.ageing import report_rows
     from tasks.queries.store import read_queries
     from tasks.report.store_release import build_report, require_release
@@ -244,14 +247,23 @@ def report(
     settings = apply_environment(home=home)
     version = run.removeprefix("release-")
     require_release(settings.zones, version)
+    if version == LATEST:
+        _tell_if_it_lags(settings.zones.releases / LATEST)
+    shown: set[str] = set()
+
+    def keep(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+        kept = without_withdrawn(settings, tables)
+        shown.update(kept["subject"]["subject_id"].to_pylist())
+        return kept
+
     with nobody_withdraws(settings.zones) as still:
         written = build_report(
             settings.zones,
             version,
             settings.workers,
             report_rows(read_queries(settings.zones).values()),
-            keep=partial(without_withdrawn, settings),
-            at_last=still,
+            keep=keep,
+            at_last=lambda: last_look(settings, still)(shown),
         )
     if as_json:
         say_json({"index": str(written.index), "report_sha256": written.report_sha256})
@@ -268,6 +280,8 @@ def release_folder(settings: Settings, release: str) -> Path:
     if "://" in release:
         return _fetched(settings, release)
     named = settings.zones.releases / release
+    if release == LATEST:
+        _tell_if_it_lags(named)
     folder = named if named.is_dir() else Path(release)
     if not folder.is_dir():
         from tasks.publish.store import release_folders
@@ -280,6 +294,19 @@ def release_folder(settings: Settings, release: str) -> Path:
             hint=f"There are: {', '.join(versions)}." if versions else "There is none yet.",
         )
     return folder.resolve()
+
+
+def _tell_if_it_lags(latest: Path) -> None:
+    """Say where `latest` is not the newest release: an erasure may have been killed."""
+    from tasks.publish.store import newest_release
+
+    newest = newest_release(latest.parent)
+    if latest.is_symlink() and newest is not None and latest.resolve().name != newest.name:
+        typer.echo(
+            f"warning: latest points to {latest.resolve().name}, and {newest.name} is there: see "
+            "`livercohort status`",
+            err=True,
+        )
 
 
 def _fetched(settings: Settings, url: str) -> Path:

@@ -48,18 +48,19 @@ def import_(
     """
     from dataclasses import asdict
 
-    from flows.withdrawals import nobody_withdraws
+    from flows.withdrawals import last_look, nobody_withdraws
     from schemas.vault.keys import Purpose, read_key_file
     from tasks.masks.store import import_mask
 
     settings = apply_environment(home=home)
     ring = read_key_file(settings.master_key_file)
     folder = release_folder(settings, release)
-    with nobody_withdraws(settings.zones):
+    with nobody_withdraws(settings.zones) as still:
         taken = import_mask(
             settings.zones, folder, mask, lesion,
             volume_id=volume, label=label, replace=replace,
             map_uid=ring.uid, keyed=partial(ring.keyed_digest, purpose=Purpose.MASK),
+            at_last=last_look(settings, still),
         )  # fmt: skip
     if as_json:
         say_json(asdict(taken))
@@ -82,15 +83,15 @@ def export(
 
     Example: livercohort mask export latest lesion.dcm --lesion 1 --volume 0123456789abcdef
     """
-    from flows.withdrawals import nobody_withdraws, withdrawn_since
+    from flows.withdrawals import last_look, nobody_withdraws
     from tasks.masks.store import export_segmentation
 
     settings = apply_environment(home=home)
     folder = release_folder(settings, release)
-    with nobody_withdraws(settings.zones):
+    with nobody_withdraws(settings.zones) as still:
         frames = export_segmentation(
             settings.zones, folder, volume, lesion, target,
-            kept_out=partial(withdrawn_since, settings),
+            at_last=last_look(settings, still),
         )  # fmt: skip
     if as_json:
         say_json({"path": str(target), "frames": frames})

@@ -37,7 +37,7 @@ def plan(
     Example: livercohort sdv plan --all --seed 2026-11
     """
     from flows.verify_sources import plan_site, sites_with_forms
-    from flows.withdrawals import nobody_withdraws
+    from flows.withdrawals import last_look, nobody_withdraws
     from schemas.run.sites import site_code
 
     if all_sites == bool(site):
@@ -48,8 +48,9 @@ def plan(
     done, refused = [], []
     for code in chosen:
         try:
-            with nobody_withdraws(settings.zones):
-                done.append(plan_site(settings, code, seed, by))
+            with nobody_withdraws(settings.zones) as still:
+                at_last = last_look(settings, still)
+                done.append(plan_site(settings, code, seed, by, at_last))
         except BadInputError as error:  # one site does not keep the others from their forms
             refused.append(error)
     if as_json:
@@ -76,11 +77,12 @@ def import_form(
     Example: livercohort sdv import verification_S91_001.xlsx
     """
     from flows.verify_sources import import_form as take_in
+    from flows.withdrawals import nobody_withdraws
 
     settings = apply_environment(home=home)
     if not file.is_file():
         raise BadInputError("there is no such form", where=file_name(file))
-    with naming_file(file):
+    with naming_file(file), nobody_withdraws(settings.zones):
         done = take_in(settings, file)
     if as_json:
         say_json(done)

@@ -39,7 +39,7 @@ def resman(
     """
     from functools import partial
 
-    from flows.withdrawals import nobody_withdraws, withdrawn_since
+    from flows.withdrawals import last_look, nobody_withdraws, withdrawn_since
     from schemas.vault.keys import Purpose, read_key_file
     from tasks.deidentify.search.store_scan_release import require_no_identifiers, subjects_of
     from tasks.publish.store_share import share_for_resman
@@ -47,7 +47,7 @@ def resman(
     settings = apply_environment(home=home)
     ring = read_key_file(settings.master_key_file)
     folder = release_folder(settings, release).resolve()
-    with nobody_withdraws(settings.zones):
+    with nobody_withdraws(settings.zones) as still:
         made = share_for_resman(
             folder,
             out,
@@ -55,6 +55,7 @@ def resman(
             inspect=partial(require_no_identifiers, settings, inside=subjects_of(folder)),
             keyed=lambda kind, name: ring.mac(Purpose.PACKAGE, folder.name, kind, name),
             k=k,
+            at_last=last_look(settings, still),
         )
     if as_json:
         say_json(

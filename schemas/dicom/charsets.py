@@ -28,10 +28,23 @@ _CODEC_BEHIND = {
     b"(J": "shift_jis",
 }
 _UNLABELLED = ("", "ISO_IR 6", "ISO_IR 100", "ISO 2022 IR 6", "ISO 2022 IR 100")
+#: Single-byte sets by their number (PS3.3 table C.12-2), with and without code extensions.
+_OF_NUMBER = {
+    "101": "iso8859_2",
+    "109": "iso8859_3",
+    "110": "iso8859_4",
+    "144": "iso8859_5",
+    "127": "iso8859_6",
+    "126": "iso8859_7",
+    "138": "iso8859_8",
+    "148": "iso8859_9",
+    "166": "iso8859_11",
+    "203": "iso8859_15",
+    "13": "shift_jis",
+}
 _LABELS = {
-    "ISO_IR 101": "iso8859_2",
-    "ISO_IR 144": "iso8859_5",
-    "ISO_IR 13": "shift_jis",
+    **{f"ISO_IR {number}": codec for number, codec in _OF_NUMBER.items()},
+    **{f"ISO 2022 IR {number}": codec for number, codec in _OF_NUMBER.items()},
     "ISO 2022 IR 149": "euc_kr",
     "GB18030": "gb18030",
     "GBK": "gb18030",
@@ -57,7 +70,7 @@ def decode_text(value: bytes, charset_label: str = "") -> str:
     """
     body = value.strip(b"\0 ")
     if b"\x1b" in body:
-        return _decode_escaped(body)
+        return _decode_escaped(body, charset_label.partition("\\")[0])
     if body.isascii():
         return body.decode("ascii")
     labels = [label.strip() for label in charset_label.split("\\")]
@@ -110,9 +123,9 @@ def decode_table_text(data: bytes) -> tuple[str, str] | None:
     return next(iter([*chinese, *readings]), None)
 
 
-def _decode_escaped(body: bytes) -> str:
+def _decode_escaped(body: bytes, first_label: str) -> str:
     parts = _ESCAPE.split(body)
-    text = [decode_text(parts[0])] if parts[0] else []
+    text = [decode_text(parts[0], first_label)] if parts[0] else []
     for escape, piece in zip(parts[1::2], parts[2::2], strict=True):
         text.append(_decode_piece(escape, piece))
     return "".join(text)

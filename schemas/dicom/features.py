@@ -110,7 +110,7 @@ class InstanceFeatures:
     kvp: float | None = None
     convolution_kernel: tuple[str, ...] = ()
     body_part: str | None = None
-    # Of what livercohort wrote alone: codes under the project's key and the site.
+    # Of what livercohort itself has just written: codes under the project's key and the site.
     device_id: str | None = None
     coil_id: str | None = None
     series_description: str = ""
@@ -137,12 +137,15 @@ class InstanceFeatures:
 _COPIES = Copies(InstanceFeatures)
 #: Stands for what frames say, among the names of fields.
 FRAMES = "frames"
+#: Fields that hold a code in what livercohort wrote, and anything in what was delivered.
+_OF_WRITTEN = frozenset({"device_id", "coil_id"})
 
 
 def read_features(
     header: Dataset,
     *,
     subject_id: str | None = None,
+    just_written: bool = False,
     on_field: Callable[[str], None] = lambda _: None,
 ) -> InstanceFeatures:
     """Harvest the features of one header; a value that cannot be read is absent, not an error.
@@ -153,12 +156,17 @@ def read_features(
         A DICOM header, raw or de-identified; pixel data is not looked at.
     subject_id : str, optional
         The pseudonym; without it the record has no subject.
+    just_written : bool
+        Whether this is what the caller itself rebuilt. Of any other object, whatever it says of
+        itself, scanner and coil are not read.
     on_field : callable, optional
         Told the name of each field before it is read, `FRAMES` before what frames say: so a
         header that counts what it is asked for knows which field depends on which attribute.
     """
     read = {}
     for name, field in _fields().items():
+        if name in _OF_WRITTEN and not just_written:
+            continue
         on_field(name)
         read[name] = field.read(header)
     on_field(FRAMES)

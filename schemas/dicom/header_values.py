@@ -31,7 +31,6 @@ ATTRIBUTES: dict[str, tuple[int, str]] = {
     "SeriesDescription": (0x0008103E, "LO"),
     "ManufacturerModelName": (0x00081090, "LO"),
     "PatientSex": (0x00100040, "CS"),
-    "DeidentificationMethod": (0x00120063, "LO"),
     "ContrastBolusAgent": (0x00180010, "LO"),
     "ContrastBolusAgentSequence": (0x00180012, "SQ"),
     "BodyPartExamined": (0x00180015, "CS"),

@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from schemas.run.stopping import stop_if_asked
+
 LOGGER_NAME = "livercohort"
 _MIN_INTERVAL_S = 2.0
 #: The step that each subject is at.
@@ -27,6 +29,8 @@ def stage_progress(stage: str, subject: str) -> Callable[[int, int], None]:
 
     def advance(done: int, total: int) -> None:
         nonlocal last
+        if done < total:
+            stop_if_asked()
         now = time.monotonic()
         if done < total and now - last < _MIN_INTERVAL_S:
             return
@@ -51,6 +55,7 @@ def tell_step(subject: str, step: str, number: int, total: int) -> None:
     """
     _steps.pop(subject, None)
     if step:
+        stop_if_asked()
         _steps[subject] = step
     facts = {"stage": "steps", "subject": subject, "done": number, "total": total, "step": step}
     text = f"{subject}: {step} ({number + 1} of {total})" if step else f"{subject}: done"

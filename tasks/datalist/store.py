@@ -115,14 +115,16 @@ def export_release(
     _take_folder(target, folder, made)
     _take_away((image for image in images if image.subject_id in withdrawn), target)
     files = [image for case in cases.listed for image in case.images]
-    try:
-        there = _hand_out(files, folder, target, link=link)
-    finally:  # of an erasure meanwhile, what was not brought yet is gone: that is an error, too
-        _require_nobody_withdrew(files, kept_out, target)
     readme = _README.read_text(encoding="utf-8")
     folds = assign_folds(cases.listed, wanted.n_folds, wanted.seed)
-    for name, data in documents(made, cases, folds, readme).items():
-        write_bytes(target / name, data)
+    listed = documents(made, cases, folds, readme)
+    try:
+        there = _hand_out(files, folder, target, link=link)
+        for name, data in listed.items():
+            write_bytes(target / name, data)
+    finally:  # of an erasure meanwhile, what was not brought yet is gone: that is an error, too
+        gone = set(kept_out([one.subject_id for one in subjects])).difference(withdrawn)
+        _require_nobody_withdrew(gone, files, target, listed)
     return Exported(target, cases, made, len(files), there)
 
 
@@ -254,13 +256,18 @@ def _hand_out(files: Sequence[Image], release: Path, target: Path, *, link: bool
     return there
 
 
-def _require_nobody_withdrew(files: Iterable[Image], kept_out: KeptOut, target: Path) -> None:
-    """Raise where somebody withdrew while the files were brought: hours may lie between."""
-    brought = list(files)
-    gone = kept_out(sorted({image.subject_id for image in brought}))
+def _require_nobody_withdrew(
+    gone: Collection[str], brought: Iterable[Image], target: Path, listed: Iterable[str]
+) -> None:
+    """Raise where somebody withdrew while the files were brought: hours may lie between.
+
+    Lists that name them go with their files.
+    """
     if not gone:
         return
     _take_away((image for image in brought if image.subject_id in gone), target)
+    for name in listed:
+        (target / name).unlink(missing_ok=True)
     raise GateBlockedError(
         f"{len(gone)} subjects withdrew while this export was made",
         where=str(target),

@@ -106,7 +106,7 @@ def deidentify_object(
         output_sha256=Sha256(hashlib.sha256(output).hexdigest()),
         pixel_sha256=pixel_sha256,
         sop_uid=SopUid(str(written.SOPInstanceUID)),
-        features=read_features(written, subject_id=subject.subject_id),
+        features=read_features(written, subject_id=subject.subject_id, just_written=True),
         facts=harvest_facts(header, str(written.SOPInstanceUID)),
         counts=count_actions(actions),
         trail=(*trail_of(actions), *decided.steps),

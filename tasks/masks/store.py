@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pandas as pd
 from pydicom import dcmread
 
 from livercohort import Release, open_release
-from schemas.errors import BadInputError, ContractError, GateBlockedError
+from schemas.errors import BadInputError, ContractError
 from schemas.identifiers import SeriesUid, SiteCode
 from schemas.lesion_masks import Keyed, MaskFile, list_masks, mask_folder, mask_name, masks_beside
 from schemas.run.atomic_files import make_folder, sha256_of_file, write_bytes
@@ -40,6 +41,7 @@ _VOLUME = (
 _DRAW = "Draw the mask on the volume of the release, and do not resample it."
 #: Twice a whole body of 512 x 512 x 2000 voxels in bytes, and what software writes before voxels.
 _MOST_VOXELS, _MOST_BEFORE = 1 << 30, 1 << 24
+LastLook = Callable[[list[str]], None]
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def import_mask(
     label: int | None = None,
     replace: bool = False,
     map_uid: Callable[[str], str] | None = None,
+    at_last: LastLook = lambda _: None,
 ) -> TakenIn:
     """Take in the reference mask of a lesion; the next release publishes it.
 
@@ -103,6 +106,8 @@ def import_mask(
         Whether it stands in place of the mask that the lesion has.
     map_uid : callable, optional
         Gives the UID that stands for an original one: a SEG of a hospital names the series so.
+    at_last : callable
+        Given the subject right before the mask gets its name, and raises to stop.
 
     Raises
     ------
@@ -141,6 +146,7 @@ def import_mask(
             expected="one reference mask a lesion",
             hint="--replace puts this one in its place; releases made before keep theirs.",
         )
+    at_last([volume.subject_id])
     make_folder(path.parent)
     write_bytes(path, data)
     for old in stale:
@@ -155,17 +161,15 @@ def export_segmentation(
     lesion_no: int,
     target: Path,
     *,
-    kept_out: Callable[[list[str]], Collection[str]] = lambda _: (),
+    at_last: LastLook = lambda _: None,
 ) -> int:
     """Write the mask of a lesion in a release as DICOM SEG; return how many frames it has.
 
     It references the de-identified objects of the warehouse: their UIDs are those of the release.
-    `kept_out` returns who of some subjects withdrew since the release was made.
+    `at_last` is given the subject right before the file gets its name, and raises to stop.
 
     Raises
     ------
-    GateBlockedError
-        If the subject withdrew.
     BadInputError
         If the release has no such mask, or the file is there already.
     ContractError
@@ -175,11 +179,6 @@ def export_segmentation(
         raise BadInputError("the file is there already", where=str(target))
     with open_release(folder) as release:
         volume = _volume(release, volume_id, None, None)
-        if kept_out([volume.subject_id]):
-            raise GateBlockedError(
-                f"{volume.subject_id} withdrew since the release was made",
-                hint="Nothing of a subject is handed out from then on.",
-            )
         wanted = set(
             release.sql(
                 "SELECT DISTINCT sop_uid FROM instance WHERE series_uid = ? AND "
@@ -207,7 +206,10 @@ def export_segmentation(
             f"the planes of the objects are not those of the volume: {error}",
             where=f"series {volume.series_uid}",
         ) from None
-    made.save_as(target)
+    data = BytesIO()
+    made.save_as(data)
+    at_last([volume.subject_id])
+    write_bytes(target, data.getvalue())
     return int(made.NumberOfFrames)
 
 

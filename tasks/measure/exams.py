@@ -86,7 +86,7 @@ def partner_of(fat: MeasuredPart, parts: Sequence[MeasuredPart]) -> MeasuredPart
         p
         for p in parts
         if p.dixon == "water"
-        and p.frame_of_reference == fat.frame_of_reference
+        and _in_one_place(p, fat)
         and p.began_s is not None
         and fat.began_s is not None
         and abs(p.began_s - fat.began_s) < _SAME_TIME_S
@@ -94,6 +94,13 @@ def partner_of(fat: MeasuredPart, parts: Sequence[MeasuredPart]) -> MeasuredPart
     of_series = [p for p in waters if p.series_uid == fat.series_uid]
     chosen = of_series or waters
     return chosen[0] if len(chosen) == 1 else None
+
+
+def _in_one_place(one: MeasuredPart, other: MeasuredPart) -> bool:
+    """Return whether positions compare: an unknown frame of reference is like no other series'."""
+    if one.frame_of_reference is None or other.frame_of_reference is None:
+        return one.series_uid == other.series_uid
+    return one.frame_of_reference == other.frame_of_reference
 
 
 def acquisition_of(stack: SubStack) -> Acquisition:

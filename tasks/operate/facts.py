@@ -85,13 +85,17 @@ class SiteFacts:
 
 @dataclass(frozen=True)
 class HomeFacts:
-    """The whole home; `key_problem` is empty when nights can run."""
+    """The whole home; `key_problem` is empty when nights can run.
+
+    `newest_release` is what `latest` points to, `published_release` the highest version there.
+    """
 
     sites: tuple[SiteFacts, ...] = ()
     free_gib: float = 0.0
     wanted_gib: float = 0.0
     key_problem: str = ""
     newest_release: str = ""
+    published_release: str = ""
     gated: dict[str, str] = field(default_factory=dict)
 
 
@@ -119,6 +123,13 @@ def _of_home(home: HomeFacts) -> list[Attention]:
     found = []
     if home.key_problem:
         found.append(Attention(Level.ACT, "key", "", home.key_problem))
+    if home.published_release != home.newest_release:
+        text = (
+            f"`latest` points to {home.newest_release or 'nothing'} and "
+            f"{home.published_release or 'nothing'} is the newest release: end what was killed "
+            "(`livercohort withdraw` of the same subject), or `livercohort release`"
+        )
+        found.append(Attention(Level.ACT, "latest", "", text))
     if home.free_gib < home.wanted_gib:
         text = f"{home.free_gib:.1f} GiB are free, {home.wanted_gib:g} are wanted"
         found.append(Attention(Level.ACT, "disk", "", text))

@@ -116,7 +116,7 @@ def build_release(
     if previous and plan.differences.bump is Bump.NONE:
         require_whole(previous)
         if not dry_run:  # a build killed between its two renames left the link behind
-            _point_latest(releases_dir, previous.name)
+            point_latest(releases_dir, previous.name)
         status, path = ReleaseStatus.UNCHANGED, previous
     elif dry_run:
         status, path = ReleaseStatus.DRY_RUN, None
@@ -128,7 +128,7 @@ def build_release(
             if inspect is not None:
                 inspect(staging)
             _close(staging)
-        _point_latest(releases_dir, plan.version)
+        point_latest(releases_dir, plan.version)
     return ReleaseResult(
         status=status,
         version=plan.version,
@@ -381,7 +381,8 @@ def _release_table(plan: Plan) -> pa.Table:
     return conform(plan.contracts[RELEASE_TABLE], [row])
 
 
-def _point_latest(releases_dir: Path, version: str) -> None:
+def point_latest(releases_dir: Path, version: str) -> None:
+    """Let `latest` point to a version, with one rename; where it does already, nothing happens."""
     link = releases_dir / LATEST
     if link.is_symlink() and link.readlink() == Path(version):
         return

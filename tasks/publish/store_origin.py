@@ -25,11 +25,16 @@ def record_release(zones: Zones, ring: KeyRing, version: str, folder: Path) -> N
         change.release(version, sha256_of_file(folder / SUMS), sha256_of_file(folder / MANIFEST))
 
 
-def record_if_own(zones: Zones, ring: KeyRing, newest: Path, public: bytes) -> None:
+def record_if_own(zones: Zones, ring: KeyRing, newest: Path, public: bytes) -> bool:
     """Remember a release that was published by a run which was killed before it could do so.
 
     It is one where the home remembers none of its version or later, and it bears the home's
     signature for that version: nobody else can have made it.
+
+    Returns
+    -------
+    bool
+        Whether the home remembers this release now, as it lies there.
     """
     with changing_anchors(zones, ring) as change:
         known = max(change.anchors.releases, key=parse_version, default=None)
@@ -38,6 +43,8 @@ def record_if_own(zones: Zones, ring: KeyRing, newest: Path, public: bytes) -> N
             change.release(
                 newest.name, sha256_of_file(newest / SUMS), sha256_of_file(newest / MANIFEST)
             )
+        remembered = change.anchors.releases.get(newest.name)
+    return (newest / SUMS).is_file() and remembered == sha256_of_file(newest / SUMS)
 
 
 def _is_signed(release: Path, public: bytes) -> bool:

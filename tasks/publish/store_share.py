@@ -95,6 +95,7 @@ def share_for_resman(
     keyed: Keyed,
     k: int = DEFAULT_K,
     register: Path | None = None,
+    at_last: Callable[[list[str]], None] = lambda _: None,
 ) -> Shared:
     """Write the package of one release beside `out`, inspect it, and give it its name.
 
@@ -114,6 +115,8 @@ def share_for_resman(
         Of how many alike everybody must be one.
     register : Path, optional
         The sharing register; default: the one that ships.
+    at_last : callable
+        Given everybody who is in it right before the folder gets its name, and raises to stop.
 
     Raises
     ------
@@ -151,6 +154,7 @@ def share_for_resman(
                     f"somebody in the package is one of {reached}", expected=f"at least {k}"
                 )
             inspect(staging)
+            at_last([person.subject_id for person in persons])
     except FileExistsError:
         raise BadInputError("something is there already", where=str(out)) from None
     count = sum(1 for found in out.rglob("*") if found.is_file())

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from flows.evaluations import evaluate
+from schemas.errors import GateBlockedError
+from schemas.tables.contracts import read_table_contracts
+from tasks.publish.store_tables import read_release_tables
 from tests.flows.conftest import run
 from tests.unit.evaluate.made import Made, make_home
 
@@ -53,6 +57,19 @@ def test_a_run_that_may_not_be_taken_in_exits_2_and_names_the_line(
     told = run("evaluate", folder, "--home", made.settings.home)
     assert told.code == 2
     assert "patients.csv:4: patient_score is out of range" in told.err
+
+
+def test_an_evaluation_in_which_somebody_withdrew_meanwhile_is_not_sealed(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, reference = simulated(made, tmp_path / "out")
+    tables = read_release_tables(made.settings.zones.releases / "latest", read_table_contracts())
+    said = iter([frozenset(), frozenset(tables["subject"]["subject_id"].to_pylist())])
+    monkeypatch.setattr("flows.evaluations.withdrawn_subjects", lambda _: next(said))
+    sealed = sorted(made.settings.zones.releases.rglob("*"))
+    with pytest.raises(GateBlockedError, match="withdrew while"):
+        evaluate(made.settings, folder, reference)
+    assert sorted(made.settings.zones.releases.rglob("*")) == sealed
 
 
 def test_a_folder_that_is_not_there(made: Made, tmp_path: Path) -> None:

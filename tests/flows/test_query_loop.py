@@ -23,6 +23,8 @@ from schemas.tables.contracts import conform
 from schemas.vault.keys import KeyRing, create_key_file, read_key_file
 from schemas.vault.look_ups import read_log
 from schemas.vault.subjects import LinkageRow, Vault
+from schemas.vault.suppression import Scope as Withdraw
+from schemas.vault.suppression import Withdrawal, record_withdrawal
 from tasks.queries.raising import abouts_of
 from tasks.queries.states import Query, Status
 from tasks.queries.store import changing_queries, read_queries
@@ -87,6 +89,18 @@ def by_rule(zones: Zones) -> dict[str, Query]:
 
 def outgoing(zones: Zones, suffix: str) -> Path:
     return sorted(zones.outgoing(SITE).glob(f"*.{suffix}"))[-1]
+
+
+def test_nobody_who_withdrew_by_letter_is_looked_up_or_asked_about(
+    zones: Zones, key: KeyRing
+) -> None:
+    Vault(zones.vault, key).assign(SITE, [LinkageRow(SubjectNo(NUMBER), RawPatientId("P-77"))])
+    run_night(zones, key, 1, {"n_missing_slices": 2})
+    letter = Withdrawal(scope=Withdraw.SUPPRESS, reason="letter 7")
+    record_withdrawal(zones.restricted, key, key.subject_id(SITE, SubjectNo(NUMBER)), letter)
+    assert cli.run(["queries", "export", SITE]) == ExitCode.DONE
+    assert not zones.outgoing(SITE).exists()
+    assert read_log(Vault(zones.vault, key), zones.look_up_head) == []
 
 
 @pytest.mark.slow

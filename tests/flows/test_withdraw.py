@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -72,6 +74,13 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     rehearsed = page_path(Zones(home), subject[:3], 1)
     rehearsed.parent.mkdir(exist_ok=True)
     rehearsed.write_text("- `dicom/Zhang Wei.dcm`")
+    orphan = home / "restricted" / "accrual" / ".intervals.csv.0123abcd.part"
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_text(subject)
+    os.utime(orphan, (time.time() - 120, time.time() - 120))
+    trace = home / "restricted" / "errors" / "convert-0123456789ab.txt"
+    trace.parent.mkdir(exist_ok=True)
+    trace.write_text("ValueError: not a day: 'Zhang Wei'")
     kept = home / "restricted" / "verdicts"
     assert list(kept.glob("*.kept"))
     ended = run(
@@ -79,6 +88,8 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     )
     assert ended.code == 0, ended.err
     assert not rehearsed.exists()
+    assert not orphan.exists()
+    assert not trace.exists()
     assert not kept.exists()
     told = json.loads(ended.out)
     assert told["releases"] == ["1.0.0", "1.1.0"]
@@ -98,9 +109,18 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
         table = pq.read_table(path)
         cells = {str(v) for name in table.column_names for v in table[name].to_pylist()}
         assert not named & cells, path.stem
+    # As a kill between the publication and the step after it leaves it.
+    latest = home / "releases" / "latest"
+    latest.unlink()
+    latest.symlink_to("1.1.0")
+    behind = "`latest` points to 1.1.0 and 2.0.0 is the newest release"
+    assert behind in run("status", "--home", home).out
+    assert "2.0.0 is there" in run("report", "latest", "--home", home).err
     again = run(
         "withdraw", subject, "--reason", "r", "--scope", "erase", *WHO, "--home", home, "--json"
     )
+    assert latest.resolve().name == "2.0.0"
+    assert behind not in run("status", "--home", home).out
     assert json.loads(again.out) | {"left": None} == told | {
         "left": None,
         "releases": [],

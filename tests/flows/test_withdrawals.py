@@ -12,12 +12,13 @@ import pytest
 from flows.withdrawals import (
     SHOWING,
     WITHDRAWALS,
+    last_look,
     nobody_shows,
     nobody_withdraws,
     withdrawn_since,
     without_withdrawn,
 )
-from schemas.errors import BusyError
+from schemas.errors import BusyError, GateBlockedError
 from schemas.run.settings import Settings
 from schemas.vault.keys import create_key_file
 from schemas.vault.suppression import Scope, Withdrawal, record_withdrawal
@@ -47,6 +48,11 @@ def test_who_withdrew_by_letter_or_form_is_known_of_every_release(tmp_path: Path
     later = make_facts(kept_out={BY_FORM: "consent_withdrawn"})
     build_release(tables, facts=later, **release)
     assert withdrawn_since(settings, everybody) == {BY_LETTER, BY_FORM}
+    look = last_look(settings, lambda: None)
+    look([STAYS])
+    for gone in (BY_LETTER, BY_FORM):
+        with pytest.raises(GateBlockedError, match="1 subjects withdrew"):
+            look([STAYS, gone])
     shown = without_withdrawn(settings, tables)
     left = set(tables["subject"]["subject_id"].to_pylist()) - {BY_LETTER, BY_FORM}
     assert set(shown["subject"]["subject_id"].to_pylist()) == left >= {STAYS}
@@ -79,5 +85,5 @@ def test_what_lost_its_lease_on_a_host_that_slept_is_not_published(tmp_path: Pat
         with nobody_shows(zones):
             pass
         with pytest.raises(BusyError, match="taken showing-"):
-            still()
+            last_look(Settings(home=tmp_path), still)([])
     assert not list((zones.operations / "leases").iterdir())

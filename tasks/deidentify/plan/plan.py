@@ -33,7 +33,7 @@ from tasks.deidentify.plan.stand_ins import (
     refused,
     with_unknown,
 )
-from tasks.deidentify.rules.contract import keep_words, vm_allows
+from tasks.deidentify.rules.contract import keep_words, vm_allows, without_name
 from tasks.deidentify.rules.profile import (
     ROOT,
     Action,
@@ -245,7 +245,7 @@ def _descriptor(element: RawElement, rule: Rule, vr: str, context: Context) -> E
     raw = decode_descriptor(element.value, context.charset)
     if raw and rule.contract.accepts(vr, rule.vm, element.value, little=True):
         return _written(rule, raw.encode("ascii"))
-    cleaned = clean_descriptor(raw)
+    cleaned = clean_descriptor(without_name(raw, context.own_name))
     while len(cleaned) > _LONGEST_TEXT.get(rule.vr, 64):
         cleaned = cleaned.rpartition(" ")[0]
     dropped = max(0, len(raw.split()) - len(cleaned.split()))

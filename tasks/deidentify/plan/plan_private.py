@@ -12,6 +12,7 @@ from schemas.dicom.elements import RawElement
 from schemas.dicom.encode import OutElement
 from tasks.deidentify.plan.actions import Context, ElementAction, lost_if_removed, removed, vr_of
 from tasks.deidentify.rules.blobs import rebuild_blob
+from tasks.deidentify.rules.contract import keep_words
 from tasks.deidentify.rules.profile import PRIVATE_ONLY, Action, Option, PrivateRule
 from tasks.deidentify.rules.values import keep_numbers, texts_of
 
@@ -118,7 +119,13 @@ def _kept(
         return _private_out(element, "OB", rebuilt) if rebuilt else None
     if not contract.accepts(vr, rule.vm, element.value, little=context.encoding.little):
         return None
-    return _private_out(element, vr, "\\".join(texts_of(element.value)).encode("ascii"))
+    texts = texts_of(element.value)
+    # The contract takes whole values: one with a part of the person's name in it does not stay.
+    if contract.word_list is not None and any(
+        keep_words(text, contract.word_list, context.own_name)[1] for text in texts
+    ):
+        return None
+    return _private_out(element, vr, "\\".join(texts).encode("ascii"))
 
 
 def _private_numbers(

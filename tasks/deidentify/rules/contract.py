@@ -10,8 +10,13 @@ from struct import unpack
 
 from pydicom.datadict import dictionary_has_tag
 
+from schemas.dicom.descriptor_vocabulary import read_vocabulary
 from tasks.deidentify.rules.values import is_number, is_registered_uid, numbers_of, texts_of
-from tasks.deidentify.rules.word_shapes import is_plain_number, tells_a_day_or_number
+from tasks.deidentify.rules.word_shapes import (
+    is_a_day,
+    is_plain_number,
+    tells_a_day_or_number,
+)
 
 #: Groups of the private attributes that dimension indices of the known vendors point to.
 _PRIVATE_GROUPS = frozenset((0x0019, 0x0021, 0x0043, 0x0065, 0x2001, 0x2005))
@@ -71,8 +76,8 @@ class Contract:
         return of_numbers and self.accepts_bytes is None
 
     def accepts_as_numbers(self, vm: str, numbers: tuple[float, ...]) -> bool:
-        """Return whether numbers fulfil VM and contract; none do."""
-        if not vm_allows(vm, len(numbers)):
+        """Return whether numbers fulfil VM and contract; none do. A day is no measured number."""
+        if not vm_allows(vm, len(numbers)) or any(map(is_a_day, numbers)):
             return False
         return not numbers or (self.accepts_numbers is not None and self.accepts_numbers(numbers))
 
@@ -115,6 +120,31 @@ def keep_words(
         if allowed.has(word) and _may_stay(word, own_name, [*before, *kept]):
             kept.append(word)
     return " ".join(kept), len(words) - len(kept)
+
+
+def without_name(text: str, own_name: frozenset[str]) -> str:
+    """Return a text without the words that are parts of the person's name.
+
+    A technique is called like somebody now and then (`BRAVO`): in what is of a person of that name
+    it does not stay. A word of the vocabulary's name-like ones (`FA`, `Dixon`), without which a
+    label would be another, goes only where another part of the name stands in the text too.
+    """
+    if not own_name:
+        return text
+    pattern = _name_pattern(own_name)
+    found = {part.lower() for part in pattern.findall(text)}
+    if len(found) == 1 and found <= read_vocabulary().name_like:
+        return text
+    return pattern.sub(" ", text)
+
+
+@lru_cache(maxsize=1024)
+def _name_pattern(own_name: frozenset[str]) -> re.Pattern[str]:
+    longest_first = sorted(own_name, key=lambda part: (-len(part), part))
+    latin = [re.escape(part) for part in longest_first if part.isascii()]
+    other = [re.escape(part) for part in longest_first if not part.isascii()]
+    alone = [rf"(?<![^\W\d_])(?:{'|'.join(latin)})(?![^\W\d_])"] if latin else []
+    return re.compile("|".join((*alone, *other)), re.IGNORECASE)
 
 
 def _may_stay(word: str, own_name: Collection[str], kept: Collection[str]) -> bool:

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pydicom._uid_dict import UID_dictionary
 
 from schemas.dicom.number_texts import BINARY_CODES, read_numbers, unpack_numbers, write_numbers
+from tasks.deidentify.rules.word_shapes import is_a_day
 
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = re.compile(r"[+-]?\d{1,11}")
@@ -26,6 +27,7 @@ _TIME = re.compile(
     re.ASCII,
 )
 _DICOM_TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?", re.ASCII)
+_DAY_DIGITS = 8
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 OLDEST_AGE_YEARS = 89
 _UNITS_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
@@ -180,7 +182,8 @@ def read_time(text: str) -> str | None:
 
     Colons, a single digit of the hour before one, a comma for the point and a zone are read;
     the zone is dropped, since the local time is what counts. Of a longer fraction six digits
-    stay (PS3.5 6.2): cut off and not rounded, so that no second becomes the next.
+    stay (PS3.5 6.2): cut off and not rounded, so that no second becomes the next. Where it begins
+    with a day of the calendar in eight digits, none does.
     """
     match = _TIME.fullmatch(text)
     if match is None:
@@ -192,6 +195,8 @@ def read_time(text: str) -> str | None:
     fraction = match.group(7)
     if fraction and not seconds:
         return None
+    if fraction and len(fraction) >= _DAY_DIGITS and is_a_day(int(fraction[:_DAY_DIGITS])):
+        fraction = ""
     if _DICOM_TIME.fullmatch(text):
         return text
     return f"{hours:0>2}{minutes}{seconds}" + (f".{fraction[:6]}" if fraction else "")

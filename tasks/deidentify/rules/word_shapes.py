@@ -11,6 +11,7 @@ from datetime import date
 from itertools import permutations
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
+_FIRST_DAY, _LAST_DAY = _FIRST_YEAR * 10_000, (_LAST_YEAR + 1) * 10_000
 _MONTHS = 12
 #: Release numbers of vendors have at most six digits between letters (`01_1725`) and nine in all
 #: (`DV26.0_R01_1725.a`); a telephone number has seven at least, one of a person eight.
@@ -21,6 +22,17 @@ _FOUR_AND_FOUR = re.compile(r"(?=(?<!\d)(\d{4})[._+-](\d{4})(?!\d))")
 #: Without letters beside it: in `R02_1914` stands the 14th week of 2019.
 _YEAR_AND_MONTH = re.compile(r"(?=(?<![A-Za-z\d])(\d{2,4})[._+-](\d{2,4})(?![A-Za-z\d]))")
 _YEAR, _MONTH = 4, 2
+
+
+def is_a_day(number: float) -> bool:
+    """Return whether a number is a calendar day as DICOM writes one, 1900 to 2100: `20250306`.
+
+    A duration in microseconds may be as large; one in some thousand is lost by it.
+    """
+    if not _FIRST_DAY <= number < _LAST_DAY or number != int(number):
+        return False
+    text = f"{number:.0f}"
+    return _exists(text[:4], text[4:6], text[6:])
 
 
 def is_plain_number(word: str) -> bool:

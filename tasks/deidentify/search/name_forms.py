@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice, product
 
 _SEPARATORS = ("", " ", "^", ",", ", ", "_", "-", ".")
 _READINGS_LIMIT = 8
+#: Scripts without cases, in which two or three characters are a name: Han, Kana, Hangul.
+_HAN = (("\u3400", "\u9fff"), ("\U00020000", "\U0003134f"))
+_KANA_AND_HANGUL = (("\u3040", "\u30ff"), ("\uff66", "\uff9f"), ("\uac00", "\ud7a3"))
 _LATIN_PART = re.compile(r"[^\W\d_]+")
 #: Surnames of two characters (GB/T 28039 lists them among the Han surnames in use).
 _DOUBLE_SURNAMES = frozenset(
@@ -17,9 +20,19 @@ _DOUBLE_SURNAMES = frozenset(
 
 def has_han(text: str) -> bool:
     """Return whether the text has a Han character."""
-    return not text.isascii() and any(
-        "\u3400" <= c <= "\u9fff" or "\U00020000" <= c <= "\U0003134f" for c in text
-    )
+    return _count_within(text, _HAN) > 0
+
+
+def count_wide(text: str) -> int:
+    """Return how many characters of a text are Han, Kana or Hangul."""
+    return _count_within(text, _HAN + _KANA_AND_HANGUL)
+
+
+def _count_within(text: str, ranges: Sequence[tuple[str, str]]) -> int:
+    # Compared, not matched: to compile such ranges takes longer than many a file.
+    if text.isascii():
+        return 0
+    return sum(first <= c <= last for c in text for first, last in ranges)
 
 
 def name_groups(person_name: str) -> list[tuple[str, ...]]:

@@ -8,7 +8,9 @@ nothing by itself and is not searched. The limits stand in this module and are t
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -18,15 +20,30 @@ from schemas.dicom.descriptors import clean_descriptor
 from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIdentifiers
 from tasks.deidentify.rules.profile import Action, load_profile
 from tasks.deidentify.rules.values import read_date
-from tasks.deidentify.search.name_forms import full_names, has_han, initials, name_groups
+from tasks.deidentify.search.name_forms import (
+    count_wide,
+    full_names,
+    has_han,
+    initials,
+    name_groups,
+)
 from tasks.deidentify.search.own_words import is_own_words
+from tasks.deidentify.told_names import COMMENT_WORDS
 
 EVERYWHERE_DIGITS, OWN_DIGITS = 8, 6
 EVERYWHERE_LETTERS, OWN_LETTERS = 6, 4
-EVERYWHERE_BYTES, OWN_HAN_CHARACTERS = 6, 2
+EVERYWHERE_BYTES, OWN_WIDE_CHARACTERS = 6, 2
 INITIALS_LETTERS = 3
 #: A city or a common word can be the whole name or address of a place.
 PLACE_HAN_CHARACTERS, PLACE_LETTERS = 5, 10
+_OF_OTHER_SCRIPTS = (
+    *("big5", "big5hkscs", "iso2022_jp", "iso2022_jp_2", "euc_kr", "shift_jis", "euc_jp"),
+)
+#: The single-byte sets of PS3.3 table C.12-2 in which names have letters beyond ASCII.
+_OF_ACCENTS = tuple(f"iso8859-{part}" for part in (*range(1, 10), 11, 15))
+_LAST_OF_LATIN_1 = "\u00ff"
+#: Letters that no accent can be taken from.
+_LETTERS_NFD_KEEPS = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "đ": "d"})
 _WRITTEN_BY_US = frozenset(["YES", "DCM", "ISO", "UID", "DICM", "DICOM", "NONE"])
 
 
@@ -109,7 +126,9 @@ def _patterns(identifier: Identifier) -> Iterator[_Pattern]:
             # A patient called by a word of ours (`Anonymous`) is told by it in what is that
             # person's alone.
             own_only = form.own_only or short or ours
-            yield _Pattern(form.folded, pattern, own_only, form.edge)
+            # What it is searched in is folded byte by byte, whatever the bytes stand for.
+            bytes_of = pattern.lower() if form.folded else pattern
+            yield _Pattern(form.folded, bytes_of, own_only, form.edge)
 
 
 def _days_written(subject: SubjectIdentifiers) -> frozenset[str]:
@@ -152,8 +171,8 @@ def _name_forms(name: str, *, with_initials: bool) -> Iterator[_Form]:
 
 
 def _text_forms(text: str) -> Iterator[_Form]:
-    if has_han(text):
-        if sum(has_han(c) for c in text) >= OWN_HAN_CHARACTERS:
+    if wide := count_wide(text):
+        if wide >= OWN_WIDE_CHARACTERS:
             yield _Form(text, own_only=False, edge=Edge.NONE)
         return
     telling = sum(c.isalnum() for c in text)
@@ -165,7 +184,25 @@ def _text_forms(text: str) -> Iterator[_Form]:
     if digits:
         yield _Form(text, own_only, Edge.NUMBER)
     else:
-        yield _Form(text.lower(), own_only, Edge.WORD, folded=True)
+        for written in _cases(text):
+            yield _Form(written, own_only, Edge.WORD, folded=True)
+
+
+def _cases(text: str) -> frozenset[str]:
+    """Return a text in the cases that bytes do not fold, and without its accents."""
+    lower = text.lower()
+    if lower.isascii() or _is_misread(text):
+        return frozenset({lower})
+    bare = unicodedata.normalize("NFD", lower.translate(_LETTERS_NFD_KEEPS))
+    plain = "".join(c for c in bare if unicodedata.category(c) != "Mn")
+    bare_of = () if is_technique(plain) else (plain,)
+    return frozenset({lower, text.upper(), text.title(), *bare_of})
+
+
+def _is_misread(text: str) -> bool:
+    """Return whether letters are bytes of another script read as Latin-1: hardly one is plain."""
+    letters = [c for c in text if c.isalpha()]
+    return max(text) <= _LAST_OF_LATIN_1 and 2 * sum(map(str.isascii, letters)) < len(letters)
 
 
 def _date_forms(value: str) -> Iterator[_Form]:
@@ -183,7 +220,8 @@ def is_technique(text: str) -> bool:
     upper = text.upper()
     if upper in _WRITTEN_BY_US or upper in _allowed_codes():
         return True
-    if any(words.has(text) for words in load_profile().word_lists.values()):
+    lists = load_profile().word_lists
+    if any(lists[name].has(text) for name in lists if name != COMMENT_WORDS):
         return True
     squeezed = "".join(c for c in text.lower() if c.isalnum())
     return clean_descriptor(text).replace(" ", "") == squeezed
@@ -203,7 +241,7 @@ def _encodings(text: str) -> frozenset[bytes]:
         return frozenset(found)
     gb = text.encode("gb18030")
     found.add(gb)
-    for codec in ("big5", "big5hkscs", "iso2022_jp", "iso2022_jp_2", "euc_kr", "shift_jis"):
+    for codec in _codecs_of(text):
         try:
             found.add(text.encode(codec))
         except UnicodeEncodeError:
@@ -211,6 +249,8 @@ def _encodings(text: str) -> frozenset[bytes]:
     # GB2312 behind ISO 2022 escapes: 7-bit, and with the escape repeated after a caret.
     found.add(b"\x1b$A" + bytes(b & 0x7F for b in gb))
     found.add(gb.replace(b"^", b"^\x1b$)A"))
+    with suppress(UnicodeEncodeError):
+        found.add(text.encode("euc_kr").replace(b"^", b"^\x1b$)C"))
     # Bytes once read as Latin-1 and written again as UTF-8.
     found |= {raw.decode("latin-1").encode() for raw in (gb, text.encode())}
     units = [text.encode("utf-16-be")[i : i + 2].hex() for i in range(0, len(text) * 2, 2)]
@@ -224,6 +264,12 @@ def _encodings(text: str) -> frozenset[bytes]:
         ).encode()
     )
     return frozenset(found)
+
+
+def _codecs_of(text: str) -> tuple[str, ...]:
+    if count_wide(text):
+        return _OF_OTHER_SCRIPTS
+    return () if _is_misread(text) else _OF_ACCENTS
 
 
 def _escaped(text: str, units: list[str], *, upper: bool) -> bytes:

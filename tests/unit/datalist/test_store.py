@@ -153,15 +153,19 @@ def test_who_withdrew_since_is_taken_out_of_an_export_begun_before(
 def test_who_withdraws_while_an_export_is_made_is_in_no_list_of_it(
     release: Path, tmp_path: Path
 ) -> None:
-    asked: list[object] = []
+    asked: list[bool] = []
 
     def kept_out(subjects: Iterable[str]) -> set[str]:
-        asked.append(sorted(subjects))
+        assert TRAINED in set(subjects)
+        asked.append((tmp_path / "out" / "dataset.json").exists())
         return {TRAINED} if len(asked) > 1 else set()
 
     wanted = Wanted(None, ALL_ARTERIAL, (ART,))
     with pytest.raises(GateBlockedError, match="1 subjects withdrew"):
         export_release(release, tmp_path / "out", wanted, kept_out=kept_out)
+    assert asked == [False, True]  # the last look is at everything that names somebody
+    named = [p for p in (tmp_path / "out").glob("*") if p.is_file()]
+    assert all(TRAINED not in p.read_text(encoding="utf-8") for p in named)
     assert not (tmp_path / "out" / "dataset.json").exists()
     left = [p.read_bytes() for p in (tmp_path / "out").rglob("*.nii.gz")]
     assert left == [volume_bytes(TESTED)]

@@ -79,6 +79,43 @@ def test_no_word_stays_that_is_part_of_the_persons_name() -> None:
     assert after.ReceiveCoilName != "Body"
 
 
+def test_no_technique_word_stays_that_is_part_of_the_persons_name() -> None:
+    after = written(
+        make_instance(
+            PatientName="Bravo^Maria Elena=上官^平扫", SpecificCharacterSet="ISO_IR 192",
+            SeriesDescription="Ax BRAVO3D T1", ProtocolName="Maria bravo liver",
+            StudyDescription="上腹部常规平扫",
+        )
+    )  # fmt: skip
+    assert after.SeriesDescription == "ax 3d t1"
+    assert after.ProtocolName == "liver"
+    assert after.StudyDescription == "上腹部 常规"
+    other = written(make_instance(PatientName="Wei^Li", SeriesDescription="Ax BRAVO T1"))
+    assert other.SeriesDescription == "ax bravo t1"
+
+
+def test_a_technique_word_that_is_also_a_given_name_stays_unless_the_whole_name_is_there() -> None:
+    after = written(
+        make_instance(
+            PatientName="Dixon^Fa", SeriesDescription="DTI FA map", ProtocolName="Fa Dixon liver"
+        )
+    )
+    assert "anisotropy" in after.SeriesDescription
+    assert after.ProtocolName == "liver"
+
+
+def test_no_private_word_stays_that_is_part_of_the_persons_name() -> None:
+    def pulse_sequence(name: str) -> str | None:
+        data = make_instance(PatientName=name, Manufacturer="GE MEDICAL SYSTEMS", modality="MR")
+        data.private_block(0x0019, "GEMS_ACQU_01", create=True).add_new(0x9C, "LO", "BRAVO")
+        after = written(data)
+        found = after.get((0x0019, 0x109C))
+        return None if found is None else str(found.value)
+
+    assert pulse_sequence("Wei^Li") == "BRAVO"
+    assert pulse_sequence("Bravo^Maria") is None
+
+
 def test_a_file_of_a_series_that_names_the_person_anew_is_decided_by_itself(
     tmp_path: Path,
 ) -> None:

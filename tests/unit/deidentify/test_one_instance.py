@@ -19,7 +19,7 @@ from pydicom.uid import (
     JPEGLosslessSV1,
 )
 
-from schemas.dicom.features import read_features
+from schemas.dicom.features import InstanceFeatures, read_features
 from tasks.deidentify.plan.stand_ins import OTHER_METHOD
 from tests.builders import make_instance
 from tests.unit.deidentify import codestreams
@@ -34,6 +34,10 @@ from tests.unit.deidentify.helpers import (
 from tests.unit.deidentify.multi_frame import make_enhanced
 
 PHYSICS = ("Rows", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "KVP")
+
+
+def as_recorded(data: Dataset) -> InstanceFeatures:
+    return read_features(data, just_written=True)
 
 
 def codes(data: Dataset) -> set[str]:
@@ -166,10 +170,10 @@ def test_codes_of_a_scanner_and_a_coil_do_not_link_two_sites() -> None:
         "ReceiveCoilName": "Zhang 8ch",
     }
     raw = make_instance(**headers)
-    here, there = (read_features(written_at(site, raw)) for site in ("S91", "S92"))
+    here, there = (as_recorded(written_at(site, raw)) for site in ("S91", "S92"))
     assert None not in (here.device_id, here.coil_id)
     assert {here.device_id, here.coil_id} & {there.device_id, there.coil_id} == set()
-    assert here.device_id == read_features(written(raw)).device_id
+    assert here.device_id == as_recorded(written(raw)).device_id
 
 
 def test_no_record_holds_a_serial_number_or_a_coil_as_delivered() -> None:
@@ -179,8 +183,18 @@ def test_no_record_holds_a_serial_number_or_a_coil_as_delivered() -> None:
     assert (read_features(raw).device_id, read_features(raw).coil_id) == (None, None)
 
 
+def test_no_object_is_believed_that_says_it_was_deidentified_by_us() -> None:
+    claimed = written(make_instance(modality="MR", DeviceSerialNumber="67093"))
+    claimed.PatientID, claimed.ReceiveCoilName = "PID000001", "ZHANG WEI"
+    found = read_features(claimed)
+    assert (found.device_id, found.coil_id) == (None, None)
+    (done,) = [accepted(claimed)]
+    assert re.fullmatch("[B-DF-HJ-NP-TV-Z]{16}", done.features.coil_id or "")
+    assert done.features.device_id not in (None, claimed.DeviceSerialNumber)
+
+
 def test_the_coil_of_an_enhanced_object_is_found_in_its_functional_groups() -> None:
-    found = read_features(written(make_enhanced()))
+    found = as_recorded(written(make_enhanced()))
     assert re.fullmatch("[B-DF-HJ-NP-TV-Z]{16}", found.coil_id or "")
 
 

@@ -143,12 +143,23 @@ def test_a_mask_drawn_on_a_released_volume_is_published_beside_it(zones: Zones) 
     assert linked["mask_volume_id"].to_pylist() == [VOLUME, None, None]
 
 
-def test_no_mask_of_a_subject_who_withdrew_is_handed_out(zones: Zones) -> None:
+def test_no_mask_of_a_subject_who_withdrew_is_taken_in_or_handed_out(zones: Zones) -> None:
+    asked: list[str] = []
+
+    def withdrew(subjects: list[str]) -> None:
+        asked.extend(subjects)
+        raise GateBlockedError("1 subjects withdrew")
+
+    with pytest.raises(GateBlockedError):
+        taken(zones, drawn(zones.home), at_last=withdrew)
+    assert list_masks(zones) == ()
     taken(zones, drawn(zones.home))
+    objects(zones)
     target = zones.home / "out.dcm"
-    with pytest.raises(GateBlockedError, match="withdrew since"):
-        export_segmentation(zones, released(zones), VOLUME, 1, target, kept_out=lambda who: who)
+    with pytest.raises(GateBlockedError):
+        export_segmentation(zones, released(zones), VOLUME, 1, target, at_last=withdrew)
     assert not target.exists()
+    assert asked == [SUBJECT, SUBJECT]
 
 
 def test_nifti_to_seg_to_nifti_by_way_of_the_released_objects(zones: Zones) -> None:

@@ -87,12 +87,17 @@ def test_the_passes_of_one_exam_are_measured_together(tmp_path: Path) -> None:
 
 
 def test_water_is_the_partner_of_fat_of_the_same_moment() -> None:
-    fat = part(Path("f"), "f", dixon="fat", began_s=100.0)
-    water = part(Path("w"), "w", dixon="water", began_s=100.2)
-    later = part(Path("v"), "v", dixon="water", began_s=160.0)
+    frame = {"frame_of_reference": "1.2"}
+    fat = part(Path("f"), "f", dixon="fat", began_s=100.0, **frame)
+    water = part(Path("w"), "w", dixon="water", began_s=100.2, **frame)
+    later = part(Path("v"), "v", dixon="water", began_s=160.0, **frame)
     assert partner_of(fat, [fat, water, later]) == water
     assert partner_of(fat, [fat, later]) is None
     assert partner_of(replace(fat, began_s=None), [water]) is None
+    assert partner_of(fat, [replace(water, frame_of_reference="1.3")]) is None
+    unknown = [replace(one, frame_of_reference=None) for one in (fat, water)]
+    assert partner_of(unknown[0], unknown) is None
+    assert partner_of(unknown[0], [replace(unknown[1], series_uid=fat.series_uid)]) is not None
 
 
 def test_a_parameter_of_which_slices_disagree_is_unknown() -> None:

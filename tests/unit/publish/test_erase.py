@@ -144,7 +144,7 @@ def test_what_the_home_remembers_does_not_lag_behind_an_erasure_that_was_killed(
         erase_from_releases(releases, GONE, SIGNER, before_each=remember)
     sweep_staging(releases)
     assert publish_without(releases, GONE, SIGNER) is None
-    record_if_own(zones, ring, releases / "2.0.0", public)
+    assert record_if_own(zones, ring, releases / "2.0.0", public)
     erase_from_releases(releases, GONE, SIGNER, before_each=remember)
     recorded = recorded_sums(read_anchors(zones, ring))
     assert set(recorded) == {"1.0.0", "1.1.0", "2.0.0"}
@@ -156,7 +156,7 @@ def test_no_release_of_another_key_and_none_older_is_remembered_afterwards(
     releases: Path, tmp_path: Path
 ) -> None:
     zones, ring = Zones(tmp_path / "home"), KeyRing(bytes(range(32)))
-    record_if_own(zones, ring, releases / "1.1.0", Signer.of(KeyRing(bytes(32))).public)
+    assert not record_if_own(zones, ring, releases / "1.1.0", Signer.of(KeyRing(bytes(32))).public)
     assert not recorded_sums(read_anchors(zones, ring))
     record_release(zones, ring, "1.1.0", releases / "1.1.0")
     record_if_own(zones, ring, releases / "1.0.0", Signer.of(ring).public)

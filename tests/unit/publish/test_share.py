@@ -115,6 +115,25 @@ def test_who_withdrew_since_the_release_is_not_shared(
         share(made, tmp_path / "out", kept_out=lambda _: {CONSENTED}, inspect=fine, register=signed)
 
 
+def test_who_withdraws_while_the_package_is_made_stops_it(
+    made: Path, signed: Path, tmp_path: Path
+) -> None:
+    def withdrew(subjects: list[str]) -> None:
+        assert subjects == [CONSENTED]
+        raise GateBlockedError("1 subjects withdrew")
+
+    with pytest.raises(GateBlockedError, match="withdrew"):
+        share(
+            made,
+            tmp_path / "out",
+            kept_out=nobody,
+            inspect=fine,
+            register=signed,
+            at_last=withdrew,
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_identifier_found_stops_the_package(made: Path, signed: Path, tmp_path: Path) -> None:
     def hit(folder: Path) -> None:
         assert (folder / "data" / "subject.csv").is_file()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import struct
 
 import pytest
 
@@ -47,6 +48,23 @@ def test_no_range_of_a_private_number_admits_seven_digits_without_need(
         return
     bounds = re.findall(r"(-?[\d.]+?)\.\.(-?[\d.]+)", re.sub(MARKS, "0..0", contract))
     assert all(abs(float(bound)) < 1_000_000 for pair in bounds for bound in pair)
+
+
+def test_a_day_of_the_calendar_is_no_number_whatever_the_range() -> None:
+    admit = [
+        (name, line, day)
+        for name, line, contract in ROWS
+        for day in (b"20250306", b"19650304", b"20250306.0")
+        if parse_contract(contract, {}).accepts("DS", "1-n", day, little=True)
+    ]
+    assert admit == []
+
+
+def test_a_time_as_long_as_a_day_looks_stays_where_it_is_none() -> None:
+    hour = parse_contract("range:0..3600000000", {})
+    assert hour.accepts("DS", "1", b"20251306", little=True)
+    assert hour.accepts("DS", "1", b"20250306.5 ", little=True)
+    assert not hour.accepts("FL", "1", struct.pack("<f", 20250306), little=True)
 
 
 @pytest.mark.parametrize("written", [b"50012345", b"99887766", b"139123456 "])

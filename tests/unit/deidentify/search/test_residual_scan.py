@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import struct
+import urllib.parse
 
 import pytest
 from stdnum.cn import ric
@@ -56,6 +58,37 @@ def test_a_name_is_found_in_every_encoding_and_spelling(written: bytes) -> None:
 def test_a_name_is_found_in_big5() -> None:
     words = dictionary((K.NAME, "王小明"))
     assert kinds(words.search(b"<" + "王小明".encode("big5") + b">")) == {"name"}
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "codecs"),
+    [
+        ("홍^길동", "홍 길동", ("utf-8", "utf-16-le", "gb18030", "euc_kr")),
+        ("Hong^Gildong=洪^吉洞=홍^길동", "홍길동", ("utf-8", "euc_kr")),
+        ("ヤマダ^タロウ", "ヤマダ^タロウ", ("utf-8", "shift_jis", "iso2022_jp", "euc_jp")),
+        ("やまだ^たろう", "やまだたろう", ("utf-8", "utf-16-le", "utf-16-be", "iso2022_jp")),
+        ("山田^太郎", "山田太郎", ("euc_jp", "iso2022_jp", "shift_jis")),
+        ("Müller^José", "MÜLLER JOSÉ", ("utf-8", "utf-16-le", "latin-1")),
+        ("MÜLLER^JOSÉ", "müller, josé", ("utf-8", "iso8859-15")),
+        ("Łukasz^Wałęsa", "ŁUKASZ WAŁĘSA", ("utf-8", "iso8859-2")),
+        ("Łukasz^Wałęsa", "Lukasz Walesa", ("utf-8",)),
+        ("Иван^Петров", "ПЕТРОВ ИВАН", ("utf-8", "iso8859-5")),
+    ],
+)
+def test_a_name_of_another_script_or_with_accents_is_found_in_every_case(
+    name: str, written: str, codecs: tuple[str, ...]
+) -> None:
+    words = dictionary((K.NAME, name))
+    for codec in codecs:
+        assert kinds(words.search(b"\0\0" + written.encode(codec) + b"\0\0")) == {"name"}, codec
+    for quoted in (urllib.parse.quote(written, safe=" ^,"), json.dumps(written)):
+        assert kinds(words.search(quoted.encode())) == {"name"}
+
+
+def test_a_korean_name_in_two_components_is_found_behind_its_escapes() -> None:
+    euc = [part.encode("euc_kr") for part in ("홍", "길동")]
+    words = dictionary((K.NAME, "홍^길동"))
+    assert words.search(b"=\x1b$)C" + euc[0] + b"^\x1b$)C" + euc[1])
 
 
 @pytest.mark.parametrize(

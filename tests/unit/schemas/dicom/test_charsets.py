@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from pydicom.charset import convert_encodings
+from pydicom.valuerep import PersonName
 
 from schemas.dicom.charsets import decode_table_text, decode_text, possible_texts
 from schemas.dicom.descriptors import decode_descriptor
@@ -30,6 +32,30 @@ def test_a_han_name_is_read_from_any_encoding_hospitals_use(raw: bytes, label: s
 def test_escapes_repeated_after_a_caret_leave_no_trace() -> None:
     raw = b"Zhang^Wei=\x1b$)A" + "张".encode("gb2312") + b"^\x1b$)A" + "伟".encode("gb2312")
     assert decode_text(raw, "\\ISO 2022 IR 58") == "Zhang^Wei=张^伟"
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("ISO_IR 101", "Wałęsa^Łukasz"),
+        ("ISO_IR 110", "Bērziņš^Jānis"),
+        ("ISO_IR 126", "Διονυσιος"),
+        ("ISO_IR 127", "قباني^لنزار"),
+        ("ISO_IR 138", "שרון^דבורה"),
+        ("ISO_IR 144", "Люкceмбypг"),
+        ("ISO_IR 148", "Çavuşoğlu"),
+        ("ISO_IR 166", "นามสกุล^ชื่อ"),
+        ("ISO_IR 13", "ﾔﾏﾀﾞ^ﾀﾛｳ"),
+        ("ISO 2022 IR 13\\ISO 2022 IR 87", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"),
+        ("\\ISO 2022 IR 149", "Hong^Gildong=洪^吉洞=홍^길동"),
+    ],
+)
+def test_a_name_under_any_label_of_the_standard_is_read_as_pydicom_wrote_it(
+    label: str, name: str
+) -> None:
+    raw = PersonName(name, encodings=convert_encodings(label.split("\\"))).encode()
+    assert name in possible_texts(raw, label)
+    assert decode_text(raw, label) == name
 
 
 def test_padding_is_no_text() -> None:
