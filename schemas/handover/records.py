@@ -8,8 +8,9 @@ scratch of the batch or of the release, and go with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -29,6 +30,7 @@ from schemas.records import (
     VolumeRecord,
 )
 from schemas.states import ReasonCode
+from schemas.tables.parted_tables import PartedTable
 
 
 @dataclass(frozen=True)
@@ -153,11 +155,47 @@ class CheckedBatch:
     rules_run: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class CommittedInstances:
-    """collect → label-cohort, merge-forms, validate-release: one per SOPInstanceUID."""
+class ImageGroup(Protocol):
+    """Images that belong together: those of a site, or of sites that share an exam or a person.
 
-    instances: tuple[InstanceFeatures, ...]
+    `digest` is over all that was committed of them; None where that cannot be told.
+    `subjects`, `studies`, `series` are whatever one of them names.
+    """
+
+    @property
+    def digest(self) -> str | None:
+        """Over all that was committed of them."""
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """Pseudonyms."""
+
+    @property
+    def studies(self) -> frozenset[str]:
+        """StudyInstanceUIDs."""
+
+    @property
+    def series(self) -> frozenset[str]:
+        """SeriesInstanceUIDs."""
+
+
+#: Labels images that hang together; no exam and no person is in two calls.
+LabelImages = Callable[[Sequence[InstanceFeatures]], CohortLabels]
+#: Makes the rows of a group, and returns its labels: (group, digest of what is stated, label).
+MakeRows = Callable[[ImageGroup, str, LabelImages], CohortLabels]
+
+
+@dataclass(frozen=True)
+class CommittedImages:
+    """collect → label-cohort, merge-forms, validate-release: images in force, none of them here.
+
+    `groups` are read one after another, `sexes` is what images say of each subject, and
+    `in_force` gives those of some SOPInstanceUIDs that are.
+    """
+
+    groups: tuple[ImageGroup, ...]
+    sexes: Mapping[str, frozenset[str]]
+    in_force: Callable[[Collection[str]], frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -183,12 +221,13 @@ class CommittedNights:
     """collect → merge-forms, ratings, eligibility, validate-release: which batches there are.
 
     `batches` in the order of batches; `batch_of_subject` is the one that first brought an
-    image of each subject; `files` has one row per delivered file.
+    image of each subject; `files` gives, of one site at a time, one row per delivered file, and
+    leaves out sites of which every file was taken in whole.
     """
 
     batches: tuple[tuple[SiteCode, BatchId], ...]
     batch_of_subject: Mapping[str, str]
-    files: pa.Table
+    files: Callable[[], Iterator[pa.Table]]
 
 
 @dataclass(frozen=True)
@@ -263,9 +302,13 @@ class CasesForReaders:
 
 @dataclass(frozen=True)
 class ReleaseTables:
-    """release-tables → validate-release, queries, publish: all tables but that of findings."""
+    """release-tables → validate-release, queries, publish: all tables but that of findings.
+
+    `images` is the table `instance`, which is in no memory.
+    """
 
     tables: Mapping[str, pa.Table]
+    images: PartedTable
 
 
 @dataclass(frozen=True)

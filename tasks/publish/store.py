@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +14,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from schemas.errors import BadInputError, BusyError, ContractError
+from schemas.identifiers import Sha256
 from schemas.run.atomic_files import directory_published_as, sha256_of_file, sync_directory
 from schemas.tables.contracts import TableContract, conform, read_table_contracts
-from tasks.publish.consent import reasons_of_removal, released_tables
+from schemas.tables.parted_tables import AnyPart, PartedTable, TablePart, in_memory
+from tasks.publish.consent import reasons_of_removal, released_subjects, released_tables
 from tasks.publish.diff.content import content_hash, part_path, split_tables, table_hash
 from tasks.publish.diff.differences import (
     RELEASE_TABLE,
@@ -52,7 +54,7 @@ _LATEST_STAGING = re.compile(r"\.latest\.[0-9a-f]{8}\.part")
 
 
 def build_release(
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, pa.Table | PartedTable],
     *,
     releases_dir: Path,
     nifti_sources: Mapping[str, Path],
@@ -64,14 +66,16 @@ def build_release(
     signer: Signer | None = None,
     hash_of: Callable[[Path], str] = sha256_of_file,
     previous_is_proven: bool = False,
+    contents: MutableMapping[str, str] | None = None,
 ) -> ReleaseResult:
     """Publish the tables and volumes as a new immutable release, if anything changed.
 
     Parameters
     ----------
-    tables : mapping of str to pyarrow.Table
+    tables : mapping of str to pyarrow.Table or PartedTable
         Every published table but `release`, each as its contract states. Subjects without
-        consent may be in them: they are left out here.
+        consent may be in them: they are left out here. Of one in parts no more than one part is
+        in memory at a time.
     releases_dir : Path
         Where releases lie.
     nifti_sources : mapping of str to Path
@@ -95,6 +99,8 @@ def build_release(
     previous_is_proven : bool
         Whether the home remembers the manifest of the release before: then files with the same
         rows are given on from it, and not written again.
+    contents : mutable mapping, optional
+        Name of a part → `table_hash` of its rows, as far as known; what is computed is added.
 
     Raises
     ------
@@ -110,8 +116,8 @@ def build_release(
     contracts = read_table_contracts()
     _require_contracts(tables, contracts)
     previous = previous.resolve() if previous else newest_release(releases_dir)
-    plan = _plan(tables, contracts, facts, previous, bump)
-    rows = {name: table.num_rows for name, table in plan.tables.items()}
+    plan = _plan(tables, contracts, facts, previous, bump, {} if contents is None else contents)
+    rows = plan.rows
     before = previous.name if previous else None
     if previous and plan.differences.bump is Bump.NONE:
         require_whole(previous)
@@ -253,7 +259,7 @@ def _is_release(path: Path) -> bool:
 
 
 def _require_contracts(
-    tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
+    tables: Mapping[str, pa.Table | PartedTable], contracts: Mapping[str, TableContract]
 ) -> None:
     wanted = contracts.keys() - {RELEASE_TABLE}
     if tables.keys() != wanted:
@@ -272,21 +278,26 @@ def _require_contracts(
 
 
 def _plan(
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, pa.Table | PartedTable],
     contracts: Mapping[str, TableContract],
     facts: ReleaseFacts,
     previous: Path | None,
     bump: str,
+    contents: MutableMapping[str, str],
 ) -> Plan:
     # In which order the tables are given changes no byte.
-    released = dict(sorted(released_tables(tables, contracts, facts.kept_out).items()))
-    parts = split_tables(released, contracts)
-    hashes = {path: table_hash(part) for path, part in parts.items()}
+    short = {name: tables[name] for name in sorted(tables) if isinstance(tables[name], pa.Table)}
+    released = released_tables(short, contracts, facts.kept_out)
+    inside = released_subjects(short["subject"], facts.kept_out)
+    parted = {n: one.only(inside) for n, one in tables.items() if isinstance(one, PartedTable)}
+    parts = _parts(released, parted, contracts)
+    hashes = {path: _content_of(part, contents) for path, part in parts.items()}
     meanings = {name: contract.sha256 for name, contract in contracts.items()}
     name_of_content = content_hash(hashes, meanings, facts.registers)
     plan = Plan(
         version=previous.name if previous else "",
         tables=released,
+        parted=parted,
         parts=parts,
         part_hashes=hashes,
         unchanged=_unchanged(previous, hashes),
@@ -297,16 +308,44 @@ def _plan(
         previous=previous,
     )
     if previous is None:
-        differences = compare_tables({}, released, contracts)
+        differences = compare_tables({}, {**released, **_empty(parted)}, contracts)
     elif read_manifest(previous)["content_hash"] == name_of_content:
         return plan
     else:
-        because = reasons_of_removal(tables["subject"], facts.kept_out)
+        because = reasons_of_removal(short["subject"], facts.kept_out)
         differences = _differences(plan, previous, because)
     before = previous.name if previous else None
     if previous is None or differences.bump is not Bump.NONE:
         plan = replace(plan, version=next_version(before, differences.bump, bump))
     return _with_release_table(replace(plan, differences=differences))
+
+
+def _parts(
+    released: Mapping[str, pa.Table],
+    parted: Mapping[str, PartedTable],
+    contracts: Mapping[str, TableContract],
+) -> dict[str, AnyPart]:
+    """Return path → rows of all tables, sorted by path; one without rows is an empty part."""
+    none = {name: table for name, table in _empty(parted).items() if not parted[name].parts}
+    parts: dict[str, AnyPart] = {**split_tables({**released, **none}, contracts)}
+    for name, table in parted.items():
+        parts |= {part_path(name, site): part for site, part in table.parts.items()}
+    return {path: parts[path] for path in sorted(parts)}
+
+
+def _empty(parted: Mapping[str, PartedTable]) -> dict[str, pa.Table]:
+    return {name: table.schema.empty_table() for name, table in parted.items()}
+
+
+def _content_of(part: AnyPart, contents: MutableMapping[str, str]) -> Sha256:
+    """Return the `table_hash` of a part, which is known where the same was hashed before."""
+    if not isinstance(part, TablePart):
+        return table_hash(part)
+    if part.subjects is None:
+        return Sha256(part.content)
+    if part.name not in contents:
+        contents[part.name] = str(table_hash(part.read()))
+    return Sha256(contents[part.name])
 
 
 def _unchanged(previous: Path | None, hashes: Mapping[str, str]) -> frozenset[str]:
@@ -323,14 +362,15 @@ def _differences(plan: Plan, previous: Path, because: Mapping[str, str]) -> Diff
     registers = {**plan.facts.registers, **contract_registers(plan.contracts)}
     changed = {
         name: [
-            part
+            in_memory(part)
             for path, part in plan.parts.items()
             if path.split("/")[1] == name and path not in plan.unchanged
         ]
-        for name in plan.tables
+        for name in plan.rows
     }
+    empty = {name: plan.contracts[name].arrow_schema().empty_table() for name in plan.rows}
     after = {
-        name: pa.concat_tables(parts).combine_chunks() if parts else plan.tables[name].slice(0, 0)
+        name: pa.concat_tables([empty[name], *parts]).combine_chunks()
         for name, parts in changed.items()
     }
     differences = compare_tables(

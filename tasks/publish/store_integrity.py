@@ -23,7 +23,7 @@ from schemas.run.atomic_files import make_folder, sha256_of_file
 from schemas.run.zones import Zones
 from schemas.states import FileState
 from schemas.vault.anchors import Anchors
-from tasks.publish.batches import CommittedBatch, CommittedBatches
+from tasks.publish.batches import CommittedBatch, CommittedCohort
 from tasks.publish.store_tables import read_parts
 
 #: After so many days every image is hashed anew.
@@ -144,7 +144,7 @@ def require_unchanged(
     )
 
 
-def require_no_batch_gone(previous: Path | None, committed: CommittedBatches) -> None:
+def require_no_batch_gone(previous: Path | None, committed: CommittedCohort) -> None:
     """Raise GateBlockedError if a batch of the release before is not there any more."""
     if previous is None:
         return
