@@ -47,7 +47,7 @@ NOT_READ = {
 }
 #: What a release itself writes, and why nobody else does while one is made.
 WRITTEN = {
-    "restricted/checked.parquet": "hashes it has seen",
+    "restricted/checked/": "hashes it has seen",
     "restricted/accrual/": "accrual, made anew",
     "restricted/adjudication/": "pages for readers, made anew",
     "restricted/outgoing/": "lists for readers; nothing of it is read",

@@ -48,7 +48,7 @@ from schemas.vault.anchors import read_anchors
 from schemas.vault.inspections import LaterInspection, read_later
 from schemas.vault.keys import Purpose, read_key_file
 from schemas.vault.suppression import erased_among, suppressed_among
-from tasks.publish import rows, store, store_batches, store_integrity, store_remote
+from tasks.publish import rows, store, store_batches, store_checked, store_integrity, store_remote
 from tasks.publish.batches import CommittedCohort
 from tasks.publish.consent import KeptOut, withdrawn_rows
 from tasks.publish.diff.reasons import ERASED, IDENTIFIER_HELD, SUPPRESSED
@@ -85,7 +85,7 @@ def collect_batches(
         sweep_orphans(settings.zones)
         ring = read_key_file(settings.master_key_file)
         anchors = read_anchors(settings.zones, ring)
-        checked = store_integrity.Checked(settings.zones, rehash=rehash)
+        checked = store_checked.Checked(settings.zones, rehash=rehash)
         # Before a table is read: damage may be anything to a reader, or nothing.
         listed = store_batches.list_committed(settings.zones)
         store_integrity.require_unchanged(settings.zones, listed, anchors, checked)
@@ -234,7 +234,7 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         sources |= masks.sources
         ring = read_key_file(settings.master_key_file)
         require_unchanged_masks(masks.masks, partial(ring.keyed_digest, purpose=Purpose.MASK))
-        seen = store_integrity.Checked(zones)
+        seen = store_checked.Checked(zones)
         newest = store.newest_release(zones.releases)
         is_proven = require_continuable(newest, read_anchors(zones, ring))
         held = bench.take(HeldSubjects).subjects

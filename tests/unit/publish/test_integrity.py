@@ -16,7 +16,8 @@ from schemas.run.zones import Zones
 from schemas.vault.anchors import Anchors
 from tasks.publish.batches import CommittedCohort
 from tasks.publish.store_batches import read_committed
-from tasks.publish.store_integrity import Checked, require_no_batch_gone, require_unchanged
+from tasks.publish.store_checked import Checked
+from tasks.publish.store_integrity import require_no_batch_gone, require_unchanged
 from tests.unit.publish.cohort import make_cohort
 from tests.unit.publish.test_batches import write_batch
 from tests.unit.publish.test_release import release
@@ -108,7 +109,7 @@ def test_what_was_hashed_is_believed_for_a_week_and_never_from_a_day_to_come(
     checked = Checked(zones)
     digest = checked.sha256(path)
     checked.write()
-    remembered = zones.restricted / "checked.parquet"
+    remembered = zones.restricted / "checked" / "others.parquet"
     rows = pq.read_table(remembered).to_pylist()
     for row in rows:
         row |= {"sha256": "0" * 64, "full_at": row["full_at"] + days * 86_400}
