@@ -58,8 +58,8 @@ class TablePart:
 
     def only(self, released: pa.Array) -> TablePart:
         """Return the part with the rows of some subjects; itself where that is all of them."""
-        names = pq.read_table(self.path, columns=[_SUBJECT], read_dictionary=[_SUBJECT])[_SUBJECT]
-        there = pc.unique(names.combine_chunks()).cast(pa.string())
+        names = pq.read_table(self.path, columns=[_SUBJECT])[_SUBJECT]
+        there = pc.unique(names)
         kept = there.filter(pc.is_in(there, value_set=released))
         if len(kept) == len(there):
             return self
@@ -125,7 +125,4 @@ def in_memory(part: AnyPart) -> pa.Table:
 
 
 def _among(names: pa.ChunkedArray, subjects: tuple[str, ...]) -> pa.ChunkedArray:
-    wanted = pa.array(subjects, pa.string())
-    if pa.types.is_dictionary(names.type):
-        wanted = wanted.cast(names.type)
-    return pc.is_in(names, value_set=wanted)
+    return pc.is_in(names, value_set=pa.array(subjects, pa.string()))

@@ -142,7 +142,10 @@ class _Shelf:
         oldest = _full_at(self._path, now)
         if oldest is None:
             return  # everything is hashed anew
-        known = pq.read_table(self._path, schema=_SCHEMA)
+        try:
+            known = pq.read_table(self._path, schema=_SCHEMA)
+        except (OSError, pa.ArrowException):
+            return
         self.full_at = oldest
         names = ("path", *_ENTRY, "sha256")
         for path, *entry, digest in zip(*(known[one].to_pylist() for one in names), strict=True):

@@ -10,7 +10,7 @@ from schemas.clinical_rows import ClinicalRow
 from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectId, SubjectNo
 from schemas.tables.contracts import conform
 from tasks.publish.consent import released_tables, withdrawn_rows
-from tests.unit.publish.cohort import CONTRACTS, SUBJECTS, make_cohort
+from tests.unit.publish.cohort import CONTRACTS, SUBJECTS, make_cohort, make_row, make_table
 
 GONE = "S91-BBBB3333"
 
@@ -55,6 +55,17 @@ def test_a_finding_about_files_of_a_person_without_a_row_is_left_out() -> None:
 def test_findings_about_objects_of_others_stay() -> None:
     released = released_tables(make_cohort(), CONTRACTS)
     assert released["finding"]["finding_id"].to_pylist() == ["f1", "f3"]
+
+
+def test_a_finding_about_a_treatment_stays_though_somebody_who_left_had_one_of_that_number() -> None:
+    tables = make_cohort()
+    inside = next(iter(SUBJECTS))
+    given = [make_row("treatment", subject_id=who, treatment_no=7) for who in (inside, GONE)]
+    tables["treatment"] = make_table("treatment", given)
+    rows = tables["finding"].to_pylist()
+    about = {"object_type": "treatment", "object_id": f"{inside}/7", "finding_id": "x"}
+    tables["finding"] = conform(CONTRACTS["finding"], [*rows, rows[0] | about])
+    assert "x" in released_tables(tables, CONTRACTS)["finding"]["finding_id"].to_pylist()
 
 
 def test_counts_of_the_flow_and_of_screening_stay_whole() -> None:
