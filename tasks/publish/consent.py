@@ -97,7 +97,8 @@ def rows_of(
 def _ids(rows: pa.Table, contract: TableContract) -> set[str]:
     """Return what could name a person's objects: pseudonyms, UIDs, digests, ids.
 
-    A number names nothing: lesion 1 of somebody who left is not lesion 1 of everybody else.
+    A number names nothing: slice 1 of somebody who left is not slice 1 of everybody else. Nor does
+    a batch, which brought others as well.
     """
     names = ["subject_id"]
     if contract.name not in _KEEP_ROWS:
@@ -106,6 +107,7 @@ def _ids(rows: pa.Table, contract: TableContract) -> set[str]:
             for key in contract.primary_key
             if contract.column(key).code_list is None
             and not pa.types.is_integer(contract.column(key).arrow_type)
+            and key != "batch_id"
         ]
     return {str(value) for name in names for value in pc.unique(rows[name]).to_pylist()}
 

@@ -57,15 +57,21 @@ def test_findings_about_objects_of_others_stay() -> None:
     assert released["finding"]["finding_id"].to_pylist() == ["f1", "f3"]
 
 
-def test_a_finding_about_a_treatment_stays_though_somebody_who_left_had_one_of_that_number() -> None:
+def test_numbers_and_batches_of_somebody_who_left_take_no_findings_of_others_with_them() -> None:
     tables = make_cohort()
-    inside = next(iter(SUBJECTS))
-    given = [make_row("treatment", subject_id=who, treatment_no=7) for who in (inside, GONE)]
-    tables["treatment"] = make_table("treatment", given)
+    image = tables["instance"].to_pylist()[0]
+    batch = image["batch_id"]
+    left = make_row("inspection", subject_id=GONE, batch_id=batch)
+    tables["inspection"] = make_table("inspection", [left])
+    ids = {"image": f"{image['series_uid']}/{image['sub_stack_digest']}/1", "batch": batch}
     rows = tables["finding"].to_pylist()
-    about = {"object_type": "treatment", "object_id": f"{inside}/7", "finding_id": "x"}
-    tables["finding"] = conform(CONTRACTS["finding"], [*rows, rows[0] | about])
-    assert "x" in released_tables(tables, CONTRACTS)["finding"]["finding_id"].to_pylist()
+    about = [rows[0] | {"object_id": one, "finding_id": name} for name, one in ids.items()]
+    tables["finding"] = conform(CONTRACTS["finding"], [*rows, *about])
+    gone = {row["subject_id"]: row["slice_no"] for row in tables["instance"].to_pylist()}
+    assert image["subject_id"] != GONE
+    assert GONE in gone
+    kept = released_tables(tables, CONTRACTS)["finding"]["finding_id"].to_pylist()
+    assert {"image", "batch"} <= set(kept)
 
 
 def test_counts_of_the_flow_and_of_screening_stay_whole() -> None:
