@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from schemas.errors import ContractError
 from schemas.identifiers import Sha256
 from schemas.lesion_masks import masks_by_volume, published_suffix
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
-from schemas.tables.parted_tables import in_memory
+from schemas.tables.parted_tables import AnyPart, TablePart, in_memory
 from tasks.publish.documents.diff_files import (
     CHANGES,
     published_changes,
@@ -137,9 +138,18 @@ def _write_tables(staging: Path, plan: Plan, before: Reusable) -> dict[str, Sha2
     for path, part in plan.parts.items():
         given = before.give(path, staging)
         if given is None:
-            write_parquet(in_memory(part), staging / path)
+            _write_part(part, staging / path)
         sums[path] = given or _shared_if_same(staging, plan, path)
     return sums
+
+
+def _write_part(part: AnyPart, path: Path) -> None:
+    """Write the rows of one file; those that lie in such a file already get it as it is."""
+    if isinstance(part, TablePart) and part.subjects is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(part.path, path)
+    else:
+        write_parquet(in_memory(part), path)
 
 
 def _shared_if_same(staging: Path, plan: Plan, path: str) -> Sha256:

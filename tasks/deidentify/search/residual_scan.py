@@ -43,10 +43,10 @@ class Dictionary:
     """All identifiers of a set of people, ready to search (restricted: never written)."""
 
     def __init__(self, subjects: Iterable[SubjectIdentifiers]) -> None:
-        people = merge_identifiers(subjects)
+        # One after another: of millions of UIDs the texts are not all there at once.
         self._uids = UidTable()
-        others = map(self._uids.taken_from, people)
-        needles = {needle for person in others for needle in needles_of(person)}
+        people = merge_identifiers(map(self._uids.taken_from, subjects))
+        needles = {needle for person in people for needle in needles_of(person)}
         self._uids.close()
         self.subject_ids = frozenset(p.subject_id for p in people)
         self.longest = max([self._uids.longest, *(len(n.pattern) for n in needles)])
