@@ -72,14 +72,14 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     rehearsed = page_path(Zones(home), subject[:3], 1)
     rehearsed.parent.mkdir(exist_ok=True)
     rehearsed.write_text("- `dicom/Zhang Wei.dcm`")
-    kept = home / "restricted" / "verdicts"
-    assert list(kept.glob("*.kept"))
+    kept = [home / "restricted" / name for name in ("verdicts", "images")]
+    assert all(list(folder.glob("*.kept")) for folder in kept)
     ended = run(
         "withdraw", subject, "--reason", "r", "--scope", "erase", *WHO, "--home", home, "--json"
     )
     assert ended.code == 0, ended.err
     assert not rehearsed.exists()
-    assert not kept.exists()
+    assert not any(folder.exists() for folder in kept)
     told = json.loads(ended.out)
     assert told["releases"] == ["1.0.0", "1.1.0"]
     assert told["new_version"] == "2.0.0"
