@@ -186,6 +186,23 @@ def test_what_is_the_same_is_not_labelled_again(zones: Zones, tmp_path: Path) ->
     assert again()[2] == [37, 25]
 
 
+@pytest.mark.parametrize("has_table", [True, False])
+def test_a_site_without_images_has_none(tmp_path: Path, *, has_table: bool) -> None:
+    zones = Zones(home=tmp_path)
+    zones.create()
+    write(zones, "S91", "a", [])
+    if not has_table:
+        (zones.warehouse / "batches" / "S91" / "a" / "instance.parquet").unlink()
+    cohort, images = read_committed(zones)
+    rows, found, calls = made_of(images, tmp_path / "w", KeptImages(zones, None))
+    assert (cohort.taken, images.n_images, calls) == (frozenset(), 0, [])
+    assert found == [CohortLabels(series=(), studies=())]
+    assert {name: table.num_rows for name, table in rows.tables().items()} == dict.fromkeys(
+        SHORT, 0
+    )
+    assert rows.images().num_rows == 0
+
+
 def test_a_batch_that_states_no_digests_is_never_kept(zones: Zones, tmp_path: Path) -> None:
     for path in (zones.warehouse / "batches").glob("S91/*/batch.json"):
         record = json.loads(path.read_bytes())
