@@ -68,7 +68,7 @@ def _copy(zones: Zones, source: Path, number: int) -> tuple[str, str, str]:
     for stem, columns in _COPIED.items():
         table = pq.read_table(source / f"{stem}.parquet")
         for column in columns:
-            values = pa.array([_uid(uid, number) for uid in table[column].to_pylist()])
+            values = pa.array([copied_uid(uid, number) for uid in table[column].to_pylist()])
             table = table.set_column(
                 table.schema.get_field_index(column), column, values.cast(pa.string())
             )
@@ -83,7 +83,9 @@ def _copy(zones: Zones, source: Path, number: int) -> tuple[str, str, str]:
     for row in images.to_pylist():
         place = zones.warehouse / "dicom" / site
         target = (
-            place / str(_uid(row["series_uid"], number)) / f"{_uid(row['sop_uid'], number)}.dcm"
+            place
+            / str(copied_uid(row["series_uid"], number))
+            / f"{copied_uid(row['sop_uid'], number)}.dcm"
         )
         target.parent.mkdir(exist_ok=True)
         os.link(place / row["series_uid"] / f"{row['sop_uid']}.dcm", target)
@@ -102,7 +104,8 @@ def _copy(zones: Zones, source: Path, number: int) -> tuple[str, str, str]:
     return site, name, sha256_of_bytes(data)
 
 
-def _uid(uid: str | None, number: int) -> str | None:
+def copied_uid(uid: str | None, number: int) -> str | None:
+    """Return the UID of a copy."""
     if uid is None:
         return None
     digest = hashlib.sha256(f"{number} {uid}".encode()).digest()

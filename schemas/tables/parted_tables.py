@@ -112,7 +112,7 @@ class PartedTable:
     def whole(self) -> pa.Table:
         """Return all rows in memory: for a short table, such as one that Excel can hold."""
         parts = [table.cast(self.schema) for table in self.tables()]
-        return pa.concat_tables([self.schema.empty_table(), *parts]).combine_chunks()
+        return pa.concat_tables([self.schema.empty_table(), *parts])
 
 
 #: The rows of one file of a release: in memory, or on the disk.

@@ -6,6 +6,7 @@ A cohort has millions of images: those of one site are in memory at a time.
 from __future__ import annotations
 
 import os
+import struct
 import time
 from pathlib import Path
 
@@ -28,6 +29,8 @@ _SCHEMA = pa.schema(
     + [(name, pa.int64()) for name in (*_ENTRY, "full_at")]
     + [("sha256", pa.string())]
 )
+#: A directory entry and the SHA-256 of the file, packed: there are as many as images of a site.
+_PACKED = struct.Struct("<4q32s")
 _Entry = tuple[int, int, int, int]
 
 
@@ -59,7 +62,7 @@ class Checked:
         """Return the hash of a file, computed when its entry is not the remembered one."""
         name, entry = self._name(path), _entry(path)
         shelf = self._shelf(name)
-        known = shelf.known.get(name)
+        known = shelf.get(name)
         if known is None or known[0] != entry:
             known = shelf.put(name, (entry, str(sha256_of_file(path))))
         return known[1]
@@ -68,7 +71,7 @@ class Checked:
         """Remember the entry of a file that a release gave a second name, and took the time of."""
         name, entry = self._name(path), _entry(path)
         shelf = self._shelf(name)
-        known = shelf.known.get(name)
+        known = shelf.get(name)
         if known is not None and (known[0][0], known[0][3]) == (entry[0], entry[3]):
             shelf.put(name, (entry, known[1]))
 
@@ -107,30 +110,40 @@ class _Shelf:
 
     def __init__(self, path: Path, now: int, *, is_empty: bool = False) -> None:
         self._path, self.title = path, path.stem
-        self.known: dict[str, tuple[_Entry, str]] = {}
+        self._known: dict[str, bytes] = {}
         self.full_at, self._is_changed = now, is_empty
         if not is_empty and path.is_file():
             self._read(now)
 
+    def get(self, name: str) -> tuple[_Entry, str] | None:
+        """Return the entry that a file was hashed under, and its hash."""
+        packed = self._known.get(name)
+        if packed is None:
+            return None
+        *entry, digest = _PACKED.unpack(packed)
+        return (entry[0], entry[1], entry[2], entry[3]), digest.hex()
+
     def put(self, name: str, known: tuple[_Entry, str]) -> tuple[_Entry, str]:
         """Remember a file."""
-        self._is_changed = self._is_changed or self.known.get(name) != known
-        self.known[name] = known
+        packed = _PACKED.pack(*known[0], bytes.fromhex(known[1]))
+        self._is_changed = self._is_changed or self._known.get(name) != packed
+        self._known[name] = packed
         return known
 
     def write(self) -> None:
         """Keep what is known, where something of it is new."""
         if not self._is_changed:
             return
-        known = sorted(self.known.items())
-        entries = zip(*(entry for _, (entry, _) in known), strict=True)
-        columns = (
-            [name for name, _ in known],
-            *(entries if known else ([], [], [], [])),
-            [self.full_at] * len(known),
-            [digest for _, (_, digest) in known],
-        )
-        arrays = [pa.array(one, field.type) for one, field in zip(columns, _SCHEMA, strict=True)]
+        names = sorted(self._known)
+        rows = (_PACKED.unpack(self._known[name]) for name in names)
+        columns = list(zip(*rows, strict=True)) or [()] * (len(_ENTRY) + 1)
+        made = {
+            "path": names,
+            **dict(zip(_ENTRY, columns, strict=False)),
+            "full_at": [self.full_at] * len(names),
+            "sha256": [digest.hex() for digest in columns[-1]],
+        }
+        arrays = [pa.array(made[field.name], field.type) for field in _SCHEMA]
         make_folder(self._path.parent, closed=True)
         beside = self._path.with_name(f".{self.title}.part")
         pq.write_table(pa.table(arrays, schema=_SCHEMA), beside)
@@ -142,14 +155,16 @@ class _Shelf:
         oldest = _full_at(self._path, now)
         if oldest is None:
             return  # everything is hashed anew
+        names = ("path", *_ENTRY, "sha256")
         try:
-            known = pq.read_table(self._path, schema=_SCHEMA)
-        except (OSError, pa.ArrowException):
+            for rows in pq.read_table(self._path, schema=_SCHEMA).to_batches(1 << 14):
+                columns = (rows.column(one).to_pylist() for one in names)
+                for path, *entry, digest in zip(*columns, strict=True):
+                    self._known[path] = _PACKED.pack(*entry, bytes.fromhex(digest))
+        except (OSError, pa.ArrowException, ValueError, TypeError, struct.error):
+            self._known = {}
             return
         self.full_at = oldest
-        names = ("path", *_ENTRY, "sha256")
-        for path, *entry, digest in zip(*(known[one].to_pylist() for one in names), strict=True):
-            self.known[path] = ((entry[0], entry[1], entry[2], entry[3]), digest)
 
 
 def _full_at(path: Path, now: int) -> int | None:

@@ -48,7 +48,7 @@ from tasks.publish.store_kept_images import KeptImages
 
 _NAMES = ("sop_uid", "series_uid", "study_uid", "subject_id")
 #: Rows of tables in memory at a time, and records of them.
-_ROWS, _RECORDS = 1 << 17, 1 << 13
+_ROWS, _RECORDS = 1 << 15, 1 << 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -372,7 +372,7 @@ def _rows_of(path: Path, rows: Numbers) -> pa.Table:
         return pa.table({})
     found, start = [], 0
     with _named(path), pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=1 << 15):
+        for batch in file.iter_batches(batch_size=1 << 13):
             own = rows[(rows >= start) & (rows < start + batch.num_rows)] - start
             start += batch.num_rows
             if len(own):
