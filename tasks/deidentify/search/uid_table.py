@@ -21,6 +21,7 @@ from zlib import crc32
 
 import ahocorasick
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIdentifiers
 from tasks.deidentify.search.needles import Edge, Needle
@@ -32,6 +33,9 @@ _BEGINNINGS, _FEW = (16, 12, 8), 50_000
 
 #: Bits of the filter for each UID: one in sixteen texts that are none of them passes.
 _FILTER_BITS = 16
+_PIECE = 1 << 16
+#: Half a digest as it stands in memory, on every machine alike.
+_HALF = np.dtype("<u8")
 
 
 class _Taken(NamedTuple):
@@ -94,16 +98,12 @@ class UidTable:
     def close(self) -> None:
         """Make ready to search; nothing can be taken in any more."""
         taken, self._taken = self._taken, _Taken(bytearray(), array("I"), array("I"))
-        halves = np.frombuffer(taken.digests, ">u8").astype(np.uint64).reshape(-1, 2)
-        order = np.argsort(halves[:, 0], kind="stable")
+        self._filter = _filter_of(np.frombuffer(taken.places, np.uint32))
+        halves = np.frombuffer(taken.digests, _HALF).reshape(-1, 2)
+        order = np.argsort(halves[:, 0], kind="stable").astype(np.uint32)
         self._digests = np.ascontiguousarray(halves[order, 0])
         self._rests = np.ascontiguousarray(halves[order, 1])
         self._owners = np.frombuffer(taken.owners, np.uint32)[order]
-        n_bits = 1 << max(3, (_FILTER_BITS * len(order)).bit_length())
-        self._filter = np.zeros(n_bits >> 3, np.uint8)
-        places = np.frombuffer(taken.places, np.uint32) & np.uint32(n_bits - 1)
-        bits = np.left_shift(np.uint8(1), (places & 7).astype(np.uint8))
-        np.bitwise_or.at(self._filter, places >> 3, bits)
         for text in self.beginnings():
             for encoding in _RUNS:
                 pattern = text.encode(encoding)
@@ -138,7 +138,7 @@ class UidTable:
         if not self._filter[place >> 3] >> (place & 7) & 1:
             return []
         digest = _digest(uid)
-        high, rest = (int.from_bytes(digest[at : at + 8], "big") for at in (0, 8))
+        high, rest = (int.from_bytes(digest[at : at + 8], "little") for at in (0, 8))
         wanted = np.array([high], np.uint64)
         first = int(np.searchsorted(self._digests, wanted, "left")[0])
         last = int(np.searchsorted(self._digests, wanted, "right")[0])
@@ -166,6 +166,17 @@ class UidTable:
                     edge=Edge.NUMBER,
                 )
                 yield start + length * characters.step - 1, needle
+
+
+def _filter_of(places: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Return the bits that are set of UIDs, eight a byte; made in pieces."""
+    n_bits = 1 << max(3, (_FILTER_BITS * len(places)).bit_length())
+    found = np.zeros(n_bits >> 3, np.uint8)
+    for start in range(0, len(places), _PIECE):
+        piece = places[start : start + _PIECE] & np.uint32(n_bits - 1)
+        bits = np.left_shift(np.uint8(1), (piece & np.uint32(7)).astype(np.uint8))
+        np.bitwise_or.at(found, piece >> np.uint32(3), bits)
+    return found
 
 
 def _digest(uid: str) -> bytes:
