@@ -8,9 +8,8 @@ scratch of the batch or of the release, and go with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import pyarrow as pa
 
@@ -18,6 +17,7 @@ from schemas.adjudication import AdjudicationCase
 from schemas.clinical_rows import ClinicalRow
 from schemas.conformity import ConformityRow
 from schemas.dicom.features import InstanceFeatures
+from schemas.handover.image_groups import ImageGroup
 from schemas.identifiers import BatchId, RawPatientId, SiteCode, SubjectNo
 from schemas.measurements import Acquisition, Measurement
 from schemas.records import (
@@ -153,36 +153,6 @@ class CheckedBatch:
     waived: Mapping[str, str]
     validation: Mapping[str, object]
     rules_run: tuple[str, ...]
-
-
-class ImageGroup(Protocol):
-    """Images that belong together: those of a site, or of sites that share an exam or a person.
-
-    `digest` is over all that was committed of them; None where that cannot be told.
-    `subjects`, `studies`, `series` are whatever one of them names.
-    """
-
-    @property
-    def digest(self) -> str | None:
-        """Over all that was committed of them."""
-
-    @property
-    def subjects(self) -> frozenset[str]:
-        """Pseudonyms."""
-
-    @property
-    def studies(self) -> frozenset[str]:
-        """StudyInstanceUIDs."""
-
-    @property
-    def series(self) -> frozenset[str]:
-        """SeriesInstanceUIDs."""
-
-
-#: Labels images that hang together; no exam and no person is in two calls.
-LabelImages = Callable[[Sequence[InstanceFeatures]], CohortLabels]
-#: Makes the rows of a group, and returns its labels: (group, digest of what is stated, label).
-MakeRows = Callable[[ImageGroup, str, LabelImages], CohortLabels]
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from schemas.handover.image_groups import ImageGroup, MakeRows
 from schemas.handover.records import (
     CommittedImages,
-    ImageGroup,
     LabelledCohort,
     LabelledExams,
-    MakeRows,
     MergedForms,
     SettledImages,
 )

@@ -14,7 +14,7 @@ from typing import cast
 
 import pyarrow as pa
 
-from schemas.handover.records import ImageGroup, LabelImages
+from schemas.handover.image_groups import ImageGroup, LabelImages
 from schemas.identifiers import SeriesUid, SiteCode
 from schemas.label_parts import joined_labels
 from schemas.records import CohortLabels
@@ -80,7 +80,7 @@ class ImageRows:
         self._parts: dict[str, TablePart] = {}
 
     def make(self, group: ImageGroup, stated: str, label: LabelImages) -> CohortLabels:
-        """Label a group and make its rows; see `schemas.handover.records.MakeRows`."""
+        """Label a group and make its rows; see `schemas.handover.image_groups`."""
         own = cast("StoredGroup", group)
         key = None if own.digest is None or not stated else value_digest(own.digest, stated)
         found = self._kept.known("rows", own.name, key, lambda: self._made(own, label))

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from schemas.conformity import CONFORMITY_TABLE, ConformityRow
 from schemas.errors import SubjectsHeldError
+from schemas.handover.image_groups import MakeRows
 from schemas.handover.records import (
     CheckedRelease,
     CommittedImages,
@@ -23,7 +24,6 @@ from schemas.handover.records import (
     FormsInForce,
     HeldSubjects,
     LabelledCohort,
-    MakeRows,
     MergedForms,
     RatedForms,
     ReleaseTables,
