@@ -41,6 +41,7 @@ from tasks.publish.task import (
     keep_out_withdrawn,
     publish_release,
     push_to_stores,
+    rows_of_images,
     stage_release_tables,
 )
 from tasks.queries.task import sync_release_queries
@@ -104,7 +105,8 @@ def release_cohort(
         step("forms and labels")
         # What the forms state of the exams is evidence for their roles.
         merge_forms()
-        label_cohort()
+        with rows_of_images() as make_rows:
+            label_cohort(make_rows)
         add_reviewer_ratings()
         keep_out_withdrawn()
         step("eligibility, tables and checks")

@@ -8,7 +8,7 @@ scratch of the batch or of the release, and go with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from schemas.adjudication import AdjudicationCase
 from schemas.clinical_rows import ClinicalRow
 from schemas.conformity import ConformityRow
 from schemas.dicom.features import InstanceFeatures
+from schemas.handover.image_groups import ImageGroup
 from schemas.identifiers import BatchId, RawPatientId, SiteCode, SubjectNo
 from schemas.measurements import Acquisition, Measurement
 from schemas.records import (
@@ -29,6 +30,7 @@ from schemas.records import (
     VolumeRecord,
 )
 from schemas.states import ReasonCode
+from schemas.tables.parted_tables import PartedTable
 
 
 @dataclass(frozen=True)
@@ -154,10 +156,16 @@ class CheckedBatch:
 
 
 @dataclass(frozen=True)
-class CommittedInstances:
-    """collect → label-cohort, merge-forms, validate-release: one per SOPInstanceUID."""
+class CommittedImages:
+    """collect → label-cohort, merge-forms, validate-release: images in force, none of them here.
 
-    instances: tuple[InstanceFeatures, ...]
+    `groups` are read one after another, `sexes` is what images say of each subject, and
+    `in_force` gives those of some SOPInstanceUIDs that are.
+    """
+
+    groups: tuple[ImageGroup, ...]
+    sexes: Mapping[str, frozenset[str]]
+    in_force: Callable[[Collection[str]], frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -183,12 +191,13 @@ class CommittedNights:
     """collect → merge-forms, ratings, eligibility, validate-release: which batches there are.
 
     `batches` in the order of batches; `batch_of_subject` is the one that first brought an
-    image of each subject; `files` has one row per delivered file.
+    image of each subject; `files` gives, of one site at a time, one row per delivered file, and
+    leaves out sites of which every file was taken in whole.
     """
 
     batches: tuple[tuple[SiteCode, BatchId], ...]
     batch_of_subject: Mapping[str, str]
-    files: pa.Table
+    files: Callable[[], Iterator[pa.Table]]
 
 
 @dataclass(frozen=True)
@@ -263,9 +272,13 @@ class CasesForReaders:
 
 @dataclass(frozen=True)
 class ReleaseTables:
-    """release-tables → validate-release, queries, publish: all tables but that of findings."""
+    """release-tables → validate-release, queries, publish: all tables but that of findings.
+
+    `images` is the table `instance`, which is in no memory.
+    """
 
     tables: Mapping[str, pa.Table]
+    images: PartedTable
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from schemas.dicom.features import InstanceFeatures
 from schemas.handover.records import (
-    CommittedInstances,
+    CommittedImages,
     CommittedNights,
     FormsTakenIn,
     LinkedSubjects,
@@ -88,7 +87,7 @@ def merge_forms() -> dict[str, int]:
             *check_linkage(merged.rows, linked),
             *check_persons(vault.subjects_sharing_a_person()),
             *check_rows(merged.rows, merged.erased),
-            *check_sexes(merged.rows, _sexes_of(bench.take(CommittedInstances).instances)),
+            *check_sexes(merged.rows, bench.take(CommittedImages).sexes),
         ]
         findings = _each_once(found)
         bench.leave(MergedForms(tuple(merged.rows), findings, ring.key_id))
@@ -98,14 +97,6 @@ def merge_forms() -> dict[str, int]:
 def _each_once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings without repeats: two files, or form and images, may show the same."""
     return tuple({finding.finding_id: finding for finding in findings}.values())
-
-
-def _sexes_of(instances: Iterable[InstanceFeatures]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for instance in instances:
-        if instance.subject_id and instance.patient_sex:
-            found.setdefault(str(instance.subject_id), set()).add(instance.patient_sex)
-    return found
 
 
 def _linked(vault: Vault, site: SiteCode) -> set[SubjectNo]:

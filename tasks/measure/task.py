@@ -55,7 +55,8 @@ def measure_cohort() -> dict[str, int]:
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("measure", settings.zones):
-        tables = dict(bench.take(ReleaseTables).tables)
+        made = bench.take(ReleaseTables)
+        tables = dict(made.tables)
         committed = bench.take(CommittedMeasurements)
         found = measures_of(
             tables,
@@ -68,7 +69,7 @@ def measure_cohort() -> dict[str, int]:
         tables["image_metric"] = conform(contracts["image_metric"], found.metrics)
         tables["protocol_variant"] = conform(contracts["protocol_variant"], found.variants)
         tables["series"] = with_evidence(tables["series"], found.evidence)
-        bench.leave(ReleaseTables(dict(sorted(tables.items()))))
+        bench.leave(ReleaseTables(dict(sorted(tables.items())), made.images))
         bench.leave(MeasuredCohort(found.findings))
     return {
         "metrics": len(found.metrics),

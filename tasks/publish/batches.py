@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from schemas.dicom.features import InstanceFeatures
+from schemas.errors import LivercohortError
 from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.inspection import LIFTED
 from schemas.records import VolumeRecord
@@ -21,7 +22,11 @@ HOLD = "hold"
 
 @dataclass(frozen=True, kw_only=True)
 class CommittedBatch:
-    """What `batch.json` says of one committed batch."""
+    """What `batch.json` says of one committed batch.
+
+    `digest` is over the whole record, which states the SHA-256 of every table; None where it
+    does not, as in homes of before that.
+    """
 
     batch_id: BatchId
     site_code: SiteCode
@@ -31,6 +36,7 @@ class CommittedBatch:
     manifest_sha256: Sha256
     edc_export_as_of: dt.date | None = None
     encoding: str | None = None
+    digest: Sha256 | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,34 +50,25 @@ class BatchTables:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommittedBatches:
-    """Everything committed, merged.
+class CommittedCohort:
+    """Everything committed, merged, but what has a row for each image.
 
     Parameters
     ----------
     batches : tuple of CommittedBatch
         In the order of batches: by export date of the forms (a batch without one comes
         last), then by batch id. "Earliest" and "newest" mean this order everywhere.
-    instances : tuple of InstanceFeatures
-        One per SOPInstanceUID, sorted by it; of duplicates the earliest batch's.
-    batch_of_instance : mapping of str to BatchId
-        SOPInstanceUID to the batch the instance is taken from.
-    volumes : tuple of VolumeRecord
-        One per sub-stack, sorted; of duplicates the earliest batch's.
-    site_of_series : mapping of str to SiteCode
-        SeriesInstanceUID to the site whose warehouse folder holds it.
+    taken : frozenset of (str, str)
+        SeriesInstanceUID and batch id of what images in force were taken from.
     tables : mapping of str to pyarrow.Table
-        Every other table of the batches (`file`, `finding`, clinical forms), joined; with the
-        columns `batch_id` and `site_code` in front.
+        Other tables of the batches (`inspection`, `measurement`), joined; with the columns
+        `batch_id` and `site_code` in front.
     input_ledger_sha256 : Sha256
         Hash over batch ids and manifests: which inputs a release is made of.
     """
 
     batches: tuple[CommittedBatch, ...]
-    instances: tuple[InstanceFeatures, ...]
-    batch_of_instance: Mapping[str, BatchId]
-    volumes: tuple[VolumeRecord, ...]
-    site_of_series: Mapping[str, SiteCode]
+    taken: frozenset[tuple[str, str]]
     tables: Mapping[str, pa.Table]
     input_ledger_sha256: Sha256
 
@@ -87,10 +84,32 @@ class CommittedBatches:
         return max(days).year if days else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class CommittedBatches(CommittedCohort):
+    """The same with images, one record each: never of a whole cohort, but of a part of it.
+
+    Parameters
+    ----------
+    instances : tuple of InstanceFeatures
+        One per SOPInstanceUID, sorted by it; of duplicates the earliest batch's.
+    batch_of_instance : mapping of str to BatchId
+        SOPInstanceUID to the batch the instance is taken from.
+    volumes : tuple of VolumeRecord
+        One per sub-stack, sorted; of duplicates the earliest batch's.
+    site_of_series : mapping of str to SiteCode
+        SeriesInstanceUID to the site whose warehouse folder holds it.
+    """
+
+    instances: tuple[InstanceFeatures, ...]
+    batch_of_instance: Mapping[str, BatchId]
+    volumes: tuple[VolumeRecord, ...]
+    site_of_series: Mapping[str, SiteCode]
+
+
 def merge_batches(batches: Sequence[BatchTables]) -> CommittedBatches:
     """Merge the batches; in which order they are given changes nothing."""
-    ordered = sorted(batches, key=lambda item: _rank(item.batch))
-    held = _held_instances(ordered)
+    ordered = in_order(batches)
+    held = held_instances(item.others[HOLD] for item in ordered if HOLD in item.others)
     instances: dict[str, InstanceFeatures] = {}
     batch_of: dict[str, BatchId] = {}
     site_of: dict[str, SiteCode] = {}
@@ -107,20 +126,26 @@ def merge_batches(batches: Sequence[BatchTables]) -> CommittedBatches:
                 site_of.setdefault(instance.series_uid, item.batch.site_code)
         for volume in item.volumes:
             volumes.setdefault((volume.series_uid, volume.sub_stack_digest), volume)
+    found = tuple(instances[uid] for uid in sorted(instances))
     return CommittedBatches(
         batches=tuple(item.batch for item in ordered),
-        instances=tuple(instances[uid] for uid in sorted(instances)),
+        instances=found,
+        taken=frozenset((str(one.series_uid), batch_of[str(one.sop_uid)]) for one in found),
         batch_of_instance=batch_of,
         volumes=tuple(volumes[key] for key in sorted(volumes)),
         site_of_series=site_of,
-        tables=_joined(ordered),
-        input_ledger_sha256=_ledger_hash(item.batch for item in ordered),
+        tables=joined(ordered),
+        input_ledger_sha256=ledger_hash(item.batch for item in ordered),
     )
 
 
-def _held_instances(batches: Iterable[BatchTables]) -> set[str]:
+def in_order(batches: Iterable[BatchTables]) -> list[BatchTables]:
+    """Return batches earliest first."""
+    return sorted(batches, key=lambda item: _rank(item.batch))
+
+
+def held_instances(tables: Iterable[pa.Table]) -> set[str]:
     """Return instances that a later batch contradicted: nobody can tell which is right."""
-    tables = [item.others[HOLD] for item in batches if HOLD in item.others]
     rows = [row for table in tables for row in table.to_pylist()]
     lifted = {row["sop_uid"] for row in rows if row["reason"] == LIFTED}
     beside_others = (LIFTED, ReasonCode.SAME_PIXELS_AS_OTHER_SUBJECT)
@@ -131,11 +156,22 @@ def _held_instances(batches: Iterable[BatchTables]) -> set[str]:
     }
 
 
+def unreadable(site: str, batch: str, name: str) -> LivercohortError:
+    """Return the error about a file of a batch that cannot be read."""
+    return LivercohortError(
+        f"{name} of a committed batch cannot be read",
+        where=f"batch {batch} of site {site}",
+        expected="the files as they were committed",
+        hint="Restore the batch folder from backup; nothing was released.",
+    )
+
+
 def _rank(batch: CommittedBatch) -> tuple[dt.date, str]:
     return (batch.edc_export_as_of or dt.date.max, batch.batch_id)
 
 
-def _joined(ordered: Sequence[BatchTables]) -> dict[str, pa.Table]:
+def joined(ordered: Sequence[BatchTables]) -> dict[str, pa.Table]:
+    """Return the other tables of all batches, each as one."""
     parts: dict[str, list[pa.Table]] = {}
     for item in ordered:
         for name, table in item.others.items():
@@ -154,6 +190,7 @@ def _marked(table: pa.Table, batch: CommittedBatch) -> pa.Table:
     return table
 
 
-def _ledger_hash(batches: Iterable[CommittedBatch]) -> Sha256:
+def ledger_hash(batches: Iterable[CommittedBatch]) -> Sha256:
+    """Return the hash over batch ids and manifests."""
     lines = sorted(f"{b.site_code} {b.batch_id} {b.manifest_sha256}\n" for b in batches)
     return Sha256(hashlib.sha256("".join(lines).encode()).hexdigest())

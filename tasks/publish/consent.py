@@ -33,14 +33,17 @@ def released_tables(
     """Return the tables with the rows of released subjects only; those `kept_out` are not.
 
     A row of the screening log stays, without its pseudonym. Findings that name a removed
-    object are removed.
+    object are removed; those of images are named by their series.
     """
-    subject = tables["subject"]
+    return rows_of(tables, contracts, released_subjects(tables["subject"], kept_out))
+
+
+def released_subjects(subject: pa.Table, kept_out: Collection[str] = ()) -> pa.Array:
+    """Return the pseudonyms of those who are released."""
     consented = pc.is_in(subject["consent_status"], value_set=pa.array(RELEASED_CONSENT))
     barred = pc.is_in(subject["subject_id"], value_set=pa.array(sorted(kept_out), pa.string()))
     inside = pc.and_(consented, pc.invert(barred))
-    released = subject.filter(inside)["subject_id"].combine_chunks()
-    return rows_of(tables, contracts, released)
+    return subject.filter(inside)["subject_id"].combine_chunks()
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,21 @@ def rows_of(
 
 
 def _ids(rows: pa.Table, contract: TableContract) -> set[str]:
-    """Return what could name a person's objects: pseudonyms, UIDs, digests, ids."""
+    """Return what could name a person's objects: pseudonyms, UIDs, digests, ids.
+
+    A number names nothing: slice 1 of somebody who left is not slice 1 of everybody else. Nor does
+    a batch, which brought others as well.
+    """
     names = ["subject_id"]
     if contract.name not in _KEEP_ROWS:
-        names += [key for key in contract.primary_key if contract.column(key).code_list is None]
-    return {str(value) for name in names for value in rows[name].to_pylist()}
+        names += [
+            key
+            for key in contract.primary_key
+            if contract.column(key).code_list is None
+            and not pa.types.is_integer(contract.column(key).arrow_type)
+            and key != "batch_id"
+        ]
+    return {str(value) for name in names for value in pc.unique(rows[name]).to_pylist()}
 
 
 def _unnamed(table: pa.Table, inside: pa.ChunkedArray) -> pa.Table:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from schemas.errors import GateBlockedError
 from schemas.identifiers import SiteCode
-from tasks.publish.batches import CommittedBatches
+from tasks.publish.batches import CommittedCohort
 from tasks.publish.inspected import RulesInForce, require_inspected
 
 
-def require_releasable(committed: CommittedBatches, rules: RulesInForce) -> list[SiteCode]:
+def require_releasable(committed: CommittedCohort, rules: RulesInForce) -> list[SiteCode]:
     """Return the sites of the batches, after checking that their data may be released.
 
     Raises

@@ -13,7 +13,7 @@ from schemas.run.sites import is_fictitious
 from schemas.states import ReasonCode
 from schemas.tables.record_tables import records_from_table, table_from_records
 from schemas.vault.inspections import LaterInspection
-from tasks.publish.batches import HOLD, BatchTables, CommittedBatches
+from tasks.publish.batches import HOLD, BatchTables, CommittedCohort
 
 _NAMED = 3
 _HOLD = pa.schema([("sop_uid", pa.string()), ("reason", pa.string())])
@@ -40,17 +40,16 @@ class InspectedRow:
     n_views: int
 
 
-def inspected_rows(committed: CommittedBatches) -> list[dict[str, object]]:
+def inspected_rows(committed: CommittedCohort) -> list[dict[str, object]]:
     """Return the rows of the published table: series that instances were taken from."""
-    taken = _taken(committed)
     return [
         {**vars(row), "outcome": str(row.outcome)}
         for row in _rows(committed)
-        if (row.series_uid, row.batch_id) in taken
+        if (row.series_uid, row.batch_id) in committed.taken
     ]
 
 
-def require_inspected(committed: CommittedBatches, rules: RulesInForce) -> None:
+def require_inspected(committed: CommittedCohort, rules: RulesInForce) -> None:
     """Refuse to release images of a registered hospital that nobody looked into as is asked today.
 
     Raises
@@ -76,19 +75,19 @@ def require_inspected(committed: CommittedBatches, rules: RulesInForce) -> None:
         )
 
 
-def not_inspected(committed: CommittedBatches, rules: RulesInForce) -> list[tuple[str, str]]:
+def not_inspected(committed: CommittedCohort, rules: RulesInForce) -> list[tuple[str, str]]:
     """Return series and batch of what would be released without an inspection in force."""
     done = {(r.series_uid, r.batch_id) for r in _rows(committed) if r.rules_id == rules.rules_id}
-    return sorted(_taken(committed) - done)
+    return sorted(committed.taken - done)
 
 
-def inspection_facts(committed: CommittedBatches, rules: RulesInForce) -> dict[str, object]:
+def inspection_facts(committed: CommittedCohort, rules: RulesInForce) -> dict[str, object]:
     """Return what the manifest says: rules, models, how many series were inspected by them."""
     lacking = len(not_inspected(committed, rules))
     return {
         "rules_id": rules.rules_id,
         "models": dict(sorted(rules.models.items())),
-        "series_inspected": len(_taken(committed)) - lacking,
+        "series_inspected": len(committed.taken) - lacking,
         "series_not_inspected": lacking,
     }
 
@@ -126,14 +125,7 @@ def with_later(item: BatchTables, later: Iterable[LaterInspection]) -> BatchTabl
     return replace(item, others=tables)
 
 
-def _taken(committed: CommittedBatches) -> set[tuple[str, str]]:
-    return {
-        (str(one.series_uid), str(committed.batch_of_instance[str(one.sop_uid)]))
-        for one in committed.instances
-    }
-
-
-def _rows(committed: CommittedBatches) -> Sequence[InspectedRow]:
+def _rows(committed: CommittedCohort) -> Sequence[InspectedRow]:
     table: pa.Table | None = committed.tables.get(INSPECTION_TABLE)
     if table is None:
         return ()

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from schemas.identifiers import Sha256
 from schemas.tables.contracts import TableContract
-from tasks.publish.diff.differences import Differences
+from schemas.tables.parted_tables import AnyPart, PartedTable
+from tasks.publish.diff.differences import RELEASE_TABLE, Differences
 from tasks.publish.facts import ReleaseFacts
 
 
@@ -23,7 +24,9 @@ class Plan:
     version : str
         Version of the release.
     tables : mapping of str to pyarrow.Table
-        Every table, `release` included.
+        Every table, `release` included, but those too long for memory.
+    parted : mapping of str to PartedTable
+        Those.
     parts, part_hashes : mapping
         Path inside the release → rows that lie there, and their `table_hash`.
     unchanged : frozenset of str
@@ -36,7 +39,8 @@ class Plan:
 
     version: str
     tables: Mapping[str, pa.Table]
-    parts: Mapping[str, pa.Table]
+    parted: Mapping[str, PartedTable]
+    parts: Mapping[str, AnyPart]
     part_hashes: Mapping[str, Sha256]
     unchanged: frozenset[str]
     contracts: Mapping[str, TableContract]
@@ -44,3 +48,11 @@ class Plan:
     differences: Differences
     content_hash: Sha256
     previous: Path | None
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows each table has, by name; that of the release itself comes last."""
+        everything = {**self.tables, **self.parted}
+        names = sorted(everything.keys() - {RELEASE_TABLE})
+        last = [RELEASE_TABLE] if RELEASE_TABLE in everything else []
+        return {name: everything[name].num_rows for name in (*names, *last)}

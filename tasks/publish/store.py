@@ -6,41 +6,36 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from schemas.errors import BadInputError, BusyError, ContractError
 from schemas.run.atomic_files import directory_published_as, sha256_of_file, sync_directory
-from schemas.tables.contracts import TableContract, conform, read_table_contracts
-from tasks.publish.consent import reasons_of_removal, released_tables
-from tasks.publish.diff.content import content_hash, part_path, split_tables, table_hash
+from schemas.tables.contracts import TableContract, read_table_contracts
+from schemas.tables.parted_tables import PartedTable
 from tasks.publish.diff.differences import (
     RELEASE_TABLE,
     Bump,
     Differences,
     compare_tables,
-    next_version,
     parse_version,
 )
 from tasks.publish.diff.id_history import REMOVED_IDS, RemovedSubject, parse_removed
 from tasks.publish.diff.reasons import WITHDREW
 from tasks.publish.facts import ReleaseFacts, ReleaseResult, ReleaseStatus
 from tasks.publish.manifest import (
-    changed_meanings,
     changed_registers,
     content_of_parts,
-    contract_registers,
     registers_of,
 )
-from tasks.publish.release_plan import Plan
 from tasks.publish.signature import Signer
 from tasks.publish.store_manifest import read_manifest, require_whole
+from tasks.publish.store_plan import batches_of, make_plan
 from tasks.publish.store_reuse import reusable
-from tasks.publish.store_tables import read_parts, read_release_tables, require_parts
+from tasks.publish.store_tables import read_release_tables, require_parts
 from tasks.publish.store_write import write_release
 
 LATEST = "latest"
@@ -52,7 +47,7 @@ _LATEST_STAGING = re.compile(r"\.latest\.[0-9a-f]{8}\.part")
 
 
 def build_release(
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, pa.Table | PartedTable],
     *,
     releases_dir: Path,
     nifti_sources: Mapping[str, Path],
@@ -64,14 +59,16 @@ def build_release(
     signer: Signer | None = None,
     hash_of: Callable[[Path], str] = sha256_of_file,
     previous_is_proven: bool = False,
+    contents: MutableMapping[str, str] | None = None,
 ) -> ReleaseResult:
     """Publish the tables and volumes as a new immutable release, if anything changed.
 
     Parameters
     ----------
-    tables : mapping of str to pyarrow.Table
+    tables : mapping of str to pyarrow.Table or PartedTable
         Every published table but `release`, each as its contract states. Subjects without
-        consent may be in them: they are left out here.
+        consent may be in them: they are left out here. Of one in parts no more than one part is
+        in memory at a time.
     releases_dir : Path
         Where releases lie.
     nifti_sources : mapping of str to Path
@@ -95,6 +92,8 @@ def build_release(
     previous_is_proven : bool
         Whether the home remembers the manifest of the release before: then files with the same
         rows are given on from it, and not written again.
+    contents : mutable mapping, optional
+        Name of a part → `table_hash` of its rows, as far as known; what is computed is added.
 
     Raises
     ------
@@ -110,8 +109,8 @@ def build_release(
     contracts = read_table_contracts()
     _require_contracts(tables, contracts)
     previous = previous.resolve() if previous else newest_release(releases_dir)
-    plan = _plan(tables, contracts, facts, previous, bump)
-    rows = {name: table.num_rows for name, table in plan.tables.items()}
+    plan = make_plan(tables, contracts, facts, previous, bump, {} if contents is None else contents)
+    rows = plan.rows
     before = previous.name if previous else None
     if previous and plan.differences.bump is Bump.NONE:
         require_whole(previous)
@@ -212,7 +211,7 @@ def diff_releases(before: Path, after: Path) -> Differences:
         read_release_tables(after, contracts, without=same),
         contracts,
         registers_changed=registers,
-        known_batches=_batches_of(before),
+        known_batches=batches_of(before),
     )
 
 
@@ -253,7 +252,7 @@ def _is_release(path: Path) -> bool:
 
 
 def _require_contracts(
-    tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
+    tables: Mapping[str, pa.Table | PartedTable], contracts: Mapping[str, TableContract]
 ) -> None:
     wanted = contracts.keys() - {RELEASE_TABLE}
     if tables.keys() != wanted:
@@ -269,116 +268,6 @@ def _require_contracts(
                 where=f"table {name}",
                 hint="Make the table with schemas.tables.contracts.conform.",
             )
-
-
-def _plan(
-    tables: Mapping[str, pa.Table],
-    contracts: Mapping[str, TableContract],
-    facts: ReleaseFacts,
-    previous: Path | None,
-    bump: str,
-) -> Plan:
-    # In which order the tables are given changes no byte.
-    released = dict(sorted(released_tables(tables, contracts, facts.kept_out).items()))
-    parts = split_tables(released, contracts)
-    hashes = {path: table_hash(part) for path, part in parts.items()}
-    meanings = {name: contract.sha256 for name, contract in contracts.items()}
-    name_of_content = content_hash(hashes, meanings, facts.registers)
-    plan = Plan(
-        version=previous.name if previous else "",
-        tables=released,
-        parts=parts,
-        part_hashes=hashes,
-        unchanged=_unchanged(previous, hashes),
-        contracts=contracts,
-        facts=facts,
-        differences=Differences(),
-        content_hash=name_of_content,
-        previous=previous,
-    )
-    if previous is None:
-        differences = compare_tables({}, released, contracts)
-    elif read_manifest(previous)["content_hash"] == name_of_content:
-        return plan
-    else:
-        because = reasons_of_removal(tables["subject"], facts.kept_out)
-        differences = _differences(plan, previous, because)
-    before = previous.name if previous else None
-    if previous is None or differences.bump is not Bump.NONE:
-        plan = replace(plan, version=next_version(before, differences.bump, bump))
-    return _with_release_table(replace(plan, differences=differences))
-
-
-def _unchanged(previous: Path | None, hashes: Mapping[str, str]) -> frozenset[str]:
-    if previous is None:
-        return frozenset()
-    before = content_of_parts(read_manifest(previous))
-    return frozenset(path for path in hashes if before.get(path) == hashes[path])
-
-
-def _differences(plan: Plan, previous: Path, because: Mapping[str, str]) -> Differences:
-    """Compare with the release before; what is unchanged is not even read."""
-    manifest = read_manifest(previous)
-    # Another decision or wording of a contract may change no row, but the release says so.
-    registers = {**plan.facts.registers, **contract_registers(plan.contracts)}
-    changed = {
-        name: [
-            part
-            for path, part in plan.parts.items()
-            if path.split("/")[1] == name and path not in plan.unchanged
-        ]
-        for name in plan.tables
-    }
-    after = {
-        name: pa.concat_tables(parts).combine_chunks() if parts else plan.tables[name].slice(0, 0)
-        for name, parts in changed.items()
-    }
-    differences = compare_tables(
-        read_release_tables(previous, plan.contracts, without=plan.unchanged),
-        after,
-        plan.contracts,
-        removed_because=because,
-        registers_changed=changed_registers(registers_of(manifest), registers),
-        known_batches=_batches_of(previous),
-    )
-    decisions = (previous / "decisions.csv").read_bytes()
-    meanings = changed_meanings(manifest, decisions, plan.facts, plan.contracts)
-    return replace(differences, meanings_changed=meanings)
-
-
-def _batches_of(release: Path) -> frozenset[str]:
-    table = read_parts(release, "ingest_batch")
-    return frozenset(table["batch_id"].to_pylist())
-
-
-def _with_release_table(plan: Plan) -> Plan:
-    table = _release_table(plan)
-    path = part_path(RELEASE_TABLE, "all")
-    return replace(
-        plan,
-        tables={**plan.tables, RELEASE_TABLE: table},
-        parts={**plan.parts, path: table},
-        part_hashes={**plan.part_hashes, path: table_hash(table)},
-    )
-
-
-def _release_table(plan: Plan) -> pa.Table:
-    facts, tables = plan.facts, plan.tables
-    row = {
-        "release_id": f"livercohort:{plan.version}",
-        "semver": plan.version,
-        "predecessor": plan.previous.name if plan.previous else None,
-        "content_hash": plan.content_hash,
-        "protocol_version": facts.protocol_version,
-        "mapping_version": facts.mapping_version,
-        "decisions_sha256": facts.registers["decisions_sha256"],
-        "software_version": facts.software_version,
-        "n_subjects": tables["subject"].num_rows,
-        "n_studies": tables["imaging_study"].num_rows,
-        "n_series": tables["series"].num_rows,
-        "n_volumes": tables["nifti_volume"].num_rows,
-    }
-    return conform(plan.contracts[RELEASE_TABLE], [row])
 
 
 def point_latest(releases_dir: Path, version: str) -> None:

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.dicom.features import InstanceFeatures
-from schemas.errors import LivercohortError
-from schemas.identifiers import BatchId, SeriesUid, Sha256, SiteCode
+from schemas.dicom.delivered_facts import DELIVERED_FACTS_TABLE
+from schemas.identifiers import BatchId, Sha256, SiteCode
 from schemas.inspection import PIXELS_TABLE
-from schemas.records import VolumeRecord
+from schemas.run.atomic_files import sha256_of_bytes
 from schemas.run.zones import Zones
-from schemas.tables.record_tables import records_from_table
 from schemas.vault.inspections import LaterInspection
-from tasks.publish.batches import BatchTables, CommittedBatch, CommittedBatches, merge_batches
+from schemas.vault.keys import KeyRing
+from tasks.publish.batches import (
+    HOLD,
+    BatchTables,
+    CommittedBatch,
+    CommittedCohort,
+    held_instances,
+    in_order,
+    joined,
+    ledger_hash,
+    unreadable,
+)
 from tasks.publish.inspected import with_later
-from tasks.publish.naming import NIFTI_SUFFIX
-from tasks.publish.rows import is_published
+from tasks.publish.store_images import StoredImages, read_images
+from tasks.publish.store_kept_images import KeptImages
 
 COMMITTED = "committed"
 #: Gives the later inspections of a site.
 Later = Callable[[SiteCode], Iterable[LaterInspection]]
-Record = TypeVar("Record")
-_RECORDS = {"instance", "volume"}
+#: With a row for each image or file, or for nobody here: read by whoever needs them, in parts.
+_LONG = frozenset({"instance", "volume", "file", "finding", DELIVERED_FACTS_TABLE, PIXELS_TABLE})
 
 
 def list_committed(zones: Zones) -> list[CommittedBatch]:
@@ -36,7 +44,9 @@ def list_committed(zones: Zones) -> list[CommittedBatch]:
     return [batch for _, batch in _committed(zones)]
 
 
-def read_committed(zones: Zones, later: Later = lambda _: ()) -> CommittedBatches:
+def read_committed(
+    zones: Zones, later: Later = lambda _: (), ring: KeyRing | None = None
+) -> tuple[CommittedCohort, StoredImages]:
     """Read every committed batch and merge them; a held or unfinished batch is left aside.
 
     Parameters
@@ -46,6 +56,13 @@ def read_committed(zones: Zones, later: Later = lambda _: ()) -> CommittedBatche
     later : callable
         Gives the later inspections of a site: what they held is left out, and the newest rules
         count.
+    ring : KeyRing, optional
+        Opens what the release before kept of the images; without one they are all looked at.
+
+    Returns
+    -------
+    CommittedCohort, StoredImages
+        What has no row for each image, and the images, which are read as they are asked for.
 
     Raises
     ------
@@ -55,7 +72,17 @@ def read_committed(zones: Zones, later: Later = lambda _: ()) -> CommittedBatche
     """
     found = [_read_tables(folder, batch) for folder, batch in _committed(zones)]
     of_site = {site: tuple(later(site)) for site in {item.batch.site_code for item in found}}
-    return merge_batches([with_later(item, of_site[item.batch.site_code]) for item in found])
+    ordered = in_order([with_later(item, of_site[item.batch.site_code]) for item in found])
+    batches = tuple(item.batch for item in ordered)
+    held = held_instances(item.others[HOLD] for item in ordered if HOLD in item.others)
+    images = read_images(zones, batches, frozenset(held), of_site, KeptImages(zones, ring))
+    cohort = CommittedCohort(
+        batches=batches,
+        taken=images.taken,
+        tables=joined(ordered),
+        input_ledger_sha256=ledger_hash(batches),
+    )
+    return cohort, images
 
 
 def _committed(zones: Zones) -> Iterator[tuple[Path, CommittedBatch]]:
@@ -67,22 +94,10 @@ def _committed(zones: Zones) -> Iterator[tuple[Path, CommittedBatch]]:
             yield path.parent, batch
 
 
-def nifti_sources(zones: Zones, committed: CommittedBatches, released: pa.Table) -> dict[str, Path]:
-    """Return volume_id → file in the warehouse for the rows of the `nifti_volume` table."""
-    wanted = set(released.column("volume_id").to_pylist())
-    sources: dict[str, Path] = {}
-    for volume in committed.volumes:
-        if volume.sub_stack_digest in wanted and is_published(volume):
-            site = committed.site_of_series[volume.series_uid]
-            folder = zones.nifti_series(site, SeriesUid(volume.series_uid))
-            name = volume.file_name or f"{volume.sub_stack_digest}{NIFTI_SUFFIX}"
-            sources[volume.sub_stack_digest] = folder / name
-    return sources
-
-
 def _read_batch(path: Path) -> CommittedBatch | None:
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        facts = json.loads(data)
         if facts["state"] != COMMITTED:
             return None
         as_of = facts.get("edc_export_as_of")
@@ -95,37 +110,48 @@ def _read_batch(path: Path) -> CommittedBatch | None:
             manifest_sha256=Sha256(facts["manifest_sha256"]),
             edc_export_as_of=dt.date.fromisoformat(as_of) if as_of else None,
             encoding=facts.get("encoding"),
+            digest=sha256_of_bytes(data) if facts.get("tables") else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise _unreadable(path.parent, "batch.json") from None
+        raise unreadable(path.parent.parent.name, path.parent.name, "batch.json") from None
 
 
 def _read_tables(folder: Path, batch: CommittedBatch) -> BatchTables:
-    paths = [path for path in sorted(folder.glob("*.parquet")) if path.stem != PIXELS_TABLE]
-    tables = {path.stem: _read_table(path) for path in paths}
-    return BatchTables(
-        batch=batch,
-        instances=tuple(_records(tables, "instance", InstanceFeatures)),
-        volumes=tuple(_records(tables, "volume", VolumeRecord)),
-        others={name: table for name, table in tables.items() if name not in _RECORDS},
-    )
-
-
-def _records(tables: Mapping[str, pa.Table], name: str, kind: type[Record]) -> Iterable[Record]:
-    return records_from_table(tables[name], kind) if name in tables else ()
+    paths = [path for path in sorted(folder.glob("*.parquet")) if path.stem not in _LONG]
+    return BatchTables(batch=batch, others={path.stem: _read_table(path) for path in paths})
 
 
 def _read_table(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
     except (OSError, pa.ArrowException):
-        raise _unreadable(path.parent, path.name) from None
+        raise unreadable(path.parent.parent.name, path.parent.name, path.name) from None
 
 
-def _unreadable(folder: Path, name: str) -> LivercohortError:
-    return LivercohortError(
-        f"{name} of a committed batch cannot be read",
-        where=f"batch {folder.name} of site {folder.parent.name}",
-        expected="the files as they were committed",
-        hint="Restore the batch folder from backup; nothing was released.",
-    )
+def read_file_tables(zones: Zones, batches: Sequence[CommittedBatch]) -> Iterator[pa.Table]:
+    """Yield by site what became of each file, of the sites where not all were taken in whole."""
+    for site in sorted({batch.site_code for batch in batches}):
+        own = [batch for batch in batches if batch.site_code == site]
+        folder = zones.warehouse / "batches" / site
+        there = [(batch, folder / batch.batch_id / "file.parquet") for batch in own]
+        there = [(batch, path) for batch, path in there if path.is_file()]
+        if any(_tells_something(path) for _, path in there):
+            told = [BatchTables(batch=b, others={"file": _fates(path)}) for b, path in there]
+            yield joined(told)["file"]
+
+
+#: What is asked of a file that was delivered; a batch of before has no `detail`.
+_FATE = ("reason", "detail", "sop_uid", "study_uid", "subject_id")
+
+
+def _tells_something(path: Path) -> bool:
+    table = _fates(path, ("reason", "detail"))
+    return any(table[name].null_count < table.num_rows for name in table.column_names)
+
+
+def _fates(path: Path, names: Sequence[str] = _FATE) -> pa.Table:
+    try:
+        there = [name for name in names if name in pq.read_schema(path).names]
+        return pq.read_table(path, columns=there)
+    except (OSError, pa.ArrowException):
+        raise unreadable(path.parent.parent.name, path.parent.name, path.name) from None

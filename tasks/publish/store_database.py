@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -21,10 +22,12 @@ from tasks.publish.views import views
 DATABASE = "cohort.duckdb"
 #: Read by DuckDB 1.1 and newer; the default of 2.0 is unreadable by all older ones.
 STORAGE_VERSION = "v1.0.0"
+#: Rows of a table: in memory, or Parquet files that hold them.
+Rows: TypeAlias = "pa.Table | list[Path]"
 
 
 def write_database(
-    path: Path, tables: Mapping[str, pa.Table], contracts: Mapping[str, TableContract]
+    path: Path, tables: Mapping[str, Rows], contracts: Mapping[str, TableContract]
 ) -> None:
     """Write the database with all tables and views."""
     write_tables(path, tables, contracts, view_statements(contracts))
@@ -48,7 +51,7 @@ def view_statements(contracts: Mapping[str, TableContract]) -> list[str]:
 
 def write_tables(
     path: Path,
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, Rows],
     contracts: Mapping[str, TableContract],
     statements: Iterable[str],
 ) -> None:
@@ -125,7 +128,12 @@ def _detach(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DETACH cohort")
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+def _insert(connection: duckdb.DuckDBPyConnection, name: str, table: Rows) -> None:
+    if isinstance(table, list):
+        # One after another: each is sorted, and its rows stay beside each other.
+        for path in table:
+            connection.execute(f'INSERT INTO "{name}" SELECT * FROM read_parquet(?)', [str(path)])  # noqa: S608  # names of our own contracts
+        return
     connection.register("incoming", table.combine_chunks())
     connection.execute(f'INSERT INTO "{name}" SELECT * FROM incoming')  # noqa: S608  # names of our own contracts
     connection.unregister("incoming")

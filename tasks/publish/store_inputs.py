@@ -41,12 +41,13 @@ NOT_READ = {
     "operations/nights": "times of nights",
     "restricted/release_inputs.json": "this record itself",
     "restricted/volume_parts.kept": "what of volumes is searched; read anew where it is gone",
+    "restricted/images": "rows of images by what they were made from; made anew if they are gone",
     "restricted/verdicts": "verdicts by what they were made from; made anew where they are gone",
     "reports/.pictures": "drawn from volumes, and named by what they show",
 }
 #: What a release itself writes, and why nobody else does while one is made.
 WRITTEN = {
-    "restricted/checked.parquet": "hashes it has seen",
+    "restricted/checked/": "hashes it has seen",
     "restricted/accrual/": "accrual, made anew",
     "restricted/adjudication/": "pages for readers, made anew",
     "restricted/outgoing/": "lists for readers; nothing of it is read",

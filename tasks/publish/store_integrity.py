@@ -7,8 +7,6 @@ changed, and all of them once a week or on request: a bit that flips on a disk c
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,92 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import GateBlockedError
-from schemas.run.atomic_files import make_folder, sha256_of_file
+from schemas.run.atomic_files import sha256_of_file
 from schemas.run.zones import Zones
 from schemas.states import FileState
 from schemas.vault.anchors import Anchors
-from tasks.publish.batches import CommittedBatch, CommittedBatches
+from tasks.publish.batches import CommittedBatch, CommittedCohort
+from tasks.publish.store_checked import FULL_EVERY_DAYS, Checked
 from tasks.publish.store_tables import read_parts
 
-#: After so many days every image is hashed anew.
-FULL_EVERY_DAYS = 7
 _NAMED = 20
-_SCHEMA = pa.schema(
-    [("path", pa.string())]
-    + [(name, pa.int64()) for name in ("size", "mtime_ns", "ctime_ns", "inode", "full_at")]
-    + [("sha256", pa.string())]
-)
-_Entry = tuple[int, int, int, int]
-
-
-class Checked:
-    """Hashes of files by their directory entries, as remembered in the restricted zone."""
-
-    def __init__(self, zones: Zones, *, rehash: bool = False) -> None:
-        self._home = zones.home
-        self._path = zones.restricted / "checked.parquet"
-        self._now = int(time.time())
-        self._known: dict[str, tuple[_Entry, str]] = {}
-        self._full_at = self._now
-        if not rehash and self._path.is_file():
-            self._read()
-
-    @property
-    def full_at(self) -> int:
-        """When all images were hashed, in seconds since 1970."""
-        return self._full_at
-
-    def sha256(self, path: Path) -> str:
-        """Return the hash of a file, computed when its entry is not the remembered one."""
-        name, entry = self._name(path), _entry(path)
-        known = self._known.get(name)
-        if known is None or known[0] != entry:
-            known = self._known[name] = (entry, str(sha256_of_file(path)))
-        return known[1]
-
-    def _name(self, path: Path) -> str:
-        """Return the path below the home, as `relative_to` would, for millions of files."""
-        text, home = str(path), f"{self._home}/"
-        return text[len(home) :] if text.startswith(home) else str(path.relative_to(self._home))
-
-    def linked(self, path: Path) -> None:
-        """Remember the entry of a file that a release gave a second name, and took the time of."""
-        name, entry = self._name(path), _entry(path)
-        known = self._known.get(name)
-        if known is not None and (known[0][0], known[0][3]) == (entry[0], entry[3]):
-            self._known[name] = (entry, known[1])
-
-    def write(self) -> None:
-        """Keep what is known for the next release."""
-        known = sorted(self._known.items())
-        entries = zip(*(entry for _, (entry, _) in known), strict=True)
-        columns = (
-            [name for name, _ in known],
-            *(entries if known else ([], [], [], [])),
-            [self._full_at] * len(known),
-            [digest for _, (_, digest) in known],
-        )
-        arrays = [pa.array(one, field.type) for one, field in zip(columns, _SCHEMA, strict=True)]
-        make_folder(self._path.parent, closed=True)
-        beside = self._path.with_name(".checked.part")
-        pq.write_table(pa.table(arrays, schema=_SCHEMA), beside)
-        beside.chmod(0o600)
-        beside.replace(self._path)
-
-    def _read(self) -> None:
-        try:
-            known = pq.read_table(self._path, schema=_SCHEMA)
-        except (OSError, pa.ArrowException):
-            return  # everything is hashed anew
-        oldest = min(known["full_at"].to_pylist(), default=0)
-        # A date to come was written by a clock that has been set back since: it would put the
-        # look at every image off until then.
-        if not 0 <= self._now - oldest <= FULL_EVERY_DAYS * 86_400:
-            return
-        self._full_at = oldest
-        names = ("path", "size", "mtime_ns", "ctime_ns", "inode", "sha256")
-        for path, *entry, digest in zip(*(known[one].to_pylist() for one in names), strict=True):
-            self._known[path] = ((entry[0], entry[1], entry[2], entry[3]), digest)
 
 
 def look_again_at(zones: Zones) -> float:
@@ -144,7 +65,7 @@ def require_unchanged(
     )
 
 
-def require_no_batch_gone(previous: Path | None, committed: CommittedBatches) -> None:
+def require_no_batch_gone(previous: Path | None, committed: CommittedCohort) -> None:
     """Raise GateBlockedError if a batch of the release before is not there any more."""
     if previous is None:
         return
@@ -234,11 +155,6 @@ def _rows(path: Path, *columns: str) -> Iterator[tuple[Any, ...]]:
     """Return some columns of a table row by row; read at once, so that damage shows here."""
     table = pq.read_table(path, columns=list(columns))
     return zip(*(table[name].to_pylist() for name in columns), strict=True)
-
-
-def _entry(path: Path) -> _Entry:
-    info = os.stat(path, follow_symlinks=False)  # noqa: PTH116  a link is not what was committed
-    return info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino
 
 
 def _stem(file_name: str) -> str:

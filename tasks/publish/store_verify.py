@@ -82,7 +82,8 @@ def verify_release(
     problems += unreadable
     damaged = {problem.object_id for problem in unreadable}
     apart = damaged | {problem.object_id for problem in other_version}
-    unsound = list(_check_contracts(tables, contracts, apart))
+    stated = _stated_versions(manifest)
+    unsound = list(_check_contracts(tables, contracts, apart, stated))
     problems += unsound
     if manifest:
         problems += _check_rows(release, manifest)
@@ -225,29 +226,49 @@ def _check_versions(
     manifest: Mapping[str, Any] | None, contracts: Mapping[str, TableContract]
 ) -> Iterator[Problem]:
     """Yield every table that was published under a contract of another major version."""
-    for name, entry in (manifest["contracts"] if manifest else {}).items():
-        stated = str(entry["version"])
+    for name, stated in (_stated_versions(manifest) or {}).items():
         now = contracts[name].version if name in contracts else "none"
         if stated.split(".")[0] != now.split(".")[0]:
             yield Problem("REL-VERSION", "table", name, f"contract {stated}", f"contract {now}")
+
+
+def _stated_versions(manifest: Mapping[str, Any] | None) -> dict[str, str] | None:
+    """Return table → version of the contract it was published under; None without a manifest."""
+    if manifest is None:
+        return None
+    return {name: str(entry["version"]) for name, entry in manifest["contracts"].items()}
 
 
 def _check_contracts(
     tables: Mapping[str, pa.Table],
     contracts: Mapping[str, TableContract],
     damaged: Collection[str],
+    stated: Mapping[str, str] | None,
 ) -> Iterator[Problem]:
+    """Yield what is not as the contracts of today say.
+
+    A table that has other columns because its contract has changed since, or that came later, is
+    of another version; one whose contract is the same was changed.
+    """
     for name in sorted(tables.keys() - contracts.keys()):
         yield Problem("REL-CONTRACT", "table", name, "a table", "no such table")
     for name, contract in contracts.items():
         if name in damaged:
             continue
+        was = contract.version if stated is None else stated.get(name, "none")
+        told = (f"contract {was}", f"contract {contract.version}")
         if name not in tables:
-            yield Problem("REL-CONTRACT", "table", name, "no table", "a table")
+            if was == "none":
+                yield Problem("REL-VERSION", "table", name, *told)
+            else:
+                yield Problem("REL-CONTRACT", "table", name, "no table", "a table")
             continue
         table = tables[name]
         if not table.schema.equals(contract.arrow_schema()):
-            yield Problem("REL-CONTRACT", "table", name, "other columns or types", contract.version)
+            if was == contract.version:
+                told = ("other columns or types", contract.version)
+            rule = "REL-CONTRACT" if was == contract.version else "REL-VERSION"
+            yield Problem(rule, "table", name, *told)
             continue
         yield from check_contract(contract, table)
         yield from check_dates(contract, table)

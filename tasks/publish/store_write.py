@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import pyarrow as pa
 
 from schemas.errors import ContractError
 from schemas.identifiers import Sha256
 from schemas.lesion_masks import masks_by_volume, published_suffix
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
+from schemas.tables.parted_tables import AnyPart, TablePart, in_memory
 from tasks.publish.documents.diff_files import (
     CHANGES,
     published_changes,
@@ -51,7 +55,7 @@ def write_release(
     sums |= _write_files(staging, metadata_files(described, sums))
     crate = ro_crate(described, sums, [DATABASE, MANIFEST, SUMS, SIGNATURE])
     sums |= _write_files(staging, {"ro-crate-metadata.json": canonical_json(crate)})
-    write_database(staging / DATABASE, plan.tables, plan.contracts)
+    write_database(staging / DATABASE, _rows_of_tables(staging, plan), plan.contracts)
     # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS and
     # holds what its tables, views and words are.
     sums |= _write_files(staging, {MANIFEST: _manifest(plan, sums, catalogue(staging / DATABASE))})
@@ -89,16 +93,32 @@ def _write_csv_files(
 ) -> dict[str, str]:
     """Write a CSV file of every table that Excel can hold; return table → path."""
     csv_files = {}
-    for name, table in plan.tables.items():
-        if table.num_rows > EXCEL_ROWS:
+    for name, number in plan.rows.items():
+        if number > EXCEL_ROWS:
             continue
         path = f"excel/{name}.csv"
         csv_files[name] = path
         given = before.give(path, staging)
         if given is None:
-            write_csv(table, staging / path)
+            write_csv(_whole_table(plan, name), staging / path)
         sums[path] = given or _shared_if_same(staging, plan, path)
     return csv_files
+
+
+def _whole_table(plan: Plan, name: str) -> pa.Table:
+    if name not in plan.parted:
+        return plan.tables[name]
+    keys = [(key, "ascending") for key in plan.contracts[name].primary_key]
+    return plan.parted[name].whole().sort_by(keys)
+
+
+def _rows_of_tables(staging: Path, plan: Plan) -> dict[str, pa.Table | list[Path]]:
+    """Return the rows of all tables; of those in parts, the files that hold them."""
+    written: dict[str, list[Path]] = {name: [] for name in plan.parted}
+    for path in plan.parts:
+        if (name := path.split("/")[1]) in written:
+            written[name].append(staging / path)
+    return {name: written.get(name) or plan.tables[name] for name in plan.rows}
 
 
 def _described(plan: Plan, csv_files: Mapping[str, str]) -> Described:
@@ -109,7 +129,7 @@ def _described(plan: Plan, csv_files: Mapping[str, str]) -> Described:
         facts=plan.facts,
         contracts=plan.contracts,
         csv_files=csv_files,
-        rows={name: table.num_rows for name, table in plan.tables.items()},
+        rows=plan.rows,
     )
 
 
@@ -118,9 +138,18 @@ def _write_tables(staging: Path, plan: Plan, before: Reusable) -> dict[str, Sha2
     for path, part in plan.parts.items():
         given = before.give(path, staging)
         if given is None:
-            write_parquet(part, staging / path)
+            _write_part(part, staging / path)
         sums[path] = given or _shared_if_same(staging, plan, path)
     return sums
+
+
+def _write_part(part: AnyPart, path: Path) -> None:
+    """Write the rows of one file; those that lie in such a file already get it as it is."""
+    if isinstance(part, TablePart) and part.subjects is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(part.path, path)
+    else:
+        write_parquet(in_memory(part), path)
 
 
 def _shared_if_same(staging: Path, plan: Plan, path: str) -> Sha256:
@@ -168,7 +197,7 @@ def _link_volumes(
 
 
 def _manifest(plan: Plan, sums: Mapping[str, Sha256], database: Mapping[str, str]) -> bytes:
-    table_rows: dict[str, dict[str, int]] = {name: {} for name in sorted(plan.tables)}
+    table_rows: dict[str, dict[str, int]] = {name: {} for name in sorted(plan.rows)}
     for path, part in plan.parts.items():
         table_rows[path.split("/")[1]][path] = part.num_rows
     return canonical_json(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from schemas.conformity import CONFORMITY_TABLE, ConformityRow
 from schemas.errors import SubjectsHeldError
+from schemas.handover.image_groups import MakeRows
 from schemas.handover.records import (
     CheckedRelease,
-    CommittedInstances,
+    CommittedImages,
     CommittedMeasurements,
     CommittedNights,
     EvaluatedCohort,
@@ -25,7 +29,7 @@ from schemas.handover.records import (
     ReleaseTables,
 )
 from schemas.handover.workbench import Workbench
-from schemas.identifiers import BatchId, SiteCode
+from schemas.identifiers import SiteCode
 from schemas.lesion_masks import list_masks, require_unchanged_masks
 from schemas.measurements import ACQUISITION_TABLE, MEASUREMENT_TABLE
 from schemas.protocol import read_decisions
@@ -38,21 +42,23 @@ from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, require_key
 from schemas.signatures import render_register
 from schemas.tables.contracts import conform, read_code_lists, read_table_contracts
+from schemas.tables.parted_tables import PartedTable
 from schemas.tables.record_tables import records_from_table
 from schemas.vault.anchors import read_anchors
 from schemas.vault.inspections import LaterInspection, read_later
 from schemas.vault.keys import Purpose, read_key_file
 from schemas.vault.suppression import erased_among, suppressed_among
-from tasks.publish import rows, store, store_batches, store_integrity, store_remote
-from tasks.publish.batches import CommittedBatches
+from tasks.publish import rows, store, store_batches, store_checked, store_integrity, store_remote
+from tasks.publish.batches import CommittedCohort
 from tasks.publish.consent import KeptOut, withdrawn_rows
 from tasks.publish.diff.reasons import ERASED, IDENTIFIER_HELD, SUPPRESSED
 from tasks.publish.facts import ReleaseFacts, ReleaseStatus
 from tasks.publish.gates import require_releasable
 from tasks.publish.inspected import RulesInForce, inspected_rows, inspection_facts
-from tasks.publish.instances import instance_table
 from tasks.publish.masks import PublishedMasks, published_masks
 from tasks.publish.signature import Signer
+from tasks.publish.store_image_rows import INSTANCE, ImageRows, nifti_sources
+from tasks.publish.store_kept_images import KeptContents, KeptImages
 from tasks.publish.store_origin import record_if_own, record_release, require_continuable
 
 
@@ -77,13 +83,14 @@ def collect_batches(
         bench.open()
         store.sweep_staging(settings.zones.releases)
         sweep_orphans(settings.zones)
-        anchors = read_anchors(settings.zones, read_key_file(settings.master_key_file))
-        checked = store_integrity.Checked(settings.zones, rehash=rehash)
+        ring = read_key_file(settings.master_key_file)
+        anchors = read_anchors(settings.zones, ring)
+        checked = store_checked.Checked(settings.zones, rehash=rehash)
         # Before a table is read: damage may be anything to a reader, or nothing.
         listed = store_batches.list_committed(settings.zones)
         store_integrity.require_unchanged(settings.zones, listed, anchors, checked)
         later = partial(_later, settings, rules.rules_id)
-        committed = store_batches.read_committed(settings.zones, later)
+        committed, images = store_batches.read_committed(settings.zones, later, ring)
         for code in require_releasable(committed, rules):
             require_key(settings, code)
         if not accept_gone:
@@ -92,7 +99,7 @@ def collect_batches(
         checked.write()
         bench.leave(committed)
         bench.leave(rules)
-        bench.leave(CommittedInstances(committed.instances))
+        bench.leave(CommittedImages(images.groups, images.sexes, images.in_force))
         bench.leave(
             CommittedMeasurements(
                 committed.tables.get(MEASUREMENT_TABLE), committed.tables.get(ACQUISITION_TABLE)
@@ -101,11 +108,11 @@ def collect_batches(
         bench.leave(
             CommittedNights(
                 tuple((b.site_code, b.batch_id) for b in committed.batches),
-                _batch_of_subject(committed),
-                committed.tables["file"],
+                images.batch_of_subject,
+                partial(store_batches.read_file_tables, settings.zones, committed.batches),
             )
         )
-    return {"batches": len(committed.batches), "instances": len(committed.instances)}
+    return {"batches": len(committed.batches), "instances": images.n_images}
 
 
 def _later(settings: Settings, rules_id: str, site: SiteCode) -> list[LaterInspection]:
@@ -114,6 +121,30 @@ def _later(settings: Settings, rules_id: str, site: SiteCode) -> list[LaterInspe
         return []
     found = read_later(settings.zones, read_key_file(settings.master_key_file), site)
     return [row for row in found if row.rules_id == rules_id]
+
+
+@dataclass(frozen=True)
+class ImagesMade:
+    """label-cohort → release-tables, publish: rows of the images of all groups.
+
+    `volumes` is volume_id → site, series and file name in the warehouse.
+    """
+
+    tables: Mapping[str, pa.Table]
+    images: PartedTable
+    volumes: Mapping[str, tuple[str, str, str]] = field(repr=False)
+
+
+@contextmanager
+def rows_of_images() -> Iterator[MakeRows]:
+    """Give what makes the rows of images as they are labelled; leaves them at the end."""
+    settings = read_settings()
+    bench = release_bench(settings)
+    kept = KeptImages(settings.zones, read_key_file(settings.master_key_file))
+    found = ImageRows(read_table_contracts(), bench.tables / INSTANCE, kept)
+    yield found.make
+    kept.forget_others("rows")
+    bench.leave(ImagesMade(found.tables(), found.images(), found.volumes()))
 
 
 @task(name="keep-out", retries=0)
@@ -146,36 +177,30 @@ def stage_release_tables() -> dict[str, int]:
     bench = release_bench(settings)
     with redacted_errors("release-tables", settings.zones):
         contracts = read_table_contracts()
-        committed = bench.take(CommittedBatches)
-        labels = bench.take(LabelledCohort).labels
-        stacks = rows.labelled_stacks(labels, committed)
+        committed = bench.take(CommittedCohort)
+        images = bench.take(ImagesMade)
         found = {
-            **rows.image_rows(labels, committed, stacks),
             "site": rows.site_rows(read_registered_sites(), read_sites()),
             "ingest_batch": rows.ingest_batch_rows(committed.batches),
             "inspection": inspected_rows(committed),
             "code_list": rows.code_list_rows(read_code_lists()),
         }
         made = {name: conform(contracts[name], found[name]) for name in found}
-        tables = dict(sorted({**made, **bench.take(EvaluatedCohort).tables}.items()))
-        tables["instance"] = instance_table(
-            labels,
-            stacks,
-            committed.batch_of_instance,
-            contracts["instance"],
-        )
+        judged = bench.take(EvaluatedCohort).tables
+        tables = dict(sorted({**made, **images.tables, **judged}.items()))
         masks = published_masks(
             tables["lesion"], tables["nifti_volume"], list_masks(settings.zones)
         )
         tables["lesion"] = masks.lesion
         bench.leave(masks)
-        bench.leave(ReleaseTables(tables))
+        bench.leave(ReleaseTables(tables, images.images))
     if masks.left_out:
         get_run_logger().warning(
             "%d masks are of no volume of this release, or of a lesion that has several",
             masks.left_out,
         )
-    return {name: table.num_rows for name, table in tables.items()}
+    counted = {name: table.num_rows for name, table in tables.items()}
+    return counted | {INSTANCE: images.images.num_rows}
 
 
 @task(name="publish", retries=0)
@@ -200,21 +225,23 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
     settings = read_settings()
     bench, zones = release_bench(settings), settings.zones
     with redacted_errors("publish", zones):
-        committed, checked = bench.take(CommittedBatches), bench.take(CheckedRelease)
-        tables = bench.take(ReleaseTables).tables
+        committed, checked = bench.take(CommittedCohort), bench.take(CheckedRelease)
+        made, images = bench.take(ReleaseTables), bench.take(ImagesMade)
+        tables = made.tables
         finding = conform(read_table_contracts()["finding"], rows.finding_rows(checked.findings))
         masks = bench.take(PublishedMasks)
-        sources = store_batches.nifti_sources(zones, committed, tables["nifti_volume"])
+        sources = nifti_sources(zones, images.volumes, tables["nifti_volume"])
         sources |= masks.sources
         ring = read_key_file(settings.master_key_file)
         require_unchanged_masks(masks.masks, partial(ring.keyed_digest, purpose=Purpose.MASK))
-        seen = store_integrity.Checked(zones)
+        seen = store_checked.Checked(zones)
         newest = store.newest_release(zones.releases)
         is_proven = require_continuable(newest, read_anchors(zones, ring))
         held = bench.take(HeldSubjects).subjects
+        contents = KeptContents(zones, ring)
         try:
             result = store.build_release(
-                {**tables, "finding": finding},
+                {**tables, "finding": finding, INSTANCE: made.images},
                 releases_dir=zones.releases,
                 nifti_sources=sources,
                 facts=replace(
@@ -232,11 +259,13 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
                 signer=Signer.of(ring),
                 hash_of=seen.sha256,
                 previous_is_proven=is_proven,
+                contents=contents.known,
             )
         except SubjectsHeldError as error:
             bench.leave(HeldSubjects(held | error.subjects))
             get_run_logger().warning("%s", error.message)
             return {"status": "held"}
+        contents.write()
         if result.status is ReleaseStatus.PUBLISHED and result.path is not None:
             record_release(zones, ring, result.version, result.path)
             for source in sources.values():
@@ -276,24 +305,12 @@ def close_release() -> None:
     release_bench(read_settings()).close()
 
 
-def _batch_of_subject(committed: CommittedBatches) -> dict[str, str]:
-    """Return the batch that first brought an image of each subject."""
-    rank = {batch: number for number, batch in enumerate(committed.batch_order)}
-    first: dict[str, str] = {}
-    for instance in committed.instances:
-        batch = committed.batch_of_instance[str(instance.sop_uid)]
-        subject = str(instance.subject_id)
-        if subject not in first or rank[batch] < rank[BatchId(first[subject])]:
-            first[subject] = batch
-    return first
-
-
-def _conformity(committed: CommittedBatches) -> tuple[ConformityRow, ...]:
+def _conformity(committed: CommittedCohort) -> tuple[ConformityRow, ...]:
     table = committed.tables.get(CONFORMITY_TABLE)
     return () if table is None else tuple(records_from_table(table, ConformityRow))
 
 
-def _facts(bench: Workbench, committed: CommittedBatches) -> ReleaseFacts:
+def _facts(bench: Workbench, committed: CommittedCohort) -> ReleaseFacts:
     return ReleaseFacts(
         software_version=software_version(),
         protocol_version=bench.take(EvaluatedCohort).protocol_version,

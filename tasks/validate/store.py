@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import yaml
 
 from schemas.errors import ContractError, GateBlockedError
@@ -22,7 +23,8 @@ from schemas.run.settings import QUIET_ENVIRONMENT
 from schemas.run.zones import Zones
 from schemas.states import Severity
 from schemas.tables.contracts import TableContract, read_table_contracts
-from tasks.validate.conformity import check_conformity
+from schemas.tables.parted_tables import PartedTable
+from tasks.validate.conformity import Violation, check_conformity
 from tasks.validate.engine import Outcome, run_rules
 from tasks.validate.frames import (
     INSTANCE_FEATURES,
@@ -95,6 +97,7 @@ def validate_tables(
     *,
     suites: Mapping[str, Suite] | None = None,
     instances: pa.Table | None = None,
+    images: PartedTable | None = None,
 ) -> ValidationReport:
     """Validate published tables: contracts first, then the rules of the stage.
 
@@ -109,6 +112,8 @@ def validate_tables(
         Default: the ones that ship.
     instances : pyarrow.Table, optional
         One row per image as `InstanceFeatures`; without it the rules on images do not apply.
+    images : PartedTable, optional
+        The table `instance` of a release, of which no more than one site is held at a time.
 
     Returns
     -------
@@ -120,12 +125,16 @@ def validate_tables(
     suites = suites if suites is not None else read_suites()
     required = sorted(contracts.keys() - _MADE_LATER) if stage is Stage.RELEASE else []
     violations = check_conformity(tables, contracts, required)
+    if images is not None:
+        violations = _with_images(violations, images, contracts)
     unusable = {item.table for item in violations if item.rule_id == "CON-COLUMNS"}
     usable = {n: table for n, table in tables.items() if n not in unusable}
     frames = prepare_frames(usable)
     seen = usable | {name: pa.Table.from_pandas(frames[name]) for name in frames.keys() - usable}
     if instances is not None:
         seen[INSTANCE_FEATURES] = instances
+    if images is not None and PUBLISHED_IMAGES not in unusable:
+        seen[PUBLISHED_IMAGES] = images.dataset()
     keys = {name: key_columns(name, contracts) for name in seen}
     rules = {name: suite.at(stage) for name, suite in suites.items()}
     # A release asks Great Expectations about everything; loading it is a third of a small night.
@@ -137,13 +146,35 @@ def validate_tables(
     return build_report(outcomes, violations, _words(), sites, contracts)
 
 
-def _sites_of_images(table: pa.Table, outcomes: Iterable[Outcome]) -> dict[tuple[str, ...], str]:
+def _with_images(
+    violations: Sequence[Violation], images: PartedTable, contracts: Mapping[str, TableContract]
+) -> list[Violation]:
+    """Return the violations with those of the images, each site looked at alone.
+
+    A series has one subject, so no key can be in two parts; the rules look at all together.
+    """
+    missing = (violation.table == PUBLISHED_IMAGES for violation in violations)
+    found = [v for v, is_of_images in zip(violations, missing, strict=True) if not is_of_images]
+    for table in [images.schema.empty_table(), *images.tables()]:
+        found += check_conformity({PUBLISHED_IMAGES: table}, contracts)
+    return found
+
+
+def _sites_of_images(
+    table: pa.Table | ds.Dataset, outcomes: Iterable[Outcome]
+) -> dict[tuple[str, ...], str]:
     """Return key → site of the images at fault only: a cohort has millions."""
     key = key_columns(PUBLISHED_IMAGES, read_table_contracts())
     own = (outcome for outcome in outcomes if outcome.table == PUBLISHED_IMAGES)
     series = sorted({row.key[0] for outcome in own for row in outcome.failing})
-    wanted = pc.is_in(table[key[0]], value_set=pa.array(series, pa.string()))
-    return sites_of_rows(table.filter(wanted).select([*key, "subject_id"]).to_pandas(), key)
+    if not series:
+        return {}
+    names, wanted = [*key, "subject_id"], pa.array(series, pa.string())
+    if isinstance(table, pa.Table):
+        rows = table.filter(pc.is_in(table[key[0]], value_set=wanted)).select(names)
+    else:
+        rows = table.to_table(columns=names, filter=ds.field(key[0]).isin(wanted))
+    return sites_of_rows(rows.to_pandas(), key)
 
 
 def require_passed(findings: Iterable[Finding], waived: Collection[str] = ()) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.torn_series import filed_instances
 from schemas.handover.records import (
     CheckedBatch,
     CheckedRelease,
-    CommittedInstances,
+    CommittedImages,
     CommittedNights,
     ControlFiles,
     EvaluatedCohort,
@@ -32,7 +33,7 @@ from schemas.run.stage_errors import redacted_errors
 from schemas.run_context import release_bench, run_context
 from schemas.states import FileState
 from schemas.tables.record_tables import table_from_records
-from tasks.validate.files_aside import findings_of_files
+from tasks.validate.files_aside import DROPPED, findings_of_files
 from tasks.validate.frames import INSTANCE_KEY
 from tasks.validate.report import rules_summary
 from tasks.validate.store import read_waived, require_passed, validate_tables
@@ -74,7 +75,8 @@ def validate_release() -> dict[str, int]:
     settings = read_settings()
     bench = release_bench(settings)
     with redacted_errors("validate", settings.zones):
-        report = validate_tables(bench.take(ReleaseTables).tables, Stage.RELEASE)
+        made = bench.take(ReleaseTables)
+        report = validate_tables(made.tables, Stage.RELEASE, images=made.images)
         findings = (
             *bench.take(MergedForms).findings,
             *bench.take(EvaluatedCohort).findings,
@@ -122,7 +124,15 @@ def _of_batch_files(bench: Workbench) -> list[Finding]:
 
 
 def _of_all_files(bench: Workbench) -> list[Finding]:
-    """Return what of all batches is still missing."""
-    accepted = (instance.sop_uid for instance in bench.take(CommittedInstances).instances)
-    nights = bench.take(CommittedNights)
-    return findings_of_files(nights.files, accepted, [batch for _, batch in nights.batches])
+    """Return what of all batches is still missing, of one site after another."""
+    nights, images = bench.take(CommittedNights), bench.take(CommittedImages)
+    order = [batch for _, batch in nights.batches]
+    found: list[Finding] = []
+    for files in nights.files():
+        aside = files.filter(pc.is_valid(files["reason"]))["sop_uid"].drop_null()
+        found += findings_of_files(files, images.in_force(set(aside.to_pylist())), order)
+    return sorted(found, key=_as_of_one_table)
+
+
+def _as_of_one_table(one: Finding) -> tuple[bool, str, str, str, str]:
+    return (one.rule_id == DROPPED, one.rule_id, one.site_code, one.object_type, one.object_id)

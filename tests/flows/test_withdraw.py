@@ -81,8 +81,8 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     trace = home / "restricted" / "errors" / "convert-0123456789ab.txt"
     trace.parent.mkdir(exist_ok=True)
     trace.write_text("ValueError: not a day: 'Zhang Wei'")
-    kept = home / "restricted" / "verdicts"
-    assert list(kept.glob("*.kept"))
+    kept = [home / "restricted" / name for name in ("verdicts", "images")]
+    assert all(list(folder.glob("*.kept")) for folder in kept)
     ended = run(
         "withdraw", subject, "--reason", "r", "--scope", "erase", *WHO, "--home", home, "--json"
     )
@@ -90,7 +90,7 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     assert not rehearsed.exists()
     assert not orphan.exists()
     assert not trace.exists()
-    assert not kept.exists()
+    assert not any(folder.exists() for folder in kept)
     told = json.loads(ended.out)
     assert told["releases"] == ["1.0.0", "1.1.0"]
     assert told["new_version"] == "2.0.0"

@@ -9,11 +9,11 @@ nothing by itself and is not searched. The limits stand in this module and are t
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from schemas.dicom.descriptors import clean_descriptor
@@ -90,30 +90,32 @@ class _Pattern(NamedTuple):
 
 def needles_of(subject: SubjectIdentifiers) -> Iterator[Needle]:
     """Yield the patterns of one person, in every encoding."""
-    written_days = _days_written(subject)
-    for identifier in sorted(subject.identifiers):
-        kind, value = identifier
-        if kind is IdentifierKind.DATE and value in written_days:
-            continue
-        # The same doctors and wards stand in the headers of everybody.
-        shared = kind in _OF_STAFF_AND_PLACES
-        patterns = _shared_patterns(identifier) if shared else _patterns(identifier)
-        one_word = value.isascii() and value.isalpha()
-        for one in patterns:
-            yield Needle(
-                one.folded,
-                one.pattern,
-                kind,
-                subject.subject_id,
-                one.own_only,
-                one.edge,
-                one_word,
-            )
+    for needle, _ in needles_of_all([subject]):
+        yield needle._replace(subject_id=subject.subject_id)
 
 
-@lru_cache(maxsize=4096)
-def _shared_patterns(identifier: Identifier) -> tuple[_Pattern, ...]:
-    return tuple(_patterns(identifier))
+def needles_of_all(
+    subjects: Iterable[SubjectIdentifiers],
+) -> Iterator[tuple[Needle, frozenset[str]]]:
+    """Yield the patterns of several people, in every encoding, and whose each is.
+
+    The same doctors and wards stand in the headers of everybody: their patterns are made once, and
+    name nobody themselves.
+    """
+    owners: dict[Identifier, list[str]] = {}
+    for subject in subjects:
+        written_days = _days_written(subject)
+        for one in subject.identifiers:
+            if one.kind is not IdentifierKind.DATE or one.value not in written_days:
+                owners.setdefault(one, []).append(subject.subject_id)
+    together: dict[tuple[str, ...], frozenset[str]] = {}
+    for identifier in sorted(owners):
+        named = tuple(owners[identifier])
+        whose = together.setdefault(named, frozenset(named))
+        one_word = identifier.value.isascii() and identifier.value.isalpha()
+        for p in _patterns(identifier):
+            needle = Needle(p.folded, p.pattern, identifier.kind, "", p.own_only, p.edge, one_word)
+            yield needle, whose
 
 
 def _patterns(identifier: Identifier) -> Iterator[_Pattern]:

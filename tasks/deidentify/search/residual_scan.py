@@ -11,7 +11,7 @@ from stdnum.cn import ric
 
 from schemas.run.sites import SITE_CODE_PATTERN
 from tasks.deidentify.identifiers import IdentifierKind, SubjectIdentifiers, merge_identifiers
-from tasks.deidentify.search.needles import Edge, Needle, needles_of
+from tasks.deidentify.search.needles import Edge, Needle, needles_of_all
 from tasks.deidentify.search.uid_table import UidTable
 
 _RESIDENT_ID = re.compile(r"(?<![0-9A-Za-z.])\d{17}[\dXx](?![0-9A-Za-z.])")
@@ -43,15 +43,15 @@ class Dictionary:
     """All identifiers of a set of people, ready to search (restricted: never written)."""
 
     def __init__(self, subjects: Iterable[SubjectIdentifiers]) -> None:
+        # One after another: of millions of UIDs the texts are not all there at once.
         self._uids = UidTable()
-        # Without their UIDs, which are most of what there is of a person and merge themselves.
         people = merge_identifiers(map(self._uids.taken_from, subjects))
-        needles = {needle for person in people for needle in needles_of(person)}
+        needles = set(needles_of_all(people))
         self._uids.close()
         self.subject_ids = frozenset(p.subject_id for p in people)
-        self.longest = max([self._uids.longest, *(len(n.pattern) for n in needles)])
-        self._exact = _automaton(n for n in needles if not n.folded)
-        self._folded = _automaton(n for n in needles if n.folded)
+        self.longest = max([self._uids.longest, *(len(one.pattern) for one, _ in needles)])
+        self._exact = _automaton(one for one in needles if not one[0].folded)
+        self._folded = _automaton(one for one in needles if one[0].folded)
 
     def search(self, data: bytes, owner: str | None = None) -> frozenset[Match]:
         """Return what is found in bytes that belong to `owner`, or to nobody in particular."""
@@ -73,10 +73,12 @@ class Dictionary:
         return owners.pop() if len(owners) == 1 else None
 
 
-def _automaton(needles: Iterable[Needle]) -> ahocorasick.Automaton | None:
-    by_pattern: dict[bytes, list[Needle]] = {}
-    for needle in needles:
-        by_pattern.setdefault(needle.pattern, []).append(needle)
+def _automaton(
+    needles: Iterable[tuple[Needle, frozenset[str]]],
+) -> ahocorasick.Automaton | None:
+    by_pattern: dict[bytes, list[tuple[Needle, frozenset[str]]]] = {}
+    for one in needles:
+        by_pattern.setdefault(one[0].pattern, []).append(one)
     if not by_pattern:
         return None
     automaton = ahocorasick.Automaton()
@@ -91,12 +93,11 @@ def _search(
 ) -> frozenset[Match]:
     found: set[Match] = set()
     for end, needles in automaton.iter(text) if automaton is not None else ():
-        for needle in needles:
-            if needle.own_only and needle.subject_id != owner:
-                continue
-            match = Match(needle.kind, needle.subject_id, needle.one_word)
-            if match not in found and stands_alone(text, end, needle):
-                found.add(match)
+        for needle, owners in needles:
+            whose = owners.intersection([owner]) if needle.own_only else owners
+            matches = {Match(needle.kind, one, needle.one_word) for one in whose}
+            if not matches <= found and stands_alone(text, end, needle):
+                found |= matches
     return frozenset(found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -96,7 +96,7 @@ def require_nobody_in(
     if not text.strip():
         return
     # Before the first batch there is nobody to know, and there need not be a key.
-    people = _everybody(settings) if sealed_files(settings) else []
+    people = _everybody(settings) if sealed_files(settings) else iter(())
     kinds = identifying_kinds(text, Dictionary(people), is_reference=is_reference)
     if kinds:
         raise BadInputError(
@@ -107,14 +107,13 @@ def require_nobody_in(
         )
 
 
-def _everybody(settings: Settings) -> list[SubjectIdentifiers]:
+def _everybody(settings: Settings) -> Iterator[SubjectIdentifiers]:
+    """Yield everybody, of one batch after another: a cohort has a UID for each of its images."""
     ring = read_key_file(settings.master_key_file)
     accepted = read_accepted(settings.zones.restricted / ACCEPTED_NAME)
-    return [
-        without_accepted(person, accepted)
-        for path in sealed_files(settings)
-        for person in read_identifiers(path, ring)
-    ]
+    for path in sealed_files(settings):
+        for person in read_identifiers(path, ring):
+            yield without_accepted(person, accepted)
 
 
 def require_no_identifiers(

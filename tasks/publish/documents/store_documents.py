@@ -62,7 +62,7 @@ VALIDATION = "validation.json"
 def read_documents(plan: Plan) -> dict[str, bytes]:
     """Return the documents of a release by path; some go on from those of the one before."""
     before = plan.previous.name if plan.previous else None
-    rows = {name: table.num_rows for name, table in plan.tables.items()}
+    rows = plan.rows
     columns = view_columns(plan.contracts)
     lines = ["First release."]
     if before:

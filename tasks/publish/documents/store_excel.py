@@ -17,6 +17,7 @@ from schemas.tables.spreadsheet_cells import FORMULA_START, NUMBER, plain_row
 
 #: Rows that a sheet of Excel can show, without the head.
 EXCEL_ROWS = 1_048_575
+_ROWS_AT_A_TIME = 1 << 15
 _BOM = b"\xef\xbb\xbf"
 _LONG_AGO = dt.datetime(2000, 1, 1)  # noqa: DTZ001  # workbooks know no time zones
 _ZIP_TIME = (2000, 1, 1, 0, 0, 0)
@@ -25,11 +26,14 @@ _ZIP_TIME = (2000, 1, 1, 0, 0, 0)
 def write_csv(table: pa.Table, path: Path) -> None:
     """Write a table as UTF-8 with BOM; the elements of a list stand in one cell, with `;`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = {name: _flat(table[name]) for name in table.column_names}
     with path.open("wb") as stream:
         stream.write(_BOM)
-        options = pa_csv.WriteOptions(quoting_style="needed")
-        pa_csv.write_csv(pa.table(columns), stream, options)
+        # Not all texts of a long table a second and a third time at once.
+        for start in range(0, max(1, table.num_rows), _ROWS_AT_A_TIME):
+            rows = table.slice(start, _ROWS_AT_A_TIME)
+            columns = {name: _flat(rows[name]) for name in rows.column_names}
+            options = pa_csv.WriteOptions(quoting_style="needed", include_header=start == 0)
+            pa_csv.write_csv(pa.table(columns), stream, options)
 
 
 def workbook(title: str, head: Sequence[str], rows: Iterable[Sequence[str | int]]) -> bytes:

@@ -14,7 +14,8 @@ from schemas.errors import LivercohortError
 from schemas.records import VolumeRecord
 from schemas.run.zones import Zones
 from schemas.tables.record_tables import table_from_records
-from tasks.publish.store_batches import nifti_sources, read_committed
+from tasks.publish.store_batches import read_committed
+from tasks.publish.store_image_rows import nifti_sources
 from tests.unit.publish.cohort import make_row, make_table
 
 DIGEST = "0123456789abcdef"
@@ -85,33 +86,34 @@ def zones(tmp_path: Path) -> Zones:
 
 
 def test_no_batches_are_no_error(zones: Zones) -> None:
-    assert read_committed(zones).batches == ()
+    assert read_committed(zones)[0].batches == ()
 
 
 def test_of_a_duplicate_the_earliest_batch_counts(zones: Zones) -> None:
     write_batch(zones, "a-later", (2, 3), as_of="2026-11-21")
     write_batch(zones, "z-earlier", (1, 2), as_of="2026-11-20")
-    merged = read_committed(zones)
+    merged, images = read_committed(zones)
+    (part,) = (part for group in images.groups for part in group.parts())
     assert merged.batch_order == ("z-earlier", "a-later")
-    assert [(one.sop_uid, one.model) for one in merged.instances] == [
+    assert [(one.sop_uid, one.model) for one in part.instances] == [
         ("1.2.3.1", "z-earlier"),
         ("1.2.3.2", "z-earlier"),
         ("1.2.3.3", "a-later"),
     ]
-    assert merged.volumes == (VOLUME,)
+    assert part.volumes == (VOLUME,)
     assert merged.year == 2026
 
 
 def test_a_held_batch_and_one_being_written_are_left_aside(zones: Zones) -> None:
     write_batch(zones, "held", (1,), as_of=None, state="held")
     write_batch(zones, ".unfinished.0123abcd.part", (2,), as_of=None)
-    assert read_committed(zones).batches == ()
+    assert read_committed(zones)[0].batches == ()
 
 
 def test_forms_are_joined_and_know_their_batch_and_site(zones: Zones) -> None:
     write_batch(zones, "one", (1,), as_of=None, form={"subject_id": ["S91-AAAA2222"]})
     write_batch(zones, "two", (2,), as_of=None, form={"subject_id": ["S91-BBBB3333"], "new": [1]})
-    table = read_committed(zones).tables["pathology"]
+    table = read_committed(zones)[0].tables["pathology"]
     assert table.select(["batch_id", "site_code", "subject_id", "new"]).to_pylist() == [
         {"batch_id": "one", "site_code": "S91", "subject_id": "S91-AAAA2222", "new": None},
         {"batch_id": "two", "site_code": "S91", "subject_id": "S91-BBBB3333", "new": 1},
@@ -120,19 +122,18 @@ def test_forms_are_joined_and_know_their_batch_and_site(zones: Zones) -> None:
 
 def test_the_ledger_hash_names_the_inputs(zones: Zones) -> None:
     write_batch(zones, "one", (1,), as_of=None)
-    before = read_committed(zones).input_ledger_sha256
-    assert read_committed(zones).input_ledger_sha256 == before
+    before = read_committed(zones)[0].input_ledger_sha256
+    assert read_committed(zones)[0].input_ledger_sha256 == before
     write_batch(zones, "two", (2,), as_of=None)
-    assert read_committed(zones).input_ledger_sha256 != before
+    assert read_committed(zones)[0].input_ledger_sha256 != before
 
 
 def test_the_file_of_a_released_volume_lies_in_the_warehouse(zones: Zones) -> None:
-    write_batch(zones, "one", (1,), as_of=None)
-    merged = read_committed(zones)
+    stated = {DIGEST: ("S91", "1.2.3", f"{DIGEST}.nii.gz")}
     released = make_table("nifti_volume", [make_row("nifti_volume", volume_id=DIGEST)])
     expected = zones.warehouse / "nifti" / "S91" / "1.2.3" / f"{DIGEST}.nii.gz"
-    assert nifti_sources(zones, merged, released) == {DIGEST: expected}
-    assert nifti_sources(zones, merged, released.slice(0, 0)) == {}
+    assert nifti_sources(zones, stated, released) == {DIGEST: expected}
+    assert nifti_sources(zones, stated, released.slice(0, 0)) == {}
 
 
 @pytest.mark.parametrize("name", ["batch.json", "instance.parquet"])

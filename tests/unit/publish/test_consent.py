@@ -10,7 +10,7 @@ from schemas.clinical_rows import ClinicalRow
 from schemas.identifiers import BatchId, Sha256, SiteCode, SubjectId, SubjectNo
 from schemas.tables.contracts import conform
 from tasks.publish.consent import released_tables, withdrawn_rows
-from tests.unit.publish.cohort import CONTRACTS, SUBJECTS, make_cohort
+from tests.unit.publish.cohort import CONTRACTS, SUBJECTS, make_cohort, make_row, make_table
 
 GONE = "S91-BBBB3333"
 
@@ -55,6 +55,23 @@ def test_a_finding_about_files_of_a_person_without_a_row_is_left_out() -> None:
 def test_findings_about_objects_of_others_stay() -> None:
     released = released_tables(make_cohort(), CONTRACTS)
     assert released["finding"]["finding_id"].to_pylist() == ["f1", "f3"]
+
+
+def test_numbers_and_batches_of_somebody_who_left_take_no_findings_of_others_with_them() -> None:
+    tables = make_cohort()
+    image = tables["instance"].to_pylist()[0]
+    batch = image["batch_id"]
+    left = make_row("inspection", subject_id=GONE, batch_id=batch)
+    tables["inspection"] = make_table("inspection", [left])
+    ids = {"image": f"{image['series_uid']}/{image['sub_stack_digest']}/1", "batch": batch}
+    rows = tables["finding"].to_pylist()
+    about = [rows[0] | {"object_id": one, "finding_id": name} for name, one in ids.items()]
+    tables["finding"] = conform(CONTRACTS["finding"], [*rows, *about])
+    gone = {row["subject_id"]: row["slice_no"] for row in tables["instance"].to_pylist()}
+    assert image["subject_id"] != GONE
+    assert GONE in gone
+    kept = released_tables(tables, CONTRACTS)["finding"]["finding_id"].to_pylist()
+    assert {"image", "batch"} <= set(kept)
 
 
 def test_counts_of_the_flow_and_of_screening_stay_whole() -> None:

@@ -46,7 +46,7 @@ INPUTS = (
     "home/restricted/review/decisions.csv",
     "home/restricted/reviews/sign_off.json",
     "home/restricted/quarantine/S91/b1/held.dcm",
-    "home/restricted/checked.parquet",
+    "home/restricted/checked/S91.parquet",
     "home/restricted/anchors.sealed",
     "home/restricted/accrual/accrual.csv",
     "home/restricted/of_a_later_version/anything",
@@ -320,7 +320,7 @@ def test_what_a_release_writes_itself_is_no_change(place: Path) -> None:
     (place / "home/releases/1.2.0/nifti").mkdir(parents=True)
     os.link(volume, place / "home/releases/1.2.0/nifti/one.nii.gz")
     os.utime(volume, (946_684_800, 946_684_800))
-    write(place / "home/restricted/checked.parquet", "newer")
+    write(place / "home/restricted/checked/S91.parquet", "newer")
     write(place / "home/operations/queries/000002.json", "raised")
     began = renewed(began, settings.zones)
     assert keep_inputs(settings, RING, began, RESULT, today=TODAY, look_again_at=time.time() + 60)
@@ -350,7 +350,7 @@ def test_nothing_that_a_release_computes_asks_for_the_day_unseen() -> None:
     """A clock is an input that no digest holds: whoever reads one is named here, with a reason."""
     known = {
         "publish/store_inputs.py",  # this shortcut
-        "publish/store_integrity.py",  # the weekly look, for which the shortcut stands back
+        "publish/store_checked.py",  # the weekly look, for which the shortcut stands back
         "report/store_reviews.py",  # refuses a review made tomorrow, when it is taken in
         "validate/store.py",  # waivers: the days that stand in them bound the shortcut
     }

@@ -14,9 +14,10 @@ from schemas.errors import GateBlockedError
 from schemas.run.atomic_files import canonical_json, sha256_of_bytes, sha256_of_file
 from schemas.run.zones import Zones
 from schemas.vault.anchors import Anchors
-from tasks.publish.batches import CommittedBatches
+from tasks.publish.batches import CommittedCohort
 from tasks.publish.store_batches import read_committed
-from tasks.publish.store_integrity import Checked, require_no_batch_gone, require_unchanged
+from tasks.publish.store_checked import Checked
+from tasks.publish.store_integrity import require_no_batch_gone, require_unchanged
 from tests.unit.publish.cohort import make_cohort
 from tests.unit.publish.test_batches import write_batch
 from tests.unit.publish.test_release import release
@@ -35,8 +36,8 @@ def zones(tmp_path: Path) -> Zones:
     return made
 
 
-def check(zones: Zones, anchors: Anchors | None = None) -> CommittedBatches:
-    committed = read_committed(zones)
+def check(zones: Zones, anchors: Anchors | None = None) -> CommittedCohort:
+    committed, _ = read_committed(zones)
     require_unchanged(zones, committed.batches, anchors, Checked(zones))
     return committed
 
@@ -52,7 +53,7 @@ def test_batches_as_they_were_committed_pass(zones: Zones) -> None:
 def test_the_one_damaged_batch_of_28_is_named_with_its_file(zones: Zones) -> None:
     path = batch_file(zones, 17, "pathology.parquet")
     pq.write_table(pa.table({"subject_id": ["S91-BBBB3333"]}), path)
-    committed = read_committed(zones)
+    committed, _ = read_committed(zones)
     with pytest.raises(GateBlockedError, match=r"S91/b17: pathology\.parquet was changed") as told:
         require_unchanged(zones, committed.batches, None, Checked(zones))
     assert "batch b17 of S91" in str(told.value)
@@ -108,7 +109,7 @@ def test_what_was_hashed_is_believed_for_a_week_and_never_from_a_day_to_come(
     checked = Checked(zones)
     digest = checked.sha256(path)
     checked.write()
-    remembered = zones.restricted / "checked.parquet"
+    remembered = zones.restricted / "checked" / "others.parquet"
     rows = pq.read_table(remembered).to_pylist()
     for row in rows:
         row |= {"sha256": "0" * 64, "full_at": row["full_at"] + days * 86_400}
@@ -132,5 +133,5 @@ def test_a_second_name_makes_no_file_another_one(zones: Zones) -> None:
 def test_a_batch_of_the_release_before_that_is_gone_is_named(zones: Zones, tmp_path: Path) -> None:
     previous = release(tmp_path, make_cohort()).path
     with pytest.raises(GateBlockedError, match="batch b-S91 of S91, batch b-S92 of S92"):
-        require_no_batch_gone(previous, read_committed(zones))
-    require_no_batch_gone(None, read_committed(zones))
+        require_no_batch_gone(previous, read_committed(zones)[0])
+    require_no_batch_gone(None, read_committed(zones)[0])

@@ -358,5 +358,32 @@ def test_a_release_of_another_major_contract_is_said_to_be_of_another_version(ho
     assert ("REL-VERSION", "subject") in home.findings(OLD)
 
 
+@pytest.mark.parametrize("is_older", [True, False], ids=["of an older contract", "changed"])
+def test_fewer_columns_are_those_of_an_older_contract_where_the_release_says_so(
+    home: Home, *, is_older: bool
+) -> None:
+    for path in (home.old / "tables" / "subject").glob("*.parquet"):
+        fewer = pq.read_table(path).drop_columns(["ascertainment"])
+        path.unlink()
+        write_parquet(fewer, path)
+    if is_older:
+        major = CONTRACTS["subject"].version.partition(".")[0]
+        manifest = read_manifest(home.old)
+        manifest["contracts"]["subject"]["version"] = f"{major}.0.0-before"
+        put(home.old / "manifest.json", canonical_json(manifest))
+    rules = {rule for rule, table in home.findings(OLD) if table == "subject"}
+    assert ("REL-VERSION" in rules, "REL-CONTRACT" in rules) == (is_older, not is_older)
+
+
+def test_a_table_that_came_later_is_told_as_of_a_later_version(home: Home) -> None:
+    manifest = read_manifest(home.old)
+    del manifest["contracts"]["lesion"], manifest["tables"]["lesion"]
+    put(home.old / "manifest.json", canonical_json(manifest))
+    shutil.rmtree(home.old / "tables" / "lesion")
+    rules = {rule for rule, table in home.findings(OLD) if table == "lesion"}
+    assert "REL-VERSION" in rules
+    assert "REL-CONTRACT" not in rules
+
+
 def test_sums_of_a_release_are_those_that_sha256sum_reads(pristine: Home) -> None:
     assert "livercohort.pub" in read_sums(pristine.new)
