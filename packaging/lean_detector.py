@@ -3,7 +3,7 @@
 PP-OCRv4's detector as it was exported multiplies, adds, clips and divides in single steps over
 large maps, and convolves maps that were only enlarged. All of this is rewritten by algebra that
 holds exactly, so weights are neither rounded nor trained again; what differs is the rounding of
-32-bit numbers (1e-6 of a probability, `tests/unit/inspect/test_models.py`):
+32-bit numbers (1e-5 of a probability, `tests/unit/inspect/test_models.py`):
 
 - scales and shifts behind a convolution go into its weights and its bias;
 - hard swish `s * y * clip(y + 3, 0, 6) / 6` becomes a hard sigmoid and a product, both of which
