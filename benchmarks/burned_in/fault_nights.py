@@ -103,17 +103,14 @@ def told(printed: str) -> dict[str, int]:
 
 
 def spoil_models(before: Path, fault: str) -> None:
-    """Write a package of models of which the one that reads is spoilt."""
+    """Write a package with the model that reads, spoilt; the other lies in the product."""
     rules = load_rules()
-    write(before / rules.models["recognition"].package / "__init__.py", "")
-    for part, data in read_models(rules).items():
-        model = rules.models[part]
-        place = before / model.package / model.file
-        if part == "recognition" and fault == "missing":
-            continue
-        if part == "recognition":
-            data = data[:-100] if fault == "truncated" else data[:-1] + bytes([data[-1] ^ 1])
-        place.parent.mkdir(parents=True, exist_ok=True)
+    model, data = rules.models["recognition"], read_models(rules)["recognition"]
+    write(before / model.package / "__init__.py", "")
+    place = before / model.package / model.file
+    place.parent.mkdir(parents=True)
+    if fault != "missing":
+        data = data[:-100] if fault == "truncated" else data[:-1] + bytes([data[-1] ^ 1])
         place.write_bytes(data)
 
 

@@ -31,11 +31,16 @@ def decoded_values(data: bytes) -> NDArray[Any]:
     Raises
     ------
     Exception
-        Whatever reading or decoding raises; the caller holds the object.
+        Whatever reading or decoding raises, and ValueError for values that are no integers
+        (Float Pixel Data, PS3.3 C.7.6.24): nothing here would see a picture in them, least of
+        all where one is not a number. The caller holds the object.
     """
     from pydicom.pixels.utils import pixel_array  # decoders are loaded by few objects
 
-    if _DEFLATED in data[:_META_BYTES]:
-        # The reader for pixels alone sees no element in a deflated file (PS3.5 A.5).
-        return np.asarray(pixel_array(dcmread(BytesIO(data)), raw=True))
-    return np.asarray(pixel_array(BytesIO(data), raw=True))
+    # The reader for pixels alone sees no element in a deflated file (PS3.5 A.5).
+    deflated = _DEFLATED in data[:_META_BYTES]
+    source = dcmread(BytesIO(data)) if deflated else BytesIO(data)
+    values = np.asarray(pixel_array(source, raw=True))
+    if values.dtype.kind not in "iu":
+        raise ValueError(f"pixels are {values.dtype}, expected integers")
+    return values

@@ -11,43 +11,12 @@ from numpy.typing import NDArray
 from pydicom.datadict import tag_for_keyword
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from schemas.dicom.elements import PIXEL_DATA, Header, scan_file
+from schemas.dicom.elements import PIXEL_DATA, scan_file, scan_places
 from schemas.dicom.pixel_values import decoded_values
+from schemas.dicom.scan_errors import ScanError
 
 _PLAIN = frozenset({str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian)})
 _WORD_BITS = 16
-
-
-def values_of_file(path: Path) -> NDArray[Any]:
-    """Return the values of a file as `schemas.dicom.pixel_values.decoded_values` does.
-
-    Nine of ten objects hold 16-bit words that need no decoder; those that use every bit of a
-    word, or are unsigned and use no bit beyond the stored ones, are read as they lie.
-    """
-    data = path.read_bytes()
-    header = scan_file(data)
-    plain = _plain_values(header)
-    return decoded_values(data) if plain is None else plain
-
-
-def _plain_values(header: Header) -> NDArray[Any] | None:
-    rows, columns, bits, stored, high, samples = (
-        _number(header, k)
-        for k in ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "SamplesPerPixel")
-    )
-    signed = _number(header, "PixelRepresentation")
-    frames = header.get(_tag("NumberOfFrames")).strip(b"\0 ") or b"1"
-    if header.transfer_syntax not in _PLAIN or (bits, samples) != (_WORD_BITS, 1):
-        return None
-    if high != stored - 1 or (signed and stored < bits) or not frames.isdigit():
-        return None
-    shape = (rows, columns) if int(frames) == 1 else (int(frames), rows, columns)
-    value = header.get(PIXEL_DATA)
-    n_values = int(np.prod(shape))
-    if not n_values or len(value) < 2 * n_values:
-        return None
-    values = np.frombuffer(value, "<i2" if signed else "<u2", count=n_values).reshape(shape)
-    return None if not signed and int(values.max()) >= 1 << stored else values
 
 
 def _tag(keyword: str) -> int:
@@ -57,8 +26,71 @@ def _tag(keyword: str) -> int:
     return tag
 
 
-def _number(header: Header, keyword: str) -> int:
-    return int.from_bytes(header.get(_tag(keyword)), "little")
+_FRAMES = _tag("NumberOfFrames")
+_NUMBERS = tuple(
+    _tag(keyword)
+    for keyword in (
+        *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit"),
+        *("SamplesPerPixel", "PixelRepresentation"),
+    )
+)
+_WANTED = frozenset({*_NUMBERS, _FRAMES, PIXEL_DATA})
+
+
+def values_of_file(path: Path) -> NDArray[Any]:
+    """Return the values of a file as `schemas.dicom.pixel_values.decoded_values` does.
+
+    Nine of ten objects hold 16-bit words that need no decoder; those that use every bit of a
+    word, or are unsigned and use no bit beyond the stored ones, are read as they lie.
+
+    Raises
+    ------
+    Exception
+        Whatever scanning, reading or decoding raises: the caller holds the series.
+    """
+    data = path.read_bytes()
+    facts = _facts_of(data)
+    if facts is None:
+        scan_file(data)  # strictly: raises what is wrong with it
+        return decoded_values(data)
+    plain = _plain_values(facts)
+    return decoded_values(data) if plain is None else plain
+
+
+def _facts_of(data: bytes) -> dict[int, bytes] | None:
+    """Return the elements that say how pixels lie, and these; None where they are not plain.
+
+    Sequences are stepped over: of a header of hundreds of elements nine matter.
+    """
+    try:
+        syntax, places = scan_places(data)
+    except ScanError:
+        return None
+    found: dict[int, bytes] = {}
+    for place in places if syntax in _PLAIN else ():
+        if place.tag in _WANTED:
+            if place.tag in found or place.undefined_length or place.end > len(data):
+                return None
+            found[place.tag] = data[place.begin : place.end]
+    return found or None
+
+
+def _plain_values(facts: dict[int, bytes]) -> NDArray[Any] | None:
+    rows, columns, bits, stored, high, samples, signed = (
+        int.from_bytes(facts.get(tag, b""), "little") for tag in _NUMBERS
+    )
+    frames = facts.get(_FRAMES, b"").strip(b"\0 ") or b"1"
+    if (bits, samples) != (_WORD_BITS, 1) or not frames.isdigit():
+        return None
+    if high != stored - 1 or (signed and stored < bits):
+        return None
+    shape = (rows, columns) if int(frames) == 1 else (int(frames), rows, columns)
+    value = facts.get(PIXEL_DATA, b"")
+    n_values = int(np.prod(shape))
+    if not n_values or len(value) < 2 * n_values:
+        return None
+    values = np.frombuffer(value, "<i2" if signed else "<u2", count=n_values).reshape(shape)
+    return None if not signed and int(values.max()) >= 1 << stored else values
 
 
 def images_in(values: NDArray[Any]) -> Iterator[NDArray[Any]]:

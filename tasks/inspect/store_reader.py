@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +52,13 @@ class Reader:
         words = self._read.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._alphabet = ("", *words, " ")
 
-    def read(self, picture: NDArray[np.uint8], *, turned: bool = False) -> list[Reading]:
+    def read(
+        self,
+        picture: NDArray[np.uint8],
+        *,
+        turned: bool = False,
+        is_read: Callable[[TurnedBox], bool] = lambda _: True,
+    ) -> list[Reading]:
         """Return what can be read in a picture.
 
         Parameters
@@ -61,18 +68,23 @@ class Reader:
             picture; a line is read in each.
         turned : bool
             Whether it was turned by a quarter (`readings_of`).
+        is_read : callable
+            Whether a box is read at all.
         """
-        planes = picture.astype(np.float32) / 127.5 - 1
+        planes = picture.astype(np.float32)
+        planes /= 127.5
+        planes -= 1
         (answer,) = self._detect.run(None, {"x": planes[np.newaxis]})
         different = [
             i
-            for i in range(len(planes))
-            if not any(np.array_equal(planes[i], other) for other in planes[:i])
+            for i in range(len(picture))
+            if not any(np.array_equal(picture[i], other) for other in picture[:i])
         ]
         boxes = boxes_of(answer[0, 0])
         return [
             reading
             for box in (*boxes, *rows_of(boxes))
+            if is_read(box)
             for along in readings_of(box, turned=turned)
             for plane in different
             if (reading := self._line(planes[plane], plane, box, along)) is not None

@@ -28,7 +28,7 @@ from tasks.inspect.views import (
     scaled_shape,
     turned_back,
 )
-from tasks.inspect.words import Standing, standing_of
+from tasks.inspect.words import BoxLooks, Standing, is_body, standing_of
 
 #: A detector boxes the strokes closely; a mask has to cover their soft edges too.
 _MARGIN_PX = 2
@@ -143,15 +143,25 @@ class _Series:
     ) -> None:
         self._n_views += 1
         side = max(picture.shape[1:])
-        for reading in self._reader.read(picture, turned=turned):
+        brightness = None if still is None else still.astype(np.float32)
+        known: dict[TurnedBox, BoxLooks] = {}
+
+        def looks_of(box: TurnedBox) -> BoxLooks:
+            if box not in known:
+                stands = 0.0 if brightness is None else _mean_in(brightness, box)
+                known[box] = BoxLooks(box.length / box.height, box.height / side, stands)
+            return known[box]
+
+        def is_read(box: TurnedBox) -> bool:
+            return not is_body(looks_of(box), self._rules)
+
+        for reading in self._reader.read(picture, turned=turned, is_read=is_read):
             standing = standing_of(
                 reading.text,
                 reading.confidence,
                 self._rules,
                 self._job.words,
-                aspect=reading.box.length / reading.box.height,
-                share=reading.box.height / side,
-                still=0.0 if still is None else _mean_in(still, reading.box),
+                **looks_of(reading.box)._asdict(),
             )
             if standing is not Standing.NOTHING:
                 corners = _corners(reading.box, picture.shape[1], turned=turned)
@@ -169,10 +179,10 @@ class _Series:
                 self._found.append((box, standing))
 
 
-def _mean_in(plane: Picture, box: TurnedBox) -> float:
-    """Return the mean of a plane in a box, 0 to 1."""
+def _mean_in(plane: NDArray[np.float32], box: TurnedBox) -> float:
+    """Return the mean of a plane of 0 to 255 in a box, 0 to 1."""
     size = max(1, round(box.height))
-    return float(crop(plane.astype(np.float32), box, box.along, size, plane.shape[1]).mean()) / 255
+    return float(crop(plane, box, box.along, size, plane.shape[1]).mean()) / 255
 
 
 def _corners(box: TurnedBox, side: int, *, turned: bool) -> NDArray[np.float64]:

@@ -242,10 +242,24 @@ def windowed(plane: Plane, window: str, least: float, rules: InspectionRules) ->
     `given` takes values of 0 to 1 for it; `whole` is the whole range of values; `local` sets
     each pixel against the mean and the deviation of its surroundings: a name on bone and one in
     air are as easily seen.
+
+    Raises
+    ------
+    ValueError
+        If values vary and their picture does not, or they are no numbers: nobody has looked.
     """
     if window == "given":
         return _bytes(plane)
-    plane = np.clip(plane, *_bounds(plane))
+    reach = float(plane.max()) - float(plane.min())
+    if not np.isfinite(reach):
+        raise ValueError("values are no numbers: a picture shows nothing of them")
+    picture = _windowed(np.clip(plane, *_bounds(plane)), window, least, rules)
+    if reach >= least and picture.min() == picture.max():
+        raise ValueError("a picture shows nothing of values that vary")
+    return picture
+
+
+def _windowed(plane: Plane, window: str, least: float, rules: InspectionRules) -> Picture:
     if window == "whole":
         low, high = float(plane.min()), float(plane.max())
         return _bytes((plane - low) / max(high - low, 1e-6))

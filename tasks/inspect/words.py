@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection
 from enum import IntEnum
+from typing import NamedTuple
 
 from tasks.inspect.rules import InspectionRules
 
@@ -25,6 +26,24 @@ class Standing(IntEnum):
     MARK = 1
     TEXT = 2
     PERSON = 3
+
+
+class BoxLooks(NamedTuple):
+    """What a box looks like, as `standing_of` takes it."""
+
+    aspect: float
+    share: float
+    still: float
+
+
+def is_body(looks: BoxLooks, rules: InspectionRules) -> bool:
+    """Return whether a box is the body whatever is read in it, so that nothing need be.
+
+    As high as the body only Han and the person's own words count, and two characters of Han are
+    longer than that; one alone counts where it stands still.
+    """
+    high = looks.share > rules["body_share"] and looks.aspect < rules["body_aspect"]
+    return high and looks.still < rules["still_share"]
 
 
 def standing_of(

@@ -19,7 +19,7 @@ from tasks.inspect.plan import Series, job_of, judge, series_of
 from tasks.inspect.records import FoundBox, Looked, PixelsOfFile
 from tasks.inspect.rules import load_rules
 from tasks.inspect.store_worker import joined
-from tasks.inspect.words import Standing, standing_of, telling
+from tasks.inspect.words import BoxLooks, Standing, is_body, standing_of, telling
 
 RULES = load_rules()
 RING = KeyRing(b"k" * 32)
@@ -74,6 +74,22 @@ def test_a_box_as_high_as_the_body_holds_no_few_letters_but_the_persons_own() ->
     assert standing_of("王丽华", 0.96, RULES, (), share=0.59) is Standing.TEXT
     assert standing_of("ZHOU", 0.96, RULES, (), share=0.59) is Standing.TEXT
     assert standing_of("张伟", 0.96, RULES, telling({"张伟"}), share=0.59) is Standing.PERSON
+
+
+@pytest.mark.parametrize(
+    ("aspect", "share", "still", "read"),
+    [
+        (1.2, 0.59, 0.0, False),
+        (1.4, 0.59, 0.0, True),
+        (1.2, 0.49, 0.0, True),
+        (1.0, 0.59, 0.2, True),
+    ],
+    ids=["a body", "room for two of Han", "no body", "one of Han that stands still"],
+)
+def test_only_a_box_of_the_body_in_which_nothing_could_count_is_not_read(
+    aspect: float, share: float, still: float, read: bool
+) -> None:
+    assert is_body(BoxLooks(aspect, share, still), RULES) is not read
 
 
 def test_a_persons_own_word_is_believed_sooner_and_beats_a_mark() -> None:

@@ -22,13 +22,15 @@ from pydicom.uid import (
 
 from schemas.dicom.pixel_digests import pixel_content
 from schemas.dicom.pixel_values import decoded_values
+from tasks.inspect import views
 from tasks.inspect.records import ImageFile, InspectJob
 from tasks.inspect.rules import load_rules
 from tasks.inspect.store_models import read_models
 from tasks.inspect.store_pixels import images_in, values_of_file
 from tasks.inspect.store_worker import look, start_worker
+from tasks.inspect.views import windowed
 from tests.jpeg_2000 import in_jpeg_2000
-from tests.unit.inspect.pictures import CORNER, body, write_file, written
+from tests.unit.inspect.pictures import AIR, CORNER, body, write_file, written
 
 RULES = load_rules()
 EIGHT: dict[str, Any] = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
@@ -85,6 +87,35 @@ def test_a_name_is_found_in_every_kind_of_pixels_and_none_where_is_none(
     n_frames = len(list(images_in(values_of_file(path))))
     looked = look(InspectJob((ImageFile("1", path, n_frames),), draw=5, every_frame=True))
     assert bool(looked.boxes) is found
+
+
+def test_pixels_that_are_no_integers_are_not_looked_at(tmp_path: Path) -> None:
+    """A picture of them would be black where one is not a number, and so would pass as clean."""
+    values = _named(body(0)).astype(np.float32)
+    values[0, 0] = np.nan
+    path = write_file(tmp_path / "a.dcm", body(0), "1")
+    data = dcmread(path)
+    del data.PixelData, data.BitsStored, data.HighBit, data.PixelRepresentation
+    data.BitsAllocated = 32
+    data.add_new("FloatPixelData", "OF", values.tobytes())
+    data.save_as(path)
+    with pytest.raises(ValueError, match="float32"):
+        look(InspectJob((ImageFile("1", path),), draw=5, every_frame=False))
+
+
+@pytest.mark.parametrize("window", ["local", "whole"])
+def test_values_that_are_no_numbers_or_are_lost_give_no_picture(
+    window: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = body(0).astype(np.float32)
+    flat = np.zeros_like(plane)
+    assert windowed(plane, window, 1.0, RULES).std() > 1
+    assert not windowed(flat, window, 1.0, RULES).std()
+    with pytest.raises(ValueError, match="shows nothing"):
+        windowed(np.where(plane > AIR, plane, np.nan), window, 1.0, RULES)
+    monkeypatch.setattr(views, "_windowed", lambda *_: flat.astype(np.uint8))
+    with pytest.raises(ValueError, match="shows nothing"):
+        windowed(plane, window, 1.0, RULES)
 
 
 def _packed(source: Path, syntax: Any) -> Path:
