@@ -60,7 +60,7 @@ def with_syntax(data: Dataset, syntax: str) -> bytes:
 
 
 @pytest.fixture
-def another_keyword(monkeypatch: pytest.MonkeyPatch) -> str:
+def another_keyword(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A keyword that the reader harvests from today on, and that no other code has heard of."""
     keyword = "RotationDirection"
     assert keyword not in ATTRIBUTES
@@ -71,7 +71,9 @@ def another_keyword(monkeypatch: pytest.MonkeyPatch) -> str:
     )
     # Workers are forked from here and know the keyword; a server of workers would not.
     monkeypatch.setattr("schemas.run.forking.threading.active_count", lambda: 1)
-    return keyword
+    features_module._fields_of_tag.cache_clear()
+    yield keyword
+    features_module._fields_of_tag.cache_clear()
 
 
 def test_a_keyword_added_to_the_reader_arrives_from_a_folder_in_conversion_and_labels(
@@ -105,10 +107,11 @@ def test_a_keyword_added_to_the_reader_is_read_again_where_slices_differ_in_it(
         deidentify_object(raw, load_profile(), anyone, RING.uid, memory)
     for raw in raws[3:]:
         plain = deidentify_object(raw, load_profile(), anyone, RING.uid)
-        again = replay(raw, memory, load_profile(), anyone, RING.uid)
+        # The replay cannot answer for it, and leaves the file to the plain path.
+        assert replay(raw, memory, load_profile(), anyone, RING.uid) is None
+        again = deidentify_object(raw, load_profile(), anyone, RING.uid, memory)
         assert isinstance(plain, DeidentifiedObject)
-        assert again is not None
-        assert again.features == plain.features
+        assert again == plain
         assert plain.features == replace(
             oracle(b"".join(plain.parts), just_written=True), subject_id=plain.features.subject_id
         )
