@@ -28,6 +28,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.processes import Cost, cost_of, machine_facts
 from benchmarks.stages import new_home
+from schemas.identifiers import SiteCode
+from schemas.run.zones import Zones
+from schemas.tables.warehouse_index import update_index
 from tests.flows.exports import write_key
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +109,8 @@ def commit_again(home: Path, n_times: int) -> int:
                 renamed = pc.binary_join_element_wise(table[column], str(number), ".")
                 table = table.set_column(place, table.schema.field(column), renamed)
             pq.write_table(table, path, compression="zstd", store_schema=False)
+    # As each of the nights that brought them would have done.
+    update_index(Zones(home), SiteCode(SITE))
     return _rows(home)
 
 
