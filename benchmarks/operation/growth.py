@@ -78,6 +78,8 @@ def over_larger_warehouses(
         for _ in range(rounds):
             for name, tree in trees.items():
                 here = shutil.copytree(larger, scratch / "here", symlinks=True)
+                # As each of the nights that brought them would have left it.
+                update_index(Zones(here), SiteCode(SITE))
                 n_before = _rows(here)
                 cost = _ingest(tree, here)
                 _tell(f"{_rows(here) - n_before} new over {n_images}", name, cost)
@@ -109,8 +111,6 @@ def commit_again(home: Path, n_times: int) -> int:
                 renamed = pc.binary_join_element_wise(table[column], str(number), ".")
                 table = table.set_column(place, table.schema.field(column), renamed)
             pq.write_table(table, path, compression="zstd", store_schema=False)
-    # As each of the nights that brought them would have done.
-    update_index(Zones(home), SiteCode(SITE))
     return _rows(home)
 
 
