@@ -28,6 +28,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.processes import Cost, cost_of, machine_facts
 from benchmarks.stages import new_home
+from schemas.identifiers import SiteCode
+from schemas.run.zones import Zones
+from schemas.tables.warehouse_index import update_index
 from tests.flows.exports import write_key
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +78,8 @@ def over_larger_warehouses(
         for _ in range(rounds):
             for name, tree in trees.items():
                 here = shutil.copytree(larger, scratch / "here", symlinks=True)
+                # As each of the nights that brought them would have left it.
+                update_index(Zones(here), SiteCode(SITE))
                 n_before = _rows(here)
                 cost = _ingest(tree, here)
                 _tell(f"{_rows(here) - n_before} new over {n_images}", name, cost)

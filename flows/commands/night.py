@@ -18,6 +18,7 @@ from flows.commands.console import (
     show_progress,
 )
 from schemas.errors import BadInputError, ExitCode
+from schemas.run.arrow_memory import give_memory_back
 from schemas.run.settings import Settings, apply_environment
 
 InboxOption = Annotated[
@@ -42,6 +43,7 @@ def ingest(
     Example: livercohort ingest --all --inbox /data/inbox
     Example: livercohort ingest S91 --rehearse
     """
+    give_memory_back()
     from flows.home_facts import gated_sites
 
     settings = apply_environment(home=home, inbox=inbox, workers=workers)

@@ -21,6 +21,7 @@ from flows.commands.console import (
     show_progress,
 )
 from schemas.errors import BadInputError, ExitCode
+from schemas.run.arrow_memory import give_memory_back
 from schemas.run.settings import apply_environment
 
 if TYPE_CHECKING:
@@ -61,12 +62,11 @@ def deidentify(
 
     Example: livercohort deidentify export/dicom out --site S91 --subject-from patient_id
     """
-    from schemas.run.arrow_memory import give_memory_back
+    give_memory_back()
     from schemas.run.sites import site_code
     from schemas.run_context import require_key
     from tasks.deidentify.store_folder import deidentify_folder
 
-    give_memory_back()
     settings = apply_environment(home=home, workers=workers)
     code = site_code(site)
     ring = require_key(settings, code)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.pixel_decisions import Question
@@ -120,7 +121,13 @@ def facts_table(outcomes: pa.Table, facts: Sequence[bytes]) -> pa.Table:
                 column += _kept(columns, name, kept)
         arrays = [arrow_array(values[item.name], item.type) for item in schema]
         parts.append(pa.table(arrays, schema=schema))
-    return pa.concat_tables(parts).sort_by("sop_uid").combine_chunks()
+    whole = pa.concat_tables(parts)
+    order = pc.sort_indices(whole["sop_uid"])
+    columns = whole.columns[::-1]
+    del parts, whole
+    # One after the other, and gone when it is in order: no second table beside the first.
+    ordered = [columns.pop().combine_chunks().take(order) for _ in schema]
+    return pa.table(ordered, schema=schema)
 
 
 def accepted_numbers(outcomes: pa.Table) -> np.ndarray:

@@ -81,9 +81,10 @@ def deidentify_folder(
         dst.rmdir()
     with directory_published_as(dst) as staging:
         batch = run_jobs(jobs, subjects, staging, workers)
-        files = _withhold_found(batch, staging, workers)
-        write_audit(staging / AUDIT_FILE, files, batch.kinds, ring)
-        write_facts(staging / FACTS_FILE, files, batch.facts)
+        files, kinds, facts = _withhold_found(batch, staging, workers), batch.kinds, batch.facts
+        del batch  # what people are called, of all that was found
+        write_audit(staging / AUDIT_FILE, files, kinds, ring)
+        write_facts(staging / FACTS_FILE, files, facts)
     return _summary(files)
 
 
