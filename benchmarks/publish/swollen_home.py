@@ -41,6 +41,7 @@ _COPIED = {
     "instance": ("sop_uid", "series_uid", "study_uid", "frame_of_reference_uid"),
     "file": ("sop_uid", "study_uid"),
     "inspection": ("series_uid",),
+    "volume": (),  # without rows
 }
 
 
@@ -74,6 +75,8 @@ def _copy(zones: Zones, source: Path, number: int) -> tuple[str, str, str]:
             )
         if stem == "file":
             table = table.filter(pc.is_valid(table["sop_uid"]))
+        if stem == "volume":
+            table = table.slice(0, 0)
         pq.write_table(table, folder / f"{stem}.parquet", store_schema=False)
         notes[stem] = {
             "rows": table.num_rows,

@@ -130,9 +130,10 @@ def _detach(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _insert(connection: duckdb.DuckDBPyConnection, name: str, table: Rows) -> None:
     if isinstance(table, list):
-        # One after another: each is sorted, and its rows stay beside each other.
-        for path in table:
-            connection.execute(f'INSERT INTO "{name}" SELECT * FROM read_parquet(?)', [str(path)])  # noqa: S608  # names of our own contracts
+        # At once, in their order: an insertion for each leaves row groups that are half empty, half
+        # as large a file again, and three times the memory.
+        files = [str(path) for path in table]
+        connection.execute(f'INSERT INTO "{name}" SELECT * FROM read_parquet(?)', [files])  # noqa: S608  # names of our own contracts
         return
     connection.register("incoming", table.combine_chunks())
     connection.execute(f'INSERT INTO "{name}" SELECT * FROM incoming')  # noqa: S608  # names of our own contracts

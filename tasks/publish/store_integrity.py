@@ -115,9 +115,12 @@ def _damages(
 def _of_image(
     path: Path, stated: str, checked: Checked, zones: Zones, damage: Callable[[str, str], _Damage]
 ) -> Iterator[_Damage]:
-    if not path.is_file():
+    try:
+        found = checked.sha256(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         yield damage(path.relative_to(zones.warehouse).as_posix(), "is missing")
-    elif checked.sha256(path) != stated:
+        return
+    if found != stated:
         yield damage(path.relative_to(zones.warehouse).as_posix(), "was changed")
 
 
