@@ -17,7 +17,7 @@ FILES = ("annotations.csv", "faces.csv", "models.csv", "thresholds.csv", "views.
 _ID_DIGITS = 16
 #: What a plane may be made of, and how its values become brightness.
 PLANES = frozenset(
-    ["min", "mean", "max", "still", "up", "down", "change", "first", "middle", "last", "sample"]
+    ["min", "mean", "max", "still", "up", "down", "first", "middle", "last", "sample"]
 )
 WINDOWS = frozenset({"local", "whole", "given"})
 _FACE_TESTS = frozenset({"body_part", "length_mm", "head_sections"})

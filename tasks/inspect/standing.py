@@ -76,10 +76,6 @@ class Steps:
         """Return the greatest step to a smaller value, in stored values, as a positive number."""
         return -self._down
 
-    def change(self) -> Plane:
-        """Return the greatest step to either side, in stored values."""
-        return np.maximum(self._up, -self._down)
-
 
 def stillness(deviation: Plane, n_images: int) -> Plane:
     """Return how still each pixel stands beside its surroundings, 0 to 1.

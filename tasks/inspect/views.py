@@ -26,12 +26,6 @@ _PROJECTIONS = {
     "still": MEAN,
     "up": MAXIMUM,
     "down": MINIMUM,
-    "change": MAXIMUM,
-}
-_STEPS: dict[str, Callable[[Steps], Plane]] = {
-    "up": Steps.up,
-    "down": Steps.down,
-    "change": Steps.change,
 }
 Picture = NDArray[np.uint8]
 #: Local contrast is told in so many standard deviations of the surroundings.
@@ -142,8 +136,8 @@ class Projections:
             found = self._spread.mean()
         if source == "still" and self._spread is not None:
             found = stillness(self._spread.deviation(), self.n_images)
-        if source in _STEPS and self._steps is not None:
-            found = _STEPS[source](self._steps)
+        if source in ("up", "down") and self._steps is not None:
+            found = self._steps.up() if source == "up" else self._steps.down()
         if source in places:
             _, found = self._image(places[source])
         if found is None:
