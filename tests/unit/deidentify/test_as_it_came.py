@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.dicom.deciding_attributes import load_deciding_attributes
 from schemas.dicom.elements import RawElement, scan_file
 from schemas.dicom.encode import element_parts
 from tasks.deidentify.as_it_came import as_it_came, kept_as_it_came
@@ -134,6 +135,15 @@ def test_what_is_removed_unread_is_removed_by_the_plan(
         if is_removed_unread(at, creators, EXPLICIT):
             planned = plan_element(RawElement(at, vr, value), creators, EXPLICIT)
             assert outcome_of(planned) == outcome_of(removed(at))
+
+
+def test_what_decides_something_is_never_removed_unread() -> None:
+    for tag in load_deciding_attributes().public:
+        element = RawElement(tag, None, b"1 ")
+        lost = plan_element(element, {}, EXPLICIT).lost
+        assert not (lost and is_removed_unread(tag, {}, EXPLICIT))
+    ruled = load_profile().rules[ROOT]
+    assert set(load_deciding_attributes().public) - set(ruled)
 
 
 def test_most_of_what_no_rule_names_is_removed_unread() -> None:

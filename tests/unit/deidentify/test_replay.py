@@ -221,6 +221,18 @@ def test_a_file_that_states_its_pixels_otherwise_is_checked_by_what_it_states(
     assert deidentify_object(third, load_profile(), anyone, RING.uid, memory) == plain(third)
 
 
+@pytest.mark.parametrize("known", [b"IS\2\0ab", b"IS\0\0"], ids=["no number", "empty"])
+def test_a_number_where_the_file_before_had_none_is_decided_anew(known: bytes) -> None:
+    head = b"\x20\x00\x13\x00"
+    usual = [to_bytes(data) for data in make_series(n_slices=3)]
+    number = head + b"IS\2\0001 "
+    assert usual[0].count(number) == 1
+    memory = learned(usual[0].replace(number, head + known))
+    for raw in (*usual[1:], usual[0]):
+        done = deidentify_object(raw, load_profile(), anyone, RING.uid, memory)
+        assert done == plain(raw)
+
+
 def test_values_that_only_the_full_parser_reads_go_the_plain_path(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
