@@ -78,12 +78,14 @@ def _clean(text: str) -> str:
 
 
 def clean_words(text: str) -> list[str]:
-    """Return the words of `clean_descriptor(text)`.
+    """Return the words of `clean_descriptor(text)`."""
+    words = _words_of(text)
+    # Words that stand side by side only now may be an idiom: `-c-c+c` is without, and both.
+    return words if (cleaned := " ".join(words)) == text else clean_words(cleaned)
 
-    Notes
-    -----
-    New texts are made of known parts: cut where nothing reaches across, each part is read once.
-    """
+
+def _words_of(text: str) -> list[str]:
+    # New texts are made of known parts: cut where nothing reaches across, each part is read once.
     words: list[str] = []
     for part in _SEAM.split(_normalise(text)):
         words += _words_of_part(part)

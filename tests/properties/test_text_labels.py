@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from schemas.dicom import descriptors
 from schemas.dicom.contrast_agents import read_agent_table
 from schemas.dicom.descriptor_vocabulary import read_vocabulary
-from schemas.dicom.descriptors import clean_words
 from tasks.harmonise.decide import decide
 from tasks.harmonise.matching import _B_VALUE, _time_of, stated_delays_s
 from tasks.harmonise.reconstruction import BODY, kernel_class_of_words
@@ -37,8 +36,7 @@ _TEXTS = st.lists(
 
 def _plain_label(text: str, modality: str) -> StringLabel:
     """Return the label by the definition of a rule, one rule after the other."""
-    whole = descriptors._words_of_part(descriptors._normalise(text))
-    words = descriptors._without_initials(list(whole))
+    words = _plain_words(text)
     votes = [
         Vote(rule.rule_id, rule.facet, rule.vote, rule.priority, "SeriesDescription", matched)
         for rule in read_rules().rules
@@ -50,11 +48,20 @@ def _plain_label(text: str, modality: str) -> StringLabel:
         for matched in _matched(rule, words)
     ]
     decision = decide(modality or None, resolve(votes), Facets())
-    cleaned = " ".join(clean_words(text))
+    cleaned = " ".join(words)
     if decision.label in _CT_PHASES and kernel_class_of_words(cleaned) not in (BODY, None):
         evidence = (*decision.evidence, "KERNEL SeriesDescription")
         return StringLabel(UNCLASSIFIED, "X", evidence)
     return StringLabel(decision.label, decision.tier, decision.evidence)
+
+
+def _plain_words(text: str) -> list[str]:
+    while True:
+        whole = descriptors._words_of_part(descriptors._normalise(text))
+        words = descriptors._without_initials(list(whole))
+        if " ".join(words) == text:
+            return words
+        text = " ".join(words)
 
 
 def _matched(rule: Rule, words: list[str]) -> list[str]:
