@@ -10,12 +10,14 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 _SUBJECT = "subject_id"
 
@@ -102,12 +104,15 @@ class PartedTable:
         parts = {site: part.only(released) for site, part in self.parts.items()}
         return PartedTable(self.schema, {s: part for s, part in parts.items() if part.num_rows})
 
-    def dataset(self) -> ds.Dataset:
+    def dataset(self) -> Dataset:
         """Return whole files as one dataset, to be streamed."""
+        # It brings pandas along, which a night has no use for.
+        from pyarrow.dataset import dataset
+
         if any(part.subjects is not None for part in self.parts.values()):
             raise ValueError("files hold rows of others")
         files = [str(part.path) for part in self.parts.values()]
-        return ds.dataset(files, schema=self.schema) if files else ds.dataset(self.whole())
+        return dataset(files, schema=self.schema) if files else dataset(self.whole())
 
     def whole(self) -> pa.Table:
         """Return all rows in memory: for a short table, such as one that Excel can hold."""
