@@ -173,9 +173,8 @@ def _name_forms(name: str, *, with_initials: bool) -> Iterator[_Form]:
 
 
 def _text_forms(text: str) -> Iterator[_Form]:
-    if wide := count_wide(text):
-        if wide >= OWN_WIDE_CHARACTERS:
-            yield _Form(text, own_only=False, edge=Edge.NONE)
+    if count_wide(text) >= OWN_WIDE_CHARACTERS:
+        yield _Form(text, own_only=False, edge=Edge.NONE)
         return
     telling = sum(c.isalnum() for c in text)
     digits = sum(c.isdigit() for c in text) == telling
