@@ -126,6 +126,24 @@ def test_a_value_is_found_without_the_line_end_it_was_delivered_with(
     assert words.search(f"- {value} -".encode())
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "written"),
+    [
+        (K.NAME, "Ｚｈａｎｇ Ｗｅｉｍｉｎｇ", "zhang weiming"),
+        (K.PATIENT_ID, "Ａ８８１２３４５", "A8812345"),
+        (K.VISIT, "８８１２３４５６", "88123456"),
+        (K.NAME, "ﾔﾏﾀﾞ^ﾀﾛｳ", "ヤマダ タロウ"),
+        (K.NAME, "王\u200b小明", "王小明"),
+    ],
+)
+def test_a_value_typed_in_another_width_is_found_in_the_usual_one(
+    kind: K, value: str, written: str
+) -> None:
+    words = dictionary((kind, value))
+    for text in (value, written):
+        assert kinds(words.search(f"- {text} -".encode())) == {str(kind)}, text
+
+
 def test_a_korean_name_in_two_components_is_found_behind_its_escapes() -> None:
     euc = [part.encode("euc_kr") for part in ("홍", "길동")]
     words = dictionary((K.NAME, "홍^길동"))
