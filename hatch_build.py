@@ -52,19 +52,26 @@ def compiled(root: Path) -> str:
     """Compile in place; return why not, empty when it was done."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return f"{sys.platform} {platform.machine()} has no compiled part"
-    compiler = shlex.split(os.environ.get("CC", "cc"))
+    stated = os.environ.get("CC") or "cc"
+    try:
+        _compile(shlex.split(stated), root)
+    except FileNotFoundError:
+        return f"no C compiler ({stated})"
+    except subprocess.CalledProcessError as error:
+        return f"{stated}: {error.stderr.strip()}"
+    except (OSError, ValueError) as error:
+        # A source that is only read, a compiler that may not be run, a CC that is no command.
+        return f"{stated}: {error}"
+    return ""
+
+
+def _compile(compiler: list[str], root: Path) -> None:
     with tempfile.TemporaryDirectory(dir=root / LIBRARY.parent) as scratch:
         made = Path(scratch, LIBRARY.name)
         command = [*compiler, *_FLAGS, "-o", str(made), str(root / SOURCE)]
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)
-        except FileNotFoundError:
-            return f"no C compiler ({compiler[0]})"
-        except subprocess.CalledProcessError as error:
-            return f"{compiler[0]}: {error.stderr.strip()}"
+        subprocess.run(command, check=True, capture_output=True, text=True, errors="replace")
         # At once: another process may have the one before loaded.
         made.replace(root / LIBRARY)
-    return ""
 
 
 if __name__ == "__main__":

@@ -109,6 +109,11 @@ _COMMENTS = frozenset(
 )
 
 
+#: What may stand before and behind a value and is no part of it: blanks, and control characters,
+#: as an export from a table leaves them at its end of line. Nobody writes them elsewhere.
+_BESIDE_TEXT = "".join(map(chr, range(0x21))) + "\x7f\u3000\ufeff"
+
+
 def harvest_identifiers(header: Header) -> frozenset[Identifier]:
     """Return the identifiers a source header holds, at every depth.
 
@@ -144,7 +149,7 @@ def _of_element(element: RawElement, charset: str) -> Iterator[Identifier]:
         return
     for text in possible_texts(element.value, charset):
         for part in text.split("\\"):
-            value = _canonical(kind, part.strip("\0 "))
+            value = _canonical(kind, part.strip(_BESIDE_TEXT))
             if value:
                 yield Identifier(kind, value)
 

@@ -42,6 +42,7 @@ _OF_OTHER_SCRIPTS = (
 #: The single-byte sets of PS3.3 table C.12-2 in which names have letters beyond ASCII.
 _OF_ACCENTS = tuple(f"iso8859-{part}" for part in (*range(1, 10), 11, 15))
 _LAST_OF_LATIN_1 = "\u00ff"
+_OF_OTHER_WIDTH = ("\uff01", "\uffef")
 #: Letters that no accent can be taken from.
 _LETTERS_NFD_KEEPS = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "đ": "d"})
 _WRITTEN_BY_US = frozenset(["YES", "DCM", "ISO", "UID", "DICM", "DICOM", "NONE"])
@@ -119,6 +120,11 @@ def needles_of_all(
 
 
 def _patterns(identifier: Identifier) -> Iterator[_Pattern]:
+    for text in _as_typed(identifier.value):
+        yield from _patterns_as_typed(identifier._replace(value=text))
+
+
+def _patterns_as_typed(identifier: Identifier) -> Iterator[_Pattern]:
     ours = is_own_words(identifier.value)
     if ours and identifier.kind in _OF_STAFF_AND_PLACES:
         return
@@ -131,6 +137,21 @@ def _patterns(identifier: Identifier) -> Iterator[_Pattern]:
             # What it is searched in is folded byte by byte, whatever the bytes stand for.
             bytes_of = pattern.lower() if form.folded else pattern
             yield _Pattern(form.folded, bytes_of, own_only, form.edge)
+
+
+def _as_typed(text: str) -> tuple[str, ...]:
+    """Return a text, and as another hand types it: in the usual width, without what has none.
+
+    Input methods for Han characters leave letters and digits as wide as these, and Kana half as
+    wide; what is copied from a page has marks in it that nobody sees.
+    """
+    if text.isascii():
+        return (text,)
+    seen = "".join(c for c in text if c <= _LAST_OF_LATIN_1 or unicodedata.category(c) != "Cf")
+    first, last = _OF_OTHER_WIDTH
+    if any(first <= c <= last for c in seen):
+        seen = unicodedata.normalize("NFKC", seen)
+    return (text,) if seen == text else (text, seen)
 
 
 def _days_written(subject: SubjectIdentifiers) -> frozenset[str]:
@@ -173,9 +194,8 @@ def _name_forms(name: str, *, with_initials: bool) -> Iterator[_Form]:
 
 
 def _text_forms(text: str) -> Iterator[_Form]:
-    if wide := count_wide(text):
-        if wide >= OWN_WIDE_CHARACTERS:
-            yield _Form(text, own_only=False, edge=Edge.NONE)
+    if count_wide(text) >= OWN_WIDE_CHARACTERS:
+        yield _Form(text, own_only=False, edge=Edge.NONE)
         return
     telling = sum(c.isalnum() for c in text)
     digits = sum(c.isdigit() for c in text) == telling

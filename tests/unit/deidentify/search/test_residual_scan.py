@@ -11,7 +11,13 @@ import urllib.parse
 import pytest
 from stdnum.cn import ric
 
-from tasks.deidentify.identifiers import Identifier, SubjectIdentifiers, merge_identifiers
+from schemas.dicom.elements import RawElement
+from tasks.deidentify.identifiers import (
+    Identifier,
+    SubjectIdentifiers,
+    harvest_element,
+    merge_identifiers,
+)
 from tasks.deidentify.identifiers import IdentifierKind as K
 from tasks.deidentify.search.needles import needles_of
 from tasks.deidentify.search.residual_scan import (
@@ -83,6 +89,59 @@ def test_a_name_of_another_script_or_with_accents_is_found_in_every_case(
         assert kinds(words.search(b"\0\0" + written.encode(codec) + b"\0\0")) == {"name"}, codec
     for quoted in (urllib.parse.quote(written, safe=" ^,"), json.dumps(written)):
         assert kinds(words.search(quoted.encode())) == {"name"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "written"),
+    [
+        (K.NAME, "Dimitra^ア", "dimitra ア"),
+        (K.NAME, "김^Minjung", "Minjung 김"),
+        (K.PATIENT_ID, "ｱ8812345", "no. ｱ8812345"),
+        (K.HOSPITAL, "Nordklinik Alphabeta 東", "NORDKLINIK ALPHABETA 東"),
+    ],
+)
+def test_one_character_of_another_script_hides_no_text(kind: K, value: str, written: str) -> None:
+    for codec in ("utf-8", "utf-16-le", "utf-16-be"):
+        found = dictionary((kind, value)).search(b"\0\0" + written.encode(codec) + b"\0\0")
+        assert kinds(found) == {str(kind)}, codec
+
+
+@pytest.mark.parametrize("beside", [b"\n", b"\r\n", b"\t", b"\n\0", "\u3000".encode()])
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00100020, "LO", "A8812345"),
+        (0x00080018, "UI", "1.2.840.99999.5678"),
+        (0x00080080, "LO", "Nordklinik Alphabeta"),
+        (0x00100010, "PN", "王小明"),
+    ],
+)
+def test_a_value_is_found_without_the_line_end_it_was_delivered_with(
+    tag: int, vr: str, value: str, beside: bytes
+) -> None:
+    delivered = RawElement(tag, vr, beside + value.encode() + beside)
+    words = Dictionary(
+        [SubjectIdentifiers(ME, None, harvest_element(delivered, "ISO_IR 192"))],
+    )
+    assert words.search(f"- {value} -".encode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "written"),
+    [
+        (K.NAME, "Ｚｈａｎｇ Ｗｅｉｍｉｎｇ", "zhang weiming"),
+        (K.PATIENT_ID, "Ａ８８１２３４５", "A8812345"),
+        (K.VISIT, "８８１２３４５６", "88123456"),
+        (K.NAME, "ﾔﾏﾀﾞ^ﾀﾛｳ", "ヤマダ タロウ"),
+        (K.NAME, "王\u200b小明", "王小明"),
+    ],
+)
+def test_a_value_typed_in_another_width_is_found_in_the_usual_one(
+    kind: K, value: str, written: str
+) -> None:
+    words = dictionary((kind, value))
+    for text in (value, written):
+        assert kinds(words.search(f"- {text} -".encode())) == {str(kind)}, text
 
 
 def test_a_korean_name_in_two_components_is_found_behind_its_escapes() -> None:

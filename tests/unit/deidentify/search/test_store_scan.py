@@ -18,7 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    RLELossless,
+)
 
 from schemas.dicom.elements import inflate_file
 from tasks.deidentify.identifiers import Identifier, SubjectIdentifiers
@@ -179,6 +186,39 @@ def test_pixels_and_voxels_are_not_text(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(to_bytes(data))
     write_maybe_gzip(tmp_path / "a.nii.gz", nifti(text.ljust(64, b"\0")))
     assert scan_paths([tmp_path], DICTIONARY) == []
+
+
+@pytest.mark.parametrize("behind", [b"%s", b"\xfc\xff\xfc\xffOB\0\0\x0a\0\0\0%s", bytes(5) + b"%s"])
+def test_what_stands_behind_the_pixels_of_a_series_known_by_now_is_searched(
+    tmp_path: Path, behind: bytes
+) -> None:
+    for number in range(1, 4):
+        (tmp_path / f"{number}.dcm").write_bytes(to_bytes(make_instance(instance=number)))
+    plain = to_bytes(make_instance(instance=4))
+    (tmp_path / "4.dcm").write_bytes(plain + behind % NAME.encode().ljust(10, b"\0"))
+    assert scan_paths([tmp_path], DICTIONARY) == [ScanHit(tmp_path / "4.dcm", K.NAME, ME)]
+
+
+@pytest.mark.parametrize(
+    ("syntax", "fragment"),
+    [
+        (JPEGLosslessSV1, b"\xff\xd8\xff\xfe\0\x0c%s\xff\xd9"),
+        (JPEG2000Lossless, b"\xff\x4f\xff\x64\0\x0e\0\1%s\xff\xd9"),
+        (RLELossless, b"\1\0\0\0\x40" + bytes(59) + b"%s"),
+    ],
+    ids=["jpeg", "jpeg-2000", "rle"],
+)
+def test_a_name_beside_a_compressed_image_is_found(
+    tmp_path: Path, syntax: UID, fragment: bytes
+) -> None:
+    for number in range(1, 4):
+        (tmp_path / f"{number}.dcm").write_bytes(to_bytes(make_instance(instance=number)))
+    data = make_instance(instance=4)
+    data.file_meta.TransferSyntaxUID = syntax
+    data.PixelData = encapsulate([fragment % NAME.encode().ljust(10)])
+    data["PixelData"].is_undefined_length = True
+    (tmp_path / "4.dcm").write_bytes(to_bytes(data))
+    assert scan_paths([tmp_path], DICTIONARY) == [ScanHit(tmp_path / "4.dcm", K.NAME, ME)]
 
 
 def deflated(instance: Dataset) -> bytes:

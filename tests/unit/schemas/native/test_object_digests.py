@@ -134,6 +134,31 @@ def test_without_a_compiler_the_build_says_so(
     assert not list((tmp_path / "schemas" / "native").glob("*.so"))
 
 
+@pytest.mark.parametrize("stated", ["", " ", "cc 'open", "{file}", "{python} -c {spoilt}"])
+def test_whatever_stands_in_the_way_of_compiling_ends_no_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stated: str
+) -> None:
+    """CC empty, no command, a file that may not be run; a compiler that prints no UTF-8."""
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    native = tmp_path / "schemas" / "native"
+    native.mkdir(parents=True)
+    file = tmp_path / "cc"
+    file.write_text("no program", encoding="utf-8")
+    spoilt = "'import sys; sys.stderr.buffer.write(b\"\\xff\"); sys.exit(1)'"
+    monkeypatch.setenv("CC", stated.format(file=file, python=sys.executable, spoilt=spoilt))
+    assert hook().compiled(tmp_path) != ""  # there is no source either
+    assert not list(native.iterdir())
+
+
+def test_a_source_that_cannot_be_written_gives_the_pure_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "native").write_bytes(b"")  # whoever asks: nothing is written below it
+    assert hook().compiled(tmp_path) != ""
+
+
 def test_nothing_stands_out_of_bounds_under_the_sanitizers(tmp_path: Path) -> None:
     """The same lengths under ASan and UBSan, in a process of their own."""
     if platform.machine() != "x86_64" or shutil.which("cc") is None:
