@@ -26,6 +26,7 @@ from tasks.eligibility.store_kept import forget_verdicts
 from tasks.publish.erase.store_erase import erase_from_releases, publish_without, releases_with
 from tasks.publish.signature import Signer
 from tasks.publish.store import newest_release, point_latest, release_folders, sweep_staging
+from tasks.publish.store_checked import forget_gone
 from tasks.publish.store_kept_images import forget_images
 from tasks.publish.store_origin import record_if_own, record_release
 from tasks.publish.store_remote import (
@@ -116,6 +117,7 @@ def _erase(
     forget_later(zones, ring, site, subject_id)
     forget_verdicts(zones)
     forget_images(zones)
+    forget_gone(zones)
     forget_parts(zones)
     with changing_anchors(zones, ring) as change:
         for path in sorted((zones.warehouse / "batches" / site).glob("[!.]*/batch.json")):

@@ -20,6 +20,8 @@ from schemas.run.zones import Zones
 #: After so many days every image is hashed anew.
 FULL_EVERY_DAYS = 7
 _FOLDER = "checked"
+#: Where releases of before remembered all sites together.
+_OF_BEFORE = "checked.parquet"
 #: What is no image: volumes and what lies beside them.
 _OTHERS = "others"
 _IMAGES = "warehouse/dicom/"
@@ -145,10 +147,7 @@ class _Shelf:
         }
         arrays = [pa.array(made[field.name], field.type) for field in _SCHEMA]
         make_folder(self._path.parent, closed=True)
-        beside = self._path.with_name(f".{self.title}.part")
-        pq.write_table(pa.table(arrays, schema=_SCHEMA), beside)
-        beside.chmod(0o600)
-        beside.replace(self._path)
+        _write(pa.table(arrays, schema=_SCHEMA), self._path)
         self._is_changed = False
 
     def _read(self, now: int) -> None:
@@ -165,6 +164,30 @@ class _Shelf:
             self._known = {}
             return
         self.full_at = oldest
+
+
+def forget_gone(zones: Zones) -> None:
+    """Remove what is remembered of files that are not there any more: after an erasure.
+
+    The one file of all sites, which releases of before kept and nothing reads now, goes too.
+    """
+    (zones.restricted / _OF_BEFORE).unlink(missing_ok=True)
+    for path in sorted((zones.restricted / _FOLDER).glob("*.parquet")):
+        try:
+            known = pq.read_table(path, schema=_SCHEMA)
+        except (OSError, pa.ArrowException):
+            path.unlink()
+            continue
+        there = [(zones.home / name).is_file() for name in known["path"].to_pylist()]
+        if not all(there):
+            _write(known.filter(pa.array(there, pa.bool_())), path)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    beside = path.with_name(f".{path.stem}.part")
+    pq.write_table(table, beside)
+    beside.chmod(0o600)
+    beside.replace(path)
 
 
 def _full_at(path: Path, now: int) -> int | None:

@@ -98,6 +98,13 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     for version in ("1.0.0", "1.1.0", "2.0.0"):
         assert run("verify", version, "--home", home).code == 0
     named = {subject, *(row["series_uid"] for row in instances)}
+    hashed = {
+        place
+        for path in (home / "restricted" / "checked").glob("*.parquet")
+        for place in pq.read_table(path)["path"].to_pylist()
+    }
+    assert hashed
+    assert not [place for place in hashed if any(name in place for name in named)]
     left = [
         path
         for zone in ("warehouse", "releases")

@@ -16,7 +16,7 @@ from schemas.run.zones import Zones
 from schemas.vault.anchors import Anchors
 from tasks.publish.batches import CommittedCohort
 from tasks.publish.store_batches import read_committed
-from tasks.publish.store_checked import Checked
+from tasks.publish.store_checked import Checked, forget_gone
 from tasks.publish.store_integrity import require_no_batch_gone, require_unchanged
 from tests.unit.publish.cohort import make_cohort
 from tests.unit.publish.test_batches import write_batch
@@ -128,6 +128,32 @@ def test_a_second_name_makes_no_file_another_one(zones: Zones) -> None:
     again = Checked(zones)
     assert again.sha256(path) == digest
     assert Checked(zones, rehash=True).sha256(path) == digest
+
+
+def test_of_a_file_that_was_erased_nothing_is_remembered(zones: Zones) -> None:
+    images = [zones.warehouse / "dicom" / site / "1.2" / "1.dcm" for site in ("S91", "S92")]
+    others = [zones.warehouse / name for name in ("stays", "goes")]
+    checked = Checked(zones)
+    for path in (*images, *others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"one")
+        checked.sha256(path)
+    checked.write()
+    folder, of_before = zones.restricted / "checked", zones.restricted / "checked.parquet"
+    of_before.write_bytes((folder / "S91.parquet").read_bytes())
+    untouched = (folder / "S92.parquet").stat().st_ino
+    for gone in (images[0], others[1]):
+        gone.unlink()
+    forget_gone(zones)
+    known = {path.name: pq.read_table(path)["path"].to_pylist() for path in folder.iterdir()}
+    assert known == {
+        "S91.parquet": [],
+        "S92.parquet": ["warehouse/dicom/S92/1.2/1.dcm"],
+        "others.parquet": ["warehouse/stays"],
+    }
+    assert not of_before.exists()
+    assert (folder / "S92.parquet").stat().st_ino == untouched
+    assert (folder / "S91.parquet").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_batch_of_the_release_before_that_is_gone_is_named(zones: Zones, tmp_path: Path) -> None:
