@@ -14,12 +14,12 @@ BASE_PACKAGES ?= ca-certificates,python-is-python3,python3,python3-venv
 BEFORE ?=
 BENCH_ARGS ?=
 
-.PHONY: help demo test bench format lint types imports contracts static check docs golden lock newest monai audit bundle image image-base clean
+.PHONY: help demo test bench format lint types imports contracts static check docs golden lock newest monai audit wheels bundle image image-base clean
 
 help: ## this list
 	@grep -hE '^[A-Za-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(STAMP): requirements.lock pyproject.toml hatch_build.py schemas/native/sha256_lanes.c
+$(STAMP): requirements.lock pyproject.toml hatch_build.py $(wildcard schemas/native/*.[ch])
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "livercohort needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
@@ -84,6 +84,9 @@ audit: $(STAMP) ## known vulnerabilities of what the lock names (needs the netwo
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit
 	.venv-audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
+
+wheels: $(STAMP) ## wheels for Linux x86-64 and arm64 into dist/wheels (for the other one: a compiler for it)
+	$(BIN)/python .ci/wheels.py dist/wheels
 
 bundle: $(STAMP) ## what a machine without a network needs: wheels, SBOM, services (needs the network)
 	$(BIN)/python .ci/bundle.py dist/bundle

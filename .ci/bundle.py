@@ -127,8 +127,18 @@ def main() -> None:
         call("sha256sum", "--quiet", "-c", "SHA256SUMS", cwd=folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     sys.stdout.write(f"{folder}: {len(names) + 1} wheels, {size / 1e6:.0f} MB\n")
+    sys.stdout.write(told_of_compiled(wheels) + "\n")
     if size > _MOST_BYTES:
         sys.exit(f"more than {_MOST_BYTES / 1e9} GB")
+
+
+def told_of_compiled(wheels: Path) -> str:
+    """Say whether the wheel of this clone has the compiled part; without it all is only slower."""
+    (own,) = wheels.glob("livercohort-*.whl")
+    tags = parse_wheel_filename(own.name)[3]
+    if any(tag.platform == "any" for tag in tags):
+        return f"{own.name}: without the compiled part, hashes one by one (no C compiler here?)"
+    return f"{own.name}: with the compiled part"
 
 
 def write_sbom(installed: Path, target: Path, scratch: Path) -> None:

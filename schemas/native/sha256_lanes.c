@@ -1,4 +1,6 @@
-/* SHA-256 (FIPS 180-4) of up to three messages at a time, by the SHA instructions of x86-64.
+/* SHA-256 (FIPS 180-4) of up to three messages at a time, by the SHA instructions of x86-64 and of
+   ARMv8. What differs between them, the rounds and the question whether they are there, is in a
+   header for each; lengths, padding and bounds are here, once.
 
    One message alone leaves these instructions waiting for each other half of the time: each
    round needs the one before it. Rounds of several messages in turn fill that time. Nothing is
@@ -9,14 +11,17 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <cpuid.h>
-#include <immintrin.h>
-
 #define MOST_LANES 3
+
+#if defined(__GNUC__) && defined(__x86_64__)
+#define LANES_ROUNDS "sha256_rounds_x86_64.h"
+#elif defined(__GNUC__) && defined(__AARCH64EL__)
+#define LANES_ROUNDS "sha256_rounds_aarch64.h"
+#endif
+
+#ifdef LANES_ROUNDS
+
 #define BLOCK 64
-#define LANES_INLINE static inline __attribute__((always_inline, target("sha,sse4.1,ssse3")))
-#define LANES_TARGET static __attribute__((noinline, target("sha,sse4.1,ssse3")))
 
 /* FIPS 180-4, 4.2.2 and 5.3.3. */
 static const uint32_t K[64] __attribute__((aligned(16))) = {
@@ -38,61 +43,12 @@ typedef struct {
     size_t n_head, n_rest, n_bytes;
 } Lane;
 
-/* `n` blocks of each lane; the instructions keep the state as ABEF and CDGH. */
-LANES_INLINE void rounds(Lane *const *lanes, const int n_lanes, size_t n) {
-    const __m128i order = _mm_set_epi64x(0x0c0d0e0f08090a0bULL, 0x0405060700010203ULL);
-    __m128i abef[MOST_LANES], cdgh[MOST_LANES];
-    const uint8_t *at[MOST_LANES];
-    for (int i = 0; i < n_lanes; i++) {
-        const __m128i low = _mm_loadu_si128((const __m128i *)&lanes[i]->state[0]);
-        const __m128i high = _mm_loadu_si128((const __m128i *)&lanes[i]->state[4]);
-        const __m128i cdab = _mm_shuffle_epi32(low, 0xB1), efgh = _mm_shuffle_epi32(high, 0x1B);
-        abef[i] = _mm_alignr_epi8(cdab, efgh, 8);
-        cdgh[i] = _mm_blend_epi16(efgh, cdab, 0xF0);
-        at[i] = lanes[i]->rest;
-    }
-    for (; n > 0; n--) {
-        __m128i words[MOST_LANES][4], abef_before[MOST_LANES], cdgh_before[MOST_LANES];
-#pragma GCC unroll 3
-        for (int i = 0; i < n_lanes; i++) {
-            abef_before[i] = abef[i];
-            cdgh_before[i] = cdgh[i];
-#pragma GCC unroll 4
-            for (int j = 0; j < 4; j++) {
-                const __m128i found = _mm_loadu_si128((const __m128i *)(at[i] + 16 * j));
-                words[i][j] = _mm_shuffle_epi8(found, order);
-            }
-            at[i] += BLOCK;
-        }
-#pragma GCC unroll 16
-        for (int r = 0; r < 16; r++) {
-            const __m128i k = _mm_load_si128((const __m128i *)&K[4 * r]);
-#pragma GCC unroll 3
-            for (int i = 0; i < n_lanes; i++) {
-                __m128i *w = words[i];
-                const __m128i sum = _mm_add_epi32(w[r & 3], k);
-                cdgh[i] = _mm_sha256rnds2_epu32(cdgh[i], abef[i], sum);
-                if (r < 12) {
-                    const __m128i seven = _mm_alignr_epi8(w[(r + 3) & 3], w[(r + 2) & 3], 4);
-                    const __m128i part = _mm_sha256msg1_epu32(w[r & 3], w[(r + 1) & 3]);
-                    w[r & 3] = _mm_sha256msg2_epu32(_mm_add_epi32(part, seven), w[(r + 3) & 3]);
-                }
-                abef[i] = _mm_sha256rnds2_epu32(abef[i], cdgh[i], _mm_shuffle_epi32(sum, 0x0E));
-            }
-        }
-#pragma GCC unroll 3
-        for (int i = 0; i < n_lanes; i++) {
-            abef[i] = _mm_add_epi32(abef[i], abef_before[i]);
-            cdgh[i] = _mm_add_epi32(cdgh[i], cdgh_before[i]);
-        }
-    }
-    for (int i = 0; i < n_lanes; i++) {
-        const __m128i feba = _mm_shuffle_epi32(abef[i], 0x1B);
-        const __m128i dchg = _mm_shuffle_epi32(cdgh[i], 0xB1);
-        _mm_storeu_si128((__m128i *)&lanes[i]->state[0], _mm_blend_epi16(feba, dchg, 0xF0));
-        _mm_storeu_si128((__m128i *)&lanes[i]->state[4], _mm_alignr_epi8(dchg, feba, 8));
-    }
-}
+#define LANES_INLINE static inline __attribute__((always_inline, LANES_PROCESSOR))
+#define LANES_TARGET static __attribute__((noinline, LANES_PROCESSOR))
+
+/* LANES_PROCESSOR, `has_instructions`, and `rounds`, whose number of lanes is known to the
+   compiler wherever it is called. */
+#include LANES_ROUNDS
 
 LANES_TARGET void rounds_1(Lane *const *lanes, size_t n) { rounds(lanes, 1, n); }
 LANES_TARGET void rounds_2(Lane *const *lanes, size_t n) { rounds(lanes, 2, n); }
@@ -160,13 +116,7 @@ static Lane lane_of(const uint8_t *head, size_t n_head, const uint8_t *rest, siz
     return lane;
 }
 
-int sha256_lanes_can(void) {
-    unsigned a, b, c, d;
-    if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
-    if (!(c >> 9 & 1) || !(c >> 19 & 1)) return 0; /* SSSE3, SSE4.1 */
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
-    return b >> 29 & 1; /* SHA */
-}
+int sha256_lanes_can(void) { return has_instructions(); }
 
 /* Digests of the bytes from `begin` to `end` of a file, of `head` with these behind it, and, where
    `whole` is set, of the whole file. Returns 0, or 1 and no digest when they do not lie in it. */
@@ -196,7 +146,7 @@ int sha256_lanes(const uint8_t *file, size_t n_file, size_t begin, size_t end, c
 int sha256_lanes_can(void) { return 0; }
 
 int sha256_lanes(const uint8_t *file, size_t n_file, size_t begin, size_t end, const uint8_t *head,
-                 size_t n_head, int whole, uint8_t *digests) {
+                 size_t n_head, int whole, uint8_t digests[32 * MOST_LANES]) {
     (void)file, (void)n_file, (void)begin, (void)end, (void)head, (void)n_head;
     (void)whole, (void)digests;
     return 1;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,9 @@ from schemas.native import object_digests as module
 from schemas.native.object_digests import Digests, object_digests, one_by_one, together
 
 ROOT = Path(__file__).parents[4]
-SOURCE = ROOT / "schemas" / "native" / "sha256_lanes.c"
+NATIVE = ROOT / "schemas" / "native"
+SOURCE = NATIVE / "sha256_lanes.c"
+HAS_INSTRUCTIONS_FOR = ("x86_64", "aarch64")
 #: FIPS 180-4 and its examples: of nothing, of `abc`, and of two blocks.
 PUBLISHED = {
     b"": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -38,16 +41,28 @@ def hook() -> ModuleType:
     return loaded
 
 
+def sources_in(root: Path) -> Path:
+    """Copy what is compiled into another tree; return where it lies there."""
+    native = root / "schemas" / "native"
+    native.mkdir(parents=True)
+    for path in (*NATIVE.glob("*.c"), *NATIVE.glob("*.h")):
+        shutil.copy(path, native)
+    return native
+
+
+def skip_without_compiler() -> None:
+    if platform.machine() not in HAS_INSTRUCTIONS_FOR or shutil.which("cc") is None:
+        pytest.skip("compiled on x86-64 and arm64 with a C compiler only")
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Digests:
     """Compiled from this tree's source, so that an older library in it is never what is tested."""
-    if platform.machine() != "x86_64" or shutil.which("cc") is None:
-        pytest.skip("compiled on x86-64 with a C compiler only")
+    skip_without_compiler()
     root = tmp_path_factory.mktemp("tree")
-    (root / "schemas" / "native").mkdir(parents=True)
-    shutil.copy(SOURCE, root / "schemas" / "native")
-    assert hook().compiled(root) == ""
-    found = together(root / "schemas" / "native" / "sha256_lanes.so")
+    native = sources_in(root)
+    assert hook().in_place(root) == ""
+    found = together(native / "sha256_lanes.so")
     if found is None:
         pytest.skip("this processor has no SHA instructions")
     return found
@@ -99,12 +114,11 @@ def test_nothing_beyond_the_file_is_read(compiled: Digests, begin: int, end: int
 def test_a_library_that_hashes_otherwise_is_not_used(
     compiled: Digests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = tmp_path / "schemas" / "native"
-    wrong.mkdir(parents=True)
+    wrong = sources_in(tmp_path)
     text = SOURCE.read_text(encoding="utf-8")
     assert "0x1f83d9ab" in text
     (wrong / SOURCE.name).write_text(text.replace("0x1f83d9ab", "0x1f83d9aa"), encoding="utf-8")
-    assert hook().compiled(tmp_path) == ""
+    assert hook().in_place(tmp_path) == ""
     assert together(wrong / "sha256_lanes.so") is None
 
 
@@ -122,16 +136,34 @@ def test_without_a_library_hashlib_does_it(tmp_path: Path, monkeypatch: pytest.M
 def test_without_a_compiler_the_build_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "schemas" / "native").mkdir(parents=True)
-    shutil.copy(SOURCE, tmp_path / "schemas" / "native")
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    native = sources_in(tmp_path)
     monkeypatch.setenv("CC", "/nowhere/cc")
-    assert "no C compiler" in hook().compiled(tmp_path)
+    assert "no C compiler" in hook().in_place(tmp_path)
     monkeypatch.setenv("CC", f"{sys.executable} -c 'import sys; sys.exit(\"spoilt\")'")
-    assert "spoilt" in hook().compiled(tmp_path)
-    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    assert "no compiled part" in hook().compiled(tmp_path)
-    assert not list((tmp_path / "schemas" / "native").glob("*.so"))
+    assert "spoilt" in hook().in_place(tmp_path)
+    assert not list(native.glob("*.so"))
+
+
+@pytest.mark.parametrize("made", [b"no program at all", b"\x7fELF\x02\x01" + bytes(12) + b"\xf3\0"])
+def test_what_is_compiled_for_another_processor_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bytes
+) -> None:
+    """What is no ELF at all, as on macOS, and RISC-V (`e_machine` 243), which has no such part."""
+    native = sources_in(tmp_path)
+    writes = f"import sys; open(sys.argv[sys.argv.index('-o') + 1], 'wb').write({made!r})"
+    monkeypatch.setenv("CC", shlex.join([sys.executable, "-c", writes]))
+    assert "has no compiled part" in hook().in_place(tmp_path)
+    assert not list(native.glob("*.so"))
+
+
+def test_a_compiler_for_another_machine_leaves_the_tree_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_without_compiler()
+    native = sources_in(tmp_path)
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    assert hook().in_place(tmp_path).endswith("and this is riscv64")
+    assert not list(native.glob("*.so"))
 
 
 @pytest.mark.parametrize("stated", ["", " ", "cc 'open", "{file}", "{python} -c {spoilt}"])
@@ -139,30 +171,27 @@ def test_whatever_stands_in_the_way_of_compiling_ends_no_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stated: str
 ) -> None:
     """CC empty, no command, a file that may not be run; a compiler that prints no UTF-8."""
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     native = tmp_path / "schemas" / "native"
     native.mkdir(parents=True)
     file = tmp_path / "cc"
     file.write_text("no program", encoding="utf-8")
     spoilt = "'import sys; sys.stderr.buffer.write(b\"\\xff\"); sys.exit(1)'"
     monkeypatch.setenv("CC", stated.format(file=file, python=sys.executable, spoilt=spoilt))
-    assert hook().compiled(tmp_path) != ""  # there is no source either
+    assert hook().in_place(tmp_path) != ""  # there is no source either
     assert not list(native.iterdir())
 
 
 def test_a_source_that_cannot_be_written_gives_the_pure_wheel(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas" / "native").write_bytes(b"")  # whoever asks: nothing is written below it
-    assert hook().compiled(tmp_path) != ""
+    assert hook().in_place(tmp_path) != ""
 
 
 def test_nothing_stands_out_of_bounds_under_the_sanitizers(tmp_path: Path) -> None:
     """The same lengths under ASan and UBSan, in a process of their own."""
-    if platform.machine() != "x86_64" or shutil.which("cc") is None:
-        pytest.skip("compiled on x86-64 with a C compiler only")
+    skip_without_compiler()
     program = tmp_path / "lengths.c"
     program.write_text(
         f"""#include "{SOURCE}"
