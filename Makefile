@@ -14,7 +14,7 @@ BASE_PACKAGES ?= ca-certificates,python-is-python3,python3,python3-venv
 BEFORE ?=
 BENCH_ARGS ?=
 
-.PHONY: help demo test bench format lint types imports contracts static check docs golden lock newest monai audit wheels bundle image image-base clean
+.PHONY: help demo test bench profile format lint types imports contracts static check docs golden lock newest monai audit wheels bundle image image-base clean
 
 help: ## this list
 	@grep -hE '^[A-Za-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ demo: $(STAMP) ## simulate exports, ingest two nights, release twice, build the 
 
 test: $(STAMP) ## the whole test suite
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+profile: $(STAMP) ## where the time of each stage goes, by function and by module, into benchmarks/results/profiles.md
+	PYTHONPATH=. $(BIN)/python -m benchmarks.profiles $(BENCH_ARGS)
 
 bench: $(STAMP) ## what each stage costs beside its peers (BEFORE=another checkout, BENCH_ARGS=--reduced)
 	PYTHONPATH=. $(BIN)/python -m benchmarks.stages --peers .venv-peers $(if $(BEFORE),--before $(BEFORE)) $(BENCH_ARGS)
@@ -101,4 +104,4 @@ image-base: ## a base image from Debian's packages, where no registry is in reac
 	rm dist/base.tar
 
 clean: ## remove the environment and caches, keep var/
-	rm -rf $(VENV) .venv-newest .venv-audit .venv-peers .venv-monai .pytest_cache .mypy_cache .ruff_cache .coverage* dist build
+	rm -rf $(VENV) .venv-newest .venv-audit .venv-peers .venv-profiler .venv-monai .pytest_cache .mypy_cache .ruff_cache .coverage* dist build

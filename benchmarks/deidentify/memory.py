@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+from benchmarks.deliveries import new_home
 from benchmarks.processes import Cost, cost_of, machine_facts
-from benchmarks.stages import new_home
 from tests.builders import make_instance, to_bytes
 from tests.flows.exports import write_key
 

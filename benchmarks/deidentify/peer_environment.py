@@ -10,11 +10,11 @@ RUNNER = Path(__file__).with_name("peer_runner.py")
 REQUIREMENTS = Path(__file__).with_name("peers.txt")
 
 
-def peers_python(folder: Path) -> Path:
-    """Return the Python of the peers' environment, made in `folder` if it is not there."""
+def peers_python(folder: Path, requirements: Path = REQUIREMENTS) -> Path:
+    """Return the Python of an environment for tools, made in `folder` if it is not there."""
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)]
+        pip = [str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)]
         subprocess.run(pip, check=True)
     return python

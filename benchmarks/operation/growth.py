@@ -26,8 +26,8 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from benchmarks.deliveries import new_home
 from benchmarks.processes import Cost, cost_of, machine_facts
-from benchmarks.stages import new_home
 from schemas.identifiers import SiteCode
 from schemas.run.zones import Zones
 from schemas.tables.warehouse_index import update_index
