@@ -44,7 +44,7 @@ class Sizes:
     subjects: int = 4
 
 
-REDUCED = Sizes(patients=1, ct_slices=120, mr_slices=40, small_files=486, subjects=1)
+REDUCED = Sizes(patients=1, ct_slices=200, mr_slices=60, small_files=972, subjects=1)
 
 
 @dataclass(frozen=True)

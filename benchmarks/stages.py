@@ -1,7 +1,7 @@
 """What each stage costs beside its peers and beside copying; with a checkout from before as well.
 
     make bench                                      # everything, on a corpus of realistic sizes
-    make bench BENCH_ARGS=--reduced                 # one round of a small corpus, about 5 minutes
+    make bench BENCH_ARGS=--reduced                 # one round of a small corpus, 3 to 5 minutes
     make bench BENCH_ARGS="--only 'night|release'"  # cases that match, and what they need
     make bench BEFORE=../before                     # another checkout, interleaved in the same run
 
@@ -20,6 +20,7 @@ Beside it, because they take longer or look at one thing: where the time goes
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -197,7 +198,7 @@ class Round:
         home = self.place / name / case.place
         if not home.exists():
             new_home(home, self.corpus.key)
-        out = self.place / name / "out"
+        out = self.place / name / f"{re.sub(r'[^a-z0-9]+', '-', case.name)}.out"
         places = {one: getattr(self.corpus, one) for one in Corpus.__dataclass_fields__}
         arguments = [part.format(**places, home=home, out=out) for part in case.arguments]
         if arguments[0] in _TAKE_WORKERS:
@@ -216,6 +217,7 @@ class Round:
         if measured and arguments[0] == "ingest":
             delivered = size_of(getattr(self.corpus, case.source) / SITE)[1]
             self.disk[case.name, name] = size_of(home / "warehouse")[1] / delivered
+            self.problems += [f"{case.name}, {name}: {said}" for said in set_aside(home)]
         shutil.rmtree(out, ignore_errors=True)
 
     def _measure(
@@ -232,6 +234,14 @@ class Round:
             return False
         print(f"{', '.join(what)}: {self.costs[what].cpu_s:.2f} CPU s", flush=True)
         return True
+
+
+def set_aside(home: Path) -> list[str]:
+    """Say what a night did not take: it would be measured at less work than was delivered."""
+    batches = (home / "warehouse" / "batches" / SITE).glob("*/batch.json")
+    counts = [json.loads(path.read_bytes())["counts"] for path in batches]
+    short = [one for one in counts if one.get("quarantined") or not one.get("accepted")]
+    return [f"not all was taken: {one}" for one in short or ([] if counts else ["no batch"])]
 
 
 def main() -> None:
