@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,13 +39,21 @@ _FROZEN = "<frozen importlib"
 Shares = Counter[str]
 
 
+@dataclass(frozen=True)
+class Profile:
+    """Samples of one case: by function and package of the innermost frame, and within imports."""
+
+    functions: Shares
+    packages: Shares
+    importing: int
+
+
 @dataclass
 class Profiled(Round):
     """A round that samples in place of measuring."""
 
     spy: Path = Path("py-spy")
-    #: Case to its functions and its packages.
-    found: dict[str, tuple[Shares, Shares]] = field(default_factory=dict)
+    found: dict[str, Profile] = field(default_factory=dict)
 
     def _base(self, source: str) -> None:
         """Copy nothing: what that costs is not asked here."""
@@ -59,14 +68,26 @@ class Profiled(Round):
         stacks = self.place / "stacks"
         record = [str(self.spy), "record", "--subprocesses", "--format", "raw", "--function"]
         record += ["--full-filenames", "--rate", _RATE, "--output", str(stacks), "--"]
-        measured = super()._measure(what, [*record, *command], cwd, environment)
-        if measured:
-            self.found[what[0]] = shares_of(stacks.read_text(encoding="utf-8", errors="replace"))
+        ended = subprocess.run(
+            [*record, *command],
+            cwd=cwd,
+            env=environment,
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        # Whether what it sampled had ended before it asked again is no matter of ours.
+        if stacks.exists() and stacks.stat().st_size:
+            self.found[what[0]] = profile_of(stacks.read_text("utf-8", errors="replace"))
+            stacks.unlink()
+        else:
+            self.problems.append(f"{what[0]}: {ended.stderr[-600:]}")
         return False  # nothing else is asked of the home
 
 
-def shares_of(stacks: str) -> tuple[Shares, Shares]:
-    """Return samples by function and by package, of the innermost frames.
+def profile_of(stacks: str) -> Profile:
+    """Return samples by function and by package.
 
     Parameters
     ----------
@@ -75,6 +96,7 @@ def shares_of(stacks: str) -> tuple[Shares, Shares]:
     """
     functions: Shares = Counter()
     packages: Shares = Counter()
+    importing = 0
     for line in stacks.splitlines():
         frames, _, count = line.rpartition(" ")
         found = _FRAME.fullmatch(frames.rpartition(";")[2])
@@ -83,7 +105,8 @@ def shares_of(stacks: str) -> tuple[Shares, Shares]:
         name, file = found["function"], found["file"]
         functions[f"{name} ({_short(file)})"] += int(count)
         packages[package_of(file)] += int(count)
-    return functions, packages
+        importing += int(count) if _FROZEN in frames else 0
+    return Profile(functions, packages, importing)
 
 
 def package_of(file: str) -> str:
@@ -100,27 +123,27 @@ def package_of(file: str) -> str:
 
 
 def _short(file: str) -> str:
-    for prefix in (f"{ROOT}/", *re.findall(r".*site-packages/|.*/lib/python[0-9.]+/", file)):
-        file = file.removeprefix(prefix)
-    return file
+    return re.sub(r".*site-packages/|.*/lib/python[0-9.]+/", "", file).removeprefix(f"{ROOT}/")
 
 
-def told(found: Mapping[str, tuple[Shares, Shares]], facts: Mapping[str, str]) -> str:
+def told(found: Mapping[str, Profile], facts: Mapping[str, str]) -> str:
     """Return the page."""
     lines = ["# Where the time of each stage goes", ""]
     lines += ["Made by `make profile`; do not edit. Own time of functions, one worker, all of a"]
     lines += ["stage's processes; time in C counts for the Python function that called it.", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
-    for case, (functions, packages) in found.items():
-        total = max(sum(functions.values()), 1)
+    for case, one in found.items():
+        total = max(sum(one.functions.values()), 1)
 
         def rows(shares: Shares, most: int, total: int = total) -> list[tuple[str, str]]:
             return [(name, f"{100 * n / total:.1f} %") for name, n in shares.most_common(most)]
 
-        of_packages = ", ".join(" ".join(one) for one in rows(packages, _TOP_PACKAGES))
-        lines += ["", f"## {case}", "", f"{total / int(_RATE):.1f} s sampled: {of_packages}.", ""]
+        of_packages = ", ".join(" ".join(one) for one in rows(one.packages, _TOP_PACKAGES))
+        imports = f"{100 * one.importing / total:.0f} % while something is imported"
+        lines += ["", f"## {case}", ""]
+        lines += [f"{total / int(_RATE):.1f} s sampled, {imports}: {of_packages}.", ""]
         lines += ["| function | own time |", "|---|---|"]
-        lines += [f"| `{name}` | {share} |" for name, share in rows(functions, _TOP)]
+        lines += [f"| `{name}` | {share} |" for name, share in rows(one.functions, _TOP)]
     return "\n".join(lines) + "\n"
 
 

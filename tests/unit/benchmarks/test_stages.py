@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.goals import GOALS, judgement
-from benchmarks.profiles import package_of, shares_of, told
+from benchmarks.profiles import package_of, profile_of, told
 from benchmarks.stage_results import BASE, BEFORE, NOW, Measured, Results
 from benchmarks.stages import CASES, PEERS, ROOT, chosen
 from benchmarks.stages_shown import markdown, plot
@@ -81,24 +81,27 @@ def test_the_table_has_a_line_for_each_and_says_what_was_not_measured() -> None:
 
 def test_a_profile_counts_the_innermost_frames() -> None:
     scan = f"scan ({ROOT}/schemas/dicom/scan.py:4)"
+    load = "load (<frozen importlib._bootstrap>:1)"
     stacks = "\n".join(
         [
             f"process 1:python;main ({ROOT}/flows/cli.py:1);{scan} 30",
             f"process 2:python;{scan} 10",
             "process 2:python;read (/v/lib/python3.11/site-packages/pydicom/filereader.py:7) 40",
-            "process 2:python;<module> (/v/lib/python3.11/json/__init__.py:7) 15",
+            f"process 2:python;{load};<module> (/v/lib/python3.11/x.py:7) 15",
             "process 2:python;get_data (<frozen importlib._bootstrap_external>:1) 5",
             "cut short",
         ]
     )
-    functions, packages = shares_of(stacks)
-    assert functions["scan (schemas/dicom/scan.py)"] == 40
-    assert packages == {
+    found = profile_of(stacks)
+    assert found.functions["scan (schemas/dicom/scan.py)"] == 40
+    assert found.packages == {
         "schemas.dicom": 40,
         "pydicom": 40,
         "Python's own library": 15,
         "imports": 5,
     }
-    page = told({LARGE: (functions, packages)}, {})
+    assert found.importing == 20
+    page = told({LARGE: found}, {})
+    assert "20 % while something is imported" in page
     assert "| `read (pydicom/filereader.py)` | 40.0 % |" in page
     assert package_of(str(Path(ROOT, "tasks", "x", "task.py"))) == "tasks.x"
