@@ -4,7 +4,7 @@
 
 What this machine is not is compiled by a compiler for it (Debian: gcc-aarch64-linux-gnu and
 libc6-dev-arm64-cross). What could not be built is told, and is an error where
-LIVERCOHORT_REQUIRE_ARM64 is set.
+LIVERCOHORT_REQUIRE_COMPILERS is set.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def main() -> None:
         if isinstance(built, str):
             failed.append(f"{processor} is not built: {built}")
     sys.stderr.write("".join(f"{line}\n" for line in failed))
-    if failed and os.environ.get("LIVERCOHORT_REQUIRE_ARM64"):
-        sys.exit("both wheels are required (LIVERCOHORT_REQUIRE_ARM64)")
+    if failed and os.environ.get("LIVERCOHORT_REQUIRE_COMPILERS"):
+        sys.exit("both wheels are required (LIVERCOHORT_REQUIRE_COMPILERS)")
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ def module_of(path: Path) -> ModuleType:
 
 def skip_unless(there: object, what: str) -> None:
     if not there:
-        if os.environ.get("LIVERCOHORT_REQUIRE_ARM64"):
-            pytest.fail(f"{what} (LIVERCOHORT_REQUIRE_ARM64 forbids the skip)")
+        if os.environ.get("LIVERCOHORT_REQUIRE_COMPILERS"):
+            pytest.fail(f"{what} (LIVERCOHORT_REQUIRE_COMPILERS forbids the skip)")
         pytest.skip(what)
 
 
