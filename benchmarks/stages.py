@@ -25,6 +25,7 @@ import os
 import re
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -264,7 +265,7 @@ def main() -> None:
     n_rounds = options.rounds or (1 if options.reduced else 3)
     rounds: list[Round] = []
     with tempfile.TemporaryDirectory() as scratch:
-        facts = machine_facts(Path(scratch)) | compiled_facts(trees)
+        facts = machine_facts(Path(scratch)) | tree_facts(trees)
         if options.reduced:
             facts["goals"] = "set for the full corpus; here the start of a command is most of it"
         corpus = make_corpus(Path(scratch, "corpus"), sizes)
@@ -285,15 +286,22 @@ def main() -> None:
         sys.exit("not everything could be measured: see above")
 
 
-def compiled_facts(trees: Mapping[str, Path]) -> dict[str, str]:
-    """Say which checkout has its compiled part: without it hashing takes twice as long."""
+def tree_facts(trees: Mapping[str, Path]) -> dict[str, str]:
+    """Say which commits they are, and whether they are compiled: without, hashes take twice."""
     found = {}
     for name, tree in trees.items():
+        found[name] = _commit_of(tree)
         source = tree / "schemas" / "native" / "sha256_lanes.c"
         there = source.with_suffix(".so").exists()
         absent = "not compiled: python hatch_build.py" if source.exists() else "it has none"
         found[f"compiled part, {name}"] = "there" if there else absent
     return found
+
+
+def _commit_of(tree: Path) -> str:
+    asked = ["git", "-C", str(tree), "describe", "--always", "--dirty"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return f"commit {said.stdout.strip()}" if said.returncode == 0 else "a folder without history"
 
 
 def results_of(rounds: Sequence[Round], facts: Mapping[str, str]) -> Results:
