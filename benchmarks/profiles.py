@@ -5,9 +5,9 @@
 
 The cases of `benchmarks/stages.py` over the same deliveries, each process of them sampled 200 times
 a second by py-spy, which has an environment of its own (`.venv-profiler`) and counts a thread only
-while it works, or waits for a flush to the disk. Time in C code counts for the Python function that called it. Sampling costs a
-little, so no CPU seconds are told: those are what `make bench` tells. Writes
-`benchmarks/results/profiles.md`, to be kept with the commit.
+while it works, or waits for a flush to the disk. Time in C code counts for the Python function that
+called it. Sampling costs a little, so no CPU seconds are told: those are what `make bench` tells.
+Writes `benchmarks/results/profiles.md`, to be kept with the commit.
 """
 
 from __future__ import annotations
