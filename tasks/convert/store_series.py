@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -45,6 +45,7 @@ _BASE_TIME_S = 18.0
 _BYTES_PER_S = 5e6
 #: Two decoders take some 120 ms for a plane of 512 x 512 in JPEG 2000.
 _PLANES_PER_S = 8.0
+_DELIVERED = tuple(column.name for column in fields(DeliveredFacts))
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,12 @@ class _Files:
 def _cache_key(stack: SubStack, files: _Files) -> str:
     uids = sorted({m.sop_uid or "" for m in stack.members})
     inputs = {uid: files.sha256(uid) for uid in uids}
-    said = [asdict(files.delivered[uid]) for uid in uids if uid in files.delivered]
+    # Their fields are plain values: `asdict` would copy each of them.
+    said = [
+        {name: getattr(files.delivered[uid], name) for name in _DELIVERED}
+        for uid in uids
+        if uid in files.delivered
+    ]
     return sha256_of_bytes(canonical_json({**cache_key(stack.digest, inputs), "delivered": said}))
 
 
