@@ -166,11 +166,25 @@ class _Scaling:
 
     def agrees(self, member: int, stored: NDArray[np.generic], plane: NDArray[np.generic]) -> bool:
         if self.exact:
-            return bool(np.array_equal(stored, plane))
+            return same_integers(stored, plane)
         real = stored.astype(np.float64) * self.slopes[member] + self.intercepts[member]
         theirs = plane.astype(np.float64) * self.slope + self.intercept
         limit = _REAL_TOLERANCE * max(float(np.abs(real).max()), 1e-30)
         return bool(np.abs(real - theirs).max() <= limit)
+
+
+def same_integers(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+    """Return whether two arrays hold the same integers, whatever their types.
+
+    Of a signed and an unsigned type of one size none is made wider: their bits are compared,
+    and a set sign, which stands for a number that the other type does not have, tells them apart.
+    """
+    kinds = {one.dtype.kind, other.dtype.kind}
+    alike = one.dtype.itemsize == other.dtype.itemsize and kinds == {"i", "u"}
+    if not (alike and one.dtype.isnative and other.dtype.isnative):
+        return bool(np.array_equal(one, other))
+    signed = one if one.dtype.kind == "i" else other
+    return bool(np.array_equal(one.view(other.dtype), other) and signed.min(initial=0) >= 0)
 
 
 def _match_planes(
