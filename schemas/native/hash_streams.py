@@ -88,9 +88,7 @@ def _update(
         raise ValueError(f"{n} messages, expected 1 to {MOST_STREAMS}")
 
 
-def _digests(
-    loaded: ctypes.CDLL, state: ctypes.Array[ctypes.c_char], n: int
-) -> tuple[Sha256, ...]:
+def _digests(loaded: ctypes.CDLL, state: ctypes.Array[ctypes.c_char], n: int) -> tuple[Sha256, ...]:
     found = ctypes.create_string_buffer(n * _DIGEST_BYTES)
     loaded.sha256_streams_digests(state, n, found)
     starts = range(0, n * _DIGEST_BYTES, _DIGEST_BYTES)
