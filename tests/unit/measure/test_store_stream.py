@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from isal.igzip_lib import IsalError
+from isal import igzip_lib
 from nibabel.nifti1 import Nifti1Image
 from numpy.typing import NDArray
 
@@ -21,6 +21,8 @@ from tasks.measure.volume import Volume, patient_axes
 from tasks.measure.voxels import Asked, Steps
 from tests.unit.measure.bodies import AFFINE, body_ct
 
+# Any, because it is not annotated.
+IsalError: Any = igzip_lib.IsalError
 Voxels = NDArray[np.generic]
 Affine = NDArray[np.float64]
 
