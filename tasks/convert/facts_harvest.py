@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schemas.dicom.header_scan import ScannedHeader
+from schemas.dicom.elements import encoding_of
+from schemas.dicom.header_scan import ScannedHeader, scan_header
+from schemas.dicom.known_header import KnownHeader
 from tasks.convert.header_scan import SOP_UID
 from tasks.convert.source import PixelFacts, facts_of_scan, problem_of_scan, sop_uid_of_scan
 
@@ -35,7 +37,7 @@ class _Known(NamedTuple):
 
 
 class FactsHarvest:
-    """Facts of many files, those of one series most likely one after another."""
+    """Facts of many headers that a `FeatureHarvest` read."""
 
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
@@ -56,14 +58,63 @@ class FactsHarvest:
         known = self._known.get(id(likeness.known))
         if known is not None and known.depends_on.isdisjoint(likeness.changed):
             return _like(known, scanned, size_bytes)
-        noted = _NotedHeader(scanned.start, scanned.places, scanned.private, scanned.syntax)
-        facts = facts_of_scan(noted, size_bytes)
-        depends_on = frozenset(noted.read - {SOP_UID})
+        found = _noted(scanned, likeness.known, size_bytes)
+        if found is None:
+            return None
         # Only then are they those of the header that was read whole, too.
-        if facts is not None and depends_on.isdisjoint(likeness.changed):
-            n_bytes = facts.rows * facts.columns * np.dtype(facts.dtype).itemsize
-            self._known[id(likeness.known)] = _Known(likeness.known, facts, depends_on, n_bytes)
-        return facts
+        if found.depends_on.isdisjoint(likeness.changed):
+            self._known[id(likeness.known)] = found
+        return found.facts
+
+
+class SeriesFacts:
+    """Facts of the files of one series, where nothing else is read from their headers."""
+
+    def __init__(self) -> None:
+        self._known: tuple[KnownHeader, _Known] | None = None
+
+    def read(self, start: bytes, size_bytes: int) -> PixelFacts | None:
+        """Return the facts from header bytes alone, or None when the full parser must read them.
+
+        Parameters
+        ----------
+        start : bytes
+            The first bytes of the file.
+        size_bytes : int
+            Size of the file.
+        """
+        try:
+            return self._read(start, size_bytes)
+        except ValueError:
+            return None
+
+    def _read(self, start: bytes, size_bytes: int) -> PixelFacts | None:
+        if self._known is not None:
+            header, known = self._known
+            followed = header.follow(start)
+            if followed is not None and known.depends_on.isdisjoint(followed.changed):
+                like = known.header
+                found = ScannedHeader(start, followed.places, like.private, like.syntax)
+                return _like(known, found, size_bytes)
+        scanned = scan_header(start)
+        if scanned is None:
+            return None
+        found_whole = _noted(scanned, replace(scanned, start=b""), size_bytes)
+        if found_whole is None:
+            return None
+        encoding = encoding_of(scanned.syntax)
+        self._known = KnownHeader(start, scanned.places.values(), encoding), found_whole
+        return found_whole.facts
+
+
+def _noted(scanned: ScannedHeader, known: ScannedHeader, size_bytes: int) -> _Known | None:
+    """Read facts, and take note of the attributes that they follow from."""
+    noted = _NotedHeader(scanned.start, scanned.places, scanned.private, scanned.syntax)
+    facts = facts_of_scan(noted, size_bytes)
+    if facts is None:
+        return None
+    n_bytes = facts.rows * facts.columns * np.dtype(facts.dtype).itemsize
+    return _Known(known, facts, frozenset(noted.read - {SOP_UID}), n_bytes)
 
 
 def _like(known: _Known, scanned: ScannedHeader, size_bytes: int) -> PixelFacts | None:

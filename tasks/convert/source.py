@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.dicom.elements import PIXEL_DATA
 from schemas.dicom.functional_groups import MAX_FRAMES
-from schemas.dicom.header_scan import ScannedHeader, scan_header
+from schemas.dicom.header_scan import ScannedHeader
 from schemas.dicom.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED, EXPLICIT_BIG_ENDIAN, NATIVE, PROVABLE, ends_too_early
@@ -180,25 +180,11 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
     )
 
 
-def scanned_facts(start: bytes, *, size_bytes: int) -> PixelFacts | None:
-    """Return the same facts from header bytes alone, or None when pydicom must read them.
-
-    Parameters
-    ----------
-    start : bytes
-        The first bytes of the file.
-    size_bytes : int
-        Size of the file.
-    """
-    try:
-        header = scan_header(start)
-        return None if header is None else facts_of_scan(header, size_bytes)
-    except ValueError:
-        return None
-
-
 def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
-    """Return the facts from a scanned header; ValueError or None as in `scanned_facts`."""
+    """Return the same facts from header bytes alone.
+
+    None, or a ValueError, where the full parser must read them.
+    """
     sop_uid = sop_uid_of_scan(header)
     require_usual(header)
     numbers = [header.number(tag) for tag in (ROWS, COLUMNS, BITS_ALLOCATED, BITS_STORED)]
