@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 from pydicom.dataset import Dataset
 
+from schemas.dicom.header_scan import ScannedHeader
 from schemas.dicom.header_view import FeatureHarvest
 from tasks.convert.codes import Code
 from tasks.convert.facts_harvest import FactsHarvest, SeriesFacts
-from tasks.convert.source import PixelFacts
+from tasks.convert.source import PixelFacts, facts_of_scan
 from tests.builders import make_series, to_bytes
 
 
