@@ -45,6 +45,11 @@ class Sha256Streams:
         else:
             self._state = _started(self._compiled, n_streams)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether `hashlib` hashes them one by one."""
+        return self._compiled is None
+
     def update(self, *pieces: bytes) -> None:
         """Take the next piece of each message."""
         if len(pieces) != self._n:

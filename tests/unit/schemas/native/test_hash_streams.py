@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.native import hash_streams
 from schemas.native.hash_streams import Sha256Streams, sha256_of_each
-from schemas.native.object_digests import LIBRARY
+from tests.unit.schemas.native.conftest import SOURCE, hook
 
 #: Around none, one and two blocks of 64 bytes, and where padding needs one more.
 LENGTHS = st.sampled_from((0, 1, 8, 55, 56, 63, 64, 65, 119, 128, 1000, 5000))
@@ -21,13 +19,19 @@ MESSAGES = st.integers(1, 3).flatmap(
 )
 
 
-def libraries() -> list[Path]:
-    # Compiled by the build in this tree; `test_object_digests` compiles it anew from its source.
-    return [LIBRARY, LIBRARY.with_name("none.so")]
+@pytest.fixture(params=["compiled", "hashlib"])
+def library(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param == "hashlib":
+        return tmp_path / "none.so"
+    found: Path = request.getfixturevalue("compiled_library")
+    if Sha256Streams(1, found).is_plain:
+        pytest.skip("this processor has no SHA instructions")
+    return found
 
 
-@pytest.mark.parametrize("library", libraries(), ids=["compiled", "hashlib"])
-@settings(max_examples=60, deadline=None)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(turns=MESSAGES)
 def test_pieces_of_any_length_are_hashed_as_one_message(
     library: Path, turns: list[tuple[int, ...]]
@@ -66,12 +70,26 @@ def test_more_messages_than_lanes_and_missing_pieces_are_refused() -> None:
         Sha256Streams(2).update(b"a")
 
 
-@pytest.mark.skipif(
-    platform.machine() != "x86_64" or not LIBRARY.exists(), reason="compiled on x86-64 only"
-)
-def test_a_library_that_does_not_give_what_hashlib_gives_is_not_used(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_library_that_hashes_otherwise_is_not_used(
+    compiled_library: Path, tmp_path: Path
 ) -> None:
-    wrong = tuple("0" * 64 for _ in range(3))
-    monkeypatch.setattr(hash_streams, "_digests", lambda _loaded, _state, n: wrong[:n])
-    assert hash_streams._checked.__wrapped__(LIBRARY) is None
+    wrong = tmp_path / "schemas" / "native"
+    wrong.mkdir(parents=True)
+    text = SOURCE.read_text(encoding="utf-8")
+    (wrong / SOURCE.name).write_text(text.replace("0x1f83d9ab", "0x1f83d9aa"), encoding="utf-8")
+    assert hook().compiled(tmp_path) == ""
+    assert Sha256Streams(2, wrong / compiled_library.name).is_plain
+
+
+def test_a_library_of_before_there_were_streams_is_not_used(
+    compiled_library: Path, tmp_path: Path
+) -> None:
+    older = tmp_path / "schemas" / "native"
+    older.mkdir(parents=True)
+    text = SOURCE.read_text(encoding="utf-8")
+    (older / SOURCE.name).write_text(text.replace("sha256_streams_", "other_"), encoding="utf-8")
+    assert hook().compiled(tmp_path) == ""
+    streams = Sha256Streams(1, older / compiled_library.name)
+    streams.update(b"abc")
+    assert streams.is_plain
+    assert streams.digests() == (hashlib.sha256(b"abc").hexdigest(),)
