@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.dicom.elements import (
     EXPLICIT_LITTLE,
@@ -27,6 +28,17 @@ _JPEG_FAMILY, _RLE = "1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.5"
 _SOP_CLASS = 0x00020002
 
 
+class Likeness(NamedTuple):
+    """How a header is like one that was read whole, which stands here without its bytes.
+
+    Both have the same elements in the same order, and the same values but of `changed`. Where
+    the pixels stand and how many they are is not told.
+    """
+
+    known: ScannedHeader
+    changed: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class ScannedHeader:
     """Where the attributes of file meta and of the top level are, and where the pixels are.
@@ -39,6 +51,7 @@ class ScannedHeader:
     places: Mapping[int, Place]
     private: Mapping[int, Sequence[int]]
     syntax: str
+    likeness: Likeness | None = None
 
     @property
     def sop_class(self) -> str:

@@ -17,7 +17,7 @@ from schemas.dicom.by_series import BySeries
 from schemas.dicom.elements import PIXEL_DATA, encoding_of
 from schemas.dicom.feature_values import private_vr
 from schemas.dicom.features import FRAMES, InstanceFeatures, read_features, reread_features
-from schemas.dicom.header_scan import ScannedHeader, scan_header
+from schemas.dicom.header_scan import Likeness, ScannedHeader, scan_header
 from schemas.dicom.header_values import ATTRIBUTES, UNKNOWN, NotPlainError, plain_value
 from schemas.dicom.known_header import Followed, KnownHeader
 from schemas.dicom.unlabelled_text import UNLABELLED_TEXTS, is_unlabelled, repaired_text
@@ -237,7 +237,9 @@ class _Known:
 
     def scanned_as(self, start: bytes, followed: Followed) -> ScannedHeader:
         """Return the header of a file that follows."""
-        return ScannedHeader(start, followed.places, self.scanned.private, self.scanned.syntax)
+        likeness = Likeness(self.scanned, followed.changed)
+        private, syntax = self.scanned.private, self.scanned.syntax
+        return ScannedHeader(start, followed.places, private, syntax, likeness)
 
     def changed_fields(self, changed: Iterable[int]) -> set[str] | None:
         """Return the fields that may differ with these attributes; None if any may."""

@@ -141,7 +141,67 @@ int sha256_lanes(const uint8_t *file, size_t n_file, size_t begin, size_t end, c
     return 0;
 }
 
+/* A message that comes in pieces; `rest` are its last bytes, fewer than a block. */
+typedef struct {
+    uint32_t state[8];
+    uint64_t n_bytes;
+    uint8_t rest[BLOCK];
+} Stream;
+
+static Lane lane_of_stream(const Stream *stream, const uint8_t *bytes, size_t n) {
+    Lane lane = {{0}, stream->rest, bytes, (size_t)(stream->n_bytes % BLOCK), n, 0};
+    memcpy(lane.state, stream->state, sizeof lane.state);
+    lane.n_bytes = (size_t)stream->n_bytes + n;
+    return lane;
+}
+
+size_t sha256_stream_bytes(void) { return sizeof(Stream); }
+
+void sha256_streams_start(Stream *streams, int n_streams) {
+    for (int i = 0; i < n_streams; i++) {
+        memcpy(streams[i].state, FIRST, sizeof streams[i].state);
+        streams[i].n_bytes = 0;
+    }
+}
+
+/* The next piece of each of up to three messages. Returns 0, or 1 for more of them. */
+int sha256_streams_update(Stream *streams, int n_streams, const uint8_t *const *bytes,
+                          const size_t *sizes) {
+    if (n_streams < 1 || n_streams > MOST_LANES) return 1;
+    Lane lanes[MOST_LANES];
+    Lane *all[MOST_LANES];
+    size_t n = (size_t)-1;
+    for (int i = 0; i < n_streams; i++) {
+        lanes[i] = lane_of_stream(&streams[i], bytes[i], sizes[i]);
+        all[i] = &lanes[i];
+        take_head(all[i]);
+        /* A head that is left was not filled: nothing of this message is a whole block. */
+        if (all[i]->n_rest / BLOCK < n) n = all[i]->n_rest / BLOCK;
+    }
+    pass(all, n_streams, n);
+    for (int i = 0; i < n_streams; i++) {
+        Stream *stream = &streams[i];
+        uint8_t left[BLOCK];
+        pass(&all[i], 1, all[i]->n_rest / BLOCK);
+        memcpy(left, lanes[i].head, lanes[i].n_head);
+        memcpy(left + lanes[i].n_head, lanes[i].rest, lanes[i].n_rest);
+        memcpy(stream->rest, left, lanes[i].n_head + lanes[i].n_rest);
+        memcpy(stream->state, lanes[i].state, sizeof stream->state);
+        stream->n_bytes = lanes[i].n_bytes;
+    }
+    return 0;
+}
+
+void sha256_streams_digests(const Stream *streams, int n_streams, uint8_t *digests) {
+    for (int i = 0; i < n_streams; i++) {
+        Lane lane = lane_of_stream(&streams[i], streams[i].rest, 0);
+        finish(&lane, digests + 32 * i);
+    }
+}
+
 #else
+
+size_t sha256_stream_bytes(void) { return 0; }
 
 int sha256_lanes_can(void) { return 0; }
 

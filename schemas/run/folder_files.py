@@ -13,12 +13,14 @@ def list_files(src: Path) -> list[tuple[int, Path]]:
     """
     found: list[tuple[bytes, str]] = []
     waiting = [str(src)]
+    # All paths begin with it: `os.path.relpath` would take apart each of them.
+    n_before = len(os.path.join(src, ""))  # noqa: PTH118 - a `Path` has no slash at its end
     while waiting:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
                 else:
-                    name = os.path.relpath(entry.path, src)
+                    name = entry.path[n_before:]
                     found.append((name.encode("utf-8", "replace"), entry.path))
     return [(number, Path(path)) for number, (_, path) in enumerate(sorted(found), start=1)]

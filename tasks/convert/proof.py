@@ -38,6 +38,8 @@ ReadPlane = Callable[[int, int], NDArray[np.generic]]
 PROOF_EDITION = 2
 _REAL_TOLERANCE = 1e-5
 _B_VALUE_TOLERANCE = 0.5
+#: So much of an image is looked at before it is let go.
+_COMPARED_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Converted:
 
     `data` has shape (x, y, z, t) in Fortran order; `affine_ras` shape (4, 4), voxel index to
     mm; `b_values` as in the `.bval` file, None without one; `directions` as in the `.bvec`
-    file, shape (3, t), None without one.
+    file, shape (3, t), None without one. `let_go` may be called after any look at `data`: what
+    is mapped from a file then takes no memory until it is looked at again.
     """
 
     data: NDArray[np.generic]
@@ -55,6 +58,7 @@ class Converted:
     intercept: float
     b_values: tuple[float, ...] | None
     directions: FloatArray | None = None
+    let_go: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ def prove(
     scaling = _Scaling.of(stack, facts, converted)
     if scaling is None:
         return _refused(Code.SCALING_DIFFERS, converted)
-    volume, unlike = _match_planes(grid, view, scaling, read_plane)
+    volume, unlike = _match_planes(grid, view, scaling, _in_little_memory(read_plane, converted))
     if unlike:
         uids = tuple(sorted({stack.members[grid.member[i]].sop_uid or "" for i in unlike}))
         code = Code.PIXELS_DIFFER if scaling.exact else Code.SCALING_DIFFERS
@@ -166,11 +170,41 @@ class _Scaling:
 
     def agrees(self, member: int, stored: NDArray[np.generic], plane: NDArray[np.generic]) -> bool:
         if self.exact:
-            return bool(np.array_equal(stored, plane))
+            return same_integers(stored, plane)
         real = stored.astype(np.float64) * self.slopes[member] + self.intercepts[member]
         theirs = plane.astype(np.float64) * self.slope + self.intercept
         limit = _REAL_TOLERANCE * max(float(np.abs(real).max()), 1e-30)
         return bool(np.abs(real - theirs).max() <= limit)
+
+
+def same_integers(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+    """Return whether two arrays hold the same integers, whatever their types.
+
+    Of a signed and an unsigned type of one size none is made wider: their bits are compared,
+    and a set sign, which stands for a number that the other type does not have, tells them apart.
+    """
+    kinds = {one.dtype.kind, other.dtype.kind}
+    alike = one.dtype.itemsize == other.dtype.itemsize and kinds == {"i", "u"}
+    if not (alike and one.dtype.isnative and other.dtype.isnative):
+        return bool(np.array_equal(one, other))
+    signed = one if one.dtype.kind == "i" else other
+    return bool(np.array_equal(one.view(other.dtype), other) and signed.min(initial=0) >= 0)
+
+
+def _in_little_memory(read_plane: ReadPlane, converted: Converted) -> ReadPlane:
+    """Let go of the converted planes that were compared, again and again."""
+    left = _COMPARED_BYTES
+
+    def read(member: int, tile: int) -> NDArray[np.generic]:
+        nonlocal left
+        if left <= 0:
+            converted.let_go()
+            left = _COMPARED_BYTES
+        stored = read_plane(member, tile)
+        left -= stored.nbytes
+        return stored
+
+    return read
 
 
 def _match_planes(

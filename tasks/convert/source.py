@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.dicom.elements import PIXEL_DATA
 from schemas.dicom.functional_groups import MAX_FRAMES
-from schemas.dicom.header_scan import ScannedHeader, scan_header
+from schemas.dicom.header_scan import ScannedHeader
 from schemas.dicom.sub_stacks import slice_normal
 from tasks.convert.codes import Code
 from tasks.convert.encoded import DEFLATED, EXPLICIT_BIG_ENDIAN, NATIVE, PROVABLE, ends_too_early
@@ -180,29 +180,16 @@ def _facts(header: Dataset, sop_uid: str, size_bytes: int) -> PixelFacts:
     )
 
 
-def scanned_facts(start: bytes, *, size_bytes: int) -> PixelFacts | None:
-    """Return the same facts from header bytes alone, or None when pydicom must read them.
-
-    Parameters
-    ----------
-    start : bytes
-        The first bytes of the file.
-    size_bytes : int
-        Size of the file.
-    """
-    try:
-        header = scan_header(start)
-        return None if header is None else facts_of_scan(header, size_bytes)
-    except ValueError:
-        return None
-
-
 def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
-    """Return the facts from a scanned header; ValueError or None as in `scanned_facts`."""
+    """Return the same facts from header bytes alone.
+
+    None, or a ValueError, where the full parser must read them.
+    """
+    sop_uid = sop_uid_of_scan(header)
     require_usual(header)
     numbers = [header.number(tag) for tag in (ROWS, COLUMNS, BITS_ALLOCATED, BITS_STORED)]
     signed, high_bit, samples = (header.number(tag) for tag in (SIGNED, HIGH_BIT, SAMPLES))
-    sop_uid, image_type = header.text(SOP_UID), header.text(IMAGE_TYPE) or ""
+    image_type = header.text(IMAGE_TYPE) or ""
     rows, columns, bits, stored = (number or 0 for number in numbers)
     kinds = [kind.strip() for kind in image_type.upper().split("\\")]
     # Whatever is not the usual single-frame slice is left to the full parser.
@@ -217,14 +204,12 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
         and header.text(FRAMES) in (None, "1")
         and ("MOSAIC" in kinds or "MOSAIC" not in image_type.upper())
     )
-    if not usual or sop_uid is None or not _UID.fullmatch(sop_uid):
+    if not usual or sop_uid is None:
         return None
     rescale = scanned_rescale(header)
-    expected = rows * columns * bits // 8
-    short = header.pixel_length < expected or header.pixel_offset + expected > size_bytes
     return PixelFacts(
         sop_uid=sop_uid,
-        problem=Code.TRUNCATED if short else None,
+        problem=problem_of_scan(header, rows * columns * bits // 8, size_bytes),
         offset=header.pixel_offset,
         dtype=f"<{'i' if signed else 'u'}{bits // 8}",
         bits_stored=stored,
@@ -238,6 +223,18 @@ def facts_of_scan(header: ScannedHeader, size_bytes: int) -> PixelFacts | None:
         mosaic=scanned_mosaic(header) if "MOSAIC" in kinds else None,
         gradient_lps=scanned_gradient(header),
     )
+
+
+def sop_uid_of_scan(header: ScannedHeader) -> str | None:
+    """Return the SOPInstanceUID, None where only the full parser can say it."""
+    sop_uid = header.text(SOP_UID)
+    return sop_uid if sop_uid is not None and _UID.fullmatch(sop_uid) else None
+
+
+def problem_of_scan(header: ScannedHeader, expected: int, size_bytes: int) -> Code | None:
+    """Return TRUNCATED where a file of this size does not hold so many bytes of pixels."""
+    short = header.pixel_length < expected or header.pixel_offset + expected > size_bytes
+    return Code.TRUNCATED if short else None
 
 
 def _extent(header: Dataset, size_bytes: int, n_frames: int) -> tuple[int, Code | None]:
@@ -299,10 +296,20 @@ def stored_values(raw: NDArray[np.generic], bits_stored: int) -> NDArray[np.gene
     DICOM PS3.5 8.1.1: bits above HighBit are not part of the value.
     """
     unused = raw.dtype.itemsize * 8 - bits_stored
-    if unused == 0:
+    if unused == 0 or _fits(raw, bits_stored):
         return raw
     native = raw.astype(raw.dtype.newbyteorder("="), copy=False)
     return np.asarray((native << unused) >> unused)
+
+
+def _fits(raw: NDArray[np.generic], bits_stored: int) -> bool:
+    """Return whether no value would change: nearly all files leave the unused bits as they are."""
+    if raw.size == 0:
+        return True
+    if raw.dtype.kind == "u":
+        return int(raw.max()) < 1 << bits_stored
+    half = 1 << (bits_stored - 1)
+    return -half <= int(raw.min()) and int(raw.max()) < half
 
 
 def tile_origin_lps(

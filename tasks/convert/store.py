@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from tasks.convert.store_series import (
     convert_series,
     failed_record,
     fresh_folder,
-    sizes_of,
     time_limit_s,
 )
 from tasks.convert.warm import WARM
@@ -109,7 +108,7 @@ class _Pool:
             workers=self.workers,
             warm=WARM,
             timeout_s=lambda item: _job_time_limit_s(item[0].job, self.timeout_s),
-            memory_bytes=lambda item: worker_memory(item[0].job.paths.values()),
+            memory_bytes=lambda item: worker_memory(item[0].job.n_bytes),
         )
         for place, outcome in outcomes:
             yield parts[place], outcome
@@ -126,12 +125,12 @@ def _settled(part: _Part, outcome: list[VolumeRecord] | Loss) -> list[VolumeReco
 def _job_time_limit_s(job: SeriesJob, timeout_s: float) -> float:
     n_planes = sum(max(1, len(m.frame_positions_lps) // 3) for m in job.features)
     # The converter's own limit must come first: then its code tells what hung.
-    return 1.5 * time_limit_s(list(job.paths.values()), n_planes, timeout_s)
+    return 1.5 * time_limit_s(job.n_bytes, n_planes, timeout_s)
 
 
-def worker_memory(files: Iterable[Path]) -> int:
-    """Return the address space a worker may use for these files."""
-    return _WORKER_BASE_BYTES + 6 * sum(sizes_of(files))
+def worker_memory(n_bytes: int) -> int:
+    """Return the address space a worker may use for files of this size."""
+    return _WORKER_BASE_BYTES + 6 * n_bytes
 
 
 def _convert_part(item: tuple[_Part, Path, float]) -> list[VolumeRecord]:

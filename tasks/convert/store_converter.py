@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import select
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from pathlib import Path
 from typing import IO
 
@@ -180,14 +183,7 @@ def read_converted(nifti: Path) -> Converted:
     header = _read_header(nifti)
     if not len(header.shape) <= 4 or min(header.shape) < 1:
         raise ValueError("not an image of up to four dimensions")
-    data: NDArray[np.generic] = np.memmap(
-        str(nifti),
-        dtype=header.dtype,
-        mode="r",
-        offset=header.offset,
-        shape=(*header.shape, *(1,) * (4 - len(header.shape))),
-        order="F",
-    )
+    mapped, data = _map_voxels(nifti, header)
     return Converted(
         data=data,
         affine_ras=header.affine_ras,
@@ -195,7 +191,17 @@ def read_converted(nifti: Path) -> Converted:
         intercept=header.intercept,
         b_values=_read_b_values(nifti.with_suffix(".bval")),
         directions=_read_directions(nifti.with_suffix(".bvec")),
+        let_go=partial(mapped.madvise, mmap.MADV_DONTNEED),
     )
+
+
+def _map_voxels(nifti: Path, header: NiftiHeader) -> tuple[mmap.mmap, NDArray[np.generic]]:
+    shape = (*header.shape, *(1,) * (4 - len(header.shape)))
+    with nifti.open("rb") as stream:
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    if len(mapped) < header.offset + prod(shape) * header.dtype.itemsize:
+        raise ValueError("the image ends before its last voxel")
+    return mapped, np.ndarray(shape, header.dtype, mapped, header.offset, order="F")
 
 
 def _read_header(nifti: Path) -> NiftiHeader:

@@ -11,7 +11,7 @@ from schemas.errors import BadInputError, EnvironmentProblemError
 from schemas.records import VolumeRecord
 from tasks.convert.codes import Code
 from tasks.convert.store_outputs import PROVENANCE, VOLUME_SUFFIXES
-from tasks.convert.store_series import SeriesJob, sizes_of
+from tasks.convert.store_series import SeriesJob
 
 SCRATCH_PREFIX = ".scratch-"
 #: What `schemas.run.atomic_files` and the compressor write beside a file before it is whole.
@@ -101,7 +101,7 @@ def require_space(
         If a series failed and there is less space than converting it takes.
     """
     needed = [
-        _COPIES_OF_A_SERIES * sum(sizes_of(job.paths.values()))
+        _COPIES_OF_A_SERIES * job.n_bytes
         for job, found in zip(jobs, records, strict=True)
         if _any_code(found, _PERHAPS_NO_SPACE)
     ]

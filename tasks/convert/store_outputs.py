@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shlex
-from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from isal import igzip
 
 from schemas.dicom.features import InstanceFeatures
 from schemas.dicom.frames import member_key
 from schemas.dicom.sub_stacks import SubStack
 from schemas.records import VolumeRecord
-from schemas.run.atomic_files import canonical_json, sha256_of_file, sync_directory, write_bytes
+from schemas.run.atomic_files import canonical_json, sha256_of_file, write_bytes
 from tasks.convert.nifti_header import orientation_code
 from tasks.convert.proof import Converted, Proof
 from tasks.convert.sidecar import clean_sidecar, read_sidecar_keys
+from tasks.convert.store_compress import compress
 from tasks.convert.store_converter import Run, data_offset, mend_header
 
-_CHUNK_BYTES = 1 << 20
 #: Files of one volume, and the provenance that stands for them.
-VOLUME_SUFFIXES, PROVENANCE = (".nii.gz", ".json", ".bval", ".bvec"), ".provenance.json"
-#: igzip level 2 costs a third of zlib's default at 7 % more bytes.
-_GZIP_LEVEL = 2
-# Any, because it is not annotated.
-_open_gzip: Any = igzip.IGzipFile
+IMAGE, PROVENANCE = ".nii.gz", ".provenance.json"
+VOLUME_SUFFIXES = (IMAGE, ".json", ".bval", ".bvec")
 
 
 def describe(record: VolumeRecord, converted: Converted, proof: Proof) -> VolumeRecord:
@@ -70,13 +62,13 @@ def publish_volume(
     out_dir.mkdir(parents=True, exist_ok=True)
     stem = out_dir / stack.digest
     mend_header(run.nifti, proof.affine_ras)
-    image = _with_suffix(stem, ".nii.gz")
-    pixel_sha256 = _compress(run.nifti, image)
+    image = _with_suffix(stem, IMAGE)
+    digests = compress(run.nifti, image, voxels_at=data_offset(run.nifti))
     record = replace(
         record,
         file_name=image.name,
-        sha256=str(sha256_of_file(image)),
-        pixel_sha256=pixel_sha256,
+        sha256=str(digests.file),
+        pixel_sha256=str(digests.voxels),
     )
     if len(proof.b_values) > 1:
         text = " ".join(f"{value:g}" for value in proof.b_values) + "\n"
@@ -86,10 +78,11 @@ def publish_volume(
     provenance = {
         "cache_key": key,
         "files": {
-            suffix: str(sha256_of_file(_with_suffix(stem, suffix)))
+            suffix: str(sha256_of_file(path))
             for suffix in VOLUME_SUFFIXES
-            if _with_suffix(stem, suffix).exists()
-        },
+            if suffix != IMAGE and (path := _with_suffix(stem, suffix)).exists()
+        }
+        | {IMAGE: str(digests.file)},
         "record": asdict(record),
         "planes": proof.planes,
         "volumes": _volume_times(stack, proof),
@@ -143,33 +136,6 @@ def _read_record(values: dict[str, object]) -> VolumeRecord:
 
 def _with_suffix(stem: Path, suffix: str) -> Path:
     return stem.with_name(stem.name + suffix)
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            yield chunk
-
-
-def _compress(nifti: Path, final: Path) -> str:
-    """Write the compressed image whole or not at all; return the SHA-256 of its voxels."""
-    offset = data_offset(nifti)
-    digest = hashlib.sha256()
-    beside = final.with_name(f".{final.name}.part")
-    with beside.open("wb") as raw:
-        # No name and no time in the gzip header: the same voxels give the same bytes.
-        with _open_gzip(
-            filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=raw, mtime=0
-        ) as packed:
-            for chunk in _chunks(nifti):
-                packed.write(chunk)
-                digest.update(chunk[offset:] if offset else chunk)
-                offset = max(offset - len(chunk), 0)
-        raw.flush()
-        os.fsync(raw.fileno())
-    beside.replace(final)
-    sync_directory(final.parent)
-    return digest.hexdigest()
 
 
 def _publish_directions(proof: Proof, stem: Path) -> None:

@@ -11,11 +11,13 @@ from schemas.dicom.elements import is_dicom
 from schemas.dicom.features import InstanceFeatures, read_features
 from schemas.dicom.header_scan import ScannedHeader
 from schemas.dicom.header_view import FeatureHarvest
-from schemas.run.atomic_files import sha256_of_bytes, sha256_of_file
+from schemas.native.hash_streams import sha256_of_each
+from schemas.run.atomic_files import sha256_of_file
 from schemas.run.pool import Loss, preload, run_isolated
 from schemas.states import ReasonCode
+from tasks.convert.facts_harvest import FactsHarvest
 from tasks.convert.folder_rows import SET_ASIDE, FileRow
-from tasks.convert.source import PixelFacts, facts_of_scan
+from tasks.convert.source import PixelFacts
 from tasks.convert.warm import WARM
 
 _FILES_PER_CHUNK = 256
@@ -25,6 +27,8 @@ _READ_MEMORY_BYTES = 2 << 30
 _DEFER_BYTES = 1024
 #: Larger files are hashed in pieces, and their headers are left to the full parser.
 _WHOLE_FILE_BYTES = 64 << 20
+#: Two files are hashed in little more than the time of one.
+_HASHED_TOGETHER = 2
 _DICOM_DIRECTORY = "1.2.840.10008.1.3.10"  # PS3.6 table A-1
 
 
@@ -97,23 +101,30 @@ def _time_limit_s(chunk: _Chunk) -> float:
 
 
 def _scan_files(files: _Chunk) -> list[ScannedFile]:
-    harvest = FeatureHarvest()
-    return [_scan_file(number, path, harvest) for number, path in files]
+    harvest, facts = FeatureHarvest(), FactsHarvest()
+    found = []
+    for at in range(0, len(files), _HASHED_TOGETHER):
+        some = files[at : at + _HASHED_TOGETHER]
+        read = [(number, path, _read_file(path)) for number, path in some]
+        digests = sha256_of_each([raw for _, _, (_, raw) in read])
+        for (number, path, (size, raw)), digest in zip(read, digests, strict=True):
+            whole = sha256_of_file(path) if size > len(raw) else digest
+            row = FileRow(number, SET_ASIDE, None, whole, size)
+            found.append(_scan_file(row, path, raw, harvest, facts))
+    return found
 
 
-def _scan_file(number: int, path: Path, harvest: FeatureHarvest) -> ScannedFile:
+def _read_file(path: Path) -> tuple[int, bytes]:
+    """Return the size of a file, and its bytes where they are few enough to be held."""
     size = path.stat().st_size
-    if not size:
-        digest = sha256_of_bytes(b"")
-        return ScannedFile(
-            FileRow(number, SET_ASIDE, ReasonCode.EMPTY_FILE.value, digest, size), path
-        )
-    if size > _WHOLE_FILE_BYTES:
-        raw, digest = b"", sha256_of_file(path)
-    else:
-        raw = path.read_bytes()
-        digest = sha256_of_bytes(raw)
-    row = FileRow(number, SET_ASIDE, None, digest, size)
+    return size, path.read_bytes() if size <= _WHOLE_FILE_BYTES else b""
+
+
+def _scan_file(
+    row: FileRow, path: Path, raw: bytes, harvest: FeatureHarvest, facts_of: FactsHarvest
+) -> ScannedFile:
+    if not row.size_bytes:
+        return ScannedFile(replace(row, reason=ReasonCode.EMPTY_FILE.value), path)
     if raw and not is_dicom(raw):
         # Nor would the full parser read it, which takes long to load.
         return ScannedFile(replace(row, reason=ReasonCode.NOT_DICOM.value), path)
@@ -122,7 +133,7 @@ def _scan_file(number: int, path: Path, harvest: FeatureHarvest) -> ScannedFile:
     except Exception:
         # Hostile bytes: the full parser says what is wrong with them.
         found = None
-    facts = None if found is None else _quick_facts(found[0], size)
+    facts = None if found is None else _quick_facts(found[0], len(raw), facts_of)
     if found is None or facts is None:
         return ScannedFile(row, path, is_odd=True)
     scanned, features = found
@@ -144,9 +155,11 @@ def _parse_file(number: int, path: Path) -> ScannedFile:
     return ScannedFile(replace(row, reason=reason.value if reason else None), path, features)
 
 
-def _quick_facts(scanned: ScannedHeader, size_bytes: int) -> PixelFacts | None:
+def _quick_facts(
+    scanned: ScannedHeader, size_bytes: int, facts_of: FactsHarvest
+) -> PixelFacts | None:
     try:
-        return facts_of_scan(scanned, size_bytes)
+        return facts_of.read(scanned, size_bytes)
     except ValueError:
         return None
 

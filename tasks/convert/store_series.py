@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -45,6 +47,7 @@ _BASE_TIME_S = 18.0
 _BYTES_PER_S = 5e6
 #: Two decoders take some 120 ms for a plane of 512 x 512 in JPEG 2000.
 _PLANES_PER_S = 8.0
+_DELIVERED = tuple(column.name for column in fields(DeliveredFacts))
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ class SeriesJob:
     def stacks(self) -> list[SubStack]:
         """Return the sub-stacks of the series."""
         return split_series(self.features)
+
+    @cached_property
+    def n_bytes(self) -> int:
+        """Return the size of its files."""
+        return size_of(self.paths.values())
 
 
 def convert_series(
@@ -174,19 +182,28 @@ class _Files:
 def _cache_key(stack: SubStack, files: _Files) -> str:
     uids = sorted({m.sop_uid or "" for m in stack.members})
     inputs = {uid: files.sha256(uid) for uid in uids}
-    said = [asdict(files.delivered[uid]) for uid in uids if uid in files.delivered]
+    # Their fields are plain values: `asdict` would copy each of them.
+    said = [
+        {name: getattr(files.delivered[uid], name) for name in _DELIVERED}
+        for uid in uids
+        if uid in files.delivered
+    ]
     return sha256_of_bytes(canonical_json({**cache_key(stack.digest, inputs), "delivered": said}))
 
 
-def time_limit_s(files: Collection[Path], n_planes: int, timeout_s: float) -> float:
+def time_limit_s(n_bytes: int, n_planes: int, timeout_s: float) -> float:
     """Return how long a sub-stack may take: by its bytes and planes, at most `timeout_s`."""
-    total = sum(sizes_of(files))
-    return min(timeout_s, _BASE_TIME_S + total / _BYTES_PER_S + n_planes / _PLANES_PER_S)
+    return min(timeout_s, _BASE_TIME_S + n_bytes / _BYTES_PER_S + n_planes / _PLANES_PER_S)
 
 
-def sizes_of(files: Iterable[Path]) -> list[int]:
-    """Return the size in bytes of each file that is there."""
-    return [f.stat().st_size for f in files if f.is_file()]
+def size_of(files: Iterable[Path]) -> int:
+    """Return the size in bytes of the files that are there, together."""
+    total = 0
+    for file in files:
+        with suppress(OSError, ValueError):
+            found = os.stat(file)  # noqa: PTH116 - a third of what the method costs
+            total += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return total
 
 
 @contextmanager
@@ -259,7 +276,7 @@ def _convert_stack(
         run = run_dcm2niix(
             sources,
             scratch,
-            timeout_s=time_limit_s(own, len(stack.members), timeout_s),
+            timeout_s=time_limit_s(size_of(own), len(stack.members), timeout_s),
             precise=needs_precise_scaling(stack, facts),
         )
         if run.nifti is None:

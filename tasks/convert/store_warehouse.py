@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from schemas.dicom.features import InstanceFeatures
@@ -14,6 +14,7 @@ from schemas.records import Delivery, FileOutcome
 from schemas.tables.warehouse import read_delivered_facts, read_instances
 from tasks.convert.counts import NOTHING_STATED, StatedCounts, counts_from_manifest
 from tasks.convert.store_series import SeriesJob
+from tasks.convert.store_source import KnownFile
 
 
 def series_jobs(
@@ -46,8 +47,10 @@ def series_jobs(
         if f.sop_uid not in held
     ]
     paths = {str(f.sop_uid): _place(bench, f) for f in earlier} | paths
-    known = {str(f.sop_uid) for f in earlier}
-    said_of = read_delivered_facts(bench.zones, bench.site, known) | said_of
+    said_of = read_delivered_facts(bench.zones, bench.site, _uids(earlier)) | said_of
+    # De-identification hashed what it wrote; a release holds every file against that.
+    hashed = {str(o.features.sop_uid): o.output_sha256 for o in outcomes if o.features}
+    known = {uid: KnownFile(digest) for uid, digest in hashed.items() if digest}
     jobs = []
     for series_uid, members in group_by_series([*earlier, *arrived]).items():
         # A joined series has the slices of several; each lies under the UID it came with.
@@ -58,8 +61,14 @@ def series_jobs(
         of_series = {str(f.sop_uid): paths[str(f.sop_uid)] for f in members}
         out_dir = bench.nifti / series_uid
         facts = {uid: said_of[uid] for uid in of_series if uid in said_of}
-        jobs.append(SeriesJob(of_series, tuple(members), out_dir, stated=said, delivered=facts))
+        files = {uid: known[uid] for uid in of_series if uid in known}
+        job = SeriesJob(of_series, tuple(members), out_dir, said, known=files, delivered=facts)
+        jobs.append(job)
     return jobs
+
+
+def _uids(instances: Iterable[InstanceFeatures]) -> set[str]:
+    return {str(f.sop_uid) for f in instances}
 
 
 def _stated_counts(delivery: Delivery, outcomes: Sequence[FileOutcome]) -> dict[str, StatedCounts]:

@@ -10,13 +10,25 @@ from scipy import ndimage
 
 from schemas.measurements import NoValue
 from tasks.measure.result import Measured, none
-from tasks.measure.volume import Grid, Volume, coarse_grid
+from tasks.measure.volume import Grid, Volume, coarse_grid, expect_grid
+from tasks.measure.voxels import Asked
 
 _STEP_MM = 6.0
 _TISSUE_SHARE = 0.15
 _LEAST_VOXELS = 100
 #: Depth of the ring below the surface: skin and partial volume above, muscle beneath.
 _RING_MM = (4.0, 14.0)
+
+
+def expect_dwi(asked: Asked, volume: Volume) -> None:
+    """Add what `dwi_rise` asks for."""
+    expect_grid(asked, volume, _STEP_MM, of=range(volume.n_volumes))
+
+
+def expect_ring(asked: Asked, volume: Volume) -> None:
+    """Add what `ring_water_share` asks for of each of its two."""
+    if volume.is_axial:
+        expect_grid(asked, volume, _RING_MM[0])
 
 
 def dwi_rise(volume: Volume, b_values: Sequence[float]) -> Measured:
@@ -26,7 +38,7 @@ def dwi_rise(volume: Volume, b_values: Sequence[float]) -> Measured:
     and Tanner 1965), so a rise says that volumes and b-values do not belong to each other.
     Directions of one b-value are averaged.
     """
-    if len(b_values) != volume.stored.shape[3] or len(set(b_values)) < 2:
+    if len(b_values) != volume.n_volumes or len(set(b_values)) < 2:
         return none(NoValue.NO_PARTNER)
     grids = [coarse_grid(volume, _STEP_MM, of=t).values for t in range(len(b_values))]
     lowest = min(b_values)

@@ -8,6 +8,7 @@ from scipy import ndimage
 from schemas.measurements import NoValue
 from tasks.measure.result import Measured, none
 from tasks.measure.volume import BoolArray, FloatArray, Volume, chosen_slices, slice_values
+from tasks.measure.voxels import Asked
 
 _SLICES, _INNER = 9, 0.6
 _AIR_SHARE = 0.15
@@ -43,6 +44,16 @@ def phase_edge_signal(volume: Volume) -> Measured:
     return found if isinstance(found, Measured) else Measured(100.0 * float(max(found)))
 
 
+def expect(asked: Asked, volume: Volume) -> None:
+    """Add the slices that the metrics here ask for."""
+    if volume.is_axial and volume.encoding_axis in (0, 1):
+        asked.planes |= {(number, 0) for number in _looked_at(volume)}
+
+
+def _looked_at(volume: Volume) -> list[int]:
+    return chosen_slices(volume.n_slices, _SLICES, inner=_INNER)
+
+
 def _each_slice(volume: Volume, measure: object) -> Measured | list[float]:
     if not volume.is_axial:
         return none(NoValue.NOT_AXIAL)
@@ -50,7 +61,7 @@ def _each_slice(volume: Volume, measure: object) -> Measured | list[float]:
         return none(NoValue.ENCODING_UNKNOWN)
     values: list[float] = []
     reasons: list[NoValue] = []
-    for number in chosen_slices(volume.n_slices, _SLICES, inner=_INNER):
+    for number in _looked_at(volume):
         plane = slice_values(volume, number)
         if volume.encoding_axis == 1:
             plane = plane.T

@@ -16,7 +16,8 @@ from tasks.measure import contrasts, coverage, encoding, noise, passes, slices
 from tasks.measure.catalogue import load_catalogue
 from tasks.measure.exams import MeasuredPart, partner_of
 from tasks.measure.result import Measured, finite, none
-from tasks.measure.volume import Grid, Volume, coarse_grid
+from tasks.measure.volume import Grid, Volume, coarse_grid, expect_grid
+from tasks.measure.voxels import Asked
 
 #: Levels of vessels and liver in one pass: evidence, not a quality; the release makes metrics of
 #: them. Raise the version with any change of `tasks.measure.passes` or `vessels`.
@@ -87,6 +88,7 @@ def _names(part: MeasuredPart) -> list[str]:
 def _of_volume(
     part: MeasuredPart, volume: Volume, parts: Sequence[MeasuredPart], kept: _Kept
 ) -> dict[str, Measured]:
+    volume.voxels.expect(_asked(part, volume, parts))
     values = {
         "repeated_slices": slices.repeated_slices(volume),
         "slice_correlation_dip": slices.slice_correlation_dip(volume),
@@ -104,9 +106,31 @@ def _of_volume(
             values["dwi_rise"] = contrasts.dwi_rise(volume, part.b_values)
     if part.is_pass and grid is not None:
         kept.passes[part.digest] = grid
-    if part.dixon and any(p.dixon == "fat" for p in parts):
+    if _may_be_swapped(part, parts):
         kept.dixon[part.digest] = volume
     return values
+
+
+def _asked(part: MeasuredPart, volume: Volume, parts: Sequence[MeasuredPart]) -> Asked:
+    """Return what of the voxels `_of_volume`, and its partner later, will ask for."""
+    asked = Asked()
+    slices.expect(asked, volume)
+    if volume.is_axial:
+        expect_grid(asked, volume, passes.STEP_MM)
+    if part.modality == "CT" and volume.is_axial:
+        noise.expect(asked, volume)
+    if part.modality == "MR":
+        encoding.expect(asked, volume)
+        if len(part.b_values) > 1:
+            contrasts.expect_dwi(asked, volume)
+    if _may_be_swapped(part, parts):
+        contrasts.expect_ring(asked, volume)
+    return asked
+
+
+def _may_be_swapped(part: MeasuredPart, parts: Sequence[MeasuredPart]) -> bool:
+    """Return whether a part is fat or water of an exam that has fat."""
+    return bool(part.dixon) and any(p.dixon == "fat" for p in parts)
 
 
 def _of_dixon(

@@ -7,6 +7,7 @@ import numpy as np
 from schemas.measurements import NoValue
 from tasks.measure.result import Measured, none
 from tasks.measure.volume import FloatArray, Volume, chosen_slices, slice_values
+from tasks.measure.voxels import Asked
 
 #: Side of the squares in which the standard deviation is taken.
 TILE_MM = 6.0
@@ -35,12 +36,21 @@ def ct_noise(volume: Volume) -> Measured:
     side = tuple(max(3, round(TILE_MM / s)) for s in volume.spacing_mm[:2])
     found = [
         _soft_deviations(slice_values(volume, number), (side[0], side[1]))
-        for number in chosen_slices(volume.n_slices, _SLICES, inner=_INNER)
+        for number in _looked_at(volume)
     ]
     deviations = np.concatenate(found)
     if deviations.size < _LEAST_TILES:
         return none(NoValue.NO_TISSUE)
     return Measured(_mode(deviations))
+
+
+def expect(asked: Asked, volume: Volume) -> None:
+    """Add the slices that `ct_noise` asks for."""
+    asked.planes |= {(number, 0) for number in _looked_at(volume)}
+
+
+def _looked_at(volume: Volume) -> list[int]:
+    return chosen_slices(volume.n_slices, _SLICES, inner=_INNER)
 
 
 def _soft_deviations(values: FloatArray, side: tuple[int, int]) -> FloatArray:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from schemas.measurements import NoValue
 from tasks.measure.result import Measured, none
 from tasks.measure.volume import FloatArray, Volume
+from tasks.measure.voxels import Asked, Block, Steps
 
 _LEAST_SLICES = 8
 #: Every so many pixels are enough to compare neighbours; equal ones are then compared whole.
@@ -26,7 +27,7 @@ def repeated_slices(volume: Volume) -> Measured:
     """
     if volume.n_slices < 2:
         return none(NoValue.TOO_FEW_SLICES)
-    return Measured(float(sum(_repeats(volume, of) for of in range(volume.stored.shape[3]))))
+    return Measured(float(sum(_repeats(volume, of) for of in range(volume.n_volumes))))
 
 
 def slice_correlation_dip(volume: Volume) -> Measured:
@@ -48,24 +49,34 @@ def slice_correlation_dip(volume: Volume) -> Measured:
     return Measured(max(0.0, *dips)) if dips else none(NoValue.TOO_FEW_SLICES)
 
 
-def _along_slices(volume: Volume, of: int) -> NDArray[np.generic]:
-    return np.moveaxis(volume.stored[..., of], volume.through, 0)
+def expect(asked: Asked, volume: Volume) -> None:
+    """Add what the metrics here ask for, but slices that look repeated: those are rare."""
+    asked.blocks |= {(_sampled(volume), of) for of in range(volume.n_volumes)}
+
+
+def _sampled(volume: Volume) -> Block:
+    """Return every n-th pixel of every slice."""
+    sizes = volume.voxels.shape[:3]
+    x, y, z = (
+        Steps(0, n, 1 if axis == volume.through else max(1, n // _SAMPLES_ACROSS))
+        for axis, n in enumerate(sizes)
+    )
+    return x, y, z
 
 
 def _samples(volume: Volume, of: int) -> FloatArray:
     """Return every n-th pixel of every slice, shape (slices, pixels)."""
-    slices = _along_slices(volume, of)
-    steps = [max(1, n // _SAMPLES_ACROSS) for n in slices.shape[1:]]
-    some = slices[:, :: steps[0], :: steps[1]]
-    return some.reshape(len(slices), -1).astype(np.float32)
+    some = np.moveaxis(volume.voxels.block(_sampled(volume), of), volume.through, 0)
+    return some.reshape(len(some), -1).astype(np.float32)
 
 
 def _repeats(volume: Volume, of: int) -> int:
-    some, whole = _samples(volume, of), _along_slices(volume, of)
+    some, plane = _samples(volume, of), volume.voxels.plane
     told = some.max(axis=1) > some.min(axis=1)
     alike = np.all(some[1:] == some[:-1], axis=1) & told[1:]
     return sum(
-        bool(np.array_equal(whole[place], whole[place + 1])) for place in np.flatnonzero(alike)
+        bool(np.array_equal(plane(place, of), plane(place + 1, of)))
+        for place in np.flatnonzero(alike).tolist()
     )
 
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from isal import igzip
-from nibabel.nifti1 import Nifti1Image
 
 from schemas.measurements import Measurement
 from schemas.run.pool import Loss, run_isolated
 from schemas.run.work import Warm
 from tasks.measure.exams import MeasuredPart
 from tasks.measure.measuring import failed, measure_exam
-from tasks.measure.volume import Volume, patient_axes
+from tasks.measure.store_stream import StreamedVoxels
+from tasks.measure.volume import Volume, turned_volume
 
 _SUFFIX = ".nii.gz"
 _WARM = Warm(("tasks.measure.store",))
@@ -26,8 +22,6 @@ _BASE_TIME_S, _BYTES_PER_S = 60.0, 1e6
 _BASE_BYTES, _EXPANDED = 2 << 30, 12
 #: Rows of a DICOM picture run along the first axis of the file, columns along the second.
 _AXIS_OF = {"ROW": "i", "COL": "j"}
-# Any, because it is not annotated.
-_decompress: Any = igzip.decompress
 
 
 def measure_exams(
@@ -59,14 +53,16 @@ def measure_exams(
 
 
 def read_volume(part: MeasuredPart) -> Volume:
-    """Return the volume of one NIfTI, unscaled, with the phase encoding its sidecar states."""
-    image = Nifti1Image.from_bytes(_decompress(part.path.read_bytes()))
-    data: Any = image.dataobj
-    return patient_axes(
-        data.get_unscaled(),
-        np.asarray(image.affine, dtype=np.float64),
-        slope=float(data.slope),
-        intercept=float(data.inter),
+    """Return the volume of one NIfTI, unscaled, with the phase encoding its sidecar states.
+
+    Its voxels go by when it is told what will be asked of them (`Voxels.expect`).
+    """
+    voxels = StreamedVoxels(part.path)
+    return turned_volume(
+        voxels,
+        voxels.turn,
+        slope=voxels.facts.slope,
+        intercept=voxels.facts.intercept,
         encoding=_encoding(part.path),
     )
 

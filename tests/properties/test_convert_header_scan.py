@@ -15,7 +15,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from tasks.convert.source import PixelFacts, scanned_facts
+from tasks.convert.facts_harvest import SeriesFacts
+from tasks.convert.source import PixelFacts
 from tasks.convert.store_source import read_facts_with_pydicom
 from tests.builders import make_instance, to_bytes
 from tests.unit.convert.test_source import csa_header
@@ -39,7 +40,7 @@ def reference(raw: bytes) -> PixelFacts | None:
 
 
 def scanned(raw: bytes) -> PixelFacts | None:
-    return scanned_facts(raw, size_bytes=len(raw))
+    return SeriesFacts().read(raw, size_bytes=len(raw))
 
 
 @pytest.mark.parametrize("path", ODD_FILES, ids=lambda path: path.name)

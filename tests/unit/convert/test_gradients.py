@@ -10,9 +10,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tasks.convert import store_series
+from tasks.convert.facts_harvest import SeriesFacts
 from tasks.convert.gradients import directions_agree, fsl_direction
 from tasks.convert.proof import Converted
-from tasks.convert.source import scanned_facts
 from tasks.convert.store_converter import read_converted
 from tasks.convert.store_source import read_facts_with_pydicom
 from tests.builders import write_files
@@ -88,5 +88,5 @@ def test_the_scanner_reads_the_direction_that_pydicom_reads(tmp_path: Path, synt
         data.file_meta.TransferSyntaxUID = syntax
     for path in write_files(tmp_path, slices):
         facts = read_facts_with_pydicom(path)
-        assert scanned_facts(path.read_bytes(), size_bytes=path.stat().st_size) == facts
+        assert SeriesFacts().read(path.read_bytes(), size_bytes=path.stat().st_size) == facts
     assert facts.gradient_lps == GRADIENTS[-1]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from schemas.dicom.features import read_features
 from schemas.dicom.sub_stacks import SubStack, split_series
+from tasks.convert import proof as proof_module
 from tasks.convert.codes import Code
-from tasks.convert.proof import Converted, Proof, ReadPlane, prove
+from tasks.convert.proof import Converted, Proof, ReadPlane, prove, same_integers
 from tasks.convert.source import PixelFacts
 from tests.builders import COLUMNS, ROWS, SPACING_MM, make_instance
 
@@ -152,3 +153,35 @@ def test_a_singular_affine_is_refused(case: Case) -> None:
     affine = case[2].affine_ras.copy()
     affine[:, 2] = 0
     assert codes(case, replace(case[2], affine_ras=affine)) == [Code.GEOMETRY_DIFFERS]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.array([0, 7, 32767], "<u2"), np.array([0, 7, 32767], "<i2")),
+        (np.array([0, 7, 40000], "<u2"), np.array([0, 7, 40000 - 65536], "<i2")),
+        (np.array([1, 2], ">u2"), np.array([1, 2], "<i2")),
+        (np.array([1, 2], "<u2"), np.array([1, 3], "<i2")),
+        (np.array([[1, 2]], "<u2"), np.array([1, 2], "<i2")),
+        (np.array([5, 250], "u1"), np.array([5, 250], "<i2")),
+        (np.array([5, 250], "u1"), np.array([5, -6], "i1")),
+        (np.array([4294967295], "<u4"), np.array([-1], "<i4")),
+    ],
+)
+def test_integers_are_compared_by_value_whatever_their_types(
+    one: NDArray[np.generic], other: NDArray[np.generic]
+) -> None:
+    by_value = one.tolist() == other.tolist()
+    assert same_integers(one, other) is by_value
+    assert same_integers(other, one) is by_value
+
+
+def test_planes_are_let_go_while_others_are_compared(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof_module, "_COMPARED_BYTES", 1)
+    stack, facts, converted, read_plane = case
+    gone: list[int] = []
+    watched = replace(converted, let_go=lambda: gone.append(1))
+    assert prove(stack, facts, watched, read_plane).faults == ()
+    assert len(gone) == len(stack.members) - 1

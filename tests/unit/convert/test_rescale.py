@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as SqItems
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from tasks.convert.source import scanned_facts
+from tasks.convert.facts_harvest import SeriesFacts
 from tasks.convert.store_source import read_facts_with_pydicom
 from tests.builders import make_series, write_files
 from tests.oracle.compare import all_differences
@@ -114,4 +114,4 @@ def test_the_scanner_judges_as_the_full_parser(
         data.file_meta.TransferSyntaxUID = syntax
         (path,) = write_files(tmp_path, [data])
         facts = read_facts_with_pydicom(path)
-        assert scanned_facts(path.read_bytes(), size_bytes=path.stat().st_size) == facts
+        assert SeriesFacts().read(path.read_bytes(), size_bytes=path.stat().st_size) == facts

@@ -69,6 +69,6 @@ def test_small_series_give_the_same_records_together_and_apart(tmp_path: Path) -
 
 def test_what_the_run_itself_holds_is_not_taken_from_its_workers(tmp_path: Path) -> None:
     jobs = [job_of(tmp_path, 1)]
-    with mmap.mmap(-1, worker_memory(jobs[0].paths.values())):
+    with mmap.mmap(-1, worker_memory(jobs[0].n_bytes)):
         (records,) = convert_many(jobs, tmp_path / "scratch", workers=1)
     assert [r.codes for r in records] == [(), ()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from schemas.handover.records import ReceivedExport
 from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId, SeriesUid, Sha256, SiteCode, SopUid
 from schemas.records import DeliveredFile, Delivery, FileKind, FileOutcome
+from schemas.run.atomic_files import sha256_of_bytes
 from schemas.run.zones import Zones
 from schemas.states import FileState
 from schemas.tables.record_tables import table_from_records
@@ -40,6 +42,7 @@ def night(home: Path, slices: Sequence[Dataset], absent: tuple[str, ...] = ()) -
                 state=FileState.ACCEPTED,
                 source_sha256=digest,
                 size_bytes=1,
+                output_sha256=sha256_of_bytes(to_bytes(data)),
                 sop_uid=SopUid(str(data.SOPInstanceUID)),
                 features=read_features(data),
             )
@@ -105,3 +108,19 @@ def test_a_series_of_an_earlier_night_alone_is_not_converted_again(tmp_path: Pat
         data.SOPInstanceUID += ".9"
     (job,) = night(tmp_path, later)
     assert {str(m.series_uid) for m in job.features} == {str(later[0].SeriesInstanceUID)}
+
+
+def test_what_deidentification_hashed_is_hashed_no_more_and_gives_the_same_volume(
+    tmp_path: Path,
+) -> None:
+    slices = make_series(n_slices=6)
+    commit_earlier(tmp_path, slices[:2])
+    (job,) = night(tmp_path, slices[2:])
+    # Of an earlier night's files nobody told it: they are read.
+    assert set(job.known) == {str(data.SOPInstanceUID) for data in slices[2:]}
+    unknown = replace(job, known={}, out_dir=tmp_path / "unknown")
+    convert_many([job, unknown], tmp_path / "scratch")
+    names = sorted(path.name for path in job.out_dir.iterdir())
+    assert len(names) == 3
+    for name in names:
+        assert (job.out_dir / name).read_bytes() == (unknown.out_dir / name).read_bytes()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import platform
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -18,11 +14,8 @@ from hypothesis import strategies as st
 
 from schemas.native import object_digests as module
 from schemas.native.object_digests import Digests, object_digests, one_by_one, together
+from tests.unit.schemas.native.conftest import SOURCE, hook, skip_without_compiler, sources_in
 
-ROOT = Path(__file__).parents[4]
-NATIVE = ROOT / "schemas" / "native"
-SOURCE = NATIVE / "sha256_lanes.c"
-HAS_INSTRUCTIONS_FOR = ("x86_64", "aarch64")
 #: FIPS 180-4 and its examples: of nothing, of `abc`, and of two blocks.
 PUBLISHED = {
     b"": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -33,41 +26,9 @@ PUBLISHED = {
 }
 
 
-def hook() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-def sources_in(root: Path) -> Path:
-    """Copy what is compiled into another tree; return where it lies there."""
-    native = root / "schemas" / "native"
-    native.mkdir(parents=True)
-    for path in (*NATIVE.glob("*.c"), *NATIVE.glob("*.h")):
-        shutil.copy(path, native)
-    return native
-
-
-def skip_without_compiler() -> None:
-    if platform.machine() not in HAS_INSTRUCTIONS_FOR:
-        pytest.skip(f"{platform.machine()} has no compiled part")
-    if shutil.which("cc") is None:
-        if os.environ.get("LIVERCOHORT_REQUIRE_COMPILERS"):
-            pytest.fail("no C compiler (LIVERCOHORT_REQUIRE_COMPILERS forbids the skip)")
-        pytest.skip("no C compiler")
-
-
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Digests:
-    """Compiled from this tree's source, so that an older library in it is never what is tested."""
-    skip_without_compiler()
-    root = tmp_path_factory.mktemp("tree")
-    native = sources_in(root)
-    assert hook().in_place(root) == ""
-    found = together(native / "sha256_lanes.so")
+def compiled(compiled_library: Path) -> Digests:
+    found = together(compiled_library)
     if found is None:
         pytest.skip("this processor has no SHA instructions")
     return found
@@ -210,6 +171,20 @@ int main(void) {{
             sha256_lanes(file, n, begin, n - (n - begin) / 3, head, begin, n % 2, digests);
             free(file), free(head);
         }}
+    for (size_t n = 0; n < 200; n++) {{
+        uint8_t *streams = malloc(3 * sha256_stream_bytes()), digests[96];
+        sha256_streams_start((Stream *)streams, 3);
+        for (size_t turn = 1; turn < 5; turn++) {{
+            const size_t sizes[3] = {{n, n / turn, (turn * 64 + n) % 97}};
+            uint8_t *pieces[3];
+            for (int i = 0; i < 3; i++) memset(pieces[i] = malloc(sizes[i]), 7, sizes[i]);
+            const uint8_t *const given[3] = {{pieces[0], pieces[1], pieces[2]}};
+            sha256_streams_update((Stream *)streams, 3, given, sizes);
+            sha256_streams_digests((Stream *)streams, 3, digests);
+            for (int i = 0; i < 3; i++) free(pieces[i]);
+        }}
+        free(streams);
+    }}
     return 0;
 }}
 """,
