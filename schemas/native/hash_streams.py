@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from schemas.identifiers import Sha256
-from schemas.native.object_digests import LIBRARY
+from schemas.native.library import LIBRARY, loaded_library
 
 MOST_STREAMS = 3
 _DIGEST_BYTES = 32
@@ -103,13 +103,15 @@ def _digests(loaded: ctypes.CDLL, state: ctypes.Array[ctypes.c_char], n: int) ->
 @cache
 def _checked(library: Path) -> ctypes.CDLL | None:
     """Return the compiled code; None where it is not, or does not give what `hashlib` gives."""
+    loaded = loaded_library(library)
+    if loaded is None:
+        return None
     try:
-        loaded = ctypes.CDLL(str(library))
         can, size = loaded.sha256_lanes_can, loaded.sha256_stream_bytes
         updated = loaded.sha256_streams_update
         started, ended = loaded.sha256_streams_start, loaded.sha256_streams_digests
-    except (OSError, AttributeError):
-        # No such file, or one that was compiled before there were streams.
+    except AttributeError:
+        # One that was compiled before there were streams.
         return None
     size.restype, started.restype, ended.restype = ctypes.c_size_t, None, None
     started.argtypes = [ctypes.c_char_p, ctypes.c_int]

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schemas.identifiers import Sha256
+from schemas.native.library import LIBRARY, loaded_library
 
-#: Made by the build (`hatch_build.py`); absent where there was no compiler.
-LIBRARY = Path(__file__).parent / "sha256_lanes.so"
 _DIGEST_BYTES = 32
 #: A call of compiled code costs as much as hashing so many bytes.
 _FEWEST_BYTES = 1 << 15
@@ -72,10 +71,12 @@ def one_by_one(file: bytes, begin: int, end: int, head: bytes, whole: bool) -> O
 @cache
 def together(library: Path = LIBRARY) -> Digests | None:
     """Return what hashes all at once; None where there is none that gives what `hashlib` gives."""
+    loaded = loaded_library(library)
+    if loaded is None:
+        return None
     try:
-        loaded = ctypes.CDLL(str(library))
         can, lanes = loaded.sha256_lanes_can, loaded.sha256_lanes
-    except (OSError, AttributeError):
+    except AttributeError:
         return None
     size, text = ctypes.c_size_t, ctypes.c_char_p
     lanes.argtypes = [text, size, size, size, text, size, ctypes.c_int, text]
