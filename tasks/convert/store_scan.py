@@ -29,6 +29,7 @@ _DEFER_BYTES = 1024
 _WHOLE_FILE_BYTES = 64 << 20
 #: Two files are hashed in little more than the time of one.
 _HASHED_TOGETHER = 2
+_KEPT_BYTES = 8 << 20
 _DICOM_DIRECTORY = "1.2.840.10008.1.3.10"  # PS3.6 table A-1
 
 
@@ -103,6 +104,9 @@ def _time_limit_s(chunk: _Chunk) -> float:
 def _scan_files(files: _Chunk) -> list[ScannedFile]:
     harvest, facts = FeatureHarvest(), FactsHarvest()
     found = []
+    # Once so much was freed at once, glibc keeps less than that for the next files, and does not
+    # give it back and fetch it anew for each (mallopt(3), M_MMAP_THRESHOLD). No page is touched.
+    bytes(_KEPT_BYTES)
     for at in range(0, len(files), _HASHED_TOGETHER):
         some = files[at : at + _HASHED_TOGETHER]
         read = [(number, path, _read_file(path)) for number, path in some]
