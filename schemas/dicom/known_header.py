@@ -91,7 +91,8 @@ class KnownHeader:
             return None
         steps, moves = found
         places = MovedPlaces(self.places, moves) if moves else self.places
-        return Followed(places, tuple(self._places[step].tag for step in steps))
+        known = self._places
+        return Followed(places, tuple([known[step].tag for step in steps]))
 
     def _compared(self, data: bytes) -> tuple[list[int], list[Move]] | None:
         """Compare all of a header: which steps have other bytes, and which move those behind."""

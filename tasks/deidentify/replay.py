@@ -12,11 +12,12 @@ from pydicom.dataset import Dataset
 from schemas.dicom.by_series import BySeries
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.elements import PIXEL_DATA, Place, RawElement
-from schemas.dicom.features import fields_of_tags, reread_features
+from schemas.dicom.features import fields_of_tags, read_fields
 from schemas.dicom.header_view import HeaderView
 from schemas.dicom.known_header import Followed
 from schemas.identifiers import RawPatientId, SopUid
 from schemas.native.object_digests import object_digests
+from schemas.record_copies import Altered
 from tasks.deidentify.deidentified import DeidentifiedObject, days_written
 from tasks.deidentify.delivered import Differing, facts_of_tags, reread_facts
 from tasks.deidentify.identifiers import Identifier, harvest_element
@@ -196,10 +197,11 @@ def _replayed(
     back = {tag: b.back for tag, b in became.items() if b.back is not None}
     view = HeaderView(reference.written.with_own(back))
     sop_uid = SopUid(view.SOPInstanceUID)
-    features = reread_features(reference.done.features, cast("Dataset", view), layout.fields)
+    known = reference.done
+    features = Altered(known.features.known, read_fields(cast("Dataset", view), layout.fields))
     if not view.is_plain:
         return None
-    facts = reread_facts(reference.done.facts, header, layout.facts, sop_uid, template.creators)
+    facts = reread_facts(known.facts.known, header, layout.facts, sop_uid, template.creators)
     output = _output(template, layout, became)
     digests = object_digests(file.data, file.begin, file.end, output, whole=file.is_hashed)
     return DeidentifiedObject(
@@ -209,12 +211,12 @@ def _replayed(
         sop_uid=sop_uid,
         features=features,
         facts=facts,
-        counts=reference.done.counts,
-        trail=reference.done.trail,
-        options=reference.done.options,
+        counts=known.counts,
+        trail=known.trail,
+        options=known.options,
         days=_days(layout, became),
         identifiers=layout.identifiers.union(*(b.identifiers for b in became.values())),
-        dropped=reference.done.dropped,
+        dropped=known.dropped,
         source_sha256=digests.file,
     )
 

@@ -127,7 +127,7 @@ def run_jobs(
             pack=pack,
             workers=workers,
             on_death=worker_died,
-            together=lambda job: job.path.parent,
+            together=lambda job: os.path.dirname(job.path),  # noqa: PTH120  of every file
             warm=WARM,
             start=(start_worker, (subjects, staging, seconds_per_file)),
         )

@@ -186,7 +186,7 @@ def test_what_a_first_write_leaves_out_is_written_by_the_next(
     monkeypatch.setattr(os, "writev", lambda descriptor, parts: os.write(descriptor, parts[0][:9]))
     result = run_job(Job(1, tmp_path / "in", 1))
     assert result.staged is not None
-    assert hashlib.sha256(result.staged.read_bytes()).hexdigest() == result.output_sha256
+    assert hashlib.sha256(Path(result.staged).read_bytes()).hexdigest() == result.output_sha256
 
 
 def test_a_plain_classic_instance_is_held_as_well(

@@ -52,7 +52,7 @@ def worker(tmp_path: Path) -> Iterator[Callable[[], JobResult]]:
     ("module", "name"),
     [
         (replay_module, "is_admitted_instance"),
-        (replay_module, "reread_features"),
+        (replay_module, "read_fields"),
         (replay_module, "reread_facts"),
         (template, "harvest_element"),
         (template, "plan_element"),
@@ -104,7 +104,7 @@ def test_digests_are_those_of_the_bytes_whichever_way_they_were_made(
             result = run_job(Job(number, path, path.stat().st_size, sha256))
             assert (result.reason, result.source_sha256) == (None, told)
             assert result.staged is not None
-            written = result.staged.read_bytes()
+            written = Path(result.staged).read_bytes()
             assert result.output_sha256 == hashlib.sha256(written).hexdigest()
             found = dcmread(BytesIO(written)).PixelData
             assert found == pixels
@@ -134,4 +134,4 @@ def test_without_a_fault_the_third_file_is_replayed_and_written(
     result = worker()
     assert result.reason is None
     assert result.staged is not None
-    assert hashlib.sha256(result.staged.read_bytes()).hexdigest() == result.output_sha256
+    assert hashlib.sha256(Path(result.staged).read_bytes()).hexdigest() == result.output_sha256
