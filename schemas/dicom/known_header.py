@@ -199,7 +199,8 @@ class MovedPlaces(Mapping[int, Place]):
             return own
         _, vr, start, begin, end, undefined = self._known[tag]
         shift = self._shifts[bisect_right(self._from, start)]
-        return Place(tag, vr, start + shift, begin + shift, end + shift, undefined)
+        moved = (tag, vr, start + shift, begin + shift, end + shift, undefined)
+        return tuple.__new__(Place, moved)  # by its own constructor it takes twice as long
 
     def __contains__(self, tag: object) -> bool:
         return tag in self._known

@@ -14,7 +14,6 @@ from schemas.dicom.charsets import decode_text
 from schemas.dicom.elements import PIXEL_DATA, Place, RawElement
 from schemas.dicom.features import fields_of_tags, read_fields
 from schemas.dicom.header_view import HeaderView
-from schemas.dicom.known_header import Followed
 from schemas.identifiers import RawPatientId, SopUid
 from schemas.native.object_digests import object_digests
 from schemas.record_copies import Altered
@@ -127,11 +126,12 @@ def replay(
         layout = reference.layout(followed.changed)
         if layout is None:
             continue
-        own = _own_elements(data, followed, reference.template, layout)
+        places = {tag: followed.places[tag] for tag in layout.tags}
+        own = _own_elements(data, places, reference.template)
         if own is None:
             continue
-        place = followed.places[PIXEL_DATA]
-        file = _File(data, followed.places, place.begin, place.end, hashes_source)
+        pixels = followed.places[PIXEL_DATA]
+        file = _File(data, places, pixels.begin, pixels.end, hashes_source)
         done = _replayed(reference, layout, own, file)
         if done is not None:
             memory.references.keep(data, reference, known.n_bytes)
@@ -151,12 +151,12 @@ def _is_same_person(
 
 
 def _own_elements(
-    data: bytes, followed: Followed, template: Template, layout: _Layout
+    data: bytes, places: Mapping[int, Place], template: Template
 ) -> dict[int, RawElement] | None:
     """Return the elements in which a file differs; None where one does not scan."""
     found = {}
-    for tag in layout.tags:
-        element = template.element(data, followed.places[tag])
+    for tag, place in places.items():
+        element = template.element(data, place)
         if element is None:
             return None
         found[tag] = element
@@ -164,7 +164,7 @@ def _own_elements(
 
 
 class _File(NamedTuple):
-    """A file, where its elements and its pixels stand, and whether it is hashed."""
+    """A file, where its own elements and its pixels stand, and whether it is hashed."""
 
     data: bytes
     places: Mapping[int, Place]
