@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any
 
 import pyarrow as pa
@@ -227,7 +228,10 @@ def head(n_rows: int, last_link: str) -> str:
 
 
 def _json(value: object) -> str:
-    return _ENCODER.encode(value)
+    """Return the text of a value; of texts and of none, most of a row, without the encoder."""
+    if type(value) is str:
+        return encode_basestring(value)
+    return "null" if value is None else _ENCODER.encode(value)
 
 
 def _text(value: object) -> object:

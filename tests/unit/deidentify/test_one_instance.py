@@ -272,7 +272,7 @@ def test_the_same_object_gives_the_same_bytes_twice() -> None:
 
 def test_features_carry_the_new_identity_and_no_old_one() -> None:
     before = make_instance()
-    features = accepted(before).features
+    features = accepted(before).features.record
     assert features.subject_id == pseudonym("PID000001")
     assert features.series_uid == RING.uid(before.SeriesInstanceUID)
     assert features.study_date == "20240131"
