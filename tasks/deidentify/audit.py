@@ -7,7 +7,6 @@ the source. Changing, dropping or moving a row breaks the chain from there on.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring
@@ -20,7 +19,6 @@ from schemas.states import FileState, ReasonCode
 from schemas.tables.arrow_arrays import arrow_array
 from tasks.deidentify.gathered import AuditTrails
 from tasks.deidentify.packed import Trail
-from tasks.deidentify.plan.actions import ElementAction, options_run
 from tasks.deidentify.rules.profile import Action
 
 #: Text of a row → the link that chains it to the next.
@@ -53,20 +51,6 @@ class AuditVersions:
     table_edition: str
     key_id: str
     software: str
-
-
-def trail_of(actions: Sequence[ElementAction]) -> tuple[str, ...]:
-    """Return what was done by tag: `TAG:action`, below a sequence `TAG/TAG:action`.
-
-    What happened more than once below a sequence has its number behind it.
-    """
-    counts = Counter(step for action in actions for step in action.steps)
-    return tuple(f"{step}*{n}" if n > 1 else step for step, n in sorted(counts.items()))
-
-
-def options_of(actions: Sequence[ElementAction]) -> tuple[str, ...]:
-    """Return the parts of PS3.15 annex E that ran, by name."""
-    return tuple(sorted(str(option) for option in options_run(actions)))
 
 
 def audit_columns(outcomes: Iterable[FileOutcome], trails: AuditTrails) -> pa.Table:

@@ -19,7 +19,6 @@ from schemas.dicom.scan_errors import ContradictionError, NotDicomError, ScanErr
 from schemas.identifiers import RawPatientId, Sha256, SopUid
 from schemas.record_copies import Altered
 from schemas.states import ReasonCode
-from tasks.deidentify.audit import options_of, trail_of
 from tasks.deidentify.decided import UNDECIDED, Decided
 from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError, days_written
 from tasks.deidentify.delivered import harvest_facts
@@ -33,6 +32,7 @@ from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.replay import Memory, remember, replay
 from tasks.deidentify.rules.profile import Option, Profile, tag_of
 from tasks.deidentify.template import Source
+from tasks.deidentify.trails import options_of, trail_of
 
 
 def deidentify_object(

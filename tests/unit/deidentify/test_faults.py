@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from schemas.states import FileState, ReasonCode
-from tasks.deidentify import audit, identifiers, objects, store_worker
+from tasks.deidentify import identifiers, objects, store_worker, trails
 from tasks.deidentify.gathered import Gathered
 from tasks.deidentify.job_records import Job
 from tasks.deidentify.packed import pack
@@ -38,7 +38,7 @@ STEPS: list[tuple[Any, str]] = [
     (pixel_bytes, "keep_numbers"),
     (objects, "harvest_facts"),
     (admission, "texts_of"),
-    (audit, "options_run"),
+    (trails, "options_run"),
     (identifiers, "walk"),
     (plan, "texts_of"),
     (plan, "shift_date"),

@@ -12,8 +12,8 @@ from pydicom import dcmread
 
 from schemas.errors import BadInputError
 from schemas.run.atomic_files import sha256_of_file
-from tasks.deidentify import store_folder
 from tasks.deidentify.identifiers import IdentifierKind
+from tasks.deidentify.search import store_scan
 from tasks.deidentify.search.hits import ScanHit
 from tasks.deidentify.store_folder import deidentify_folder
 from tests.builders import make_instance, make_series, write_files
@@ -58,7 +58,7 @@ def test_a_hit_of_the_scan_takes_back_every_object_of_the_person(
         return [ScanHit(found[0], IdentifierKind.PHONE, "")]
 
     first = assignment("PID000001").subject_id
-    monkeypatch.setattr(store_folder, "scan_paths", hit_in_first)
+    monkeypatch.setattr(store_scan, "scan_paths", hit_in_first)
     summary = deidentify_folder(
         tmp_path / "src", tmp_path / "dst", SITE, RING, subject_from="patient_id"
     )
