@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schemas.errors import BadInputError
+from schemas.errors import BadInputError, EnvironmentProblemError
 from schemas.identifiers import RawPatientId, SiteCode
 from schemas.records import SubjectAssignment
 from schemas.run.atomic_files import directory_published_as, sync_tree
@@ -154,14 +154,24 @@ def _withhold_found(batch: DeidentifiedBatch, folder: Path, workers: int) -> pa.
 
 
 def _flushed_beside(folder: Path, n_files: int, write_tables: Callable[[], None]) -> set[str]:
-    """Flush the objects in a process of its own while the tables are made; return their folders."""
+    """Flush the objects in a process of its own while the tables are made; return their folders.
+
+    Raises
+    ------
+    EnvironmentProblemError
+        If one cannot be flushed. A disk tells that once: flushed again it would seem to be whole.
+    """
     if n_files < _FEW_FILES:
         write_tables()
         return set()
     series = [entry.path for entry in os.scandir(folder) if entry.is_dir()]
-    flushed = run_isolated(_flush, series, workers=1, warm=WARM, meanwhile=write_tables)
-    # What could not be flushed here is tried again, and told, before the folder is published.
-    return {series[place] for place, end in flushed if not isinstance(end, Loss)}
+    ends = run_isolated(_flush, series, workers=1, warm=WARM, meanwhile=write_tables)
+    if any(isinstance(end, Loss) for _, end in ends):
+        raise EnvironmentProblemError(
+            "objects cannot be flushed to the disk",
+            hint="Mend the disk and run again; nothing of this run was kept.",
+        )
+    return set(series)
 
 
 def _flush(series: str) -> bool:

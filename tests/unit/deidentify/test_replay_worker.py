@@ -15,7 +15,7 @@ from pydicom import dcmread
 
 from schemas.identifiers import Sha256
 from schemas.states import ReasonCode
-from tasks.deidentify import mapped_uids, template
+from tasks.deidentify import mapped_uids, store_worker, template
 from tasks.deidentify import replay as replay_module
 from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.plan import plan
@@ -141,3 +141,12 @@ def test_without_a_fault_the_third_file_is_replayed_and_written(
     assert result.reason is None
     assert result.staged is not None
     assert hashlib.sha256(Path(result.staged).read_bytes()).hexdigest() == result.output_sha256
+
+
+@pytest.mark.parametrize("stated", [0, 5, 10, 99])
+def test_a_file_is_read_whole_whatever_size_it_had_a_moment_before(
+    stated: int, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"0123456789")
+    with (tmp_path / "file").open("rb") as stream:
+        assert store_worker._read_all(stream.fileno(), stated) == b"0123456789"
