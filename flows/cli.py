@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from copy import copy
 from typing import Annotated
@@ -51,7 +52,11 @@ app = typer.Typer(
 #: What Typer returns for Ctrl-C, which it catches itself.
 _TYPER_INTERRUPTED = 130
 
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+_OBJECTS_BETWEEN_COLLECTIONS = 200_000
+#: Told to libraries before they are loaded. No threads of numpy's linear algebra: while they wait
+#: for work they take a fifth of a short command's time, and workers are processes here. No looking
+#: for pydantic's plugins among all that is installed: none may see what is validated here.
+_OF_LIBRARIES = {"OPENBLAS_NUM_THREADS": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
 _NIGHT, _COHORT, _STAGES, _SYSTEM = "Nights", "Cohort", "Stages alone", "Installation"
 
 app.command(rich_help_panel=_NIGHT)(cli_night.demo)
@@ -114,8 +119,10 @@ def main() -> None:
     # A command is short, and loads thousands of classes that stay: looking for circles of garbage
     # after every 700 objects, as Python does by default, is a sixth of its start.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    # pydicom loads it for test files that one may download, and a command looks nowhere outward.
-    load_when_used("requests")
+    # pydicom loads them for test files that one may download, and a command looks nowhere outward.
+    load_when_used("requests", "pydicom.examples")
+    for name, value in _OF_LIBRARIES.items():
+        os.environ.setdefault(name, value)
     silence_warnings()
     sys.exit(run(sys.argv[1:]))
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from schemas.errors import BadInputError, EnvironmentProblemError
-from schemas.handover.release_bench import ReleaseBench
-from schemas.handover.workbench import Workbench
 from schemas.identifiers import BatchId, SiteCode
 from schemas.run.settings import Settings, read_settings
 from schemas.run.sites import is_fictitious, site_code
 from schemas.run.zones import Zones
 from schemas.vault.anchors import read_anchors, require_own_vault
 from schemas.vault.keys import KeyRing, read_key_file
+
+if TYPE_CHECKING:
+    from schemas.handover.release_bench import ReleaseBench
+    from schemas.handover.workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class RunContext:
 
 def run_context(site: str, batch: str) -> RunContext:
     """Return the context of one batch, from the environment of this process."""
+    # With the records of every stage, which a stage alone that asks for its key does without.
+    from schemas.handover.workbench import Workbench
+
     settings = read_settings()
     bench = Workbench(settings.zones, site_code(site), BatchId(batch))
     return RunContext(settings, bench)
@@ -104,4 +110,6 @@ def _require_key_of_vault(zones: Zones, ring: KeyRing) -> None:
 
 def release_bench(settings: Settings) -> ReleaseBench:
     """Return the scratch of the release being made; there is one at a time."""
+    from schemas.handover.release_bench import ReleaseBench
+
     return ReleaseBench(settings.zones, SiteCode("release"), BatchId("current"))

@@ -73,6 +73,9 @@ class BySeries(Generic[_Learned]):
         """
         hint = series_hint(data)
         before = self._known.pop(hint, [])
+        if before and before[0].learned is learned:
+            self._known[hint] = before
+            return
         others = [k for k in before if k.learned is not learned]
         now = [_Kept(learned, n_bytes), *others][:_MOST_OF_ONE]
         self._known[hint] = now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from schemas.dicom.elements import DEFLATED_LITTLE, encoding_of
@@ -61,7 +62,7 @@ def element_parts(element: OutElement, encoding: Encoding) -> tuple[bytes, ...]:
     They are kept with it, since most are written again.
     """
     known = element.__dict__.get(_WRITTEN)
-    if known is not None and known[0] == encoding:
+    if known is not None and (known[0] is encoding or known[0] == encoding):
         parts: tuple[bytes, ...] = known[1]
         return parts
     value = _value_bytes(element, encoding)
@@ -86,13 +87,19 @@ def _value_bytes(element: OutElement, encoding: Encoding) -> bytes:
 
 
 def _head(element: OutElement, length: int, encoding: Encoding) -> bytes:
-    tag = _tag(element.tag, encoding)
-    if not encoding.explicit:
-        return tag + length.to_bytes(4, "little")
-    vr = element.vr.encode("ascii")
-    if element.vr in LONG_VRS:
-        return tag + vr + b"\0\0" + length.to_bytes(4, _order(encoding))
-    return tag + vr + length.to_bytes(2, _order(encoding))
+    before, n_bytes = _before_length(element.tag, element.vr, encoding.explicit, encoding.little)
+    return before + length.to_bytes(n_bytes, _order(encoding))
+
+
+@lru_cache(maxsize=8192)
+def _before_length(tag: int, vr: str, explicit: bool, little: bool) -> tuple[bytes, int]:
+    """Return a head up to its length, and in how many bytes that stands (PS3.5 7.1.2, 7.1.3)."""
+    encoding = Encoding(explicit, little)
+    if not explicit:
+        return _tag(tag, encoding), 4
+    if vr in LONG_VRS:
+        return _tag(tag, encoding) + vr.encode("ascii") + b"\0\0", 4
+    return _tag(tag, encoding) + vr.encode("ascii"), 2
 
 
 def _tag(tag: int, encoding: Encoding) -> bytes:

@@ -197,8 +197,13 @@ def reread_features(
 
     What frames say of themselves is not read again: multi-frame objects need `read_features`.
     """
+    return _COPIES.changed(known, read_fields(header, fields))
+
+
+def read_fields(header: Dataset, fields: Iterable[str]) -> dict[str, Any]:
+    """Return some fields as `read_features` would read them, by name."""
     readers = _fields()
-    return _COPIES.changed(known, {name: readers[name].read(header) for name in fields})
+    return {name: readers[name].read(header) for name in fields}
 
 
 def _with_frames(found: InstanceFeatures, header: Dataset) -> InstanceFeatures:

@@ -29,17 +29,18 @@ class Move(NamedTuple):
 class _Cut(NamedTuple):
     """A run, and the element behind it: where its length stands, and its value in the known file.
 
-    `length_at` counts from the end of the run; `length_bytes` is 0 where the length is not
-    defined. `step` is -1 behind the last run, which ends where the pixels begin.
+    `headed` is the run with that length, None where the length is not defined: then `length_bytes`
+    is 0. `step` is -1 behind the last run, which ends where the pixels begin.
     """
 
     run: memoryview
+    headed: memoryview | None = None
     step: int = -1
     place: Place | None = None
+    value: memoryview = memoryview(b"")
     length_bytes: int = 0
     is_little: bool = True
     may_move: bool = True
-    value: memoryview = memoryview(b"")
 
 
 class KnownRuns:
@@ -76,7 +77,8 @@ class KnownRuns:
             # The first element also tells whether implicit VR is stated wrongly.
             may_move = encoding.explicit or step != body
             value = bytes_of[place.begin : place.end]
-            cuts.append(_Cut(bytes_of[at:end], step, place, size, little, may_move, value))
+            headed = bytes_of[at : place.begin] if size else None
+            cuts.append(_Cut(bytes_of[at:end], headed, step, place, value, size, little, may_move))
             at = place.end
         self._cuts = (*cuts, _Cut(bytes_of[at : places[-1].begin]))
 
@@ -89,29 +91,40 @@ class KnownRuns:
             As for `KnownHeader.follow`.
         """
         position, changed, moves = self._first, list[int](), list[Move]()
-        for run, step, known, size, little, may_move, value in self._cuts:
+        for cut in self._cuts:
+            run, headed, step, known, value = cut[:5]
+            if headed is not None and data.startswith(headed, position):
+                # Most often: as long as in the known file, so nothing behind it moves.
+                position += len(headed)
+                if not data.startswith(value, position):
+                    changed.append(step)
+                position += len(value)
+                continue
             if not data.startswith(run, position):
                 return None
-            position += len(run)
             if known is None:
                 break
-            if not size:
-                place = self._undefined(data, known, position)
-            else:
-                begin = position + size
-                length = int.from_bytes(data[position:begin], "little" if little else "big")
-                place = _defined(known, begin, length, len(data))
+            place = self._place(data, cut, known, position + len(run))
             if place is None:
                 return None
-            same_length = place.end - place.begin == known.end - known.begin
-            if not (same_length and data.startswith(value, place.begin)):
-                changed.append(step)
-            if not same_length:
-                if not may_move:
-                    return None
-                moves.append(Move(step, place, place.end - known.end))
             position = place.end
+            if place.end - place.begin != known.end - known.begin:
+                if not cut.may_move:
+                    return None
+                changed.append(step)
+                moves.append(Move(step, place, place.end - known.end))
+            elif not data.startswith(value, place.begin):
+                changed.append(step)
         return changed, moves
+
+    def _place(self, data: bytes, cut: _Cut, known: Place, position: int) -> Place | None:
+        """Return where the element behind a run stands; its length, or it, is at `position`."""
+        size = cut.length_bytes
+        if not size:
+            return self._undefined(data, known, position)
+        begin = position + size
+        length = int.from_bytes(data[position:begin], "little" if cut.is_little else "big")
+        return _defined(known, begin, length, len(data))
 
     def _undefined(self, data: bytes, known: Place, begin: int) -> Place | None:
         try:

@@ -11,8 +11,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Packed = TypeVar("Packed")
 
-#: Items that belong together go to one worker, up to so many at a time.
-_CHUNK = 64
+#: Items that belong together go to one worker, up to so many and so large at a time: the first
+#: of them costs it the most, and one that is at work last should not be so for long.
+_CHUNK, _CHUNK_BYTES = 128, 32 << 20
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,22 @@ def unless_raised(outcome: Packed | Raised) -> Packed:
 
 
 def chunks_of(
-    items: Sequence[Item], together: Callable[[Item], object]
+    items: Sequence[Item],
+    together: Callable[[Item], object],
+    n_bytes: Callable[[Item], int] = lambda _: _CHUNK_BYTES // 64,
 ) -> Iterator[Sequence[Item]]:
-    """Yield slices of items in a row that belong together by equal values, none too long."""
+    """Yield slices of items in a row that belong together by equal values, none too long.
+
+    Those that belong together are parted evenly. Without `n_bytes`, the size of an item, none is
+    longer than 64.
+    """
     begin = 0
     for _, same in groupby(items, key=together):
-        end = begin + sum(1 for _ in same)
-        for at in range(begin, end, _CHUNK):
-            yield items[at : min(at + _CHUNK, end)]
+        sizes = [n_bytes(item) for item in same]
+        end = begin + len(sizes)
+        n_parts = max(-(-len(sizes) // _CHUNK), -(-sum(sizes) // _CHUNK_BYTES))
+        n_parts = min(max(n_parts, 1), len(sizes))
+        for part in range(n_parts):
+            first, last = (len(sizes) * n // n_parts for n in (part, part + 1))
+            yield items[begin + first : begin + last]
         begin = end

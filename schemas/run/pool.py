@@ -67,6 +67,7 @@ def run_isolated(
     start: Start | None = None,
     timeout_s: Callable[[Item], float] | None = None,
     memory_bytes: Callable[[Item], int] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[tuple[int, Result | Loss]]:
     """Yield `(index, result)` as items end, in the order they end.
 
@@ -89,6 +90,8 @@ def run_isolated(
     memory_bytes : callable, optional
         Address space for an item, of the process beyond what it has when the item comes, and
         of each of its children.
+    meanwhile : callable, optional
+        Called once while workers of this machine are at their first items.
     """
     work = Work(
         function,
@@ -103,11 +106,15 @@ def run_isolated(
     if others is not None:
         yield from others.run(work)
     else:
-        yield from run_here(work, workers=workers)
+        yield from run_here(work, workers=workers, meanwhile=meanwhile)
 
 
 def run_here(
-    work: Work, *, workers: int, wanted: Callable[[], bool] | None = None
+    work: Work,
+    *,
+    workers: int,
+    wanted: Callable[[], bool] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[tuple[int, Any]]:
     """Do the work in processes of this machine, whatever else there is; as `run_isolated`.
 
@@ -118,22 +125,29 @@ def run_here(
         Processes at a time.
     wanted : callable, optional
         Asked twice a second; once it says no, all processes are ended.
+    meanwhile : callable, optional
+        As in `run_isolated`.
     """
     pool: _Pool[Any, Any] = _Pool(
         work, _context(work.warm), math.inf if wanted is None else _LOOK_S
     )
     waiting = list(range(len(work.items)))[::-1]
+
+    def give() -> None:
+        while waiting and len(pool.busy) < workers:
+            pool.give(waiting.pop())
+
     try:
-        while waiting or pool.busy:
+        give()
+        if meanwhile is not None:
+            meanwhile()
+        while pool.busy:
             if wanted is not None and not wanted():
                 return
-            while waiting and len(pool.busy) < workers:
-                pool.give(waiting.pop())
-            for index, outcome in pool.collect():
-                if outcome is None:
-                    waiting.append(index)
-                else:
-                    yield index, outcome
+            ended = list(pool.collect())
+            waiting += [index for index, outcome in ended if outcome is None]
+            give()  # before anybody looks at what came: a worker need not wait for that
+            yield from ((index, outcome) for index, outcome in ended if outcome is not None)
     finally:
         pool.end()
 
@@ -183,25 +197,30 @@ def run_packed(
     workers: int,
     on_death: Callable[[Item], Result],
     together: Callable[[Item], object],
+    n_bytes: Callable[[Item], int] | None = None,
     warm: Warm | None = None,
     start: Start | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[Packed]:
     """Yield the results of items that belong together as one, in the order of the items.
 
     Parameters
     ----------
-    function, items, workers, on_death, together, warm, start
-        As in `run_in_order`. A slice of `items` is what goes to a worker at once; a sequence
-        that makes its items when they are asked for need not hold them all.
+    function, items, workers, on_death, together, warm, start, meanwhile
+        As in `run_in_order` and `run_isolated`. A slice of `items` is what goes to a worker at
+        once; a sequence that makes its items when they are asked for need not hold them all.
     pack : callable
         Module-level function; called in the worker with the results of a few dozen items, it
         makes of them what comes back. What many items have in common need be told once.
+    n_bytes : callable, optional
+        Size of an item: more small ones go to a worker at once than large ones.
     """
     run = partial(run_isolated, partial(each, function, pack), warm=warm, start=start)
-    chunks = list(chunks_of(items, together))
+    sized = () if n_bytes is None else (n_bytes,)
+    chunks = list(chunks_of(items, together, *sized))
     done: dict[int, list[Packed]] = {}
     n_given = 0
-    for index, outcome in run(chunks, workers=workers):
+    for index, outcome in run(chunks, workers=workers, meanwhile=meanwhile):
         if isinstance(outcome, Loss):
             # Nobody knows which item ended the worker: all of the chunk run singly.
             singles = [[item] for item in chunks[index]]

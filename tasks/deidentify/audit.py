@@ -7,9 +7,9 @@ the source. Changing, dropping or moving a row breaks the chain from there on.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +19,6 @@ from schemas.states import FileState, ReasonCode
 from schemas.tables.arrow_arrays import arrow_array
 from tasks.deidentify.gathered import AuditTrails
 from tasks.deidentify.packed import Trail
-from tasks.deidentify.plan.actions import ElementAction, options_run
 from tasks.deidentify.rules.profile import Action
 
 #: Text of a row → the link that chains it to the next.
@@ -52,20 +51,6 @@ class AuditVersions:
     table_edition: str
     key_id: str
     software: str
-
-
-def trail_of(actions: Sequence[ElementAction]) -> tuple[str, ...]:
-    """Return what was done by tag: `TAG:action`, below a sequence `TAG/TAG:action`.
-
-    What happened more than once below a sequence has its number behind it.
-    """
-    counts = Counter(step for action in actions for step in action.steps)
-    return tuple(f"{step}*{n}" if n > 1 else step for step, n in sorted(counts.items()))
-
-
-def options_of(actions: Sequence[ElementAction]) -> tuple[str, ...]:
-    """Return the parts of PS3.15 annex E that ran, by name."""
-    return tuple(sorted(str(option) for option in options_run(actions)))
 
 
 def audit_columns(outcomes: Iterable[FileOutcome], trails: AuditTrails) -> pa.Table:
@@ -227,7 +212,10 @@ def head(n_rows: int, last_link: str) -> str:
 
 
 def _json(value: object) -> str:
-    return _ENCODER.encode(value)
+    """Return the text of a value; of texts and of none, most of a row, without the encoder."""
+    if type(value) is str:
+        return encode_basestring(value)
+    return "null" if value is None else _ENCODER.encode(value)
 
 
 def _text(value: object) -> object:

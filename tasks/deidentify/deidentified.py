@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
+from schemas.record_copies import Altered
 from tasks.deidentify.identifiers import Identifier
 from tasks.deidentify.plan.actions import ElementAction
 from tasks.deidentify.rules.values import read_date
@@ -33,8 +34,8 @@ class DeidentifiedObject:
     output_sha256: Sha256
     pixel_sha256: Sha256
     sop_uid: SopUid
-    features: InstanceFeatures
-    facts: DeliveredFacts
+    features: Altered[InstanceFeatures]
+    facts: Altered[DeliveredFacts]
     counts: Mapping[str, int]
     trail: tuple[str, ...] = field(repr=False)
     options: tuple[str, ...]

@@ -11,14 +11,13 @@ from pydicom.datadict import tag_for_keyword
 from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.elements import Encoding, Header, RawElement, scan_items, vr_from_dictionary
 from schemas.dicom.number_texts import BINARY_CODES, read_numbers, unpack_numbers
-from schemas.record_copies import Copies
+from schemas.record_copies import Altered
 from tasks.deidentify.plan.plan_private import private_creators
 
 _Item = Mapping[int, RawElement]
 _Numbers = tuple[float, ...]
 _SHARED, _PER_FRAME = 0x52009229, 0x52009230
 _GE_OFFSET = 1e9
-_COPIES = Copies(DeliveredFacts)
 
 
 def _tag(keyword: str) -> int:
@@ -172,7 +171,7 @@ def reread_facts(
     differing: Differing,
     sop_uid: str,
     creators: Mapping[int, str],
-) -> DeliveredFacts:
+) -> Altered[DeliveredFacts]:
     """Return the facts of a file that differs from a known one in some top-level elements.
 
     Parameters
@@ -189,13 +188,13 @@ def reread_facts(
         The private creators of the data set by their tags.
     """
     if differing.every:
-        return harvest_facts(header, sop_uid, creators)
+        return Altered(harvest_facts(header, sop_uid, creators))
     read = _Reader(header.elements, header.encoding, creators)
     values: dict[str, Any] = {_OF_TAG[tag]: read.of_tag(tag) for tag in differing.tags}
     if differing.private:
         values |= {name: read.of_tag(tag) for name, tag in _PUBLIC_DIFFUSION.items()}
         values |= _private_values(read, values)
-    return _COPIES.changed(known, {"sop_uid": sop_uid, **values})
+    return Altered(known, {"sop_uid": sop_uid, **values})
 
 
 class _Reader:

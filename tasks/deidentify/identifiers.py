@@ -144,7 +144,7 @@ def _of_element(element: RawElement, charset: str) -> Iterator[Identifier]:
         for text in possible_texts(element.value, charset):
             yield from (Identifier(IdentifierKind.PHYSICIAN, name) for name in told_names(text))
         return
-    kind = _kind_of(element.tag, element.vr)
+    kind = kind_of(element.tag, element.vr)
     if kind is None:
         return
     for text in possible_texts(element.value, charset):
@@ -156,10 +156,11 @@ def _of_element(element: RawElement, charset: str) -> Iterator[Identifier]:
 
 def may_identify(tag: int, vr: str | None) -> bool:
     """Return whether an element that holds no items may say anything about people or places."""
-    return tag in _COMMENTS or _kind_of(tag, vr) is not None
+    return tag in _COMMENTS or kind_of(tag, vr) is not None
 
 
-def _kind_of(tag: int, vr: str | None) -> IdentifierKind | None:
+def kind_of(tag: int, vr: str | None) -> IdentifierKind | None:
+    """Return what sort of identifier the values of an element are, None of none."""
     return _KIND_OF_TAG.get(tag) or _KIND_OF_VR.get(vr or vr_from_dictionary(tag))
 
 

@@ -11,6 +11,7 @@ from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
 from schemas.pixel_decisions import Question
+from schemas.record_copies import Altered
 from schemas.run.file_stamps import Stamp
 from schemas.states import ReasonCode
 from tasks.deidentify.identifiers import Identifier
@@ -21,7 +22,7 @@ class Job:
     """One file to de-identify (restricted: the path may identify)."""
 
     file_no: int
-    path: Path = field(repr=False)
+    path: str | Path = field(repr=False)
     size_bytes: int
     sha256: Sha256 | None = None
     #: Under which directory entry it had that hash; None where nobody can tell.
@@ -38,14 +39,14 @@ class JobResult:
     reason: ReasonCode | None = None
     detail: str = ""
     error: str = ""
-    staged: Path | None = field(default=None, repr=False)
+    staged: str | None = field(default=None, repr=False)
     output_sha256: Sha256 | None = None
     pixel_sha256: Sha256 | None = None
     sop_uid: SopUid | None = None
     study_uid: str | None = None
     subject_id: str | None = None
-    features: InstanceFeatures | None = None
-    facts: DeliveredFacts | None = None
+    features: Altered[InstanceFeatures] | None = None
+    facts: Altered[DeliveredFacts] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     trail: tuple[str, ...] = field(default=(), repr=False)
     options: tuple[str, ...] = ()

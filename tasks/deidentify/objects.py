@@ -17,8 +17,8 @@ from schemas.dicom.elements import PIXEL_DATA, Header, scan_file
 from schemas.dicom.features import read_features
 from schemas.dicom.scan_errors import ContradictionError, NotDicomError, ScanError, TruncatedError
 from schemas.identifiers import RawPatientId, Sha256, SopUid
+from schemas.record_copies import Altered
 from schemas.states import ReasonCode
-from tasks.deidentify.audit import options_of, trail_of
 from tasks.deidentify.decided import UNDECIDED, Decided
 from tasks.deidentify.deidentified import DeidentifiedObject, NotAsPlannedError, days_written
 from tasks.deidentify.delivered import harvest_facts
@@ -32,6 +32,7 @@ from tasks.deidentify.plan.refusal import Refusal
 from tasks.deidentify.replay import Memory, remember, replay
 from tasks.deidentify.rules.profile import Option, Profile, tag_of
 from tasks.deidentify.template import Source
+from tasks.deidentify.trails import options_of, trail_of
 
 
 def deidentify_object(
@@ -106,8 +107,8 @@ def deidentify_object(
         output_sha256=Sha256(hashlib.sha256(output).hexdigest()),
         pixel_sha256=pixel_sha256,
         sop_uid=SopUid(str(written.SOPInstanceUID)),
-        features=read_features(written, subject_id=subject.subject_id, just_written=True),
-        facts=harvest_facts(header, str(written.SOPInstanceUID)),
+        features=Altered(read_features(written, subject_id=subject.subject_id, just_written=True)),
+        facts=Altered(harvest_facts(header, str(written.SOPInstanceUID))),
         counts=count_actions(actions),
         trail=(*trail_of(actions), *decided.steps),
         options=options_of(actions),

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.pixel_decisions import Question
+from schemas.record_copies import Altered
 from tasks.deidentify.identifiers import SubjectIdentifiers, merge_identifiers
 from tasks.deidentify.intervals import days_moved
 from tasks.deidentify.job_records import JobResult
@@ -75,8 +76,13 @@ def pack(results: Sequence[JobResult]) -> PackedResults:
     rows = [
         (
             *(r.file_no, r.size_bytes, r.source_sha256, r.reason and str(r.reason)),
-            *(r.detail or None, r.staged and r.staged.name, r.output_sha256, r.pixel_sha256),
-            *(r.sop_uid, r.study_uid, r.subject_id, r.features and r.features.series_uid),
+            *(
+                r.detail or None,
+                r.staged and r.staged.rpartition("/")[2],
+                r.output_sha256,
+                r.pixel_sha256,
+            ),
+            *(r.sop_uid, r.study_uid, r.subject_id, r.features and r.features.value("series_uid")),
             *(r.features is not None and r.sop_uid is not None, places.of(r)),
         )
         for r in results
@@ -85,7 +91,7 @@ def pack(results: Sequence[JobResult]) -> PackedResults:
     objects = [r for r in results if r.features is not None]
     moved: dict[str | None, set[int]] = {}
     for r in objects:
-        person = r.features.subject_id if r.features is not None else None
+        person = r.features.value("subject_id") if r.features is not None else None
         moved.setdefault(person, set()).update(days_moved(r.days))
     return PackedResults(
         files=_columns(len(rows), zip(FILE_COLUMNS, values, strict=True)),
@@ -126,9 +132,10 @@ class _Places:
 
 def _people(objects: Iterable[JobResult]) -> Iterator[SubjectIdentifiers]:
     for result in objects:
-        if result.features is not None and result.features.subject_id is not None:
+        person = result.features.value("subject_id") if result.features is not None else None
+        if person is not None:
             shift = (result.days[0][0] - result.days[0][1]).days if result.days else None
-            yield SubjectIdentifiers(result.features.subject_id, shift, result.identifiers)
+            yield SubjectIdentifiers(person, shift, result.identifiers)
 
 
 def _columns(n: int, named: Iterable[tuple[str, Sequence[Any]]]) -> Columns:
@@ -159,10 +166,22 @@ def _names(kind: type) -> tuple[str, ...]:
 
 def _packed_records(objects: Sequence[JobResult], which: str, kind: type) -> bytes:
     rows = [(r.file_no, one) for r in objects if (one := getattr(r, which)) is not None]
-    named = ((name, [getattr(one, name) for _, one in rows]) for name in _names(kind))
-    columns = _columns(len(rows), named)
+    columns = _record_columns([one for _, one in rows], _names(kind))
     # A pickle among our own processes, as all that a worker sends.
     return pickle.dumps(([number for number, _ in rows], *columns), pickle.HIGHEST_PROTOCOL)
+
+
+def _record_columns(rows: Sequence[Altered[Any]], names: Sequence[str]) -> Columns:
+    """Return records as columns; where all share one, what none changes is not compared."""
+    if not rows or any(row.known is not rows[0].known for row in rows):
+        records = [row.record for row in rows]
+        return _columns(len(rows), ((n, [getattr(one, n) for one in records]) for n in names))
+    known = rows[0].known
+    altered = {name for row in rows for name in row.values}
+    named = ((n, [row.value(n) for row in rows]) for n in names if n in altered)
+    shared = {name: getattr(known, name) for name in names if name not in altered}
+    found = _columns(len(rows), named)
+    return Columns(len(rows), {**shared, **found.shared}, found.differing)
 
 
 def columns_in(packed: bytes) -> tuple[Sequence[int], Columns]:

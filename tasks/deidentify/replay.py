@@ -12,11 +12,11 @@ from pydicom.dataset import Dataset
 from schemas.dicom.by_series import BySeries
 from schemas.dicom.charsets import decode_text
 from schemas.dicom.elements import PIXEL_DATA, Place, RawElement
-from schemas.dicom.features import fields_of_tags, reread_features
+from schemas.dicom.features import fields_of_tags, read_fields
 from schemas.dicom.header_view import HeaderView
-from schemas.dicom.known_header import Followed
 from schemas.identifiers import RawPatientId, SopUid
 from schemas.native.object_digests import object_digests
+from schemas.record_copies import Altered
 from tasks.deidentify.deidentified import DeidentifiedObject, days_written
 from tasks.deidentify.delivered import Differing, facts_of_tags, reread_facts
 from tasks.deidentify.identifiers import Identifier, harvest_element
@@ -126,11 +126,12 @@ def replay(
         layout = reference.layout(followed.changed)
         if layout is None:
             continue
-        own = _own_elements(data, followed, reference.template, layout)
+        places = {tag: followed.places[tag] for tag in layout.tags}
+        own = _own_elements(data, places, reference.template)
         if own is None:
             continue
-        place = followed.places[PIXEL_DATA]
-        file = _File(data, followed.places, place.begin, place.end, hashes_source)
+        pixels = followed.places[PIXEL_DATA]
+        file = _File(data, places, pixels.begin, pixels.end, hashes_source)
         done = _replayed(reference, layout, own, file)
         if done is not None:
             memory.references.keep(data, reference, known.n_bytes)
@@ -150,12 +151,12 @@ def _is_same_person(
 
 
 def _own_elements(
-    data: bytes, followed: Followed, template: Template, layout: _Layout
+    data: bytes, places: Mapping[int, Place], template: Template
 ) -> dict[int, RawElement] | None:
     """Return the elements in which a file differs; None where one does not scan."""
     found = {}
-    for tag in layout.tags:
-        element = template.element(data, followed.places[tag])
+    for tag, place in places.items():
+        element = template.element(data, place)
         if element is None:
             return None
         found[tag] = element
@@ -163,7 +164,7 @@ def _own_elements(
 
 
 class _File(NamedTuple):
-    """A file, where its elements and its pixels stand, and whether it is hashed."""
+    """A file, where its own elements and its pixels stand, and whether it is hashed."""
 
     data: bytes
     places: Mapping[int, Place]
@@ -196,10 +197,11 @@ def _replayed(
     back = {tag: b.back for tag, b in became.items() if b.back is not None}
     view = HeaderView(reference.written.with_own(back))
     sop_uid = SopUid(view.SOPInstanceUID)
-    features = reread_features(reference.done.features, cast("Dataset", view), layout.fields)
+    known = reference.done
+    features = Altered(known.features.known, read_fields(cast("Dataset", view), layout.fields))
     if not view.is_plain:
         return None
-    facts = reread_facts(reference.done.facts, header, layout.facts, sop_uid, template.creators)
+    facts = reread_facts(known.facts.known, header, layout.facts, sop_uid, template.creators)
     output = _output(template, layout, became)
     digests = object_digests(file.data, file.begin, file.end, output, whole=file.is_hashed)
     return DeidentifiedObject(
@@ -209,12 +211,12 @@ def _replayed(
         sop_uid=sop_uid,
         features=features,
         facts=facts,
-        counts=reference.done.counts,
-        trail=reference.done.trail,
-        options=reference.done.options,
+        counts=known.counts,
+        trail=known.trail,
+        options=known.options,
         days=_days(layout, became),
         identifiers=layout.identifiers.union(*(b.identifiers for b in became.values())),
-        dropped=reference.done.dropped,
+        dropped=known.dropped,
         source_sha256=digests.file,
     )
 

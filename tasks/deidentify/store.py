@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from schemas.identifiers import RawPatientId
 from schemas.pixel_decisions import PixelDecisions, Question
@@ -18,11 +19,9 @@ from schemas.run.atomic_files import sync_tree
 from schemas.run.pool import run_packed
 from schemas.states import FileState
 from schemas.vault.keys import KeyRing
-from tasks.deidentify.gathered import AuditTrails, Gathered, outcome_records
 from tasks.deidentify.identifiers import SubjectIdentifiers, merge_identifiers
 from tasks.deidentify.job_records import Job
-from tasks.deidentify.packed import Trail, pack
-from tasks.deidentify.settle import settle
+from tasks.deidentify.packed import PackedResults, Trail, pack
 from tasks.deidentify.store_worker import (
     SECONDS_PER_FILE,
     WORKER_DIED,
@@ -33,9 +32,21 @@ from tasks.deidentify.store_worker import (
 )
 from tasks.deidentify.warm import WARM
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tasks.deidentify.gathered import AuditTrails, Gathered
+
 _log = logging.getLogger(__name__)
 _STAGING = ".staged"
 _PLACED_AT_A_TIME = 4096
+#: With Arrow, and needed when there are results: loaded while workers are at their first files.
+_FOR_RESULTS = (
+    "tasks.deidentify.gathered",
+    "tasks.deidentify.settle",
+    "tasks.deidentify.store_audit",
+    "tasks.deidentify.search.store_scan",
+)
 
 
 @dataclass(frozen=True)
@@ -59,11 +70,15 @@ class DeidentifiedBatch:
     @property
     def outcomes(self) -> tuple[FileOutcome, ...]:
         """One record per file, in `file_no` order; made anew each time."""
+        from tasks.deidentify.gathered import outcome_records
+
         return outcome_records(self.files, self.features, self.facts)
 
     @property
     def trails(self) -> AuditTrails:
         """What the audit will say was done to each file."""
+        from tasks.deidentify.gathered import AuditTrails
+
         return AuditTrails(self.kinds, self.files.select(["file_no", "trail"]))
 
 
@@ -119,7 +134,6 @@ def run_jobs(
     staging = out_dir / _STAGING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True, mode=0o700)
-    gathered = Gathered()
     try:
         answers = run_packed(
             run_job,
@@ -127,14 +141,16 @@ def run_jobs(
             pack=pack,
             workers=workers,
             on_death=worker_died,
-            together=lambda job: job.path.parent,
+            together=lambda job: os.path.dirname(job.path),  # noqa: PTH120  of every file
+            n_bytes=lambda job: job.size_bytes,
             warm=WARM,
             start=(start_worker, (subjects, staging, seconds_per_file)),
+            meanwhile=_load_for_results,
         )
-        people = merge_identifiers(gathered.take_in(answers))
+        gathered, people = _gathered(answers)
         for number, error in gathered.errors:
             _log.warning("file %d held: %s", number, error)
-        files = settle(gathered.files, gathered.moved_by)
+        files = _settled(gathered)
         _place(files, staging, out_dir)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -147,6 +163,26 @@ def run_jobs(
         settled=gathered.settled,
         n_lost=sum(error == WORKER_DIED for _, error in gathered.errors),
     )
+
+
+def _load_for_results() -> None:
+    for name in _FOR_RESULTS:
+        importlib.import_module(name)
+
+
+def _gathered(answers: Iterator[PackedResults]) -> tuple[Gathered, list[SubjectIdentifiers]]:
+    """Take in what workers answer; with the first answer all that is needed for it is loaded."""
+    first = list(islice(answers, 1))
+    from tasks.deidentify.gathered import Gathered
+
+    gathered = Gathered()
+    return gathered, merge_identifiers(gathered.take_in(chain(first, answers)))
+
+
+def _settled(gathered: Gathered) -> pa.Table:
+    from tasks.deidentify.settle import settle
+
+    return settle(gathered.files, gathered.moved_by)
 
 
 def object_path(outcome: FileOutcome) -> Path:

@@ -48,7 +48,7 @@ class FolderJobs(Sequence[Job]):
             begin = range(len(self))[place].start
             return FolderJobs(self.first + begin, self.paths[place], self.sizes[place])
         number = range(self.first, self.first + len(self))[place]
-        return Job(number, Path(self.paths[place]), self.sizes[place])
+        return Job(number, self.paths[place], self.sizes[place])
 
 
 def _files_below(folder: str) -> Iterator[os.DirEntry[str]]:

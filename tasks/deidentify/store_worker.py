@@ -36,6 +36,7 @@ from tasks.deidentify.whose import whose_object
 SECONDS_PER_FILE = 120.0
 #: What a result says whose worker process died.
 WORKER_DIED = "WorkerDied"
+_READ_ON_BYTES = 1 << 20
 _UIDS_REMEMBERED, _PEOPLE_REMEMBERED = 1 << 17, 1 << 10
 
 
@@ -138,19 +139,33 @@ class _Source:
         return self.sha256 or Sha256("")
 
 
-def _read_plain(path: Path, *, stamped: bool) -> tuple[bytes, Stamp | None] | None:
+def _read_plain(path: str | Path, *, stamped: bool) -> tuple[bytes, Stamp | None] | None:
     """Return the bytes of a plain file and, where asked for, its stamp if it held still.
 
     None for a link, whatever it leads to, and for devices.
     """
-    if not stat.S_ISREG(path.lstat().st_mode):
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode):
         return None
-    # Without a buffer: all of it is read at once.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb", buffering=0) as stream:
-        before = stamp_of(stream.fileno()) if stamped else None
-        data = stream.readall()
-        same = stamped and before == stamp_of(stream.fileno())
-        return data, (before if same else None)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        before = stamp_of(descriptor) if stamped else None
+        data = _read_all(descriptor, found.st_size)
+        same = stamped and before == stamp_of(descriptor)
+    finally:
+        os.close(descriptor)
+    return data, (before if same else None)
+
+
+def _read_all(descriptor: int, n_bytes: int) -> bytes:
+    """Return all that is there, most often in one piece; it may be more or less than expected."""
+    data = os.read(descriptor, n_bytes + 1)
+    if len(data) == n_bytes:
+        return data
+    parts = [data]
+    while part := os.read(descriptor, _READ_ON_BYTES):
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _deidentify(job: Job, data: bytes, source: _Source) -> JobResult:
@@ -176,7 +191,7 @@ def _deidentify(job: Job, data: bytes, source: _Source) -> JobResult:
             study_uid=whose.study_uid,
             subject_id=whose.subject_id,
         )
-    staged = state.staging / f"{job.file_no:09d}.part"
+    staged = f"{state.staging}/{job.file_no:09d}.part"
     _write(staged, done.parts)
     return JobResult(
         file_no=job.file_no,
@@ -186,8 +201,8 @@ def _deidentify(job: Job, data: bytes, source: _Source) -> JobResult:
         output_sha256=done.output_sha256,
         pixel_sha256=done.pixel_sha256,
         sop_uid=done.sop_uid,
-        study_uid=done.features.study_uid,
-        subject_id=done.features.subject_id,
+        study_uid=done.features.value("study_uid"),
+        subject_id=done.features.value("subject_id"),
         features=done.features,
         facts=done.facts,
         detail=", ".join(done.dropped),
@@ -227,7 +242,7 @@ def _as_decided(
     return deidentify_object(data, state.profile, state.assign, state.map_uid, None, decided)
 
 
-def _write(path: Path, parts: Sequence[bytes | memoryview]) -> None:
+def _write(path: str, parts: Sequence[bytes | memoryview]) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:

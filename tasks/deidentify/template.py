@@ -11,9 +11,10 @@ path, which is the reference: both give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import NamedTuple
 
 from schemas.dicom.elements import (
@@ -32,6 +33,7 @@ from schemas.dicom.scan_errors import ScanError
 from tasks.deidentify.as_it_came import Test, as_it_came, kept_as_it_came
 from tasks.deidentify.deidentified import NotAsPlannedError
 from tasks.deidentify.identifiers import Identifier, harvest_element
+from tasks.deidentify.mapped_uids import MapUid, mapped_as_planned, uid_map
 from tasks.deidentify.plan.actions import Context, Day, ElementAction
 from tasks.deidentify.plan.admission import READ_BY_SERIES_CHECKS
 from tasks.deidentify.plan.pixel_bytes import StatedPixels, stated_pixels
@@ -86,6 +88,11 @@ class Became(NamedTuple):
     identifiers: frozenset[Identifier]
 
 
+#: Element, file and the place in it → what becomes of it; None for a value that must be planned.
+_Shortcut = Callable[[RawElement, bytes, Place], Became | None]
+_NOBODY = frozenset[Identifier]()
+
+
 @dataclass(frozen=True)
 class Source:
     """A file that went the plain path, as a template learns from it (restricted)."""
@@ -124,8 +131,7 @@ class Template:
     stated: StatedPixels
     n_pixel_bytes: int
     _became: dict[int, dict[bytes, Became]] = field(repr=False, default_factory=dict)
-    _as_they_came: dict[int, Test | None] = field(repr=False, default_factory=dict)
-    _removed: dict[int, bool] = field(repr=False, default_factory=dict)
+    _shortcuts: dict[int, _Shortcut | None] = field(repr=False, default_factory=dict)
     _starts: dict[int, tuple[bytes, bytes]] = field(repr=False, default_factory=dict)
 
     def may_differ(self, tag: int) -> bool:
@@ -163,11 +169,14 @@ class Template:
         place : Place
             Where in it the element stands.
         """
-        if self._goes_as_it_came(element):
-            return Became(element.value, data[place.start : place.end], element, (), frozenset())
-        if self._is_removed(element.tag):
-            return Became(b"", None, None, (), harvest_element(element, self.context.charset))
-        of_tag = self._became.setdefault(element.tag, {})
+        tag = element.tag
+        if tag not in self._shortcuts:
+            self._shortcuts[tag] = self._shortcut(tag, element.vr)
+        shortcut = self._shortcuts[tag]
+        known = None if shortcut is None else shortcut(element, data, place)
+        if known is not None:
+            return known
+        of_tag = self._became.setdefault(tag, {})
         found = of_tag.get(element.value)
         if found is None:
             found = self._planned(element)
@@ -177,24 +186,35 @@ class Template:
                 of_tag[element.value] = found
         return found
 
-    def _goes_as_it_came(self, element: RawElement) -> bool:
-        tag = element.tag
-        if tag not in self._as_they_came:
-            self._as_they_came[tag] = self._test_of(tag, element.vr)
-        test = self._as_they_came[tag]
-        return test is not None and test(element.value)
-
-    def _test_of(self, tag: int, vr: str | None) -> Test | None:
-        test = as_it_came(tag, vr, self.context)
-        if test is None or vr is None or tag not in self.written.places:
+    def _shortcut(self, tag: int, vr: str | None) -> _Shortcut | None:
+        """Return what tells of the values of an attribute what becomes of them, unplanned."""
+        if is_removed_unread(tag, self.creators, self.context):
+            return self._removed
+        if tag not in self.written.places:
             return None
-        kept = kept_as_it_came(tag, vr, self.context)
-        return test if outcome_of(kept) == outcome_of(self.actions[tag]) else None
+        test = as_it_came(tag, vr, self.context)
+        if test is not None and vr is not None:
+            return (
+                partial(_kept, test)
+                if self._is_as(kept_as_it_came(tag, vr, self.context))
+                else None
+            )
+        map_uid = uid_map(tag, vr, self.context)
+        if map_uid is not None and self._is_as(mapped_as_planned(tag, self.context)):
+            return partial(self._mapped, map_uid)
+        return None
 
-    def _is_removed(self, tag: int) -> bool:
-        if tag not in self._removed:
-            self._removed[tag] = is_removed_unread(tag, self.creators, self.context)
-        return self._removed[tag]
+    def _is_as(self, action: ElementAction) -> bool:
+        return outcome_of(action) == outcome_of(self.actions[action.tag])
+
+    def _removed(self, element: RawElement, data: bytes, place: Place) -> Became:
+        return Became(b"", None, None, (), harvest_element(element, self.context.charset))
+
+    def _mapped(
+        self, map_uid: MapUid, element: RawElement, data: bytes, place: Place
+    ) -> Became | None:
+        mapped = map_uid(element.value)
+        return None if mapped is None else self._as_written(mapped.out, (), mapped.identifiers)
 
     def _planned(self, element: RawElement) -> Became | None:
         action = plan_element(element, self.creators, self.context)
@@ -203,10 +223,15 @@ class Template:
         identifiers = harvest_element(element, self.context.charset)
         if action.out is None or element.tag not in self.written.places:
             return Became(b"", None, None, (), identifiers)
-        written = b"".join(element_parts(action.out, self.header.encoding))
-        back = self._read_back(written, action.out)
-        days = tuple(_written_day(day, back) for day in action.days)
-        return Became(action.out.value, written, back, days, identifiers)
+        return self._as_written(action.out, action.days, identifiers)
+
+    def _as_written(
+        self, out: OutElement, days: Sequence[Day], identifiers: frozenset[Identifier]
+    ) -> Became:
+        written = b"".join(element_parts(out, self.header.encoding))
+        back = self._read_back(written, out)
+        pairs = tuple([_written_day(day, back) for day in days])
+        return Became(out.value, written, back, pairs, identifiers)
 
     def _read_back(self, written: bytes, out: OutElement) -> RawElement:
         """Scan what was written of an element; held unless it says what was planned."""
@@ -236,6 +261,12 @@ class Template:
                 raise NotAsPlannedError("file meta has no place for the UID")
             around = self._starts[len(sop_uid)] = (before, behind)
         return around[0], sop_uid, around[1]
+
+
+def _kept(test: Test, element: RawElement, data: bytes, place: Place) -> Became | None:
+    if not test(element.value):
+        return None
+    return Became(element.value, data[place.start : place.end], element, (), _NOBODY)
 
 
 def _written_day(day: Day, back: RawElement) -> tuple[date, date]:

@@ -107,7 +107,8 @@ def every_action(actions: Iterable[ElementAction]) -> Iterator[ElementAction]:
     """Yield the actions at every depth."""
     for action in actions:
         yield action
-        yield from every_action(action.nested)
+        if action.nested:
+            yield from every_action(action.nested)
 
 
 def vr_of(element: RawElement, allowed: str) -> str | None:

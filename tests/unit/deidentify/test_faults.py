@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from schemas.states import FileState, ReasonCode
-from tasks.deidentify import audit, identifiers, objects, store_worker
+from tasks.deidentify import identifiers, objects, store_worker, trails
 from tasks.deidentify.gathered import Gathered
 from tasks.deidentify.job_records import Job
 from tasks.deidentify.packed import pack
@@ -38,7 +38,7 @@ STEPS: list[tuple[Any, str]] = [
     (pixel_bytes, "keep_numbers"),
     (objects, "harvest_facts"),
     (admission, "texts_of"),
-    (audit, "options_run"),
+    (trails, "options_run"),
     (identifiers, "walk"),
     (plan, "texts_of"),
     (plan, "shift_date"),
@@ -186,7 +186,7 @@ def test_what_a_first_write_leaves_out_is_written_by_the_next(
     monkeypatch.setattr(os, "writev", lambda descriptor, parts: os.write(descriptor, parts[0][:9]))
     result = run_job(Job(1, tmp_path / "in", 1))
     assert result.staged is not None
-    assert hashlib.sha256(result.staged.read_bytes()).hexdigest() == result.output_sha256
+    assert hashlib.sha256(Path(result.staged).read_bytes()).hexdigest() == result.output_sha256
 
 
 def test_a_plain_classic_instance_is_held_as_well(

@@ -92,7 +92,7 @@ def test_the_same_header_of_another_shift_gives_other_dates() -> None:
 
         done = deidentify_object(raw, load_profile(), assign, RING.uid, memory)  # type: ignore[arg-type]  # a narrower return
         assert isinstance(done, DeidentifiedObject)
-        outputs.append(done.features.study_date)
+        outputs.append(done.features.value("study_date"))
     assert len(set(outputs)) == 2
 
 

@@ -189,8 +189,8 @@ def test_no_object_is_believed_that_says_it_was_deidentified_by_us() -> None:
     found = read_features(claimed)
     assert (found.device_id, found.coil_id) == (None, None)
     (done,) = [accepted(claimed)]
-    assert re.fullmatch("[B-DF-HJ-NP-TV-Z]{16}", done.features.coil_id or "")
-    assert done.features.device_id not in (None, claimed.DeviceSerialNumber)
+    assert re.fullmatch("[B-DF-HJ-NP-TV-Z]{16}", done.features.record.coil_id or "")
+    assert done.features.record.device_id not in (None, claimed.DeviceSerialNumber)
 
 
 def test_the_coil_of_an_enhanced_object_is_found_in_its_functional_groups() -> None:
@@ -272,7 +272,7 @@ def test_the_same_object_gives_the_same_bytes_twice() -> None:
 
 def test_features_carry_the_new_identity_and_no_old_one() -> None:
     before = make_instance()
-    features = accepted(before).features
+    features = accepted(before).features.record
     assert features.subject_id == pseudonym("PID000001")
     assert features.series_uid == RING.uid(before.SeriesInstanceUID)
     assert features.study_date == "20240131"

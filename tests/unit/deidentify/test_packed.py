@@ -6,13 +6,14 @@ import pickle
 import tracemalloc
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from schemas.dicom.delivered_facts import DeliveredFacts
 from schemas.dicom.features import InstanceFeatures
 from schemas.identifiers import Sha256, SopUid
+from schemas.record_copies import Altered
 from schemas.states import FileState, ReasonCode
 from tasks.deidentify.gathered import Gathered, facts_table, outcome_records
 from tasks.deidentify.identifiers import Identifier, IdentifierKind
@@ -37,14 +38,16 @@ def result(number: int, **features: object) -> JobResult:
         file_no=number,
         size_bytes=6000,
         source_sha256=Sha256(f"{number:064x}"),
-        staged=Path(f"/staging/{number:09d}.part"),
+        staged=f"/staging/{number:09d}.part",
         output_sha256=Sha256(f"{number + 1:064x}"),
         pixel_sha256=Sha256(f"{number + 2:064x}"),
         sop_uid=SopUid(uid),
         study_uid="2.25.1",
         subject_id=WHO,
-        features=replace(known, **features),  # type: ignore[arg-type]  # by their own names
-        facts=DeliveredFacts(sop_uid=uid, rescale_slope=1.0, position_lps=(0.0, -0.0, number)),
+        features=Altered(known, features),
+        facts=Altered(
+            DeliveredFacts(sop_uid=uid, rescale_slope=1.0, position_lps=(0.0, -0.0, number))
+        ),
         counts={"keep": 30, "uid": 4},
         trail=("00080018:uid", "00100010:pseudonym"),
         options=("basic",),
@@ -66,18 +69,41 @@ def gathered(*series: list[JobResult]) -> tuple[Gathered, pa.Table]:
     return known, settle(known.files, known.moved_by)
 
 
+def told(found: Altered[Any] | None) -> str:
+    """Return a record as text: equal numbers of another type or sign are another text."""
+    return str(found and found.record)
+
+
 def test_records_come_back_as_they_were_to_the_sign_of_a_zero() -> None:
     one, two = result(1, echo_time_ms=0.0), result(2, echo_time_ms=-0.0, b_value=1)
     held = JobResult(3, 9, Sha256("0" * 64), ReasonCode.NOT_DICOM, "no preamble")
     known, outcomes = gathered([one, held], [two])
     records = outcome_records(outcomes, known.features, known.facts)
-    assert [str(r.features) for r in records] == [str(one.features), str(two.features), "None"]
-    assert [str(r.facts) for r in records if r.facts] == [str(one.facts), str(two.facts)]
+    assert [str(r.features) for r in records] == [told(one.features), told(two.features), "None"]
+    assert [str(r.facts) for r in records if r.facts] == [told(one.facts), told(two.facts)]
     by_number = {r.file_no: r for r in records}
     assert by_number[3].state is FileState.QUARANTINED
     assert (by_number[3].reason, by_number[3].detail) == (ReasonCode.NOT_DICOM, "no preamble")
     assert by_number[1].output_sha256 == one.output_sha256
     assert by_number[2].subject_id == WHO
+
+
+def test_what_files_change_of_a_record_that_they_share_comes_back() -> None:
+    first = result(1, echo_time_ms=0.0)
+    assert first.features is not None
+    shared = first.features.record
+    changes: list[dict[str, object]] = [
+        {},
+        {"echo_time_ms": -0.0},
+        {"echo_time_ms": 0.0, "sop_uid": "2.25.7"},
+        {"image_type": ()},
+    ]
+    files = [replace(result(n), features=Altered(shared, c)) for n, c in enumerate(changes)]
+    known, outcomes = gathered(files)
+    records = outcome_records(outcomes, known.features, known.facts)
+    assert [str(r.features) for r in records] == [told(one.features) for one in files]
+    uids = [r.features.sop_uid for r in records if r.features is not None]
+    assert uids == [shared.sop_uid, shared.sop_uid, "2.25.7", shared.sop_uid]
 
 
 def test_only_facts_of_what_is_kept_are_told_by_uid() -> None:

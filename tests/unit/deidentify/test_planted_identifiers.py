@@ -53,7 +53,7 @@ def test_the_scan_finds_the_plants_in_the_source_and_none_in_the_output(
 
 def test_technique_words_beside_a_name_survive_the_name() -> None:
     source, _ = plant(SITUATIONS["gbk unlabelled"])
-    features = accepted(source).features
+    features = accepted(source).features.record
     assert features.series_description == "t1 vibe"
     assert features.manufacturer == "Siemens"
     assert features.model == "Somatom"

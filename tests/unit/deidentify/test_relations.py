@@ -71,7 +71,7 @@ def test_one_person_with_two_patient_ids_is_one_subject_with_one_shift() -> None
         )
         for n, patient_id in enumerate(links, start=1)
     ]
-    found = [r.features for r in results if isinstance(r, DeidentifiedObject)]
+    found = [r.features.record for r in results if isinstance(r, DeidentifiedObject)]
     assert len(found) == 2
     assert len({(f.subject_id, f.study_date) for f in found}) == 1
 

@@ -15,8 +15,8 @@ from pydicom import dcmread
 
 from schemas.identifiers import Sha256
 from schemas.states import ReasonCode
+from tasks.deidentify import mapped_uids, store_worker, template
 from tasks.deidentify import replay as replay_module
-from tasks.deidentify import template
 from tasks.deidentify.job_records import Job, JobResult
 from tasks.deidentify.plan import plan
 from tasks.deidentify.rules.profile import Action
@@ -35,9 +35,14 @@ def _fail(*args: object, **kwargs: object) -> None:
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[Callable[[], JobResult]]:
-    """Two files of a series have been learned; returns what becomes of the third."""
+    """Two files of a series have been learned; returns what becomes of the third.
+
+    It has a UID and numbers of its own, whose outcome is known without a plan, and a date.
+    """
     paths = [tmp_path / f"{number}" for number in range(3)]
-    for path, raw in zip(paths, map(to_bytes, make_series(n_slices=3)), strict=True):
+    series = list(make_series(n_slices=3))
+    series[2].ContentDate = "20250307"
+    for path, raw in zip(paths, map(to_bytes, series), strict=True):
         path.write_bytes(raw)
     staging = tmp_path / "staging"
     staging.mkdir()
@@ -52,13 +57,14 @@ def worker(tmp_path: Path) -> Iterator[Callable[[], JobResult]]:
     ("module", "name"),
     [
         (replay_module, "is_admitted_instance"),
-        (replay_module, "reread_features"),
+        (replay_module, "read_fields"),
         (replay_module, "reread_facts"),
         (template, "harvest_element"),
         (template, "plan_element"),
         (template, "outcome_of"),
         (template, "element_parts"),
         (template, "Scanner"),
+        (mapped_uids, "is_registered_uid"),
         (plan, "texts_of"),
     ],
 )
@@ -75,7 +81,7 @@ def test_a_fault_while_replaying_holds_the_object(
     assert "Zhang" not in repr(result)
 
 
-@pytest.mark.parametrize("action", [Action.UID], ids=str)
+@pytest.mark.parametrize("action", [Action.DATE], ids=str)
 def test_a_fault_in_a_rule_while_replaying_holds_the_object(
     action: Action, worker: Callable[[], JobResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,7 +110,7 @@ def test_digests_are_those_of_the_bytes_whichever_way_they_were_made(
             result = run_job(Job(number, path, path.stat().st_size, sha256))
             assert (result.reason, result.source_sha256) == (None, told)
             assert result.staged is not None
-            written = result.staged.read_bytes()
+            written = Path(result.staged).read_bytes()
             assert result.output_sha256 == hashlib.sha256(written).hexdigest()
             found = dcmread(BytesIO(written)).PixelData
             assert found == pixels
@@ -134,4 +140,13 @@ def test_without_a_fault_the_third_file_is_replayed_and_written(
     result = worker()
     assert result.reason is None
     assert result.staged is not None
-    assert hashlib.sha256(result.staged.read_bytes()).hexdigest() == result.output_sha256
+    assert hashlib.sha256(Path(result.staged).read_bytes()).hexdigest() == result.output_sha256
+
+
+@pytest.mark.parametrize("stated", [0, 5, 10, 99])
+def test_a_file_is_read_whole_whatever_size_it_had_a_moment_before(
+    stated: int, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"0123456789")
+    with (tmp_path / "file").open("rb") as stream:
+        assert store_worker._read_all(stream.fileno(), stated) == b"0123456789"

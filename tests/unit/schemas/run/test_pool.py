@@ -157,3 +157,19 @@ def test_a_process_is_prepared_once_before_its_first_item() -> None:
         start=(prepare, ("ready",)),
     )
     assert list(found) == [["ready"]] * 10
+
+
+def test_what_is_to_be_done_meanwhile_is_done_once_while_items_are_at_work() -> None:
+    done: list[str] = []
+    ends = run_isolated(answer, ["a", "b", "c"], workers=2, meanwhile=lambda: done.append("it"))
+    assert done == []
+    assert dict(ends) == {0: "A", 1: "B", 2: "C"}
+    assert done == ["it"]
+
+
+def test_what_fails_meanwhile_ends_the_run() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(run_isolated(answer, ["a", "b"], workers=1, meanwhile=fail))
