@@ -35,6 +35,7 @@ from flows.commands import withdraw as cli_withdraw
 from flows.commands import words as cli_words
 from schemas.errors import ExitCode, LivercohortError
 from schemas.run.lazy_imports import load_when_used
+from schemas.run.leaving import leave
 from schemas.run.log_redaction import silence_warnings
 from schemas.run.progress import step_now
 from schemas.run.stopping import Stopped, stopped_by_sigterm
@@ -117,7 +118,7 @@ def main() -> None:
     # pydicom loads it for test files that one may download, and a command looks nowhere outward.
     load_when_used("requests")
     silence_warnings()
-    sys.exit(run(sys.argv[1:]))
+    leave(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
