@@ -70,9 +70,7 @@ def _night(tree: Path, inbox: Path, place: Path, workers: int) -> Cost:
     home = new_home(place / "home", write_key(place / "key"))
     command = [sys.executable, "-m", "flows.cli", "ingest", SITE, "--home", str(home)]
     environment = {**os.environ, "PYTHONPATH": str(tree), "LIVERCOHORT_INBOX": str(inbox)}
-    cost = cost_of(
-        [[*command, "--workers", str(workers)]], cwd=place, environment=environment
-    )
+    cost = cost_of([[*command, "--workers", str(workers)]], cwd=place, environment=environment)
     shutil.rmtree(place)
     return cost
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import sys
 import threading
@@ -17,8 +16,6 @@ def leave(code: int) -> NoReturn:
     """End this process; what was registered for its end is done, and all that was said is out.
 
     Python would take apart every module and object first, a tenth of the time of a short command.
-    And it would not take apart what was set aside for workers (`gc.freeze`), of which compiled
-    libraries then say on the terminal, line by line, that it leaked.
 
     Parameters
     ----------
@@ -28,12 +25,10 @@ def leave(code: int) -> NoReturn:
     here = threading.current_thread()
     if any(thread is not here and not thread.daemon for thread in threading.enumerate()):
         # They are waited for, as ever.
-        gc.unfreeze()
         sys.exit(code)
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
+    for last in (atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):  # noqa: SLF001
         try:
-            stream.flush()
+            last()
         except (OSError, ValueError):
             # Nobody reads any more, or it is closed.
             code = _NOT_TOLD
