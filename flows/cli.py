@@ -115,8 +115,9 @@ def main() -> None:
     # A command is short, and loads thousands of classes that stay: looking for circles of garbage
     # after every 700 objects, as Python does by default, is a sixth of its start.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    # pydicom loads it for test files that one may download, and a command looks nowhere outward.
-    load_when_used("requests")
+    # pydicom loads the first for test files that one may download, and a command looks nowhere
+    # outward; scipy takes all names of numpy, also of what compiles Fortran and of what tests.
+    load_when_used("requests", "numpy.f2py", "numpy.testing")
     silence_warnings()
     leave(run(sys.argv[1:]))
 
