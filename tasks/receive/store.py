@@ -342,7 +342,7 @@ def _numbered(members: list[archives.Unpacked], top: str) -> list[DeliveredFile]
         DeliveredFile(
             file_no=number,
             relative_path=name,
-            path=member.path,
+            place=str(member.path),
             size_bytes=member.size_bytes,
             sha256=member.sha256,
             kind=FileKind.REFUSED if member.reason else kind_of(name),

@@ -22,7 +22,8 @@ def _section(height_mm: int, breadth_mm: int) -> NDArray[np.uint16]:
     row, column = np.mgrid[:256, :256] - 128
     inside = (row / (height_mm / 2)) ** 2 + (column / (breadth_mm / 2)) ** 2 <= 1
     noise = np.random.default_rng(1).integers(0, 20, (256, 256))
-    return (noise + 1000 * inside).astype(np.uint16)
+    image: NDArray[np.uint16] = (noise + 1000 * inside).astype(np.uint16)
+    return image
 
 
 HEAD, ABDOMEN = _section(190, 150), _section(220, 250)

@@ -36,7 +36,7 @@ def bench(tmp_path: Path) -> Workbench:
 
 
 def received() -> ReceivedExport:
-    file = DeliveredFile(1, FOREIGN, Path("/in") / FOREIGN, 9, DIGEST, FileKind.IMAGE)
+    file = DeliveredFile(1, FOREIGN, f"/in/{FOREIGN}", 9, DIGEST, FileKind.IMAGE)
     return ReceivedExport(Delivery(SITE, BatchId("b"), DIGEST, DIGEST, (file,), (FOREIGN,)))
 
 
