@@ -36,6 +36,7 @@ from flows.commands import withdraw as cli_withdraw
 from flows.commands import words as cli_words
 from schemas.errors import ExitCode, LivercohortError
 from schemas.run.lazy_imports import load_when_used
+from schemas.run.leaving import leave
 from schemas.run.log_redaction import silence_warnings
 from schemas.run.progress import step_now
 from schemas.run.stopping import Stopped, stopped_by_sigterm
@@ -119,12 +120,13 @@ def main() -> None:
     # A command is short, and loads thousands of classes that stay: looking for circles of garbage
     # after every 700 objects, as Python does by default, is a sixth of its start.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    # pydicom loads them for test files that one may download, and a command looks nowhere outward.
-    load_when_used("requests", "pydicom.examples")
+    # pydicom loads the first two for test files that one may download, and a command looks nowhere
+    # outward; scipy takes all names of numpy, also of what compiles Fortran and of what tests.
+    load_when_used("requests", "pydicom.examples", "numpy.f2py", "numpy.testing")
     for name, value in _OF_LIBRARIES.items():
         os.environ.setdefault(name, value)
     silence_warnings()
-    sys.exit(run(sys.argv[1:]))
+    leave(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:

@@ -44,7 +44,7 @@ class InspectionRow:
     reason: ReasonCode | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PixelRow:
     """Keyed digest of the pixels of one instance that two persons do not share by chance."""
 

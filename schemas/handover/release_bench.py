@@ -1,9 +1,7 @@
-"""Hand-overs of the release being made: kept in the memory of the one process that makes it.
+"""Hand-overs of the release being made: in the memory of the one process that makes it.
 
-A release hands over all images of the cohort, to half a dozen stages. As files, as a night has
-them, each was written once and read by every stage, which cost a quarter of a release with
-nothing new but its tables, and a copy of everything for each. A night keeps its files: its
-workers are other processes, and what it hands over is large and used once.
+As those of a batch, but of no batch: a release hands over all images of the cohort, to half a
+dozen stages.
 """
 
 from __future__ import annotations
@@ -11,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schemas.handover.record_bytes import Handover
-from schemas.handover.workbench import Workbench, told_missing
+from schemas.handover.workbench import Handover, Workbench, told_missing
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -1,27 +1,36 @@
 """The scratch of one batch, and how one stage leaves its result for the next.
 
-Stages hand over through files of the closed scratch zone, so that a Prefect task takes a site
-code and a batch id and nothing else: no object with a path or a name in it ever becomes a
-flow or task parameter.
+Stages hand over in the memory of the one process that runs a batch from start to end, so that a
+Prefect task takes a site code and a batch id and nothing else: no object with a path or a name in
+it ever becomes a flow or task parameter. Records are frozen, and whoever changes a table or a
+mapping of one makes its own first. Exports are all received before the first is worked on, so
+the files of each wait in a file.
 """
 
 from __future__ import annotations
 
+import pickle
 import re
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from schemas.errors import LivercohortError
-from schemas.handover.record_bytes import Handover, from_bytes, to_bytes
-from schemas.handover.records import SettledImages
+from schemas.handover.records import ReceivedExport
 from schemas.identifiers import BatchId, SiteCode
 from schemas.run.atomic_files import write_bytes
 from schemas.run.zones import Zones
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    Handover = TypeVar("Handover", bound=DataclassInstance)
+else:
+    Handover = TypeVar("Handover")
+
+#: Folder of the batch that is worked on → what was left there, by its kind (restricted).
+_left: dict[Path, dict[type, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -59,65 +68,49 @@ class Workbench:
 
     def open(self) -> None:
         """Make the folder anew: what an interrupted run left is thrown away."""
+        _left.pop(self.folder, None)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, mode=0o700)
 
     def close(self) -> None:
         """Remove the scratch of this batch."""
-        _remembered.clear()
+        _left.pop(self.folder, None)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def leave(self, record: DataclassInstance) -> None:
         """Leave a stage's result for the stages after it, in place of one left before."""
-        write_bytes(self._place(type(record)), to_bytes(record), mode=0o600)
+        if isinstance(record, ReceivedExport):
+            write_bytes(self._received, pickle.dumps(record), mode=0o600)
+        self._forget_others()
+        _left.setdefault(self.folder, {})[type(record)] = record
 
     def take(self, kind: type[Handover]) -> Handover:
-        """Return what an earlier stage left.
+        """Return what an earlier stage left: the record itself, no copy.
 
         Raises
         ------
         LivercohortError
             If that stage has not run for this batch.
         """
-        path = self._place(kind)
-        if not path.is_file():
+        found: Handover | None = _left.get(self.folder, {}).get(kind)
+        if found is None and kind is ReceivedExport and self._received.is_file():
+            # Our own file, in a zone only this user can write.
+            found = cast("Handover", pickle.loads(self._received.read_bytes()))  # noqa: S301
+            self._forget_others()
+            _left.setdefault(self.folder, {})[kind] = found
+        if found is None:
             hint = f"Run the whole night again: livercohort ingest {self.site}"
             raise told_missing(kind, f"batch {self.batch}", hint)
-        known = _remembered.get(path)
-        if known is not None and known.stamp == _stamp(path) and kind is SettledImages:
-            return cast("Handover", _own(known.record))
-        record = from_bytes(path.read_bytes(), kind)
-        if isinstance(record, SettledImages):
-            _remember(path, record)
-        return record
+        return found
 
-    def _place(self, kind: type) -> Path:
-        return self.folder / "handover" / f"{_words(kind).replace(' ', '_')}.zip"
+    @property
+    def _received(self) -> Path:
+        return self.folder / "received_export.pickle"
 
-
-class _Remembered(NamedTuple):
-    stamp: tuple[int, ...]
-    record: SettledImages
-
-
-#: What nearly every stage of a batch takes, as long as its file is the same: to read it anew each
-#: time costs more than most of them. The file is the truth, also for another process.
-_remembered: dict[Path, _Remembered] = {}
-
-
-def _remember(place: Path, record: SettledImages) -> None:
-    _remembered.clear()
-    _remembered[place] = _Remembered(_stamp(place), _own(record))
-
-
-def _own(record: SettledImages) -> SettledImages:
-    """Return the record with a mapping that its taker may change; outcomes cannot be."""
-    return replace(record, held=dict(record.held))
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    info = path.stat()
-    return (info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+    def _forget_others(self) -> None:
+        """Forget what a batch left that was worked on before: also one that was refused."""
+        for folder in [folder for folder in _left if folder != self.folder]:
+            del _left[folder]
 
 
 def told_missing(kind: type, where: str, hint: str) -> LivercohortError:

@@ -8,6 +8,7 @@ other machines (`spread_over`), items go to those; each of them works them off w
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import faulthandler
 import gc
@@ -312,6 +313,10 @@ def _context(warm: Warm) -> ForkContext | ForkServerContext:
     if isinstance(context, ForkContext):
         # A worker's garbage collection would touch, and so copy, every page it shares with us.
         gc.freeze()
+        # What stays set aside to the end is not taken apart, and compiled libraries then tell the
+        # terminal, line by line, that it leaked.
+        atexit.unregister(gc.unfreeze)
+        atexit.register(gc.unfreeze)
     return context
 
 

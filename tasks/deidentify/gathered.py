@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.dicom.delivered_facts import DeliveredFacts
+from schemas.identifiers import SopUid
 from schemas.pixel_decisions import Question
 from schemas.records import ABOUT_INSTANCE, FileOutcome
 from schemas.states import FileState
@@ -100,12 +101,16 @@ def outcome_records(
     features_of = {no: one for part in features for no, one in features_in(part, wanted)}
     facts_of = {no: one for part in facts for no, one in facts_in(part, wanted)}
     names = list(record_schema(FileOutcome, without=ABOUT_INSTANCE).names)
-    return tuple(
-        replace(one, features=features_of[one.file_no], facts=facts_of.get(one.file_no))
-        if one.file_no in features_of
-        else one
-        for one in records_from_table(outcomes.select(names), FileOutcome)
-    )
+
+    def whole(one: FileOutcome) -> FileOutcome:
+        own = features_of.get(one.file_no)
+        if own is None:
+            return one
+        # The same text for the UID in both, not two.
+        uid = one.sop_uid if own.sop_uid is None else SopUid(own.sop_uid)
+        return replace(one, features=own, facts=facts_of.get(one.file_no), sop_uid=uid)
+
+    return tuple(map(whole, records_from_table(outcomes.select(names), FileOutcome)))
 
 
 def facts_table(outcomes: pa.Table, facts: Sequence[bytes]) -> pa.Table:

@@ -168,7 +168,7 @@ def _delivery(
         plain.update(f"{file.sha256} {name} {by}\n".encode())
         size = path.stat().st_size
         sha256 = Sha256(file.sha256)
-        files.append(DeliveredFile(number, name, path, size, sha256, FileKind.IMAGE))
+        files.append(DeliveredFile(number, name, str(path), size, sha256, FileKind.IMAGE))
     digest = ring.keyed_digest(plain.hexdigest(), Purpose.BATCH)
     return Delivery(
         site=site,

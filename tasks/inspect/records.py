@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas.identifiers import Sha256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """One instance: `spacing_mm` between rows and columns, None where not axial or not known."""
 
@@ -59,7 +59,7 @@ class FoundBox:
         return self.also_in | {self.seen_in}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PixelsOfFile:
     """Content of the pixels of one instance, and whether two persons cannot share it by chance."""
 

@@ -52,9 +52,11 @@ def look_at(
         What runs in a worker.
     """
     found: dict[int, Looked | Loss] = {}
+    # The longest first: none is left when the other workers have ended.
+    order = sorted(range(len(jobs)), key=lambda place: -_bytes_of(jobs[place]))
     outcomes = run_isolated(
         look_with,
-        jobs,
+        [jobs[place] for place in order],
         workers=workers,
         warm=WARM,
         start=(start_worker, (rules, models)),
@@ -62,7 +64,7 @@ def look_at(
         memory_bytes=_memory,
     )
     for index, outcome in outcomes:
-        found[index] = outcome
+        found[order[index]] = outcome
         if progress is not None:
             progress(len(found), len(jobs))
     return [found[index] for index in range(len(jobs))]
@@ -74,8 +76,15 @@ def _seconds(rules: InspectionRules, job: InspectJob) -> float:
 
 
 def _memory(job: InspectJob) -> int:
-    sizes = [file.path.stat().st_size for file in job.files if file.path.is_file()]
-    return _WORKER_BASE_BYTES + 8 * max(sizes, default=0)
+    return _WORKER_BASE_BYTES + 8 * max(_sizes(job), default=0)
+
+
+def _bytes_of(job: InspectJob) -> int:
+    return sum(_sizes(job))
+
+
+def _sizes(job: InspectJob) -> list[int]:
+    return [file.path.stat().st_size for file in job.files if file.path.is_file()]
 
 
 def known_pixels(zones: Zones, digests: set[str]) -> list[PixelRow]:

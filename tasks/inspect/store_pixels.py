@@ -57,7 +57,7 @@ def values_of_file(path: Path) -> NDArray[Any]:
     return decoded_values(data) if plain is None else plain
 
 
-def _facts_of(data: bytes) -> dict[int, bytes] | None:
+def _facts_of(data: bytes) -> dict[int, memoryview] | None:
     """Return the elements that say how pixels lie, and these; None where they are not plain.
 
     Sequences are stepped over: of a header of hundreds of elements nine matter.
@@ -66,20 +66,21 @@ def _facts_of(data: bytes) -> dict[int, bytes] | None:
         syntax, places = scan_places(data)
     except ScanError:
         return None
-    found: dict[int, bytes] = {}
+    found: dict[int, memoryview] = {}
+    whole = memoryview(data)
     for place in places if syntax in _PLAIN else ():
         if place.tag in _WANTED:
             if place.tag in found or place.undefined_length or place.end > len(data):
                 return None
-            found[place.tag] = data[place.begin : place.end]
+            found[place.tag] = whole[place.begin : place.end]
     return found or None
 
 
-def _plain_values(facts: dict[int, bytes]) -> NDArray[Any] | None:
+def _plain_values(facts: dict[int, memoryview]) -> NDArray[Any] | None:
     rows, columns, bits, stored, high, samples, signed = (
         int.from_bytes(facts.get(tag, b""), "little") for tag in _NUMBERS
     )
-    frames = facts.get(_FRAMES, b"").strip(b"\0 ") or b"1"
+    frames = bytes(facts.get(_FRAMES, b"")).strip(b"\0 ") or b"1"
     if (bits, samples) != (_WORD_BITS, 1) or not frames.isdigit():
         return None
     if high != stored - 1 or (signed and stored < bits):

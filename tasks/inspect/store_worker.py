@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.dicom.pixel_digests import pixel_content, tells_apart
 from tasks.inspect.boxes import TurnedBox, crop
-from tasks.inspect.faces import is_head_section
+from tasks.inspect.faces import HeadRun
 from tasks.inspect.records import FoundBox, ImageFile, InspectJob, Looked, PixelsOfFile
 from tasks.inspect.rules import InspectionRules
 from tasks.inspect.store_pixels import images_in, values_of_file
@@ -73,7 +73,8 @@ class _Series:
         self._seen: dict[tuple[int, int], Projections] = {}
         self._pixels: list[PixelsOfFile] = []
         self._found: list[tuple[FoundBox, Standing]] = []
-        self._n_views = self._heads = self._heads_most = 0
+        self._heads = HeadRun(state.rules)
+        self._n_views = 0
 
     def read(self) -> None:
         waiting: list[tuple[str, NDArray[Any]]] = []
@@ -101,7 +102,7 @@ class _Series:
             boxes=tuple(joined(held)),
             n_marks=marks,
             n_views=self._n_views,
-            head_sections=self._heads_most,
+            head_sections=self._heads.longest(),
             rows=rows,
             columns=columns,
             pixels=tuple(self._pixels),
@@ -112,9 +113,7 @@ class _Series:
         if shape not in self._seen:
             self._seen[shape] = Projections(self._places.values())
         self._seen[shape].add(image, file.sop_uid)
-        is_head = file.spacing_mm is not None and is_head_section(image, file.spacing_mm)
-        self._heads = self._heads + 1 if is_head else 0
-        self._heads_most = max(self._heads_most, self._heads)
+        self._heads.add(image, file.spacing_mm)
 
     def _views(self, seen: Projections) -> None:
         for view, tile, picture in pictures(seen, self._places, self._rules):

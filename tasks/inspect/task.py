@@ -80,14 +80,15 @@ def _look(context: RunContext, series: list[Series], words_of: WordsOf) -> list[
     if not series:
         return []
     bench, rules = context.bench, load_rules()
-    models, words = read_models(rules), words_of(bench)
+    models = read_models(rules)
+    words = {person: telling(found) for person, found in words_of(bench).items()}
     mac = partial(context.ring().mac, Purpose.SAMPLE, "inspect")
     jobs = [
         job_of(
             one,
             lambda member: bench.dicom / f"{member.series_uid}/{member.sop_uid}.dcm",
             lambda uid: int.from_bytes(mac(uid)[:4], "big"),
-            telling(words.get(one.subject_id, frozenset())),
+            words.get(one.subject_id, frozenset()),
         )
         for one in series
     ]

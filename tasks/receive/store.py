@@ -8,6 +8,7 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from tasks.receive.sniff import ARCHIVE_SUFFIXES
 from tasks.receive.store_zip import opened_zip
 
 _NS_PER_MINUTE = 60 * 10**9
+#: Files that one thread hashes in a row: handing over one at a time costs more than hashing it.
+_HANDFUL = 16
 
 
 @dataclass(frozen=True)
@@ -142,11 +145,13 @@ def received_folder(zones: Zones, site: SiteCode, stat_digest: Sha256) -> Path:
     return zones.work / f"{site}-received-{stat_digest[:16]}"
 
 
-def take_in(export: Export, zones: Zones, site: SiteCode, ring: KeyRing) -> Delivery:
+def take_in(
+    export: Export, zones: Zones, site: SiteCode, ring: KeyRing, workers: int = 1
+) -> Delivery:
     """Hash and sort everything an export holds; unpack its archives into the scratch zone.
 
     Batch id and manifest digest are keyed: both stand in every release, and an export may hold
-    little that could not be guessed.
+    little that could not be guessed. `workers` files are hashed at a time.
 
     Raises
     ------
@@ -156,7 +161,7 @@ def take_in(export: Export, zones: Zones, site: SiteCode, ring: KeyRing) -> Deli
     into = received_folder(zones, site, export.stat_digest)
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True, mode=0o700)
-    members = list(_members(export.path, into))
+    members = list(_members(export.path, into, workers))
     if not members:
         raise BadInputError(
             f"export {export.number} of {site} is empty",
@@ -263,19 +268,39 @@ def _walk(root: Path) -> Iterator[Path]:
     yield from map(Path, refused)
 
 
-def _members(path: Path, into: Path) -> Iterator[archives.Unpacked]:
+def _members(path: Path, into: Path, workers: int) -> Iterator[archives.Unpacked]:
     if not path.is_dir():
         suffix = path.suffix.lower()
         yield from _archive_members(path, into, prefix="", name=f"archive{suffix}")
         return
-    for number, file in enumerate(sorted(_walk(path)), start=1):
-        name = str(file.relative_to(path))
-        member = _plain_member(file, name)
+    for number, member in enumerate(_plain_members(path, workers), start=1):
+        file, name = member.path, member.relative_path
         if member.reason is None and archives.is_zip(file, name):
             prefix = name[: -len(".zip")]
             yield from _archive_members(file, into / f"a{number:06d}", prefix=prefix, name=name)
         else:
             yield archives.told_by_content(member)
+
+
+def _plain_members(folder: Path, workers: int) -> Iterator[archives.Unpacked]:
+    """Yield the files of a folder in order, hashed by threads: who reads or hashes waits for none.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they lie.
+    workers : int
+        Threads; they have ended when the last file was yielded.
+    """
+    files = sorted(_walk(folder))
+    some = [files[begin : begin + _HANDFUL] for begin in range(0, len(files), _HANDFUL)]
+
+    def hashed_ones(handful: list[Path]) -> list[archives.Unpacked]:
+        return [_plain_member(file, str(file.relative_to(folder))) for file in handful]
+
+    with ThreadPoolExecutor(workers) as threads:
+        for handful in threads.map(hashed_ones, some):
+            yield from handful
 
 
 def _plain_member(file: Path, name: str) -> archives.Unpacked:
@@ -317,7 +342,7 @@ def _numbered(members: list[archives.Unpacked], top: str) -> list[DeliveredFile]
         DeliveredFile(
             file_no=number,
             relative_path=name,
-            path=member.path,
+            place=str(member.path),
             size_bytes=member.size_bytes,
             sha256=member.sha256,
             kind=FileKind.REFUSED if member.reason else kind_of(name),

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -193,12 +193,12 @@ def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict
     `keyed` makes the digest of a delivered file one that nobody can try values against
     (`KeyRing.keyed_digest`): a form of one row is guessed from its plain SHA-256 in seconds.
     """
-    outcomes = [
-        replace(outcome, source_sha256=keyed(outcome.source_sha256))
-        for outcome in all_outcomes(bench)
-    ]
-    features = [outcome.features for outcome in outcomes if outcome.features is not None]
-    facts = [outcome.facts for outcome in outcomes if outcome.facts is not None]
+    plain = all_outcomes(bench)
+    outcomes = (
+        replace(o, source_sha256=keyed(o.source_sha256), features=None, facts=None) for o in plain
+    )
+    features = [outcome.features for outcome in plain if outcome.features is not None]
+    facts = [outcome.facts for outcome in plain if outcome.facts is not None]
     held = [
         {"sop_uid": uid, "reason": str(reason)}
         for uid, reason in bench.take(SettledImages).held.items()
@@ -210,30 +210,40 @@ def write_batch_tables(bench: Workbench, keyed: Callable[[str], Sha256]) -> dict
     pixels = [row for row in seen.pixels if row.sop_uid in kept_uids]
     held += [{"sop_uid": uid, "reason": LIFTED} for uid in seen.lifted]
     volumes, findings = bench.take(ConvertedVolumes).volumes, bench.take(CheckedBatch).findings
-    stack = ["series_uid", "sub_stack_digest"]
+    stack = ("series_uid", "sub_stack_digest")
     # The search may have withheld a person since: then nothing measured of them stays either.
     people = {one.subject_id for one in features}
     measured = bench.take(MeasuredExams)
     rows = [row for row in measured.measurements if row.subject_id in people]
     acquired = [row for row in measured.acquisitions if row.subject_id in people]
-    tables = {
-        "file": table_from_records(outcomes, FileOutcome, key=["file_no"], without=ABOUT_INSTANCE),
-        "instance": table_from_records(features, InstanceFeatures, key=["sop_uid"]),
-        DELIVERED_FACTS_TABLE: table_from_records(facts, DeliveredFacts, key=["sop_uid"]),
-        CONFORMITY_TABLE: table_from_records(conformity, ConformityRow, key=["series_uid"]),
-        "volume": table_from_records(volumes, VolumeRecord, key=stack),
-        MEASUREMENT_TABLE: table_from_records(rows, Measurement, key=[*stack, "metric"]),
-        ACQUISITION_TABLE: table_from_records(acquired, Acquisition, key=stack),
-        "finding": table_from_records(findings, Finding, key=["finding_id"]),
-        "hold": pa.Table.from_pylist(held, schema=_HOLD_SCHEMA),
-        INSPECTION_TABLE: table_from_records(seen.rows, InspectionRow, key=["series_uid"]),
-        PIXELS_TABLE: table_from_records(pixels, PixelRow, key=["sop_uid"]),
+
+    def write(name: str, records: Iterable[Any], kind: type, *key: str) -> int:
+        left_out = ABOUT_INSTANCE if kind is FileOutcome else ()
+        table = table_from_records(records, kind, key=key, without=left_out)
+        return _write_table(bench, name, table)
+
+    # One after the other: no table of all images beside another.
+    return {
+        "file": write("file", outcomes, FileOutcome, "file_no"),
+        "instance": write("instance", features, InstanceFeatures, "sop_uid"),
+        DELIVERED_FACTS_TABLE: write(DELIVERED_FACTS_TABLE, facts, DeliveredFacts, "sop_uid"),
+        CONFORMITY_TABLE: write(CONFORMITY_TABLE, conformity, ConformityRow, "series_uid"),
+        "volume": write("volume", volumes, VolumeRecord, *stack),
+        MEASUREMENT_TABLE: write(MEASUREMENT_TABLE, rows, Measurement, *stack, "metric"),
+        ACQUISITION_TABLE: write(ACQUISITION_TABLE, acquired, Acquisition, *stack),
+        "finding": write("finding", findings, Finding, "finding_id"),
+        "hold": _write_table(bench, "hold", pa.Table.from_pylist(held, schema=_HOLD_SCHEMA)),
+        INSPECTION_TABLE: write(INSPECTION_TABLE, seen.rows, InspectionRow, "series_uid"),
+        PIXELS_TABLE: write(PIXELS_TABLE, pixels, PixelRow, "sop_uid"),
     }
+
+
+def _write_table(bench: Workbench, name: str, table: pa.Table) -> int:
+    """Write a table of the batch; return how many rows it has."""
     bench.tables.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        path = bench.tables / f"{name}.parquet"
-        pq.write_table(table, path, compression="zstd", store_schema=False)
-    return {name: table.num_rows for name, table in tables.items()}
+    path = bench.tables / f"{name}.parquet"
+    pq.write_table(table, path, compression="zstd", store_schema=False)
+    return int(table.num_rows)
 
 
 def commit(

@@ -59,7 +59,7 @@ def receive_exports(site: str) -> dict[str, list[str]]:
     refused: list[str] = []
     for export in store.pending_exports(settings.zones, read_site(code), now_ns=time.time_ns()):
         try:
-            delivery = store.take_in(export, settings.zones, code, ring)
+            delivery = store.take_in(export, settings.zones, code, ring, settings.workers)
         except LivercohortError as error:
             refused.append(error.message)
             continue

@@ -181,7 +181,7 @@ def test_what_a_reader_of_files_warns_of_is_not_printed() -> None:
     """Such warnings quote the value that was found."""
     program = (
         "import sys, warnings, flows.cli as cli\n"
-        "cli.run = lambda arguments: warnings.warn('Unknown encoding Zhang Wei')\n"
+        "cli.run = lambda arguments: warnings.warn('Unknown encoding Zhang Wei') or 0\n"
         "sys.argv = ['livercohort']\n"
         "cli.main()"
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
+from typing import NamedTuple
 
 _SEPARATORS = ("", " ", "^", ",", ", ", "_", "-", ".")
 _READINGS_LIMIT = 8
@@ -85,19 +86,51 @@ def split_han(parts: tuple[str, ...]) -> tuple[str, str]:
     return whole[:cut], whole[cut:]
 
 
-def _readings(surname: str, given: str) -> Iterator[tuple[str, list[str]]]:
+class Spelling(NamedTuple):
+    """How characters are read: as is usual, and every way, one entry for each character."""
+
+    usual: tuple[str, ...]
+    ways: tuple[tuple[str, ...], ...]
+
+
+#: Spellings of names that were looked up before (restricted).
+_known: dict[str, Spelling] = {}
+
+
+def han_names(person_name: str) -> frozenset[str]:
+    """Return the names in Han that a PN value or a plain name holds, without what parts them."""
+    whole = {"".join(parts) for parts in name_groups(person_name)}
+    return frozenset(name for name in whole if has_han(name))
+
+
+def spellings_of(names: Iterable[str]) -> dict[str, Spelling]:
+    """Look names up; what that loads takes 55 MiB of this process from then on."""
+    return {name: _looked_up(name) for name in names}
+
+
+def know_spellings(spellings: Mapping[str, Spelling]) -> None:
+    """Have spellings at hand that were looked up elsewhere, in place of those before."""
+    _known.clear()
+    _known.update(spellings)
+
+
+def _looked_up(name: str) -> Spelling:
     # Here: its words of several characters take 55 MiB, and most commands write no name.
     from pypinyin import Style, pinyin
 
-    syllables = [
-        sorted({v for s in options for v in _umlaut(s)})
-        for options in pinyin(surname + given, style=Style.NORMAL, heteronym=True, errors="ignore")
-    ]
-    default = [
-        _umlaut(s[0])[0] for s in pinyin(surname + given, style=Style.NORMAL, errors="ignore")
-    ]
+    ways = pinyin(name, style=Style.NORMAL, heteronym=True, errors="ignore")
+    usual = pinyin(name, style=Style.NORMAL, errors="ignore")
+    return Spelling(
+        tuple(_umlaut(syllables[0])[0] for syllables in usual),
+        tuple(tuple(sorted({v for s in options for v in _umlaut(s)})) for options in ways),
+    )
+
+
+def _readings(surname: str, given: str) -> Iterator[tuple[str, list[str]]]:
+    name = surname + given
+    spelling = _known.get(name) or _looked_up(name)
     cut = len(surname)
-    for reading in [default, *islice(product(*syllables), _READINGS_LIMIT)]:
+    for reading in [spelling.usual, *islice(product(*spelling.ways), _READINGS_LIMIT)]:
         yield "".join(reading[:cut]), list(reading[cut:])
 
 

@@ -1,4 +1,4 @@
-"""A person's own words as they may stand in a picture: what the inspection matches. Pure.
+"""A person's own words as they may stand in a picture: what the inspection matches.
 
 Everything here is restricted: it goes to the memory of workers and nowhere else.
 """
@@ -21,6 +21,7 @@ from tasks.deidentify.rules.values import read_date
 from tasks.deidentify.search.name_forms import full_names, initials, name_groups
 from tasks.deidentify.search.store_identifiers import read_identifiers
 from tasks.deidentify.search.store_scan_batch import linked_identifiers
+from tasks.deidentify.search.store_spellings import learn_spellings
 
 _NAMES = frozenset({IdentifierKind.NAME, IdentifierKind.PHYSICIAN})
 _DATES = frozenset({IdentifierKind.DATE, IdentifierKind.BIRTH_DATE})
@@ -30,6 +31,7 @@ _DAYS = ("%Y%m%d", "%d%m%Y", "%m%d%Y", "%y%m%d", "%Y年%m月%d日")
 def picture_words(bench: Workbench) -> Mapping[str, frozenset[str]]:
     """Return the words of each person of a batch, by pseudonym."""
     people = [*bench.take(PersonsInHeaders).identifiers.values(), *linked_identifiers(bench)]
+    learn_spellings(people)
     found: dict[str, frozenset[str]] = {}
     for person in people:
         own = found.get(person.subject_id, frozenset())
@@ -43,6 +45,7 @@ def kept_picture_words(
     """Return the words of each person of a committed batch, by pseudonym."""
     path = zones.restricted_batch(site, batch) / "identifiers.sealed"
     people = read_identifiers(path, ring) if path.is_file() else []
+    learn_spellings(people)
     return {person.subject_id: words_of(person) for person in people}
 
 

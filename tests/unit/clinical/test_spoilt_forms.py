@@ -73,7 +73,12 @@ def test_an_error_that_no_rule_foresees_sets_one_form_aside(
         sha256 = sha256_of_bytes(path.read_bytes())
         files.append(
             DeliveredFile(
-                number, f"clinical/{name}", path, path.stat().st_size, sha256, FileKind.CLINICAL
+                number,
+                f"clinical/{name}",
+                str(path),
+                path.stat().st_size,
+                sha256,
+                FileKind.CLINICAL,
             )
         )
     reading = intake.read_form

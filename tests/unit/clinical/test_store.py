@@ -27,7 +27,7 @@ def delivered(folder: Path, number: int, name: str, data: bytes) -> DeliveredFil
     return DeliveredFile(
         file_no=number,
         relative_path=f"clinical/{name}",
-        path=path,
+        place=str(path),
         size_bytes=len(data),
         sha256=sha256_of_bytes(data),
         kind=FileKind.CLINICAL,

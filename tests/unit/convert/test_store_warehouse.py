@@ -35,7 +35,9 @@ def night(home: Path, slices: Sequence[Dataset], absent: tuple[str, ...] = ()) -
     files, outcomes = [], []
     for number, data in enumerate(slices, start=1):
         digest = Sha256(f"{number:064d}")
-        files.append(DeliveredFile(number, f"dicom/x/{number}", home, 1, digest, FileKind.IMAGE))
+        files.append(
+            DeliveredFile(number, f"dicom/x/{number}", str(home), 1, digest, FileKind.IMAGE)
+        )
         outcomes.append(
             FileOutcome(
                 file_no=number,

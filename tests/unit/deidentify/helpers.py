@@ -85,7 +85,9 @@ def pseudonym(patient_id: str) -> SubjectId:
 
 def deliver(paths: list[Path]) -> list[DeliveredFile]:
     return [
-        DeliveredFile(n, path.name, path, path.stat().st_size, sha256_of_file(path), FileKind.IMAGE)
+        DeliveredFile(
+            n, path.name, str(path), path.stat().st_size, sha256_of_file(path), FileKind.IMAGE
+        )
         for n, path in enumerate(paths, start=1)
     ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +22,7 @@ from tasks.receive.accounting import (
 
 def delivered(number: int) -> DeliveredFile:
     sha256 = Sha256(f"{number:064d}")
-    return DeliveredFile(number, f"f{number}", Path("x"), 1, sha256, FileKind.IMAGE)
+    return DeliveredFile(number, f"f{number}", "x", 1, sha256, FileKind.IMAGE)
 
 
 def ended(number: int, state: FileState = FileState.ACCEPTED) -> FileOutcome:

@@ -47,7 +47,9 @@ def bench(tmp_path: Path) -> Workbench:
     bench.open()
     source = zones.inbox / "secret name.dcm"
     source.write_bytes(b"not dicom")
-    file = DeliveredFile(1, "dicom/secret name.dcm", source, 9, Sha256("ab" * 32), FileKind.IMAGE)
+    file = DeliveredFile(
+        1, "dicom/secret name.dcm", str(source), 9, Sha256("ab" * 32), FileKind.IMAGE
+    )
     delivery = Delivery(SITE, BATCH, Sha256("c" * 64), Sha256("d" * 64), (file,))
     bench.leave(ReceivedExport(delivery))
     outcome = FileOutcome(1, FileState.QUARANTINED, Sha256("ab" * 32), 9, ReasonCode.NOT_DICOM)
