@@ -50,6 +50,7 @@ class Checked:
     def __init__(self, zones: Zones, *, rehash: bool = False) -> None:
         self._home, self._folder = zones.home, zones.restricted / _FOLDER
         self._rehash, self._now = rehash, int(time.time())
+        self._begins = f"{zones.home}/"
         self._others: _Shelf | None = None
         self._images: _Shelf | None = None
         self._begun: set[str] = set()
@@ -60,13 +61,13 @@ class Checked:
         files = sorted(self._folder.glob("*.parquet"))
         return min((_full_at(path, self._now) or self._now for path in files), default=self._now)
 
-    def sha256(self, path: Path) -> str:
+    def sha256(self, path: Path | str) -> str:
         """Return the hash of a file, computed when its entry is not the remembered one."""
         name, entry = self._name(path), _entry(path)
         shelf = self._shelf(name)
         known = shelf.get(name)
         if known is None or known[0] != entry:
-            known = shelf.put(name, (entry, str(sha256_of_file(path))))
+            known = shelf.put(name, (entry, str(sha256_of_file(Path(path)))))
         return known[1]
 
     def linked(self, path: Path) -> None:
@@ -83,10 +84,12 @@ class Checked:
             if shelf is not None:
                 shelf.write()
 
-    def _name(self, path: Path) -> str:
+    def _name(self, path: Path | str) -> str:
         """Return the path below the home, as `relative_to` would, for millions of files."""
-        text, home = str(path), f"{self._home}/"
-        return text[len(home) :] if text.startswith(home) else str(path.relative_to(self._home))
+        text = str(path)
+        if text.startswith(self._begins):
+            return text[len(self._begins) :]
+        return str(Path(path).relative_to(self._home))
 
     def _shelf(self, name: str) -> _Shelf:
         if not name.startswith(_IMAGES):
@@ -157,9 +160,9 @@ class _Shelf:
         names = ("path", *_ENTRY, "sha256")
         try:
             for rows in pq.read_table(self._path, schema=_SCHEMA).to_batches(1 << 14):
-                columns = (rows.column(one).to_pylist() for one in names)
-                for path, *entry, digest in zip(*columns, strict=True):
-                    self._known[path] = _PACKED.pack(*entry, bytes.fromhex(digest))
+                paths, *entry, digests = (rows.column(one).to_pylist() for one in names)
+                packed = map(_PACKED.pack, *entry, map(bytes.fromhex, digests))
+                self._known.update(zip(paths, packed, strict=True))
         except (OSError, pa.ArrowException, ValueError, TypeError, struct.error):
             self._known = {}
             return
@@ -202,6 +205,6 @@ def _full_at(path: Path, now: int) -> int | None:
     return oldest if 0 <= now - oldest <= FULL_EVERY_DAYS * 86_400 else None
 
 
-def _entry(path: Path) -> _Entry:
+def _entry(path: Path | str) -> _Entry:
     info = os.stat(path, follow_symlinks=False)  # noqa: PTH116  a link is not what was committed
     return info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino
