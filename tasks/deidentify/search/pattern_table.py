@@ -96,6 +96,8 @@ class PatternTable:
             start = end + 1 - self._n_bytes[group]
             alike = range(self._firsts[group], self._firsts[group + 1])
             for length in self._lengths[group]:
+                if start + length > len(text):
+                    break  # and so are the others, which are longer
                 wanted = text[start : start + length].encode("latin-1")
                 place = bisect_left(alike, wanted, key=self._at)
                 if place < len(alike) and self._at(alike[place]) == wanted:
