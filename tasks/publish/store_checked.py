@@ -159,11 +159,12 @@ class _Shelf:
             return  # everything is hashed anew
         names = ("path", *_ENTRY, "sha256")
         try:
-            for rows in pq.read_table(self._path, schema=_SCHEMA).to_batches(1 << 14):
-                paths, *entry, digests = (rows.column(one).to_pylist() for one in names)
-                packed = map(_PACKED.pack, *entry, map(bytes.fromhex, digests))
-                self._known.update(zip(paths, packed, strict=True))
-        except (OSError, pa.ArrowException, ValueError, TypeError, struct.error):
+            with pq.ParquetFile(self._path) as file:
+                for rows in file.iter_batches(1 << 14, columns=list(names)):
+                    paths, *entry, digests = (rows.column(one).to_pylist() for one in names)
+                    packed = map(_PACKED.pack, *entry, map(bytes.fromhex, digests))
+                    self._known.update(zip(paths, packed, strict=True))
+        except (OSError, pa.ArrowException, ValueError, TypeError, KeyError, struct.error):
             self._known = {}
             return
         self.full_at = oldest

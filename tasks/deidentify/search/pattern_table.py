@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ahocorasick
 
@@ -20,6 +20,8 @@ from tasks.deidentify.search.needles import Edge, Needle
 
 #: Bytes of a beginning: with fewer many are found that go on otherwise, with more there are more.
 _BEGINNING = 8
+#: Characters of a text that are looked at at a time.
+_PIECE = 1 << 20
 
 
 class _Meaning(NamedTuple):
@@ -37,6 +39,29 @@ class _Taken(NamedTuple):
 
     patterns: list[bytes]
     meanings: array[int]
+
+
+def found_in_pieces(
+    automaton: ahocorasick.Automaton, text: str, longest: int
+) -> Iterator[tuple[int, Any]]:
+    """Yield what an automaton finds in a text, of which it copies four bytes for each character.
+
+    Parameters
+    ----------
+    automaton : ahocorasick.Automaton
+        Without words it finds nothing.
+    text : str
+        The bytes searched, as Latin-1.
+    longest : int
+        No word of it is longer.
+    """
+    if not len(automaton):
+        return
+    for begin in range(0, len(text), _PIECE):
+        behind = max(0, begin - longest + 1)
+        for end, value in automaton.iter(text[behind : begin + _PIECE]):
+            if behind + end >= begin:  # else it was found in the piece before
+                yield behind + end, value
 
 
 class PatternTable:
@@ -92,7 +117,7 @@ class PatternTable:
         text : str
             The bytes searched, as Latin-1.
         """
-        for end, group in self._automaton.iter(text) if self._lengths else ():
+        for end, group in found_in_pieces(self._automaton, text, _BEGINNING):
             start = end + 1 - self._n_bytes[group]
             alike = range(self._firsts[group], self._firsts[group + 1])
             for length in self._lengths[group]:

@@ -61,6 +61,7 @@ class Dictionary:
             return frozenset()
         text = data.decode("latin-1")
         exact = _search(self._exact, text, owner) | self._search_uids(text)
+        del text  # a file may be long
         return exact | _search(self._folded, data.lower().decode("latin-1"), owner)
 
     def _search_uids(self, text: str) -> frozenset[Match]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pickle
 import random
 
+import pytest
+
 from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIdentifiers
+from tasks.deidentify.search import pattern_table
 from tasks.deidentify.search.needles import Edge, Needle, needles_of_all
 from tasks.deidentify.search.pattern_table import PatternTable
 
@@ -36,8 +39,12 @@ def standing(table: PatternTable, text: bytes) -> set[tuple[int, Needle, frozens
     return set(found)
 
 
-def test_patterns_that_begin_alike_end_alike_and_lie_in_each_other() -> None:
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_patterns_that_begin_alike_end_alike_and_lie_in_each_other(
+    monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
     """Of few letters, so that nearly everything begins, goes on and ends like something else."""
+    monkeypatch.setattr(pattern_table, "_PIECE", piece)
     chance, kinds = random.Random(4), list(IdentifierKind)
     for letters in (b"ab", b"a\0", bytes(range(250, 256))):
         told = {
