@@ -32,7 +32,7 @@ _SCHEMA = pa.schema(
     + [("sha256", pa.string())]
 )
 #: A directory entry and the SHA-256 of the file, packed: there are as many as images of a site.
-_PACKED = struct.Struct("<4q32s")
+_PACKED, _PACKED_ENTRY = struct.Struct("<4q32s"), struct.Struct("<4q")
 _Entry = tuple[int, int, int, int]
 
 
@@ -69,6 +69,11 @@ class Checked:
         if known is None or known[0] != entry:
             known = shelf.put(name, (entry, str(sha256_of_file(Path(path)))))
         return known[1]
+
+    def is_as(self, path: Path | str, stated: str) -> bool:
+        """Return whether a file has the hash stated; of one whose entry is remembered, at once."""
+        name = self._name(path)
+        return self._shelf(name).holds(name, _entry(path), stated) or self.sha256(path) == stated
 
     def linked(self, path: Path) -> None:
         """Remember the entry of a file that a release gave a second name, and took the time of."""
@@ -127,6 +132,12 @@ class _Shelf:
             return None
         *entry, digest = _PACKED.unpack(packed)
         return (entry[0], entry[1], entry[2], entry[3]), digest.hex()
+
+    def holds(self, name: str, entry: _Entry, digest: str) -> bool:
+        """Return whether a file was hashed under just this entry, with just this hash."""
+        known = self._known.get(name, b"")
+        begins = _PACKED_ENTRY.pack(*entry)
+        return known.startswith(begins) and known[len(begins) :].hex() == digest
 
     def put(self, name: str, known: tuple[_Entry, str]) -> tuple[_Entry, str]:
         """Remember a file."""

@@ -116,7 +116,7 @@ def _damages(
 def _wrong(path: Path | str, stated: str, checked: Checked) -> str:
     """Return what is wrong with an image; nothing where it is as it was committed."""
     try:
-        return "" if checked.sha256(path) == stated else "was changed"
+        return "" if checked.is_as(path, stated) else "was changed"
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return "is missing"
 
