@@ -59,9 +59,7 @@ def release(
         raise BadInputError(f"--bump {bump} is unknown", expected=", ".join(_BUMPS))
     settings = apply_environment(home=home)
     read_key_file(settings.master_key_file)
-    asked = same_again(
-        settings, bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone
-    )
+    asked = same_again(settings, bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone)
     result = asked.same
     if result is None:
         require_signed_tables(settings)

@@ -101,13 +101,18 @@ class KeptDatabase:
         self._made = None
         found = each = self._continued(path, contract, files, hashes)
         if each is None:
-            path.unlink(missing_ok=True)
+            for left in (path, Path(f"{path}.wal")):  # with the log of what could not be added
+                left.unlink(missing_ok=True)
             write_table(path, contract, list(files.values()))
             each = path.stat().st_size / _n_rows(files)
-        make_folder(self._beside.parent, closed=True)
-        _copy(path, self._beside)
-        sha256 = str(sha256_of_file(self._beside))
-        self._made = _Kept(parts=dict(hashes), sha256=sha256, bytes_a_row=each)
+        try:
+            make_folder(self._beside.parent, closed=True)
+            _copy(path, self._beside)
+            sha256 = str(sha256_of_file(self._beside))
+        except OSError:  # no room there: the next one is made anew
+            self.discard()
+        else:
+            self._made = _Kept(parts=dict(hashes), sha256=sha256, bytes_a_row=each)
         return found is not None
 
     def keep(self) -> None:
@@ -135,17 +140,17 @@ class KeptDatabase:
             return None
         if self._path.is_symlink() or not self._path.is_file():
             return None
-        _copy(self._path, path)
-        if sha256_of_file(path) != kept.sha256:
-            return None
         try:
+            _copy(self._path, path)
+            if sha256_of_file(path) != kept.sha256:
+                return None
             series = only_column(path, contract.name, _SERIES)
             changed = [name for name in files if kept.parts.get(name) != hashes[name]]
             if not all(_is_more(files[one], series, kept.parts.get(one)) for one in changed):
                 return None
             schema = contract.arrow_schema()
             added = append_rows(path, contract.name, schema, _added(files, changed, series))
-        except duckdb.Error:  # what is wrong is told where the table is made at once
+        except (OSError, duckdb.Error):  # what is wrong is told where the table is made at once
             return None
         is_whole = added == _n_rows(files)
         is_small = path.stat().st_size <= GROWTH * kept.bytes_a_row * added

@@ -169,6 +169,33 @@ def test_a_release_that_was_not_published_changes_nothing_of_what_is_kept(
     assert begin(KeptDatabase(Zones(home=tmp_path), RING), tmp_path / "next.duckdb", FIRST)
 
 
+def test_a_key_that_is_there_twice_is_told_as_ever(kept: KeptDatabase, tmp_path: Path) -> None:
+    twice = {**FIRST, "X003": pa.concat_tables([MORE, MORE])}
+    with pytest.raises(duckdb.ConstraintException):
+        begin(kept, tmp_path / "next.duckdb", twice)
+    assert begin(kept, tmp_path / "next.duckdb", ADDED["a site"])
+
+
+def test_a_release_is_made_though_nothing_can_be_kept(
+    kept: KeptDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = store_kept_database._copy
+
+    def full_disk(source: Path, target: Path) -> None:
+        if target.name.startswith("."):
+            target.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        plain(source, target)
+
+    monkeypatch.setattr(store_kept_database, "_copy", full_disk)
+    assert begin(kept, tmp_path / "next.duckdb", ADDED["a site"])
+    kept.keep()
+    monkeypatch.undo()
+    monkeypatch.setattr(store_kept_database, "GROWTH", 2.0)
+    assert not list((tmp_path / "restricted" / "images").glob(".*"))
+    assert begin(kept, tmp_path / "next.duckdb", FIRST)  # what is kept is that of the first
+
+
 def cut_in_half(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
