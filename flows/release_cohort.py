@@ -88,16 +88,16 @@ def release_cohort(
     redact_handlers(*RUN_LOGGERS)
     settings = read_settings()
     with redacted_errors("home", settings.zones):
-        same = same_again(
+        asked = same_again(
             settings, bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone
         )
-        if same is not None:
-            show_release(same, settings)
-            return same
+        if asked.same is not None:
+            show_release(asked.same, settings)
+            return asked.same
         require_signed_tables(settings.zones)
         require_clean_waivers(settings)
     with lease(settings.zones, RELEASE):
-        began = inputs_now(settings)
+        began = asked.inputs or inputs_now(settings)
         move = progress_shown("release-progress", "Steps of the release")
         step = steps_shown(move, "release", _N_STEPS)
         step("collect batches")

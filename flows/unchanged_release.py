@@ -7,8 +7,10 @@ person asked for nothing in particular.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
 
 from schemas.run.settings import Settings
 from schemas.vault.keys import read_key_file
@@ -28,6 +30,28 @@ _UNCHANGED = "unchanged"
 _OF_THE_REPORT = ("report", "pushed")
 
 
+class Asked(NamedTuple):
+    """What a release would say when nothing changed since the last one, and what was looked at."""
+
+    same: dict[str, Any] | None = None
+    inputs: Inputs | None = None
+
+    @contextmanager
+    def in_hand(self) -> Iterator[None]:
+        """Let a release that is made inside know of it: of millions of images it takes a while.
+
+        What changes meanwhile is another input when the release ends, so nothing is kept then.
+        """
+        token = _in_hand.set(self)
+        try:
+            yield
+        finally:
+            _in_hand.reset(token)
+
+
+_in_hand: ContextVar[Asked | None] = ContextVar("in_hand", default=None)
+
+
 def same_again(
     settings: Settings,
     *,
@@ -35,21 +59,23 @@ def same_again(
     dry_run: bool = False,
     rehash: bool = False,
     accept_gone: bool = False,
-) -> dict[str, Any] | None:
-    """Return what a release would say when nothing changed since the last one; else None."""
+) -> Asked:
+    """Ask whether anything changed since the last release; once for a command and its release."""
+    if (asked := _in_hand.get()) is not None:
+        return asked
     if bump != "auto" or rehash or accept_gone or not inputs_file(settings.zones).is_file():
-        return None
+        return Asked()
     ring = read_key_file(settings.master_key_file)
     try:
         inputs = read_inputs(settings, ring)
     except OSError:  # something comes or goes just now
-        return None
+        return Asked()
     found = unchanged_since(settings.zones, inputs, ring, inputs.day)
     if found is not None and dry_run:
-        return {name: value for name, value in found.items() if name not in _OF_THE_REPORT}
-    if found is not None:
+        found = {name: value for name, value in found.items() if name not in _OF_THE_REPORT}
+    elif found is not None:
         _hand_on(settings, str(found["version"]))
-    return found
+    return Asked(found, inputs)
 
 
 def _hand_on(settings: Settings, version: str) -> None:

@@ -1,6 +1,7 @@
 """What the search of a release costs: by image UIDs searched for, and by volumes searched.
 
     PYTHONPATH=. python benchmarks/publish/search.py [--images 100000] [--volumes 6]
+    PYTHONPATH=. python benchmarks/publish/search.py --persons 1000
 
 A dictionary is made of persons with 3 000 images each, as a cohort of nine million has them; the
 volumes are of 512 x 512 x 60, compressed as ours are. CPU is user + system time of this process,
@@ -10,8 +11,10 @@ memory what it grew by; the making of the identifiers, which a release reads, is
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import gzip
 import hashlib
+import random
 import resource
 import struct
 import tempfile
@@ -50,6 +53,24 @@ def person(number: int) -> SubjectIdentifiers:
     return SubjectIdentifiers(f"X001-{number:08d}", None, frozenset(own))
 
 
+def named_person(number: int) -> SubjectIdentifiers:
+    """Return a person as headers and forms name one: in Han and Latin, with days and numbers."""
+    chance = random.Random(number)
+    given = "".join(chr(chance.randrange(0x4E00, 0x9FA5)) for _ in range(2))
+    latin = "".join(chance.choice("bcdfghjlmnpqrstwxyz") + chance.choice("aeiou") for _ in range(4))
+    own = {
+        Identifier(IdentifierKind.NAME, chance.choice("王李张刘陈杨黄赵吴周") + given),
+        Identifier(IdentifierKind.NAME, f"{chance.choice(['Wang', 'Li', 'Zhang', 'Liu'])}^{latin}"),
+        Identifier(IdentifierKind.PHYSICIAN, f"Doctor^{'abcdefghij'[number // 10 % 10]}{latin}"),
+        Identifier(IdentifierKind.PATIENT_ID, f"P{chance.randrange(10**8):08d}"),
+        Identifier(IdentifierKind.PHONE, f"13{chance.randrange(10**9):09d}"),
+    }
+    for _ in range(10):
+        day = dt.date(2018, 1, 1) + dt.timedelta(days=chance.randrange(2500))
+        own.add(Identifier(IdentifierKind.DATE, f"{day:%Y%m%d}"))
+    return SubjectIdentifiers(f"X001-{number:08d}", 10, frozenset(own))
+
+
 def write_release(folder: Path, n_volumes: int) -> None:
     """Write volumes of noise over a smooth body, and their sums."""
     noise = np.random.default_rng(1)
@@ -75,7 +96,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--volumes", type=int, default=6)
+    parser.add_argument("--persons", type=int, help="only the dictionary of so many people's names")
     given = parser.parse_args()
+    if given.persons:
+        before = used()
+        Dictionary(map(named_person, range(given.persons)))
+        told(f"dictionary of {given.persons} persons", before)
+        return
     people = -(-given.images // IMAGES_OF_ONE)
     before = used()
     # One after another, as the sealed files of the batches are read.

@@ -59,9 +59,8 @@ def release(
         raise BadInputError(f"--bump {bump} is unknown", expected=", ".join(_BUMPS))
     settings = apply_environment(home=home)
     read_key_file(settings.master_key_file)
-    result = same_again(
-        settings, bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone
-    )
+    asked = same_again(settings, bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone)
+    result = asked.same
     if result is None:
         require_signed_tables(settings)
         prepare_home(settings)
@@ -70,12 +69,13 @@ def release(
         from flows.release_cohort import release_cohort
         from schemas.run.shown_runs import shown_to_the_end
 
-        result = shown_to_the_end(
-            "release",
-            lambda: release_cohort(
-                bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone
-            ),
-        )
+        with asked.in_hand():
+            result = shown_to_the_end(
+                "release",
+                lambda: release_cohort(
+                    bump=bump, dry_run=dry_run, rehash=rehash, accept_gone=accept_gone
+                ),
+            )
     if as_json:
         say_json(result)
     else:

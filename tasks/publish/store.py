@@ -32,6 +32,7 @@ from tasks.publish.manifest import (
     registers_of,
 )
 from tasks.publish.signature import Signer
+from tasks.publish.store_kept_database import KeptDatabase
 from tasks.publish.store_manifest import read_manifest, require_whole
 from tasks.publish.store_plan import batches_of, make_plan
 from tasks.publish.store_reuse import reusable
@@ -60,6 +61,7 @@ def build_release(
     hash_of: Callable[[Path], str] = sha256_of_file,
     previous_is_proven: bool = False,
     contents: MutableMapping[str, str] | None = None,
+    kept: KeptDatabase | None = None,
 ) -> ReleaseResult:
     """Publish the tables and volumes as a new immutable release, if anything changed.
 
@@ -94,6 +96,9 @@ def build_release(
         rows are given on from it, and not written again.
     contents : mutable mapping, optional
         Name of a part → `table_hash` of its rows, as far as known; what is computed is added.
+    kept : KeptDatabase, optional
+        Rows of images of the release before, which the database may begin with; those of this one
+        are kept when it is published.
 
     Raises
     ------
@@ -123,11 +128,13 @@ def build_release(
         status, path = ReleaseStatus.PUBLISHED, releases_dir / plan.version
         before_it = reusable(plan, is_proven=previous_is_proven)
         with _published(path) as staging:
-            write_release(staging, plan, nifti_sources, signer, hash_of, before_it)
+            write_release(staging, plan, nifti_sources, signer, hash_of, before_it, kept)
             if inspect is not None:
                 inspect(staging)
             _close(staging)
         point_latest(releases_dir, plan.version)
+        if kept is not None:
+            kept.keep()
     return ReleaseResult(
         status=status,
         version=plan.version,

@@ -32,7 +32,7 @@ _SCHEMA = pa.schema(
     + [("sha256", pa.string())]
 )
 #: A directory entry and the SHA-256 of the file, packed: there are as many as images of a site.
-_PACKED = struct.Struct("<4q32s")
+_PACKED, _PACKED_ENTRY = struct.Struct("<4q32s"), struct.Struct("<4q")
 _Entry = tuple[int, int, int, int]
 
 
@@ -50,6 +50,7 @@ class Checked:
     def __init__(self, zones: Zones, *, rehash: bool = False) -> None:
         self._home, self._folder = zones.home, zones.restricted / _FOLDER
         self._rehash, self._now = rehash, int(time.time())
+        self._begins = f"{zones.home}/"
         self._others: _Shelf | None = None
         self._images: _Shelf | None = None
         self._begun: set[str] = set()
@@ -60,14 +61,19 @@ class Checked:
         files = sorted(self._folder.glob("*.parquet"))
         return min((_full_at(path, self._now) or self._now for path in files), default=self._now)
 
-    def sha256(self, path: Path) -> str:
+    def sha256(self, path: Path | str) -> str:
         """Return the hash of a file, computed when its entry is not the remembered one."""
         name, entry = self._name(path), _entry(path)
         shelf = self._shelf(name)
         known = shelf.get(name)
         if known is None or known[0] != entry:
-            known = shelf.put(name, (entry, str(sha256_of_file(path))))
+            known = shelf.put(name, (entry, str(sha256_of_file(Path(path)))))
         return known[1]
+
+    def is_as(self, path: Path | str, stated: str) -> bool:
+        """Return whether a file has the hash stated; of one whose entry is remembered, at once."""
+        name = self._name(path)
+        return self._shelf(name).holds(name, _entry(path), stated) or self.sha256(path) == stated
 
     def linked(self, path: Path) -> None:
         """Remember the entry of a file that a release gave a second name, and took the time of."""
@@ -83,10 +89,12 @@ class Checked:
             if shelf is not None:
                 shelf.write()
 
-    def _name(self, path: Path) -> str:
+    def _name(self, path: Path | str) -> str:
         """Return the path below the home, as `relative_to` would, for millions of files."""
-        text, home = str(path), f"{self._home}/"
-        return text[len(home) :] if text.startswith(home) else str(path.relative_to(self._home))
+        text = str(path)
+        if text.startswith(self._begins):
+            return text[len(self._begins) :]
+        return str(Path(path).relative_to(self._home))
 
     def _shelf(self, name: str) -> _Shelf:
         if not name.startswith(_IMAGES):
@@ -125,6 +133,12 @@ class _Shelf:
         *entry, digest = _PACKED.unpack(packed)
         return (entry[0], entry[1], entry[2], entry[3]), digest.hex()
 
+    def holds(self, name: str, entry: _Entry, digest: str) -> bool:
+        """Return whether a file was hashed under just this entry, with just this hash."""
+        known = self._known.get(name, b"")
+        begins = _PACKED_ENTRY.pack(*entry)
+        return known.startswith(begins) and known[len(begins) :].hex() == digest
+
     def put(self, name: str, known: tuple[_Entry, str]) -> tuple[_Entry, str]:
         """Remember a file."""
         packed = _PACKED.pack(*known[0], bytes.fromhex(known[1]))
@@ -156,11 +170,12 @@ class _Shelf:
             return  # everything is hashed anew
         names = ("path", *_ENTRY, "sha256")
         try:
-            for rows in pq.read_table(self._path, schema=_SCHEMA).to_batches(1 << 14):
-                columns = (rows.column(one).to_pylist() for one in names)
-                for path, *entry, digest in zip(*columns, strict=True):
-                    self._known[path] = _PACKED.pack(*entry, bytes.fromhex(digest))
-        except (OSError, pa.ArrowException, ValueError, TypeError, struct.error):
+            with pq.ParquetFile(self._path) as file:
+                for rows in file.iter_batches(1 << 14, columns=list(names)):
+                    paths, *entry, digests = (rows.column(one).to_pylist() for one in names)
+                    packed = map(_PACKED.pack, *entry, map(bytes.fromhex, digests))
+                    self._known.update(zip(paths, packed, strict=True))
+        except (OSError, pa.ArrowException, ValueError, TypeError, KeyError, struct.error):
             self._known = {}
             return
         self.full_at = oldest
@@ -202,6 +217,6 @@ def _full_at(path: Path, now: int) -> int | None:
     return oldest if 0 <= now - oldest <= FULL_EVERY_DAYS * 86_400 else None
 
 
-def _entry(path: Path) -> _Entry:
+def _entry(path: Path | str) -> _Entry:
     info = os.stat(path, follow_symlinks=False)  # noqa: PTH116  a link is not what was committed
     return info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino

@@ -2,12 +2,14 @@
 
 Views over relative Parquet paths break when somebody else opens the file, so the rows are in
 it. It is always made from the tables, never from the file of the release before: what somebody
-changed in that must not go on, and rows taken out of a DuckDB file stay in its blocks.
+changed in that must not go on, and rows taken out of a DuckDB file stay in its blocks. Only rows
+of images, all of which stay, may lie there already (`store_kept_database`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -56,14 +58,37 @@ def write_tables(
     contracts: Mapping[str, TableContract],
     statements: Iterable[str],
 ) -> None:
-    """Write a database of tables with their contracts, and run statements after."""
-    with duckdb.connect() as connection:
-        _attach(connection, path)
-        _at_once(connection, (contracts[name].ddl() for name in tables))
-        for name, table in tables.items():
+    """Write a database of tables with their contracts, and run statements after.
+
+    A table that is in the file already is left as it is.
+    """
+    with _opened(path) as connection:
+        there = {name for (name,) in connection.execute(_TABLES).fetchall()}
+        wanted = {name: table for name, table in tables.items() if name not in there}
+        _at_once(connection, (contracts[name].ddl() for name in wanted))
+        for name, table in wanted.items():
             _insert(connection, name, table)
         _at_once(connection, statements)
-        _detach(connection)
+
+
+def write_table(path: Path, contract: TableContract, files: list[Path]) -> None:
+    """Write a database of one table, with the rows of Parquet files."""
+    write_tables(path, {contract.name: files}, {contract.name: contract}, ())
+
+
+def append_rows(path: Path, name: str, schema: pa.Schema, rows: Iterable[pa.Table]) -> int:
+    """Add rows behind those that a table has; return how many it has then."""
+    with _opened(path) as connection:
+        _insert_stream(connection, name, _streamed(rows, schema))
+        return int(connection.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0])  # noqa: S608  names of our own contracts
+
+
+def only_column(path: Path, table: str, column: str) -> pa.Array:
+    """Return the different texts of a column."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        sql = f'SELECT DISTINCT "{column}" FROM "{table}"'  # noqa: S608  names of our own contracts
+        found = connection.execute(sql).fetchnumpy()
+        return pa.array(found[column], pa.string())
 
 
 def catalogue(path: Path) -> dict[str, str]:
@@ -96,13 +121,11 @@ def rewrite_database(old: Path, new: Path, tables: Mapping[str, pa.Table]) -> No
     """Write the database anew from its own statements with other rows."""
     with duckdb.connect(str(old), read_only=True) as source:
         before, after = _statements(source)
-    with duckdb.connect() as connection:
-        _attach(connection, new)
+    with _opened(new) as connection:
         _at_once(connection, before)
         for name, table in tables.items():
             _insert(connection, name, table)
         _at_once(connection, after)
-        _detach(connection)
 
 
 def _at_once(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> None:
@@ -117,35 +140,44 @@ def _at_once(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -
     connection.execute("COMMIT")
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+@contextmanager
+def _opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database to write it, made where it is not there; its log is in it at the end."""
     target = str(path).replace("'", "''")
     version = "" if path.exists() else f" (STORAGE_VERSION '{STORAGE_VERSION}')"
-    connection.execute(f"ATTACH '{target}' AS cohort{version}")
-    connection.execute("USE cohort")
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{target}' AS cohort{version}")
+        connection.execute("USE cohort")
+        yield connection
+        connection.execute("USE memory")
+        connection.execute("DETACH cohort")
 
 
-def _detach(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("USE memory")
-    connection.execute("DETACH cohort")
-
-
-def _streamed(files: list[Path]) -> pa.RecordBatchReader:
-    """Return the rows of files one after another; of no more than one are all in memory."""
-    batches = (
-        batch for path in files for batch in pq.read_table(path).combine_chunks().to_batches()
-    )
-    return pa.RecordBatchReader.from_batches(pq.read_schema(files[0]), batches)
+def _streamed(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.RecordBatchReader:
+    """Return the rows of tables one after another; of no more than one are all in memory."""
+    batches = (batch for table in tables for batch in table.combine_chunks().to_batches())
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, name: str, table: Rows) -> None:
-    # Of files at once and by Arrow: an insertion for each, or DuckDB's own reader of Parquet, packs
-    # texts worse, and leaves half as large a file again.
-    rows = _streamed(table) if isinstance(table, list) else table.combine_chunks()
+    if isinstance(table, list):
+        # Of files at once and by Arrow: an insertion for each, or DuckDB's own reader of Parquet,
+        # packs texts worse, and leaves half as large a file again.
+        rows = _streamed(map(pq.read_table, table), pq.read_schema(table[0]))
+    else:
+        rows = table.combine_chunks()
+    _insert_stream(connection, name, rows)
+
+
+def _insert_stream(
+    connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table | pa.RecordBatchReader
+) -> None:
     connection.register("incoming", rows)
-    connection.execute(f'INSERT INTO "{name}" SELECT * FROM incoming')  # noqa: S608  # names of our own contracts
+    connection.execute(f'INSERT INTO "{name}" SELECT * FROM incoming')  # noqa: S608  names of our own contracts
     connection.unregister("incoming")
 
 
+_TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'cohort'"
 _CATALOGUE = """
 SELECT 'table', table_name, coalesce(comment, '') || sql FROM duckdb_tables() WHERE NOT internal
 UNION ALL

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ _DAY = re.compile(rb"(?<!\d)(20\d\d-[01]\d-[0-3]\d)(?!\d)")
 #: Of a report what states its parts, and what a person opens.
 _OF_REPORT = ("index.html", "report.json")
 _NAME = "release_inputs.json"
+_NAME_OF = attrgetter("name")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -263,9 +265,12 @@ def _of_folders(home: Path, zone: str) -> Iterator[tuple[str, str]]:
     while waiting:
         inside = waiting.pop()
         lines = []
-        with os.scandir(home / inside) as entries:
-            for entry in sorted(entries, key=lambda one: one.name):
-                if _is_folder(entry):
+        with os.scandir(f"{home}/{inside}") as entries:
+            for entry in sorted(entries, key=_NAME_OF):
+                if entry.is_file(follow_symlinks=False):  # most are: millions of images
+                    info = entry.stat(follow_symlinks=False)
+                    lines.append(f"{entry.name} {_told(info)}")
+                elif _is_folder(entry):
                     waiting.append(f"{inside}/{entry.name}")
                 else:
                     lines.append(f"{entry.name} {_entry(entry)}")

@@ -25,8 +25,12 @@ from tasks.publish.naming import SIDECAR_SUFFIXES, sidecar_path
 from tasks.publish.release_plan import Plan
 from tasks.publish.signature import PUBLIC_KEY, SIGNATURE, Signer
 from tasks.publish.store_database import DATABASE, catalogue, write_database
+from tasks.publish.store_kept_database import KeptDatabase
 from tasks.publish.store_reuse import Reusable, share
 from tasks.publish.store_tables import write_parquet
+
+#: The table with a row for each image.
+IMAGES = "instance"
 
 
 def write_release(
@@ -36,6 +40,7 @@ def write_release(
     signer: Signer | None,
     hash_of: Callable[[Path], str],
     before: Reusable,
+    kept: KeptDatabase | None = None,
 ) -> None:
     """Write everything a release holds; `SHA256SUMS` and its signature come last.
 
@@ -55,6 +60,8 @@ def write_release(
     sums |= _write_files(staging, metadata_files(described, sums))
     crate = ro_crate(described, sums, [DATABASE, MANIFEST, SUMS, SIGNATURE])
     sums |= _write_files(staging, {"ro-crate-metadata.json": canonical_json(crate)})
+    if kept is not None:
+        _begin_database(staging, plan, kept)
     write_database(staging / DATABASE, _rows_of_tables(staging, plan), plan.contracts)
     # The database file never repeats, so the manifest, which does, leaves it to SHA256SUMS and
     # holds what its tables, views and words are.
@@ -119,6 +126,14 @@ def _rows_of_tables(staging: Path, plan: Plan) -> dict[str, pa.Table | list[Path
         if (name := path.split("/")[1]) in written:
             written[name].append(staging / path)
     return {name: written.get(name) or plan.tables[name] for name in plan.rows}
+
+
+def _begin_database(staging: Path, plan: Plan, kept: KeptDatabase) -> None:
+    """Begin with the rows of images, where they lie in files of their sites."""
+    hashes = {path: plan.part_hashes[path] for path in plan.parts if path.split("/")[1] == IMAGES}
+    if IMAGES in plan.parted and plan.parted[IMAGES].num_rows:
+        files = {path: staging / path for path in hashes}
+        kept.begin(staging / DATABASE, plan.contracts[IMAGES], files, hashes)
 
 
 def _described(plan: Plan, csv_files: Mapping[str, str]) -> Described:

@@ -58,6 +58,7 @@ from tasks.publish.inspected import RulesInForce, inspected_rows, inspection_fac
 from tasks.publish.masks import PublishedMasks, published_masks
 from tasks.publish.signature import Signer
 from tasks.publish.store_image_rows import INSTANCE, ImageRows, nifti_sources
+from tasks.publish.store_kept_database import KeptDatabase
 from tasks.publish.store_kept_images import KeptContents, KeptImages
 from tasks.publish.store_origin import record_if_own, record_release, require_continuable
 
@@ -238,7 +239,7 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
         newest = store.newest_release(zones.releases)
         is_proven = require_continuable(newest, read_anchors(zones, ring))
         held = bench.take(HeldSubjects).subjects
-        contents = KeptContents(zones, ring)
+        contents, database = KeptContents(zones, ring), KeptDatabase(zones, ring)
         try:
             result = store.build_release(
                 {**tables, "finding": finding, INSTANCE: made.images},
@@ -260,11 +261,14 @@ def publish_release(bump: str, *, dry_run: bool, inspect: Callable[[Path], None]
                 hash_of=seen.sha256,
                 previous_is_proven=is_proven,
                 contents=contents.known,
+                kept=database,
             )
         except SubjectsHeldError as error:
             bench.leave(HeldSubjects(held | error.subjects))
             get_run_logger().warning("%s", error.message)
             return {"status": "held"}
+        finally:
+            database.discard()
         contents.write()
         if result.status is ReleaseStatus.PUBLISHED and result.path is not None:
             record_release(zones, ring, result.version, result.path)

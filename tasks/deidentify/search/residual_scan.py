@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import ahocorasick
 from stdnum.cn import ric
 
 from schemas.run.sites import SITE_CODE_PATTERN
 from tasks.deidentify.identifiers import IdentifierKind, SubjectIdentifiers, merge_identifiers
 from tasks.deidentify.search.needles import Edge, Needle, needles_of_all
+from tasks.deidentify.search.pattern_table import PatternTable
 from tasks.deidentify.search.uid_table import UidTable
 
 _RESIDENT_ID = re.compile(r"(?<![0-9A-Za-z.])\d{17}[\dXx](?![0-9A-Za-z.])")
@@ -46,12 +46,14 @@ class Dictionary:
         # One after another: of millions of UIDs the texts are not all there at once.
         self._uids = UidTable()
         people = merge_identifiers(map(self._uids.taken_from, subjects))
-        needles = set(needles_of_all(people))
         self._uids.close()
+        self._exact, self._folded = PatternTable(folded=False), PatternTable(folded=True)
+        for needle, owners in needles_of_all(people):
+            (self._folded if needle.folded else self._exact).add(needle, owners)
+        self._exact.close()
+        self._folded.close()
         self.subject_ids = frozenset(p.subject_id for p in people)
-        self.longest = max([self._uids.longest, *(len(one.pattern) for one, _ in needles)])
-        self._exact = _automaton(one for one in needles if not one[0].folded)
-        self._folded = _automaton(one for one in needles if one[0].folded)
+        self.longest = max(self._uids.longest, self._exact.longest, self._folded.longest)
 
     def search(self, data: bytes, owner: str | None = None) -> frozenset[Match]:
         """Return what is found in bytes that belong to `owner`, or to nobody in particular."""
@@ -59,6 +61,7 @@ class Dictionary:
             return frozenset()
         text = data.decode("latin-1")
         exact = _search(self._exact, text, owner) | self._search_uids(text)
+        del text  # a file may be long
         return exact | _search(self._folded, data.lower().decode("latin-1"), owner)
 
     def _search_uids(self, text: str) -> frozenset[Match]:
@@ -73,31 +76,13 @@ class Dictionary:
         return owners.pop() if len(owners) == 1 else None
 
 
-def _automaton(
-    needles: Iterable[tuple[Needle, frozenset[str]]],
-) -> ahocorasick.Automaton | None:
-    by_pattern: dict[bytes, list[tuple[Needle, frozenset[str]]]] = {}
-    for one in needles:
-        by_pattern.setdefault(one[0].pattern, []).append(one)
-    if not by_pattern:
-        return None
-    automaton = ahocorasick.Automaton()
-    for pattern, same in by_pattern.items():
-        automaton.add_word(pattern.decode("latin-1"), tuple(same))
-    automaton.make_automaton()
-    return automaton
-
-
-def _search(
-    automaton: ahocorasick.Automaton | None, text: str, owner: str | None
-) -> frozenset[Match]:
+def _search(table: PatternTable, text: str, owner: str | None) -> frozenset[Match]:
     found: set[Match] = set()
-    for end, needles in automaton.iter(text) if automaton is not None else ():
-        for needle, owners in needles:
-            whose = owners.intersection([owner]) if needle.own_only else owners
-            matches = {Match(needle.kind, one, needle.one_word) for one in whose}
-            if not matches <= found and stands_alone(text, end, needle):
-                found |= matches
+    for end, needle, owners in table.standing_in(text):
+        whose = owners.intersection([owner]) if needle.own_only else owners
+        matches = {Match(needle.kind, one, needle.one_word) for one in whose}
+        if not matches <= found and stands_alone(text, end, needle):
+            found |= matches
     return frozenset(found)
 
 

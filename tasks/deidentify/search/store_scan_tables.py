@@ -5,16 +5,21 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 #: Whose a group of rows is (None when the table does not say) and all its cells as text.
 Cells = Iterator[tuple[str | None, str]]
 
 _OWNER_COLUMN = "subject_id"
-_ROWS_AT_ONCE = 8192
+_ROWS_AT_ONCE, _SQLITE_ROWS = 1 << 16, 1 << 13
+#: With fewer rows a person, cells are looked at one by one.
+_MANY_ROWS = 16
 
 
 def read_parquet_cells(path: Path) -> Cells:
@@ -25,7 +30,7 @@ def read_parquet_cells(path: Path) -> Cells:
         metadata += [pair for f in schema for pair in (f.metadata or {}).items()]
         yield None, "\n".join([*schema.names, *(_text(v) for pair in metadata for v in pair)])
         for batch in file.iter_batches(_ROWS_AT_ONCE):
-            yield from _by_owner(schema.names, [column.to_pylist() for column in batch.columns])
+            yield from _of_batch(batch)
 
 
 def read_duckdb_cells(path: Path) -> Cells:
@@ -43,10 +48,8 @@ def read_duckdb_cells(path: Path) -> Cells:
         ).fetchall()
         for schema, table in tables:
             query = f"SELECT * FROM {_quoted(schema)}.{_quoted(table)}"  # noqa: S608  quoted
-            cursor = connection.execute(query)
-            names = [column[0] for column in cursor.description]
-            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-                yield from _by_owner(names, list(zip(*rows, strict=True)))
+            for batch in connection.sql(query).to_arrow_reader(_ROWS_AT_ONCE):
+                yield from _of_batch(batch)
 
 
 def read_sqlite_cells(path: Path) -> Cells:
@@ -59,7 +62,7 @@ def read_sqlite_cells(path: Path) -> Cells:
         for name in [row[1] for row in master if row[0] == "table"]:
             cursor = connection.execute(f"SELECT * FROM {_quoted(name)}")  # noqa: S608  quoted
             names = [column[0] for column in cursor.description]
-            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            while rows := cursor.fetchmany(_SQLITE_ROWS):
                 yield from _by_owner(names, list(zip(*rows, strict=True)))
     finally:
         connection.close()
@@ -71,6 +74,38 @@ TABLE_READERS: dict[bytes, Callable[[Path], Cells]] = {
     b"DUCK": read_duckdb_cells,
     b"SQLite format 3\0": read_sqlite_cells,
 }
+
+
+def _of_batch(batch: pa.RecordBatch) -> Cells:
+    """Yield what stands in some rows, as `_by_owner`: texts that repeat are never made."""
+    if _OWNER_COLUMN not in batch.schema.names:
+        groups = [(None, batch)]
+    else:
+        owners = batch.column(_OWNER_COLUMN).dictionary_encode(null_encoding="encode")
+        names = owners.dictionary.to_pylist()
+        if len(names) * _MANY_ROWS > batch.num_rows:
+            yield from _by_owner(batch.schema.names, [one.to_pylist() for one in batch.columns])
+            return
+        groups = list(zip(names, _of_each(batch, owners.indices, len(names)), strict=True))
+    for owner, rows in groups:
+        texts = {_text(cell) for column in rows.columns for cell in _different(column)}
+        yield None if owner is None else str(owner), "\n".join(texts)
+
+
+def _of_each(batch: pa.RecordBatch, numbers: pa.Array, n_owners: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of each owner, by number."""
+    order = np.argsort(numbers.to_numpy(), kind="stable")
+    ends = np.cumsum(np.bincount(numbers.to_numpy(), minlength=n_owners))
+    together = batch.take(pa.array(order))
+    for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+        yield together.slice(start, end - start)
+
+
+def _different(column: pa.Array) -> list[object]:
+    """Return the cells of a column that are there, each once where that can be told."""
+    with suppress(pa.ArrowNotImplementedError):  # lists
+        column = column.unique()
+    return list(column.drop_null().to_pylist())
 
 
 def _by_owner(names: Sequence[str], columns: Sequence[Sequence[object]]) -> Cells:

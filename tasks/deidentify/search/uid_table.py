@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from tasks.deidentify.identifiers import Identifier, IdentifierKind, SubjectIdentifiers
 from tasks.deidentify.search.needles import Edge, Needle
+from tasks.deidentify.search.pattern_table import found_in_pieces
 
 _PLAIN_UID = re.compile(r"[0-9.]+")
 #: Characters of a beginning: the most that leave few of them, else the fewest.
@@ -130,7 +131,8 @@ class UidTable:
         text : str
             The bytes searched, as Latin-1.
         """
-        for end, begins in self._automaton.iter(text) if len(self._automaton) else ():
+        longest = 2 * max(_BEGINNINGS)
+        for end, begins in found_in_pieces(self._automaton, text, longest):
             yield from self._beginning_at(text, end - begins.n_bytes + 1, begins.encoding)
 
     def _owners_of(self, uid: str) -> list[str]:

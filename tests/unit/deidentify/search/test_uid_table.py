@@ -10,7 +10,7 @@ import pytest
 
 from tasks.deidentify.identifiers import Identifier, SubjectIdentifiers
 from tasks.deidentify.identifiers import IdentifierKind as K
-from tasks.deidentify.search import uid_table
+from tasks.deidentify.search import pattern_table, uid_table
 from tasks.deidentify.search.needles import needles_of
 from tasks.deidentify.search.residual_scan import Dictionary, Match, stands_alone
 
@@ -62,7 +62,11 @@ def test_uids_are_found_as_by_a_pattern_for_each(few: int, monkeypatch: pytest.M
     assert n_found > 1000
 
 
-def test_uids_among_chance_are_found_as_by_a_pattern_for_each() -> None:
+@pytest.mark.parametrize("piece", [5, 1 << 20])
+def test_uids_among_chance_are_found_as_by_a_pattern_for_each(
+    monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(pattern_table, "_PIECE", piece)
     dictionary, chance = Dictionary(PEOPLE), random.Random(5)
     pieces = [uid.encode(e) for uid in UIDS for e in ENCODINGS]
     pieces += [piece[: len(piece) // 2] for piece in pieces] + [p for p in BESIDE if p]
