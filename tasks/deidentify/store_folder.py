@@ -79,6 +79,7 @@ def deidentify_folder(
         dst.rmdir()
     with directory_published_as(dst) as staging:
         batch = run_jobs(jobs, subjects, staging, workers)
+        del jobs  # with the paths of all files
         # By now loaded, beside the workers.
         from tasks.deidentify.store_audit import AUDIT_FILE, FACTS_FILE, write_audit, write_facts
 
