@@ -1,12 +1,15 @@
 """Memory and CPU of de-identification over ever more files, so that growth shows.
 
     PYTHONPATH=. python benchmarks/deidentify/memory.py [--files 2000 10000 50000] [--workers 1]
-        [--before ANOTHER_CHECKOUT] [--rounds 1]
+        [--before ANOTHER_CHECKOUT] [--rounds 1] [--base]
 
 Deliveries of small CT files (6 kB, series of 100, UIDs as scanners make them: random at the end)
 are made once, then de-identified by the command itself, each run a process of its own. `peak` is
 the largest of its processes, which is the one that starts the workers or one of them;
 `bytes a file` is what it has grown by since the smallest delivery. CPU is of the whole tree.
+With `--base` each round begins with `cp -r` and `sha256sum` of the copy, on the same disk.
+Checkouts should have their bytecode (`python -m compileall -q schemas tasks flows`), as an
+installation has: without it every run compiles what it loads.
 """
 
 from __future__ import annotations
@@ -39,9 +42,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--before", type=Path, help="another checkout to measure beside this one")
+    parser.add_argument("--base", action="store_true", help="measure copying and hashing too")
     options = parser.parse_args()
     trees = {"now": Path(__file__).parents[2]}
     trees |= {"before": options.before.absolute()} if options.before else {}
+    runs: dict[str, Path | None] = {"base": None, **trees} if options.base else {**trees}
     least: dict[str, tuple[int, float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         print(machine_facts(Path(scratch)))
@@ -49,7 +54,7 @@ def main() -> None:
         for n_files in sorted(options.files):
             delivery = Path(scratch, f"in{n_files}")
             make_delivery(delivery, n_files)
-            for number, (name, tree) in product(range(options.rounds), trees.items()):
+            for number, (name, tree) in product(range(options.rounds), runs.items()):
                 place = Path(scratch, f"{name}{n_files}-{number}")
                 cost = _run(tree, delivery, place, options.workers)
                 fewest, peak = least.setdefault(name, (n_files, cost.peak_mib))
@@ -62,8 +67,11 @@ def main() -> None:
                 shutil.rmtree(place)
 
 
-def _run(tree: Path, delivery: Path, place: Path, workers: int) -> Cost:
+def _run(tree: Path | None, delivery: Path, place: Path, workers: int) -> Cost:
     place.mkdir()
+    if tree is None:
+        hashed = 'cp -r "$0" out && find out -type f -print0 | xargs -0 sha256sum > sums'
+        return cost_of([["sh", "-c", hashed, str(delivery)]], cwd=place)
     write_key(place / "key")
     home = new_home(place / "home", place / "key")
     command = [sys.executable, "-m", "flows.cli", "deidentify", str(delivery), str(place / "out")]

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -87,17 +87,16 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_tree(root: Path, flushed: Collection[str] = ()) -> None:
+def sync_tree(root: Path) -> None:
     """Flush every file and folder below `root`, once, before the rename that publishes it.
 
-    Several at a time: a disk writes what waits together in one go. Files that lie in folders of
-    `flushed` were flushed before.
+    Several at a time: a disk writes what waits together in one go.
     """
     # Only what commits needs threads; every command loads this module.
     from concurrent.futures import ThreadPoolExecutor
 
     folders: list[str] = []
-    handfuls, one_at_a_time = _handfuls(root, folders, flushed), Lock()
+    handfuls, one_at_a_time = _handfuls(root, folders), Lock()
 
     def flush(_: int) -> None:
         while True:
@@ -112,12 +111,10 @@ def sync_tree(root: Path, flushed: Collection[str] = ()) -> None:
         list(threads.map(sync_directory, map(Path, folders)))
 
 
-def _handfuls(root: Path, folders: list[str], flushed: Collection[str]) -> Iterator[Sequence[str]]:
+def _handfuls(root: Path, folders: list[str]) -> Iterator[Sequence[str]]:
     """Yield the files below a folder, a few at a time, and note its folders."""
     for folder, _, names in os.walk(root):
         folders.append(folder)
-        if folder in flushed:
-            continue
         for begin in range(0, len(names), _HANDFUL):
             yield [f"{folder}{os.sep}{name}" for name in names[begin : begin + _HANDFUL]]
 
@@ -132,10 +129,8 @@ def _sync_files(paths: Sequence[str]) -> None:
 
 
 @contextmanager
-def directory_published_as(final: Path, flushed: Collection[str] = ()) -> Iterator[Path]:
+def directory_published_as(final: Path) -> Iterator[Path]:
     """Give a fresh folder beside `final`; on success flush it and rename it there, once.
-
-    Whoever flushes the files of a folder in the block adds that to `flushed`, and writes no more.
 
     Raises
     ------
@@ -148,7 +143,7 @@ def directory_published_as(final: Path, flushed: Collection[str] = ()) -> Iterat
     make_folder(staging)
     try:
         yield staging
-        sync_tree(staging, flushed)
+        sync_tree(staging)
         _require_absent(final)
         staging.rename(final)
         sync_directory(final.parent)

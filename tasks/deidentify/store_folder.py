@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schemas.errors import BadInputError, EnvironmentProblemError
+from schemas.errors import BadInputError
 from schemas.identifiers import RawPatientId, SiteCode
 from schemas.records import SubjectAssignment
-from schemas.run.atomic_files import directory_published_as, sync_tree
-from schemas.run.pool import Loss, run_isolated
+from schemas.run.atomic_files import directory_published_as
 from schemas.states import ReasonCode
 from schemas.vault.keys import KeyRing
 from tasks.deidentify.store import DeidentifiedBatch, run_jobs
 from tasks.deidentify.store_folder_jobs import FolderJobs
 from tasks.deidentify.store_worker import Subjects
-from tasks.deidentify.warm import WARM
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SUBJECT_FROM_PATIENT_ID = "patient_id"
-#: Fewer are flushed sooner than a process for it has started.
-_FEW_FILES = 200
 
 
 @dataclass(frozen=True)
@@ -82,20 +77,16 @@ def deidentify_folder(
         raise BadInputError("the source folder holds no file", hint="Check the first argument.")
     if dst.is_dir():
         dst.rmdir()
-    flushed = set[str]()
-    with directory_published_as(dst, flushed) as staging:
+    with directory_published_as(dst) as staging:
         batch = run_jobs(jobs, subjects, staging, workers)
+        del jobs  # with the paths of all files
         # By now loaded, beside the workers.
         from tasks.deidentify.store_audit import AUDIT_FILE, FACTS_FILE, write_audit, write_facts
 
         files, kinds, facts = _withhold_found(batch, staging, workers), batch.kinds, batch.facts
         del batch  # what people are called, of all that was found
-
-        def write_tables() -> None:
-            write_audit(staging / AUDIT_FILE, files, kinds, ring)
-            write_facts(staging / FACTS_FILE, files, facts)
-
-        flushed |= _flushed_beside(staging, len(jobs), write_tables)
+        write_audit(staging / AUDIT_FILE, files, kinds, ring)
+        write_facts(staging / FACTS_FILE, files, facts)
     return _summary(files)
 
 
@@ -151,32 +142,6 @@ def _withhold_found(batch: DeidentifiedBatch, folder: Path, workers: int) -> pa.
             if not any(path.parent.iterdir()):
                 path.parent.rmdir()
     return withhold(batch.files, people, ReasonCode.IDENTIFIER_FOUND)
-
-
-def _flushed_beside(folder: Path, n_files: int, write_tables: Callable[[], None]) -> set[str]:
-    """Flush the objects in a process of its own while the tables are made; return their folders.
-
-    Raises
-    ------
-    EnvironmentProblemError
-        If one cannot be flushed. A disk tells that once: flushed again it would seem to be whole.
-    """
-    if n_files < _FEW_FILES:
-        write_tables()
-        return set()
-    series = [entry.path for entry in os.scandir(folder) if entry.is_dir()]
-    ends = run_isolated(_flush, series, workers=1, warm=WARM, meanwhile=write_tables)
-    if any(isinstance(end, Loss) for _, end in ends):
-        raise EnvironmentProblemError(
-            "objects cannot be flushed to the disk",
-            hint="Mend the disk and run again; nothing of this run was kept.",
-        )
-    return set(series)
-
-
-def _flush(series: str) -> bool:
-    sync_tree(Path(series))
-    return True  # nothing at all would be an item to try again
 
 
 def _placed(files: pa.Table) -> Iterator[tuple[str, str]]:

@@ -10,9 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from pydicom import dcmread
 
-from schemas.errors import BadInputError, EnvironmentProblemError
+from schemas.errors import BadInputError
 from schemas.run.atomic_files import sha256_of_file
-from tasks.deidentify import store_folder
 from tasks.deidentify.identifiers import IdentifierKind
 from tasks.deidentify.search import store_scan
 from tasks.deidentify.search.hits import ScanHit
@@ -66,40 +65,6 @@ def test_a_hit_of_the_scan_takes_back_every_object_of_the_person(
     assert summary.reasons == {"IDENTIFIER_FOUND": 3}
     left = [dcmread(p).PatientID for p in (tmp_path / "dst").rglob("*.dcm")]
     assert left == [assignment("PID000002").subject_id]
-
-
-def _broken_disk(folder: Path) -> None:
-    raise OSError(5, "Input/output error")
-
-
-def test_objects_flushed_beside_the_tables_are_published_with_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_files(tmp_path / "src", [*make_series(n_slices=2), make_instance(series=2)])
-    deidentify_folder(tmp_path / "src", tmp_path / "one", SITE, RING, subject_from="patient_id")
-    monkeypatch.setattr(store_folder, "_FEW_FILES", 0)
-    deidentify_folder(tmp_path / "src", tmp_path / "two", SITE, RING, subject_from="patient_id")
-    one, two = (
-        {
-            p.relative_to(tmp_path / at): p.read_bytes()
-            for p in (tmp_path / at).rglob("*.*")
-            if p.is_file()
-        }
-        for at in ("one", "two")
-    )
-    assert one == two
-    assert len(one) == 5
-
-
-def test_objects_that_cannot_be_flushed_are_not_published(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_files(tmp_path / "src", make_series(n_slices=2))
-    monkeypatch.setattr(store_folder, "_FEW_FILES", 0)
-    monkeypatch.setattr(store_folder, "sync_tree", _broken_disk)
-    with pytest.raises(EnvironmentProblemError, match="flushed"):
-        deidentify_folder(tmp_path / "src", tmp_path / "dst", SITE, RING, subject_from="patient_id")
-    assert [p.name for p in tmp_path.iterdir()] == ["src"]
 
 
 def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:

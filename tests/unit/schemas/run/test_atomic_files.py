@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -64,23 +63,3 @@ def test_a_file_is_replaced_whole_with_the_mode_asked_for(tmp_path: Path) -> Non
 
 def test_the_same_value_gives_the_same_json() -> None:
     assert canonical_json({"b": 1, "a": "肝"}) == canonical_json({"a": "肝", "b": 1})
-
-
-def test_only_files_that_were_flushed_before_are_not_flushed_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flushed: list[str] = []
-
-    def note(descriptor: int) -> None:
-        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-
-    before = set[str]()
-    with directory_published_as(tmp_path / "batch", before) as staging:
-        for folder in ("one", "two"):
-            (staging / folder).mkdir()
-            (staging / folder / f"of {folder}").write_text("1")
-        before.add(str(staging / "one"))
-        monkeypatch.setattr(os, "fsync", note)
-    assert {"one", "two", "of two"} <= set(flushed)
-    assert "of one" not in flushed
-    assert (tmp_path / "batch" / "one" / "of one").read_text() == "1"
