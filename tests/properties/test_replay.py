@@ -150,7 +150,8 @@ def _result(raw: bytes, memory: Memory | None) -> object:
 
 def _fields(done: DeidentifiedObject) -> tuple[object, ...]:
     # By type too: 1 and 1.0 are equal, and are written differently into a table.
-    return done, done.output, repr(done.features), repr(done.facts), done.days, done.identifiers
+    features, facts = repr(done.features.record), repr(done.facts.record)
+    return done, done.output, features, facts, done.days, done.identifiers
 
 
 @st.composite
