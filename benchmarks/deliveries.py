@@ -9,6 +9,7 @@ and the forms of as many simulated subjects. *simulated*: an export as the simul
 from __future__ import annotations
 
 import csv
+import multiprocessing
 import os
 import random
 import shutil
@@ -75,7 +76,24 @@ def new_home(home: Path, key: Path) -> Path:
 
 
 def make_corpus(place: Path, sizes: Sizes) -> Corpus:
-    """Write what is measured, and the de-identified copies that conversion and labelling read."""
+    """Write what is measured, and the de-identified copies that conversion and labelling read.
+
+    In a process of its own: what it once held would be the least that any command is told to take.
+
+    Raises
+    ------
+    SystemExit
+        If it could not be made; what lacks was shown.
+    """
+    making = multiprocessing.get_context("fork").Process(target=_make, args=(place, sizes))
+    making.start()
+    making.join()
+    if making.exitcode:
+        raise SystemExit("the deliveries could not be made: see above")
+    return Corpus(place)
+
+
+def _make(place: Path, sizes: Sizes) -> None:
     corpus = Corpus(place)
     place.mkdir(parents=True)
     write_key(corpus.key, _KEY)
@@ -91,7 +109,6 @@ def make_corpus(place: Path, sizes: Sizes) -> Corpus:
     ):
         options = ["--subject-from", "patient_id", "--home", str(home)]
         _now("deidentify", str(source), str(target), *options)
-    return corpus
 
 
 def _large(folder: Path, sizes: Sizes) -> None:
