@@ -39,7 +39,7 @@ from schemas.run.lazy_imports import load_when_used
 from schemas.run.leaving import leave
 from schemas.run.log_redaction import silence_warnings
 from schemas.run.progress import step_now
-from schemas.run.stopping import Stopped, stopped_by_signals
+from schemas.run.stopping import Stopped, stopped_by_sigterm
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -139,7 +139,7 @@ def run(arguments: list[str]) -> int:
         143 stopped by SIGTERM.
     """
     try:
-        with stopped_by_signals():
+        with stopped_by_sigterm():
             result = _called(arguments)(arguments, prog_name="livercohort", standalone_mode=False)
     except LivercohortError as error:
         return _tell(error)

@@ -1,8 +1,7 @@
 """SIGTERM as a way out: what a run holds is given back, and it is said where it stopped.
 
 `systemctl stop` and a shutdown send it. By default it ends a process at once and without a word;
-here it unwinds, as Ctrl-C does. What was not committed starts anew next time either way. Ctrl-C is
-kept in mind as well: a library that runs a loop of its own would take it for itself.
+here it unwinds, as Ctrl-C does. What was not committed starts anew next time either way.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-#: What signals have raised in this block: it may have been swallowed on its way.
-_asked: list[type[BaseException]] = []
+#: Whether SIGTERM has come in this block: what it raised may have been swallowed on its way.
+_asked = threading.Event()
 
 
 class Stopped(BaseException):
@@ -22,8 +21,8 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM raise `Stopped`, and SIGINT as ever; a second SIGTERM ends at once.
+def stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise `Stopped` for the time of the block; a second one ends at once.
 
     No block ends as if nothing had been asked: what was raised may have become the error of a
     file, and that file be held for it.
@@ -31,10 +30,7 @@ def stopped_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only that thread may say what a signal does
         return
-    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _stop)}
-    # What runs in the background of a shell may have been told to take no notice of it.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        before[signal.SIGINT] = signal.signal(signal.SIGINT, _interrupt)
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         yield
     except Exception:
@@ -43,19 +39,18 @@ def stopped_by_signals() -> Iterator[None]:
     else:
         stop_if_asked()
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGTERM, before)
         _asked.clear()
 
 
 def stop_if_asked() -> None:
-    """Raise once more what a signal has raised, where the run goes on all the same.
+    """Raise `Stopped` once more where SIGTERM has come and the run goes on all the same.
 
     A signal may come while a library runs a callback, and what is raised there goes nowhere.
     Called where the next step or stage begins, and where one has ended.
     """
-    if _asked and threading.current_thread() is threading.main_thread():
-        raise _asked[0]
+    if _asked.is_set() and threading.current_thread() is threading.main_thread():
+        raise Stopped
 
 
 def end_by_sigterm() -> None:
@@ -65,11 +60,5 @@ def end_by_sigterm() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _asked.append(Stopped)
+    _asked.set()
     raise Stopped
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    _asked.append(KeyboardInterrupt)
-    raise KeyboardInterrupt

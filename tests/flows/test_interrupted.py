@@ -49,7 +49,8 @@ def await_sign(process: subprocess.Popen[str], sign: Callable[[], bool]) -> None
     """Wait until the run has left a sign on disk."""
     deadline = time.monotonic() + 120
     while not sign():
-        assert process.poll() is None, "the run ended before the sign"
+        if process.poll() is not None:
+            pytest.fail(f"the run ended before the sign: {process.communicate()}")
         assert time.monotonic() < deadline, "no sign of the run"
         time.sleep(0.002)
 

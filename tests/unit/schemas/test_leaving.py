@@ -16,8 +16,15 @@ _WORKS = (
 
 def _ended(program: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     lines = f"import atexit, sys, threading, time\nfrom schemas.run.leaving import leave\n{program}"
-    command = [sys.executable, "-c", lines]
-    return subprocess.run(command, check=False, text=True, stdout=stdout, stderr=subprocess.PIPE)
+    return subprocess.run(
+        [sys.executable, "-c", lines],
+        check=False,
+        text=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        # Else what is printed is out at once, and nothing is left for the end.
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+    )
 
 
 def test_what_was_registered_is_done_and_what_was_said_is_out() -> None:

@@ -1,12 +1,11 @@
-"""A signal ends a run where its next step begins, also where a library swallowed what it raised."""
+"""SIGTERM ends a run where its next step begins, also where a library swallowed what it raised."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 
 from schemas.run.progress import no_step, stage_progress, tell_step
 from schemas.run.stage_errors import redacted_errors
-from schemas.run.stopping import Stopped, stopped_by_signals
+from schemas.run.stopping import Stopped, stopped_by_sigterm
 from schemas.run.zones import Zones
 
 pytestmark = pytest.mark.filterwarnings(
@@ -34,14 +33,6 @@ def sigterm_while_a_callback_runs() -> None:
     assert kept() is None
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """As at a terminal, whatever this runs under."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def asked_and_failed() -> None:
     sigterm_while_a_callback_runs()
     raise RuntimeError("of a library")
@@ -55,7 +46,7 @@ def held() -> None:
 
 def run(*works: Callable[[], object]) -> None:
     """Run as a command does; every piece of work but the last is expected to be stopped."""
-    with stopped_by_signals():
+    with stopped_by_sigterm():
         for work in works[:-1]:
             with pytest.raises(Stopped):
                 work()
@@ -102,37 +93,6 @@ def test_a_stage_that_held_a_file_for_it_is_not_believed(tmp_path: Path) -> None
     for alone in (held, asked_and_failed):
         with pytest.raises(Stopped):
             run(alone)
-
-
-@pytest.mark.usefixtures("ctrl_c")
-def test_ctrl_c_that_the_loop_of_a_library_would_swallow_ends_the_run() -> None:
-    async def swallowing() -> None:
-        with suppress(asyncio.CancelledError):
-            os.kill(os.getpid(), signal.SIGINT)
-            await asyncio.sleep(5)
-
-    with pytest.raises(KeyboardInterrupt), stopped_by_signals():
-        asyncio.run(swallowing())
-
-    def swallowed() -> None:
-        with suppress(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-        tell_step("S91", "convert", 1, 2)
-
-    with pytest.raises(KeyboardInterrupt), stopped_by_signals():
-        swallowed()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    tell_step("S91", "convert", 1, 2)
-    no_step()
-
-
-def test_what_takes_no_notice_of_ctrl_c_is_left_so() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with stopped_by_signals():
-            os.kill(os.getpid(), signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_without_a_signal_steps_go_on() -> None:
