@@ -13,6 +13,7 @@ from schemas.run.atomic_files import sha256_of_file
 from schemas.run.orphans import SILENT_S, sweep_orphans
 from schemas.run.settings import Settings
 from schemas.run.stage_errors import forget_traces
+from schemas.run_context import release_bench
 from schemas.vault.anchors import changing_anchors
 from schemas.vault.inspections import forget_later
 from schemas.vault.keys import KeyRing
@@ -36,6 +37,7 @@ from tasks.publish.store_remote import (
     push_release,
 )
 from tasks.queries.store_erase import erase_from_queries
+from tasks.receive.store import sweep_interrupted
 from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse, series_of
 from tasks.receive.store_lease import lease
 from tasks.report.store_erase import erase_from_reports, reports_naming
@@ -106,8 +108,11 @@ def _erase(
     own = {patient: a for patient, a in assigned.items() if a.subject_id == subject_id}
     patients = [str(patient) for patient in own]
     sweep_staging(zones.releases)
-    # What a killed writer left and what a trace quotes may be of the subject.
+    # What a killed writer left and what a trace quotes may be of the subject. Under both leases:
+    # nobody works on what a killed night of the site or a killed release left.
     sweep_orphans(zones, SILENT_S)
+    sweep_interrupted(zones, site)
+    release_bench(settings).close()
     forget_traces(zones)
     if settings.warehouse_url:
         erase_series(settings.warehouse_url, site, series_of(zones, site, subject_id))

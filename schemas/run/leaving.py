@@ -26,7 +26,9 @@ def leave(code: int) -> NoReturn:
     if any(thread is not here and not thread.daemon for thread in threading.enumerate()):
         # They are waited for, as ever.
         sys.exit(code)
-    for last in (atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):  # noqa: SLF001
+    # There is none of the two where the caller had closed it before.
+    said = [stream.flush for stream in (sys.stdout, sys.stderr) if stream is not None]
+    for last in (atexit._run_exitfuncs, *said):  # noqa: SLF001
         try:
             last()
         except (OSError, ValueError):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -117,15 +118,18 @@ class KeptDatabase:
 
     def keep(self) -> None:
         """Keep what the release that was published began with, for the next one."""
-        if self._made is not None:
-            # A kill in between leaves a file that is not the one that is known: made anew.
-            self._beside.replace(self._path)
-            write_kept(self._known, self._ring, _WHAT, {"kept": self._made})
-            self._made = None
+        made, self._made = self._made, None
+        # A kill or a full disk in between leaves a file that is not the one that is known: made
+        # anew. The release is there already, and still has to be remembered.
+        with suppress(OSError):
+            if made is not None:
+                self._beside.replace(self._path)
+                write_kept(self._known, self._ring, _WHAT, {"kept": made})
 
     def discard(self) -> None:
         """Leave no copy behind that waits to be kept, such as that of a release not published."""
-        self._beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._beside.unlink(missing_ok=True)
 
     def _continued(
         self,

@@ -64,6 +64,20 @@ def test_a_withdrawal_names_what_still_shows_the_subject_and_destroys_nothing(
     assert not [p for p in texts if subject in p.name or subject.encode() in p.read_bytes()]
 
 
+def left_by_killed_runs(home: Path, subject: str) -> list[Path]:
+    """Write what a release, a night and a staged batch leave that were killed."""
+    site = subject[:3]
+    files = [
+        home / "work" / "release-current" / "tables" / "instance" / f"{site}.parquet",
+        home / "work" / f"{site}-0123456789abcdef" / "received_export.pickle",
+        home / "warehouse" / "batches" / site / ".0123456789abcdef.01234567.part" / "file.parquet",
+    ]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text(subject)
+    return files
+
+
 def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject: str) -> None:
     instances = [
         row
@@ -81,6 +95,7 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     trace = home / "restricted" / "errors" / "convert-0123456789ab.txt"
     trace.parent.mkdir(exist_ok=True)
     trace.write_text("ValueError: not a day: 'Zhang Wei'")
+    killed = left_by_killed_runs(home, subject)
     kept = [home / "restricted" / name for name in ("verdicts", "images")]
     assert all(list(folder.glob("*.kept")) for folder in kept)
     ended = run(
@@ -90,6 +105,7 @@ def test_erasure_reaches_every_zone_and_the_releases_verify(home: Path, subject:
     assert not rehearsed.exists()
     assert not orphan.exists()
     assert not trace.exists()
+    assert not [path for path in killed if path.exists()]
     assert not any(folder.exists() for folder in kept)
     told = json.loads(ended.out)
     assert told["releases"] == ["1.0.0", "1.1.0"]

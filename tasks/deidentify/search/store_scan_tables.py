@@ -17,9 +17,13 @@ import pyarrow.parquet as pq
 Cells = Iterator[tuple[str | None, str]]
 
 _OWNER_COLUMN = "subject_id"
-_ROWS_AT_ONCE, _SQLITE_ROWS = 1 << 16, 1 << 13
+_ROWS_AT_ONCE, _FETCHED_ROWS = 1 << 16, 1 << 13
 #: With fewer rows a person, cells are looked at one by one.
 _MANY_ROWS = 16
+#: Types of our tables, which DuckDB hands to Arrow as they are. A HUGEINT becomes a number with a
+#: fraction there, and the last digits of a long one are lost.
+_PLAIN = ("VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "DATE")
+_AS_ARROW = frozenset(f"{kind}{many}" for kind in _PLAIN for many in ("", "[]"))
 
 
 def read_parquet_cells(path: Path) -> Cells:
@@ -48,8 +52,14 @@ def read_duckdb_cells(path: Path) -> Cells:
         ).fetchall()
         for schema, table in tables:
             query = f"SELECT * FROM {_quoted(schema)}.{_quoted(table)}"  # noqa: S608  quoted
-            for batch in connection.sql(query).to_arrow_reader(_ROWS_AT_ONCE):
-                yield from _of_batch(batch)
+            relation = connection.sql(query)
+            if all(str(kind) in _AS_ARROW for kind in relation.types):
+                for batch in relation.to_arrow_reader(_ROWS_AT_ONCE):
+                    yield from _of_batch(batch)
+                continue
+            cursor = connection.execute(query)
+            while rows := cursor.fetchmany(_FETCHED_ROWS):
+                yield from _by_owner(relation.columns, list(zip(*rows, strict=True)))
 
 
 def read_sqlite_cells(path: Path) -> Cells:
@@ -62,7 +72,7 @@ def read_sqlite_cells(path: Path) -> Cells:
         for name in [row[1] for row in master if row[0] == "table"]:
             cursor = connection.execute(f"SELECT * FROM {_quoted(name)}")  # noqa: S608  quoted
             names = [column[0] for column in cursor.description]
-            while rows := cursor.fetchmany(_SQLITE_ROWS):
+            while rows := cursor.fetchmany(_FETCHED_ROWS):
                 yield from _by_owner(names, list(zip(*rows, strict=True)))
     finally:
         connection.close()
@@ -78,8 +88,12 @@ TABLE_READERS: dict[bytes, Callable[[Path], Cells]] = {
 
 def _of_batch(batch: pa.RecordBatch) -> Cells:
     """Yield what stands in some rows, as `_by_owner`: texts that repeat are never made."""
-    if _OWNER_COLUMN not in batch.schema.names:
+    whose = [field.type for field in batch.schema if field.name == _OWNER_COLUMN]
+    if not whose:
         groups = [(None, batch)]
+    elif whose != [pa.string()]:  # or twice: not a table of ours
+        yield from _by_owner(batch.schema.names, [one.to_pylist() for one in batch.columns])
+        return
     else:
         owners = batch.column(_OWNER_COLUMN).dictionary_encode(null_encoding="encode")
         names = owners.dictionary.to_pylist()

@@ -196,6 +196,21 @@ def test_a_release_is_made_though_nothing_can_be_kept(
     assert begin(kept, tmp_path / "next.duckdb", FIRST)  # what is kept is that of the first
 
 
+def test_a_published_release_does_not_fail_for_what_it_leaves_the_next(
+    kept: KeptDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be there, and the home would not remember it as its own."""
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store_kept_database, "write_kept", full_disk)
+    assert begin(kept, tmp_path / "next.duckdb", ADDED["a site"])
+    kept.keep()
+    monkeypatch.undo()
+    assert not begin(kept, tmp_path / "next.duckdb", ADDED["a site"])
+
+
 def cut_in_half(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 

@@ -52,3 +52,12 @@ def test_what_nobody_reads_any_more_is_told_by_the_code() -> None:
     ended = _ended("print('unread')\nleave(0)\n", stdout=writer)
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (120, "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_command_that_may_say_nothing_ends_as_it_came_out(closed: str) -> None:
+    """`livercohort ingest >&-` in a table of cron: Python has no such stream then."""
+    program = "from schemas.run.leaving import leave; leave(3)"
+    shell = ["sh", "-c", f'exec "$0" -c "{program}" {closed}', sys.executable]
+    ended = subprocess.run(shell, check=False, text=True, capture_output=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", "")
