@@ -78,18 +78,31 @@ TABLE_READERS: dict[bytes, Callable[[Path], Cells]] = {
 
 def _of_batch(batch: pa.RecordBatch) -> Cells:
     """Yield what stands in some rows, as `_by_owner`: texts that repeat are never made."""
-    if _OWNER_COLUMN not in batch.schema.names:
-        groups = [(None, batch)]
-    else:
-        owners = batch.column(_OWNER_COLUMN).dictionary_encode(null_encoding="encode")
-        names = owners.dictionary.to_pylist()
-        if len(names) * _MANY_ROWS > batch.num_rows:
-            yield from _by_owner(batch.schema.names, [one.to_pylist() for one in batch.columns])
-            return
-        groups = list(zip(names, _of_each(batch, owners.indices, len(names)), strict=True))
+    groups = _grouped(batch)
+    if groups is None:
+        yield from _by_owner(batch.schema.names, [one.to_pylist() for one in batch.columns])
+        return
     for owner, rows in groups:
         texts = {_text(cell) for column in rows.columns for cell in _different(column)}
         yield None if owner is None else str(owner), "\n".join(texts)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Return a column of categories as the values that it stands for: nulls are no category."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _grouped(batch: pa.RecordBatch) -> list[tuple[object, pa.RecordBatch]] | None:
+    """Return the rows of each owner; None where these are few, or Arrow cannot take them."""
+    if _OWNER_COLUMN not in batch.schema.names:
+        return [(None, batch)]
+    column = _plain(batch.column(batch.schema.names.index(_OWNER_COLUMN)))
+    with suppress(pa.ArrowNotImplementedError):  # views of texts
+        owners = column.dictionary_encode(null_encoding="encode")
+        names = owners.dictionary.to_pylist()
+        if len(names) * _MANY_ROWS <= batch.num_rows:
+            return list(zip(names, _of_each(batch, owners.indices, len(names)), strict=True))
+    return None
 
 
 def _of_each(batch: pa.RecordBatch, numbers: pa.Array, n_owners: int) -> Iterator[pa.RecordBatch]:
@@ -105,7 +118,7 @@ def _different(column: pa.Array) -> list[object]:
     """Return the cells of a column that are there, each once where that can be told."""
     with suppress(pa.ArrowNotImplementedError):  # lists
         column = column.unique()
-    return list(column.drop_null().to_pylist())
+    return [cell for cell in column.to_pylist() if cell is not None]
 
 
 def _by_owner(names: Sequence[str], columns: Sequence[Sequence[object]]) -> Cells:
