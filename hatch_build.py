@@ -87,7 +87,7 @@ def in_place(root: Path) -> str:
 
 def compiled(root: Path, made: Path) -> str:
     """Compile the source of a tree to `made`; return why not, empty when it was done."""
-    stated = os.environ.get("CC") or "cc"
+    stated = os.environ.get("CC", "").strip() or "cc"
     try:
         command = [*shlex.split(stated), *_FLAGS, "-o", str(made), str(root / SOURCE)]
         subprocess.run(command, check=True, capture_output=True, text=True, errors="replace")

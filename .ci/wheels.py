@@ -27,7 +27,7 @@ def compiler_for(processor: str) -> str:
     """Return the command that compiles for a processor, empty where there is none."""
     names = [f"{processor}-linux-gnu-gcc"]
     if processor == platform.machine():
-        names.insert(0, os.environ.get("CC") or "cc")
+        names.insert(0, os.environ.get("CC", "").strip() or "cc")
     found = next((name for name in names if shutil.which(name.split()[0])), "")
     return f"{found} -march={PROCESSORS[processor]}" if found else ""
 

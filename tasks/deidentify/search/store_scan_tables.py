@@ -88,22 +88,29 @@ TABLE_READERS: dict[bytes, Callable[[Path], Cells]] = {
 
 def _of_batch(batch: pa.RecordBatch) -> Cells:
     """Yield what stands in some rows, as `_by_owner`: texts that repeat are never made."""
-    whose = [field.type for field in batch.schema if field.name == _OWNER_COLUMN]
-    if not whose:
-        groups = [(None, batch)]
-    elif whose != [pa.string()]:  # or twice: not a table of ours
+    groups = _grouped(batch)
+    if groups is None:
         yield from _by_owner(batch.schema.names, [one.to_pylist() for one in batch.columns])
         return
-    else:
-        owners = batch.column(_OWNER_COLUMN).dictionary_encode(null_encoding="encode")
-        names = owners.dictionary.to_pylist()
-        if len(names) * _MANY_ROWS > batch.num_rows:
-            yield from _by_owner(batch.schema.names, [one.to_pylist() for one in batch.columns])
-            return
-        groups = list(zip(names, _of_each(batch, owners.indices, len(names)), strict=True))
     for owner, rows in groups:
         texts = {_text(cell) for column in rows.columns for cell in _different(column)}
-        yield None if owner is None else str(owner), "\n".join(texts)
+        yield owner, "\n".join(texts)
+
+
+def _grouped(batch: pa.RecordBatch) -> list[tuple[str | None, pa.RecordBatch]] | None:
+    """Return the rows of each owner; None where these are few, or Arrow cannot take them."""
+    whose = [field.type for field in batch.schema if field.name == _OWNER_COLUMN]
+    if not whose:
+        return [(None, batch)]
+    if whose != [pa.string()]:  # of another kind, or twice: not a table of ours
+        return None
+    owners = batch.column(_OWNER_COLUMN).dictionary_encode(null_encoding="encode")
+    names = owners.dictionary.to_pylist()
+    if len(names) * _MANY_ROWS > batch.num_rows:
+        return None
+    with suppress(pa.ArrowNotImplementedError):  # views of texts cannot be put into an order
+        return list(zip(names, _of_each(batch, owners.indices, len(names)), strict=True))
+    return None
 
 
 def _of_each(batch: pa.RecordBatch, numbers: pa.Array, n_owners: int) -> Iterator[pa.RecordBatch]:
@@ -119,7 +126,7 @@ def _different(column: pa.Array) -> list[object]:
     """Return the cells of a column that are there, each once where that can be told."""
     with suppress(pa.ArrowNotImplementedError):  # lists
         column = column.unique()
-    return list(column.drop_null().to_pylist())
+    return [cell for cell in column.to_pylist() if cell is not None]
 
 
 def _by_owner(names: Sequence[str], columns: Sequence[Sequence[object]]) -> Cells:
