@@ -96,6 +96,14 @@ def test_the_library_needs_of_glibc_what_2_17_has(wheel: Path, tmp_path: Path) -
         assert (int(major), int(minor)) <= (2, 17), name
 
 
+def test_a_blank_cc_names_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = module_of(ROOT / ".ci" / "wheels.py")
+    monkeypatch.delenv("CC", raising=False)
+    usual = script.compiler_for(platform.machine())
+    monkeypatch.setenv("CC", "  ")
+    assert script.compiler_for(platform.machine()) == usual
+
+
 def test_this_machine_s_wheel_is_one_that_pip_takes_here(wheel: Path) -> None:
     from packaging.tags import sys_tags
 
