@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -29,6 +29,7 @@ from schemas.tables.warehouse_index import forget_index
 from tasks.receive.store_ledger import note_batch
 from tasks.receive.store_zip import SPOILT, opened_zip
 
+_IMAGES = "instance.parquet"
 #: Which column says whose row it is where the table has no pseudonym; of files, older batches.
 _BY_UID = {
     **dict.fromkeys(("file", "instance", "hold", DELIVERED_FACTS_TABLE), "sop_uid"),
@@ -51,7 +52,8 @@ def erase_from_warehouse(
 ) -> Erased:
     """Remove images, volumes, rows and quarantined files of one subject; repeat at will.
 
-    Images go before the rows that name them, so that after a kill the next call finds both.
+    Images go before the rows that name them, and the rows of images, which tell whose all others
+    are, last of all batches: so that after a kill the next call finds what is left.
 
     Parameters
     ----------
@@ -65,10 +67,14 @@ def erase_from_warehouse(
     for uid in sorted(series):
         for kind in ("dicom", "nifti", MASKS):
             shutil.rmtree(zones.warehouse / kind / site / uid, ignore_errors=True)
-    rows = sum(
-        _erase_rows(zones, site, folder, subject_id, uids)
-        for folder in sorted((zones.warehouse / "batches" / site).glob("[!.]*"))
-    )
+    theirs = {subject_id}.union(*uids.values())
+    batches = sorted((zones.warehouse / "batches" / site).glob("[!.]*"))
+    rows = 0
+    for of_images in (False, True):
+        for folder in batches:
+            paths = sorted(folder.glob("*.parquet"))
+            tables = [path for path in paths if (path.name == _IMAGES) == of_images]
+            rows += _erase_rows(zones, site, folder, tables, theirs)
     forget_index(zones, site)
     return Erased(len(series), rows, _erase_quarantined(zones, site, set(patient_ids)))
 
@@ -124,7 +130,7 @@ def _names(source: Path | IO[bytes], name: str, numbers: set[str]) -> bool:
 
 def _uids(zones: Zones, site: SiteCode, subject_id: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {"sop_uid": set(), "series_uid": set(), "study_uid": set()}
-    for path in sorted((zones.warehouse / "batches" / site).glob("[!.]*/instance.parquet")):
+    for path in sorted((zones.warehouse / "batches" / site).glob(f"[!.]*/{_IMAGES}")):
         table = pq.read_table(path, columns=["subject_id", *found])
         theirs = table.filter(pc.equal(table["subject_id"], subject_id))
         for name, values in found.items():
@@ -133,15 +139,14 @@ def _uids(zones: Zones, site: SiteCode, subject_id: str) -> dict[str, set[str]]:
 
 
 def _erase_rows(
-    zones: Zones, site: SiteCode, folder: Path, subject_id: str, uids: Mapping[str, set[str]]
+    zones: Zones, site: SiteCode, folder: Path, paths: Iterable[Path], theirs: set[str]
 ) -> int:
+    """Remove rows from tables of a batch, and what its record says of files beside volumes."""
     record = json.loads((folder / "batch.json").read_text(encoding="utf-8"))
-    named = {subject_id} | set().union(*uids.values())
-    removed = 0
-    rewritten: dict[Path, bytes] = {}
-    for path in sorted(folder.glob("*.parquet")):
+    removed, rewritten = 0, dict[Path, bytes]()
+    for path in paths:
         table = pq.read_table(path)
-        kept = table.filter(pc.invert(_theirs(path.stem, table, named)))
+        kept = table.filter(pc.invert(_theirs(path.stem, table, theirs)))
         if kept.num_rows == table.num_rows:
             continue
         removed += table.num_rows - kept.num_rows
@@ -150,11 +155,15 @@ def _erase_rows(
         rewritten[path] = data = stream.getvalue()
         note = {"rows": kept.num_rows, "sha256": sha256_of_bytes(data)}
         record.setdefault("tables", {})[path.stem] = note
-    if removed:
-        rewritten[folder / "batch.json"] = canonical_json(record)
+    beside = record.get("sidecars", {})
+    # By `series/name`.
+    others = {name: sha for name, sha in beside.items() if name.split("/")[0] not in theirs}
+    if removed or len(others) < len(beside):
+        stated = canonical_json({**record, "sidecars": others} if beside else record)
         # Noted before it is written: a kill in between is no batch that somebody changed.
-        note_batch(zones, site, BatchId(folder.name), becomes=canonical_json(record))
-        for path, data in rewritten.items():
+        note_batch(zones, site, BatchId(folder.name), becomes=stated)
+        # First what is said of the tables: one not yet written is found again by its rows.
+        for path, data in {folder / "batch.json": stated, **rewritten}.items():
             write_bytes(path, data)
     return removed
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from schemas.identifiers import SiteCode
-from schemas.run.atomic_files import sha256_of_file
+from schemas.run.atomic_files import sha256_of_file, write_bytes
 from schemas.run.zones import Zones
 from schemas.tables.warehouse_index import update_index
+from tasks.receive import store_erase
 from tasks.receive.store_erase import count_in_inbox, erase_from_warehouse
 from tests.builders import make_instance
 
@@ -40,7 +43,9 @@ def write_batch(zones: Zones) -> Path:
     }
     for name, rows in tables.items():
         pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
-    (folder / "batch.json").write_text(json.dumps({"n_files": 2, "tables": {}}))
+    beside = {f"1.{n}.1/abc.json": "0" * 64 for n in range(2)}
+    record = {"n_files": 2, "tables": {}, "sidecars": beside}
+    (folder / "batch.json").write_text(json.dumps(record))
     for kind in ("dicom", "nifti"):
         for n in range(2):
             place = zones.warehouse / kind / SITE / f"1.{n}.1"
@@ -79,12 +84,39 @@ def test_only_what_is_the_subjects_goes(tmp_path: Path) -> None:
         assert pq.read_metadata(path).num_rows == 1
         note = json.loads((batch / "batch.json").read_text())["tables"][path.stem]
         assert note == {"rows": 1, "sha256": sha256_of_file(path)}
+    assert "1.0.1" not in (batch / "batch.json").read_text()
     for kind in ("dicom", "nifti"):
         assert [p.name for p in (zones.warehouse / kind / SITE).iterdir()] == ["1.1.1"]
     assert len(list(quarantine.iterdir())) == 2
     assert len((quarantine / "reasons.csv").read_text().splitlines()) == 2
     again = erase_from_warehouse(zones, SITE, GONE, ["P-1"])
     assert (again.series, again.rows, again.quarantined) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("n_written", range(8))
+def test_an_erasure_that_was_killed_is_ended_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_written: int
+) -> None:
+    zones, whole = Zones(home=tmp_path / "killed"), Zones(home=tmp_path / "whole")
+    batch, expected = write_batch(zones), write_batch(whole)
+    erase_from_warehouse(whole, SITE, GONE, [])
+    left = iter(range(n_written))
+
+    def killed(path: Path, data: bytes) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        write_bytes(path, data)
+
+    monkeypatch.setattr(store_erase, "write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt) if n_written < 7 else nullcontext():
+        erase_from_warehouse(zones, SITE, GONE, [])
+    monkeypatch.undo()
+    erase_from_warehouse(zones, SITE, GONE, [])
+    assert contents(batch) == contents(expected)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_files_in_the_inbox_are_counted_and_left(tmp_path: Path) -> None:
