@@ -30,7 +30,7 @@ _CLI_HEAD = """# Commands
 
 Made by `make docs` from the commands themselves. Exit codes of every command: 0 done,
 1 findings block, 2 bad usage or input, 3 environment (key, tool, disk), 4 interrupted,
-143 stopped by SIGTERM.
+120 nobody read what was said, 143 stopped by SIGTERM.
 """
 _LABELS_HEAD = """# Sequence labels
 

@@ -126,6 +126,7 @@ def main() -> None:
     for name, value in _OF_LIBRARIES.items():
         os.environ.setdefault(name, value)
     silence_warnings()
+    _open_closed_streams()
     leave(run(sys.argv[1:]))
 
 
@@ -136,7 +137,7 @@ def run(arguments: list[str]) -> int:
     -------
     int
         0 done, 1 findings block, 2 bad usage or input, 3 environment, 4 interrupted,
-        143 stopped by SIGTERM.
+        120 nobody read what was said, 143 stopped by SIGTERM.
     """
     try:
         with stopped_by_sigterm():
@@ -151,6 +152,9 @@ def run(arguments: list[str]) -> int:
         return _tell_usage_error(error)
     except OSError as error:
         return _tell_system_error(error)
+    except SystemExit:
+        # The library's own way out of a pipe that was closed at the other end, with the code 1.
+        return ExitCode.NOT_TOLD
     except Exception as error:
         from schemas.run.settings import read_settings
         from schemas.run.stage_errors import redacted
@@ -159,6 +163,13 @@ def run(arguments: list[str]) -> int:
     if result == _TYPER_INTERRUPTED:
         return _interrupted("interrupted", ExitCode.INTERRUPTED)
     return int(result or 0)
+
+
+def _open_closed_streams() -> None:
+    """Let what is said go nowhere where the caller had closed a stream: Python has none then."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123  to the end
 
 
 def _called(arguments: list[str]) -> typer.Typer:

@@ -18,6 +18,8 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     ENVIRONMENT = 3
     INTERRUPTED = 4
+    #: As Python ends: nobody read what was said to its end. It does not tell what was done.
+    NOT_TOLD = 120
     #: As a shell says it of a process that SIGTERM ended: 128 + 15.
     STOPPED = 143
 

@@ -8,8 +8,7 @@ import sys
 import threading
 from typing import NoReturn
 
-#: As Python says that what it had to print could not be printed.
-_NOT_TOLD = 120
+from schemas.errors import ExitCode
 
 
 def leave(code: int) -> NoReturn:
@@ -33,5 +32,5 @@ def leave(code: int) -> NoReturn:
             last()
         except (OSError, ValueError):
             # Nobody reads any more, or it is closed.
-            code = _NOT_TOLD
+            code = ExitCode.NOT_TOLD
     os._exit(code)

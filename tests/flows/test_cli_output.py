@@ -146,3 +146,27 @@ def test_on_a_terminal_no_word_is_broken_and_no_control_character_obeyed(
     assert "SeriesDescription=portal" in shown
     assert "\x1b[31m" not in shown
     assert ("--- 2" in shown) == (columns == 60)
+
+
+def _key_created(home: Path, how: str) -> subprocess.CompletedProcess[str]:
+    command = f'"$0" -m flows.cli key create {how}'
+    told = {**clean_environment(), "LIVERCOHORT_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    return subprocess.run(
+        ["bash", "-c", command, sys.executable],
+        env=told,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [(">&-", 0), (">&- 2>&-", 0), ("| sleep 0; exit ${PIPESTATUS[0]}", 120)],
+)
+def test_a_command_that_nobody_reads_has_done_its_work_and_says_nothing_false(
+    tmp_path: Path, how: str, code: int
+) -> None:
+    ended = _key_created(tmp_path, how)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
+    assert (tmp_path / "restricted" / "key").is_file()
