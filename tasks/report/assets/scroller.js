@@ -25,6 +25,7 @@
     this.linked = this.crossed = true;
     this.active = this.large = null;
     this.at = {}; // by frame of reference: millimetres of another one are another place
+    this.leading = {}; // by frame: the choice that says where it begins, and not which file came first
     this.severalFrames = new Set(this.choices.map(function (one) {
       return one.dataset.frame;
     })).size > 1;
@@ -53,9 +54,13 @@
     this.body.hidden = !shown;
     this.opener.setAttribute("aria-expanded", String(shown));
     if (!shown || this.panels.length) return;
-    this.choices.forEach(function (one) {
-      if (one.getAttribute("aria-pressed") === "true") self.add(one);
+    var chosen = this.choices.filter(function (one) {
+      return one.getAttribute("aria-pressed") === "true";
     });
+    chosen.forEach(function (one) {
+      if (!self.leading[one.dataset.frame]) self.leading[one.dataset.frame] = one;
+    });
+    chosen.forEach(function (one) { self.add(one); });
     this.lay();
     this.draw();
   };
@@ -98,13 +103,15 @@
 
   /* A panel whose volume has come; the first of a frame says where its series are opened. */
   Scroller.prototype.join = function (panel) {
-    if (!this.at[panel.facts.frame]) this.at[panel.facts.frame] = panel.at;
+    var frame = panel.facts.frame, leads = panel.choice && this.leading[frame] === panel.choice;
+    if (leads || !this.at[frame]) this.at[frame] = panel.at;
     this.draw();
   };
 
   Scroller.prototype.moved = function (panel) {
     if (!this.linked) { panel.draw(); return; }
     this.at[panel.facts.frame] = panel.at;
+    this.leading[panel.facts.frame] = null;
     this.draw();
   };
 
